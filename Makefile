@@ -1,0 +1,61 @@
+# The only entry points. Everything is installed into .venv from hashed requirement files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check bench lock schemas format clean
+
+help:
+	@echo "make demo    install into .venv, then play the whole story on real flights"
+	@echo "make test    install what the tests need, then run them"
+	@echo "make check   types, style, generated files"
+	@echo "make bench   every figure this project claims, as ratios"
+	@echo "make lock    resolve requirements/*.txt anew"
+	@echo "make schemas write the JSON Schemas of the manifests"
+	@echo "make clean   remove .venv and build"
+
+demo: $(VENV)/.run
+	$(BIN)/modelyard demo build/demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/.dev
+	$(BIN)/python -c "from pathlib import Path; from modelyard.manifests.loading import write_schemas; write_schemas(Path('model-repo-template/.modelyard/schemas'))"
+
+lock: $(VENV)/bin/python
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build --group pyproject.toml:dev \
+	  -c requirements/run.txt -o requirements/dev.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,131 @@
+"""The command group: loads a command's module only when that command is called, and handles every error once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelyard import __version__
+from modelyard.errors import ExitCode, ModelyardError
+from modelyard.terminal import say, show_error
+
+# Command → first line of its help. Kept here so that `modelyard --help` imports none of them; a test compares.
+COMMANDS = {
+    "init": "Write a new model repository.",
+    "doctor": "Say what is missing on this machine and how to get it.",
+    "demo": "Play the whole story on real flights.",
+    "validate": "Check every manifest and report all faults at once.",
+    "affected": "List the models that a change touches.",
+    "retrain": "Run a model's pipeline and record its lineage.",
+    "evaluate": "Measure the candidate against the champion.",
+    "drift": "Measure this data against the champion's profile.",
+    "gate": "Judge the evidence by the model's policy.",
+    "report": "Render the verdict: terminal, Markdown and HTML.",
+    "register": "Tag the merged candidate as a version.",
+    "deploy": "Make what runs equal what main says.",
+    "serve": "Serve an environment's models over HTTP.",
+    "status": "Show which version serves where, since when, and why.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds commands in ``modelyard.commands`` by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a change's way."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"modelyard.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a near match for a mistyped name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from modelyard.manifests.problems import near_match
+
+            raise click.UsageError(f"No such command {args[0]!r}. {near_match(args[0], COMMANDS)}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="modelyard")
+@click.option(
+    "-C",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Run as if started in this folder.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(context: click.Context, directory: Path, debug: bool) -> None:
+    """A model repository that runs itself through pull requests.
+
+    Exit codes: 0 pass, 1 fail, 2 wrong use, 3 inconclusive, 4 error.
+    """
+    context.obj = directory
+
+
+def main() -> None:
+    """Runs the tool and ends the process. The only place where an exception becomes a message."""
+    debug = "--debug" in sys.argv
+    try:
+        code: Any = cli.main(prog_name="modelyard", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(ExitCode.USAGE))
+    except ModelyardError as error:
+        if debug:
+            raise
+        show_error(error)
+        sys.exit(int(error.exit_code))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(int(ExitCode.ERROR))
+    except Exception as error:
+        if debug:
+            raise
+        _unexpected(error)
+
+
+def _interrupted() -> None:
+    say("Stopped.")
+    sys.exit(130)
+
+
+def _unexpected(error: Exception) -> None:
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if "modelyard" in file.parts:
+            place = f" at {file.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    show_error(
+        ModelyardError(
+            f"Something unexpected happened{place}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            f"This is a fault of modelyard {__version__}; run it again with --debug first and report what it prints.",
+        )
+    )
+    sys.exit(int(ExitCode.ERROR))

@@ -1,0 +1,1 @@
+"""One file per tool: read options, call a room, print, exit."""

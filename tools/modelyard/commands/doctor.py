@@ -1,0 +1,25 @@
+"""``modelyard doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.machine import examine
+from modelyard.report.machine import render_findings
+from modelyard.terminal import finish, result, result_json
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Say what is missing on this machine and how to get it."""
+    folder: Path = context.obj
+    findings = examine(folder)
+    if as_json:
+        result_json(findings)
+    else:
+        result(render_findings(findings))
+    finish("fail" if any(finding.state == "missing" for finding in findings) else "pass")

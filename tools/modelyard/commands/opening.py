@@ -1,0 +1,24 @@
+"""How commands open the repository they are called in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+
+
+def open_repository(context: click.Context) -> ModelRepository:
+    """The model repository around the current folder (or ``-C``)."""
+    folder: Path = context.obj
+    return ModelRepository.find(folder)
+
+
+def open_checkout(context: click.Context) -> tuple[ModelRepository, Git]:
+    """The same with its git; a UsageError when it is not a checkout with a commit."""
+    repository = open_repository(context)
+    git = Git(repository.root)
+    git.require_work_tree()
+    return repository, git

@@ -1,0 +1,27 @@
+"""``modelyard serve``."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from modelyard.commands.opening import open_repository
+from modelyard.serving.server import serve
+from modelyard.terminal import say
+
+
+@click.command()
+@click.option("--env", "name", required=True, help="The environment whose models are served.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Another port than modelyard.yaml says.")
+@click.pass_context
+def command(context: click.Context, name: str, port: int | None) -> None:
+    """Serve an environment's models over HTTP.
+
+    Speaks the Open Inference Protocol v2, takes up what deploy changes without dropping a request, and logs every
+    prediction to .modelyard/local/ENV/log/. Ends on Ctrl-C or SIGTERM after open requests are answered.
+    """
+    repository = open_repository(context)
+    environment = repository.environment(name)
+    if port is not None:
+        environment = msgspec.structs.replace(environment, port=port)
+    serve(environment, repository.root, say)

@@ -1,0 +1,32 @@
+"""``modelyard status``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.delivery.observation import observe
+from modelyard.report.deployments import render_status
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--env", "environment", help="Only this environment.")
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+@click.pass_context
+def command(context: click.Context, model: str | None, environment: str | None, as_json: bool) -> None:
+    """Show which version serves where, since when, and why.
+
+    Two verdicts, never one: sync (does what runs equal what main says) and health (does it work).
+    """
+    repository, git = open_checkout(context)
+    if model:
+        repository.model_folder(model)
+    if environment:
+        repository.environment(environment)
+    lines = observe(repository, git, model, environment)
+    if as_json:
+        result_json(lines)
+    else:
+        result(render_status(lines, detailed=model is not None or len(lines) <= 6))

@@ -1,0 +1,153 @@
+"""Makes what runs equal what main says, and leaves a stage tag as the receipt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError, Refused
+from modelyard.forges.interface import Forge
+from modelyard.git import Git, RefRejected
+from modelyard.manifests.repository import ModelRepository, deployment_file
+from modelyard.manifests.schema import Deployment
+from modelyard.proposal.champion import fetched, model_history, version_by_name
+from modelyard.registry.grammar import model_patterns, stage_tag
+from modelyard.registry.history import ModelHistory, RegisteredVersion
+from modelyard.registry.record import StageRecord, write_record
+from modelyard.rollout.plan import Action, Desired, Live, plan
+from modelyard.targets.interface import Package, Target, open_target
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is to be done, or was done, for one model in one environment."""
+
+    environment: str
+    model: str
+    desired: str
+    live: str | None
+    actions: tuple[Action, ...]
+    tag: str | None = None
+    """The receipt; None for a plan, and when nothing had changed."""
+    skipped: str = ""
+    """Why nothing can be done yet."""
+
+
+def plan_deliveries(
+    repository: ModelRepository, git: Git, environments: set[str], models: set[str]
+) -> list[tuple[Delivery, Deployment, Target]]:
+    """One plan per deployment of the chosen environments and models (all models when the set is empty)."""
+    planned = []
+    targets = {name: open_target(repository.environment(name), repository.root) for name in sorted(environments)}
+    observed = {name: target.observe() for name, target in targets.items()}
+    for environment, deployment in repository.deployments():
+        if environment not in environments or (models and deployment.model not in models):
+            continue
+        live = observed[environment].get(deployment.model, Live())
+        history = model_history(git, deployment.model)
+        if deployment.version == "latest" and history.latest is None:
+            delivery = Delivery(environment, deployment.model, "latest", live.serving, (), skipped="no version yet")
+        else:
+            version = desired_version(history, deployment)
+            artifact = version.record.artifact if version.record else ""
+            actions = plan(Desired(str(version.version), artifact), live)
+            delivery = Delivery(environment, deployment.model, str(version.version), live.serving, actions)
+        planned.append((delivery, deployment, targets[environment]))
+    return planned
+
+
+def desired_version(history: ModelHistory, deployment: Deployment) -> RegisteredVersion:
+    """The registered version a deployment names; Refused when it may not be served."""
+    version = history.latest if deployment.version == "latest" else version_by_name(history, deployment.version)
+    if version is None:
+        raise Refused(f"{deployment.model} has no version yet.", f"Run: modelyard register {deployment.model}")
+    if version.record is None:
+        raise Refused(
+            f"{deployment.model} {version.version} was tagged by hand: no evidence, no verdict.",
+            "Register it with modelyard register, then deploy that version.",
+        )
+    if version.record.verdict not in ("pass", "waived"):
+        raise Refused(
+            f"{deployment.model} {version.version} carries the verdict {version.record.verdict!r}.",
+            "Only what the gate let pass is deployed.",
+        )
+    return version
+
+
+def deliver(
+    repository: ModelRepository,
+    git: Git,
+    dvc: Dvc,
+    forge: Forge,
+    delivery: Delivery,
+    deployment: Deployment,
+    target: Target,
+    say: Callable[[str], None],
+) -> Delivery:
+    """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
+    if delivery.skipped:
+        return delivery
+    history = model_history(git, delivery.model)
+    version = desired_version(history, deployment)
+    with ExitStack() as stack:
+        package = None
+        for action in delivery.actions:
+            if package is None:
+                found = stack.enter_context(fetched(git, dvc, delivery.model, version))
+                package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
+            say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
+            target.apply(action, package)
+    tag = _receipt(repository, git, forge, delivery, version)
+    return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
+
+
+def _receipt(
+    repository: ModelRepository, git: Git, forge: Forge, delivery: Delivery, version: RegisteredVersion
+) -> str | None:
+    remote = git.remote()
+    for _ in range(_ATTEMPTS):
+        if remote:
+            git.fetch_tags(remote, *model_patterns(delivery.model))
+        history = model_history(git, delivery.model)
+        assigned = history.assigned(delivery.environment)
+        if assigned and assigned.version == delivery.desired:
+            return None
+        change = forge.last_change(deployment_file(delivery.environment, delivery.model))
+        follows_latest = repository.deployment(delivery.environment, delivery.model)
+        record = version.record
+        if follows_latest and follows_latest.version == "latest":
+            # Nobody edited the deployment: the word is that of whoever approved the version.
+            why = f"follows latest: {'; '.join(record.reasons) if record else ''}".strip(": ")
+            by, approvers = (record.by, record.approved_by) if record else ("", ())
+        else:
+            why = change.subject if change else ""
+            by, approvers = (change.author, change.approvers) if change else ("", ())
+        stage = StageRecord(
+            version=delivery.desired,
+            artifact=record.artifact if record else "",
+            why=why,
+            by=by,
+            approved_by=approvers,
+            commit=git.commit_of("HEAD"),
+            replaced=assigned.version if assigned else "",
+        )
+        tag = stage_tag(delivery.model, delivery.environment, history.last_counter + 1)
+        headline = (
+            f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
+        )
+        try:
+            at = max(int(time.time()), history.last_time + 1)
+            git.create_tag(tag, version.commit, write_record(headline, stage), at)
+            if remote:
+                git.push_tag(remote, tag)
+            return tag
+        except RefRejected:
+            continue
+    raise ModelyardError(
+        f"Others tagged {delivery.model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again."
+    )

@@ -1,0 +1,86 @@
+"""Who runs where: desired, live and recorded, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.manifests.schema import Deployment
+from modelyard.registry.grammar import model_patterns
+from modelyard.registry.history import ModelHistory, read_registry
+from modelyard.rollout.plan import Live
+from modelyard.targets.interface import Target, open_target
+
+
+@dataclass(frozen=True)
+class StatusLine:
+    """One model in one environment. Two verdicts: ``sync`` and ``health``."""
+
+    model: str
+    environment: str
+    desired: str
+    live: str | None
+    sync: str
+    """in sync, out of sync, or not deployed."""
+    health: str
+    reason: str
+    """Why it is not healthy."""
+    since: int
+    """When the live version was assigned, in seconds since 1970; 0 when no receipt says so."""
+    why: str
+    by: str
+    approved_by: tuple[str, ...]
+
+
+def observe(
+    repository: ModelRepository, git: Git, model: str | None = None, environment: str | None = None
+) -> list[StatusLine]:
+    """The status of every deployment (of one model, of one environment), models by name, environments in order."""
+    patterns = model_patterns(model) if model else ()
+    registry = read_registry(git.tags(*patterns))
+    if not registry.models and git.is_shallow() and git.remote():
+        raise UsageError(
+            "This clone is shallow and has no tags, so it cannot tell what was deployed.",
+            "Run: git fetch --tags origin",
+        )
+    targets: dict[str, tuple[Target, dict[str, Live]]] = {}
+    lines = []
+    for where, deployment in repository.deployments():
+        if model not in (None, deployment.model) or environment not in (None, where):
+            continue
+        if where not in targets:
+            target = open_target(repository.environment(where), repository.root)
+            targets[where] = (target, target.observe())
+        target, live = targets[where]
+        serving = live.get(deployment.model, Live()).serving
+        lines.append(_line(where, deployment, registry.history(deployment.model), serving, target))
+    order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
+    return sorted(lines, key=lambda line: (line.model, order[line.environment]))
+
+
+def _line(
+    environment: str, deployment: Deployment, history: ModelHistory, live: str | None, target: Target
+) -> StatusLine:
+    desired = deployment.version
+    if desired == "latest":
+        desired = str(history.latest.version) if history.latest else "latest"
+    sync = "not deployed" if live is None else "in sync" if live == desired else "out of sync"
+    health = target.health(deployment.model, live) if live else None
+    assigned = history.assigned(environment)
+    receipt = assigned if assigned and assigned.version == live else None
+    record = receipt.record if receipt else None
+    return StatusLine(
+        deployment.model,
+        environment,
+        desired,
+        live,
+        sync,
+        health.state if health else "–",
+        health.reason if health else "",
+        receipt.at if receipt else 0,
+        record.why if record else "",
+        (record.by if record else "") or (receipt.by if receipt else ""),
+        record.approved_by if record else (),
+    )

@@ -1,0 +1,174 @@
+"""Registers the merged candidate: judged again, numbered, tagged, its evidence filed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import date
+
+from modelyard.delivery.evidence_store import file_evidence, filed_documents
+from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.evidence.bundle import Bundle, read_bundle
+from modelyard.evidence.statement import write_statement
+from modelyard.forges.interface import Forge
+from modelyard.gate.judge import judge
+from modelyard.gate.verdict import Verdict
+from modelyard.git import Git, RefRejected
+from modelyard.manifests.loading import parse
+from modelyard.manifests.pipeline import read_lock
+from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.manifests.schema import Model
+from modelyard.proposal.candidate import Candidate
+from modelyard.proposal.champion import champion_of, model_history
+from modelyard.registry.grammar import model_patterns, version_tag
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.numbering import Changes, Numbering, contract_changes, next_version
+from modelyard.registry.record import VersionRecord, write_record
+from modelyard.workspace import Workspace
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What ``register`` did."""
+
+    tag: str
+    version: str
+    reasons: tuple[str, ...]
+    new: bool
+    """False when this very artifact had been registered at this commit before."""
+
+
+def register(repository: ModelRepository, git: Git, forge: Forge, name: str, today: date) -> Registered:
+    """Tags the candidate of HEAD. Refused when nothing changed, or when it would not pass the gate."""
+    candidate = Candidate.of(repository, name)
+    artifact = candidate.sha256()
+    commit = git.commit_of("HEAD")
+    if not git.is_clean(f"models/{name}", "data"):
+        raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
+    _require_locked_bytes(candidate, artifact)
+    remote = git.remote()
+    for _ in range(_ATTEMPTS):
+        if remote:
+            git.fetch_tags(remote, *model_patterns(name))
+        history = model_history(git, name)
+        done = _registered_already(history, artifact, commit)
+        if done:
+            return done
+        documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
+        bundle = read_bundle(name, artifact, documents)
+        verdict = _judged(repository, bundle, history, today)
+        numbering = _number(git, candidate.model, history)
+        record = _record(candidate, git, forge, bundle, verdict, numbering)
+        tag = version_tag(name, numbering.version)
+        headline = f"Registering artifact {name} version {numbering.version}"
+        try:
+            at = max(int(time.time()), history.last_time + 1)
+            git.create_tag(tag, commit, write_record(headline, record), at)
+            if remote:
+                git.push_tag(remote, tag)
+        except RefRejected:
+            continue
+        kept = {f"{kind}.json": content for kind, content in documents.items()}
+        kept["verdict.json"] = write_statement("verdict", name, artifact, verdict)
+        kept |= Workspace(repository.root, name).reports()
+        file_evidence(git, name, artifact, kept, f"{tag}: evidence")
+        return Registered(tag, str(numbering.version), numbering.reasons, new=True)
+    raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
+
+
+def _registered_already(history: ModelHistory, artifact: str, commit: str) -> Registered | None:
+    for known in reversed(history.versions):
+        if known.record is None or known.record.artifact != artifact:
+            continue
+        if known.commit == commit:
+            return Registered(version_tag(history.model, known.version), str(known.version), known.record.reasons, False)
+        raise Refused(
+            f"{history.model} is byte-identical to {known.version}, which is registered already.",
+            "There is nothing to register. Deploy that version, or change code, parameters or data.",
+        )
+    return None
+
+
+def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
+    """The artifact that lies here must be the one that dvc.lock of HEAD pins, or the tag would lie."""
+    name = candidate.model.name
+    lock = candidate.folder / "dvc.lock"
+    path = f"models/{name}/{candidate.model.files.artifact}"
+    locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock").output(path) if lock.is_file() else None
+    if locked is None:
+        raise ModelyardError(f"{lock} pins no {path}.", f"Run: modelyard retrain {name} --commit")
+    md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 != locked.md5:
+        raise ModelyardError(
+            f"{candidate.artifact} is not what dvc.lock pins (sha256 {artifact[:12]}).", f"Run: modelyard retrain {name}"
+        )
+
+
+def _judged(repository: ModelRepository, bundle: Bundle, history: ModelHistory, today: date) -> Verdict:
+    model = repository.model(bundle.model)
+    champion = champion_of(repository, history)
+    if bundle.evaluation and bundle.evaluation.champion != (str(champion.version) if champion else None):
+        raise Refused(
+            f"The candidate was compared with {bundle.evaluation.champion or 'no champion'}, but the champion is now"
+            f" {champion.version if champion else 'none'}.",
+            f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
+        )
+    verdict = judge(*repository.policy(model.policy), bundle, repository.waivers(), today)
+    if verdict.outcome not in ("pass", "waived"):
+        first = verdict.blocking[0]
+        raise Refused(
+            f"The verdict on {bundle.model} is {verdict.outcome}: {first.id}: {first.sentence}",
+            f"See all checks with: modelyard gate {bundle.model}",
+        )
+    return verdict
+
+
+def _number(git: Git, model: Model, history: ModelHistory) -> Numbering:
+    latest = history.latest
+    if latest is None:
+        return next_version(None, Changes())
+    before = git.file_at(latest.commit, model_file(model.name))
+    contract: tuple[str, ...] = ()
+    if before is not None:
+        old = parse(Model, before, f"{version_tag(model.name, latest.version)}:{model_file(model.name)}")
+        contract = contract_changes(old.contract, model.contract)
+    folder = f"models/{model.name}/"
+    generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
+    changed = git.text("diff", "--name-only", latest.commit, "HEAD", "--", folder).splitlines()
+    code = tuple(path for path in changed if path not in generated)
+    return next_version(latest.version, Changes(contract, code, _changed_data(git, model.name, latest.commit)))
+
+
+def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
+    def inputs(revision: str) -> dict[str, str]:
+        content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
+        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").inputs}
+
+    before, after = inputs(since), inputs("HEAD")
+    return tuple(path for path in after if before.get(path) != after[path] and not path.startswith(f"models/{name}/"))
+
+
+def _record(
+    candidate: Candidate, git: Git, forge: Forge, bundle: Bundle, verdict: Verdict, numbering: Numbering
+) -> VersionRecord:
+    name = candidate.model.name
+    change = forge.last_change(f"models/{name}")
+    training, evaluation = bundle.training, bundle.evaluation
+    return VersionRecord(
+        artifact=bundle.artifact,
+        lock=hashlib.sha256((candidate.folder / "dvc.lock").read_bytes()).hexdigest(),
+        code=git.commit_of("HEAD"),
+        data={entry.path: entry.md5 for entry in training.inputs} if training else {},
+        params=training.params if training else {},
+        metrics={m.name: round(m.candidate, 6) for m in evaluation.metrics if m.candidate is not None}
+        if evaluation else {},
+        verdict=verdict.outcome,
+        evidence=bundle.digests,
+        reasons=numbering.reasons,
+        champion=(evaluation.champion or "") if evaluation else "",
+        by=change.author if change else "",
+        approved_by=change.approvers if change else (),
+    )  # fmt: skip

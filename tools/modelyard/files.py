@@ -1,0 +1,38 @@
+"""Writing files so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from modelyard.errors import ModelyardError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes to a temporary file beside ``path``, then renames; ModelyardError when the disk says no."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise ModelyardError(
+            f"{path} cannot be written: {error.strerror}.", "Free space or grant write permission, then run it again."
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes; ModelyardError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelyardError(f"{path} cannot be read: {error.strerror}.", "Run: modelyard retrain MODEL") from error

@@ -1,0 +1,1 @@
+"""Where proposals are reviewed: one adapter per file, found by entry point."""

@@ -1,0 +1,36 @@
+"""Plain git as a forge: a review is an ``Approved-by: Name <email>`` trailer in the merge (or commit) message."""
+
+from __future__ import annotations
+
+import re
+
+from modelyard.forges.interface import Change
+from modelyard.git import CommitInfo, Git
+
+_APPROVAL = re.compile(r"^Approved-by:\s*(?P<name>[^<\n]*?)\s*(?:<(?P<email>[^>\n]*)>)?\s*$", re.MULTILINE | re.IGNORECASE)
+
+
+class GitForge:
+    """Reviews kept in the repository itself."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    def last_change(self, path: str) -> Change | None:
+        """The newest commit on the first-parent line that touched ``path``."""
+        history = self._git.history(path, first_parent=True)
+        return self._change(history[0]) if history else None
+
+    def _change(self, commit: CommitInfo) -> Change:
+        # Of a merge, the proposal is the second parent: its author proposed, whoever merged did not.
+        proposal = self._git.commit_info(commit.parents[1]) if len(commit.parents) > 1 else commit
+        approvers = []
+        for found in _APPROVAL.finditer(commit.body):
+            name, email = found["name"], found["email"] or ""
+            own = email.lower() == proposal.email.lower() if email else name == proposal.author
+            if (name or email) and not own:
+                approvers.append(name or email)
+        subject = commit.subject
+        if subject.startswith("Merge ") and len(commit.parents) > 1:
+            subject = proposal.subject
+        return Change(commit.sha, subject, proposal.author, tuple(dict.fromkeys(approvers)))

@@ -1,0 +1,1 @@
+"""policy × evidence × waivers → verdict. The only room that decides."""

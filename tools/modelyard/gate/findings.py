@@ -1,0 +1,257 @@
+"""What each kind of check finds in the evidence. One function a kind; none of them knows of levels or waivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from modelyard.evidence.bundle import Bundle
+from modelyard.gate.verdict import Outcome
+from modelyard.manifests.schema import (
+    AnyCheck,
+    CalibrationCheck,
+    ChampionCheck,
+    ContractCheck,
+    DriftCheck,
+    EvidenceCheck,
+    FairnessCheck,
+    LeakageCheck,
+    RowsCheck,
+    SlicesCheck,
+    ThresholdCheck,
+)
+from modelyard.measure.evaluation import Evaluation, MetricResult
+from modelyard.measure.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, before levels and waivers."""
+
+    outcome: Outcome
+    sentence: str
+    subject: str = ""
+    champion: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    interval: Interval | None = None
+
+
+def find(check: AnyCheck, bundle: Bundle) -> Finding:
+    """Applies one check. Missing evidence is an error, never a pass."""
+    if isinstance(check, EvidenceCheck):
+        return _evidence(check, bundle)
+    if isinstance(check, DriftCheck):
+        return _drift(check, bundle) if bundle.drift else _missing("drift", bundle)
+    if bundle.evaluation is None:
+        return _missing("evaluation", bundle)
+    evaluation = bundle.evaluation
+    match check:
+        case RowsCheck():
+            return _rows(check, evaluation)
+        case ThresholdCheck():
+            return _threshold(check, evaluation)
+        case ChampionCheck():
+            return _champion(check, evaluation)
+        case SlicesCheck():
+            return _slices(check, evaluation)
+        case FairnessCheck():
+            return _fairness(check, evaluation)
+        case CalibrationCheck():
+            return _calibration(check, evaluation)
+        case LeakageCheck():
+            return _leakage(check, evaluation)
+        case ContractCheck():
+            return _contract(check, evaluation)
+
+
+def _missing(kind: str, bundle: Bundle) -> Finding:
+    return Finding("error", f"No {kind} evidence: {bundle.faults.get(kind, 'there is none')}.")
+
+
+def _evidence(check: EvidenceCheck, bundle: Bundle) -> Finding:
+    absent = [kind for kind in check.require if kind not in bundle.digests]
+    if absent:
+        return Finding("error", " ".join(_missing(kind, bundle).sentence for kind in absent))
+    return Finding("pass", f"{', '.join(check.require)}: all about artifact {bundle.artifact[:12]}.")
+
+
+def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
+    found = f"The holdout has {evaluation.rows:,} rows"
+    if evaluation.positives is not None:
+        found += f", {evaluation.positives:,} of them positive"
+        smallest = min(evaluation.positives, evaluation.rows - evaluation.positives)
+    else:
+        smallest = check.minimum_per_class
+    enough = evaluation.rows >= check.minimum and smallest >= check.minimum_per_class
+    asked = f"{check.minimum:,} rows"
+    if check.minimum_per_class:
+        asked += f" and {check.minimum_per_class:,} of each class"
+    return Finding("pass" if enough else "inconclusive", f"{found}; {asked} are asked for.")
+
+
+def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
+    result = evaluation.metric(check.metric)
+    if result is None or result.candidate is None:
+        return _undefined(check.metric, evaluation)
+    value = result.candidate
+    too_low = check.minimum is not None and value < check.minimum
+    too_high = check.maximum is not None and value > check.maximum
+    bounds = [f"at least {check.minimum:g}"] if check.minimum is not None else []
+    bounds += [f"at most {check.maximum:g}"] if check.maximum is not None else []
+    sentence = f"{check.metric} is {value:.4f}; {' and '.join(bounds) or 'anything'} is asked for."
+    return Finding("fail" if too_low or too_high else "pass", sentence, check.metric, result.champion, value)
+
+
+def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
+    if evaluation.champion is None:
+        return Finding("pass", "A first version: there is no champion to compare with.", check.metric)
+    result = evaluation.metric(check.metric)
+    if result is None or result.difference is None or result.interval is None:
+        return replace(_undefined(check.metric, evaluation), outcome="inconclusive")
+    outcome, word = non_inferiority(result, check.margin)
+    shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
+    return Finding(
+        outcome,
+        f"{check.metric} {shown} against {evaluation.champion}: {word} at a margin of {check.margin:g}.",
+        check.metric,
+        result.champion,
+        result.candidate,
+        result.difference,
+        result.interval,
+    )
+
+
+def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
+    """Outcome and word from the interval of the difference: superior, non-inferior, inferior or inconclusive."""
+    if result.interval is None:
+        return "inconclusive", "inconclusive"
+    sign = 1 if result.higher_is_better else -1
+    worst, best = sorted((sign * result.interval.low, sign * result.interval.high))
+    if worst > 0:
+        return "pass", "superior"
+    if worst >= -margin:
+        return "pass", "non-inferior"
+    if best < -margin:
+        return "fail", "inferior"
+    return "inconclusive", "inconclusive"
+
+
+def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
+    if evaluation.champion is None:
+        return Finding("pass", "A first version: there is no champion to compare slices with.", check.metric)
+    judged = []
+    for part in evaluation.slices:
+        result = next((r for r in part.metrics if r.name == check.metric), None)
+        if part.sufficient and result is not None and result.difference is not None and result.interval is not None:
+            judged.append((result.difference * (1 if result.higher_is_better else -1), part, result))
+    if not judged:
+        return Finding("inconclusive", "No slice has enough rows to be compared.", check.metric)
+    thin = sum(not part.sufficient for part in evaluation.slices)
+    inferior = [entry for entry in judged if non_inferiority(entry[2], check.margin)[0] == "fail"]
+    _, part, worst = min(inferior or judged, key=lambda entry: entry[0])
+    sentence = (
+        f"Worst of {len(judged)} slices is {part.column}={part.level}: {check.metric} {worst.difference:+.4f}"
+        f" ({part.rows:,} rows); {len(inferior)} proven worse by more than {check.margin:g}"
+        + (f"; {thin} too small to judge." if thin else ".")
+    )
+    outcome: Outcome = "fail" if inferior else "pass"
+    return Finding(
+        outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval
+    )
+
+
+def _fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
+    gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
+    if not gaps:
+        return Finding("inconclusive", "No two groups have enough rows of each class.", check.measure)
+    column, gap = max(gaps, key=lambda entry: entry[1].candidate or 0)
+    if gap.candidate is None:
+        return Finding("inconclusive", f"The gap between groups of {column} is undefined.", check.measure)
+    growth = gap.candidate - gap.champion if gap.champion is not None else None
+    too_wide = check.maximum is not None and gap.candidate > check.maximum
+    grew = check.maximum_increase is not None and growth is not None and growth > check.maximum_increase
+    asked = [f"at most {check.maximum:g}"] if check.maximum is not None else []
+    asked += [f"growth at most {check.maximum_increase:g}"] if check.maximum_increase is not None else []
+    words = check.measure.replace("_", " ")
+    sentence = f"Between groups of {column} the {words} is {gap.candidate:.3f}; {', '.join(asked)} is asked for."
+    return Finding(
+        "fail" if too_wide or grew else "pass",
+        sentence,
+        check.measure,
+        gap.champion,
+        gap.candidate,
+        growth,
+    )
+
+
+def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
+    now, before = evaluation.calibration, evaluation.champion_calibration
+    if now is None:
+        return Finding("inconclusive", "There is no calibration to look at.", "calibration error")
+    sentence = (
+        f"Expected calibration error is {now.expected_error:.3f}; at most {check.maximum_error:g} is asked for"
+        f" (mean prediction {now.mean_prediction:.3f}, base rate {now.base_rate:.3f})."
+    )
+    return Finding(
+        "fail" if now.expected_error > check.maximum_error else "pass",
+        sentence,
+        "calibration error",
+        before.expected_error if before else None,
+        now.expected_error,
+        now.expected_error - before.expected_error if before else None,
+    )
+
+
+def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
+    leakage = evaluation.leakage
+    strongest = next((entry for entry in leakage.inputs if entry.auc is not None), None)
+    leaks = [e for e in leakage.inputs if e.auc is not None and e.auc > check.maximum_single_input_auc]
+    faults = [f"input {e.name} alone reaches AUC {e.auc:.3f}" for e in leaks]
+    if leakage.overlap > check.maximum_overlap:
+        faults.append(f"{leakage.overlap:,} held-out rows were also trained on")
+    if faults:
+        value = leaks[0].auc if leaks else None
+        sentence = f"It looks leaked: {'; '.join(faults)} (at most {check.maximum_single_input_auc:g} is allowed)."
+        return Finding("fail", sentence, "single-input AUC" if leaks else "overlap", None, value)
+    if strongest is None:
+        return Finding("pass", "No held-out row was trained on.", "overlap")
+    sentence = f"The strongest input alone, {strongest.name}, reaches AUC {strongest.auc:.3f}; no row is in both sets."
+    return Finding("pass", sentence, "single-input AUC", None, strongest.auc)
+
+
+def _contract(check: ContractCheck, evaluation: Evaluation) -> Finding:
+    faults = []
+    if evaluation.inputs_removed and not check.allow_removed:
+        faults.append(f"removed: {', '.join(evaluation.inputs_removed)}")
+    if evaluation.inputs_added and not check.allow_added:
+        faults.append(f"added: {', '.join(evaluation.inputs_added)}")
+    if faults:
+        return Finding("fail", f"The contract's inputs changed ({'; '.join(faults)}).", "inputs")
+    if evaluation.inputs_added or evaluation.inputs_removed:
+        changed = [*(f"+{name}" for name in evaluation.inputs_added), *(f"-{n}" for n in evaluation.inputs_removed)]
+        return Finding("pass", f"The contract's inputs changed as allowed: {', '.join(changed)}.", "inputs")
+    return Finding("pass", "The contract's inputs are the champion's.", "inputs")
+
+
+def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
+    drift = bundle.drift
+    if drift is None or not drift.columns:
+        return _missing("drift", bundle)
+    judged = [column for column in drift.columns if column.state != "insufficient"]
+    if not judged:
+        return Finding("inconclusive", "No column has enough rows to compare.", "drift")
+    alarms = [column.name for column in judged if column.state == "drifted"]
+    share = len(alarms) / len(judged)
+    named = f" ({', '.join(alarms[:4])}{', …' if len(alarms) > 4 else ''})" if alarms else ""
+    sentence = (
+        f"{len(alarms)} of {len(judged)} columns drifted from {drift.reference}{named};"
+        f" at most {check.maximum_alarm_share:.0%} is asked for."
+    )
+    return Finding("fail" if share > check.maximum_alarm_share else "pass", sentence, "drift share", None, share)
+
+
+def _undefined(metric: str, evaluation: Evaluation) -> Finding:
+    result = evaluation.metric(metric)
+    if result is None:
+        return Finding("error", f"{metric} is not measured for {evaluation.task} models.", metric)
+    return Finding("inconclusive", f"{metric} is undefined on this holdout of {evaluation.rows:,} rows.", metric)

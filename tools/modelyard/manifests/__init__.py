@@ -1,0 +1,1 @@
+"""Files ⇄ frozen values, with errors that name file, line and field."""

@@ -1,0 +1,161 @@
+"""Hostile YAML to plain values, remembering the line of every field.
+
+A subset of YAML is read: no aliases, no tags, no duplicate keys, and scalars by the YAML 1.2 core rules, so ``no`` is
+the country Norway and ``2026-05-03`` a string. What is left out is what attacks and surprises are made of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from modelyard.manifests.problems import ManifestErrors, Problem
+
+MAXIMUM_BYTES = 1_000_000
+MAXIMUM_DEPTH = 40
+
+FieldPath = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS: dict[str, bool | None] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True,
+    "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Document:
+    """One parsed file: its value, and the 1-based line on which each field stands."""
+
+    file: str
+    value: Any
+    lines: dict[FieldPath, int] = field(default_factory=dict)
+
+    def line(self, path: FieldPath) -> int:
+        """The line of a field, or of its nearest parent that is there."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return 1
+
+
+def read_document(root: Path, file: str) -> Document:
+    """Reads and parses ``root/file``; raises ManifestErrors when it cannot be trusted."""
+    path = root / file
+    try:
+        size = path.stat().st_size
+        if size > MAXIMUM_BYTES:
+            raise _too_large(file, size)
+        return parse_document(path.read_bytes(), file)
+    except OSError as error:
+        raise ManifestErrors(
+            [Problem(file, 1, "", f"cannot be read: {error.strerror}", "Check that the file is there and readable.")]
+        ) from error
+
+
+def parse_document(content: bytes, file: str) -> Document:
+    """Parses YAML (or JSON) bytes; ``file`` is the name that errors show."""
+    if len(content) > MAXIMUM_BYTES:
+        raise _too_large(file, len(content))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = content.decode("utf-8")
+        return _Builder(file, yaml.parse(text, Loader=loader)).document()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ManifestErrors([Problem(file, line, "", "is not UTF-8 text.", "Save the file as UTF-8.")]) from error
+    except yaml.YAMLError as error:
+        mark: Any = getattr(error, "problem_mark", None)
+        what = (getattr(error, "problem", None) or str(error)).splitlines()[0]
+        line = mark.line + 1 if mark else 1
+        lines = content.split(b"\n")
+        tabbed = line <= len(lines) and b"\t" in lines[line - 1]
+        remedy = "Indent with spaces, never with tabs." if tabbed else "Mend the YAML there."
+        raise ManifestErrors([Problem(file, line, "", f"is not valid YAML: {what}.", remedy)]) from error
+
+
+class _Builder:
+    def __init__(self, file: str, events: Iterator[Any]) -> None:
+        self._file = file
+        self._events = events
+        self._lines: dict[FieldPath, int] = {}
+
+    def document(self) -> Document:
+        value: Any = None
+        seen = False
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if seen:
+                    raise self._error(event, (), "holds more than one YAML document.", "Keep one document per file.")
+                seen = True
+                value = self._value(next(self._events), (), 0)
+        return Document(self._file, value, self._lines)
+
+    def _value(self, event: Any, path: FieldPath, depth: int) -> Any:
+        self._lines.setdefault(path, event.start_mark.line + 1)
+        if depth > MAXIMUM_DEPTH:
+            raise self._error(event, path[:3], f"is nested deeper than {MAXIMUM_DEPTH} levels.", "Flatten the file.")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise self._error(event, path, "uses a YAML anchor or alias.", "Write the value out; aliases are not read.")
+        if getattr(event, "tag", None):
+            raise self._error(event, path, f"uses the YAML tag {event.tag}.", "Remove the tag; tags are not read.")
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event) if event.implicit[0] else event.value
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path, depth)
+        return self._mapping(path, depth)
+
+    def _sequence(self, path: FieldPath, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._value(event, (*path, len(items)), depth + 1))
+        return items
+
+    def _mapping(self, path: FieldPath, depth: int) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self._error(event, path, "has a key that is not plain text.", "Use a word as the key.")
+            key = event.value
+            if key in values:
+                first = self._lines[(*path, key)]
+                raise self._error(
+                    event, (*path, key), f"is given twice (first on line {first}).", "Keep one of the two."
+                )
+            self._lines[(*path, key)] = event.start_mark.line + 1
+            values[key] = self._value(next(self._events), (*path, key), depth + 1)
+        return values
+
+    def _error(self, event: Any, path: FieldPath, what: str, remedy: str) -> ManifestErrors:
+        return ManifestErrors([Problem(self._file, event.start_mark.line + 1, field_name(path), what, remedy)])
+
+
+def field_name(path: FieldPath) -> str:
+    """A path as people write it: ``contract.inputs[2].type``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _scalar(event: Any) -> Any:
+    text: str = event.value
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.match(text) and len(text) <= 18:
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+def _too_large(file: str, size: int) -> ManifestErrors:
+    what = f"is {size:,} bytes long; a manifest may have {MAXIMUM_BYTES:,}."
+    return ManifestErrors([Problem(file, 1, "", what, "Move large content out of the manifest.")])

@@ -1,0 +1,83 @@
+"""The grammar of names, and semantic versions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Annotated
+
+from msgspec import Meta
+
+MODEL_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,62}[a-zA-Z0-9])?$"
+VERSION_PATTERN = r"^v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=MODEL_PATTERN,
+        description="Letters, digits, - and _; begins and ends with a letter or digit; at most 64 characters.",
+    ),
+]
+RelativePath = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))(?!.*[\x00-\x1f]).{1,200}$",
+        description="A path below the model's folder, with / and without '..'.",
+    ),
+]
+VersionText = Annotated[str, Meta(pattern=VERSION_PATTERN, description="A semantic version such as v1.2.3.")]
+VersionOrLatest = Annotated[
+    str,
+    Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
+]
+
+_MODEL = re.compile(MODEL_PATTERN)
+_VERSION = re.compile(VERSION_PATTERN)
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` may name a model, an environment, a policy or a check."""
+    return bool(_MODEL.match(text)) and "\n" not in text
+
+
+@total_ordering
+@dataclass(frozen=True)
+class Version:
+    """A semantic version (semver.org 2.0), written with a leading v as GTO does."""
+
+    major: int
+    minor: int
+    patch: int
+    prerelease: str = ""
+    build: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Version | None:
+        """The version, or None when ``text`` is not one."""
+        found = _VERSION.match(text)
+        if not found or text.endswith("\n"):
+            return None
+        major, minor, patch, pre, build = found.groups()
+        return cls(int(major), int(minor), int(patch), (pre or "")[1:], (build or "")[1:])
+
+    def __str__(self) -> str:
+        pre = f"-{self.prerelease}" if self.prerelease else ""
+        build = f"+{self.build}" if self.build else ""
+        return f"v{self.major}.{self.minor}.{self.patch}{pre}{build}"
+
+    def __lt__(self, other: Version) -> bool:
+        return self._key() < other._key()
+
+    def bump(self, part: str) -> Version:
+        """The next version when ``part`` (major, minor or patch) changed."""
+        if part == "major":
+            return Version(self.major + 1, 0, 0)
+        if part == "minor":
+            return Version(self.major, self.minor + 1, 0)
+        return Version(self.major, self.minor, self.patch + 1)
+
+    def _key(self) -> tuple[object, ...]:
+        # A release is above its prereleases; numeric identifiers rank below words (semver 2.0 §11).
+        words = tuple((0, int(w), "") if w.isdigit() else (1, 0, w) for w in self.prerelease.split("."))
+        return (self.major, self.minor, self.patch, not self.prerelease, words if self.prerelease else ())

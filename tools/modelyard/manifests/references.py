@@ -1,0 +1,186 @@
+"""Faults that no single file shows: names that point at nothing, files in the wrong place, dates that are none."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+from modelyard.manifests.document import Document, FieldPath, field_name, read_document
+from modelyard.manifests.loading import M, convert
+from modelyard.manifests.names import MODEL_PATTERN, is_name
+from modelyard.manifests.pipeline import read_pipeline
+from modelyard.manifests.problems import ManifestErrors, Problem, near_match
+from modelyard.manifests.repository import CONFIG, ModelRepository, model_file
+from modelyard.manifests.schema import Deployment, Model, Policy, Repository, Waiver
+
+
+def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:
+    """Every fault of every manifest, by file and line.
+
+    ``versions`` are the registered versions per model; None when this clone cannot know them.
+    """
+    return sorted(set(_Checker(repository, versions).run()))
+
+
+class _Checker:
+    def __init__(self, repository: ModelRepository, versions: dict[str, set[str]] | None) -> None:
+        self._repository = repository
+        self._versions = versions
+        self._found: list[Problem] = []
+        self._models = set(repository.model_names())
+        self._policies: dict[str, Policy] = {}
+        self._environments: list[str] = []
+
+    def run(self) -> list[Problem]:
+        config = self._load(Repository, CONFIG)
+        if config:
+            self._config(*config)
+        for file in self._repository.files("policies"):
+            self._policy(file)
+        for name in self._folders("models"):
+            self._model(name)
+        for environment in self._folders("deployments"):
+            self._deployments(environment)
+        for file in self._repository.files("waivers"):
+            self._waiver(file)
+        return self._found
+
+    def _config(self, config: Repository, document: Document) -> None:
+        self._environments = [environment.name for environment in config.environments]
+        for i, name in enumerate(self._environments):
+            if name in self._environments[:i]:
+                self._add(document, ("environments", i, "name"), f"{name!r} is declared twice.", "Keep one of the two.")
+
+    def _policy(self, file: str) -> None:
+        loaded = self._load(Policy, file)
+        if not loaded:
+            return
+        policy, document = loaded
+        self._policies[policy.name] = policy
+        self._same_name(document, policy.name, Path(file).stem)
+        ids = [check.id for check in policy.checks]
+        for i, name in enumerate(ids):
+            if name in ids[:i]:
+                self._add(document, ("checks", i, "id"), f"{name!r} is used twice.", "Give each check its own id.")
+
+    def _model(self, name: str) -> None:
+        if not is_name(name):
+            what = f"the folder name {name!r} is outside the grammar."
+            self._found.append(Problem(f"models/{name}", 1, "", what, f"Rename it; names match {MODEL_PATTERN}"))
+            return
+        if name not in self._models:
+            remedy = "Add a model.yaml, or remove the folder."
+            self._found.append(Problem(f"models/{name}", 1, "", "holds no model.yaml.", remedy))
+            return
+        loaded = self._load(Model, model_file(name))
+        if not loaded:
+            return
+        model, document = loaded
+        self._same_name(document, model.name, name)
+        if model.policy not in self._policy_names():
+            self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", self._near_policy(model.policy))
+        inputs = [column.name for column in model.contract.inputs]
+        for i, column in enumerate(inputs):
+            where: FieldPath = ("contract", "inputs", i, "name")
+            if column in inputs[:i]:
+                self._add(document, where, f"{column!r} is named twice.", "Keep one of the two.")
+            if column in (model.contract.label, model.contract.id):
+                role = "label" if column == model.contract.label else "id"
+                self._add(document, where, f"{column!r} is the contract's {role}.", "An input must be another column.")
+        if model.scorer.type == "command" and not model.scorer.command:
+            self._add(document, ("scorer", "command"), "is missing.", "Name the program and its arguments.")
+        self._pipeline(model, document)
+
+    def _pipeline(self, model: Model, document: Document) -> None:
+        file = f"models/{model.name}/dvc.yaml"
+        try:
+            content = read_document(self._repository.root, file)
+        except ManifestErrors as errors:
+            self._found += errors.problems
+            return
+        if not isinstance(content.value, dict) or not content.value.get("stages"):
+            self._found.append(Problem(file, 1, "stages", "is missing.", "Declare the pipeline's stages."))
+            return
+        pipeline = read_pipeline((self._repository.root / file).read_bytes(), file)
+        for key in ("artifact", "training", "holdout", "predictions"):
+            path = f"models/{model.name}/{getattr(model.files, key)}"
+            if path not in pipeline.writes and not any("${" in out for out in pipeline.writes):
+                outs = [out.removeprefix(f"models/{model.name}/") for out in pipeline.writes]
+                what = f"{getattr(model.files, key)!r} is no output of {file}."
+                self._add(document, ("files", key), what, near_match(getattr(model.files, key), outs))
+
+    def _deployments(self, environment: str) -> None:
+        folder = f"deployments/{environment}"
+        if self._environments and environment not in self._environments:
+            what = f"is no environment of {CONFIG}."
+            self._found.append(Problem(folder, 1, "", what, near_match(environment, self._environments)))
+        for file in self._repository.files(folder):
+            loaded = self._load(Deployment, file)
+            if not loaded:
+                continue
+            deployment, document = loaded
+            self._same_name(document, deployment.model, Path(file).stem, key="model")
+            if deployment.model not in self._models:
+                what = f"there is no model {deployment.model!r}."
+                self._add(document, ("model",), what, near_match(deployment.model, self._models))
+            elif self._versions is not None and deployment.version != "latest":
+                known = self._versions.get(deployment.model, set())
+                if deployment.version not in known:
+                    what = f"{deployment.model} has no version {deployment.version}: no tag {deployment.model}@{deployment.version}."
+                    self._add(document, ("version",), what, near_match(deployment.version, known))
+
+    def _waiver(self, file: str) -> None:
+        loaded = self._load(Waiver, file)
+        if not loaded:
+            return
+        waiver, document = loaded
+        try:
+            date.fromisoformat(waiver.expires)
+        except ValueError:
+            self._add(document, ("expires",), f"{waiver.expires!r} is no day.", "Write a day such as 2026-05-31.")
+        if waiver.requested_by == waiver.approved_by:
+            self._add(document, ("approved_by",), "is who requested it.", "Somebody else has to approve a waiver.")
+        if waiver.model not in self._models:
+            what = f"there is no model {waiver.model!r}."
+            self._add(document, ("model",), what, near_match(waiver.model, self._models))
+            return
+        try:
+            policy = self._policies.get(self._repository.model(waiver.model).policy)
+        except ManifestErrors:
+            return
+        check = next((c for c in policy.checks if c.id == waiver.check), None) if policy else None
+        if policy and check is None:
+            what = f"the policy {policy.name} has no check {waiver.check!r}."
+            self._add(document, ("check",), what, near_match(waiver.check, [c.id for c in policy.checks]))
+        elif check and check.level == "hard":
+            self._add(document, ("check",), f"{waiver.check} is a hard check.", "It cannot be waived; mend the model.")
+
+    def _load(self, kind: type[M], file: str) -> tuple[M, Document] | None:
+        try:
+            document = read_document(self._repository.root, file)
+            return convert(kind, document), document
+        except ManifestErrors as errors:
+            self._found += errors.problems
+            return None
+
+    def _same_name(self, document: Document, name: str, expected: str, key: str = "name") -> None:
+        if name != expected:
+            self._add(document, (key,), f"is {name!r}, but the file's place says {expected!r}.", "Make both equal.")
+
+    def _policy_names(self) -> set[str]:
+        return {Path(file).stem for file in self._repository.files("policies")}
+
+    def _near_policy(self, name: str) -> str:
+        return near_match(name, self._policy_names())
+
+    def _folders(self, name: str) -> list[str]:
+        path = self._repository.root / name
+        if not path.is_dir():
+            return []
+        return sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+
+    def _add(self, document: Document, path: FieldPath, what: str, remedy: str) -> None:
+        self._found.append(Problem(document.file, document.line(path), field_name(path), what, remedy))
+
+

@@ -1,0 +1,116 @@
+"""The model repository as it lies in the working tree: where its manifests are, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from modelyard.errors import UsageError
+from modelyard.manifests.document import Document
+from modelyard.manifests.loading import M, load
+from modelyard.manifests.names import is_name
+from modelyard.manifests.problems import ManifestErrors, near_match
+from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
+
+CONFIG = "modelyard.yaml"
+EVIDENCE = ".modelyard/evidence"
+
+
+class ModelRepository:
+    """A checkout with ``modelyard.yaml`` at its root. Reads lazily; every read checks the manifest."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def find(cls, start: Path) -> ModelRepository:
+        """The model repository around ``start``; a UsageError when there is none."""
+        for folder in (start.resolve(), *start.resolve().parents):
+            if (folder / CONFIG).is_file():
+                return cls(folder)
+        raise UsageError(
+            f"{start.resolve()} is not inside a model repository: no {CONFIG} here or above.",
+            "Go to your model repository, or make one with: modelyard init FOLDER",
+        )
+
+    @cached_property
+    def config(self) -> Repository:
+        """``modelyard.yaml``."""
+        return load(Repository, self.root, CONFIG)[0]
+
+    def environment(self, name: str) -> Environment:
+        """The declared environment of that name."""
+        for environment in self.config.environments:
+            if environment.name == name:
+                return environment
+        known = [environment.name for environment in self.config.environments]
+        raise UsageError(f"{CONFIG} declares no environment {name!r}.", near_match(name, known))
+
+    def model_names(self) -> list[str]:
+        """Names of the folders below ``models/`` that hold a ``model.yaml``, sorted."""
+        folder = self.root / "models"
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and (folder / e.name / "model.yaml").is_file())
+
+    def model_folder(self, name: str) -> Path:
+        """The folder of a model that is known to be there; a UsageError otherwise."""
+        if is_name(name) and (self.root / "models" / name / "model.yaml").is_file():
+            return self.root / "models" / name
+        shown = name if is_name(name) else repr(name)
+        raise UsageError(f"There is no model {shown} in {self.root / 'models'}.", near_match(name, self.model_names()))
+
+    def model(self, name: str) -> Model:
+        """``models/<name>/model.yaml``."""
+        self.model_folder(name)
+        return self.read(Model, model_file(name))[0]
+
+    def policy(self, name: str) -> tuple[Policy, Document]:
+        """``policies/<name>.yaml`` with its lines, so that a verdict can point at the rule."""
+        return self.read(Policy, f"policies/{name}.yaml")
+
+    def deployment(self, environment: str, model: str) -> Deployment | None:
+        """The desired state of a model in an environment, or None when it is not deployed there."""
+        file = deployment_file(environment, model)
+        return self.read(Deployment, file)[0] if (self.root / file).is_file() else None
+
+    def deployments(self) -> Iterator[tuple[str, Deployment]]:
+        """Every (environment, deployment), environments in promotion order, models by name."""
+        for environment in self.config.environments:
+            for file in self.files(f"deployments/{environment.name}"):
+                yield environment.name, self.read(Deployment, file)[0]
+
+    def waivers(self) -> list[tuple[str, Waiver]]:
+        """Every (file, waiver) below ``waivers/``."""
+        return [(file, self.read(Waiver, file)[0]) for file in self.files("waivers")]
+
+    def files(self, folder: str) -> list[str]:
+        """The YAML files directly in a folder of the repository, as paths from the root, sorted."""
+        path = self.root / folder
+        if not path.is_dir():
+            return []
+        return sorted(f"{folder}/{name}" for name in os.listdir(path) if name.endswith((".yaml", ".yml")))
+
+    def read(self, kind: type[M], file: str) -> tuple[M, Document]:
+        """Any manifest of the repository, by its path from the root."""
+        return load(kind, self.root, file)
+
+
+def model_file(name: str) -> str:
+    """Where a model's manifest stands, from the repository's root."""
+    return f"models/{name}/model.yaml"
+
+
+def deployment_file(environment: str, model: str) -> str:
+    """Where a deployment's manifest stands, from the repository's root."""
+    return f"deployments/{environment}/{model}.yaml"
+
+
+def collect(problems: list[ManifestErrors]) -> None:
+    """Raises one ManifestErrors that holds the faults of all, in file order; nothing when there are none."""
+    found = sorted({problem for errors in problems for problem in errors.problems})
+    if found:
+        raise ManifestErrors(found)

@@ -1,0 +1,266 @@
+"""The shape of every manifest: frozen values, from which the JSON Schemas are made.
+
+``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from these classes. Editors read those files; a test
+keeps both equal.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from modelyard.manifests.names import Name, RelativePath, VersionOrLatest
+
+Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
+Margin = Annotated[float, Meta(ge=0, description="A number of at least 0, in the metric's own unit.")]
+Count = Annotated[int, Meta(ge=0, description="A whole number of at least 0.")]
+Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port from 1 to 65535.")]
+Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
+ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]
+
+Metric = Literal["auc", "log_loss", "brier", "accuracy", "f1", "mae", "rmse", "r2"]
+Level = Literal["advisory", "soft", "hard"]
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Common behaviour: frozen, no unknown keys."""
+
+
+# --- modelyard.yaml -----------------------------------------------------------------------------------------------
+
+
+class Environment(Manifest, frozen=True, kw_only=True):
+    """A place where versions are served."""
+
+    name: Name
+    target: Name = "local"
+    host: Annotated[str, Meta(max_length=253)] = "127.0.0.1"
+    port: Port = 8080
+
+
+class Repository(Manifest, frozen=True, kw_only=True):
+    """``modelyard.yaml``: what marks and configures a model repository."""
+
+    toolkit: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$", description="The modelyard version it was written for.")]
+    environments: Annotated[list[Environment], Meta(min_length=1, description="In promotion order.")]
+    forge: Literal["git"] = "git"
+    default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
+
+
+# --- models/<name>/model.yaml -------------------------------------------------------------------------------------
+
+
+class Column(Manifest, frozen=True, kw_only=True):
+    """One input of the contract."""
+
+    name: ColumnName
+    type: Literal["integer", "float", "string", "boolean"]
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    description: str = ""
+
+
+class Contract(Manifest, frozen=True, kw_only=True):
+    """What a caller sends and gets; a change of it is a major version."""
+
+    id: Annotated[ColumnName, Meta(description="The column that identifies a row.")]
+    label: Annotated[ColumnName, Meta(description="The column that holds the outcome.")]
+    inputs: Annotated[list[Column], Meta(min_length=1)]
+    output: ColumnName = "prediction"
+    threshold: Annotated[Fraction, Meta(description="Binary tasks: at or above it the decision is positive.")] = 0.5
+
+
+class Files(Manifest, frozen=True, kw_only=True):
+    """What the pipeline writes, below the model's folder."""
+
+    artifact: RelativePath
+    training: RelativePath = "data/train.parquet"
+    holdout: RelativePath = "data/holdout.parquet"
+    predictions: RelativePath = "predictions.parquet"
+    profile: RelativePath = "profile.json"
+
+
+class Scorer(Manifest, frozen=True, kw_only=True):
+    """How any table is scored with any version of the artifact."""
+
+    type: Literal["lightgbm", "command"] = "lightgbm"
+    command: Annotated[
+        list[Text],
+        Meta(description="A program and its arguments; {model}, {input} and {output} become paths. No shell."),
+    ] = field(default_factory=list)
+
+
+class Evaluation(Manifest, frozen=True, kw_only=True):
+    """How the held-out rows are cut when they are measured."""
+
+    slices: list[ColumnName] = field(default_factory=list)
+    groups: Annotated[list[ColumnName], Meta(description="Columns whose levels are compared for fairness.")] = field(
+        default_factory=list
+    )
+    block: Annotated[ColumnName, Meta(description="Rows with the same value depend on each other.")] | None = None
+    minimum_support: Annotated[Count, Meta(description="A slice or group with fewer rows is not judged.")] = 100
+
+
+class Model(Manifest, frozen=True, kw_only=True):
+    """``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
+
+    name: Name
+    description: Text
+    owners: Annotated[list[Text], Meta(min_length=1, description="Forge handles or e-mail addresses.")]
+    task: Literal["binary", "regression"]
+    policy: Name
+    files: Files
+    contract: Contract
+    scorer: Scorer = field(default_factory=Scorer)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
+    card: str = ""
+
+
+# --- deployments/<environment>/<model>.yaml -----------------------------------------------------------------------
+
+
+class Rollout(Manifest, frozen=True, kw_only=True):
+    """How traffic moves to a new version."""
+
+    strategy: Literal["all-at-once"] = "all-at-once"
+
+
+class Deployment(Manifest, frozen=True, kw_only=True):
+    """The desired state of one model in one environment."""
+
+    model: Name
+    version: VersionOrLatest
+    rollout: Rollout = field(default_factory=Rollout)
+
+
+# --- policies/*.yaml ----------------------------------------------------------------------------------------------
+
+
+class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
+    """What every check has, whatever it looks at."""
+
+    id: Name
+    why: Text
+    level: Annotated[
+        Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
+    ] = "soft"
+
+
+class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
+    """All named evidence is there and is about the candidate's bytes."""
+
+    require: Annotated[list[Literal["training", "evaluation", "drift"]], Meta(min_length=1)]
+
+
+class RowsCheck(Check, frozen=True, kw_only=True, tag="rows"):
+    """The holdout is large enough to say anything."""
+
+    minimum: Count
+    minimum_per_class: Count = 0
+
+
+class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
+    """The candidate's own value lies within bounds."""
+
+    metric: Metric
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
+    """The candidate is not worse than the champion by more than a margin, shown by the paired interval."""
+
+    metric: Metric
+    margin: Margin
+
+
+class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
+    """No slice is worse than the champion by more than a margin, shown by intervals held for all slices at once."""
+
+    metric: Metric
+    margin: Margin
+
+
+class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
+    """The gap between groups stays below a bound, or did not grow against the champion."""
+
+    measure: Literal["demographic_parity_difference", "equalized_odds_difference", "equal_opportunity_difference"]
+    maximum: Fraction | None = None
+    maximum_increase: Fraction | None = None
+
+
+class CalibrationCheck(Check, frozen=True, kw_only=True, tag="calibration"):
+    """Predicted probabilities mean what they say."""
+
+    maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error.")]
+
+
+class LeakageCheck(Check, frozen=True, kw_only=True, tag="leakage"):
+    """No input knows the outcome, and no row was both learnt from and tested on."""
+
+    maximum_single_input_auc: Fraction = 0.9
+    maximum_overlap: Annotated[Count, Meta(description="Rows that are in training and in the holdout.")] = 0
+
+
+class ContractCheck(Check, frozen=True, kw_only=True, tag="contract"):
+    """What callers send did not change without being seen."""
+
+    allow_added: bool = True
+    allow_removed: bool = False
+
+
+class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
+    """The data are still like those the champion was accepted on."""
+
+    maximum_alarm_share: Annotated[Fraction, Meta(description="Share of columns whose drift is an alarm.")]
+
+
+AnyCheck = (
+    EvidenceCheck
+    | RowsCheck
+    | ThresholdCheck
+    | ChampionCheck
+    | SlicesCheck
+    | FairnessCheck
+    | CalibrationCheck
+    | LeakageCheck
+    | ContractCheck
+    | DriftCheck
+)
+
+
+class Policy(Manifest, frozen=True, kw_only=True):
+    """``policies/<name>.yaml``: the rules a candidate is judged by."""
+
+    name: Name
+    description: Text
+    checks: Annotated[list[AnyCheck], Meta(min_length=1)]
+
+
+# --- waivers/*.yaml -----------------------------------------------------------------------------------------------
+
+
+class Waiver(Manifest, frozen=True, kw_only=True):
+    """A reviewed, expiring exception of one check for one artifact."""
+
+    model: Name
+    check: Name
+    artifact: Annotated[Sha256, Meta(description="The sha256 of the artifact it is for; other bytes are not waived.")]
+    reason: Text
+    requested_by: Text
+    approved_by: Text
+    expires: Annotated[Date, Meta(description="The last day on which it holds.")]
+
+
+MANIFEST_KINDS: dict[str, type[Manifest]] = {
+    "modelyard": Repository,
+    "model": Model,
+    "deployment": Deployment,
+    "policy": Policy,
+    "waiver": Waiver,
+}

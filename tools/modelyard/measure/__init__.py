@@ -1,0 +1,1 @@
+"""Numbers from tables: numpy in, frozen values out. Reads no file, no clock, and decides nothing."""

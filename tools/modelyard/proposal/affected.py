@@ -1,0 +1,121 @@
+"""Which models a diff touches, worked out from the files that name one another. DVC is not loaded."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from modelyard.git import Git
+from modelyard.manifests.document import parse_document
+from modelyard.manifests.pipeline import Pipeline, pointer_outputs, read_pipeline
+from modelyard.manifests.problems import ManifestErrors
+
+
+@dataclass(frozen=True)
+class Affected:
+    """One model and the changed files that touch it."""
+
+    model: str
+    reasons: tuple[str, ...]
+
+
+def affected_models(git: Git, base: str, head: str) -> list[Affected]:
+    """Models of ``head`` touched by the changes since its merge base with ``base``, by name."""
+    changed = set(git.changed_files(base, head))
+    if not changed:
+        return []
+    files = git.files_at(head, "models")
+    models = sorted({path.split("/")[1] for path in files if path.count("/") == 2 and path.endswith("/model.yaml")})
+    reasons = {model: {path for path in changed if path.startswith(f"models/{model}/")} for model in models}
+    outside = {path for path in changed if not any(path in found for found in reasons.values())}
+    outside |= _pointed_at(git, head, outside)
+    _through_references(git, files, models, outside, reasons)
+    return [Affected(model, tuple(sorted(found))) for model, found in reasons.items() if found]
+
+
+def _through_references(
+    git: Git, files: dict[str, str], models: list[str], outside: set[str], reasons: dict[str, set[str]]
+) -> None:
+    """Adds models whose dvc.yaml or model.yaml names a changed file, and those that read another affected model."""
+    wanted = {m: [files[f"models/{m}/{n}"] for n in ("dvc.yaml", "model.yaml") if f"models/{m}/{n}" in files]
+              for m in models}  # fmt: skip
+    blobs = git.blobs(sha for shas in wanted.values() for sha in shas)
+    texts = {model: b"\n".join(blobs[sha] for sha in shas) for model, shas in wanted.items()}
+    pipelines: dict[str, Pipeline | None] = {}
+    fresh = outside | {f"models/{model}" for model, found in reasons.items() if found}
+    while fresh:
+        # Only files that may name something fresh are worth parsing; parsing all would cost a second at 500 models.
+        named = _mention(fresh)
+        found_now: set[str] = set()
+        for model in models:
+            if not named.search(texts[model]):
+                continue
+            if model not in pipelines:
+                pipelines[model] = _pipeline(git, files, blobs, model)
+            hits = _hits(pipelines[model], texts[model], model, fresh)
+            if hits - reasons[model]:
+                if not reasons[model]:
+                    found_now.add(f"models/{model}")
+                reasons[model] |= hits
+        fresh = found_now
+
+
+def _hits(pipeline: Pipeline | None, text: bytes, model: str, changed: set[str]) -> set[str]:
+    if pipeline is None:  # a dvc.yaml that cannot be read may name anything
+        return {f"models/{model}/dvc.yaml"}
+    own = f"models/{model}"
+    reads = {path for path in pipeline.reads if path != own and not path.startswith(own + "/")}
+    hits = {path for path in changed if any(_overlap(path, read) for read in reads)}
+    policies = {path for path in changed if path.startswith("policies/")}
+    for path in policies:
+        name = posixpath.splitext(posixpath.basename(path))[0]
+        if f"policy: {name}".encode() in text or f'policy: "{name}"'.encode() in text:
+            hits.add(path)
+    return hits - {own}
+
+
+def _overlap(path: str, read: str) -> bool:
+    """Whether one of two paths is the other, or lies below it."""
+    return path == read or path.startswith(read + "/") or read.startswith(path + "/") or read == "."
+
+
+def _pipeline(git: Git, files: dict[str, str], blobs: dict[str, bytes], model: str) -> Pipeline | None:
+    sha = files.get(f"models/{model}/dvc.yaml")
+    if sha is None:
+        return Pipeline(frozenset(), frozenset())
+    content = blobs[sha]
+    variables: dict[str, object] = {}
+    try:
+        params = files.get(f"models/{model}/params.yaml")
+        if b"${" in content and params:
+            value = parse_document(git.blobs([params])[params], f"models/{model}/params.yaml").value
+            variables = value if isinstance(value, dict) else {}
+        return read_pipeline(content, f"models/{model}/dvc.yaml", variables)
+    except ManifestErrors:
+        return None
+
+
+def _pointed_at(git: Git, head: str, changed: Iterable[str]) -> set[str]:
+    """The data behind changed ``.dvc`` pointers; of a deleted pointer, what its name says."""
+    found: set[str] = set()
+    for path in changed:
+        if not path.endswith(".dvc"):
+            continue
+        found.add(path.removesuffix(".dvc"))
+        content = git.file_at(head, path)
+        if content is not None:
+            try:
+                found |= {entry.path for entry in pointer_outputs(content, path)}
+            except ManifestErrors:
+                continue
+    return found
+
+
+def _mention(paths: Iterable[str]) -> re.Pattern[bytes]:
+    """Matches texts that may name one of the paths, a folder around one, or anything through a template."""
+    names = {re.escape(posixpath.basename(path).encode()) for path in paths}
+    around = {re.escape(part.encode()) for path in paths for part in path.split("/")[:-1]}
+    folders = rb"(?:" + rb"|".join(sorted(around)) + rb")/?(?=[\s,\"'\]}:]|$)" if around else rb"(?!)"
+    return re.compile(rb"\$\{|" + rb"|".join(sorted(names)) + rb"|" + folders)

@@ -1,0 +1,1 @@
+"""Versions, stages, history: what the tags say. Takes tags as values; talks to nobody."""

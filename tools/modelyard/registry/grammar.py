@@ -1,0 +1,69 @@
+"""GTO's tag grammar: ``model@v1.2.3`` registers a version, ``model#production#4`` assigns one to an environment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from modelyard.manifests.names import Version
+
+_TAG = re.compile(
+    r"(?P<model>(?:[a-zA-Z0-9_./-]+=)?[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?)"
+    r"(?:@(?P<version>v[^#!@]+)|#(?P<stage>[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?)|@(?P<word>deprecated|created))"
+    r"(?P<off>!)?(?:#(?P<counter>[0-9]{1,9}))?\Z"
+)
+
+
+class Action(Enum):
+    """What a tag says happened."""
+
+    REGISTER = "register"
+    DEREGISTER = "deregister"
+    ASSIGN = "assign"
+    UNASSIGN = "unassign"
+    DEPRECATE = "deprecate"
+    CREATE = "create"
+
+
+@dataclass(frozen=True)
+class ParsedTag:
+    """A tag name taken apart."""
+
+    model: str
+    action: Action
+    version: Version | None = None
+    environment: str | None = None
+    counter: int | None = None
+
+
+def parse_tag(name: str) -> ParsedTag | None:
+    """The parts of a tag name, or None when it is not in the grammar (then it is somebody else's tag)."""
+    found = _TAG.match(name)
+    if not found:
+        return None
+    model, off = found["model"], bool(found["off"])
+    counter = int(found["counter"]) if found["counter"] else None
+    if found["version"]:
+        version = Version.parse(found["version"])
+        if version is None:
+            return None
+        return ParsedTag(model, Action.DEREGISTER if off else Action.REGISTER, version, None, counter)
+    if found["stage"]:
+        return ParsedTag(model, Action.UNASSIGN if off else Action.ASSIGN, None, found["stage"], counter)
+    return ParsedTag(model, Action.DEPRECATE if found["word"] == "deprecated" else Action.CREATE, counter=counter)
+
+
+def version_tag(model: str, version: Version) -> str:
+    """The name of the tag that registers a version."""
+    return f"{model}@{version}"
+
+
+def stage_tag(model: str, environment: str, counter: int) -> str:
+    """The name of the tag that assigns a version to an environment."""
+    return f"{model}#{environment}#{counter}"
+
+
+def model_patterns(model: str) -> tuple[str, str]:
+    """``for-each-ref`` and refspec patterns that match all of one model's tags."""
+    return f"{model}@*", f"{model}#*"

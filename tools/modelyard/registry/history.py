@@ -1,0 +1,165 @@
+"""From tags to the state of the registry: which versions there are, and which ran where since when."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from modelyard.manifests.names import Version
+from modelyard.registry.grammar import Action, ParsedTag, parse_tag
+from modelyard.registry.record import StageRecord, VersionRecord, read_stage_record, read_version_record
+
+
+class Tag(Protocol):
+    """What the registry needs of a tag; ``git.TagRef`` is one."""
+
+    @property
+    def name(self) -> str:
+        """Without ``refs/tags/``."""
+
+    @property
+    def annotated(self) -> bool:
+        """Lightweight tags are ignored, as GTO does."""
+
+    @property
+    def commit(self) -> str:
+        """The commit it points at."""
+
+    @property
+    def tagged_at(self) -> int:
+        """Seconds since 1970."""
+
+    @property
+    def tagger(self) -> str:
+        """Who made it."""
+
+    @property
+    def message(self) -> str:
+        """Headline, then the record."""
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """One version of a model."""
+
+    version: Version
+    commit: str
+    at: int
+    by: str
+    message: str
+
+    @cached_property
+    def record(self) -> VersionRecord | None:
+        """What was registered; None for a tag made by hand."""
+        return read_version_record(self.message)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One version set to serve in one environment."""
+
+    environment: str
+    version: str
+    commit: str
+    at: int
+    by: str
+    message: str
+
+    @cached_property
+    def record(self) -> StageRecord | None:
+        """Why and on whose word; None for a tag made by hand."""
+        return read_stage_record(self.message)
+
+
+@dataclass(frozen=True)
+class ModelHistory:
+    """Everything the tags say about one model."""
+
+    model: str
+    versions: tuple[RegisteredVersion, ...] = ()
+    """In the order of their numbers."""
+    assignments: tuple[Assignment, ...] = ()
+    """In the order of time; an un-assignment has version ''."""
+    deprecated: bool = False
+    last_time: int = 0
+    last_counter: int = 0
+
+    @property
+    def latest(self) -> RegisteredVersion | None:
+        """The highest version that is still registered."""
+        return self.versions[-1] if self.versions else None
+
+    def version(self, number: Version) -> RegisteredVersion | None:
+        """The registered version of that number."""
+        return next((known for known in self.versions if known.version == number), None)
+
+    def assigned(self, environment: str) -> Assignment | None:
+        """The newest assignment in an environment; None when there is none or it was taken away."""
+        for assignment in reversed(self.assignments):
+            if assignment.environment == environment:
+                return assignment if assignment.version else None
+        return None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All models the tags know."""
+
+    models: dict[str, ModelHistory] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    """Tags outside the grammar, and lightweight tags inside it."""
+
+    def history(self, model: str) -> ModelHistory:
+        """A model's history; empty when no tag names it."""
+        return self.models.get(model) or ModelHistory(model)
+
+
+def read_registry(tags: Iterable[Tag]) -> Registry:
+    """The registry that a set of tags describes. Order of events: tagger time, then counter."""
+    events: dict[str, list[tuple[int, int, str, ParsedTag, Tag]]] = defaultdict(list)
+    foreign = []
+    for tag in tags:
+        parsed = parse_tag(tag.name) if tag.annotated else None
+        if parsed is None:
+            foreign.append(tag.name)
+        else:
+            events[parsed.model].append((tag.tagged_at, parsed.counter or 0, tag.name, parsed, tag))
+    models = {}
+    for model, of_model in events.items():
+        of_model.sort(key=lambda event: event[:3])
+        models[model] = _history(model, [(parsed, tag) for _, _, _, parsed, tag in of_model])
+    return Registry(models, tuple(sorted(foreign)))
+
+
+def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
+    versions: dict[Version, RegisteredVersion] = {}
+    at_commit: dict[str, Version] = {}
+    assignments: list[Assignment] = []
+    deprecated = False
+    counter = 0
+    for parsed, tag in events:
+        counter = max(counter, parsed.counter or 0)
+        action, version = parsed.action, parsed.version
+        if action is Action.REGISTER and version:
+            versions[version] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            at_commit[tag.commit] = version
+        elif action is Action.DEREGISTER and version:
+            versions.pop(version, None)
+        elif action is Action.DEPRECATE:
+            deprecated = True
+    # A stage tag names no version: it means the version registered at its commit, even if that tag came later.
+    for parsed, tag in events:
+        if parsed.action in (Action.ASSIGN, Action.UNASSIGN):
+            known = at_commit.get(tag.commit)
+            name = str(known) if known else tag.commit[:7]
+            assigned = name if parsed.action is Action.ASSIGN else ""
+            environment = parsed.environment or ""
+            assignments.append(
+                Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            )
+    last = max((tag.tagged_at for _, tag in events), default=0)
+    ordered = tuple(versions[number] for number in sorted(versions))
+    return ModelHistory(model, ordered, tuple(assignments), deprecated, last, counter)

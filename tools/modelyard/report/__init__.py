@@ -1,0 +1,1 @@
+"""Verdict and evidence → what people read. Renders; computes no measurement and decides nothing."""

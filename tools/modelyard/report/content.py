@@ -1,0 +1,125 @@
+"""What a report is made of, in the order every form shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.evidence.bundle import Bundle
+from modelyard.gate.verdict import CheckResult, Verdict
+from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
+
+SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
+_ORDER = ("error", "fail", "inconclusive", "waived", "pass")
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Report:
+    """One candidate's verdict and the evidence behind it."""
+
+    verdict: Verdict
+    bundle: Bundle
+    commit: str
+    """The commit that was measured."""
+    owners: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The verdict, in one sentence."""
+        name = self.bundle.model
+        blocking, total = self.verdict.blocking, len(self.verdict.checks)
+        if not blocking:
+            advice = sum(c.outcome not in ("pass", "waived") for c in self.verdict.checks)
+            note = f", {advice} advisory {'warning' if advice == 1 else 'warnings'}" if advice else ""
+            waived = sum(c.outcome == "waived" for c in self.verdict.checks)
+            note += f", {waived} waived" if waived else ""
+            return f"✅ {name} may be merged: {total - advice} of {total} checks passed{note}"
+        counts = {o: sum(c.outcome == o for c in blocking) for o in ("error", "fail", "inconclusive")}
+        words = {"error": "could not be judged", "fail": "failed", "inconclusive": "inconclusive"}
+        said = ", ".join(f"{count} {words[outcome]}" for outcome, count in counts.items() if count)
+        sign = "⚪" if self.verdict.outcome == "inconclusive" else "⛔"
+        verb = "Wait with" if self.verdict.outcome == "inconclusive" else "Do not merge"
+        return f"{sign} {verb} {name}: of {total} checks {said}"
+
+    @property
+    def next_step(self) -> str:
+        """Who must do what."""
+        who = ", ".join(self.owners) or "the owners"
+        if self.verdict.outcome in ("pass", "waived"):
+            return f"Next: a review by {who}; merging registers and deploys it."
+        if self.verdict.outcome == "inconclusive":
+            return "Next: the author brings more held-out rows; the interval is too wide to tell."
+        if self.verdict.outcome == "error":
+            return "Next: the author runs the commands at the end again; a check had nothing to judge."
+        waivable = [check.id for check in self.verdict.blocking if check.level == "soft"]
+        hard = [check.id for check in self.verdict.blocking if check.level == "hard"]
+        if hard:
+            return f"Next: the author mends it; {', '.join(hard)} cannot be waived."
+        return f"Next: the author mends it, or {who} review a waiver of {', '.join(waivable)}."
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Failures first; advisory ones after what blocks."""
+        return tuple(
+            sorted(
+                self.verdict.checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome))
+            )
+        )
+
+    def reproduce(self) -> tuple[str, ...]:
+        """The commands that make this report again."""
+        name = self.bundle.model
+        return (
+            f"git checkout {self.commit[:12]}",
+            f"modelyard retrain {name}",
+            f"modelyard evaluate {name}",
+            f"modelyard drift {name}",
+            f"modelyard gate {name}",
+            f"modelyard report {name}",
+        )
+
+
+def worst_slices(evaluation: Evaluation | None, limit: int = 5) -> list[tuple[SliceResult, MetricResult]]:
+    """The slices with the least gain (or the lowest value, without a champion), on the task's first metric."""
+    if evaluation is None:
+        return []
+    judged = [(part, part.metrics[0]) for part in evaluation.slices if part.sufficient and part.metrics]
+
+    def gain(entry: tuple[SliceResult, MetricResult]) -> float:
+        result = entry[1]
+        value = result.difference if evaluation.champion else result.candidate
+        sign = 1 if result.higher_is_better else -1
+        return sign * value if value is not None else float("inf")
+
+    return sorted(judged, key=gain)[:limit]
+
+
+def number(value: float | None) -> str:
+    """A measured value, or a dash."""
+    return "–" if value is None else f"{value:.{_DIGITS}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference, or a dash."""
+    return "–" if value is None else f"{value:+.{_DIGITS}f}"
+
+
+def with_interval(difference: float | None, low: float | None, high: float | None) -> str:
+    """A difference and its interval: ``+0.0123 [+0.0101, +0.0145]``."""
+    if difference is None or low is None or high is None:
+        return signed(difference)
+    return f"{signed(difference)} [{signed(low)}, {signed(high)}]"
+
+
+def check_difference(check: CheckResult) -> str:
+    """A check's difference with its interval."""
+    interval = check.interval
+    return with_interval(check.difference, interval.low if interval else None, interval.high if interval else None)
+
+
+def metric_difference(result: MetricResult) -> str:
+    """A metric's difference with its interval; a first version has the interval of its own value."""
+    interval = result.interval
+    if result.difference is None and interval is not None:
+        return f"[{number(interval.low)}, {number(interval.high)}]"
+    return with_interval(result.difference, interval.low if interval else None, interval.high if interval else None)

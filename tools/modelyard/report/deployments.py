@@ -1,0 +1,136 @@
+"""Plans, deliveries and the status, as text that fits 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from modelyard.report.text import bold, coloured, table
+from modelyard.rollout.plan import Action
+
+
+class DeliveryLike(Protocol):
+    """What is shown of a delivery."""
+
+    @property
+    def environment(self) -> str:
+        """Where."""
+
+    @property
+    def model(self) -> str:
+        """What."""
+
+    @property
+    def desired(self) -> str:
+        """The version main asks for."""
+
+    @property
+    def live(self) -> str | None:
+        """The version that serves."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What is to be done, or was."""
+
+    @property
+    def tag(self) -> str | None:
+        """The receipt."""
+
+    @property
+    def skipped(self) -> str:
+        """Why nothing can be done."""
+
+
+class StatusLike(Protocol):
+    """What is shown of a status line."""
+
+    @property
+    def model(self) -> str:
+        """Which model."""
+
+    @property
+    def environment(self) -> str:
+        """Where."""
+
+    @property
+    def desired(self) -> str:
+        """What main says."""
+
+    @property
+    def live(self) -> str | None:
+        """What runs."""
+
+    @property
+    def sync(self) -> str:
+        """Whether both are equal."""
+
+    @property
+    def health(self) -> str:
+        """Whether it works."""
+
+    @property
+    def reason(self) -> str:
+        """Why it does not."""
+
+    @property
+    def since(self) -> int:
+        """Since when, in seconds since 1970."""
+
+    @property
+    def why(self) -> str:
+        """The change that asked for it."""
+
+    @property
+    def by(self) -> str:
+        """Who proposed that."""
+
+    @property
+    def approved_by(self) -> tuple[str, ...]:
+        """Who approved it."""
+
+
+def render_deliveries(deliveries: Sequence[DeliveryLike], plan_only: bool) -> str:
+    """A plan as a diff a reviewer knows, or what was done."""
+    if not deliveries:
+        return "No deployment is declared for what was asked."
+    lines = []
+    for delivery in deliveries:
+        lines.append(bold(f"{delivery.environment}/{delivery.model}"))
+        if delivery.skipped:
+            lines.append(f"    {delivery.skipped}: nothing to deploy")
+        elif not delivery.actions:
+            lines.append(f"    {delivery.desired}  in sync" + (f", receipt {delivery.tag}" if delivery.tag else ""))
+        else:
+            if plan_only:
+                lines += [f"  - {delivery.live or 'nothing'}", f"  + {delivery.desired}"]
+            lines += [f"    {action.do} {action.version}" for action in delivery.actions]
+            if not plan_only:
+                lines.append(f"    {delivery.desired}  live" + (f", receipt {delivery.tag}" if delivery.tag else ""))
+    return "\n".join(lines)
+
+
+def render_status(lines: Sequence[StatusLike], detailed: bool) -> str:
+    """One row per model and environment; in detail also why and on whose word."""
+    if not lines:
+        return "Nothing is deployed: there is no file below deployments/."
+    rows = [
+        [line.model, line.environment, line.desired, line.live or "–", _when(line.since), line.sync, line.health]
+        for line in lines
+    ]
+    text = [table(["model", "environment", "desired", "live", "since", "sync", "health"], rows)]
+    if detailed:
+        for line in lines:
+            if not line.live:
+                continue
+            text += ["", f"{bold(f'{line.model} in {line.environment}')}: {line.why or 'no receipt says why'}"]
+            word = f"proposed by {line.by or 'unknown'}"
+            word += f", approved by {', '.join(line.approved_by)}" if line.approved_by else ", no recorded approval"
+            text.append(f"  {word}")
+            if line.reason:
+                text.append(f"  {coloured(line.health)}: {line.reason}")
+    return "\n".join(text)
+
+
+def _when(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else "–"

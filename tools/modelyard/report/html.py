@@ -1,0 +1,199 @@
+"""The full report as one HTML file that opens offline: tables by Great Tables, pictures as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from modelyard.measure.evaluation import MetricResult
+from modelyard.report.content import (
+    Report,
+    check_difference,
+    metric_difference,
+    number,
+    signed,
+    worst_slices,
+)
+from modelyard.report.svg import IntervalRow, distribution_plot, interval_plot, reliability_plot
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #ffffff; --line: #d9dee5; --good: #1a7f4b;
+  --bad: #c0342b; --unsure: #9a6b00; --reference: #9aa7b6; --current: #2f6fde; --panel: #f6f8fa; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #9aa7b6; --paper: #12161c; --line: #303946;
+  --good: #4cc38a; --bad: #ff7b72; --unsure: #e3b341; --reference: #6b7889; --current: #79a8ff; --panel: #1a2029; } }
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 1060px; padding: 28px 20px 60px; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif }
+h1 { font-size: 1.5rem; margin: 0 0 6px } h2 { font-size: 1.1rem; margin: 36px 0 10px }
+p { margin: 4px 0 10px; max-width: 78ch } .soft, figcaption { color: var(--soft); font-size: .86rem }
+.banner { border-left: 6px solid var(--tone); background: var(--panel); padding: 16px 20px; border-radius: 6px }
+.pass { --tone: var(--good) } .waived, .inconclusive { --tone: var(--unsure) } .fail, .error { --tone: var(--bad) }
+.why { border-top: 1px solid var(--line); padding: 10px 0 } .why b { color: var(--tone) }
+.figures { display: flex; flex-wrap: wrap; gap: 20px; align-items: flex-start } figure { margin: 0; max-width: 100% }
+svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif } svg text { fill: var(--ink) }
+svg .muted { fill: var(--soft); font-size: 11px } .axis { stroke: var(--soft) } .dashed { stroke-dasharray: 4 4 }
+.frame { fill: none; stroke: var(--line) } svg .good { stroke: var(--good); fill: var(--good) }
+svg .bad { stroke: var(--bad); fill: var(--bad) } svg .unsure { stroke: var(--unsure); fill: var(--unsure) }
+svg polyline { stroke-width: 2; fill: none !important } rect.reference { fill: var(--reference) }
+rect.current { fill: var(--current) } svg .before { stroke: var(--reference); fill: var(--reference) }
+svg .after { stroke: var(--current); fill: var(--current) }
+pre { background: var(--panel); padding: 12px 14px; overflow-x: auto; border-radius: 6px; font-size: .86rem }
+.table { overflow-x: auto } .table .gt_table { background: transparent !important; color: var(--ink) !important;
+  border-color: var(--line) !important; margin-left: 0 !important }
+.table .gt_row, .table .gt_col_heading, .table tr { background: transparent !important; color: var(--ink) !important;
+  border-color: var(--line) !important }
+.table td, .table th { white-space: nowrap }
+"""
+
+
+def render_html(report: Report) -> str:
+    """One page. Every number in it stands in the evidence."""
+    verdict = report.verdict
+    notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
+    parts = [
+        f'<div class="banner {verdict.outcome}"><h1>{escape(report.headline)}</h1><p>{escape(report.next_step)}</p>'
+        f'{notes}<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])} · artifact'
+        f" sha256 {escape(report.bundle.artifact[:16])}</p></div>",
+        *_checks(report),
+        *_evaluation(report),
+        *_drift(report),
+        *_lineage(report),
+        "<h2>How to reproduce</h2><pre>" + escape("\n".join(report.reproduce())) + "</pre>",
+    ]
+    title = escape(f"{report.bundle.model}: {verdict.outcome}")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _checks(report: Report) -> list[str]:
+    rows = [
+        [check.outcome, check.id, check.level, number(check.champion), number(check.candidate),
+         check_difference(check), f"{check.file}:{check.line}"]
+        for check in report.checks
+    ]  # fmt: skip
+    headings = ["outcome", "check", "level", "champion", "candidate", "difference [95 %]", "rule"]
+    reasons = [
+        f'<div class="why {check.outcome}"><b>{escape(check.outcome)}</b> {escape(check.id)}: {escape(check.sentence)}'
+        f' <span class="soft">{escape(check.why)}</span></div>'
+        for check in report.checks
+        if check.outcome != "pass"
+    ]
+    return ["<h2>Checks</h2>", _table(headings, rows), *reasons]
+
+
+def _evaluation(report: Report) -> list[str]:
+    evaluation = report.bundle.evaluation
+    if evaluation is None:
+        return []
+    against = f"against {evaluation.champion}" if evaluation.champion else "a first version, without a champion"
+    rows = [
+        [m.name, "higher" if m.higher_is_better else "lower", number(m.champion), number(m.candidate),
+         metric_difference(m), m.method]
+        for m in evaluation.metrics
+    ]  # fmt: skip
+    parts = [
+        "<h2>Evaluation</h2>",
+        f"<p>{evaluation.rows:,} held-out rows, {escape(against)}.</p>",
+        _table(["metric", "better", "champion", "candidate", "difference [95 %]", "interval by"], rows),
+    ]
+    figures = []
+    if evaluation.champion:
+        figures.append(interval_plot(_interval_rows(evaluation.metrics), "Candidate − champion with 95 % intervals"))
+    if evaluation.calibration:
+        series = [("candidate", "after", evaluation.calibration)]
+        if evaluation.champion_calibration:
+            series.insert(0, ("champion", "before", evaluation.champion_calibration))
+        lines = [(n, tone, [(b.mean_prediction, b.observed_rate) for b in c.bins]) for n, tone, c in series]
+        figures.append(reliability_plot(lines, "Observed rate over mean prediction, bins of equal size"))
+    parts.append(f'<div class="figures">{"".join(figures)}</div>')
+    worst = worst_slices(evaluation, 20)
+    if worst:
+        name = worst[0][1].name
+        parts.append(f"<h2>Slices by {escape(name)}</h2>")
+        if evaluation.champion:
+            named = [(f"{part.column} = {part.level}", result) for part, result in worst]
+            parts.append(interval_plot(_interval_rows([r for _, r in named], [n for n, _ in named]),
+                                       "Candidate − champion by slice; intervals hold for all slices at once"))  # fmt: skip
+        else:
+            rows = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(r.candidate)] for p, r in worst]
+            parts.append(_table(["slice", "rows", "candidate"], rows))
+    for fairness in evaluation.fairness:
+        rows = [[g.level, f"{g.rows:,}", number(g.selection_rate), number(g.true_positive_rate),
+                 number(g.false_positive_rate)] for g in fairness.groups]  # fmt: skip
+        parts += [f"<h2>Groups of {escape(fairness.column)}</h2>"]
+        parts.append(_table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rows))
+        gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate),
+                 f"[{number(g.interval.low)}, {number(g.interval.high)}]" if g.interval else "–"]
+                for g in fairness.gaps]  # fmt: skip
+        parts.append(_table(["gap", "champion", "candidate", "95 %"], gaps))
+    return parts
+
+
+def _interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:
+    rows = []
+    for i, result in enumerate(results):
+        if result.difference is None or result.interval is None:
+            continue
+        sign = 1 if result.higher_is_better else -1
+        low, high = sorted((sign * result.interval.low, sign * result.interval.high))
+        tone = "good" if low > 0 else "bad" if high < 0 else "unsure"
+        label = f"{signed(result.difference)} [{signed(result.interval.low)}, {signed(result.interval.high)}]"
+        rows.append(IntervalRow(names[i] if names else result.name, sign * result.difference, low, high, tone, label))
+    return rows
+
+
+def _drift(report: Report) -> list[str]:
+    drift = report.bundle.drift
+    if drift is None:
+        return []
+    rows = [
+        [c.name, c.state, number(c.js), number(c.psi), f"{c.missing_reference:.1%} → {c.missing_current:.1%}",
+         f"{c.new_level_share:.1%}", c.reason]
+        for c in drift.columns
+    ]  # fmt: skip
+    figures = [
+        distribution_plot([(b.name, b.reference, b.current) for b in c.bins],
+                          f"{c.name}: JS {number(c.js)}, grey {drift.reference}, blue current")
+        for c in drift.columns[:9] if c.bins
+    ]  # fmt: skip
+    said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {drift.reference}."
+    return [
+        "<h2>Drift</h2>",
+        f"<p>{escape(said)}</p>",
+        f'<div class="figures">{"".join(figures)}</div>',
+        _table(["column", "state", "JS distance", "PSI", "missing", "new levels", "note"], rows),
+    ]
+
+
+def _lineage(report: Report) -> list[str]:
+    training = report.bundle.training
+    if training is None:
+        return []
+    rows = [[entry.path, "data", entry.md5] for entry in training.inputs]
+    rows += [[str(name), "package", version] for name, version in training.packages.items()]
+    rows.append(["dvc.lock", "lock", training.lock_sha256[:32]])
+    rows.append([report.bundle.model, "artifact", f"{report.bundle.artifact[:32]} ({training.artifact_bytes:,} bytes)"])
+    return ["<h2>Lineage</h2>", _table(["what", "kind", "version or digest"], rows)]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table by Great Tables; cells are text and are escaped."""
+    import pyarrow as pa
+    from great_tables import GT
+
+    columns: dict[str, Any] = {h: [escape(row[i]) for row in rows] for i, h in enumerate(headings)}
+    gt = GT(pa.table(columns), id=f"t{abs(_stable(headings, rows)):x}").tab_options(
+        table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
+    )
+    return f'<div class="table">{gt.as_raw_html()}</div>'
+
+
+def _stable(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """An id from the content, since Great Tables' own is random and reports must not differ without a reason."""
+    from zlib import crc32
+
+    return crc32("\x1f".join([*headings, *(cell for row in rows for cell in row)]).encode())

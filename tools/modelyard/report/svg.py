@@ -1,0 +1,106 @@
+"""Small pictures as inline SVG. Colours come from the page's CSS variables, so that light and dark both work."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_ROW = 26
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """A point with its interval; ``tone`` is good, bad or unsure."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    tone: str
+    label: str
+
+
+def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, width: int = 640) -> str:
+    """Intervals around zero, one row each, on one scale."""
+    if not rows:
+        return ""
+    reach = max(max(abs(row.low), abs(row.high)) for row in rows) * 1.05 or 1.0
+    right = 210
+    middle = left + (width - left - right) / 2
+    scale = (width - left - right) / 2 / reach
+    height = _ROW * len(rows) + 30
+    parts = [f'<line class="axis" x1="{middle:.1f}" y1="4" x2="{middle:.1f}" y2="{height - 24}"/>']
+    for i, row in enumerate(rows):
+        y = _ROW * i + 18
+        x1, x, x2 = (middle + v * scale for v in (row.low, row.value, row.high))
+        parts.append(_text(left - 10, y + 4, row.name, "end"))
+        parts.append(f'<line class="{row.tone}" x1="{x1:.1f}" y1="{y}" x2="{x2:.1f}" y2="{y}" stroke-width="3"/>')
+        parts.append(f'<circle class="{row.tone}" cx="{x:.1f}" cy="{y}" r="4.5"/>')
+        parts.append(_text(width - right + 14, y + 4, row.label, "start"))
+    parts.append(_text(middle - 8, height - 6, "worse ←", "end", "muted"))
+    parts.append(_text(middle + 8, height - 6, "→ better", "start", "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], caption: str) -> str:
+    """Observed rate over mean prediction: (name, CSS class, points) per line, with the diagonal."""
+    size, pad = 320, 44
+    span = max((max(x, y) for _, _, points in series for x, y in points), default=1.0)
+    top = min(1.0, (int(span * 10) + 1) / 10)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return pad + x / top * (size - pad - 12), size - pad - y / top * (size - pad - 12)
+
+    x0, y0 = place(0, 0)
+    x1, y1 = place(top, top)
+    parts = [
+        f'<rect class="frame" x="{x0}" y="{y1}" width="{x1 - x0}" height="{y0 - y1}"/>',
+        f'<line class="axis dashed" x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}"/>',
+    ]
+    for step in range(6):
+        value = top * step / 5
+        x, y = place(value, value)
+        parts.append(_text(x, y0 + 16, f"{value:.2g}", "middle", "muted"))
+        parts.append(_text(x0 - 6, y + 4, f"{value:.2g}", "end", "muted"))
+    for n, (name, tone, points) in enumerate(series):
+        placed = [place(x, y) for x, y in points]
+        parts.append(f'<polyline class="{tone}" fill="none" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>')
+        parts += [f'<circle class="{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed]
+        parts.append(f'<circle class="{tone}" cx="{x0 + 14}" cy="{y1 + 16 + 18 * n}" r="4"/>')
+        parts.append(_text(x0 + 24, y1 + 20 + 18 * n, name, "start"))
+    parts.append(_text((x0 + x1) / 2, size - 6, "mean prediction", "middle", "muted"))
+    return _svg(size, size, parts, caption)
+
+
+def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, width: int = 310) -> str:
+    """Shares per bin of reference and current, side by side: (name, reference, current)."""
+    height, foot = 120, 20
+    peak = max((max(r, c) for _, r, c in bins), default=0) or 1
+    step = (width - 8) / max(len(bins), 1)
+    parts = []
+    for i, (name, reference, current) in enumerate(bins):
+        x = 4 + i * step
+        for tone, share, shift in (("reference", reference, 0.0), ("current", current, step * 0.42)):
+            tall = share / peak * (height - foot - 6)
+            parts.append(
+                f'<rect class="{tone}" x="{x + shift:.1f}" y="{height - foot - tall:.1f}" width="{step * 0.4:.1f}"'
+                f' height="{tall:.1f}"><title>{html.escape(name)}: {tone} {share:.1%}</title></rect>'
+            )
+    if bins:
+        parts.append(_text(4, height - 5, bins[0][0], "start", "muted"))
+        parts.append(_text(width - 4, height - 5, bins[-1][0], "end", "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def _svg(width: int, height: int, parts: Sequence[str], caption: str) -> str:
+    label = html.escape(caption, quote=True)
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg><figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _text(x: float, y: float, value: str, anchor: str, tone: str = "") -> str:
+    shown = value if len(value) <= 34 else value[:33] + "…"
+    return f'<text class="{tone}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(shown)}</text>'

@@ -1,0 +1,45 @@
+"""Text for terminals: aligned tables and colours. What cannot show colour strips it when it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+_COLOURS = {
+    "pass": "green", "waived": "yellow", "inconclusive": "yellow", "fail": "red", "error": "red",
+    "in sync": "green", "out of sync": "red", "not deployed": "yellow",
+    "healthy": "green", "down": "yellow", "failed": "red",
+    "ok": "green", "missing": "red", "warning": "yellow",
+}  # fmt: skip
+
+
+def coloured(word: str) -> str:
+    """A state's word in its colour."""
+    return click.style(word, fg=_COLOURS[word]) if word in _COLOURS else word
+
+
+def bold(text: str) -> str:
+    """Text that stands out."""
+    return click.style(text, bold=True)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80) -> str:
+    """Aligned columns that fit in ``width`` characters; the widest columns give way first."""
+    widths = [max(len(line[i]) for line in (headings, *rows)) for i in range(len(headings))]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 8:
+        widths[widths.index(max(widths))] -= 1
+    lines = [bold(_row(headings, widths).rstrip())]
+    for cells in rows:
+        padded = [_cut(cell, w).ljust(w) for cell, w in zip(cells, widths, strict=True)]
+        lines.append("  ".join(p.replace(c, coloured(c), 1) if c in _COLOURS else p
+                               for p, c in zip(padded, cells, strict=True)).rstrip())  # fmt: skip
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

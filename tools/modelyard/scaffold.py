@@ -1,0 +1,71 @@
+"""Writes a new model repository from the Copier template."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelyard import __version__
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.git import Git
+from modelyard.manifests.problems import near_match
+from modelyard.manifests.repository import CONFIG
+
+QUESTIONS = ("repository_name", "owner", "remote_url", "policy", "staging_port", "production_port")
+
+
+def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
+    """Renders the template into an absent or empty folder, with git, DVC's settings and a first commit; its SHA."""
+    if folder.exists() and any(folder.iterdir()):
+        here = "is a model repository already" if (folder / CONFIG).exists() else "is not empty"
+        raise UsageError(f"{folder} {here}.", "Choose a new or empty folder.")
+    data = dict(_answer(text) for text in answers)
+    data.setdefault("repository_name", folder.resolve().name)
+    try:
+        from copier import run_copy
+        from copier.errors import CopierError
+    except ImportError as error:
+        raise missing_extra("init", "copier") from error
+    existed = folder.exists()
+    try:
+        run_copy(
+            str(template_folder()),
+            str(folder),
+            data={**data, "toolkit_version": __version__},
+            defaults=not ask,
+            quiet=True,
+            cleanup_on_error=False,
+        )
+        git = Git(folder)
+        git.run("init", "--quiet", "--initial-branch=main")
+        git.run("add", "--all")
+        git.run("commit", "--quiet", "-m", "A model repository, written by modelyard init")
+        return git.commit_of("HEAD")
+    except (CopierError, ValueError, OSError, ModelyardError) as error:
+        # Nothing half-written: an empty folder becomes empty again, an absent one absent.
+        shutil.rmtree(folder, ignore_errors=True)
+        if existed:
+            folder.mkdir()
+        if isinstance(error, ModelyardError):
+            raise
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelyardError(
+            f"The template cannot be rendered into {folder}: {said}", "Mend that, or an --answer, and run it again."
+        ) from error
+
+
+def template_folder() -> Path:
+    """Where copier.yml stands: in the package when installed, at the root of a checkout of the toolkit."""
+    package = Path(__file__).parent
+    for folder in (package / "shipped", package.parents[1]):
+        if (folder / "copier.yml").is_file():
+            return folder
+    raise ModelyardError("The template is missing from this installation.", "Install modelyard again.")
+
+
+def _answer(text: str) -> tuple[str, str | int]:
+    key, equals, value = text.partition("=")
+    if not equals or key not in QUESTIONS:
+        raise UsageError(f"--answer {text!r} is not KEY=VALUE of a question.", near_match(key, QUESTIONS))
+    return key, int(value) if key.endswith("_port") and value.isdigit() else value

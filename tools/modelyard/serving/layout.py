@@ -1,0 +1,118 @@
+"""The folder that ``deploy`` writes and the server watches."""
+
+from __future__ import annotations
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from modelyard.errors import ModelyardError
+from modelyard.files import write_whole
+
+
+class ModelState(Struct, frozen=True):
+    """One model: the version that should answer, and version → sha256 of what lies ready."""
+
+    serving: str = ""
+    installed: dict[str, str] = field(default_factory=dict)
+
+
+class State(Struct, frozen=True):
+    """``state.json``: what should serve."""
+
+    models: dict[str, ModelState] = field(default_factory=dict)
+
+    def with_model(self, name: str, model: ModelState) -> State:
+        """The state with one model changed."""
+        return State({**self.models, name: model})
+
+
+class ServerReport(Struct, frozen=True):
+    """``server.json``: what does serve, in the server's own words."""
+
+    pid: int = 0
+    host: str = ""
+    port: int = 0
+    started: float = 0.0
+    state_read: str = ""
+    """Stamp of the state.json it acted on last."""
+    serving: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    """Model → why the version it should serve cannot be loaded."""
+
+
+S = TypeVar("S", State, ServerReport)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one environment's folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, root: Path, environment: str) -> Layout:
+        """The layout of an environment in a model repository."""
+        return cls(root / ".modelyard" / "local" / environment)
+
+    @property
+    def log(self) -> Path:
+        """Where predictions are logged."""
+        return self.folder / "log" / "predictions.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the server as long as it lives."""
+        return self.folder / "server.lock"
+
+    def version_folder(self, model: str, version: str) -> Path:
+        """Where one version's ``artifact`` and ``model.yaml`` lie."""
+        return self.folder / "models" / model / version
+
+    def read_state(self) -> State:
+        """What should serve; empty when nothing was ever deployed."""
+        return _read(self.folder / "state.json", State)
+
+    def write_state(self, state: State) -> None:
+        """Replaces what should serve, in one rename."""
+        write_whole(self.folder / "state.json", msgspec.json.encode(state, order="sorted"))
+
+    def state_stamp(self) -> str:
+        """Changes whenever state.json is replaced; '' while there is none."""
+        try:
+            found = (self.folder / "state.json").stat()
+        except FileNotFoundError:
+            return ""
+        return f"{found.st_ino}-{found.st_mtime_ns}"
+
+    def read_report(self) -> ServerReport:
+        """What the server said last."""
+        return _read(self.folder / "server.json", ServerReport)
+
+    def write_report(self, report: ServerReport) -> None:
+        """Says what serves now."""
+        write_whole(self.folder / "server.json", msgspec.json.encode(report, order="sorted"))
+
+    def server_is_up(self) -> bool:
+        """Whether a living process holds the server's lock."""
+        try:
+            with self.lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+
+def _read(path: Path, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return kind()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelyardError(f"{path} cannot be read: {error}.", "Remove the file and deploy again.") from error

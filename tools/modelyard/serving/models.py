@@ -1,0 +1,105 @@
+"""The versions a server has loaded, replaced as a whole so that no request sees half a change."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from modelyard.errors import ModelyardError
+from modelyard.files import sha256_of
+from modelyard.manifests.loading import parse
+from modelyard.manifests.schema import Model
+from modelyard.scoring import LightGBMScorer
+from modelyard.serving.layout import Layout, ModelState, ServerReport
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """One version, ready to answer."""
+
+    manifest: Model
+    version: str
+    sha256: str
+    scorer: LightGBMScorer
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """One model: the version that answers by default, and all that can be asked for by number."""
+
+    serving: str
+    versions: dict[str, LoadedVersion]
+
+
+class ModelTable:
+    """What the server serves now. ``models`` is replaced, never changed, so a request keeps what it began with."""
+
+    def __init__(self, layout: Layout, host: str, port: int) -> None:
+        self._layout = layout
+        self._host, self._port, self._started = host, port, time.time()
+        self._stamp: str | None = None
+        self.models: dict[str, LoadedModel] = {}
+        self.faults: dict[str, str] = {}
+
+    def refresh(self) -> bool:
+        """Loads what state.json asks for, when it changed; whether it did. A version that fails leaves the old one."""
+        stamp = self._layout.state_stamp()
+        if stamp == self._stamp:
+            return False
+        try:
+            wanted = self._layout.read_state().models
+        except ModelyardError as error:
+            self.faults = dict.fromkeys(self.models, error.problem)
+            self._report(stamp)
+            return True
+        models: dict[str, LoadedModel] = {}
+        faults: dict[str, str] = {}
+        for name, state in wanted.items():
+            before = self.models.get(name)
+            try:
+                if state.serving:
+                    models[name] = self._load(name, state, before)
+            except ModelyardError as error:
+                faults[name] = error.problem.rstrip(".")
+                if before:
+                    models[name] = before
+        self.models, self.faults = models, faults
+        self._report(stamp)
+        return True
+
+    def _load(self, name: str, state: ModelState, before: LoadedModel | None) -> LoadedModel:
+        versions = {}
+        for version, sha256 in state.installed.items():
+            known = before.versions.get(version) if before else None
+            if known is not None and known.sha256 == sha256:
+                versions[version] = known
+                continue
+            try:
+                versions[version] = self._load_version(name, version, sha256)
+            except ModelyardError:
+                if version == state.serving:
+                    raise
+        if state.serving not in versions:
+            raise ModelyardError(f"{name} {state.serving} is not installed.", "Deploy it again.")
+        return LoadedModel(state.serving, versions)
+
+    def _load_version(self, name: str, version: str, sha256: str) -> LoadedVersion:
+        folder = self._layout.version_folder(name, version)
+        artifact = folder / "artifact"
+        if sha256_of(artifact) != sha256:
+            raise ModelyardError(f"the artifact of {name} {version} is not the registered bytes", "Deploy it again.")
+        manifest = parse(Model, (folder / "model.yaml").read_bytes(), f"{name}/{version}/model.yaml")
+        if manifest.scorer.type != "lightgbm":
+            raise ModelyardError(
+                f"the local server loads LightGBM models; {name} brings its own command", "Use another target."
+            )
+        # One thread: on one row, starting threads costs more than the trees.
+        return LoadedVersion(manifest, version, sha256, LightGBMScorer.load(manifest, artifact, threads=1))
+
+    def _report(self, stamp: str) -> None:
+        serving = {name: model.serving for name, model in self.models.items()}
+        self._stamp = stamp
+        self._layout.write_report(
+            ServerReport(os.getpid(), self._host, self._port, self._started, stamp, serving, self.faults)
+        )

@@ -1,0 +1,1 @@
+"""Where versions are served: one adapter per file, found by entry point."""

@@ -1,0 +1,47 @@
+"""The only writer to the terminal: results on standard output, words for people on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from modelyard.errors import ExitCode, ModelyardError
+
+def say(text: str) -> None:
+    """A line for the person who watches."""
+    click.echo(text, err=True, color=_colour(sys.stderr))
+
+
+def result(text: str) -> None:
+    """A line that is a result."""
+    click.echo(text, color=_colour(sys.stdout))
+
+
+def result_json(value: Any) -> None:  # noqa: ANN401
+    """A result as strict JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def finish(outcome: str) -> None:
+    """Ends the process with the exit code of an outcome."""
+    codes = {
+        "pass": ExitCode.PASS,
+        "waived": ExitCode.PASS,
+        "fail": ExitCode.FAIL,
+        "inconclusive": ExitCode.INCONCLUSIVE,
+    }
+    raise SystemExit(int(codes.get(outcome, ExitCode.ERROR)))
+
+
+def show_error(error: ModelyardError) -> None:
+    """One sentence what is wrong, one what to do."""
+    say(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
+    say(f"  {error.remedy}")
+
+
+def _colour(stream: Any) -> bool:  # noqa: ANN401
+    return not os.environ.get("NO_COLOR") and bool(stream.isatty())
