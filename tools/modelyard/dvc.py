@@ -118,6 +118,7 @@ class Dvc:
             from dvc.repo import Repo
         except ImportError as error:
             raise missing_extra("train", "dvc") from error
+        # After the import, which sets DVC's own level: its warnings about outputs not made yet are no news here.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         try:

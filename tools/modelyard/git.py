@@ -28,6 +28,8 @@ class GitError(ModelyardError):
     def __init__(self, arguments: Sequence[str], said: str, remedy: str = "Look at git's message.") -> None:
         lines = [line for line in said.strip().splitlines() if line.strip()]
         self.said = said
+        if "tell me who you are" in said or "empty ident name" in said:
+            remedy = 'Tell git who you are: git config --global user.name "…" and user.email "…"'
         super().__init__(f"git {arguments[0]} failed: {lines[0] if lines else 'no message'}", remedy)
 
 
@@ -209,7 +211,7 @@ class Git:
             said = done.stderr.decode("utf-8", "replace")
             if "already exists" in said or "cannot lock ref" in said:
                 raise RefRejected(arguments, said)
-            raise GitError(arguments, said, 'Set who you are: git config user.name "…" and user.email "…"')
+            raise GitError(arguments, said)
 
     def push_tag(self, remote: str, name: str) -> None:
         """Pushes one tag; RefRejected (and the local tag deleted) when the remote has that name already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,14 +30,17 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         raise missing_extra("init", "copier") from error
     existed = folder.exists()
     try:
-        run_copy(
-            str(template_folder()),
-            str(folder),
-            data={**data, "toolkit_version": __version__},
-            defaults=not ask,
-            quiet=True,
-            cleanup_on_error=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a checkout of the toolkit with uncommitted changes is nobody's fault
+            run_copy(
+                str(template_folder()),
+                str(folder),
+                data={**data, "toolkit_version": __version__},
+                vcs_ref="HEAD",
+                defaults=not ask,
+                quiet=True,
+                cleanup_on_error=False,
+            )
         git = Git(folder)
         git.run("init", "--quiet", "--initial-branch=main")
         git.run("add", "--all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -186,9 +187,11 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from great_tables import GT
 
     columns: dict[str, Any] = {h: [escape(row[i]) for row in rows] for i, h in enumerate(headings)}
-    gt = GT(pa.table(columns), id=f"t{abs(_stable(headings, rows)):x}").tab_options(
-        table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # says that Arrow tables are experimental; the tests look at ours
+        gt = GT(pa.table(columns), id=f"t{_stable(headings, rows):x}").tab_options(
+            table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
+        )
     return f'<div class="table">{gt.as_raw_html()}</div>'
 
 

@@ -1,0 +1,147 @@
+"""Runs the demo's commands one after the other, says what runs now, and ends what it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelyard.errors import ModelyardError
+
+
+class Stage:
+    """A folder in which commands are played, by people with names."""
+
+    def __init__(self, repository: Path, steps: int, say: Callable[[str], None]) -> None:
+        self.repository = repository
+        self._say = say
+        self._steps, self._done = steps, 0
+        self._author = ""
+        self._servers: list[subprocess.Popen[bytes]] = []
+
+    def act_as(self, name: str) -> None:
+        """From here on commits are this person's."""
+        self._author = name
+
+    def chapter(self, title: str) -> None:
+        """A heading of the story."""
+        self._say(f"\n{title}")
+
+    def modelyard(self, *arguments: str, expect: int = 0, show: bool = False) -> str:
+        """Plays ``modelyard ARGUMENTS``; its standard output. Another exit code than expected ends the demo."""
+        return self._play(
+            [sys.executable, "-m", "modelyard", *arguments], f"modelyard {' '.join(arguments)}", expect, show
+        )
+
+    def python(self, *arguments: str, folder: Path | None = None) -> None:
+        """Plays a script of the model repository."""
+        self._play([sys.executable, *arguments], f"python {' '.join(arguments)}", 0, False, folder)
+
+    def dvc(self, *arguments: str) -> None:
+        """Plays ``dvc ARGUMENTS``."""
+        self._play([sys.executable, "-m", "dvc", "--quiet", *arguments], f"dvc {' '.join(arguments)}", 0, False)
+
+    def git(self, *arguments: str) -> None:
+        """Plays ``git ARGUMENTS``, too quick to be worth a line."""
+        self._run(["git", *arguments], f"git {arguments[0]}", 0, self.repository)
+
+    def serve(self, environment: str) -> subprocess.Popen[bytes]:
+        """Starts a server in a process group of its own."""
+        log = (self.repository.parent / f"{environment}-server.log").open("wb")
+        with log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "modelyard", "serve", "--env", environment],
+                cwd=self.repository, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self._servers.append(server)
+        return server
+
+    def stop_servers(self) -> None:
+        """Ends the servers started here, by id, and waits until they are gone."""
+        for server in self._servers:
+            stop_process(server)
+        self._servers.clear()
+
+    def _play(self, command: Sequence[str], title: str, expect: int, show: bool, folder: Path | None = None) -> str:
+        self._done += 1
+        with _ticking(f"[{self._done:2}/{self._steps}] {title}", self._say):
+            output = self._run(command, title, expect, folder or self.repository)
+        if show:
+            self._say("\n".join(f"    {line}" for line in output.rstrip().splitlines()))
+        return output
+
+    def _run(self, command: Sequence[str], title: str, expect: int, folder: Path) -> str:
+        done = subprocess.run(
+            command, cwd=folder, env=self._environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode != expect:
+            last = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()[-3:]
+            raise ModelyardError(
+                f"`{title}` ended with {done.returncode}, not {expect}: {' '.join(last)}",
+                f"Look at {folder}; `modelyard doctor` says what this machine lacks.",
+            )
+        return done.stdout.decode("utf-8", "replace")
+
+    def _environment(self) -> dict[str, str]:
+        person = self._author
+        email = f"{person.split()[0].lower()}@example.org" if person else ""
+        return os.environ | {
+            "GIT_AUTHOR_NAME": person, "GIT_AUTHOR_EMAIL": email,
+            "GIT_COMMITTER_NAME": person, "GIT_COMMITTER_EMAIL": email,
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
+            "PYTHONUNBUFFERED": "1", "COLUMNS": "80",
+        }  # fmt: skip
+
+
+def stop_process(server: subprocess.Popen[bytes]) -> None:
+    """Asks a process that was started here to end, and insists after ten seconds."""
+    if server.poll() is None:
+        server.send_signal(signal.SIGTERM)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody holds right now."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+@contextmanager
+def _ticking(title: str, say: Callable[[str], None]) -> Iterator[None]:
+    """On a terminal the line counts the seconds while the command runs; elsewhere it is written when it ended."""
+    begun = time.monotonic()
+    over = threading.Event()
+    live = sys.stderr.isatty()
+    short = title if len(title) <= 68 else title[:67] + "…"
+
+    def tick() -> None:
+        while not over.wait(0.2):
+            sys.stderr.write(f"\r{short} … {time.monotonic() - begun:.0f} s")
+            sys.stderr.flush()
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    if live:
+        ticker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if live:
+            ticker.join()
+            sys.stderr.write("\r\033[K")
+    say(f"{short}  {time.monotonic() - begun:.1f} s")

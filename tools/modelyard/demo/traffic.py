@@ -1,0 +1,78 @@
+"""Sends real flights to a running server, and looks up afterwards how right it was."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modelyard.errors import ModelyardError
+from modelyard.manifests.schema import Model
+from modelyard.measure.scores import auc
+from modelyard.serving.tensors import DATATYPES
+from modelyard.tables import Table
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What was sent, and what the log and the outcomes say of it."""
+
+    requests: int
+    logged: int
+    versions: dict[str, int]
+    """Version → rows it answered."""
+    base_rate: float
+    auc: float | None
+    """Of the logged predictions against the outcomes."""
+
+
+def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path) -> Traffic:
+    """Sends the first ``rows`` of a table one by one over one connection, then joins the log with the outcomes."""
+    contract = model.contract
+    ids = table.texts(contract.id)[:rows]
+    columns = [(c, table.values(c.name, c.type)[:rows]) for c in contract.inputs]
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    try:
+        for row, identifier in enumerate(ids):
+            tensors = [_tensor(contract.id, "BYTES", identifier)]
+            tensors += [_tensor(c.name, DATATYPES[c.type], _plain(v[row], c.type)) for c, v in columns]
+            body = json.dumps({"id": f"demo-{row}", "inputs": tensors})
+            connection.request("POST", f"/v2/models/{model.name}/infer", body, {"content-type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 200:
+                raise ModelyardError(
+                    f"The server answered {response.status} for flight {identifier}: {answer[:200].decode()}",
+                    "Look at the server's log beside the repository.",
+                )
+    except OSError as error:
+        raise ModelyardError(
+            f"The server on {host}:{port} does not answer: {error}.", "Look at the server's log beside the repository."
+        ) from error
+    finally:
+        connection.close()
+    return _realised(log, dict(zip(ids, table.numbers(contract.label)[:rows], strict=True)))
+
+
+def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    entries = [entry for entry in entries if entry["row_id"] in outcomes]
+    label = np.array([outcomes[entry["row_id"]] for entry in entries])
+    scores = np.array([entry["prediction"] for entry in entries])
+    versions: dict[str, int] = {}
+    for entry in entries:
+        versions[entry["version"]] = versions.get(entry["version"], 0) + 1
+    return Traffic(len(outcomes), len(entries), versions, float(label.mean()), auc(label, scores))
+
+
+def _tensor(name: str, datatype: str, value: object) -> dict[str, object]:
+    return {"name": name, "shape": [1], "datatype": datatype, "data": [value]}
+
+
+def _plain(value: object, kind: str) -> object:
+    if isinstance(value, float):
+        return None if np.isnan(value) else int(value) if kind == "integer" else float(value)
+    return value
