@@ -21,7 +21,7 @@ from modelyard.tables import read_table
 MODEL = "flight-delay"
 FLIGHTS_SENT = 2000
 _MARK = ".modelyard-demo"
-_STEPS = 40
+_STEPS = 35
 _AUTHOR, _REVIEWER = "Ada Author", "Grace Reviewer"
 _APPROVAL = f"Approved-by: {_REVIEWER} <grace@example.org>"
 

@@ -30,10 +30,11 @@ class Traffic:
 
 
 def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path) -> Traffic:
-    """Sends the first ``rows`` of a table one by one over one connection, then joins the log with the outcomes."""
+    """Sends rows spread evenly over a table, one by one over one connection, then joins the log with the outcomes."""
     contract = model.contract
-    ids = table.texts(contract.id)[:rows]
-    columns = [(c, table.values(c.name, c.type)[:rows]) for c in contract.inputs]
+    chosen = np.unique(np.linspace(0, table.rows - 1, rows).astype(int))
+    ids = table.texts(contract.id)[chosen]
+    columns = [(c, table.values(c.name, c.type)[chosen]) for c in contract.inputs]
     connection = http.client.HTTPConnection(host, port, timeout=30)
     try:
         for row, identifier in enumerate(ids):
@@ -54,7 +55,7 @@ def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path)
         ) from error
     finally:
         connection.close()
-    return _realised(log, dict(zip(ids, table.numbers(contract.label)[:rows], strict=True)))
+    return _realised(log, dict(zip(ids, table.numbers(contract.label)[chosen], strict=True)))
 
 
 def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:

@@ -93,6 +93,9 @@ def _take(lock: int, environment: str) -> None:
 def _listen(environment: Environment) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in environment.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Inherited by every connection. uvloop leaves it off on a socket it did not make, and an answer, being two writes,
+    # then waits 40 ms for the caller's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((environment.host, environment.port))
         listener.listen(512)
