@@ -250,11 +250,11 @@ class Waiver(Manifest, frozen=True, kw_only=True):
 
     model: Name
     check: Name
-    artifact: Annotated[Sha256, Meta(description="The sha256 of the artifact it is for; other bytes are not waived.")]
+    artifact: Annotated[Sha256, Meta(description="The artifact's sha256, 64 hexadecimal digits; other bytes are not waived.")]
     reason: Text
     requested_by: Text
     approved_by: Text
-    expires: Annotated[Date, Meta(description="The last day on which it holds.")]
+    expires: Annotated[Date, Meta(description="The last day on which it holds, such as 2026-05-31.")]
 
 
 MANIFEST_KINDS: dict[str, type[Manifest]] = {

@@ -144,15 +144,26 @@ def psi(before: Floats, after: Floats) -> float:
 
 
 def chi_square_p(before: Floats, after: Floats) -> float:
-    """p-value of the two-sample chi-square test of homogeneity, without continuity correction."""
+    """p-value of the two-sample chi-square test of homogeneity, without continuity correction.
+
+    Bins in which either side expects fewer than five rows are pooled (Cochran 1954), with the next smallest where the
+    pool is still too thin: one row beyond the reference's range would else be proof of drift.
+    """
     from scipy.special import chdtrc
 
     table = np.vstack([before, after])
-    table = table[:, table.sum(axis=0) > 0]
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
+    table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    while table.shape[1] > 1 and _expected(table)[:, 0].min() < 5:
+        table = np.column_stack([table[:, 0] + table[:, 1], table[:, 2:]])
+    expected = _expected(table)
     if table.shape[1] < 2:
         return 1.0
     return float(chdtrc(table.shape[1] - 1, ((table - expected) ** 2 / expected).sum()))
+
+
+def _expected(table: Floats) -> Floats:
+    result: Floats = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
+    return result
 
 
 def _unmeasured(

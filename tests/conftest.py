@@ -1,0 +1,72 @@
+"""Fixtures: a repository of real flights with a champion, made once, copied for each test that changes it."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.yard import commit_all, tool
+
+MODEL = "flight-delay"
+
+
+def measure(folder: Path) -> None:
+    """What the propose workflow calls, up to the report."""
+    tool(folder, "retrain", MODEL, "--commit")
+    for command in ("evaluate", "drift", "gate"):
+        tool(folder, command, MODEL, expect=None)
+    tool(folder, "report", MODEL, "--file")
+
+
+def _build(folder: Path) -> None:
+    tool(folder.parent, "init", folder.name)
+    (folder.parent / "storage").mkdir()
+    subprocess.run(
+        [sys.executable, "data/import_nycflights13.py", "2013-01", "2013-02", "2013-03"], cwd=folder, check=True
+    )
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "-q", "add", "data/flights", "data/weather", "data/planes.parquet"],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    params = folder / f"models/{MODEL}/params.yaml"
+    params.write_text(params.read_text().replace("trees: 300", "trees: 40"))
+    commit_all(folder, "flights of January to March")
+    measure(folder)
+    tool(folder, "register", MODEL)
+    production = folder / f"deployments/production/{MODEL}.yaml"
+    production.write_text(f"model: {MODEL}\nversion: v1.0.0\n")
+    commit_all(folder, "Promote v1.0.0\n\nApproved-by: Grace Reviewer <grace@example.org>")
+    tool(folder, "deploy")
+
+
+@pytest.fixture(scope="session")
+def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if shared.name.startswith("popen-") else shared
+    folder = shared / "champion" / "repository"
+    with (shared / "champion.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder.parent / "done").exists():
+            folder.parent.mkdir(exist_ok=True)
+            _build(folder)
+            (folder.parent / "done").touch()
+    return folder
+
+
+@pytest.fixture
+def champion(champion_template: Path, tmp_path: Path) -> Path:
+    """A copy of that repository, with its storage beside it, to be changed."""
+    shutil.copytree(champion_template.parent, tmp_path / "champion", symlinks=True)
+    return tmp_path / "champion" / "repository"
+
+
+@pytest.fixture
+def propose() -> Callable[[Path], None]:
+    """Runs what the propose workflow calls."""
+    return measure

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from modelyard.manifests.references import check_repository
+from modelyard.manifests.repository import ModelRepository
+from support.yard import MODEL_YAML, small_repository, tool, write
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Path:
+    return small_repository(tmp_path)
+
+
+def faults(yard: Path, versions: dict[str, set[str]] | None = None) -> list[str]:
+    return [str(problem) for problem in check_repository(ModelRepository(yard), versions if versions is not None else {})]
+
+
+def test_a_sound_repository_has_none(yard: Path) -> None:
+    assert faults(yard) == []
+    assert "sound" in tool(yard, "validate").stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("deployments/staging/chrun.yaml", "model: chrun\nversion: latest\n", "Did you mean 'churn'?"),
+        ("deployments/production/churn.yaml", "model: churn\nversion: v1.0.1\n", "no tag churn@v1.0.1. Did you mean 'v1.0.0'?"),
+        ("deployments/stagin/churn.yaml", "model: churn\nversion: latest\n", "Did you mean 'staging'?"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("standard", "standrad"), "Did you mean 'standard'?"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the file's place says 'churn'"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("model.txt", "model.bin"), "is no output"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("label: label", "label: x"), "is the contract's label"),
+        ("models/a b/model.yaml", "", "outside the grammar"),
+        ("models/empty/notes.txt", "", "holds no model.yaml"),
+    ],
+)  # fmt: skip
+def test_dangling_references(yard: Path, file: str, content: str, expected: str) -> None:
+    write(yard, {file: content})
+    found = faults(yard, {"churn": {"v1.0.0"}})
+    assert any(expected in line for line in found), found
+
+
+def waiver(**changes: str) -> str:
+    fields = {
+        "model": "churn", "check": "auc-floor", "artifact": "a" * 64, "reason": "r", "requested_by": "ada",
+        "approved_by": "grace", "expires": '"2026-12-31"',
+    }  # fmt: skip
+    return "".join(f"{k}: {v}\n" for k, v in (fields | changes).items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"expires": '"2026-02-31"'}, "is no day"),
+        ({"expires": "soon"}, "such as 2026-05-31"),
+        ({"approved_by": "ada"}, "Somebody else"),
+        ({"check": "no-leak"}, "cannot be waived"),
+        ({"check": "auc-flor"}, "Did you mean 'auc-floor'?"),
+        ({"artifact": "abc"}, "64 hexadecimal digits"),
+    ],
+)
+def test_waivers(yard: Path, changes: dict[str, str], expected: str) -> None:
+    write(yard, {"waivers/w.yaml": waiver()})
+    assert faults(yard) == []
+    write(yard, {"waivers/w.yaml": waiver(**changes)})
+    assert any(expected in line for line in faults(yard))
+
+
+def test_all_at_once_in_every_form(yard: Path) -> None:
+    write(yard, {"modelyard.yaml": "toolkit: x\nenvironmnts: []\n", "deployments/staging/churn.yaml": "model: nobody\n"})
+    text = tool(yard, "validate", expect=1)
+    assert len(text.stdout.splitlines()) >= 4
+    listed = json.loads(tool(yard, "validate", "--json", expect=1).stdout)
+    assert {"file", "line", "field", "problem", "remedy"} == set(listed[0])
+    lines = tool(yard, "validate", "--format", "github", expect=1).stdout.splitlines()
+    assert all(line.startswith("::error file=") and ",line=" in line for line in lines)
+    assert len(lines) == len(listed) == len(text.stdout.splitlines())

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modelyard.evidence.bundle import Bundle
+from modelyard.gate.judge import judge
+from modelyard.manifests.document import parse_document
+from modelyard.manifests.loading import convert
+from modelyard.manifests.schema import Policy
+from modelyard.measure.evaluation import SliceResult
+from modelyard.report.content import Report
+from modelyard.report.html import render_html
+from modelyard.report.markdown import LIMIT, render_markdown, text
+from modelyard.report.terminal import render_drift, render_evaluation, render_terminal
+from support.evidence import DRIFT, EVALUATION, bundle
+from support.yard import POLICIES
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def report(found: Bundle | None = None) -> Report:
+    document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
+    found = found or bundle()
+    verdict = judge(convert(Policy, document), document, found, (), date(2026, 5, 3))
+    return Report(verdict, found, "c" * 40, ("@team",))
+
+
+LEAKED = bundle(evaluation=replace(EVALUATION, leakage=replace(EVALUATION.leakage, overlap=3)))
+
+
+@pytest.mark.parametrize(("name", "found"), [("good", bundle()), ("leaked", LEAKED), ("bare", bundle(evaluation=None, drift=None))])
+def test_golden_comment(name: str, found: Bundle, request: pytest.FixtureRequest) -> None:
+    path = GOLDEN / f"{name}.md"
+    rendered = render_markdown(report(found))
+    if not path.exists():
+        path.write_text(rendered, encoding="utf-8")
+        pytest.fail(f"{path} was written; look at it and commit it")
+    assert rendered == path.read_text(encoding="utf-8")
+
+
+def test_same_report_same_bytes() -> None:
+    assert render_markdown(report()) == render_markdown(report())
+    assert render_html(report()) == render_html(report())
+
+
+def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
+    lines = render_markdown(report(LEAKED)).splitlines()
+    assert lines[0] == "## ⛔ Do not merge churn: of 11 checks 1 failed"
+    assert "no-leak cannot be waived" in lines[2]
+    rows = [line for line in lines if line.startswith("| ✅") or line.startswith("| ❌")]
+    assert "no-leak" in rows[0]
+
+
+@given(st.text(max_size=60))
+def test_names_cannot_inject_markup(value: str) -> None:
+    shown = text(value)
+    assert "\n" not in shown and "<" not in shown and "|" not in shown.replace("\\|", "")
+    assert not re.search(r"@\w", shown) and "://" not in shown and not re.search(r"(?<!\\)`", shown.replace("\\\\", ""))
+
+
+def test_hostile_level_names_reach_neither_form() -> None:
+    evil = "x|</td><script>alert(1)</script> @everyone `rm` https://evil.example #1"
+    part = replace(EVALUATION.slices[0], level=evil)
+    found = bundle(evaluation=replace(EVALUATION, slices=(part,)))
+    markdown, html = render_markdown(report(found)), render_html(report(found))
+    assert "<script" not in markdown and "@everyone" not in markdown and "https://" not in markdown
+    assert "<script" not in html
+
+
+def test_a_huge_report_is_cut_by_section_and_says_so() -> None:
+    column = replace(DRIFT.columns[0], name="column" * 300)
+    rendered = render_markdown(report(bundle(drift=replace(DRIFT, columns=(column,) * 400))))
+    assert len(rendered) < LIMIT + 2000 and "Left out" in rendered
+    assert rendered.count("```") % 2 == 0 and rendered.count("<details>") == rendered.count("</details>")
+
+
+class _Sources(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [f"{tag} {value}" for key, value in attrs if key in ("src", "href") and value]
+
+
+def test_html_is_one_small_file_that_opens_offline() -> None:
+    parts = tuple(SliceResult("c", str(i), 500, True, EVALUATION.slices[0].metrics) for i in range(40))
+    page = render_html(report(bundle(evaluation=replace(EVALUATION, slices=parts), drift=replace(DRIFT, columns=DRIFT.columns * 30))))
+    sources = _Sources()
+    sources.feed(page)
+    assert sources.found == [] and "@import" not in page and "url(" not in page
+    assert len(page) < 500_000 and page.count("<svg") >= 4 and page.count("<table") >= 5
+
+
+def test_every_number_in_the_comment_is_in_the_evidence() -> None:
+    import msgspec
+
+    rendered = render_markdown(report())
+    evidence = msgspec.json.encode([EVALUATION, DRIFT, report().verdict]).decode()
+    known = {f"{abs(float(n)):.4f}" for n in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", evidence)}
+    shown = {n.lstrip("+-") for n in re.findall(r"[+-]?\b\d\.\d{4}\b", rendered)}
+    assert shown and shown <= known, shown - known
+
+
+@pytest.mark.parametrize("width_of", [lambda: render_terminal(report(LEAKED)), lambda: render_evaluation("churn", EVALUATION), lambda: render_drift(DRIFT)])
+def test_tables_fit_80_columns(width_of) -> None:  # type: ignore[no-untyped-def]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", width_of())
+    tables = [line for line in plain.splitlines() if "  " in line.strip() and not line.startswith("  ")]
+    assert tables and max(map(len, tables)) <= 80

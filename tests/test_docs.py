@@ -1,0 +1,48 @@
+"""Documentation that cannot fall behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from modelyard.cli import COMMANDS, cli
+from modelyard.manifests.loading import json_schema
+from modelyard.manifests.schema import MANIFEST_KINDS
+
+import click
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)  # type: ignore[attr-defined]
+    assert command is not None
+    assert (command.help or "").splitlines()[0] == COMMANDS[name]
+    for parameter in command.params:
+        assert isinstance(parameter, click.Argument) or parameter.help, f"{name} {parameter.name} has no help"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"| `modelyard {name}`" in readme, "the README's table lacks it"
+
+
+@pytest.mark.parametrize("name", MANIFEST_KINDS)
+def test_the_editors_schemas_are_the_classes(name: str) -> None:
+    path = ROOT / "model-repo-template/.modelyard/schemas" / f"{name}.schema.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == json_schema(MANIFEST_KINDS[name]), "run: make schemas"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    reasons = (ROOT / "docs/decisions/dependencies.md").read_text(encoding="utf-8")
+    import tomllib
+
+    project = tomllib.loads(text)["project"]
+    wanted = [*project["dependencies"], *(d for ds in project["optional-dependencies"].values() for d in ds)]
+    names = {d.split(">")[0].split("=")[0].split("[")[0].strip() for d in wanted} - {"modelyard"}
+    assert not {name for name in names if f"`{name}`" not in reasons}
+
+
+def test_commits_name_no_registry_host() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        assert "://" not in path.read_text(encoding="utf-8")
