@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelyard.serving.layout import Layout, ModelState, State
+from support.server import Server, request, serving
+from support.yard import tool
+
+INFER = "/v2/models/flight-delay/infer"
+
+
+@pytest.fixture(scope="module")
+def yard(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served") / "champion"
+    shutil.copytree(champion_template.parent, folder, symlinks=True)
+    return folder / "repository"
+
+
+@pytest.fixture(scope="module")
+def server(yard: Path) -> Iterator[Server]:
+    with serving(yard, "production") as running:
+        yield running
+
+
+def test_health_metadata_and_index(server: Server) -> None:
+    assert server.call("GET", "/v2/health/live") == (200, {"live": True})
+    assert server.call("GET", "/v2/health/ready") == (200, {"ready": True})
+    assert server.call("GET", "/v2")[1]["name"] == "modelyard"
+    status, metadata = server.call("GET", "/v2/models/flight-delay")
+    assert status == 200 and metadata["versions"] == ["v1.0.0"] and metadata["outputs"][0]["name"] == "probability_late"
+    assert {"carrier": "BYTES", "weekday": "INT64", "temp": "FP64"}.items() <= {
+        i["name"]: i["datatype"] for i in metadata["inputs"]}.items()  # fmt: skip
+    assert server.call("GET", "/v2/models/flight-delay/versions/v1.0.0/ready") == (200, {"ready": True})
+    assert server.call("POST", "/v2/repository/index")[1] == [
+        {"name": "flight-delay", "version": "v1.0.0", "state": "READY", "reason": "serving"}]  # fmt: skip
+
+
+def test_answers_are_logged_with_id_time_version_and_inputs(server: Server, yard: Path) -> None:
+    body = request(3) | {"id": "mine"}
+    body["inputs"].append({"name": "flight_id", "shape": [3], "datatype": "BYTES", "data": ["a", "b", "c"]})
+    status, answer = server.call("POST", "/v2/models/flight-delay/versions/v1.0.0/infer", body)
+    assert status == 200 and answer["model_version"] == "v1.0.0" and answer["id"] == "mine"
+    output = answer["outputs"][0]
+    assert output["shape"] == [3] and all(0 < p < 1 for p in output["data"]) and len(set(output["data"])) == 1
+    entries = [json.loads(line) for line in Layout.of(yard, "production").log.read_text().splitlines()]
+    mine = [entry for entry in entries if entry["id"].startswith("mine/")]
+    assert [entry["row_id"] for entry in mine] == ["a", "b", "c"]
+    assert mine[0]["version"] == "v1.0.0" and mine[0]["time"].endswith("Z") and mine[0]["inputs"]["visib"] is None
+    assert [entry["prediction"] for entry in mine] == output["data"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (request(temp=...), ["'temp'", "missing"]),
+        (request(carrier=None), ["'carrier'", "null is not allowed"]),
+        (request(carrier=5), ["'carrier'", "5 is not a string"]),
+        (request(weekday=1.5), ["'weekday'", "not a whole number"]),
+        (request(weekday=7), ["'weekday'", "above 6"]),
+        (request(weekday=True), ["'weekday'"]),
+        (request(temp="warm"), ["'temp'", "'warm' is not a finite number"]),
+        (request(temp=1e301), ["'temp'"]),
+        (request(tmep=1.0, temp=...), ["'tmep'", "Did you mean 'temp'?"]),
+        (request(dep_delay=3.0), ["'dep_delay'", "not in the contract"]),
+        ({"inputs": request()["inputs"] + request()["inputs"][:1]}, ["'carrier'", "twice"]),
+        ({"inputs": [i | {"shape": [2]} for i in request()["inputs"]]}, ["shape"]),
+        ({"inputs": [i | {"datatype": "FP64"} for i in request()["inputs"]]}, ["'carrier'", "BYTES"]),
+        (request() | {"outputs": [{"name": "nothing"}]}, ["'nothing'"]),
+        (request(0), ["rows"]),
+        ({"inputs": "x"}, ["not a v2 inference request"]),
+        (b"{", ["not a v2 inference request"]),
+        (b"\xff", ["not a v2 inference request"]),
+        (request() | {"id": "a\nb"}, ["id"]),
+    ],
+)  # fmt: skip
+def test_what_breaks_the_contract_is_a_4xx_with_the_columns_name(server: Server, body: Any, words: list[str]) -> None:
+    status, answer = server.call("POST", INFER, body)
+    assert status == 400 and all(word in answer["error"] for word in words), answer
+
+
+def test_null_where_it_is_allowed_is_scored(server: Server) -> None:
+    assert server.call("POST", INFER, request(temp=None))[0] == 200
+    assert server.call("POST", INFER, request(carrier="never seen"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v2/models/nobody", 404),
+        ("GET", "/v2/models/flight-delay/versions/v9.9.9", 404),
+        ("GET", INFER, 405),
+        ("GET", "/", 404),
+        ("POST", "/v2/repository/models/x/load", 404),
+    ],
+)
+def test_what_is_not_there(server: Server, method: str, path: str, status: int) -> None:
+    found, answer = server.call(method, path)
+    assert found == status and answer["error"]
+
+
+def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Path) -> None:
+    layout = Layout.of(champion, "production")
+    first = layout.version_folder("flight-delay", "v1.0.0")
+    second = layout.version_folder("flight-delay", "v1.1.0")
+    shutil.copytree(first, second)
+    installed = layout.read_state().models["flight-delay"].installed | {
+        "v1.1.0": layout.read_state().models["flight-delay"].installed["v1.0.0"]}  # fmt: skip
+    wrong: list[object] = []
+    seen: dict[str, int] = {}
+    with serving(champion, "production") as server:
+        over = threading.Event()
+
+        def load() -> None:
+            while not over.is_set():
+                status, answer = server.call("POST", INFER, request(5))
+                if status != 200 or len(answer["outputs"][0]["data"]) != 5:
+                    wrong.append((status, answer))
+                else:
+                    seen[answer["model_version"]] = seen.get(answer["model_version"], 0) + 1
+
+        callers = [threading.Thread(target=load) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        for turn in range(6):
+            version = ("v1.1.0", "v1.0.0")[turn % 2]
+            layout.write_state(State({"flight-delay": ModelState(version, installed)}))
+            for _ in range(500):
+                if layout.read_report().serving == {"flight-delay": version}:
+                    break
+                over.wait(0.02)
+            assert layout.read_report().serving == {"flight-delay": version}
+        over.set()
+        for caller in callers:
+            caller.join()
+    assert not wrong
+    assert set(seen) == {"v1.0.0", "v1.1.0"}
+    assert len(layout.log.read_text().splitlines()) == 5 * sum(seen.values())
+
+
+def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> None:
+    layout = Layout.of(champion, "production")
+    shutil.copytree(layout.version_folder("flight-delay", "v1.0.0"), layout.version_folder("flight-delay", "v1.1.0"))
+    (layout.version_folder("flight-delay", "v1.1.0") / "artifact").write_bytes(b"tree\nbroken")
+    state = layout.read_state().models["flight-delay"]
+    with serving(champion, "production") as server:
+        layout.write_state(State({"flight-delay": ModelState("v1.1.0", state.installed | {"v1.1.0": "0" * 64})}))
+        for _ in range(500):
+            if layout.read_report().faults:
+                break
+            threading.Event().wait(0.02)
+        assert "not the registered bytes" in layout.read_report().faults["flight-delay"]
+        assert server.call("POST", INFER, request())[1]["model_version"] == "v1.0.0"
+        assert server.call("GET", "/v2/health/ready")[0] == 503
+        status = json.loads(tool(champion, "status", "--env", "production", "--json").stdout)[0]
+        assert status["health"] == "failed" and "not the registered bytes" in status["reason"]
+
+
+def test_a_port_in_use_and_a_second_server(champion: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+        said = tool(champion, "serve", "--env", "staging", "--port", port, expect=4).stderr
+        assert f"Port {port} on 127.0.0.1 cannot be used" in said
+    with serving(champion, "staging"):
+        assert "already runs" in tool(champion, "serve", "--env", "staging", expect=4).stderr
+
+
+def test_a_killed_server_is_down_and_its_log_is_whole(champion: Path) -> None:
+    layout = Layout.of(champion, "staging")
+    with serving(champion, "staging") as server:
+        for _ in range(20):
+            assert server.call("POST", INFER, request())[0] == 200
+        assert layout.server_is_up()
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+    assert not layout.server_is_up()
+    assert len([json.loads(line) for line in layout.log.read_text().splitlines()]) == 20
+    line = json.loads(tool(champion, "status", "--env", "staging", "--json").stdout)[0]
+    assert (line["sync"], line["health"]) == ("in sync", "down")
