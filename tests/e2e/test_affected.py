@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.yard import DVC_YAML, commit_all, git, small_repository, tool, write
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Path:
+    return small_repository(tmp_path, ("churn", "fraud", "price"))
+
+
+def affected(yard: Path, base: str = "main") -> dict[str, list[str]]:
+    found = json.loads(tool(yard, "affected", "--base", base, "--json").stdout)
+    return {entry["model"]: entry["reasons"] for entry in found["include"]}
+
+
+def change(yard: Path, files: dict[str, str]) -> None:
+    git(yard, "switch", "--quiet", "--create", "change")
+    write(yard, files)
+    commit_all(yard, "change")
+
+
+def only_shared(extra: str = "") -> str:
+    return DVC_YAML.replace("../../data/flights, ", "") + extra
+
+
+def test_own_files(yard: Path) -> None:
+    change(yard, {"models/churn/params.yaml": "train: {trees: 6}\n"})
+    assert affected(yard) == {"churn": ["models/churn/params.yaml"]}
+
+
+def test_a_data_pointer_and_shared_code_touch_who_reads_them(yard: Path) -> None:
+    write(yard, {"models/fraud/dvc.yaml": only_shared(), "models/price/dvc.yaml": only_shared().replace("../../shared/features.py", "src/x.py")})
+    commit_all(yard, "fraud reads no flights, price nothing shared")
+    change(yard, {"data/flights.dvc": "outs:\n- {md5: b.dir, path: flights}\n"})
+    assert affected(yard) == {"churn": ["data/flights", "data/flights.dvc"]} or affected(yard) == {"churn": ["data/flights"]}
+    write(yard, {"shared/features.py": "x = 1\n"})
+    commit_all(yard, "shared")
+    assert set(affected(yard)) == {"churn", "fraud"}
+
+
+def test_a_policy_touches_who_is_judged_by_it(yard: Path) -> None:
+    model = yard / "models/price/model.yaml"
+    model.write_text(model.read_text().replace("policy: standard", "policy: regulated"))
+    commit_all(yard, "regulated")
+    policy = (yard / "policies/regulated.yaml").read_text()
+    change(yard, {"policies/regulated.yaml": policy.replace("0.005", "0.5")})
+    assert affected(yard) == {"price": ["policies/regulated.yaml"]}
+
+
+def test_a_model_that_reads_another_models_output(yard: Path) -> None:
+    reader = "stages:\n  a:\n    cmd: x\n    deps: [../churn/model.txt]\n    outs: [model.txt]\n"
+    write(yard, {"models/price/dvc.yaml": reader, "models/fraud/dvc.yaml": reader.replace("churn", "price")})
+    commit_all(yard, "chain")
+    change(yard, {"models/churn/src/train.py": "y = 2\n"})
+    assert set(affected(yard)) == {"churn", "fraud", "price"}
+
+
+def test_templates_are_filled_and_unreadable_pipelines_count_as_touched(yard: Path) -> None:
+    write(yard, {
+        "models/fraud/dvc.yaml": "stages:\n  a:\n    cmd: x\n    deps: ['${source}']\n    outs: [model.txt]\n",
+        "models/fraud/params.yaml": "source: ../../data/flights\n",
+        "models/price/dvc.yaml": "stages: [flights\n",
+    })  # fmt: skip
+    commit_all(yard, "template")
+    change(yard, {"data/flights.dvc": "outs:\n- {md5: c.dir, path: flights}\n"})
+    assert set(affected(yard)) == {"churn", "fraud", "price"}
+
+
+def test_documents_touch_nothing(yard: Path) -> None:
+    change(yard, {"README.md": "words", "deployments/production/churn.yaml": "model: churn\nversion: latest\n"})
+    assert affected(yard) == {}
+    assert affected(yard, "HEAD") == {}
+
+
+def test_unknown_and_unrelated_revisions(yard: Path) -> None:
+    assert "no commit 'nowhere'" in tool(yard, "affected", "--base", "nowhere", expect=2).stderr
+    assert "not a git revision" in tool(yard, "affected", "--base=--output=x", expect=2).stderr
+    git(yard, "switch", "--quiet", "--orphan", "island")
+    commit_all(yard, "island")
+    assert "no common commit" in tool(yard, "affected", "--base", "main", expect=2).stderr
+
+
+def test_git_environment_of_a_hook_does_not_mislead(yard: Path) -> None:
+    change(yard, {"models/churn/params.yaml": "train: {trees: 7}\n"})
+    done = tool(yard, "affected", "--base", "main", GIT_DIR="/nonexistent", GIT_WORK_TREE="/nonexistent")
+    assert done.stdout == "churn\n"
