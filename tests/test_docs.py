@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from modelyard.cli import COMMANDS, cli
 from modelyard.manifests.loading import json_schema
 from modelyard.manifests.schema import MANIFEST_KINDS
-
-import click
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)  # type: ignore[attr-defined]
+    command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert (command.help or "").splitlines()[0] == COMMANDS[name]
     for parameter in command.params:

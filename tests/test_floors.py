@@ -14,7 +14,18 @@ THINK = {"measure", "gate", "report", "registry", "rollout", "evidence"}
 ACT = {"forges", "targets", "serving", "git", "dvc", "tables", "scoring", "files", "workspace", "proposal", "delivery",
        "scaffold", "machine"}  # fmt: skip
 TOP = {"commands", "cli", "terminal", "demo", "__main__"}
-FORBIDDEN_TO_THINKERS = {"subprocess", "socket", "time", "http", "urllib", "requests", "tempfile", "random", "os", "pathlib"}
+FORBIDDEN_TO_THINKERS = {
+    "subprocess",
+    "socket",
+    "time",
+    "http",
+    "urllib",
+    "requests",
+    "tempfile",
+    "random",
+    "os",
+    "pathlib",
+}
 DOORS = {"git": "modelyard.git", "dvc": "dvc"}
 
 

@@ -33,10 +33,18 @@ def test_own_files(yard: Path) -> None:
 
 
 def test_a_data_pointer_and_shared_code_touch_who_reads_them(yard: Path) -> None:
-    write(yard, {"models/fraud/dvc.yaml": only_shared(), "models/price/dvc.yaml": only_shared().replace("../../shared/features.py", "src/x.py")})
+    write(
+        yard,
+        {
+            "models/fraud/dvc.yaml": only_shared(),
+            "models/price/dvc.yaml": only_shared().replace("../../shared/features.py", "src/x.py"),
+        },
+    )
     commit_all(yard, "fraud reads no flights, price nothing shared")
     change(yard, {"data/flights.dvc": "outs:\n- {md5: b.dir, path: flights}\n"})
-    assert affected(yard) == {"churn": ["data/flights", "data/flights.dvc"]} or affected(yard) == {"churn": ["data/flights"]}
+    assert affected(yard) == {"churn": ["data/flights", "data/flights.dvc"]} or affected(yard) == {
+        "churn": ["data/flights"]
+    }
     write(yard, {"shared/features.py": "x = 1\n"})
     commit_all(yard, "shared")
     assert set(affected(yard)) == {"churn", "fraud"}
@@ -79,7 +87,7 @@ def test_documents_touch_nothing(yard: Path) -> None:
 def test_unknown_and_unrelated_revisions(yard: Path) -> None:
     assert "no commit 'nowhere'" in tool(yard, "affected", "--base", "nowhere", expect=2).stderr
     assert "not a git revision" in tool(yard, "affected", "--base=--output=x", expect=2).stderr
-    git(yard, "switch", "--quiet", "--orphan", "island")
+    git(yard, "checkout", "--quiet", "--orphan", "island")
     commit_all(yard, "island")
     assert "no common commit" in tool(yard, "affected", "--base", "main", expect=2).stderr
 

@@ -49,7 +49,11 @@ def test_a_version_says_what_it_is_and_tools_of_the_field_agree(champion: Path, 
     assert record["verdict"] == "pass" and set(record["evidence"]) == {"training", "evaluation", "drift"}
     assert record["data"].keys() == {"data/flights", "data/weather", "data/planes.parquet"}
     shown = subprocess.run(
-        [sys.executable, "-m", "gto", "show", "--json"], cwd=champion, capture_output=True, text=True, check=True
+        [str(Path(sys.executable).with_name("gto")), "show", "--json"],
+        cwd=champion,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     of_model = json.loads(shown)[MODEL]
     assert of_model["version"] == "v1.0.0"
@@ -70,7 +74,9 @@ def test_evidence_is_filed_under_the_bytes_it_is_about(champion: Path) -> None:
     assert {f"{MODEL}/{sha256}/{name}" for name in names} <= set(files)
 
 
-def test_a_better_proposal_is_registered_deployed_and_rolled_back(champion: Path, propose: Callable[[Path], None]) -> None:
+def test_a_better_proposal_is_registered_deployed_and_rolled_back(
+    champion: Path, propose: Callable[[Path], None]
+) -> None:
     more_trees(champion)
     propose(champion)
     shutil.rmtree(champion / ".modelyard" / "evidence")  # another machine registers; the evidence is in git
@@ -112,7 +118,9 @@ def test_a_leaked_input_is_refused_whatever_it_gains(champion: Path, propose: Ca
     assert MODEL + "@v2" not in git(champion, "tag")
 
 
-def test_a_dropped_input_is_refused_and_would_be_a_major_version(champion: Path, propose: Callable[[Path], None]) -> None:
+def test_a_dropped_input_is_refused_and_would_be_a_major_version(
+    champion: Path, propose: Callable[[Path], None]
+) -> None:
     line = "    - {name: carrier, type: string, description: two-letter airline code}\n"
     edit(champion, f"models/{MODEL}/model.yaml", line, "")
     commit_all(champion, "Drop the carrier")
@@ -142,7 +150,9 @@ def test_bytes_that_did_not_change_are_refused(champion: Path) -> None:
     assert "byte-identical to v1.0.0" in tool(champion, "register", MODEL, expect=1).stderr
 
 
-def test_two_registrations_at_once_from_two_clones(champion: Path, propose: Callable[[Path], None], tmp_path: Path) -> None:
+def test_two_registrations_at_once_from_two_clones(
+    champion: Path, propose: Callable[[Path], None], tmp_path: Path
+) -> None:
     more_trees(champion)
     propose(champion)
     git(tmp_path, "clone", "--quiet", "--bare", str(champion), "origin.git")

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.training import Training
-from modelyard.errors import ModelyardError
 from modelyard.gate.findings import non_inferiority
 from modelyard.gate.judge import judge
 from modelyard.gate.verdict import Verdict
@@ -116,7 +116,12 @@ def test_hard_checks_cannot_be_waived() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "word"),
-    [(0.001, 0.02, "superior"), (-0.009, 0.02, "non-inferior"), (-0.02, 0.02, "inconclusive"), (-0.05, -0.02, "inferior")],
+    [
+        (0.001, 0.02, "superior"),
+        (-0.009, 0.02, "non-inferior"),
+        (-0.02, 0.02, "inconclusive"),
+        (-0.05, -0.02, "inferior"),
+    ],
 )
 def test_four_words_of_an_interval(low: float, high: float, word: str) -> None:
     up = MetricResult("auc", True, 0.7, 0.7, (low + high) / 2, Interval(low, high), "")

@@ -51,8 +51,7 @@ def test_names_outside_the_grammar(name: str) -> None:
 
 def test_hostile_paths_in_a_model() -> None:
     for path in ("/etc/passwd", "../x", "a/../../x", "a\u0001b"):
-        errors = explain(
-            MANIFEST_KINDS["model"], Document("f", {"files": {"artifact": path}}, {}))
+        errors = explain(MANIFEST_KINDS["model"], Document("f", {"files": {"artifact": path}}, {}))
         assert any(problem.field == "files.artifact" for problem in errors), path
 
 
@@ -64,9 +63,15 @@ def test_schemas_are_valid_2020_12(name: str) -> None:
 
 
 KEYS = st.sampled_from(["model", "version", "rollout", "strategy", "toolkit", "environments", "name", "port", "x"])
-VALUES = st.none() | st.booleans() | st.integers(-5, 70000) | st.sampled_from(
-    ["churn", "v1.0.0", "latest", "v1", "all-at-once", "0.1.0", "../x", "staging"])
-TREES = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=8)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 70000)
+    | st.sampled_from(["churn", "v1.0.0", "latest", "v1", "all-at-once", "0.1.0", "../x", "staging"])
+)
+TREES = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=8
+)
 
 
 @given(TREES, st.sampled_from([Deployment, Repository, Waiver]))

@@ -15,7 +15,9 @@ def yard(tmp_path: Path) -> Path:
 
 
 def faults(yard: Path, versions: dict[str, set[str]] | None = None) -> list[str]:
-    return [str(problem) for problem in check_repository(ModelRepository(yard), versions if versions is not None else {})]
+    return [
+        str(problem) for problem in check_repository(ModelRepository(yard), versions if versions is not None else {})
+    ]
 
 
 def test_a_sound_repository_has_none(yard: Path) -> None:
@@ -27,7 +29,7 @@ def test_a_sound_repository_has_none(yard: Path) -> None:
     ("file", "content", "expected"),
     [
         ("deployments/staging/chrun.yaml", "model: chrun\nversion: latest\n", "Did you mean 'churn'?"),
-        ("deployments/production/churn.yaml", "model: churn\nversion: v1.0.1\n", "no tag churn@v1.0.1. Did you mean 'v1.0.0'?"),
+        ("deployments/production/churn.yaml", "model: churn\nversion: v1.0.1\n", "there is no tag churn@v1.0.1. Did you mean 'v1.0.0'?"),
         ("deployments/stagin/churn.yaml", "model: churn\nversion: latest\n", "Did you mean 'staging'?"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("standard", "standrad"), "Did you mean 'standard'?"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the file's place says 'churn'"),
@@ -70,7 +72,9 @@ def test_waivers(yard: Path, changes: dict[str, str], expected: str) -> None:
 
 
 def test_all_at_once_in_every_form(yard: Path) -> None:
-    write(yard, {"modelyard.yaml": "toolkit: x\nenvironmnts: []\n", "deployments/staging/churn.yaml": "model: nobody\n"})
+    write(
+        yard, {"modelyard.yaml": "toolkit: x\nenvironmnts: []\n", "deployments/staging/churn.yaml": "model: nobody\n"}
+    )
     text = tool(yard, "validate", expect=1)
     assert len(text.stdout.splitlines()) >= 4
     listed = json.loads(tool(yard, "validate", "--json", expect=1).stdout)

@@ -53,7 +53,9 @@ def test_regression_metrics_equal_scikit_learn() -> None:
 def test_one_class_is_undefined_and_three_rows_have_no_tight_interval() -> None:
     one_class = compare(holdout(np.ones(50), np.linspace(0, 1, 50), np.linspace(0, 1, 50)), "binary", 0.5, 10)
     assert one_class.metrics[0].candidate is None and one_class.metrics[0].interval is None
-    three = compare(holdout(np.array([0.0, 1, 1]), np.array([0.1, 0.9, 0.4]), np.array([0.2, 0.8, 0.5])), "binary", 0.5, 10)
+    three = compare(
+        holdout(np.array([0.0, 1, 1]), np.array([0.1, 0.9, 0.4]), np.array([0.2, 0.8, 0.5])), "binary", 0.5, 10
+    )
     assert three.metrics[0].interval is None
     assert auc(np.array([]), np.array([])) is None
 
@@ -87,7 +89,9 @@ def test_dependent_rows_widen_the_interval() -> None:
 
 def test_the_same_rows_give_the_same_numbers() -> None:
     label, first, second = rows(5000, 2)
-    assert compare(holdout(label, first, second), "binary", 0.4, 50) == compare(holdout(label, first, second), "binary", 0.4, 50)
+    assert compare(holdout(label, first, second), "binary", 0.4, 50) == compare(
+        holdout(label, first, second), "binary", 0.4, 50
+    )
 
 
 def test_slices_below_the_support_are_not_judged() -> None:

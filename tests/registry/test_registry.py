@@ -54,7 +54,7 @@ def test_what_is_written_is_read() -> None:
     assert parsed and (parsed.environment, parsed.counter) == ("prod", 7)
     record = VersionRecord(artifact="a" * 64, metrics={"auc": 0.7}, approved_by=("grace",))
     assert read_version_record(write_record("headline", record)) == record
-    stage = StageRecord(version="v1.0.0", why="because {of} \"quotes\"\nand lines")
+    stage = StageRecord(version="v1.0.0", why='because {of} "quotes"\nand lines')
     assert read_stage_record(write_record("headline", stage)) == stage
     assert read_version_record("by hand\n\n{not json") is None
 
@@ -80,12 +80,26 @@ def test_time_before_counter_and_a_stage_means_the_version_at_its_commit() -> No
 
 
 def test_unassigned_and_deregistered() -> None:
-    tags = [FakeTag("m@v1.0.0", "c1", 1), FakeTag("m#prod#1", "c1", 2), FakeTag("m#prod!#2", "c1", 3), FakeTag("m@v1.0.0!", "c1", 4)]
+    tags = [
+        FakeTag("m@v1.0.0", "c1", 1),
+        FakeTag("m#prod#1", "c1", 2),
+        FakeTag("m#prod!#2", "c1", 3),
+        FakeTag("m@v1.0.0!", "c1", 4),
+    ]
     history = read_registry(tags).history("m")
     assert history.assigned("prod") is None and history.latest is None
 
 
-@given(st.permutations([FakeTag("m@v1.0.0", "c1", 1), FakeTag("m@v1.1.0", "c2", 2), FakeTag("m#p#1", "c1", 3), FakeTag("m#p#2", "c2", 4)]))
+@given(
+    st.permutations(
+        [
+            FakeTag("m@v1.0.0", "c1", 1),
+            FakeTag("m@v1.1.0", "c2", 2),
+            FakeTag("m#p#1", "c1", 3),
+            FakeTag("m#p#2", "c2", 4),
+        ]
+    )
+)
 def test_the_order_of_reading_does_not_matter(tags: list[FakeTag]) -> None:
     assigned = read_registry(tags).history("m").assigned("p")
     assert assigned and assigned.version == "v1.1.0"

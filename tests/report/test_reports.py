@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
@@ -35,7 +36,9 @@ def report(found: Bundle | None = None) -> Report:
 LEAKED = bundle(evaluation=replace(EVALUATION, leakage=replace(EVALUATION.leakage, overlap=3)))
 
 
-@pytest.mark.parametrize(("name", "found"), [("good", bundle()), ("leaked", LEAKED), ("bare", bundle(evaluation=None, drift=None))])
+@pytest.mark.parametrize(
+    ("name", "found"), [("good", bundle()), ("leaked", LEAKED), ("bare", bundle(evaluation=None, drift=None))]
+)
 def test_golden_comment(name: str, found: Bundle, request: pytest.FixtureRequest) -> None:
     path = GOLDEN / f"{name}.md"
     rendered = render_markdown(report(found))
@@ -92,7 +95,9 @@ class _Sources(HTMLParser):
 
 def test_html_is_one_small_file_that_opens_offline() -> None:
     parts = tuple(SliceResult("c", str(i), 500, True, EVALUATION.slices[0].metrics) for i in range(40))
-    page = render_html(report(bundle(evaluation=replace(EVALUATION, slices=parts), drift=replace(DRIFT, columns=DRIFT.columns * 30))))
+    page = render_html(
+        report(bundle(evaluation=replace(EVALUATION, slices=parts), drift=replace(DRIFT, columns=DRIFT.columns * 30)))
+    )
     sources = _Sources()
     sources.feed(page)
     assert sources.found == [] and "@import" not in page and "url(" not in page
@@ -109,8 +114,15 @@ def test_every_number_in_the_comment_is_in_the_evidence() -> None:
     assert shown and shown <= known, shown - known
 
 
-@pytest.mark.parametrize("width_of", [lambda: render_terminal(report(LEAKED)), lambda: render_evaluation("churn", EVALUATION), lambda: render_drift(DRIFT)])
-def test_tables_fit_80_columns(width_of) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    "width_of",
+    [
+        lambda: render_terminal(report(LEAKED)),
+        lambda: render_evaluation("churn", EVALUATION),
+        lambda: render_drift(DRIFT),
+    ],
+)
+def test_tables_fit_80_columns(width_of: Callable[[], str]) -> None:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", width_of())
     tables = [line for line in plain.splitlines() if "  " in line.strip() and not line.startswith("  ")]
     assert tables and max(map(len, tables)) <= 80

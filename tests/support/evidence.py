@@ -31,7 +31,9 @@ def _evaluation() -> Evaluation:
     label = (rng.random(n) < truth).astype(float)
     champion = 1 / (1 + np.exp(-(0.6 * x - 0.8 + 0.5 * rng.normal(size=n))))
     region = np.array(["north", "south", "east|<b>"])[np.arange(n) % 3]
-    compared = compare(Holdout(label, truth, champion, {"region": region}, {"region": region}, None), "binary", 0.5, 100)
+    compared = compare(
+        Holdout(label, truth, champion, {"region": region}, {"region": region}, None), "binary", 0.5, 100
+    )
     return Evaluation(
         "binary", n, int(label.sum()), 0.5, "v1.0.0", False, compared.metrics, compared.slices, compared.fairness,
         compared.calibration, compared.champion_calibration, compared.flips,
@@ -45,7 +47,14 @@ DRIFT = measure_drift(
     _BASE, profile_table([ColumnValues("x", "float", np.random.default_rng(2).normal(size=2000))], _BASE), "v1.0.0"
 )
 TRAINING = Training(
-    "c" * 40, (), "d" * 64, 1234, (DataInput("data/flights", "e" * 32),), {"train": {"trees": 5}}, {"lightgbm": "4.7.0"}, True
+    "c" * 40,
+    (),
+    "d" * 64,
+    1234,
+    (DataInput("data/flights", "e" * 32),),
+    {"train": {"trees": 5}},
+    {"lightgbm": "4.7.0"},
+    True,
 )
 
 

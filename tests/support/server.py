@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.demo.stage import free_ports
+
 from support.yard import IDENTITY
 
 

@@ -85,7 +85,11 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 def small_repository(folder: Path, models: tuple[str, ...] = ("churn",)) -> Path:
     """A committed model repository of manifests alone: no data, nothing trained."""
-    files = {"modelyard.yaml": CONFIG, "shared/features.py": "", "data/flights.dvc": "outs:\n- {md5: a.dir, path: flights}\n"}
+    files = {
+        "modelyard.yaml": CONFIG,
+        "shared/features.py": "",
+        "data/flights.dvc": "outs:\n- {md5: a.dir, path: flights}\n",
+    }
     for name in models:
         files |= {
             f"models/{name}/model.yaml": MODEL_YAML.format(name=name),

@@ -124,7 +124,7 @@ def _unexpected(error: Exception) -> None:
         trace = trace.tb_next
     show_error(
         ModelyardError(
-            f"Something unexpected happened{place}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            f"Something unexpected happened{place}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
             f"This is a fault of modelyard {__version__}; run it again with --debug first and report what it prints.",
         )
     )

@@ -104,7 +104,7 @@ class Dvc:
                     )
             return cached
 
-    def _check_remote(self, repo: Any) -> None:  # noqa: ANN401
+    def _check_remote(self, repo: Any) -> None:
         """DVC takes a missing local remote for an empty one, and loses time and words on it."""
         name = repo.config["core"]["remote"]
         url = repo.config["remote"].get(name, {}).get("url", "")

@@ -18,7 +18,7 @@ Values = NDArray[Any]
 class Table:
     """Named columns of equal length, read when asked for."""
 
-    def __init__(self, arrow: Any, path: Path) -> None:  # noqa: ANN401
+    def __init__(self, arrow: Any, path: Path) -> None:
         self._arrow = arrow
         self.path = path
 
@@ -75,7 +75,7 @@ class Table:
         result: NDArray[np.int64] = np.asarray(encoded.indices, dtype=np.int64)
         return result
 
-    def _column(self, name: str) -> Any:  # noqa: ANN401
+    def _column(self, name: str) -> Any:
         import pyarrow as pa
 
         column = self._arrow.column(name)

@@ -11,6 +11,7 @@ import msgspec
 
 from modelyard.errors import ExitCode, ModelyardError
 
+
 def say(text: str) -> None:
     """A line for the person who watches."""
     click.echo(text, err=True, color=_colour(sys.stderr))
@@ -21,7 +22,7 @@ def result(text: str) -> None:
     click.echo(text, color=_colour(sys.stdout))
 
 
-def result_json(value: Any) -> None:  # noqa: ANN401
+def result_json(value: Any) -> None:
     """A result as strict JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
@@ -43,5 +44,5 @@ def show_error(error: ModelyardError) -> None:
     say(f"  {error.remedy}")
 
 
-def _colour(stream: Any) -> bool:  # noqa: ANN401
+def _colour(stream: Any) -> bool:
     return not os.environ.get("NO_COLOR") and bool(stream.isatty())

@@ -137,9 +137,7 @@ def _receipt(
             replaced=assigned.version if assigned else "",
         )
         tag = stage_tag(delivery.model, delivery.environment, history.last_counter + 1)
-        headline = (
-            f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
-        )
+        headline = f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
         try:
             at = max(int(time.time()), history.last_time + 1)
             git.create_tag(tag, version.commit, write_record(headline, stage), at)

@@ -84,7 +84,9 @@ def _registered_already(history: ModelHistory, artifact: str, commit: str) -> Re
         if known.record is None or known.record.artifact != artifact:
             continue
         if known.commit == commit:
-            return Registered(version_tag(history.model, known.version), str(known.version), known.record.reasons, False)
+            return Registered(
+                version_tag(history.model, known.version), str(known.version), known.record.reasons, False
+            )
         raise Refused(
             f"{history.model} is byte-identical to {known.version}, which is registered already.",
             "There is nothing to register. Deploy that version, or change code, parameters or data.",
@@ -103,7 +105,8 @@ def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
     md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()
     if md5 != locked.md5:
         raise ModelyardError(
-            f"{candidate.artifact} is not what dvc.lock pins (sha256 {artifact[:12]}).", f"Run: modelyard retrain {name}"
+            f"{candidate.artifact} is not what dvc.lock pins (sha256 {artifact[:12]}).",
+            f"Run: modelyard retrain {name}",
         )
 
 

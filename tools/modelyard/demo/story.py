@@ -86,7 +86,9 @@ def _better_proposal(stage: Stage) -> None:
     params = stage.repository / f"models/{MODEL}/params.yaml"
     text = params.read_text(encoding="utf-8")
     text = text.replace('["2013-01", "2013-02"]', '["2013-01", "2013-02", "2013-03", "2013-04", "2013-05"]')
-    text = text.replace('holdout_months: ["2013-03"]', 'holdout_months: ["2013-06"]').replace("trees: 300", "trees: 400")
+    text = text.replace('holdout_months: ["2013-03"]', 'holdout_months: ["2013-06"]').replace(
+        "trees: 300", "trees: 400"
+    )
     params.write_text(text, encoding="utf-8")
     stage.git("add", "--all")
     stage.git("commit", "--quiet", "-m", "Learn from spring, with more trees")
@@ -116,7 +118,9 @@ def _merge_and_promote(stage: Stage) -> None:
     stage.chapter("5. The good proposal is approved and merged; production follows by a second pull request")
     stage.git("switch", "--quiet", "main")
     stage.act_as("Merge Bot")
-    stage.git("merge", "--quiet", "--no-ff", "spring-flights", "-m", f"Learn from spring, with more trees\n\n{_APPROVAL}")
+    stage.git(
+        "merge", "--quiet", "--no-ff", "spring-flights", "-m", f"Learn from spring, with more trees\n\n{_APPROVAL}"
+    )
     stage.modelyard("retrain", MODEL)
     stage.modelyard("register", MODEL, show=True)
     stage.modelyard("deploy", "--env", "staging")

@@ -42,7 +42,7 @@ class _Wire(msgspec.Struct, frozen=True):
     predicate: Any
 
 
-def write_statement(kind: Kind, model: str, artifact: str, predicate: Any) -> bytes:  # noqa: ANN401
+def write_statement(kind: Kind, model: str, artifact: str, predicate: Any) -> bytes:
     """The document as strict JSON: sorted keys, no NaN, a last newline; the same value gives the same bytes."""
     wire = _Wire(
         STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), msgspec.to_builtins(predicate)

@@ -7,7 +7,9 @@ import re
 from modelyard.forges.interface import Change
 from modelyard.git import CommitInfo, Git
 
-_APPROVAL = re.compile(r"^Approved-by:\s*(?P<name>[^<\n]*?)\s*(?:<(?P<email>[^>\n]*)>)?\s*$", re.MULTILINE | re.IGNORECASE)
+_APPROVAL = re.compile(
+    r"^Approved-by:\s*(?P<name>[^<\n]*?)\s*(?:<(?P<email>[^>\n]*)>)?\s*$", re.MULTILINE | re.IGNORECASE
+)
 
 
 class GitForge:

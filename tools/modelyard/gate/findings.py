@@ -155,9 +155,7 @@ def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
         + (f"; {thin} too small to judge." if thin else ".")
     )
     outcome: Outcome = "fail" if inferior else "pass"
-    return Finding(
-        outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval
-    )
+    return Finding(outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval)
 
 
 def _fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:

@@ -76,7 +76,7 @@ def explain(kind: type[Manifest], document: Document) -> list[Problem]:
 
 
 def _problems(error: Any, document: Document, schema: dict[str, Any], prefix: FieldPath = ()) -> list[Problem]:
-    path: FieldPath = (*prefix, *error.absolute_path) if not prefix else prefix
+    path: FieldPath = prefix if prefix else (*prefix, *error.absolute_path)
     if error.validator == "anyOf":
         return _alternatives(error, document, schema, path)
     line = document.line(path)
@@ -107,7 +107,9 @@ def _sentence(error: Any) -> tuple[str, str]:
     found = _shown(error.instance)
     description = error.schema.get("description", "")
     if error.validator == "type":
-        remedy = "Write 'key: value' lines." if error.validator_value == "object" else description or "Change the value."
+        remedy = (
+            "Write 'key: value' lines." if error.validator_value == "object" else description or "Change the value."
+        )
         return f"must be {_kind_name(error.validator_value)}, not {found}.", remedy
     if error.validator in ("enum", "const"):
         choices = error.validator_value if error.validator == "enum" else [error.validator_value]
@@ -137,9 +139,7 @@ def _alternatives(error: Any, document: Document, schema: dict[str, Any], path: 
         if kind not in kinds:
             what = "is missing." if kind is None else f"cannot be {_shown(kind)}."
             where = (*path, "kind")
-            return [
-                Problem(document.file, document.line(where), field_name(where), what, near_match(str(kind), kinds))
-            ]
+            return [Problem(document.file, document.line(where), field_name(where), what, near_match(str(kind), kinds))]
         branch = {**kinds[kind], "$defs": schema.get("$defs", {})}
     else:
         plain = [b for b in branches if b.get("type") != "null"]

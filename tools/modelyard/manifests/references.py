@@ -127,7 +127,7 @@ class _Checker:
             elif self._versions is not None and deployment.version != "latest":
                 known = self._versions.get(deployment.model, set())
                 if deployment.version not in known:
-                    what = f"{deployment.model} has no version {deployment.version}: no tag {deployment.model}@{deployment.version}."
+                    what = f"there is no tag {deployment.model}@{deployment.version}."
                     self._add(document, ("version",), what, near_match(deployment.version, known))
 
     def _waiver(self, file: str) -> None:
@@ -182,5 +182,3 @@ class _Checker:
 
     def _add(self, document: Document, path: FieldPath, what: str, remedy: str) -> None:
         self._found.append(Problem(document.file, document.line(path), field_name(path), what, remedy))
-
-

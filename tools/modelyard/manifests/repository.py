@@ -92,7 +92,7 @@ class ModelRepository:
         path = self.root / folder
         if not path.is_dir():
             return []
-        return sorted(f"{folder}/{name}" for name in os.listdir(path) if name.endswith((".yaml", ".yml")))
+        return sorted(f"{folder}/{entry.name}" for entry in os.scandir(path) if entry.name.endswith((".yaml", ".yml")))
 
     def read(self, kind: type[M], file: str) -> tuple[M, Document]:
         """Any manifest of the repository, by its path from the root."""

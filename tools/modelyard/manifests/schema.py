@@ -250,7 +250,9 @@ class Waiver(Manifest, frozen=True, kw_only=True):
 
     model: Name
     check: Name
-    artifact: Annotated[Sha256, Meta(description="The artifact's sha256, 64 hexadecimal digits; other bytes are not waived.")]
+    artifact: Annotated[
+        Sha256, Meta(description="The artifact's sha256, 64 hexadecimal digits; other bytes are not waived.")
+    ]
     reason: Text
     requested_by: Text
     approved_by: Text

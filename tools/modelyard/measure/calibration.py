@@ -9,6 +9,8 @@ import numpy as np
 from modelyard.measure.scores import Floats
 
 BINS = 10
+MINIMUM_ROWS = 200
+"""Below this a bin holds too few rows for its rate to mean anything."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Calibration:
 
 
 def calibration(label: Floats, prediction: Floats, bins: int = BINS) -> Calibration | None:
-    """Calibration of probabilities (rows,); None without rows."""
-    if not label.size:
+    """Calibration of probabilities (rows,); None with fewer than 200 rows."""
+    if label.size < MINIMUM_ROWS:
         return None
     order = np.argsort(prediction, kind="stable")
     parts = [part for part in np.array_split(order, min(bins, label.size)) if part.size]

@@ -6,6 +6,7 @@ enough rows. A fixed threshold alone alarms falsely on small windows; a p-value 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -109,7 +110,7 @@ def _counts(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str]
     """Bin names and both sides' counts: the values' bins, then nulls, then what was never seen."""
     if reference.numeric and current.numeric:
         edges = [f"{edge:.6g}" for edge in reference.numeric.edges]
-        names = [f"< {edges[0]}", *(f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False)),
+        names = [f"< {edges[0]}", *(f"{low} to {high}" for low, high in itertools.pairwise(edges)),
                  f"≥ {edges[-1]}"] if edges else ["any"]  # fmt: skip
         before, after = list(reference.numeric.counts), list(current.numeric.counts)
         rest = [("infinite", reference.infinities, current.infinities)]

@@ -60,9 +60,7 @@ def group_fairness(
     mine = _terms(codes, len(names), label, candidate, threshold)
     totals = mine.sum(axis=0).reshape(len(names), 6)
     rows, positives, negatives = totals[:, 0], totals[:, 2], totals[:, 4]
-    enough = (
-        (rows >= minimum_support) & (positives >= MINIMUM_OF_EACH_CLASS) & (negatives >= MINIMUM_OF_EACH_CLASS)
-    )
+    enough = (rows >= minimum_support) & (positives >= MINIMUM_OF_EACH_CLASS) & (negatives >= MINIMUM_OF_EACH_CLASS)
     rates = _rates(totals)
     groups = tuple(
         GroupRates(str(name), int(rows[g]), bool(enough[g]), *(_shown(rates[g, r], enough[g]) for r in range(3)))
@@ -77,8 +75,7 @@ def group_fairness(
         theirs = _terms(codes, len(names), label, champion, threshold).sum(axis=0).reshape(len(names), 6)
         before = [float(value) for value in _gaps(_rates(theirs)[enough])]
     gaps = tuple(
-        Gap(measure, float(now[i]), percentile_interval(spread[:, i]), before[i])
-        for i, measure in enumerate(_MEASURES)
+        Gap(measure, float(now[i]), percentile_interval(spread[:, i]), before[i]) for i, measure in enumerate(_MEASURES)
     )
     return GroupFairness(column, groups, gaps)
 

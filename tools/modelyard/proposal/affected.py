@@ -116,6 +116,10 @@ def _pointed_at(git: Git, head: str, changed: Iterable[str]) -> set[str]:
 def _mention(paths: Iterable[str]) -> re.Pattern[bytes]:
     """Matches texts that may name one of the paths, a folder around one, or anything through a template."""
     names = {re.escape(posixpath.basename(path).encode()) for path in paths}
+    # A policy is named by its stem.
+    names |= {
+        re.escape(posixpath.splitext(posixpath.basename(p))[0].encode()) for p in paths if p.startswith("policies/")
+    }
     around = {re.escape(part.encode()) for path in paths for part in path.split("/")[:-1]}
     folders = rb"(?:" + rb"|".join(sorted(around)) + rb")/?(?=[\s,\"'\]}:]|$)" if around else rb"(?!)"
     return re.compile(rb"\$\{|" + rb"|".join(sorted(names)) + rb"|" + folders)

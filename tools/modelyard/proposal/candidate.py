@@ -80,9 +80,7 @@ class Candidate:
         contract = self.model.contract
         columns = [(column.name, column.type) for column in contract.inputs]
         columns.append((contract.label, "float" if self.model.task == "regression" else "integer"))
-        values = [
-            ColumnValues(name, kind, table.values(name, kind)) for name, kind in columns if name in table.names
-        ]
+        values = [ColumnValues(name, kind, table.values(name, kind)) for name, kind in columns if name in table.names]
         return profile_table(values, reference)
 
     def training(self, columns: list[str] | None = None) -> Table:

@@ -43,7 +43,8 @@ def model_history(git: Git, model: str) -> ModelHistory:
     if not history.versions and git.is_shallow() and git.remote():
         raise UsageError(
             f"This clone is shallow and has no tags of {model}, so it cannot tell what is registered.",
-            f"Run: git fetch origin 'refs/tags/{model}@*:refs/tags/{model}@*' 'refs/tags/{model}#*:refs/tags/{model}#*'",
+            f"Run: git fetch {git.remote()} 'refs/tags/{model}@*:refs/tags/{model}@*'"
+            f" 'refs/tags/{model}#*:refs/tags/{model}#*'",
         )
     return history
 

@@ -14,9 +14,7 @@ from modelyard.report.content import Report
 from modelyard.workspace import Workspace
 
 
-def judged_report(
-    repository: ModelRepository, git: Git, name: str, today: date, policy: str | None = None
-) -> Report:
+def judged_report(repository: ModelRepository, git: Git, name: str, today: date, policy: str | None = None) -> Report:
     """The report on a candidate. Evidence in the checkout comes before evidence filed in git."""
     candidate = Candidate.of(repository, name)
     artifact = candidate.sha256()

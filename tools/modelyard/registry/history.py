@@ -157,9 +157,7 @@ def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
             name = str(known) if known else tag.commit[:7]
             assigned = name if parsed.action is Action.ASSIGN else ""
             environment = parsed.environment or ""
-            assignments.append(
-                Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message)
-            )
+            assignments.append(Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message))
     last = max((tag.tagged_at for _, tag in events), default=0)
     ordered = tuple(versions[number] for number in sorted(versions))
     return ModelHistory(model, ordered, tuple(assignments), deprecated, last, counter)

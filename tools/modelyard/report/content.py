@@ -61,9 +61,7 @@ class Report:
     def checks(self) -> tuple[CheckResult, ...]:
         """Failures first; advisory ones after what blocks."""
         return tuple(
-            sorted(
-                self.verdict.checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome))
-            )
+            sorted(self.verdict.checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome)))
         )
 
     def reproduce(self) -> tuple[str, ...]:

@@ -116,9 +116,9 @@ def _evaluation(report: Report) -> list[str]:
         name = worst[0][1].name
         parts.append(f"<h2>Slices by {escape(name)}</h2>")
         if evaluation.champion:
-            named = [(f"{part.column} = {part.level}", result) for part, result in worst]
-            parts.append(interval_plot(_interval_rows([r for _, r in named], [n for n, _ in named]),
-                                       "Candidate − champion by slice; intervals hold for all slices at once"))  # fmt: skip
+            names = [f"{part.column} = {part.level}" for part, _ in worst]
+            caption = "Candidate − champion by slice; intervals hold for all slices at once"
+            parts.append(interval_plot(_interval_rows([result for _, result in worst], names), caption))
         else:
             rows = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(r.candidate)] for p, r in worst]
             parts.append(_table(["slice", "rows", "candidate"], rows))

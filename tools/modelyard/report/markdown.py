@@ -113,11 +113,11 @@ def _fairness(report: Report) -> list[str]:
     for fairness in evaluation.fairness:
         rows = [[text(g.level), f"{g.rows:,}", number(g.selection_rate), number(g.true_positive_rate),
                  number(g.false_positive_rate)] for g in fairness.groups]  # fmt: skip
-        lines += _table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows) + [""]
+        lines += [*_table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows), ""]
         rows = [[gap.measure.replace("_", " "), number(gap.champion), number(gap.candidate),
                  f"[{number(gap.interval.low)}, {number(gap.interval.high)}]" if gap.interval else "–"]
                 for gap in fairness.gaps]  # fmt: skip
-        lines += _table(["gap", "champion", "candidate", "95 %"], rows) + [""]
+        lines += [*_table(["gap", "champion", "candidate", "95 %"], rows), ""]
     return lines
 
 
@@ -172,5 +172,3 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _node(value: str) -> str:
     return re.sub(r"[^\w ./:-]", "", value)
-
-

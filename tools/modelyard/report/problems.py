@@ -9,9 +9,7 @@ from modelyard.manifests.problems import Problem
 
 def as_json(problems: Sequence[Problem]) -> list[dict[str, object]]:
     """One object a fault."""
-    return [
-        {"file": p.file, "line": p.line, "field": p.field, "problem": p.what, "remedy": p.remedy} for p in problems
-    ]
+    return [{"file": p.file, "line": p.line, "field": p.field, "problem": p.what, "remedy": p.remedy} for p in problems]
 
 
 def github_annotations(problems: Sequence[Problem]) -> list[str]:

@@ -65,7 +65,9 @@ def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, floa
         parts.append(_text(x0 - 6, y + 4, f"{value:.2g}", "end", "muted"))
     for n, (name, tone, points) in enumerate(series):
         placed = [place(x, y) for x, y in points]
-        parts.append(f'<polyline class="{tone}" fill="none" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>')
+        parts.append(
+            f'<polyline class="{tone}" fill="none" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>'
+        )
         parts += [f'<circle class="{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed]
         parts.append(f'<circle class="{tone}" cx="{x0 + 14}" cy="{y1 + 16 + 18 * n}" r="4"/>')
         parts.append(_text(x0 + 24, y1 + 20 + 18 * n, name, "start"))

@@ -11,7 +11,9 @@ def main() -> None:
     weather = pd.concat(pd.read_parquet(DATA / "weather" / f"{month}.parquet") for month in months)
     planes = pd.read_parquet(DATA / "planes.parquet")
     flights = flights[flights["arr_delay"].notna()]
-    joined = flights.merge(weather.drop(columns=["year", "month", "day", "hour"]), on=["origin", "time_hour"], how="left")
+    joined = flights.merge(
+        weather.drop(columns=["year", "month", "day", "hour"]), on=["origin", "time_hour"], how="left"
+    )
     joined = joined.merge(planes[["tailnum", "year"]].rename(columns={"year": "built"}), on="tailnum", how="left")
     output = FOLDER / "data" / "flights.parquet"
     output.parent.mkdir(exist_ok=True)
