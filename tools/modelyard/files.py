@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
@@ -13,7 +11,7 @@ from modelyard.errors import ModelyardError
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes to a temporary file beside ``path``, then renames; ModelyardError when the disk says no."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -31,6 +29,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes; ModelyardError when it cannot be read."""
+    import hashlib
+
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

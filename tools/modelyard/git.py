@@ -87,10 +87,11 @@ class Git:
 
     def require_work_tree(self) -> None:
         """Raises a UsageError unless this is a git checkout with at least one commit."""
+        if self.succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
+            return
         if not self.succeeds("rev-parse", "--is-inside-work-tree"):
             raise UsageError(f"{self.root} is not a git repository.", "Run: git init, then commit what is there.")
-        if not self.succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
-            raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
+        raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
 
     def commit_of(self, revision: str) -> str:
         """The full SHA of the commit a revision names."""
@@ -139,10 +140,13 @@ class Git:
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between the merge base of two revisions and ``head``."""
-        start, end = self.commit_of(base), self.commit_of(head)
         try:
-            output = self.run("diff", "--name-only", "--no-renames", "-z", f"{start}...{end}", "--")
+            output = self.run(
+                "diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
+            )
         except GitError as error:
+            self.commit_of(base)
+            self.commit_of(head)
             if "no merge base" not in error.said:
                 raise
             raise UsageError(

@@ -11,7 +11,7 @@ from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.git import Git
 from modelyard.manifests.problems import near_match
-from modelyard.manifests.repository import CONFIG
+from modelyard.manifests.location import CONFIG
 
 QUESTIONS = ("repository_name", "owner", "remote_url", "policy", "staging_port", "production_port")
 

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
 from modelyard.errors import ExitCode, ModelyardError
 
@@ -24,6 +23,8 @@ def result(text: str) -> None:
 
 def result_json(value: Any) -> None:
     """A result as strict JSON."""
+    import msgspec
+
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 

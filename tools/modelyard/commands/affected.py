@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.git import Git
+from modelyard.manifests.location import find_root
 from modelyard.proposal.affected import affected_models
 from modelyard.terminal import result, result_json, say
 
@@ -16,7 +17,8 @@ from modelyard.terminal import result, result_json, say
 @click.pass_context
 def command(context: click.Context, base: str, head: str, as_json: bool) -> None:
     """List the models that a change touches."""
-    _, git = open_checkout(context)
+    git = Git(find_root(context.obj))
+    git.require_work_tree()
     found = affected_models(git, base, head)
     if as_json:
         result_json({"include": [{"model": entry.model, "reasons": entry.reasons} for entry in found]})

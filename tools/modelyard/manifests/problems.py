@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -38,6 +37,8 @@ class ManifestErrors(ModelyardError):
 
 def near_match(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'x'?``, or a list of what is known, or what there is to say when nothing is."""
+    import difflib
+
     choices = sorted(known)
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if close:

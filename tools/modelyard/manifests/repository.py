@@ -8,15 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from modelyard.errors import UsageError
+from modelyard.manifests.location import CONFIG, find_root
 from modelyard.manifests.document import Document
 from modelyard.manifests.loading import M, load
 from modelyard.manifests.names import is_name
 from modelyard.manifests.problems import ManifestErrors, near_match
 from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
-
-CONFIG = "modelyard.yaml"
-EVIDENCE = ".modelyard/evidence"
-
 
 class ModelRepository:
     """A checkout with ``modelyard.yaml`` at its root. Reads lazily; every read checks the manifest."""
@@ -27,13 +24,7 @@ class ModelRepository:
     @classmethod
     def find(cls, start: Path) -> ModelRepository:
         """The model repository around ``start``; a UsageError when there is none."""
-        for folder in (start.resolve(), *start.resolve().parents):
-            if (folder / CONFIG).is_file():
-                return cls(folder)
-        raise UsageError(
-            f"{start.resolve()} is not inside a model repository: no {CONFIG} here or above.",
-            "Go to your model repository, or make one with: modelyard init FOLDER",
-        )
+        return cls(find_root(start))
 
     @cached_property
     def config(self) -> Repository:

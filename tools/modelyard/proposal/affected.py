@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from modelyard.git import Git
@@ -45,11 +45,14 @@ def _through_references(
     texts = {model: b"\n".join(blobs[sha] for sha in shas) for model, shas in wanted.items()}
     pipelines: dict[str, Pipeline | None] = {}
     fresh = outside | {f"models/{model}" for model, found in reasons.items() if found}
+    first = fresh
     while fresh:
         # Only files that may name something fresh are worth parsing; parsing all would cost a second at 500 models.
         named = _mention(fresh)
         found_now: set[str] = set()
         for model in models:
+            if reasons[model] and fresh is not first:
+                continue  # touched already; why else it would be is no news
             if not named.search(texts[model]):
                 continue
             if model not in pipelines:
@@ -62,17 +65,17 @@ def _through_references(
         fresh = found_now
 
 
-def _hits(pipeline: Pipeline | None, text: bytes, model: str, changed: set[str]) -> set[str]:
+def _hits(pipeline: Pipeline | None, text: bytes, model: str, changed: Collection[str]) -> set[str]:
     if pipeline is None:  # a dvc.yaml that cannot be read may name anything
         return {f"models/{model}/dvc.yaml"}
     own = f"models/{model}"
     reads = {path for path in pipeline.reads if path != own and not path.startswith(own + "/")}
     hits = {path for path in changed if any(_overlap(path, read) for read in reads)}
-    policies = {path for path in changed if path.startswith("policies/")}
-    for path in policies:
-        name = posixpath.splitext(posixpath.basename(path))[0]
-        if f"policy: {name}".encode() in text or f'policy: "{name}"'.encode() in text:
-            hits.add(path)
+    for path in changed:
+        if path.startswith("policies/"):
+            name = posixpath.splitext(posixpath.basename(path))[0]
+            if f"policy: {name}".encode() in text or f'policy: "{name}"'.encode() in text:
+                hits.add(path)
     return hits - {own}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -52,6 +51,8 @@ def open_target(environment: Environment, root: Path) -> Target:
         from modelyard.targets.local import LocalTarget
 
         return LocalTarget(environment, root)
+    from importlib.metadata import entry_points
+
     found = {entry.name: entry for entry in entry_points(group="modelyard.targets")}
     if environment.target not in found:
         raise ModelyardError(

@@ -6,7 +6,6 @@ watches it and says in ``server.json`` what does. A lock that dies with the serv
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -51,6 +50,8 @@ class LocalTarget:
             installed[package.version] = package.sha256
             self._layout.write_state(state.with_model(package.model, ModelState(before.serving, installed)))
         elif action.do == "remove":
+            import shutil
+
             installed.pop(action.version, None)
             self._layout.write_state(state.with_model(package.model, ModelState(before.serving, installed)))
             shutil.rmtree(self._layout.version_folder(package.model, action.version), ignore_errors=True)
@@ -63,6 +64,8 @@ class LocalTarget:
         write_whole(folder / "artifact", package.artifact.read_bytes())
         write_whole(folder / "model.yaml", package.manifest)
         if sha256_of(folder / "artifact") != package.sha256:
+            import shutil
+
             shutil.rmtree(folder)
             raise ModelyardError(
                 f"The bytes of {package.model} {package.version} changed while they were copied.", "Deploy again."
