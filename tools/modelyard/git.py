@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.errors import ModelyardError, UsageError
 
@@ -37,8 +38,7 @@ class RefRejected(GitError):
     """Somebody else wrote the ref first."""
 
 
-@dataclass(frozen=True)
-class TagRef:
+class TagRef(Struct, frozen=True):
     """One tag as git keeps it. ``tagged_at`` is seconds since 1970, 0 for a lightweight tag."""
 
     name: str
@@ -49,8 +49,7 @@ class TagRef:
     message: str
 
 
-@dataclass(frozen=True)
-class CommitInfo:
+class CommitInfo(Struct, frozen=True):
     """A commit's header and message. ``at`` is the committer time in seconds since 1970."""
 
     sha: str
@@ -74,7 +73,10 @@ class Git:
         """Standard output of ``git ARGUMENTS``; a GitError when it fails."""
         done = self._process(arguments, stdin, env)
         if done.returncode:
-            raise GitError(arguments, done.stderr.decode("utf-8", "replace"))
+            said = done.stderr.decode("utf-8", "replace")
+            if "not a git repository" in said:
+                raise _no_repository(self.root)
+            raise GitError(arguments, said)
         return done.stdout
 
     def text(self, *arguments: str) -> str:
@@ -90,7 +92,7 @@ class Git:
         if self.succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
             return
         if not self.succeeds("rev-parse", "--is-inside-work-tree"):
-            raise UsageError(f"{self.root} is not a git repository.", "Run: git init, then commit what is there.")
+            raise _no_repository(self.root)
         raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
 
     def commit_of(self, revision: str) -> str:
@@ -141,9 +143,7 @@ class Git:
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between the merge base of two revisions and ``head``."""
         try:
-            output = self.run(
-                "diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
-            )
+            output = self.run("diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--")
         except GitError as error:
             self.commit_of(base)
             self.commit_of(head)
@@ -283,6 +283,10 @@ class Git:
             )
         except FileNotFoundError as error:
             raise ModelyardError("The program git is not on this machine's PATH.", "Install git.") from error
+
+
+def _no_repository(root: Path) -> UsageError:
+    return UsageError(f"{root} is not a git repository.", "Run: git init, then commit what is there.")
 
 
 def _commit_info(record: str) -> CommitInfo:

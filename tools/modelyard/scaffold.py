@@ -10,8 +10,8 @@ from pathlib import Path
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.git import Git
-from modelyard.manifests.problems import near_match
 from modelyard.manifests.location import CONFIG
+from modelyard.manifests.problems import near_match
 
 QUESTIONS = ("repository_name", "owner", "remote_url", "policy", "staging_port", "production_port")
 

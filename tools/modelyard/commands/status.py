@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.commands.opening import open_repository
 from modelyard.delivery.observation import observe
+from modelyard.git import Git
 from modelyard.report.deployments import render_status
 from modelyard.terminal import result, result_json
 
@@ -20,7 +21,8 @@ def command(context: click.Context, model: str | None, environment: str | None, 
 
     Two verdicts, never one: sync (does what runs equal what main says) and health (does it work).
     """
-    repository, git = open_checkout(context)
+    repository = open_repository(context)
+    git = Git(repository.root)
     if model:
         repository.model_folder(model)
     if environment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
@@ -14,8 +14,7 @@ from modelyard.rollout.plan import Live
 from modelyard.targets.interface import Target, open_target
 
 
-@dataclass(frozen=True)
-class StatusLine:
+class StatusLine(Struct, frozen=True):
     """One model in one environment. Two verdicts: ``sync`` and ``health``."""
 
     model: str
@@ -40,6 +39,8 @@ def observe(
     """The status of every deployment (of one model, of one environment), models by name, environments in order."""
     patterns = model_patterns(model) if model else ()
     registry = read_registry(git.tags(*patterns))
+    if not registry.models:
+        git.require_work_tree()
     if not registry.models and git.is_shallow() and git.remote():
         raise UsageError(
             "This clone is shallow and has no tags, so it cannot tell what was deployed.",

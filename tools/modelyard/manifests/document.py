@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from modelyard.manifests.problems import ManifestErrors, Problem
 
@@ -30,8 +30,7 @@ _CONSTANTS: dict[str, bool | None] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """One parsed file: its value, and the 1-based line on which each field stands."""
 
     file: str
@@ -99,7 +98,7 @@ class _Builder:
         return Document(self._file, value, self._lines)
 
     def _value(self, event: Any, path: FieldPath, depth: int) -> Any:
-        self._lines.setdefault(path, event.start_mark.line + 1)
+        self._lines.setdefault(path, self._line(event))
         if depth > MAXIMUM_DEPTH:
             raise self._error(event, path[:3], f"is nested deeper than {MAXIMUM_DEPTH} levels.", "Flatten the file.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -129,12 +128,16 @@ class _Builder:
                 raise self._error(
                     event, (*path, key), f"is given twice (first on line {first}).", "Keep one of the two."
                 )
-            self._lines[(*path, key)] = event.start_mark.line + 1
+            self._lines[(*path, key)] = self._line(event)
             values[key] = self._value(next(self._events), (*path, key), depth + 1)
         return values
 
+    @staticmethod
+    def _line(event: Any) -> int:
+        return int(event.start_mark.line) + 1
+
     def _error(self, event: Any, path: FieldPath, what: str, remedy: str) -> ManifestErrors:
-        return ManifestErrors([Problem(self._file, event.start_mark.line + 1, field_name(path), what, remedy)])
+        return ManifestErrors([Problem(self._file, self._line(event), field_name(path), what, remedy)])
 
 
 def field_name(path: FieldPath) -> str:

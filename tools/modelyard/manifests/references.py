@@ -8,10 +8,10 @@ from pathlib import Path
 
 from modelyard.manifests.document import Document, FieldPath, field_name, read_document
 from modelyard.manifests.loading import M, convert
+from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
-from modelyard.manifests.location import CONFIG
 from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.manifests.schema import Deployment, Model, Policy, Repository, Waiver
 

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from modelyard.errors import UsageError
-from modelyard.manifests.location import CONFIG, find_root
 from modelyard.manifests.document import Document
 from modelyard.manifests.loading import M, load
+from modelyard.manifests.location import CONFIG, find_root
 from modelyard.manifests.names import is_name
 from modelyard.manifests.problems import ManifestErrors, near_match
 from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
+
 
 class ModelRepository:
     """A checkout with ``modelyard.yaml`` at its root. Reads lazily; every read checks the manifest."""

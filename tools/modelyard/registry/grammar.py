@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from modelyard.manifests.names import Version
 
@@ -26,8 +27,7 @@ class Action(Enum):
     CREATE = "create"
 
 
-@dataclass(frozen=True)
-class ParsedTag:
+class ParsedTag(Struct, frozen=True):
     """A tag name taken apart."""
 
     model: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from modelyard.manifests.names import Version
 from modelyard.registry.grammar import Action, ParsedTag, parse_tag
@@ -41,8 +42,7 @@ class Tag(Protocol):
         """Headline, then the record."""
 
 
-@dataclass(frozen=True)
-class RegisteredVersion:
+class RegisteredVersion(Struct, frozen=True, dict=True):
     """One version of a model."""
 
     version: Version
@@ -57,8 +57,7 @@ class RegisteredVersion:
         return read_version_record(self.message)
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(Struct, frozen=True, dict=True):
     """One version set to serve in one environment."""
 
     environment: str
@@ -74,8 +73,7 @@ class Assignment:
         return read_stage_record(self.message)
 
 
-@dataclass(frozen=True)
-class ModelHistory:
+class ModelHistory(Struct, frozen=True):
     """Everything the tags say about one model."""
 
     model: str
@@ -104,8 +102,7 @@ class ModelHistory:
         return None
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(Struct, frozen=True):
     """All models the tags know."""
 
     models: dict[str, ModelHistory] = field(default_factory=dict)

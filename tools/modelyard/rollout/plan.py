@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Desired:
+
+class Desired(Struct, frozen=True):
     """A version and the bytes it stands for."""
 
     version: str
@@ -15,8 +15,7 @@ class Desired:
     """sha256"""
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(Struct, frozen=True):
     """What a target reports of one model."""
 
     serving: str | None = None
@@ -25,8 +24,7 @@ class Live:
     """Version → sha256 of the artifact that lies ready."""
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(Struct, frozen=True):
     """One step. ``install`` lays bytes ready, ``switch`` moves all traffic, ``remove`` deletes what nobody needs."""
 
     do: Literal["install", "switch", "remove"]

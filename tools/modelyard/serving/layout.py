@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,8 +47,7 @@ class ServerReport(Struct, frozen=True):
 S = TypeVar("S", State, ServerReport)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Paths of one environment's folder."""
 
     folder: Path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from modelyard.errors import ModelyardError
 from modelyard.manifests.problems import near_match
@@ -12,8 +13,7 @@ from modelyard.manifests.schema import Environment
 from modelyard.rollout.plan import Action, Live
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(Struct, frozen=True):
     """The bytes of one version, checked, and the manifest they were registered with."""
 
     model: str
@@ -24,8 +24,7 @@ class Package:
     """``model.yaml`` of the version."""
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(Struct, frozen=True):
     """Whether what serves works. ``state`` is data that every screen can show."""
 
     state: Literal["healthy", "down", "failed", "unknown"]
