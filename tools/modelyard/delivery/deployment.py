@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
@@ -17,25 +16,11 @@ from modelyard.proposal.champion import fetched, model_history, version_by_name
 from modelyard.registry.grammar import model_patterns, stage_tag
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.registry.record import StageRecord, write_record
-from modelyard.rollout.plan import Action, Desired, Live, plan
+from modelyard.rollout.plan import Desired, Live, plan
+from modelyard.rollout.state import Delivery
 from modelyard.targets.interface import Package, Target, open_target
 
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What is to be done, or was done, for one model in one environment."""
-
-    environment: str
-    model: str
-    desired: str
-    live: str | None
-    actions: tuple[Action, ...]
-    tag: str | None = None
-    """The receipt; None for a plan, and when nothing had changed."""
-    skipped: str = ""
-    """Why nothing can be done yet."""
 
 
 def plan_deliveries(

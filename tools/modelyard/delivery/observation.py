@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
@@ -11,26 +9,8 @@ from modelyard.manifests.schema import Deployment
 from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import ModelHistory, read_registry
 from modelyard.rollout.plan import Live
+from modelyard.rollout.state import StatusLine
 from modelyard.targets.interface import Target, open_target
-
-
-class StatusLine(Struct, frozen=True):
-    """One model in one environment. Two verdicts: ``sync`` and ``health``."""
-
-    model: str
-    environment: str
-    desired: str
-    live: str | None
-    sync: str
-    """in sync, out of sync, or not deployed."""
-    health: str
-    reason: str
-    """Why it is not healthy."""
-    since: int
-    """When the live version was assigned, in seconds since 1970; 0 when no receipt says so."""
-    why: str
-    by: str
-    approved_by: tuple[str, ...]
 
 
 def observe(

@@ -6,7 +6,6 @@ generated documents.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +55,8 @@ def json_schema(kind: type[Manifest]) -> dict[str, Any]:
 
 def write_schemas(folder: Path) -> None:
     """Writes one ``<kind>.schema.json`` per manifest kind, for editors."""
+    import json
+
     for name, kind in MANIFEST_KINDS.items():
         text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
         (folder / f"{name}.schema.json").write_text(text, encoding="utf-8")
@@ -183,5 +184,7 @@ def _shown(value: Any) -> str:
         return "a mapping" if isinstance(value, dict) else "a list"
     if value is None:
         return "empty"
+    import json
+
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\x00-\x1f]", "?", text if len(text) <= 60 else text[:57] + '…"')

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import total_ordering
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 MODEL_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,62}[a-zA-Z0-9])?$"
 VERSION_PATTERN = (
@@ -43,9 +41,7 @@ def is_name(text: str) -> bool:
     return bool(_MODEL.match(text)) and "\n" not in text
 
 
-@total_ordering
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """A semantic version (semver.org 2.0), written with a leading v as GTO does."""
 
     major: int

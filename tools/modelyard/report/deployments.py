@@ -4,93 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 from modelyard.report.text import bold, coloured, table
-from modelyard.rollout.plan import Action
+from modelyard.rollout.state import Delivery, StatusLine
 
 
-class DeliveryLike(Protocol):
-    """What is shown of a delivery."""
-
-    @property
-    def environment(self) -> str:
-        """Where."""
-
-    @property
-    def model(self) -> str:
-        """What."""
-
-    @property
-    def desired(self) -> str:
-        """The version main asks for."""
-
-    @property
-    def live(self) -> str | None:
-        """The version that serves."""
-
-    @property
-    def actions(self) -> tuple[Action, ...]:
-        """What is to be done, or was."""
-
-    @property
-    def tag(self) -> str | None:
-        """The receipt."""
-
-    @property
-    def skipped(self) -> str:
-        """Why nothing can be done."""
-
-
-class StatusLike(Protocol):
-    """What is shown of a status line."""
-
-    @property
-    def model(self) -> str:
-        """Which model."""
-
-    @property
-    def environment(self) -> str:
-        """Where."""
-
-    @property
-    def desired(self) -> str:
-        """What main says."""
-
-    @property
-    def live(self) -> str | None:
-        """What runs."""
-
-    @property
-    def sync(self) -> str:
-        """Whether both are equal."""
-
-    @property
-    def health(self) -> str:
-        """Whether it works."""
-
-    @property
-    def reason(self) -> str:
-        """Why it does not."""
-
-    @property
-    def since(self) -> int:
-        """Since when, in seconds since 1970."""
-
-    @property
-    def why(self) -> str:
-        """The change that asked for it."""
-
-    @property
-    def by(self) -> str:
-        """Who proposed that."""
-
-    @property
-    def approved_by(self) -> tuple[str, ...]:
-        """Who approved it."""
-
-
-def render_deliveries(deliveries: Sequence[DeliveryLike], plan_only: bool) -> str:
+def render_deliveries(deliveries: Sequence[Delivery], plan_only: bool) -> str:
     """A plan as a diff a reviewer knows, or what was done."""
     if not deliveries:
         return "No deployment is declared for what was asked."
@@ -110,7 +29,7 @@ def render_deliveries(deliveries: Sequence[DeliveryLike], plan_only: bool) -> st
     return "\n".join(lines)
 
 
-def render_status(lines: Sequence[StatusLike], detailed: bool) -> str:
+def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
     """One row per model and environment; in detail also why and on whose word."""
     if not lines:
         return "Nothing is deployed: there is no file below deployments/."

@@ -1,0 +1,40 @@
+"""Desired against live, as data that every screen can show."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from modelyard.rollout.plan import Action
+
+
+class Delivery(Struct, frozen=True):
+    """What is to be done, or was done, for one model in one environment."""
+
+    environment: str
+    model: str
+    desired: str
+    live: str | None
+    actions: tuple[Action, ...]
+    tag: str | None = None
+    """The receipt; None for a plan, and when nothing had changed."""
+    skipped: str = ""
+    """Why nothing can be done yet."""
+
+
+class StatusLine(Struct, frozen=True):
+    """One model in one environment. Two verdicts: ``sync`` and ``health``."""
+
+    model: str
+    environment: str
+    desired: str
+    live: str | None
+    sync: str
+    """in sync, out of sync, or not deployed."""
+    health: str
+    reason: str
+    """Why it is not healthy."""
+    since: int
+    """When the live version was assigned, in seconds since 1970; 0 when no receipt says so."""
+    why: str
+    by: str
+    approved_by: tuple[str, ...]
