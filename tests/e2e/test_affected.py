@@ -78,6 +78,23 @@ def test_templates_are_filled_and_unreadable_pipelines_count_as_touched(yard: Pa
     assert set(affected(yard)) == {"churn", "fraud", "price"}
 
 
+def test_a_folder_a_wdir_and_a_comment(yard: Path) -> None:
+    stage = "stages:\n  a:\n    cmd: x\n    %s\n    outs: [model.txt]\n"
+    write(yard, {
+        "models/churn/dvc.yaml": stage % "deps: [../../data]",
+        "models/fraud/dvc.yaml": stage % "wdir: ../..\n    deps: [data/flights]",
+        "models/price/dvc.yaml": stage % "deps: [src/train.py] # not ../../data/flights",
+    })  # fmt: skip
+    commit_all(yard, "three ways to name it")
+    change(yard, {"data/flights.dvc": "outs:\n- {md5: c.dir, path: flights}\n"})
+    assert set(affected(yard)) == {"churn", "fraud"}
+
+
+def test_a_very_large_diff(yard: Path) -> None:
+    change(yard, {f"docs/page-{i}.md": "x" for i in range(150)} | {"shared/features.py": "y = 1\n"})
+    assert set(affected(yard)) == {"churn", "fraud", "price"}
+
+
 def test_documents_touch_nothing(yard: Path) -> None:
     change(yard, {"README.md": "words", "deployments/production/churn.yaml": "model: churn\nversion: latest\n"})
     assert affected(yard) == {}

@@ -42,6 +42,11 @@ class Report:
         return f"{sign} {verb} {name}: of {total} checks {said}"
 
     @property
+    def plain_headline(self) -> str:
+        """The same without its sign, for pages that have colour."""
+        return self.headline.split(" ", 1)[1]
+
+    @property
     def next_step(self) -> str:
         """Who must do what."""
         who = ", ".join(self.owners) or "the owners"

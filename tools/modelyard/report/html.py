@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from modelyard.gate.verdict import CheckResult
 from modelyard.measure.evaluation import MetricResult
 from modelyard.report.content import (
     Report,
@@ -53,8 +54,8 @@ def render_html(report: Report) -> str:
     verdict = report.verdict
     notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
     parts = [
-        f'<div class="banner {verdict.outcome}"><h1>{escape(report.headline)}</h1><p>{escape(report.next_step)}</p>'
-        f'{notes}<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])} · artifact'
+        f'<div class="banner {verdict.outcome}"><h1>{escape(report.plain_headline)}</h1>'
+        f'<p>{escape(report.next_step)}</p>{notes}<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])} · artifact'
         f" sha256 {escape(report.bundle.artifact[:16])}</p></div>",
         *_checks(report),
         *_evaluation(report),
@@ -78,12 +79,17 @@ def _checks(report: Report) -> list[str]:
     ]  # fmt: skip
     headings = ["outcome", "check", "level", "champion", "candidate", "difference [95 %]", "rule"]
     reasons = [
-        f'<div class="why {check.outcome}"><b>{escape(check.outcome)}</b> {escape(check.id)}: {escape(check.sentence)}'
+        f'<div class="why {_tone(check)}"><b>{escape(check.outcome)}</b> {escape(check.id)}'
+        f"{' (advisory)' if check.level == 'advisory' else ''}: {escape(check.sentence)}"
         f' <span class="soft">{escape(check.why)}</span></div>'
         for check in report.checks
         if check.outcome != "pass"
     ]
     return ["<h2>Checks</h2>", _table(headings, rows), *reasons]
+
+
+def _tone(check: CheckResult) -> str:
+    return "waived" if check.level == "advisory" else check.outcome
 
 
 def _evaluation(report: Report) -> list[str]:
