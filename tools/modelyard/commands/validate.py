@@ -13,7 +13,14 @@ from modelyard.terminal import finish, result, result_json, say
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="github: annotations at the lines in question.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.pass_context
 def command(context: click.Context, form: str, as_json: bool) -> None:

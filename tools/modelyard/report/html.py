@@ -55,8 +55,9 @@ def render_html(report: Report) -> str:
     notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
     parts = [
         f'<div class="banner {verdict.outcome}"><h1>{escape(report.plain_headline)}</h1>'
-        f'<p>{escape(report.next_step)}</p>{notes}<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])} · artifact'
-        f" sha256 {escape(report.bundle.artifact[:16])}</p></div>",
+        f"<p>{escape(report.next_step)}</p>{notes}",
+        f'<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])}'
+        f" · artifact sha256 {escape(report.bundle.artifact[:16])}</p></div>",
         *_checks(report),
         *_evaluation(report),
         *_drift(report),
