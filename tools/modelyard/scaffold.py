@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra
@@ -30,13 +30,13 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         raise missing_extra("init", "copier") from error
     existed = folder.exists()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a checkout of the toolkit with uncommitted changes is nobody's fault
+        with TemporaryDirectory(prefix="modelyard-") as scratch:
+            # From a copy: in a checkout of the toolkit Copier would clone that, with whatever lies around in it.
+            template = _copied_template(Path(scratch))
             run_copy(
-                str(template_folder()),
+                str(template),
                 str(folder),
                 data={**data, "toolkit_version": __version__},
-                vcs_ref="HEAD",
                 defaults=not ask,
                 quiet=True,
                 cleanup_on_error=False,
@@ -59,7 +59,15 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         ) from error
 
 
-def template_folder() -> Path:
+def _copied_template(into: Path) -> Path:
+    source = _template_folder()
+    shutil.copyfile(source / "copier.yml", into / "copier.yml")
+    for name in ("model-repo-template", "policies"):
+        shutil.copytree(source / name, into / name)
+    return into
+
+
+def _template_folder() -> Path:
     """Where copier.yml stands: in the package when installed, at the root of a checkout of the toolkit."""
     package = Path(__file__).parent
     for folder in (package / "shipped", package.parents[1]):
