@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from modelyard.report.text import bold, coloured, table
+from modelyard.report.text import bold, coloured, table, wrapped
 from modelyard.rollout.state import Delivery, StatusLine
 
 
@@ -42,12 +42,15 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
         for line in lines:
             if not line.live:
                 continue
-            text += ["", f"{bold(f'{line.model} in {line.environment}')}: {line.why or 'no receipt says why'}"]
+            where = f"{line.model} in {line.environment}"
+            why = wrapped(f"{where}: {line.why or 'no receipt says why'}", "  ")
+            text += ["", why.replace(where, bold(where), 1)]
             word = f"proposed by {line.by or 'unknown'}"
             word += f", approved by {', '.join(line.approved_by)}" if line.approved_by else ", no recorded approval"
             text.append(f"  {word}")
             if line.reason:
-                text.append(f"  {coloured(line.health)}: {line.reason}")
+                said = wrapped(f"  {line.health}: {line.reason}", "  ")
+                text.append(said.replace(line.health, coloured(line.health), 1))
     return "\n".join(text)
 
 

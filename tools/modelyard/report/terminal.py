@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import Report, check_difference, metric_difference, number, worst_slices
-from modelyard.report.text import bold, table
+from modelyard.report.text import bold, table, wrapped
 
 
 def render_terminal(report: Report) -> str:
@@ -14,13 +14,14 @@ def render_terminal(report: Report) -> str:
         [check.outcome, check.id, number(check.champion), number(check.candidate), check_difference(check)]
         for check in report.checks
     ]
-    lines = [bold(report.headline), report.next_step, ""]
+    lines = [bold(report.headline), wrapped(report.next_step), ""]
     lines.append(table(["outcome", "check", "champion", "candidate", "difference [95 %]"], rows))
     for check in report.checks:
         if check.outcome != "pass":
             level = " (advisory)" if check.level == "advisory" else ""
-            lines += ["", f"{bold(check.id)}{level}: {check.sentence}", f"  {check.why} ({check.file}:{check.line})"]
-    lines += [f"Note: {note}" for note in report.verdict.notes]
+            lines += ["", wrapped(f"{check.id}{level}: {check.sentence}", "  ").replace(check.id, bold(check.id), 1)]
+            lines.append(wrapped(f"  {check.why} ({check.file}:{check.line})", "  "))
+    lines += ["", *(wrapped(f"Note: {note}", "  ") for note in report.verdict.notes)] if report.verdict.notes else []
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import click
@@ -22,6 +23,11 @@ def coloured(word: str) -> str:
 def bold(text: str) -> str:
     """Text that stands out."""
     return click.style(text, bold=True)
+
+
+def wrapped(text: str, indent: str = "", width: int = 80) -> str:
+    """A paragraph broken at ``width``; lines after the first are indented."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80) -> str:

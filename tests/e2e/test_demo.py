@@ -1,0 +1,41 @@
+"""The demo: interrupted in the middle, then played to its end, with nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from modelyard.serving.layout import Layout
+from support.yard import tool
+
+
+def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    repository = folder / "repository"
+    layouts = [Layout.of(repository, name) for name in ("staging", "production")]
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "modelyard", "demo", str(folder)],
+        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not all(layout.server_is_up() for layout in layouts):
+        assert playing.poll() is None, playing.stderr.read() if playing.stderr else ""
+        time.sleep(0.1)
+    os.killpg(playing.pid, signal.SIGINT)  # as a terminal's Ctrl-C does
+    _, said = playing.communicate()
+    assert playing.returncode == 130 and said.rstrip().endswith("Stopped.") and "Traceback" not in said
+    assert not any(layout.server_is_up() for layout in layouts)
+
+    said = tool(tmp_path, "demo", str(folder)).stderr
+    assert "2,000 requests, 2,000 logged (2,000 by v1.1.0)" in said
+    assert "Do not merge flight-delay" in said and "dep_delay alone reaches AUC" in said
+    assert "proposed by Ada Author, approved by Grace Reviewer" in said
+    assert not any(layout.server_is_up() for layout in layouts), "no process is left behind"
+    status = json.loads(tool(repository, "status", "--json").stdout)
+    assert {(line["environment"], line["live"], line["sync"]) for line in status} == {
+        ("staging", "v1.1.0", "in sync"), ("production", "v1.1.0", "in sync")}  # fmt: skip
+    assert "Do not merge" in (folder / "refused" / "report.md").read_text()
