@@ -106,11 +106,3 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
             f"{path} is neither a sound Parquet nor a sound CSV file: {str(error).splitlines()[0]}.",
             "Write it again with the pipeline: modelyard retrain MODEL --force",
         ) from error
-
-
-def write_parquet(path: Path, columns: dict[str, Values]) -> None:
-    """Writes columns as Parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.table({name: pa.array(values.tolist()) for name, values in columns.items()}), path)

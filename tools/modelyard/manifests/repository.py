@@ -12,7 +12,7 @@ from modelyard.manifests.document import Document
 from modelyard.manifests.loading import M, load
 from modelyard.manifests.location import CONFIG, find_root
 from modelyard.manifests.names import is_name
-from modelyard.manifests.problems import ManifestErrors, near_match
+from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
 
 
@@ -99,10 +99,3 @@ def model_file(name: str) -> str:
 def deployment_file(environment: str, model: str) -> str:
     """Where a deployment's manifest stands, from the repository's root."""
     return f"deployments/{environment}/{model}.yaml"
-
-
-def collect(problems: list[ManifestErrors]) -> None:
-    """Raises one ManifestErrors that holds the faults of all, in file order; nothing when there are none."""
-    found = sorted({problem for errors in problems for problem in errors.problems})
-    if found:
-        raise ManifestErrors(found)
