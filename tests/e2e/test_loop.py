@@ -178,6 +178,16 @@ def test_two_registrations_at_once_in_one_clone(champion: Path, propose: Callabl
     assert len(git(champion, "tag", "--list", f"{MODEL}@*").split()) == 2
 
 
+def test_a_registration_killed_before_filing_is_completed(champion: Path, propose: Callable[[Path], None]) -> None:
+    more_trees(champion)
+    propose(champion)
+    tool(champion, "register", MODEL)
+    git(champion, "branch", "--quiet", "-D", "modelyard/evidence")
+    assert "registered before" in tool(champion, "register", MODEL).stderr
+    files = git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
+    assert {Path(file).name for file in files} >= {"training.json", "evaluation.json", "drift.json", "verdict.json"}
+
+
 def test_a_champion_that_moved_asks_for_a_new_comparison(champion: Path, propose: Callable[[Path], None]) -> None:
     git(champion, "switch", "--quiet", "--create", "slow")
     edit(champion, PARAMS, "seed: 7", "seed: 8")

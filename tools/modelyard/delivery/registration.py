@@ -56,6 +56,7 @@ def register(repository: ModelRepository, git: Git, forge: Forge, name: str, tod
         history = model_history(git, name)
         done = _registered_already(history, artifact, commit)
         if done:
+            _complete_filing(repository, git, name, artifact, done.tag)
             return done
         documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
         bundle = read_bundle(name, artifact, documents)
@@ -77,6 +78,15 @@ def register(repository: ModelRepository, git: Git, forge: Forge, name: str, tod
         file_evidence(git, name, artifact, kept, f"{tag}: evidence")
         return Registered(tag, str(numbering.version), numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
+
+
+def _complete_filing(repository: ModelRepository, git: Git, name: str, artifact: str, tag: str) -> None:
+    """A run that was killed after its tag left the evidence unfiled; the next one does it."""
+    workspace = Workspace(repository.root, name)
+    documents = workspace.documents()
+    if documents.keys() - filed_documents(git, name, artifact).keys():
+        kept = {f"{kind}.json": content for kind, content in documents.items()} | workspace.reports()
+        file_evidence(git, name, artifact, kept, f"{tag}: evidence")
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str) -> Registered | None:
