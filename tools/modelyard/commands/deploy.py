@@ -35,7 +35,7 @@ def command(
         deliveries = [delivery for delivery, _, _ in planned]
     else:
         dvc, forge = Dvc(repository.root), GitForge(git)
-        deliveries = [deliver(repository, git, dvc, forge, *entry, say) for entry in planned]
+        deliveries = [deliver(git, dvc, forge, *entry, say) for entry in planned]
     if as_json:
         result_json(deliveries)
     else:

@@ -34,9 +34,8 @@ def command(context: click.Context, model: str, keep: bool, as_json: bool) -> No
         "html": workspace.write("report.html", render_html(report).encode()),
     }
     if keep:
-        documents = {f"{kind}.json": content for kind, content in workspace.documents().items()}
         message = f"{model}: evidence about {report.bundle.artifact[:12]}"
-        file_evidence(git, model, report.bundle.artifact, documents | workspace.reports(), message)
+        file_evidence(git, model, report.bundle.artifact, workspace.documents(), workspace.reports(), message)
     if as_json:
         result_json({"model": model, "outcome": report.verdict.outcome} | {k: str(p) for k, p in paths.items()})
         return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from modelyard.delivery.tagging import write_tag
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
 from modelyard.forges.interface import Forge
@@ -65,7 +65,6 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
 
 
 def deliver(
-    repository: ModelRepository,
     git: Git,
     dvc: Dvc,
     forge: Forge,
@@ -87,12 +86,12 @@ def deliver(
                 package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
             say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
             target.apply(action, package)
-    tag = _receipt(repository, git, forge, delivery, version)
+    tag = _receipt(git, forge, delivery, deployment, version)
     return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
 
 
 def _receipt(
-    repository: ModelRepository, git: Git, forge: Forge, delivery: Delivery, version: RegisteredVersion
+    git: Git, forge: Forge, delivery: Delivery, deployment: Deployment, version: RegisteredVersion
 ) -> str | None:
     remote = git.remote()
     for _ in range(_ATTEMPTS):
@@ -102,14 +101,13 @@ def _receipt(
         assigned = history.assigned(delivery.environment)
         if assigned and assigned.version == delivery.desired:
             return None
-        change = forge.last_change(deployment_file(delivery.environment, delivery.model))
-        follows_latest = repository.deployment(delivery.environment, delivery.model)
         record = version.record
-        if follows_latest and follows_latest.version == "latest":
+        if deployment.version == "latest":
             # Nobody edited the deployment: the word is that of whoever approved the version.
             why = f"follows latest: {'; '.join(record.reasons) if record else ''}".strip(": ")
             by, approvers = (record.by, record.approved_by) if record else ("", ())
         else:
+            change = forge.last_change(deployment_file(delivery.environment, delivery.model))
             why = change.subject if change else ""
             by, approvers = (change.author, change.approvers) if change else ("", ())
         stage = StageRecord(
@@ -124,10 +122,7 @@ def _receipt(
         tag = stage_tag(delivery.model, delivery.environment, history.last_counter + 1)
         headline = f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
         try:
-            at = max(int(time.time()), history.last_time + 1)
-            git.create_tag(tag, version.commit, write_record(headline, stage), at)
-            if remote:
-                git.push_tag(remote, tag)
+            write_tag(git, history, tag, version.commit, write_record(headline, stage))
             return tag
         except RefRejected:
             continue

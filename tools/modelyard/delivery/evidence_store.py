@@ -12,10 +12,15 @@ BRANCH = "modelyard/evidence"
 _ATTEMPTS = 5
 
 
-def file_evidence(git: Git, model: str, artifact: str, documents: dict[str, bytes], message: str) -> str:
-    """Adds documents to the artifact's folder and pushes the branch where there is a remote; the commit."""
+def file_evidence(
+    git: Git, model: str, artifact: str, documents: dict[str, bytes], reports: dict[str, bytes], message: str
+) -> str:
+    """Adds evidence (by kind) and reports (by file name) to the artifact's folder, and pushes the branch where there
+    is a remote; the commit.
+    """
     remote = git.remote()
-    files = {f"{_folder(model, artifact)}/{name}": content for name, content in documents.items()}
+    named = {f"{kind}.json": content for kind, content in documents.items()} | reports
+    files = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
     for attempt in range(_ATTEMPTS):
         if remote:
             _take_remote(git, remote)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from datetime import date
 
 from modelyard.delivery.evidence_store import file_evidence, filed_documents
+from modelyard.delivery.tagging import write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
@@ -66,16 +66,12 @@ def register(repository: ModelRepository, git: Git, forge: Forge, name: str, tod
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
         try:
-            at = max(int(time.time()), history.last_time + 1)
-            git.create_tag(tag, commit, write_record(headline, record), at)
-            if remote:
-                git.push_tag(remote, tag)
+            write_tag(git, history, tag, commit, write_record(headline, record))
         except RefRejected:
             continue
-        kept = {f"{kind}.json": content for kind, content in documents.items()}
-        kept["verdict.json"] = write_statement("verdict", name, artifact, verdict)
-        kept |= Workspace(repository.root, name).reports()
-        file_evidence(git, name, artifact, kept, f"{tag}: evidence")
+        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
+        reports = Workspace(repository.root, name).reports()
+        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
         return Registered(tag, str(numbering.version), numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
 
@@ -85,8 +81,7 @@ def _complete_filing(repository: ModelRepository, git: Git, name: str, artifact:
     workspace = Workspace(repository.root, name)
     documents = workspace.documents()
     if documents.keys() - filed_documents(git, name, artifact).keys():
-        kept = {f"{kind}.json": content for kind, content in documents.items()} | workspace.reports()
-        file_evidence(git, name, artifact, kept, f"{tag}: evidence")
+        file_evidence(git, name, artifact, documents, workspace.reports(), f"{tag}: evidence")
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str) -> Registered | None:
@@ -158,10 +153,10 @@ def _number(git: Git, model: Model, history: ModelHistory) -> Numbering:
 def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
     def inputs(revision: str) -> dict[str, str]:
         content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
-        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").inputs}
+        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
 
     before, after = inputs(since), inputs("HEAD")
-    return tuple(path for path in after if before.get(path) != after[path] and not path.startswith(f"models/{name}/"))
+    return tuple(path for path in after if before.get(path) != after[path])
 
 
 def _record(

@@ -38,6 +38,10 @@ class Lock:
     outputs: tuple[LockedFile, ...]
     params: dict[str, Any]
 
+    def data(self, model: str) -> tuple[LockedFile, ...]:
+        """The inputs that do not lie in the model's own folder: its data, not its code."""
+        return tuple(entry for entry in self.inputs if not entry.path.startswith(f"models/{model}/"))
+
     def output(self, path: str) -> LockedFile | None:
         """The locked output at a path from the repository's root."""
         return next((entry for entry in self.outputs if entry.path == path), None)

@@ -52,8 +52,7 @@ def _through_references(
     while fresh:
         # Parsing 500 pipelines takes longer than all the rest. A text that names nothing fresh is not worth it, and one
         # that names a path in full needs it no more. Of a very large diff the patterns would cost more than parsing.
-        few = len(fresh) <= _FEW
-        named, spelled = (_mention(fresh), _spelled(fresh)) if few else (None, None)
+        named, spelled = (_mention(fresh), _spelled(fresh)) if len(fresh) <= _FEW else (None, None)
         found_now: set[str] = set()
         for model in models:
             if reasons[model] and fresh is not first:

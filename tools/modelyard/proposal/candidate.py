@@ -152,8 +152,8 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
 
 def _leakage(candidate: Candidate, holdout: Table, label: Floats) -> Leakage:
     contract = candidate.model.contract
-    columns = {c.name: holdout.values(c.name, c.type) for c in contract.inputs if c.name in holdout.names}
     holdout.require([c.name for c in contract.inputs], "the contract in model.yaml")
+    columns = {c.name: holdout.values(c.name, c.type) for c in contract.inputs}
     strengths = input_strengths(columns, label) if candidate.model.task == "binary" else ()
     trained = candidate.training([contract.id])
     trained.require([contract.id], "the leakage check")

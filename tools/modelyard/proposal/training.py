@@ -56,15 +56,11 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
         changed=tuple(sorted(line[3:] for line in status.splitlines())),
         lock_sha256=hashlib.sha256(content).hexdigest(),
         artifact_bytes=candidate.artifact.stat().st_size,
-        inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.inputs if _is_data(entry.path, name)),
+        inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),
         params=lock.params,
         packages=_versions(),
         reproduced=reproduced,
     )
-
-
-def _is_data(path: str, model: str) -> bool:
-    return not path.startswith(f"models/{model}/")
 
 
 def _versions() -> dict[str, str]:
