@@ -17,6 +17,8 @@ from modelyard.errors import ModelyardError, UsageError
 # git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
 _LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
 
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
 _REF_FORMAT = (
     "%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00%1e"
@@ -64,10 +66,10 @@ class CommitInfo(Struct, frozen=True):
 class Git:
     """One repository's git. Every method is one or two processes; nothing is cached."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
         self.root = root
         self._environment = {k: v for k, v in os.environ.items() if k not in _LEAKED}
-        self._environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
+        self._environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(settings or {})}
 
     def run(self, *arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
         """Standard output of ``git ARGUMENTS``; a GitError when it fails."""
@@ -182,6 +184,11 @@ class Git:
         """A file's content at a revision, or None when it is not there."""
         done = self._process(("cat-file", "blob", f"{revision}:{path}"), None, None)
         return done.stdout if done.returncode == 0 else None
+
+    def files_of(self, commit: CommitInfo) -> list[str]:
+        """Paths a commit changed against its first parent; of the first commit, all."""
+        base = commit.parents[0] if commit.parents else EMPTY_TREE
+        return _split(self.run("diff", "--name-only", "--no-renames", "-z", base, commit.sha, "--"))
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of one commit."""

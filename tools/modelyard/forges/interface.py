@@ -1,24 +1,142 @@
-"""What the tools ask of a forge."""
+"""What the tools ask of a forge, and the values they get."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+from modelyard.gate.approvals import Review
+
+Permission = Literal["none", "read", "write", "admin"]
+State = Literal["pending", "success", "failure", "error"]
+Reaction = Literal["eyes", "+1", "-1", "confused"]
+
+VERDICT = "modelyard/verdict"
+APPROVAL = "modelyard/approval"
+DEPLOY = "modelyard/deploy"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One merged change of the default branch: what it was, who proposed it, who approved it."""
+    """One merged change of the default branch: what it was, who proposed it, who reviewed what."""
 
     commit: str
     subject: str
     author: str
-    approvers: tuple[str, ...]
-    """Never the author."""
+    """A handle on a forge; a name in plain git."""
+    files: tuple[str, ...]
+    reviews: tuple[Review, ...]
+    pull: int | None = None
+    """None for a direct push, and in plain git."""
+    head: str = ""
+    """The last commit of the pull request."""
+    report: str = ""
+    """sha256 of the report that stood on the head when it was merged."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A pull request (GitLab: merge request)."""
+
+    number: int
+    title: str
+    body: str
+    author: str
+    head: str
+    branch: str
+    base: str
+    state: Literal["open", "merged", "closed"]
+    from_fork: bool
+    url: str
+    merge_commit: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A pull request the bot wants to be open: one a branch, refreshed in place."""
+
+    branch: str
+    base: str
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Comment:
+    """One comment on a pull request. ``ours`` when this token's user wrote it."""
+
+    id: int
+    body: str
+    ours: bool
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A commit status. ``at`` is seconds since 1970; ``ours`` when a bot or this token's user set it."""
+
+    context: str
+    state: State
+    description: str
+    url: str = ""
+    at: int = 0
+    ours: bool = True
 
 
 class Forge(Protocol):
-    """GitHub, GitLab, or plain git."""
+    """Where changes are reviewed; plain git offers no more than this."""
 
     def last_change(self, path: str) -> Change | None:
         """The newest merged change of a path; None when the path was never committed."""
+
+    def is_member(self, handle: str, team: str) -> bool:
+        """Whether somebody belongs to ``@organisation/team``."""
+
+    def permission(self, handle: str) -> Permission:
+        """What somebody may do in this repository."""
+
+
+class PullForge(Forge, Protocol):
+    """GitHub or GitLab."""
+
+    comment_limit: int
+    """Characters a comment may have."""
+
+    def pull(self, number: int) -> Pull:
+        """One pull request."""
+
+    def pulls_of(self, commit: str) -> list[Pull]:
+        """The pull requests that hold a commit, or were merged as it."""
+
+    def open_pulls(self, branch: str, owner: str = "") -> list[Pull]:
+        """Open pull requests from a branch (of a fork's ``owner``; else of this repository)."""
+
+    def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
+        """The one open pull request of the draft's branch, and whether it is new."""
+
+    def close(self, number: int) -> None:
+        """Closes a pull request unmerged."""
+
+    def comments(self, number: int) -> list[Comment]:
+        """All comments, oldest first."""
+
+    def write_comment(self, number: int, body: str, marker: str) -> Comment:
+        """Edits the comment of ours that holds ``marker``, or adds one. Never leaves two."""
+
+    def set_status(self, commit: str, status: Status) -> None:
+        """Sets a commit status; the same status again sets nothing."""
+
+    def statuses(self, commit: str) -> list[Status]:
+        """Every status ever set on a commit, newest first."""
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """All reviews, oldest first, each with the report that stood on its commit when it was given."""
+
+    def changed_files(self, number: int) -> list[str]:
+        """Paths a pull request changes, old names included."""
+
+    def react(self, number: int, comment: int, reaction: Reaction) -> None:
+        """Answers a comment with a reaction."""
+
+    def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
+        """Starts a pipeline by hand."""

@@ -23,6 +23,7 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadeci
 
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "f1", "mae", "rmse", "r2"]
 Level = Literal["advisory", "soft", "hard"]
+ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,7 +47,7 @@ class Repository(Manifest, frozen=True, kw_only=True):
 
     toolkit: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$", description="The modelyard version it was written for.")]
     environments: Annotated[list[Environment], Meta(min_length=1, description="In promotion order.")]
-    forge: Literal["git"] = "git"
+    forge: Literal["git", "github", "gitlab"] = "git"
     default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
 
 
@@ -154,7 +155,17 @@ class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
 class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
     """All named evidence is there and is about the candidate's bytes."""
 
-    require: Annotated[list[Literal["training", "evaluation", "drift"]], Meta(min_length=1)]
+    require: Annotated[list[Literal["training", "evaluation", "drift", "artifact"]], Meta(min_length=1)]
+
+
+class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
+    """The artifact's bytes are of a format that runs no code when it is read, small and fast enough."""
+
+    formats: Annotated[list[ArtifactFormat], Meta(min_length=1)] = field(
+        default_factory=lambda: ["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops"]
+    )
+    maximum_bytes: Count = 500_000_000
+    maximum_row_milliseconds: Annotated[float, Meta(gt=0, description="Median time to score one row.")] | None = None
 
 
 class RowsCheck(Check, frozen=True, kw_only=True, tag="rows"):
@@ -222,6 +233,7 @@ class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
 
 AnyCheck = (
     EvidenceCheck
+    | ArtifactCheck
     | RowsCheck
     | ThresholdCheck
     | ChampionCheck
@@ -242,6 +254,30 @@ class Policy(Manifest, frozen=True, kw_only=True):
     checks: Annotated[list[AnyCheck], Meta(min_length=1)]
 
 
+# --- policies/approvals.yaml ----------------------------------------------------------------------------------------
+
+
+class ApprovalRule(Manifest, frozen=True, kw_only=True):
+    """Who has to approve a change of certain files."""
+
+    id: Name
+    paths: Annotated[
+        list[Text], Meta(min_length=1, description="Patterns such as deployments/production/*; * also matches /.")
+    ]
+    role: Annotated[Text, Meta(description="writers, owners, or a role declared above.")] = "writers"
+    count: Annotated[int, Meta(ge=1, le=20, description="How many of them.")] = 1
+    why: Text
+
+
+class Approvals(Manifest, frozen=True, kw_only=True):
+    """``policies/approvals.yaml``: who must approve what. Read from the base branch; the author never counts."""
+
+    roles: Annotated[
+        dict[Name, list[Text]], Meta(description="Role → handles (@grace), teams (@acme/risk), e-mail addresses.")
+    ] = field(default_factory=dict)
+    rules: Annotated[list[ApprovalRule], Meta(min_length=1)]
+
+
 # --- waivers/*.yaml -----------------------------------------------------------------------------------------------
 
 
@@ -255,7 +291,9 @@ class Waiver(Manifest, frozen=True, kw_only=True):
     ]
     reason: Text
     requested_by: Text
-    approved_by: Text
+    approved_by: Annotated[
+        Text, Meta(description="Not who requested it. Left out on a forge, where the review of this file says who.")
+    ] | None = None
     expires: Annotated[Date, Meta(description="The last day on which it holds, such as 2026-05-31.")]
 
 
@@ -264,5 +302,6 @@ MANIFEST_KINDS: dict[str, type[Manifest]] = {
     "model": Model,
     "deployment": Deployment,
     "policy": Policy,
+    "approvals": Approvals,
     "waiver": Waiver,
 }
