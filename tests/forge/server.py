@@ -24,7 +24,10 @@ from forge import github, gitlab
 from forge.store import Refusal, Store, Token
 
 Answer = tuple[int, Any]
-BACKEND = Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip(), "git-http-backend")
+BACKEND = Path(
+    subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip(),
+    "git-http-backend",
+)
 
 
 @dataclass
@@ -139,7 +142,9 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any
 
-        def _rest(self, path: str, query: dict[str, str], body: bytes, token: Token | None) -> tuple[int, Any, dict[str, str] | None]:
+        def _rest(
+            self, path: str, query: dict[str, str], body: bytes, token: Token | None
+        ) -> tuple[int, Any, dict[str, str] | None]:
             if token is None:
                 raise Refusal(401, "Bad credentials")
             value = json.loads(body) if body else {}

@@ -152,7 +152,10 @@ class Store:
                 raise Refusal(422, "Validation Failed: head is invalid")
             if not self.head_of(self.name, base):
                 raise Refusal(422, "Validation Failed: base is invalid")
-            if any(p.state == "open" and (p.repository, p.branch, p.base) == (name, branch, base) for p in self.pulls.values()):
+            if any(
+                p.state == "open" and (p.repository, p.branch, p.base) == (name, branch, base)
+                for p in self.pulls.values()
+            ):
                 raise Refusal(422, f"A pull request already exists for {head}.")
             pull = Pull(self.number(), title, body, user, name, branch, base, created=time.time())
             if self.head(pull) == self.head_of(self.name, base):
@@ -161,7 +164,9 @@ class Store:
             return pull
 
     def head_of(self, name: str, branch: str) -> str:
-        code, _, sha = self.git(name, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", code=True).partition("\n")
+        code, _, sha = self.git(name, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", code=True).partition(
+            "\n"
+        )
         return sha if code == "0" else ""
 
     def head(self, pull: Pull) -> str:
@@ -184,7 +189,9 @@ class Store:
 
     def merge_tree(self, pull: Pull) -> str | None:
         """The tree a merge would give; None on a conflict."""
-        answer = self.git(self.name, "merge-tree", "--write-tree", f"refs/heads/{pull.base}", self.head(pull), code=True)
+        answer = self.git(
+            self.name, "merge-tree", "--write-tree", f"refs/heads/{pull.base}", self.head(pull), code=True
+        )
         code, _, out = answer.partition("\n")
         return out.splitlines()[0] if code == "0" else None
 
@@ -201,7 +208,10 @@ class Store:
             if tree is None:
                 raise Refusal(409, "Merge conflict")
             self._protected(pull, head)
-            message = message or f"Merge pull request #{number} from {pull.repository.split('/')[0]}/{pull.branch}\n\n{pull.title}"
+            message = (
+                message
+                or f"Merge pull request #{number} from {pull.repository.split('/')[0]}/{pull.branch}\n\n{pull.title}"
+            )
             parents = ["-p", base] + (["-p", head] if method == "merge" else [])
             commit = self.git(self.name, "commit-tree", tree, *parents, "-m", message)
             self.git(self.name, "update-ref", f"refs/heads/{pull.base}", commit, base)
@@ -215,7 +225,7 @@ class Store:
         newest = {s.context: s.state for s in sorted(self.statuses.get(head, []), key=lambda s: s.id)}
         for context in rule.contexts:
             if newest.get(context) != "success":
-                raise Refusal(405, f"Required status check \"{context}\" is {newest.get(context, 'expected')}.")
+                raise Refusal(405, f'Required status check "{context}" is {newest.get(context, "expected")}.')
         last = {r.user: r for r in self.reviews.get(pull.number, [])}
         approving = [r for r in last.values() if r.state == "APPROVED" and r.commit == head]
         if len(approving) < rule.approvals:
@@ -293,7 +303,9 @@ class Store:
         order = ["none", "read", "write", "admin"]
         has = self.users.get(user, User(user)).permission
         if order.index(has) < order.index(permission):
-            raise Refusal(403, "Resource not accessible by integration" if user.endswith("[bot]") else "Must have write access")
+            raise Refusal(
+                403, "Resource not accessible by integration" if user.endswith("[bot]") else "Must have write access"
+            )
 
     def _short(self, body: str) -> None:
         if len(body) > COMMENT_LIMIT:

@@ -18,7 +18,8 @@ from modelyard.manifests.schema import Policy
 from modelyard.measure.evaluation import SliceResult
 from modelyard.report.content import Report
 from modelyard.report.html import render_html
-from modelyard.report.markdown import LIMIT, render_markdown, text
+from modelyard.report.markdown import LIMIT, render_markdown
+from modelyard.report.safe import text
 from modelyard.report.terminal import render_drift, render_evaluation, render_terminal
 from support.evidence import DRIFT, EVALUATION, bundle
 from support.yard import POLICIES
@@ -55,7 +56,7 @@ def test_same_report_same_bytes() -> None:
 
 def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     lines = render_markdown(report(LEAKED)).splitlines()
-    assert lines[0] == "## ⛔ Do not merge churn: of 11 checks 1 failed"
+    assert lines[0] == "## ⛔ Do not merge churn: 1 of 12 checks failed"
     assert "no-leak cannot be waived" in lines[2]
     rows = [line for line in lines if line.startswith("| ✅") or line.startswith("| ❌")]
     assert "no-leak" in rows[0]

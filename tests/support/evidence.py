@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.training import DataInput, Training
 from modelyard.measure.drift import measure_drift
@@ -57,9 +58,11 @@ TRAINING = Training(
     True,
 )
 
+SCAN = Artifact("lightgbm-text", 1234, 0.2)
+
 
 def bundle(**changes: Any) -> Bundle:
     """Complete evidence about one artifact, with parts replaced (None takes one away)."""
-    parts: dict[str, Any] = {"training": TRAINING, "evaluation": EVALUATION, "drift": DRIFT} | changes
-    digests = {kind: "f" * 64 for kind, value in parts.items() if value is not None}
+    parts: dict[str, Any] = {"training": TRAINING, "evaluation": EVALUATION, "drift": DRIFT, "scan": SCAN} | changes
+    digests = {"artifact" if part == "scan" else part: "f" * 64 for part, value in parts.items() if value is not None}
     return Bundle("churn", ARTIFACT, digests=digests, **parts)

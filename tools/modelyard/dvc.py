@@ -62,6 +62,16 @@ class Dvc:
             except DvcException as error:
                 raise _failed("push", error, _REMEDY_REMOTE) from error
 
+    def update(self, pointers: list[str]) -> None:
+        """Asks the sources of imported data for news, and brings what is new."""
+        from dvc.exceptions import DvcException
+
+        with self._repository() as repo:
+            try:
+                repo.update(targets=pointers)
+            except DvcException as error:
+                raise _failed("update", error, "Check the source that the .dvc file names.") from error
+
     def add(self, path: Path) -> None:
         """Tracks a file or folder, and makes the pointer that git keeps."""
         from dvc.exceptions import DvcException

@@ -248,10 +248,21 @@ class Git:
         """
         ref = f"refs/heads/{branch}"
         old = self._process(("rev-parse", "--verify", "--quiet", ref), None, None).stdout.decode().strip()
+        commit = self.commit_on(old, files, message)
+        if commit == old:
+            return old
+        arguments = ("update-ref", ref, commit, old or "0" * 40)
+        done = self._process(arguments, None, None)
+        if done.returncode:
+            raise RefRejected(arguments, done.stderr.decode("utf-8", "replace"))
+        return commit
+
+    def commit_on(self, parent: str, files: dict[str, bytes], message: str) -> str:
+        """A commit of ``files`` on top of another ('' for none), on no branch; the parent when nothing differs."""
         index = {"GIT_INDEX_FILE": str(self._git_path(f"modelyard-index-{os.getpid()}"))}
         try:
-            if old:
-                self.run("read-tree", old, env=index)
+            if parent:
+                self.run("read-tree", parent, env=index)
             lines = []
             for path, content in sorted(files.items()):
                 sha = self.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
@@ -260,15 +271,10 @@ class Git:
             tree = self.run("write-tree", env=index).decode().strip()
         finally:
             Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
-        if old and tree == self.text("rev-parse", f"{old}^{{tree}}"):
-            return old
-        parents = ["-p", old] if old else []
-        commit = self.run("commit-tree", tree, *parents, stdin=message.encode()).decode().strip()
-        arguments = ("update-ref", ref, commit, old or "0" * 40)
-        done = self._process(arguments, None, None)
-        if done.returncode:
-            raise RefRejected(arguments, done.stderr.decode("utf-8", "replace"))
-        return commit
+        if parent and tree == self.text("rev-parse", f"{parent}^{{tree}}"):
+            return parent
+        parents = ["-p", parent] if parent else []
+        return self.run("commit-tree", tree, *parents, stdin=message.encode()).decode().strip()
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

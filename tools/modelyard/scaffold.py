@@ -13,7 +13,7 @@ from modelyard.git import Git
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.problems import near_match
 
-QUESTIONS = ("repository_name", "owner", "remote_url", "policy", "staging_port", "production_port")
+QUESTIONS = ("repository_name", "ci", "forge", "owner", "remote_url", "policy", "staging_port", "production_port")
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:

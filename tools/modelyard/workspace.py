@@ -7,7 +7,8 @@ from pathlib import Path
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
-KINDS: tuple[Kind, ...] = ("training", "evaluation", "drift", "verdict")
+KINDS: tuple[Kind, ...] = ("training", "evaluation", "drift", "artifact", "verdict")
+GENERATED = ("dvc.lock", "metrics.json", "profile.json")
 REPORTS = ("report.md", "report.html")
 
 
@@ -36,11 +37,16 @@ class Workspace:
                 found[kind] = path.read_bytes()
         return found
 
+    def write_generated(self, files: dict[str, bytes]) -> None:
+        """Leaves copies of what retraining wrote into the model's folder, for a job that may push them."""
+        for name, content in files.items():
+            self.write(f"generated/{name}", content)
+
     def reports(self) -> dict[str, bytes]:
         """File name → bytes of the rendered reports that are there."""
         return {name: (self.folder / name).read_bytes() for name in REPORTS if (self.folder / name).is_file()}
 
     def clear(self) -> None:
         """Removes what an earlier candidate left, so that nothing old is mistaken for new."""
-        for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS]:
+        for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS, *(f"generated/{name}" for name in GENERATED)]:
             (self.folder / name).unlink(missing_ok=True)

@@ -4,27 +4,47 @@ from __future__ import annotations
 
 import click
 
+from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.proposal.affected import affected_models
+from modelyard.proposal.affected import affected_models, all_models, unregistered_models
 from modelyard.terminal import result, result_json, say
 
 
 @click.command()
 @click.option("--base", default="origin/main", show_default=True, help="Where the change starts.")
 @click.option("--head", default="HEAD", show_default=True, help="Where it ends.")
+@click.option("--unregistered", is_flag=True, help="Instead: models whose lock at HEAD is no version yet.")
+@click.option("--all", "everything", is_flag=True, help="Instead: every model of HEAD.")
 @click.option("--json", "as_json", is_flag=True, help='A workflow matrix: {"include": [{"model": …}]}.')
+@click.option("--github", is_flag=True, help="Lines for $GITHUB_OUTPUT: any=true, matrix={…}.")
 @click.pass_context
-def command(context: click.Context, base: str, head: str, as_json: bool) -> None:
+def command(
+    context: click.Context, base: str, head: str, unregistered: bool, everything: bool, as_json: bool, github: bool
+) -> None:
     """List the models that a change touches."""
+    if unregistered and everything:
+        raise UsageError("--unregistered and --all say different things.", "Give one of them.")
     git = Git(find_root(context.obj))
     git.require_work_tree()
-    found = affected_models(git, base, head)
-    if as_json:
+    if unregistered:
+        found = unregistered_models(git)
+    elif everything:
+        found = all_models(git)
+    else:
+        found = affected_models(git, base, head)
+    if github:
+        import json
+
+        # Names only: a file's name is anybody's text, and these lines are read by a machine.
+        matrix = json.dumps({"include": [{"model": entry.model} for entry in found]}, separators=(",", ":"))
+        result(f"any={'true' if found else 'false'}")
+        result(f"matrix={matrix}")
+    elif as_json:
         result_json({"include": [{"model": entry.model, "reasons": entry.reasons} for entry in found]})
-        return
-    for entry in found:
-        result(entry.model)
-        say("  " + "\n  ".join(entry.reasons))
+    else:
+        for entry in found:
+            result(entry.model)
+            say("  " + "\n  ".join(entry.reasons))
     if not found:
-        say(f"No model is touched between {base} and {head}.")
+        say("Every model's lock is a version." if unregistered else f"No model is touched between {base} and {head}.")

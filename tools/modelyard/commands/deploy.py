@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.delivery.deployment import deliver, plan_deliveries
+from modelyard.delivery.deployment import deliver_all, plan_deliveries
 from modelyard.dvc import Dvc
-from modelyard.forges.git import GitForge
+from modelyard.errors import Refused
+from modelyard.forges.opening import open_forge
 from modelyard.report.deployments import render_deliveries
 from modelyard.terminal import result, result_json, say
 
@@ -31,12 +32,14 @@ def command(
     for name in models:
         repository.model_folder(name)
     planned = plan_deliveries(repository, git, chosen, set(models))
+    refusals: list[Refused] = []
     if plan_only:
         deliveries = [delivery for delivery, _, _ in planned]
     else:
-        dvc, forge = Dvc(repository.root), GitForge(git)
-        deliveries = [deliver(git, dvc, forge, *entry, say) for entry in planned]
+        deliveries, refusals = deliver_all(git, Dvc(repository.root), open_forge(repository, git), planned, say)
     if as_json:
         result_json(deliveries)
     else:
         result(render_deliveries(deliveries, plan_only))
+    if refusals:
+        raise refusals[0]

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.dvc import Dvc
-from modelyard.evidence.statement import write_statement
-from modelyard.proposal.candidate import Candidate, evaluate
-from modelyard.proposal.champion import champion_of, fetched, model_history, version_by_name
+from modelyard.proposal.measuring import Measuring
 from modelyard.report.terminal import render_evaluation
-from modelyard.terminal import result, result_json
-from modelyard.workspace import Workspace
+from modelyard.terminal import result, result_json, say
 
 
 @click.command()
@@ -27,16 +21,7 @@ def command(context: click.Context, model: str, champion: str | None, as_json: b
     Both score the candidate's held-out rows; every difference has a 95 % interval.
     """
     repository, git = open_checkout(context)
-    candidate = Candidate.of(repository, model)
-    artifact = candidate.sha256()
-    history = model_history(git, model)
-    version = version_by_name(history, champion) if champion else champion_of(repository, history)
-    with ExitStack() as stack:
-        opponent = stack.enter_context(fetched(git, Dvc(repository.root), model, version)) if version else None
-        evaluation = evaluate(candidate, opponent)
-    Workspace(repository.root, model).write_evidence(
-        "evaluation", write_statement("evaluation", model, artifact, evaluation)
-    )
+    evaluation = Measuring(repository, git, model, say).evaluate(champion)
     if as_json:
         result_json(evaluation)
     else:

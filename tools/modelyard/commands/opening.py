@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -17,8 +18,16 @@ def open_repository(context: click.Context) -> ModelRepository:
 
 
 def open_checkout(context: click.Context) -> tuple[ModelRepository, Git]:
-    """The same with its git; a UsageError when it is not a checkout with a commit."""
+    """The same with its git, which pushes with the CI's token; a UsageError when it is no checkout with a commit."""
     repository = open_repository(context)
-    git = Git(repository.root)
+    git = Git(repository.root, _settings())
     git.require_work_tree()
     return repository, git
+
+
+def _settings() -> dict[str, str]:
+    if not os.environ.get("CI"):
+        return {}
+    from modelyard.forges.ci import read_ci
+
+    return read_ci(os.environ).git_settings()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+import msgspec
+
+from modelyard.delivery.authority import require_approved
 from modelyard.delivery.tagging import write_tag
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
-from modelyard.forges.interface import Forge
+from modelyard.forges.interface import Change, Forge
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.manifests.schema import Deployment
@@ -64,6 +67,24 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
     return version
 
 
+def deliver_all(
+    git: Git,
+    dvc: Dvc,
+    forge: Forge,
+    planned: Sequence[tuple[Delivery, Deployment, Target]],
+    say: Callable[[str], None],
+) -> tuple[list[Delivery], list[Refused]]:
+    """Carries out every plan; what is refused holds up nothing but itself."""
+    done, refusals = [], []
+    for delivery, deployment, target in planned:
+        try:
+            done.append(deliver(git, dvc, forge, delivery, deployment, target, say))
+        except Refused as refusal:
+            refusals.append(refusal)
+            done.append(msgspec.structs.replace(delivery, actions=(), skipped=f"refused: {refusal.problem}"))
+    return done, refusals
+
+
 def deliver(
     git: Git,
     dvc: Dvc,
@@ -78,6 +99,14 @@ def deliver(
         return delivery
     history = model_history(git, delivery.model)
     version = desired_version(history, deployment)
+    assigned = history.assigned(delivery.environment)
+    if not delivery.actions and assigned and assigned.version == delivery.desired:
+        return delivery
+    brought = forge.change_of(version.commit)
+    # An environment that follows latest is moved by whoever's change became that version.
+    follows = deployment.version == "latest"
+    change = brought if follows else forge.last_change(deployment_file(delivery.environment, delivery.model))
+    approvers = require_approved(git, forge, delivery.environment, delivery.model, dict.fromkeys((brought, change)))
     with ExitStack() as stack:
         package = None
         for action in delivery.actions:
@@ -86,12 +115,17 @@ def deliver(
                 package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
             say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
             target.apply(action, package)
-    tag = _receipt(git, forge, delivery, deployment, version)
+    tag = _receipt(git, delivery, version, change, follows, approvers)
     return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
 
 
 def _receipt(
-    git: Git, forge: Forge, delivery: Delivery, deployment: Deployment, version: RegisteredVersion
+    git: Git,
+    delivery: Delivery,
+    version: RegisteredVersion,
+    change: Change | None,
+    follows: bool,
+    approvers: tuple[str, ...],
 ) -> str | None:
     remote = git.remote()
     for _ in range(_ATTEMPTS):
@@ -102,20 +136,13 @@ def _receipt(
         if assigned and assigned.version == delivery.desired:
             return None
         record = version.record
-        if deployment.version == "latest":
-            # Nobody edited the deployment: the word is that of whoever approved the version.
-            why = f"follows latest: {'; '.join(record.reasons) if record else ''}".strip(": ")
-            by, approvers = (record.by, record.approved_by) if record else ("", ())
-        else:
-            change = forge.last_change(deployment_file(delivery.environment, delivery.model))
-            why = change.subject if change else ""
-            by, approvers = (change.author, change.approvers) if change else ("", ())
         stage = StageRecord(
             version=delivery.desired,
             artifact=record.artifact if record else "",
-            why=why,
-            by=by,
+            why=("follows latest: " if follows else "") + (change.subject if change else ""),
+            by=change.author if change else "",
             approved_by=approvers,
+            pull=(change.pull or 0) if change else 0,
             commit=git.commit_of("HEAD"),
             replaced=assigned.version if assigned else "",
         )

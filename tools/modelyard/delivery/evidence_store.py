@@ -18,9 +18,14 @@ def file_evidence(
     """Adds evidence (by kind) and reports (by file name) to the artifact's folder, and pushes the branch where there
     is a remote; the commit.
     """
-    remote = git.remote()
     named = {f"{kind}.json": content for kind, content in documents.items()} | reports
     files = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
+    return file_whole(git, files, message)
+
+
+def file_whole(git: Git, files: dict[str, bytes], message: str) -> str:
+    """Adds files by their path on the branch; the commit. Concurrent writers take turns, none is lost."""
+    remote = git.remote()
     for attempt in range(_ATTEMPTS):
         if remote:
             _take_remote(git, remote)

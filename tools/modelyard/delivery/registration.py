@@ -21,10 +21,12 @@ from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.manifests.schema import Model
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import champion_of, model_history
+from modelyard.proposal.rules import rules_here
 from modelyard.registry.grammar import model_patterns, version_tag
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Changes, Numbering, contract_changes, next_version
 from modelyard.registry.record import VersionRecord, write_record
+from modelyard.review.approval import approval_of_change
 from modelyard.workspace import Workspace
 
 _ATTEMPTS = 5
@@ -38,11 +40,15 @@ class Registered:
     version: str
     reasons: tuple[str, ...]
     new: bool
-    """False when this very artifact had been registered at this commit before."""
+    """False when this very artifact was a version before."""
 
 
-def register(repository: ModelRepository, git: Git, forge: Forge, name: str, today: date) -> Registered:
-    """Tags the candidate of HEAD. Refused when nothing changed, or when it would not pass the gate."""
+def register(
+    repository: ModelRepository, git: Git, forge: Forge, name: str, today: date, skip_unchanged: bool = False
+) -> Registered:
+    """Tags the candidate of HEAD. Refused when it would not pass the gate, and when its bytes were registered at
+    another commit, unless ``skip_unchanged`` is content with the version they are.
+    """
     candidate = Candidate.of(repository, name)
     artifact = candidate.sha256()
     commit = git.commit_of("HEAD")
@@ -54,7 +60,7 @@ def register(repository: ModelRepository, git: Git, forge: Forge, name: str, tod
         if remote:
             git.fetch_tags(remote, *model_patterns(name))
         history = model_history(git, name)
-        done = _registered_already(history, artifact, commit)
+        done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
             _complete_filing(repository, git, name, artifact, done.tag)
             return done
@@ -84,11 +90,11 @@ def _complete_filing(repository: ModelRepository, git: Git, name: str, artifact:
         file_evidence(git, name, artifact, documents, workspace.reports(), f"{tag}: evidence")
 
 
-def _registered_already(history: ModelHistory, artifact: str, commit: str) -> Registered | None:
+def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
     for known in reversed(history.versions):
         if known.record is None or known.record.artifact != artifact:
             continue
-        if known.commit == commit:
+        if anywhere or known.commit == commit:
             return Registered(
                 version_tag(history.model, known.version), str(known.version), known.record.reasons, False
             )
@@ -124,7 +130,8 @@ def _judged(repository: ModelRepository, bundle: Bundle, history: ModelHistory, 
             f" {champion.version if champion else 'none'}.",
             f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
         )
-    verdict = judge(*repository.policy(model.policy), bundle, repository.waivers(), today)
+    rules = rules_here(repository, model.name)
+    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today)
     if verdict.outcome not in ("pass", "waived"):
         first = verdict.blocking[0]
         raise Refused(
@@ -162,8 +169,8 @@ def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
 def _record(
     candidate: Candidate, git: Git, forge: Forge, bundle: Bundle, verdict: Verdict, numbering: Numbering
 ) -> VersionRecord:
-    name = candidate.model.name
-    change = forge.last_change(f"models/{name}")
+    change = forge.change_of(git.commit_of("HEAD"))
+    approval = approval_of_change(git, forge, change)
     training, evaluation = bundle.training, bundle.evaluation
     return VersionRecord(
         artifact=bundle.artifact,
@@ -177,6 +184,8 @@ def _record(
         evidence=bundle.digests,
         reasons=numbering.reasons,
         champion=(evaluation.champion or "") if evaluation else "",
-        by=change.author if change else "",
-        approved_by=change.approvers if change else (),
+        by=change.author,
+        approved_by=approval.by,
+        pull=change.pull or 0,
+        report=change.report,
     )  # fmt: skip

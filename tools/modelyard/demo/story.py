@@ -21,7 +21,7 @@ from modelyard.tables import read_table
 MODEL = "flight-delay"
 FLIGHTS_SENT = 2000
 _MARK = ".modelyard-demo"
-_STEPS = 35
+_STEPS = 38
 _AUTHOR, _REVIEWER = "Ada Author", "Grace Reviewer"
 _APPROVAL = f"Approved-by: {_REVIEWER} <grace@example.org>"
 
@@ -52,7 +52,7 @@ def _first_champion(stage: Stage) -> None:
     staging, production = free_ports(2)
     root = stage.repository
     root.parent.joinpath("storage").mkdir()
-    answers = {"owner": "@flight-ops", "staging_port": staging, "production_port": production}
+    answers = {"ci": "none", "owner": "@flight-ops", "staging_port": staging, "production_port": production}
     options = [part for key, value in answers.items() for part in ("--answer", f"{key}={value}")]
     stage.repository = root.parent
     stage.modelyard("init", "repository", *options)
@@ -171,6 +171,7 @@ def _measure(stage: Stage, expect: int, show: bool = False) -> None:
     stage.modelyard("retrain", MODEL, "--commit")
     stage.modelyard("evaluate", MODEL)
     stage.modelyard("drift", MODEL)
+    stage.modelyard("scan", MODEL)
     stage.modelyard("gate", MODEL, expect=expect)
     stage.modelyard("report", MODEL, "--file", show=show)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelyard.errors import ModelyardError
+from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.statement import Kind, P, Statement, read_statement
 from modelyard.evidence.training import Training
 from modelyard.measure.drift import Drift
@@ -22,6 +23,7 @@ class Bundle:
     training: Training | None = None
     evaluation: Evaluation | None = None
     drift: Drift | None = None
+    scan: Artifact | None = None
     digests: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of its document."""
     faults: dict[str, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bu
         take("training", Training),
         take("evaluation", Evaluation),
         take("drift", Drift),
+        take("artifact", Artifact),
         digests,
         faults,
     )

@@ -30,6 +30,10 @@ class GitForge:
         history = self._git.history(path, first_parent=True)
         return self._change(history[0]) if history else None
 
+    def change_of(self, commit: str) -> Change:
+        """What one commit brought."""
+        return self._change(self._git.commit_info(commit))
+
     def is_member(self, handle: str, team: str) -> bool:
         """Plain git knows no teams."""
         return False

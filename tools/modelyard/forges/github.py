@@ -20,7 +20,7 @@ from modelyard.forges.interface import (
 )
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Review
-from modelyard.git import Git
+from modelyard.git import CommitInfo, Git
 
 if TYPE_CHECKING:
     from github import Github
@@ -75,21 +75,28 @@ class GitHubForge:
 
     def _client(self, ci: CI, retry: Any) -> Github:
         github = self._errors
-        return github.Github(
+        client: Github = github.Github(
             auth=github.Auth.Token(ci.token), base_url=ci.api, timeout=max(1, int(ci.timeout)), retry=retry,
             per_page=100, seconds_between_requests=None, seconds_between_writes=None,
         )  # fmt: skip
+        return client
 
     # --- what was merged -------------------------------------------------------------------------------------------
 
     def last_change(self, path: str) -> Change | None:
         """The newest commit on main that touched ``path``, with the pull request that brought it."""
         history = self._git.history(path, first_parent=True)
-        if not history:
-            return None
-        commit = history[0]
+        return self._change(history[0]) if history else None
+
+    def change_of(self, commit: str) -> Change:
+        """What one commit of main brought."""
+        return self._change(self._git.commit_info(commit))
+
+    def _change(self, commit: CommitInfo) -> Change:
         files = tuple(self._git.files_of(commit))
-        pull = next((p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None)
+        pull = next(
+            (p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None
+        )
         if pull is None:
             return Change(commit.sha, commit.subject, commit.author, files, ())
         report = report_at(self.statuses(pull.head))
@@ -243,7 +250,7 @@ class GitHubForge:
         if not started:
             raise ModelyardError(
                 f"GitHub would not start the workflow {name} on {branch}.",
-                "Its file must be on that branch and have workflow_dispatch; the job needs permissions: actions: write.",
+                "Its file must be on that branch with workflow_dispatch; the job needs permissions: actions: write.",
             )
 
     # --- inside ----------------------------------------------------------------------------------------------------
@@ -315,5 +322,3 @@ def _pull(found: PullRequest) -> Pull:
         "merged" if merged else "closed" if found.state == "closed" else "open",
         fork, found.html_url, (found.merge_commit_sha or "") if merged else "",
     )  # fmt: skip
-
-

@@ -89,6 +89,9 @@ class Forge(Protocol):
     def last_change(self, path: str) -> Change | None:
         """The newest merged change of a path; None when the path was never committed."""
 
+    def change_of(self, commit: str) -> Change:
+        """What one commit of the default branch's first-parent line brought."""
+
     def is_member(self, handle: str, team: str) -> bool:
         """Whether somebody belongs to ``@organisation/team``."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle
 from modelyard.gate.verdict import Outcome
 from modelyard.manifests.schema import (
     AnyCheck,
+    ArtifactCheck,
     CalibrationCheck,
     ChampionCheck,
     ContractCheck,
@@ -42,6 +44,8 @@ def find(check: AnyCheck, bundle: Bundle) -> Finding:
         return _evidence(check, bundle)
     if isinstance(check, DriftCheck):
         return _drift(check, bundle) if bundle.drift else _missing("drift", bundle)
+    if isinstance(check, ArtifactCheck):
+        return _artifact(check, bundle.scan) if bundle.scan else _missing("artifact", bundle)
     if bundle.evaluation is None:
         return _missing("evaluation", bundle)
     evaluation = bundle.evaluation
@@ -73,6 +77,24 @@ def _evidence(check: EvidenceCheck, bundle: Bundle) -> Finding:
     if absent:
         return Finding("error", " ".join(_missing(kind, bundle).sentence for kind in absent))
     return Finding("pass", f"{', '.join(check.require)}: all about artifact {bundle.artifact[:12]}.")
+
+
+def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
+    if scan.format is None:
+        return Finding("fail", "The artifact is of no format that is known to be safe.", "format")
+    found = f"{scan.format}, {scan.bytes:,} bytes"
+    if scan.format not in check.formats:
+        return Finding("fail", f"{found}: allowed are {', '.join(check.formats)}.", "format")
+    if scan.bytes > check.maximum_bytes:
+        return Finding("fail", f"{found}: at most {check.maximum_bytes:,} bytes are allowed.", "bytes")
+    limit = check.maximum_row_milliseconds
+    if limit is not None:
+        if scan.row_milliseconds is None:
+            return Finding("inconclusive", f"{found}: the time of one row could not be measured.", "row time")
+        found += f", one row in at most {scan.row_milliseconds:g} ms"
+        if scan.row_milliseconds > limit:
+            return Finding("fail", f"{found}; {limit:g} ms are allowed.", "row time")
+    return Finding("pass", f"{found}.", "format")
 
 
 def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:

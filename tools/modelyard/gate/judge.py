@@ -13,14 +13,21 @@ from modelyard.manifests.schema import AnyCheck, Policy, Waiver
 
 
 def judge(
-    policy: Policy, lines: Document, bundle: Bundle, waivers: Sequence[tuple[str, Waiver]], today: date
+    policy: Policy,
+    lines: Document,
+    bundle: Bundle,
+    waivers: Sequence[tuple[str, Waiver]],
+    today: date,
+    notes: Sequence[str] = (),
 ) -> Verdict:
-    """The verdict on a candidate. ``lines`` is the policy's document, so that each result names its rule's line."""
+    """The verdict on a candidate. ``lines`` is the policy's document, so that each result names its rule's line;
+    ``notes`` are what a reader must know about the rules themselves.
+    """
     results = tuple(
         _result(check, lines.file, lines.line(("checks", i)), bundle, waivers, today)
         for i, check in enumerate(policy.checks)
     )
-    notes = list(bundle.evaluation.notes) if bundle.evaluation else []
+    notes = [*notes, *(bundle.evaluation.notes if bundle.evaluation else ())]
     if bundle.evaluation and bundle.evaluation.identical_bytes:
         notes.append(
             f"The candidate is byte-identical to {bundle.evaluation.champion}: merging registers no new version."

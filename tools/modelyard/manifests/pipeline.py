@@ -47,6 +47,12 @@ class Lock:
         return next((entry for entry in self.outputs if entry.path == path), None)
 
 
+def is_import(content: bytes, file: str) -> bool:
+    """Whether a ``.dvc`` file points at a source outside the repository that ``dvc update`` can ask for news."""
+    document = parse_document(content, file).value
+    return isinstance(document, dict) and bool(document.get("deps"))
+
+
 def read_pipeline(content: bytes, file: str, variables: dict[str, Any] | None = None) -> Pipeline:
     """The files a ``dvc.yaml`` at ``file`` reads and writes.
 

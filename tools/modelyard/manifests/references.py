@@ -12,8 +12,8 @@ from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
-from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.manifests.schema import Deployment, Model, Policy, Repository, Waiver
+from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.manifests.schema import Approvals, Deployment, Model, Policy, Repository, Waiver
 
 
 def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:
@@ -32,13 +32,16 @@ class _Checker:
         self._models = set(repository.model_names())
         self._policies: dict[str, Policy] = {}
         self._environments: list[str] = []
+        self._forge = "git"
 
     def run(self) -> list[Problem]:
         config = self._load(Repository, CONFIG)
         if config:
             self._config(*config)
-        for file in self._repository.files("policies"):
+        for file in self._repository.policy_files():
             self._policy(file)
+        if (self._repository.root / APPROVALS).is_file():
+            self._approvals()
         for name in self._folders("models"):
             self._model(name)
         for environment in self._folders("deployments"):
@@ -49,6 +52,7 @@ class _Checker:
 
     def _config(self, config: Repository, document: Document) -> None:
         self._environments = [environment.name for environment in config.environments]
+        self._forge = config.forge
         for i, name in enumerate(self._environments):
             if name in self._environments[:i]:
                 self._add(document, ("environments", i, "name"), f"{name!r} is declared twice.", "Keep one of the two.")
@@ -64,6 +68,19 @@ class _Checker:
         for i, name in enumerate(ids):
             if name in ids[:i]:
                 self._add(document, ("checks", i, "id"), f"{name!r} is used twice.", "Give each check its own id.")
+
+    def _approvals(self) -> None:
+        loaded = self._load(Approvals, APPROVALS)
+        if not loaded:
+            return
+        approvals, document = loaded
+        known = {"writers", "owners", *approvals.roles}
+        for i, rule in enumerate(approvals.rules):
+            if rule.role not in known:
+                where: FieldPath = ("rules", i, "role")
+                self._add(document, where, f"{rule.role!r} is no role.", near_match(rule.role, known))
+            if rule.id in [earlier.id for earlier in approvals.rules[:i]]:
+                self._add(document, ("rules", i, "id"), f"{rule.id!r} is used twice.", "Give each rule its own id.")
 
     def _model(self, name: str) -> None:
         if not is_name(name):
@@ -140,6 +157,9 @@ class _Checker:
             date.fromisoformat(waiver.expires)
         except ValueError:
             self._add(document, ("expires",), f"{waiver.expires!r} is no day.", "Write a day such as 2026-05-31.")
+        if waiver.approved_by is None and self._forge == "git":
+            what = "is missing, and plain git keeps no review of this file."
+            self._add(document, ("approved_by",), what, "Name who approved it.")
         if waiver.requested_by == waiver.approved_by:
             self._add(document, ("approved_by",), "is who requested it.", "Somebody else has to approve a waiver.")
         if waiver.model not in self._models:
@@ -170,7 +190,7 @@ class _Checker:
             self._add(document, (key,), f"is {name!r}, but the file's place says {expected!r}.", "Make both equal.")
 
     def _policy_names(self) -> set[str]:
-        return {Path(file).stem for file in self._repository.files("policies")}
+        return {Path(file).stem for file in self._repository.policy_files()}
 
     def _near_policy(self, name: str) -> str:
         return near_match(name, self._policy_names())

@@ -15,6 +15,8 @@ from modelyard.manifests.names import is_name
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
 
+APPROVALS = "policies/approvals.yaml"
+
 
 class ModelRepository:
     """A checkout with ``modelyard.yaml`` at its root. Reads lazily; every read checks the manifest."""
@@ -74,6 +76,10 @@ class ModelRepository:
         for environment in self.config.environments:
             for file in self.files(f"deployments/{environment.name}"):
                 yield environment.name, self.read(Deployment, file)[0]
+
+    def policy_files(self) -> list[str]:
+        """The policies, without approvals.yaml."""
+        return [file for file in self.files("policies") if file != APPROVALS]
 
     def waivers(self) -> list[tuple[str, Waiver]]:
         """Every (file, waiver) below ``waivers/``."""

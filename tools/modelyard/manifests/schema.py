@@ -38,6 +38,9 @@ class Environment(Manifest, frozen=True, kw_only=True):
 
     name: Name
     target: Name = "local"
+    folder: Annotated[
+        str, Meta(max_length=500, description="local: where versions are laid out; default .modelyard/local/<name>.")
+    ] = ""
     host: Annotated[str, Meta(max_length=253)] = "127.0.0.1"
     port: Port = 8080
 
@@ -48,6 +51,9 @@ class Repository(Manifest, frozen=True, kw_only=True):
     toolkit: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$", description="The modelyard version it was written for.")]
     environments: Annotated[list[Environment], Meta(min_length=1, description="In promotion order.")]
     forge: Literal["git", "github", "gitlab"] = "git"
+    owners: Annotated[
+        list[Text], Meta(description="Who looks after what belongs to no model: policies, waivers, workflows.")
+    ] = field(default_factory=list)
     default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
 
 
@@ -106,6 +112,14 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
     minimum_support: Annotated[Count, Meta(description="A slice or group with fewer rows is not judged.")] = 100
 
 
+class Retrain(Manifest, frozen=True, kw_only=True):
+    """When the bot's retraining is worth a review."""
+
+    minimum_gain: Annotated[
+        Margin, Meta(description="Smaller gains of the task's first metric are not proposed by a schedule or an alarm.")
+    ] = 0.0
+
+
 class Model(Manifest, frozen=True, kw_only=True):
     """``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
 
@@ -118,6 +132,7 @@ class Model(Manifest, frozen=True, kw_only=True):
     contract: Contract
     scorer: Scorer = field(default_factory=Scorer)
     evaluation: Evaluation = field(default_factory=Evaluation)
+    retrain: Retrain = field(default_factory=Retrain)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: str = ""
 
@@ -291,9 +306,12 @@ class Waiver(Manifest, frozen=True, kw_only=True):
     ]
     reason: Text
     requested_by: Text
-    approved_by: Annotated[
-        Text, Meta(description="Not who requested it. Left out on a forge, where the review of this file says who.")
-    ] | None = None
+    approved_by: (
+        Annotated[
+            Text, Meta(description="Not who requested it. Left out on a forge, where the review of this file says who.")
+        ]
+        | None
+    ) = None
     expires: Annotated[Date, Meta(description="The last day on which it holds, such as 2026-05-31.")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Collection, Iterable
@@ -11,6 +12,7 @@ from modelyard.git import Git
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.pipeline import Pipeline, pointer_outputs, read_pipeline
 from modelyard.manifests.problems import ManifestErrors
+from modelyard.registry.history import read_registry
 
 _FEW = 100
 _COMMENT = re.compile(rb"(?:^|\s)#.*", re.MULTILINE)
@@ -30,12 +32,38 @@ def affected_models(git: Git, base: str, head: str) -> list[Affected]:
     if not changed:
         return []
     files = git.files_at(head, "models")
-    models = sorted({path.split("/")[1] for path in files if path.count("/") == 2 and path.endswith("/model.yaml")})
+    models = sorted(_model_names(files))
     reasons = {model: {path for path in changed if path.startswith(f"models/{model}/")} for model in models}
     outside = {path for path in changed if not any(path in found for found in reasons.values())}
     outside |= _pointed_at(git, head, outside)
     _through_references(git, files, models, outside, reasons)
     return [Affected(model, tuple(sorted(found))) for model, found in reasons.items() if found]
+
+
+def all_models(git: Git) -> list[Affected]:
+    """Every model of HEAD, by name."""
+    files = git.files_at("HEAD", "models")
+    return [Affected(name, ("asked for",)) for name in sorted(_model_names(files))]
+
+
+def unregistered_models(git: Git) -> list[Affected]:
+    """Models whose dvc.lock at HEAD is not that of any version: what is merged and still to be registered."""
+    files = git.files_at("HEAD", "models")
+    locks = {name: files[f"models/{name}/dvc.lock"] for name in sorted(_model_names(files))
+             if f"models/{name}/dvc.lock" in files}  # fmt: skip
+    blobs = git.blobs(locks.values())
+    registry = read_registry(git.tags())
+    found = []
+    for name, sha in locks.items():
+        digest = hashlib.sha256(blobs[sha]).hexdigest()
+        known = {version.record.lock for version in registry.history(name).versions if version.record}
+        if digest not in known:
+            found.append(Affected(name, (f"models/{name}/dvc.lock is no version yet",)))
+    return found
+
+
+def _model_names(files: Iterable[str]) -> set[str]:
+    return {path.split("/")[1] for path in files if path.count("/") == 2 and path.endswith("/model.yaml")}
 
 
 def _through_references(

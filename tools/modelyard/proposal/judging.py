@@ -1,25 +1,40 @@
-"""The evidence that lies here, judged by the policy of the checkout."""
+"""The evidence that lies here, judged by the policy of the checkout or of the base branch."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from modelyard.delivery.evidence_store import filed_documents
-from modelyard.evidence.bundle import read_bundle
+from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.gate.judge import judge
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.candidate import Candidate
+from modelyard.proposal.changes import changes_between
+from modelyard.proposal.rules import Rules, rules_here, rules_of_base
 from modelyard.report.content import Report
 from modelyard.workspace import Workspace
 
 
-def judged_report(repository: ModelRepository, git: Git, name: str, today: date, policy: str | None = None) -> Report:
-    """The report on a candidate. Evidence in the checkout comes before evidence filed in git."""
+def judged_report(
+    repository: ModelRepository, git: Git, name: str, today: date, policy: str | None = None, base: str | None = None
+) -> Report:
+    """The report on a candidate. Evidence in the checkout comes before evidence filed in git.
+
+    With ``base``, the rules are those of that revision, and the report says what the change does to them.
+    """
     candidate = Candidate.of(repository, name)
     artifact = candidate.sha256()
     documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
     bundle = read_bundle(name, artifact, documents)
-    rules, lines = repository.policy(policy or candidate.model.policy)
-    verdict = judge(rules, lines, bundle, repository.waivers(), today)
-    return Report(verdict, bundle, git.commit_of("HEAD"), tuple(candidate.model.owners))
+    head = git.commit_of("HEAD")
+    rules = rules_of_base(git, git.commit_of(base), head, name) if base else rules_here(repository, name, policy)
+    return report_on(git, bundle, rules, head, base, tuple(candidate.model.owners), today)
+
+
+def report_on(
+    git: Git, bundle: Bundle, rules: Rules, head: str, base: str | None, owners: tuple[str, ...], today: date
+) -> Report:
+    """The report on evidence, wherever it came from: always judged here and now, never by a verdict it brings."""
+    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes)
+    return Report(verdict, bundle, head, owners, changes_between(git, bundle, base, head))

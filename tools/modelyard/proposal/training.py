@@ -16,6 +16,9 @@ from modelyard.manifests.pipeline import read_lock
 from modelyard.measure.profile import Profile
 from modelyard.proposal.candidate import Candidate
 
+GENERATED = ("dvc.lock", "metrics.json")
+"""Files of a model that retraining writes and git keeps, beside its profile."""
+
 _PACKAGES = ("lightgbm", "numpy", "pandas", "pyarrow", "dvc")
 
 
@@ -50,10 +53,11 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
         raise ModelyardError(f"{lock_path} is not there.", f"Run: modelyard retrain {name}")
     content = lock_path.read_bytes()
     lock = read_lock(content, f"models/{name}/dvc.lock")
+    made = {f"models/{name}/{file}" for file in GENERATED} | {f"models/{name}/{candidate.model.files.profile}"}
     status = git.text("status", "--porcelain", "--untracked-files=no", "--", f"models/{name}", "data")
     return Training(
         commit=git.commit_of("HEAD"),
-        changed=tuple(sorted(line[3:] for line in status.splitlines())),
+        changed=tuple(sorted({line[3:] for line in status.splitlines()} - made)),
         lock_sha256=hashlib.sha256(content).hexdigest(),
         artifact_bytes=candidate.artifact.stat().st_size,
         inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),

@@ -30,6 +30,10 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     by: str = ""
     """Who proposed it."""
     approved_by: tuple[str, ...] = ()
+    pull: int = 0
+    """The pull request that brought it; 0 in plain git and for a direct push."""
+    report: str = ""
+    """sha256 of the report its approvers saw."""
 
 
 class StageRecord(Struct, frozen=True, omit_defaults=True):
@@ -44,6 +48,7 @@ class StageRecord(Struct, frozen=True, omit_defaults=True):
     commit: str = ""
     """The commit whose desired state was applied."""
     replaced: str = ""
+    pull: int = 0
 
 
 R = TypeVar("R", VersionRecord, StageRecord)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.changes import Changes
 from modelyard.gate.verdict import CheckResult, Verdict
 from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
 
@@ -22,6 +23,7 @@ class Report:
     commit: str
     """The commit that was measured."""
     owners: tuple[str, ...] = ()
+    changes: Changes = field(default_factory=Changes)
 
     @property
     def headline(self) -> str:
@@ -36,10 +38,12 @@ class Report:
             return f"✅ {name} may be merged: {total - advice} of {total} checks passed{note}"
         counts = {o: sum(c.outcome == o for c in blocking) for o in ("error", "fail", "inconclusive")}
         words = {"error": "could not be judged", "fail": "failed", "inconclusive": "inconclusive"}
-        said = ", ".join(f"{count} {words[outcome]}" for outcome, count in counts.items() if count)
+        present = [(count, words[outcome]) for outcome, count in counts.items() if count]
+        said = f"{present[0][0]} of {total} checks {present[0][1]}"
+        said += "".join(f", {count} {word}" for count, word in present[1:])
         sign = "⚪" if self.verdict.outcome == "inconclusive" else "⛔"
         verb = "Wait with" if self.verdict.outcome == "inconclusive" else "Do not merge"
-        return f"{sign} {verb} {name}: of {total} checks {said}"
+        return f"{sign} {verb} {name}: {said}"
 
     @property
     def plain_headline(self) -> str:
@@ -77,6 +81,7 @@ class Report:
             f"modelyard retrain {name}",
             f"modelyard evaluate {name}",
             f"modelyard drift {name}",
+            f"modelyard scan {name}",
             f"modelyard gate {name}",
             f"modelyard report {name}",
         )

@@ -17,7 +17,10 @@ def render_deliveries(deliveries: Sequence[Delivery], plan_only: bool) -> str:
     for delivery in deliveries:
         lines.append(bold(f"{delivery.environment}/{delivery.model}"))
         if delivery.skipped:
-            lines.append(f"    {delivery.skipped}: nothing to deploy")
+            said = (
+                delivery.skipped if delivery.skipped.startswith("refused") else f"{delivery.skipped}: nothing to deploy"
+            )
+            lines.append(wrapped(said, "    "))
         elif not delivery.actions:
             lines.append(f"    {delivery.desired}  in sync" + (f", receipt {delivery.tag}" if delivery.tag else ""))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.evidence.artifact import Artifact
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import Report, check_difference, metric_difference, number, worst_slices
@@ -53,3 +54,9 @@ def render_drift(drift: Drift) -> str:
     ]
     lines.append(table(["column", "state", "JS", "PSI", "missing", "new", "note"], rows))
     return "\n".join(lines)
+
+
+def render_scan(model: str, found: Artifact) -> str:
+    """What the artifact is, in one line."""
+    speed = f", one row in at most {found.row_milliseconds:g} ms" if found.row_milliseconds else ""
+    return f"{model}: {found.format or 'no known format'}, {found.bytes:,} bytes{speed}"

@@ -53,9 +53,9 @@ class Layout(Struct, frozen=True):
     folder: Path
 
     @classmethod
-    def of(cls, root: Path, environment: str) -> Layout:
-        """The layout of an environment in a model repository."""
-        return cls(root / ".modelyard" / "local" / environment)
+    def of(cls, root: Path, environment: str, folder: str = "") -> Layout:
+        """The layout of an environment in a model repository, or in the folder that its manifest names."""
+        return cls(root / folder if folder else root / ".modelyard" / "local" / environment)
 
     @property
     def log(self) -> Path:

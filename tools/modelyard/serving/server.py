@@ -33,7 +33,7 @@ def serve(environment: Environment, root: Path, say: Callable[[str], None]) -> N
     except ImportError as error:
         raise missing_extra("serve", error.name or "uvicorn") from error
 
-    layout = Layout.of(root, environment.name)
+    layout = Layout.of(root, environment.name, environment.folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
     with layout.lock.open("ab") as lock:
         _take(lock.fileno(), environment.name)

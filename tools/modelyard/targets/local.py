@@ -24,7 +24,7 @@ class LocalTarget:
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._name = environment.name
-        self._layout = Layout.of(root, environment.name)
+        self._layout = Layout.of(root, environment.name, environment.folder)
 
     def observe(self) -> dict[str, Live]:
         """What is laid out, whether or not a server is up to serve it."""

@@ -1,0 +1,31 @@
+"""``modelyard answer``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.forges.ci import read_event
+from modelyard.forges.opening import open_pull_forge
+from modelyard.review.answering import Answerer, read_comment
+from modelyard.terminal import say
+
+
+@click.command()
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Carry out a command written as a comment.
+
+    /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". Called by commands.yml
+    on a checkout of the default branch; who wrote it must have write permission.
+    """
+    repository, git = open_checkout(context)
+    forge, ci = open_pull_forge(repository, git)
+    asked = read_comment(read_event(ci.event))
+    if asked is None:
+        say("The comment is no command.")
+        return
+    Answerer(repository, git, forge, datetime.now(UTC).date(), say).answer(asked)
+    say(f"Answered the comment of @{asked.actor}.")

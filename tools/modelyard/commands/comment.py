@@ -1,0 +1,56 @@
+"""``modelyard comment``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.forges.ci import read_event
+from modelyard.forges.opening import open_pull_forge
+from modelyard.review.approval import approval_of_pull, approval_status
+from modelyard.review.parcel import read_parcel
+from modelyard.review.posting import Poster
+from modelyard.review.subject import subject_of_pull, subject_of_run
+from modelyard.terminal import result, result_json, say
+
+
+@click.command()
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="What the measuring job handed over: MODEL/*.json, or zip archives of that. Taken as hostile.",
+)
+@click.option("--pull", "number", type=int, help="The pull request; by default that of the workflow_run event.")
+@click.option("--json", "as_json", is_flag=True, help="Print what now stands there as JSON.")
+@click.pass_context
+def command(context: click.Context, folder: Path, number: int | None, as_json: bool) -> None:
+    """Post reports on the pull request: comment and status.
+
+    Called in a trusted job, on a checkout of the default branch. Everything is judged again by the rules there; the
+    pull request's own files are read as data and never run.
+    """
+    repository, git = open_checkout(context)
+    forge, ci = open_pull_forge(repository, git)
+    if number is None:
+        subject = subject_of_run(forge, git, read_event(ci.event))
+    else:
+        subject = subject_of_pull(forge, git, number, ci.run)
+    if subject is None:
+        say("No open pull request has that head any more: there is nothing to report on.")
+        return
+    parcel = read_parcel(folder)
+    base = git.commit_of("HEAD")
+    poster = Poster(forge, git, ci, repository.root, base, datetime.now(UTC).date(), say)
+    posted = poster.post(subject, parcel.evidence, parcel.refused)
+    approval = approval_of_pull(git, forge, subject, base)
+    forge.set_status(subject.head, approval_status(approval, subject.run))
+    if as_json:
+        result_json(posted)
+    else:
+        said = ", ".join(f"{model} {outcome}" for model, outcome in posted.outcomes.items()) or "no model is touched"
+        result(f"pull request {posted.pull}: {said}; {approval.sentence}")

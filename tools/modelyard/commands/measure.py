@@ -1,0 +1,49 @@
+"""``modelyard measure``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.errors import ModelyardError
+from modelyard.proposal.affected import affected_models
+from modelyard.proposal.measuring import Measuring
+from modelyard.proposal.reporting import write_reports, write_verdict
+from modelyard.report.terminal import render_terminal
+from modelyard.terminal import finish, result, say, show_error
+
+
+@click.command()
+@click.argument("models", nargs=-1)
+@click.option("--base", help="Measure what differs from this revision, and judge by its rules.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Send data and artifact to the DVC remote.")
+@click.pass_context
+def command(context: click.Context, models: tuple[str, ...], base: str | None, push: bool) -> None:
+    """Retrain, evaluate, drift, scan, gate and report in one go.
+
+    For CI systems without a matrix, and for people. Ends with 0 whatever the verdict, which is in the report, and with
+    4 when a model could not be measured; the others are measured all the same.
+    """
+    repository, git = open_checkout(context)
+    if base and not models:
+        models = tuple(entry.model for entry in affected_models(git, base, "HEAD"))
+    if not models:
+        say("No model is touched." if base else "No model is named, and no --base to compare with.")
+    failed = False
+    for model in models:
+        try:
+            measuring = Measuring(repository, git, model, say)
+            measuring.retrain(push=push)
+            say(f"Measuring {model} …")
+            measuring.evaluate()
+            measuring.drift()
+            measuring.scan()
+            report = write_verdict(repository, git, model, datetime.now(UTC).date(), base)
+            write_reports(repository, model, report)
+            result(render_terminal(report))
+        except ModelyardError as error:
+            show_error(error)
+            failed = True
+    finish("error" if failed else "pass")

@@ -1,0 +1,58 @@
+"""``modelyard publish``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.forges.ci import read_event
+from modelyard.forges.opening import open_pull_forge
+from modelyard.review.parcel import read_parcel
+from modelyard.review.publishing import publish
+from modelyard.review.subject import subject_of_run
+from modelyard.terminal import result, result_json, say
+
+
+@click.command()
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="What the measuring job handed over: MODEL/generated/*.",
+)
+@click.option("--branch", help="The pull request's branch; by default that of the workflow_run event.")
+@click.option(
+    "--commit", "head", default="HEAD", show_default=True, help="With --branch: the commit that was measured."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the commit as JSON.")
+@click.pass_context
+def command(context: click.Context, folder: Path, branch: str | None, head: str, as_json: bool) -> None:
+    """Push the retrained locks to the pull request's branch.
+
+    One commit with nothing but locks, metrics and profiles; nothing when they are there already. The branch of a fork
+    is left alone.
+    """
+    repository, git = open_checkout(context)
+    if branch is None:
+        forge, ci = open_pull_forge(repository, git)
+        subject = subject_of_run(forge, git, read_event(ci.event))
+        if subject is None or subject.pull.from_fork:
+            say("No open pull request has that head any more." if subject is None else "A fork's branch is not ours.")
+            return
+        branch, head = subject.pull.branch, subject.measured
+        if subject.head != subject.measured:
+            say("The branch carries these locks already.")
+            return
+    parcel = read_parcel(folder)
+    for sentence in parcel.refused:
+        say(f"not read: {sentence}")
+    commit = publish(git, parcel, git.commit_of(head), branch)
+    if as_json:
+        result_json({"commit": commit})
+    elif commit:
+        result(commit)
+    else:
+        say("The branch carries these locks already.")

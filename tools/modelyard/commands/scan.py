@@ -1,0 +1,24 @@
+"""``modelyard scan``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.proposal.measuring import Measuring
+from modelyard.report.terminal import render_scan
+from modelyard.terminal import result, result_json, say
+
+
+@click.command()
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print the scan as JSON.")
+@click.pass_context
+def command(context: click.Context, model: str, as_json: bool) -> None:
+    """Look at the artifact: format by content, size, speed."""
+    repository, git = open_checkout(context)
+    found = Measuring(repository, git, model, say).scan()
+    if as_json:
+        result_json(found)
+    else:
+        result(render_scan(model, found))

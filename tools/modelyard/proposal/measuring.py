@@ -1,0 +1,120 @@
+"""The steps that make a candidate's evidence. Each leaves its document in the checkout's evidence folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelyard.dvc import Dvc
+from modelyard.evidence.artifact import Artifact
+from modelyard.evidence.statement import Kind, write_statement
+from modelyard.git import Git
+from modelyard.manifests.pipeline import is_import
+from modelyard.manifests.repository import ModelRepository
+from modelyard.measure.drift import Drift
+from modelyard.measure.evaluation import Evaluation
+from modelyard.proposal.candidate import Candidate, evaluate
+from modelyard.proposal.champion import champion_of, fetched, model_history, version_by_name
+from modelyard.proposal.drifting import drift_of
+from modelyard.proposal.scanning import scan
+from modelyard.proposal.training import GENERATED, describe_training, write_profile
+from modelyard.tables import read_table
+from modelyard.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What running the pipeline came to."""
+
+    artifact: str
+    """sha256"""
+    reproduced: bool
+    """Whether any stage ran."""
+    commit: str
+    seconds: float
+
+
+class Measuring:
+    """One model of this checkout, measured step by step."""
+
+    def __init__(self, repository: ModelRepository, git: Git, name: str, say: Callable[[str], None]) -> None:
+        self.candidate = Candidate.of(repository, name)
+        self._repository, self._git, self._name, self._say = repository, git, name, say
+        self._dvc = Dvc(repository.root)
+        self._workspace = Workspace(repository.root, name)
+
+    @property
+    def generated(self) -> list[str]:
+        """What retraining writes and git keeps, as paths from the root: lock, metrics, profile."""
+        return [f"models/{self._name}/{name}" for name in (*GENERATED, self.candidate.model.files.profile)]
+
+    def sources(self) -> list[str]:
+        """Pointers to data that somebody else keeps: what ``dvc import-url`` and ``dvc import`` made."""
+        tracked = self._git.run("ls-files", "-z", "--", "*.dvc").decode().split("\0")
+        root = self._repository.root
+        return [path for path in tracked if path and is_import((root / path).read_bytes(), path)]
+
+    def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
+        """Pulls what is cached, runs what changed, profiles, pushes. ``news`` asks imported data for new content."""
+        pipeline = f"models/{self._name}/dvc.yaml"
+        self._workspace.clear()
+        self._say(f"Pulling what is cached for {self._name} …")
+        self._dvc.pull(pipeline)
+        if news and (sources := self.sources()):
+            self._say(f"Asking {len(sources)} imported data {'source' if len(sources) == 1 else 'sources'} for news …")
+            self._dvc.update(sources)
+        self._say(f"Running {pipeline} …")
+        begun = time.monotonic()
+        ran = self._dvc.reproduce(pipeline, force=force)
+        seconds = time.monotonic() - begun
+        artifact = self.candidate.sha256()
+        write_profile(self.candidate)
+        if push and self._dvc.has_remote():
+            self._dvc.push(pipeline)
+        root = self._repository.root
+        there = [path for path in self.generated if (root / path).is_file()]
+        if commit:
+            self._git.commit(there, f"{self._name}: retrained")
+        names = {f"models/{self._name}/{self.candidate.model.files.profile}": "profile.json"}
+        self._workspace.write_generated(
+            {names.get(path, path.rpartition("/")[2]): (root / path).read_bytes() for path in there}
+        )
+        training = describe_training(self.candidate, self._git, ran)
+        self._keep("training", training)
+        return Retrained(artifact, ran, training.commit, seconds)
+
+    def evaluate(self, champion: str | None = None) -> Evaluation:
+        """Candidate against champion (of that version; by default the one the last environment serves)."""
+        history = model_history(self._git, self._name)
+        version = version_by_name(history, champion) if champion else champion_of(self._repository, history)
+        with ExitStack() as stack:
+            opponent = stack.enter_context(fetched(self._git, self._dvc, self._name, version)) if version else None
+            evaluation = evaluate(self.candidate, opponent)
+        self._keep("evaluation", evaluation)
+        return evaluation
+
+    def drift(self, current: Path | None = None) -> Drift:
+        """The held-out rows against the champion's profile; of another table nothing is kept, it is no evidence."""
+        champion = champion_of(self._repository, model_history(self._git, self._name))
+        table = read_table(current) if current else self.candidate.holdout()
+        drift = drift_of(self.candidate, self._git, champion, table)
+        if current is None:
+            self._keep("drift", drift)
+        return drift
+
+    def scan(self) -> Artifact:
+        """The artifact's bytes."""
+        found = scan(self.candidate)
+        self._keep("artifact", found)
+        return found
+
+    def documents(self) -> dict[str, bytes]:
+        """Kind → evidence that was made."""
+        return self._workspace.documents()
+
+    def _keep(self, kind: Kind, value: Any) -> None:
+        self._workspace.write_evidence(kind, write_statement(kind, self._name, self.candidate.sha256(), value))

@@ -1,0 +1,100 @@
+"""The rules a candidate is judged by: those of this checkout, or those of the base branch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.errors import ModelyardError
+from modelyard.gate.loosening import RuleChange, evaluation_changes, policy_changes
+from modelyard.git import Git
+from modelyard.manifests.document import Document, parse_document
+from modelyard.manifests.loading import convert, parse
+from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.manifests.schema import Approvals, Model, Policy, Waiver
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One policy with its lines, the waivers, and what a reader must know about them."""
+
+    policy: Policy
+    lines: Document
+    waivers: tuple[tuple[str, Waiver], ...]
+    notes: tuple[str, ...] = ()
+
+
+def rules_here(repository: ModelRepository, model: str, policy: str | None = None) -> Rules:
+    """What the working tree says."""
+    found, lines = repository.policy(policy or repository.model(model).policy)
+    return Rules(found, lines, tuple(repository.waivers()))
+
+
+def rules_of_base(git: Git, base: str, head: str, model: str) -> Rules:
+    """What the base branch says about a proposal, with a note on everything the proposal would change in it.
+
+    A model or a policy that is new has no rule on the base branch: its own is applied, and the note says so.
+    """
+    proposed = _model_at(git, head, model)
+    if proposed is None:
+        raise ModelyardError(f"There is no {model_file(model)} at {head[:12]}.", "Name a model of this change.")
+    known = _model_at(git, base, model)
+    name = (known or proposed).policy
+    where, at = ("base", base) if git.file_at(base, _policy_file(name)) is not None else ("head", head)
+    content = git.file_at(at, _policy_file(name))
+    if content is None:
+        raise ModelyardError(f"{_policy_file(name)} is on neither branch.", "Add the policy that model.yaml names.")
+    lines = parse_document(content, _policy_file(name))
+    policy = convert(Policy, lines)
+    notes = []
+    if where == "head":
+        notes.append(f"The policy {name} is new: it judges here for the first time, and is reviewed with the model.")
+    if known is not None:
+        notes += _changed(git, base, head, policy, known, proposed)
+    return Rules(policy, lines, _waivers_at(git, base), tuple(notes))
+
+
+def approvals_at(git: Git, revision: str) -> Approvals | None:
+    """``policies/approvals.yaml`` of a revision; None when it has none."""
+    content = git.file_at(revision, APPROVALS)
+    return parse(Approvals, content, APPROVALS) if content is not None else None
+
+
+def _changed(git: Git, base: str, head: str, policy: Policy, known: Model, proposed: Model) -> list[str]:
+    content = git.file_at(head, _policy_file(proposed.policy))
+    try:
+        after = parse(Policy, content, _policy_file(proposed.policy)) if content is not None else None
+    except ManifestErrors:
+        after = None
+    changes: list[RuleChange] = []
+    if after is None:
+        changes.append(RuleChange(f"the policy {proposed.policy} is removed or unreadable", True))
+    else:
+        changes += policy_changes(policy, after)
+    changes += evaluation_changes(known.evaluation, proposed.evaluation)
+    looser = [change.sentence for change in changes if change.loosens]
+    other = [change.sentence for change in changes if not change.loosens]
+    notes = []
+    if looser:
+        notes.append(
+            "This pull request LOOSENS the rules it would be judged by. It is judged by those of the base branch."
+            f" Looser: {'; '.join(looser)}."
+        )
+    if other:
+        notes.append(f"It changes rules that do not count for itself yet: {'; '.join(other)}.")
+    return notes
+
+
+def _model_at(git: Git, revision: str, name: str) -> Model | None:
+    content = git.file_at(revision, model_file(name))
+    return parse(Model, content, model_file(name)) if content is not None else None
+
+
+def _waivers_at(git: Git, revision: str) -> tuple[tuple[str, Waiver], ...]:
+    files = {path: sha for path, sha in git.files_at(revision, "waivers/").items() if path.endswith((".yaml", ".yml"))}
+    blobs = git.blobs(files.values())
+    return tuple((path, parse(Waiver, blobs[sha], path)) for path, sha in sorted(files.items()))
+
+
+def _policy_file(name: str) -> str:
+    return f"policies/{name}.yaml"

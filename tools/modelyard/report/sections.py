@@ -1,0 +1,144 @@
+"""The sections of the comment, each a list of lines; nothing for what was not measured."""
+
+from __future__ import annotations
+
+from modelyard.evidence.changes import Difference, flat
+from modelyard.report.content import (
+    SYMBOLS,
+    Report,
+    check_difference,
+    metric_difference,
+    number,
+    worst_slices,
+)
+from modelyard.report.safe import node, table, text
+
+_ROWS = 12
+_FILES = 30
+
+
+def checks_section(report: Report) -> list[str]:
+    """The checks, failures first, and a sentence about each that did not pass."""
+    rows = [
+        [
+            text(check.id) + (" *(advisory)*" if check.level == "advisory" else ""),
+            number(check.champion),
+            number(check.candidate),
+            check_difference(check),
+            f"`{check.file}:{check.line}`",
+            f"{SYMBOLS[check.outcome]} {check.outcome}",
+        ]
+        for check in report.checks[:_ROWS]
+    ]
+    lines = table(["check", "champion", "candidate", "difference [95 %]", "rule", "outcome"], rows)
+    said = [c for c in report.checks if c.outcome != "pass"]
+    lines += [""] + [f"- {SYMBOLS[c.outcome]} **{text(c.id)}**: {text(c.sentence)} *{text(c.why)}*"
+                     + (f" Waived by {text(c.waiver)}." if c.waiver else "") for c in said[:_ROWS]]  # fmt: skip
+    more = len(report.checks) - _ROWS
+    if more > 0:
+        lines += ["", f"{more} more {'check is' if more == 1 else 'checks are'} in the HTML report."]
+    return lines
+
+
+def slices_section(report: Report) -> list[str]:
+    """The five slices with the least gain."""
+    worst = worst_slices(report.bundle.evaluation)
+    if not worst:
+        return []
+    rows = [
+        [f"{text(part.column)} = {text(part.level)}", f"{part.rows:,}", number(result.champion),
+         number(result.candidate), metric_difference(result)]
+        for part, result in worst
+    ]  # fmt: skip
+    name = worst[0][1].name
+    return [f"**Worst slices by {name}**", "", *table(["slice", "rows", "champion", "candidate", "difference"], rows)]
+
+
+def metrics_section(report: Report) -> list[str]:
+    """Every metric, and how many decisions flip."""
+    evaluation = report.bundle.evaluation
+    if evaluation is None:
+        return []
+    against = f"against {text(evaluation.champion)}" if evaluation.champion else "without a champion"
+    rows = [
+        [f"{text(m.name)} {'↑' if m.higher_is_better else '↓'}", number(m.champion), number(m.candidate),
+         metric_difference(m), text(m.method)]
+        for m in evaluation.metrics[:40]
+    ]  # fmt: skip
+    lines = [f"{evaluation.rows:,} held-out rows, {against}.", ""]
+    lines += table(["metric", "champion", "candidate", "difference [95 %]", "interval by"], rows)
+    if evaluation.flips:
+        flips = evaluation.flips
+        lines += ["", f"Decisions that flip: {flips.to_positive:,} to positive, {flips.to_negative:,} to negative."]
+    return lines
+
+
+def fairness_section(report: Report) -> list[str]:
+    """Rates by group, and the gaps between them."""
+    evaluation = report.bundle.evaluation
+    if evaluation is None or not evaluation.fairness:
+        return []
+    lines = []
+    for fairness in evaluation.fairness[:10]:
+        rows = [[text(g.level), f"{g.rows:,}", number(g.selection_rate), number(g.true_positive_rate),
+                 number(g.false_positive_rate)] for g in fairness.groups[:30]]  # fmt: skip
+        lines += [*table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows), ""]
+        rows = [[text(gap.measure.replace("_", " ")), number(gap.champion), number(gap.candidate),
+                 f"[{number(gap.interval.low)}, {number(gap.interval.high)}]" if gap.interval else "–"]
+                for gap in fairness.gaps[:10]]  # fmt: skip
+        lines += [*table(["gap", "champion", "candidate", "95 %"], rows), ""]
+    return lines
+
+
+def drift_section(report: Report) -> list[str]:
+    """Every column against the champion's profile."""
+    drift = report.bundle.drift
+    if drift is None:
+        return []
+    signs = {"drifted": "🔺", "stable": "·", "insufficient": "⚪"}
+    rows = [
+        [f"{signs.get(c.state, '⚪')} {text(c.name)}", number(c.js), number(c.psi), f"{c.missing_current:.1%}",
+         f"{c.new_level_share:.1%}", text(c.reason)]
+        for c in drift.columns[:40]
+    ]  # fmt: skip
+    said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {text(drift.reference)}."
+    return [said, "", *table(["column", "JS distance", "PSI", "missing", "new levels", "note"], rows)]
+
+
+def changes_section(report: Report) -> list[str]:
+    """Data and parameters against the champion, files against the base branch."""
+    changes = report.changes
+    lines = []
+    if changes.against and not (changes.data or changes.params):
+        lines += [f"Data and parameters are those of {text(changes.against)}.", ""]
+    for title, found, length in (("data", changes.data, 10), ("parameter", changes.params, 120)):
+        if found:
+            rows = [_row(difference, length) for difference in found[:_FILES]]
+            lines += [*table([title, text(changes.against), "candidate"], rows), ""]
+    if changes.files:
+        lines += [f"{len(changes.files)} {'file' if len(changes.files) == 1 else 'files'}:", ""]
+        lines += [f"- {text(path)}" for path in changes.files[:_FILES]]
+        if len(changes.files) > _FILES:
+            lines.append(f"- … and {len(changes.files) - _FILES} more")
+    return lines
+
+
+def lineage_section(report: Report) -> list[str]:
+    """Which data and which commit made which bytes, drawn."""
+    training = report.bundle.training
+    if training is None:
+        return []
+    lines = ["```mermaid", "flowchart LR"]
+    for i, entry in enumerate(training.inputs[:_FILES]):
+        lines.append(f'  d{i}["{node(entry.path)}<br/>md5 {node(entry.md5[:10])}"] --> p')
+    lines.append(f'  p["pipeline at {node(training.commit[:10])}"] --> m["{node(report.bundle.model)}<br/>'
+                 f'sha256 {node(report.bundle.artifact[:10])}"]')  # fmt: skip
+    params = [f"{text(key, 80)} {text(value, 80)}" for key, value in flat(training.params).items()]
+    lines += ["```", "", "Parameters: " + ", ".join(params[:60])]
+    if training.changed:
+        lines += ["", f"Not committed when it was trained: {', '.join(text(path) for path in training.changed[:10])}."]
+    return lines
+
+
+def _row(difference: Difference, length: int) -> list[str]:
+    return [text(difference.name), *(text(value[:length]) or "–" for value in (difference.before, difference.after))]

@@ -1,0 +1,102 @@
+"""Approvals: the forge's reviews, judged by ``policies/approvals.yaml`` of the base branch."""
+
+from __future__ import annotations
+
+from modelyard.errors import ModelyardError
+from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status
+from modelyard.forges.reported import report_at
+from modelyard.gate.approvals import Approval, Proposal, judge_approvals
+from modelyard.git import Git
+from modelyard.manifests.loading import parse
+from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.repository import model_file
+from modelyard.manifests.schema import Approvals, Model, Waiver
+from modelyard.proposal.rules import approvals_at
+from modelyard.review.subject import Subject
+
+_DESCRIPTION = 140
+
+
+def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
+    """Whether what was merged had been approved: by the rules of the commit it was merged into."""
+    parents = git.commit_info(change.commit).parents
+    base = parents[0] if parents else change.commit
+    proposal = Proposal(
+        change.author, change.files, change.head, change.report, _requesters(git, change.commit, change.files)
+    )
+    policy = approvals_at(git, base)
+    return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
+
+
+def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) -> Approval:
+    """The same for an open pull request."""
+    pull = subject.pull
+    files = tuple(forge.changed_files(pull.number))
+    report = report_at(forge.statuses(subject.head))
+    proposal = Proposal(f"@{pull.author}", files, subject.head, report, _requesters(git, subject.head, files))
+    policy = approvals_at(git, base)
+    roles = _Roles(git, forge, base, files, policy)
+    return judge_approvals(policy, proposal, forge.reviews(pull.number), roles.holds)
+
+
+def approval_status(approval: Approval, url: str) -> Status:
+    """The commit status that branch protection asks for."""
+    said = approval.sentence
+    said = said if len(said) <= _DESCRIPTION else said[: _DESCRIPTION - 1] + "…"
+    return Status(APPROVAL, "success" if approval.given else "pending", said, url)
+
+
+class _Roles:
+    """Who holds which role for a change: owners are those of the touched models, on the base branch."""
+
+    def __init__(self, git: Git, forge: Forge, base: str, files: tuple[str, ...], policy: Approvals | None) -> None:
+        self._forge = forge
+        self._named = dict(policy.roles) if policy else {}
+        self._named["owners"] = _owners(git, base, files)
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def holds(self, person: str, role: str) -> bool:
+        """Whether somebody holds a role; a writer is whoever may push to the repository."""
+        if (person, role) not in self._known:
+            self._known[person, role] = self._look(person, role)
+        return self._known[person, role]
+
+    def _look(self, person: str, role: str) -> bool:
+        if role == "writers":
+            return self._forge.permission(person) in ("write", "admin")
+        members = self._named.get(role)
+        if members is None:
+            raise ModelyardError(
+                f"policies/approvals.yaml asks for the role {role!r}, which it does not declare.",
+                "Declare it under roles.",
+            )
+        plain = {member.removeprefix("@").lower() for member in members if "/" not in member}
+        if person.removeprefix("@").lower() in plain:
+            return True
+        return any(self._forge.is_member(person, member) for member in members if "/" in member)
+
+
+def _owners(git: Git, base: str, files: tuple[str, ...]) -> list[str]:
+    names = {part.split("/")[1] for part in files if part.startswith("models/") and part.count("/") > 1}
+    names |= {part.rpartition("/")[2].removesuffix(".yaml") for part in files if part.startswith("deployments/")}
+    owners: list[str] = []
+    for name in sorted(names):
+        content = git.file_at(base, model_file(name))
+        if content is not None:
+            try:
+                owners += parse(Model, content, model_file(name)).owners
+            except ManifestErrors:
+                continue
+    return owners
+
+
+def _requesters(git: Git, revision: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    found = []
+    for path in files:
+        content = git.file_at(revision, path) if path.startswith("waivers/") else None
+        if content is not None:
+            try:
+                found.append(parse(Waiver, content, path).requested_by)
+            except ManifestErrors:
+                continue
+    return tuple(found)

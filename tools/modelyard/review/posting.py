@@ -1,0 +1,147 @@
+"""Puts reports on a pull request: one comment a model, and the verdict as a commit status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from modelyard.errors import ModelyardError
+from modelyard.evidence.bundle import Bundle, read_bundle
+from modelyard.evidence.statement import read_statement
+from modelyard.evidence.training import Training
+from modelyard.forges.ci import CI
+from modelyard.forges.interface import PullForge, State
+from modelyard.forges.reported import verdict_status
+from modelyard.gate.verdict import SEVERITY, Outcome
+from modelyard.git import Git
+from modelyard.manifests.loading import parse
+from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.repository import model_file
+from modelyard.manifests.schema import Model
+from modelyard.proposal.affected import affected_models
+from modelyard.proposal.judging import report_on
+from modelyard.proposal.rules import rules_of_base
+from modelyard.report.markdown import LIMIT, joint_digest, marker, render_comment
+from modelyard.report.safe import text
+from modelyard.review.cml import stick, without_watermark
+from modelyard.review.subject import Subject
+
+_STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
+                                 "error": "error"}  # fmt: skip
+_MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
+_RESERVE = 5_000
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What now stands on the pull request."""
+
+    pull: int
+    head: str
+    outcomes: dict[str, Outcome]
+    report: str
+    """sha256 of the report, of all models' reports together when there are several."""
+
+
+class Poster:
+    """Reports on one pull request. Judges by the rules of ``base``; reads the proposal's files as data only."""
+
+    def __init__(
+        self, forge: PullForge, git: Git, ci: CI, root: Path, base: str, today: date, say: Callable[[str], None]
+    ) -> None:
+        self._forge, self._git, self._ci, self._root = forge, git, ci, root
+        self._base, self._today, self._say = base, today, say
+
+    def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
+        """Comments, then the status. Which models are due follows from the diff, never from what was handed over."""
+        due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
+        notes = self._notes(subject, refused)
+        outcomes: dict[str, Outcome] = {}
+        digests = []
+        number = subject.pull.number
+        comments = self._forge.comments(number)
+        for model in due:
+            earlier = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
+            outcome, body, digest = self._report(
+                subject, model, evidence.get(model, {}), without_watermark(earlier), notes
+            )
+            stick(self._forge, self._ci, self._root, number, marker(model), f"modelyard-{model}", body, self._say)
+            outcomes[model] = outcome
+            digests.append(digest)
+            self._say(f"{model}: {outcome}, report sha256 {digest[:12]}")
+        for comment in comments:
+            found = _MARKER.search(comment.body) if comment.ours else None
+            if found and found[1] not in due:
+                body = f"## ⚪ This pull request does not touch {text(found[1])} any more\n\n{marker(found[1])}\n"
+                stick(
+                    self._forge,
+                    self._ci,
+                    self._root,
+                    number,
+                    marker(found[1]),
+                    f"modelyard-{found[1]}",
+                    body,
+                    self._say,
+                )
+        report = joint_digest(digests)
+        self._status(subject, outcomes, report)
+        return Posted(number, subject.head, outcomes, report)
+
+    def _report(
+        self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
+    ) -> tuple[Outcome, str, str]:
+        bundle = _bundle(model, documents)
+        try:
+            rules = rules_of_base(self._git, self._base, subject.head, model)
+            content = self._git.file_at(subject.head, model_file(model)) or b""
+            owners = tuple(parse(Model, content, model_file(model)).owners)
+        except ManifestErrors as errors:
+            said = f"{text(errors.problem)} {text(errors.remedy)}"
+            body = f"## 💥 {model} could not be judged\n\n{said}\n\n{marker(model)}\n"
+            return "error", body, joint_digest([body, ""])
+        report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
+        limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
+        rendered = render_comment(report, earlier, limit, subject.run, notes)
+        return report.verdict.outcome, rendered.body, rendered.digest
+
+    def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
+        files = self._forge.changed_files(subject.pull.number)
+        notes = [f"Not read, because it is not what evidence looks like: {'; '.join(refused[:5])}."] if refused else []
+        if not subject.succeeded:
+            notes.append("The run that measures this did not end well; what it did not hand over counts as missing.")
+        touched = [path for path in files if path.startswith((".github/", ".gitlab", "Jenkinsfile"))]
+        if touched:
+            notes.append(f"This pull request changes how it is measured: {', '.join(touched[:5])}.")
+        if subject.pull.from_fork:
+            notes.append(
+                "Measured in a fork's own run, without this repository's secrets. It is measured again on main, and"
+                " only that is registered."
+            )
+        return notes
+
+    def _status(self, subject: Subject, outcomes: dict[str, Outcome], report: str) -> None:
+        worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
+        if outcomes:
+            said = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
+        elif subject.succeeded:
+            said = "no model is touched"
+        else:
+            worst, said = "error", "the run that checks this failed"
+        for commit in dict.fromkeys((subject.measured, subject.head)):
+            self._forge.set_status(commit, verdict_status(_STATES[worst], said, report, subject.run))
+
+
+def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
+    """The artifact is the one the training evidence is about; the other documents must be about the same bytes."""
+    artifact = ""
+    if "training" in documents:
+        try:
+            artifact = read_statement(documents["training"], "training", Training).artifact
+        except ModelyardError:
+            artifact = ""
+    if not re.fullmatch(r"[0-9a-f]{64}", artifact):
+        return Bundle(model, "", faults=dict.fromkeys(("training", "evaluation", "drift", "artifact"), "there is none"))
+    return read_bundle(model, artifact, documents)

@@ -1,0 +1,113 @@
+"""The pull requests the bot opens: what they change, and a body that says what happens if nobody acts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.forges.interface import Draft, Pull, PullForge
+from modelyard.git import Git
+from modelyard.manifests.loading import parse
+from modelyard.manifests.repository import deployment_file
+from modelyard.manifests.schema import Deployment, Waiver
+from modelyard.report.safe import table, text
+from modelyard.review.pushing import push_commit, remote_head
+
+_VERSION_LINE = re.compile(rb"^version:[^\n#]*?(?=\s*(?:#[^\n]*)?$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A pull request the bot wants: files on a branch, title and body."""
+
+    branch: str
+    title: str
+    body: str
+    files: dict[str, bytes]
+
+
+def deployment_change(
+    git: Git, base: str, model: str, environment: str, version: str, who: str, why: str, verb: str
+) -> Proposed:
+    """Moves a model's desired version in an environment. Refused when main says so already."""
+    file = deployment_file(environment, model)
+    content = git.file_at(base, file)
+    if content is None:
+        before, after = "nothing", f"model: {model}\nversion: {version}\n".encode()
+    else:
+        before = parse(Deployment, content, file).version
+        after = _VERSION_LINE.sub(f"version: {version}".encode(), content, count=1)
+    if before == version:
+        raise Refused(f"main already says {version} for {model} in {environment}.", "There is nothing to change.")
+    if parse(Deployment, after, file).version != version:
+        raise ModelyardError(f"{file} could not be edited.", "Edit its version by hand.")
+    verbs = {"promote": "Promote", "rollback": "Roll back"}
+    title = f"{verbs[verb]} {model} to {version} in {environment}"
+    rows = [["model", text(model)], ["environment", text(environment)], ["now", text(before)], ["then", text(version)]]
+    body = _body(
+        f"{text(verbs[verb])} {text(model)} in {text(environment)}: {text(before)} → **{text(version)}**",
+        f"Asked for by {text(who)}. {text(why)}",
+        table(["", ""], rows),
+        "Merging deploys it.",
+        f"{text(environment)} keeps {text(before)}; this pull request stays open. Close it and it is not opened again"
+        " unless somebody asks.",
+    )
+    return Proposed(f"modelyard/{verb}/{environment}/{model}", title, body, {file: after})
+
+
+def waiver_change(waiver: Waiver, why: str) -> Proposed:
+    """Adds a waiver file. Who asked for it can not approve it."""
+    import json
+
+    lines = [f"{key}: {json.dumps(getattr(waiver, key), ensure_ascii=False)}"
+             for key in ("model", "check", "artifact", "reason", "requested_by", "expires")]  # fmt: skip
+    file = f"waivers/{waiver.model}-{waiver.check}-{waiver.artifact[:8]}.yaml"
+    body = _body(
+        f"Waive {text(waiver.check)} for {text(waiver.model)} until {text(waiver.expires)}",
+        f"Asked for by {text(waiver.requested_by)}, who can not approve it. {text(why)}",
+        table(["", ""], [["artifact", f"`{waiver.artifact[:16]}`"], ["reason", text(waiver.reason)]]),
+        "Merging lets this one artifact pass this one check until that day. Other bytes are not waived.",
+        "The check keeps failing. Close this pull request to refuse the waiver.",
+    )
+    branch = f"modelyard/waive/{waiver.model}/{waiver.check}"
+    title = f"Waive {waiver.check} for {waiver.model} until {waiver.expires}"
+    return Proposed(branch, title, body, {file: "\n".join([*lines, ""]).encode()})
+
+
+def open_proposed(
+    git: Git, forge: PullForge, base_branch: str, base: str, proposed: Proposed
+) -> tuple[Pull, bool, str]:
+    """Pushes the branch and opens or refreshes its one pull request; the pull, whether it is new, its head.
+
+    A branch that holds the same files on the same base is left as it is, so that a second run changes nothing.
+    """
+    before = remote_head(git, proposed.branch)
+    head = before
+    if not unchanged(git, before, base, proposed):
+        head = git.commit_on(base, proposed.files, proposed.title)
+        if not push_commit(git, head, proposed.branch, before):
+            raise UsageError(f"{proposed.branch} was pushed by somebody else meanwhile.", "Run it again.")
+    pull, new = forge.open_or_refresh(Draft(proposed.branch, base_branch, proposed.title, proposed.body))
+    return pull, new, head
+
+
+def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
+    """Whether a branch at ``head`` ('' for none) holds this very proposal and nothing else."""
+    if not head:
+        return False
+    if not git.succeeds("cat-file", "-e", f"{head}^{{commit}}"):
+        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", git.remote() or "origin", head)
+    if set(git.changed_files(base, head)) != set(proposed.files):
+        return False
+    return all(git.file_at(head, path) == content for path, content in proposed.files.items())
+
+
+def _body(headline: str, why: str, facts: list[str], then: str, otherwise: str) -> str:
+    lines = [
+        f"## {headline}", "", why, "", *facts, "",
+        f"**If it is merged:** {then}", "",
+        f"**If nobody acts:** {otherwise}", "",
+        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+    ]  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""Which pull request, and which of its commits, a workflow run was about. Never taken from what the run produced."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.errors import ModelyardError
+from modelyard.forges.interface import Pull, PullForge
+from modelyard.git import Git
+from modelyard.manifests.loading import parse
+from modelyard.manifests.names import is_name
+from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.repository import model_file
+from modelyard.manifests.schema import Model
+from modelyard.proposal.training import GENERATED
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """The run that ended, as the forge's own event describes it."""
+
+    head: str
+    branch: str
+    owner: str
+    """Of the repository the branch is in."""
+    succeeded: bool
+    url: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be reported on."""
+
+    pull: Pull
+    measured: str
+    """The commit the workflow ran on."""
+    head: str
+    """The commit that carries the lock: ``measured``, or the one ``publish`` put on top of it."""
+    run: str = ""
+    succeeded: bool = True
+
+
+def read_run(event: dict[str, Any]) -> RunEvent:
+    """The ``workflow_run`` of an event; ModelyardError when it is none."""
+    run = event.get("workflow_run")
+    try:
+        assert isinstance(run, dict)  # noqa: S101  a mapping or the except below
+        found = RunEvent(
+            str(run["head_sha"]),
+            str(run["head_branch"]),
+            str(run["head_repository"]["owner"]["login"]),
+            run.get("conclusion") == "success",
+            str(run.get("html_url", "")),
+        )
+    except (AssertionError, KeyError, TypeError) as error:
+        raise ModelyardError("The event is no workflow_run.", "Call this from report.yml, or give --pull.") from error
+    if not _SHA.fullmatch(found.head):
+        raise ModelyardError("The event names no commit.", "Run the workflow again.")
+    return found
+
+
+def subject_of_run(forge: PullForge, git: Git, event: dict[str, Any]) -> Subject | None:
+    """The open pull request of the run; None when it is closed, or when its head has moved on to other work."""
+    run = read_run(event)
+    for pull in forge.open_pulls(run.branch, run.owner):
+        fetch_head(git, pull)
+        if pull.head == run.head or carries_only_generated(git, run.head, pull.head):
+            return Subject(pull, run.head, pull.head, run.url, run.succeeded)
+    return None
+
+
+def subject_of_pull(forge: PullForge, git: Git, number: int, run: str = "") -> Subject:
+    """A pull request by its number, as CI systems without ``workflow_run`` name it."""
+    pull = forge.pull(number)
+    fetch_head(git, pull)
+    return Subject(pull, pull.head, pull.head, run)
+
+
+def fetch_head(git: Git, pull: Pull) -> None:
+    """Brings the objects of a pull request's head, to read them as data; nothing is checked out."""
+    if git.succeeds("cat-file", "-e", f"{pull.head}^{{commit}}"):
+        return
+    remote = git.remote()
+    if not _SHA.fullmatch(pull.head) or remote is None:
+        raise ModelyardError(f"The head of pull request {pull.number} cannot be fetched.", "Add the remote origin.")
+    git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, pull.head)
+
+
+def carries_only_generated(git: Git, measured: str, head: str) -> bool:
+    """Whether ``head`` is ``measured`` plus one commit of nothing but locks, metrics and profiles."""
+    if not git.succeeds("cat-file", "-e", f"{measured}^{{commit}}"):
+        return False
+    commit = git.commit_info(head)
+    return commit.parents == (measured,) and all(is_generated(git, head, path) for path in git.files_of(commit))
+
+
+def is_generated(git: Git, revision: str, path: str) -> bool:
+    """Whether retraining writes a path, by the model.yaml of a revision."""
+    parts = path.split("/", 2)
+    if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
+        return False
+    return parts[2] in GENERATED or parts[2] == profile_of(git, revision, parts[1])
+
+
+def profile_of(git: Git, revision: str, model: str) -> str | None:
+    """Where a model keeps its profile at a revision, below its folder; None when its manifest cannot be read."""
+    content = git.file_at(revision, model_file(model))
+    try:
+        return parse(Model, content, model_file(model)).files.profile if content is not None else None
+    except ManifestErrors:
+        return None
