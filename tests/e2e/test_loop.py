@@ -16,6 +16,7 @@ from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
 PARAMS = f"models/{MODEL}/params.yaml"
+APPROVED = "Approved-by: Grace Reviewer <grace@example.org>"
 ARTIFACT = f"models/{MODEL}/model.txt"
 
 
@@ -46,7 +47,7 @@ def test_a_version_says_what_it_is_and_tools_of_the_field_agree(champion: Path, 
     record = json.loads(git(champion, "tag", "-l", "--format=%(contents:body)", f"{MODEL}@v1.0.0"))
     artifact = (champion / ARTIFACT).read_bytes()
     assert record["artifact"] == hashlib.sha256(artifact).hexdigest()
-    assert record["verdict"] == "pass" and set(record["evidence"]) == {"training", "evaluation", "drift"}
+    assert record["verdict"] == "pass" and set(record["evidence"]) == {"training", "evaluation", "drift", "artifact"}
     assert record["data"].keys() == {"data/flights", "data/weather", "data/planes.parquet"}
     shown = subprocess.run(
         [str(Path(sys.executable).with_name("gto")), "show", "--json"],
@@ -91,14 +92,20 @@ def test_a_better_proposal_is_registered_deployed_and_rolled_back(
     lines = json.loads(tool(champion, "status", "--json").stdout)
     production = next(line for line in lines if line["environment"] == "production")
     assert (production["desired"], production["live"], production["sync"]) == ("v1.1.0", "v1.0.0", "out of sync")
+    refused = tool(champion, "deploy", expect=1)
+    assert "merged without the approvals it needs" in refused.stderr, "the author's own word does not count"
+    assert f"refused/production/{MODEL}/" in git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence")
+    git(champion, "commit", "--quiet", "--amend", "-m", f"Promote v1.1.0\n\n{APPROVED}")
     tool(champion, "deploy")
     tags = git(champion, "tag")
     tool(champion, "deploy")
     assert git(champion, "tag") == tags, "deploying again changes nothing"
     production = json.loads(tool(champion, "status", MODEL, "--env", "production", "--json").stdout)[0]
     assert (production["live"], production["sync"], production["why"]) == ("v1.1.0", "in sync", "Promote v1.1.0")
-    assert production["approved_by"] == [], "the author's own word does not count"
+    assert production["approved_by"] == ["Grace Reviewer"]
     git(champion, "revert", "--no-edit", "HEAD")
+    assert "without the approvals" in tool(champion, "deploy", "--env", "production", expect=1).stderr
+    git(champion, "commit", "--quiet", "--amend", "-m", f"Back to v1.0.0\n\n{APPROVED}")
     actions = json.loads(tool(champion, "deploy", "--env", "production", "--json").stdout)[0]["actions"]
     assert actions == [{"do": "switch", "version": "v1.0.0"}], "the way back is a switch"
     assert json.loads(tool(champion, "status", "--env", "production", "--json").stdout)[0]["live"] == "v1.0.0"
@@ -198,7 +205,7 @@ def test_a_champion_that_moved_asks_for_a_new_comparison(champion: Path, propose
     propose(champion)
     tool(champion, "register", MODEL)
     edit(champion, f"deployments/production/{MODEL}.yaml", "v1.0.0", "v1.1.0")
-    commit_all(champion, "Promote v1.1.0")
+    commit_all(champion, f"Promote v1.1.0\n\n{APPROVED}")
     tool(champion, "deploy")
     git(champion, "switch", "--quiet", "slow")
     tool(champion, "retrain", MODEL)

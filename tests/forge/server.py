@@ -39,7 +39,6 @@ class Request:
     query: dict[str, str]
     body: dict[str, Any]
     user: str
-    write: bool
     url: str
     """The server's root."""
 
@@ -148,7 +147,7 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
             if token is None:
                 raise Refusal(401, "Bad credentials")
             value = json.loads(body) if body else {}
-            request = Request(self.command, path, query, value, token.user, token.write, server.url)
+            request = Request(self.command, path, query, value, token.user, server.url)
             routes: Callable[[Store, Request], Answer]
             if path.startswith("/api/v3/"):
                 routes, request.path = github.answer, path.removeprefix("/api/v3")
@@ -156,7 +155,8 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
                 routes, request.path = gitlab.answer, path.removeprefix("/api/v4")
             else:
                 raise Refusal(404, "Not Found")
-            if self.command != "GET" and not token.write:
+            needed = _needed(self.command, request.path)
+            if needed and not any(token.may(what, level) for what, level in needed):
                 raise Refusal(403, "Resource not accessible by integration")
             with store.lock:
                 code, answer = routes(store, request)
@@ -182,7 +182,7 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 return
             own = token is not None and name.split("/")[0] == token.user
-            allowed = token is not None and token.write and (
+            allowed = token is not None and token.may("contents", "write") and (
                 own or store.users[token.user].permission in ("write", "admin")
             )  # fmt: skip
             if pushing and not allowed:
@@ -230,6 +230,24 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(content)
 
     return Handler
+
+
+# Which of a workflow's permissions a call takes (docs.github.com/rest/authentication/permissions-required-for-github-apps).
+_PERMISSIONS: list[tuple[str, tuple[str, ...]]] = [
+    (r"/issues/(comments/\d+|\d+/comments|comments/\d+/reactions|\d+)", ("issues", "pull-requests")),
+    (r"/pulls|/commits/[^/]+/pulls", ("pull-requests",)),
+    (r"/statuses", ("statuses",)),
+    (r"/actions/", ("actions",)),
+    (r"/commits/", ("contents",)),
+]
+
+
+def _needed(method: str, path: str) -> list[tuple[str, str]]:
+    level = "read" if method in ("GET", "HEAD") else "write"
+    for pattern, permissions in _PERMISSIONS:
+        if re.search(pattern, path):
+            return [(permission, level) for permission in permissions]
+    return []
 
 
 def _page(values: list[Any], query: dict[str, str], url: str) -> tuple[list[Any], dict[str, str]]:

@@ -36,8 +36,11 @@ class User:
 @dataclass
 class Token:
     user: str
-    write: bool = True
-    """False: a token as a fork's workflow gets it."""
+    permissions: dict[str, str] | None = None
+    """What a workflow's ``permissions`` granted, such as {"contents": "read"}; None: all that the user may do."""
+
+    def may(self, what: str, level: str) -> bool:
+        return self.permissions is None or self.permissions.get(what) in (level, "write")
 
 
 @dataclass
@@ -109,10 +112,18 @@ class Store:
         self.reviews: dict[int, list[Review]] = {}
         self.statuses: dict[str, list[Status]] = {}
         self.protection: dict[str, Protection] = {}
+        self.last_seen: dict[int, str] = {}
+        """The head a pull request's newest run was started on."""
         self.dispatched: list[tuple[str, str, dict[str, str]]] = []
         self._next = 0
-        self.git(None, "init", "--quiet", "--bare", "--initial-branch=main", str(self.path(name)))
-        self._allow(name)
+        if not self.path(name).exists():
+            self.git(None, "init", "--quiet", "--bare", "--initial-branch=main", str(self.path(name)))
+            self._allow(name)
+
+    @classmethod
+    def reopened(cls, folder: Path) -> Store:
+        """Over repositories that are there; what people said before is forgotten."""
+        return cls(folder)
 
     def user(self, login: str, permission: Literal["none", "read", "write", "admin"], token: str = "") -> None:
         self.users[login] = User(login, permission)

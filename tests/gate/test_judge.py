@@ -19,7 +19,7 @@ from modelyard.manifests.schema import Policy, Waiver
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation, MetricResult
 from modelyard.measure.intervals import Interval
-from support.evidence import ARTIFACT, DRIFT, EVALUATION, TRAINING, bundle, metric
+from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
 from support.yard import POLICIES
 
 TODAY = date(2026, 5, 3)
@@ -134,16 +134,17 @@ def documents() -> dict[str, bytes]:
         "training": write_statement("training", "churn", ARTIFACT, TRAINING),
         "evaluation": write_statement("evaluation", "churn", ARTIFACT, EVALUATION),
         "drift": write_statement("drift", "churn", ARTIFACT, DRIFT),
+        "artifact": write_statement("artifact", "churn", ARTIFACT, SCAN),
     }
 
 
 def test_evidence_round_trips_and_is_bound_to_bytes() -> None:
     found = read_bundle("churn", ARTIFACT, documents())
-    assert (found.training, found.evaluation, found.drift) == (TRAINING, EVALUATION, DRIFT)
-    assert not found.faults and len(found.digests) == 3
+    assert (found.training, found.evaluation, found.drift, found.scan) == (TRAINING, EVALUATION, DRIFT, SCAN)
+    assert not found.faults and len(found.digests) == 4
     for model, artifact in (("churn", "b" * 64), ("other", ARTIFACT)):
         strange = read_bundle(model, artifact, documents())
-        assert strange.evaluation is None and set(strange.faults) == {"training", "evaluation", "drift"}
+        assert strange.evaluation is None and set(strange.faults) == {"training", "evaluation", "drift", "artifact"}
 
 
 @pytest.mark.parametrize(

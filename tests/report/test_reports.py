@@ -18,7 +18,7 @@ from modelyard.manifests.schema import Policy
 from modelyard.measure.evaluation import SliceResult
 from modelyard.report.content import Report
 from modelyard.report.html import render_html
-from modelyard.report.markdown import LIMIT, render_markdown
+from modelyard.report.markdown import LIMIT, render_comment, render_markdown
 from modelyard.report.safe import text
 from modelyard.report.terminal import render_drift, render_evaluation, render_terminal
 from support.evidence import DRIFT, EVALUATION, bundle
@@ -58,7 +58,7 @@ def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     lines = render_markdown(report(LEAKED)).splitlines()
     assert lines[0] == "## ⛔ Do not merge churn: 1 of 12 checks failed"
     assert "no-leak cannot be waived" in lines[2]
-    rows = [line for line in lines if line.startswith("| ✅") or line.startswith("| ❌")]
+    rows = [line for line in lines if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
     assert "no-leak" in rows[0]
 
 
@@ -79,9 +79,14 @@ def test_hostile_level_names_reach_neither_form() -> None:
 
 
 def test_a_huge_report_is_cut_by_section_and_says_so() -> None:
-    column = replace(DRIFT.columns[0], name="column" * 300)
-    rendered = render_markdown(report(bundle(drift=replace(DRIFT, columns=(column,) * 400))))
-    assert len(rendered) < LIMIT + 2000 and "Left out" in rendered
+    column = replace(DRIFT.columns[0], name="column " * 300, reason="why " * 300)
+    part = replace(EVALUATION.metrics[0], name="metric " * 300)
+    found = bundle(
+        drift=replace(DRIFT, columns=(column,) * 400), evaluation=replace(EVALUATION, metrics=(part,) * 400)
+    )
+    rendered = render_markdown(report(found))
+    assert len(rendered) < LIMIT and "Left out" in rendered.splitlines()[2]
+    assert 100_000 > len(render_comment(report(found), limit=900_000).body) > LIMIT, "GitLab takes more"
     assert rendered.count("```") % 2 == 0 and rendered.count("<details>") == rendered.count("</details>")
 
 

@@ -50,3 +50,5 @@ class Workspace:
         """Removes what an earlier candidate left, so that nothing old is mistaken for new."""
         for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS, *(f"generated/{name}" for name in GENERATED)]:
             (self.folder / name).unlink(missing_ok=True)
+        if (self.folder / "generated").is_dir():
+            (self.folder / "generated").rmdir()

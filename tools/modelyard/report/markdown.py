@@ -27,6 +27,8 @@ LIMIT = 60_000
 """Characters; GitHub takes 65,536."""
 RUNS = 5
 _ARTIFACT = re.compile(r"^<sub>commit [0-9a-f]{12} · artifact sha256 ([0-9a-f]{64})\b", re.MULTILINE)
+_URL = r"https://[\w./:@%~-]+"
+_LINK = re.compile(rf'<a href="({_URL})">full report</a>')
 _RUNS = re.compile(r"<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->")
 
 
@@ -90,7 +92,11 @@ def render_comment(
         head[2:2] = [f"> Left out, because a comment has a limit: {', '.join(left_out)}. The HTML report has all.", ""]
     body = "\n".join([*head, *(f"{body}\n" for _, body in kept)])
     digest = hashlib.sha256(body.encode()).hexdigest()
-    runs = _runs(earlier, Run(report.commit, report.verdict.outcome, digest))
+    now = Run(report.commit, report.verdict.outcome, digest)
+    runs = _runs(earlier, now)
+    if _kept(earlier)[:1] == [now]:  # nothing is new: the link stays that of the run that said it first
+        found = _LINK.search(earlier)
+        url = found[1] if found else ""
     return Rendered(body + "\n".join(_foot(report, digest, runs, url)) + "\n", digest)
 
 
@@ -120,7 +126,7 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str) -> list[
         f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
     ]
     lines += [*fold("Commands, as a comment of their own", [f"- {order}" for order in orders]), ""]
-    more = f' · <a href="{url}">full report</a>' if re.fullmatch(r"https://[\w./:@%~-]+", url) else ""
+    more = f' · <a href="{url}">full report</a>' if re.fullmatch(_URL, url) else ""
     lines += [
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
         f"report sha256 {digest}</sub>",
@@ -133,12 +139,13 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str) -> list[
 
 def _runs(earlier: str, now: Run) -> tuple[Run, ...]:
     """This run and those before it, newest first. What a comment says of them is checked before it is repeated."""
+    return (now, *[run for run in _kept(earlier) if run != now][:RUNS])
+
+
+def _kept(earlier: str) -> list[Run]:
     found = _RUNS.search(earlier)
-    known: list[Run] = []
-    if found:
-        try:
-            known = msgspec.json.decode(found[1], type=list[Run])
-        except msgspec.MsgspecError:
-            known = []
-    sound = [r for r in known if re.fullmatch(r"[0-9a-f]{40}", r.commit) and re.fullmatch(r"[0-9a-f]{64}", r.digest)]
-    return (now, *[run for run in sound if run != now][:RUNS])
+    try:
+        known = msgspec.json.decode(found[1], type=list[Run]) if found else []
+    except msgspec.MsgspecError:
+        return []
+    return [r for r in known if re.fullmatch(r"[0-9a-f]{40}", r.commit) and re.fullmatch(r"[0-9a-f]{64}", r.digest)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from modelyard.evidence.changes import Difference, flat
+from modelyard.gate.verdict import CheckResult
 from modelyard.report.content import (
     SYMBOLS,
     Report,
@@ -31,12 +34,24 @@ def checks_section(report: Report) -> list[str]:
         for check in report.checks[:_ROWS]
     ]
     lines = table(["check", "champion", "candidate", "difference [95 %]", "rule", "outcome"], rows)
-    said = [c for c in report.checks if c.outcome != "pass"]
-    lines += [""] + [f"- {SYMBOLS[c.outcome]} **{text(c.id)}**: {text(c.sentence)} *{text(c.why)}*"
-                     + (f" Waived by {text(c.waiver)}." if c.waiver else "") for c in said[:_ROWS]]  # fmt: skip
+    lines += ["", *_sentences([check for check in report.checks if check.outcome != "pass"][:_ROWS])]
     more = len(report.checks) - _ROWS
     if more > 0:
         lines += ["", f"{more} more {'check is' if more == 1 else 'checks are'} in the HTML report."]
+    return lines
+
+
+def _sentences(checks: Sequence[CheckResult]) -> list[str]:
+    """What each check found and why the rule is there; checks that lack the same evidence share a line."""
+    found: dict[tuple[str, str], list[CheckResult]] = {}
+    for check in checks:
+        found.setdefault((check.outcome, check.sentence), []).append(check)
+    lines = []
+    for (_, sentence), same in found.items():
+        names = ", ".join(f"**{text(check.id)}**" for check in same)
+        why = f" *{text(same[0].why)}*" if len(same) == 1 else ""
+        waived = f" Waived by {text(same[0].waiver)}." if same[0].waiver else ""
+        lines.append(f"- {SYMBOLS[same[0].outcome]} {names}: {text(sentence)}{why}{waived}")
     return lines
 
 
@@ -131,7 +146,7 @@ def lineage_section(report: Report) -> list[str]:
     lines = ["```mermaid", "flowchart LR"]
     for i, entry in enumerate(training.inputs[:_FILES]):
         lines.append(f'  d{i}["{node(entry.path)}<br/>md5 {node(entry.md5[:10])}"] --> p')
-    lines.append(f'  p["pipeline at {node(training.commit[:10])}"] --> m["{node(report.bundle.model)}<br/>'
+    lines.append(f'  p["pipeline at {node(report.commit[:10])}"] --> m["{node(report.bundle.model)}<br/>'
                  f'sha256 {node(report.bundle.artifact[:10])}"]')  # fmt: skip
     params = [f"{text(key, 80)} {text(value, 80)}" for key, value in flat(training.params).items()]
     lines += ["```", "", "Parameters: " + ", ".join(params[:60])]

@@ -6,7 +6,7 @@ from modelyard.errors import ModelyardError
 from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Approval, Proposal, judge_approvals
-from modelyard.git import Git
+from modelyard.git import EMPTY_TREE, Git
 from modelyard.manifests.loading import parse
 from modelyard.manifests.problems import ManifestErrors
 from modelyard.manifests.repository import model_file
@@ -18,9 +18,9 @@ _DESCRIPTION = 140
 
 
 def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
-    """Whether what was merged had been approved: by the rules of the commit it was merged into."""
+    """Whether what was merged had been approved: by the rules of the commit it was merged into; the first had none."""
     parents = git.commit_info(change.commit).parents
-    base = parents[0] if parents else change.commit
+    base = parents[0] if parents else EMPTY_TREE
     proposal = Proposal(
         change.author, change.files, change.head, change.report, _requesters(git, change.commit, change.files)
     )

@@ -55,7 +55,7 @@ class Layout(Struct, frozen=True):
     @classmethod
     def of(cls, root: Path, environment: str, folder: str = "") -> Layout:
         """The layout of an environment in a model repository, or in the folder that its manifest names."""
-        return cls(root / folder if folder else root / ".modelyard" / "local" / environment)
+        return cls(root / Path(folder).expanduser() if folder else root / ".modelyard" / "local" / environment)
 
     @property
     def log(self) -> Path:

@@ -1,0 +1,123 @@
+"""A hosted repository: the tests' forge, Actions through act, and people who push, review and merge."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from actions.runner import BOT, Actions, Run
+from actions.tiny import build
+from forge.server import ForgeServer, running
+from forge.store import Pull, Store
+from support.yard import commit_all, git
+
+OUTSIDER = "mallory"
+
+
+class Hosted:
+    """One repository on the forge."""
+
+    def __init__(self, server: ForgeServer, actions: Actions, folder: Path) -> None:
+        self.server, self.store, self.actions, self.folder = server, server.store, actions, folder
+        self.clone = folder / "clone"
+        git(folder, "clone", "--quiet", str(self.store.path(self.store.name)), "clone")
+
+    def push(self, branch: str, edits: dict[str, tuple[str, str]], message: str, start: str = "origin/main") -> str:
+        """Commits edits (file → text before, text after; a new file for before '') on a branch, and pushes it."""
+        git(self.clone, "fetch", "--quiet", "--prune", "origin")
+        git(self.clone, "switch", "--quiet", "--force-create", branch, start)
+        for file, (before, after) in edits.items():
+            path = self.clone / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_text() if before else ""
+            assert before in text, f"{file} holds no {before!r}"
+            path.write_text(text.replace(before, after, 1) if before else after)
+        head = commit_all(self.clone, message)
+        git(self.clone, "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        return head
+
+    def propose(self, branch: str, edits: dict[str, tuple[str, str]], message: str, user: str = "ada") -> Pull:
+        """A pull request, measured and reported on."""
+        self.push(branch, edits, message)
+        pull = self.store.open(user, branch, "main", message, "")
+        self.actions.pull_request(pull)
+        return pull
+
+    def push_again(self, pull: Pull, edits: dict[str, tuple[str, str]], message: str) -> None:
+        """One more commit on a pull request's branch, measured and reported on."""
+        git(self.clone, "fetch", "--quiet", "origin")
+        self.push(pull.branch, edits, message, f"origin/{pull.branch}")
+        self.actions.pull_request(pull, "synchronize")
+
+    def approve(self, pull: Pull, user: str = "grace") -> None:
+        """A review, and the workflows it starts."""
+        self.store.review(pull.number, user, "APPROVE")
+        self.actions.review(pull)
+
+    def merge(self, pull: Pull, user: str = "grace") -> list[Run]:
+        """Merges on the forge, and deploys."""
+        self.store.merge(pull.number, user)
+        return self.actions.push()
+
+    def report(self, pull: Pull, model: str = "churn") -> str:
+        """The one comment of ours about a model."""
+        found = [c.body for c in self.store.comments_of(pull.number) if f"modelyard:report {model} " in c.body]
+        assert len(found) == 1, f"{len(found)} comments about {model}"
+        return found[0]
+
+    def status(self, pull: Pull, context: str = "modelyard/verdict") -> str:
+        """The state of the newest status on the head."""
+        states = [s for s in self.store.statuses.get(self.store.head(pull), []) if s.context == context]
+        return states[-1].state if states else "none"
+
+    def served(self, environment: str = "staging") -> dict[str, str]:
+        """Model → version that the local target serves."""
+        file = self.actions.home / "served" / environment / "state.json"
+        state = json.loads(file.read_text()) if file.exists() else {"models": {}}
+        return {name: model["serving"] for name, model in state["models"].items() if model["serving"]}
+
+    def tags(self) -> set[str]:
+        """Of the forge's repository."""
+        return set(self.store.git(self.store.name, "tag", "--list").split())
+
+
+def _protected(store: Store) -> None:
+    for login, permission in (("ada", "write"), ("grace", "write"), (BOT, "write"), (OUTSIDER, "read")):
+        store.user(login, permission)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def hosted_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A forge's folder whose repository has two registered models in staging. Read only; shared by all workers."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if shared.name.startswith("popen-") else shared
+    folder = shared / "hosted"
+    with (shared / "hosted.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            folder.mkdir(exist_ok=True)
+            (folder / "forge").mkdir()
+            work = build(folder)
+            store = Store(folder / "forge")
+            _protected(store)
+            git(work, "push", "--quiet", str(store.path(store.name)), "main")
+            with running(store, folder) as server:
+                for run in Actions(server, folder).push():
+                    run.must()
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture
+def hosted(hosted_template: Path, tmp_path: Path) -> Iterator[Hosted]:
+    """A copy of that forge, to be changed. Data and models stay where they are: their storage is content-addressed."""
+    shutil.copytree(hosted_template / "forge", tmp_path / "forge", symlinks=True)
+    shutil.copytree(hosted_template / "home" / "served", tmp_path / "home" / "served")
+    store = Store.reopened(tmp_path / "forge")
+    _protected(store)
+    with running(store, tmp_path) as server:
+        yield Hosted(server, Actions(server, tmp_path), tmp_path)

@@ -1,0 +1,218 @@
+"""The pull-request loop through the workflow files as rendered: act runs them, a git-backed forge answers them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from actions.runner import BOT, SECRETS
+from actions.tiny import data, dvc
+from e2e.conftest import OUTSIDER, Hosted
+from support.yard import commit_all, git
+
+PARAMS = "models/churn/params.yaml"
+BETTER = {PARAMS: ("noise: 0.8", "noise: 0.2")}
+WORSE = {PARAMS: ("noise: 0.8", "noise: 6.0")}
+
+
+def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rolled_back(hosted: Hosted) -> None:
+    assert hosted.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
+    pull = hosted.propose("better", BETTER, "Less noise")
+    report = hosted.report(pull)
+    assert report.startswith("## ✅ churn may be merged: 12 of 12 checks passed")
+    assert "| train.noise | 0.8 | 0.2 |" in report and "auc-against-champion" in report
+    head = git_head(hosted, pull)
+    assert head != hosted.store.last_seen[pull.number], "the lock was pushed to the branch"
+    assert git(hosted.store.path(hosted.store.name), "log", "-1", "--format=%an %s", head) == f"{BOT} Retrained: churn"
+    assert hosted.status(pull) == "success", "the head that carries the lock has the verdict"
+    assert hosted.status(pull, "modelyard/approval") == "pending"
+    hosted.approve(pull)
+    assert hosted.status(pull, "modelyard/approval") == "success"
+    for run in hosted.merge(pull):
+        run.must()
+    assert "churn@v1.1.0" in hosted.tags() and "fraud@v1.0.1" not in hosted.tags()
+    assert hosted.served() == {"churn": "v1.1.0", "fraud": "v1.0.0"}
+    record = json.loads(git(hosted.store.path(hosted.store.name), "tag", "-l", "--format=%(contents:body)", "churn@v1.1.0"))
+    assert (record["by"], record["approved_by"], record["pull"]) == ("@ada", ["@grace"], pull.number)
+    assert record["report"] in report, "the version knows the report its approver saw"
+    # Promotion by merge, and its revert rolls back.
+    promote = hosted.propose("promote", {"deployments/production/churn.yaml": ("", "model: churn\nversion: v1.0.0\n")}, "Promote v1.0.0")
+    assert hosted.status(promote) == "success" and not hosted.store.comments_of(promote.number)
+    hosted.approve(promote)
+    hosted.merge(promote)[0].must()
+    forward = hosted.propose("forward", {"deployments/production/churn.yaml": ("v1.0.0", "v1.1.0")}, "Promote v1.1.0")
+    hosted.approve(forward)
+    hosted.merge(forward)[0].must()
+    assert hosted.served("production") == {"churn": "v1.1.0"}
+    git(hosted.clone, "fetch", "--quiet", "origin")
+    git(hosted.clone, "switch", "--quiet", "--force-create", "revert", "origin/main")
+    git(hosted.clone, "revert", "--no-edit", "-m", "1", "HEAD")
+    git(hosted.clone, "push", "--quiet", "origin", "revert")
+    back = hosted.store.open("ada", "revert", "main", "Revert the promotion", "")
+    hosted.actions.pull_request(back)
+    hosted.approve(back)
+    hosted.merge(back)[0].must()
+    assert hosted.served("production") == {"churn": "v1.0.0"}
+
+
+def test_a_worse_model_is_refused_and_a_second_push_edits_the_one_comment(hosted: Hosted) -> None:
+    pull = hosted.propose("worse", WORSE, "More noise")
+    first = hosted.report(pull)
+    assert re.match(r"## ⛔ Do not merge churn: \d of 12 checks failed", first)
+    assert first.index("❌ fail") < first.index("✅ pass"), "failures first"
+    assert hosted.status(pull) == "failure"
+    written = hosted.store.comments[-1].updated
+    hosted.actions.pull_request(pull, "synchronize")  # the same head once more
+    assert hosted.report(pull) == first and hosted.store.comments[-1].updated == written, "nothing new, nothing written"
+    hosted.push_again(pull, {PARAMS: ("noise: 6.0", "noise: 0.2")}, "Less noise after all")
+    second = hosted.report(pull)
+    assert second.startswith("## ✅ churn may be merged")
+    assert "Earlier runs" in second and "⛔ fail" in second
+    assert hosted.status(pull) == "success"
+
+
+def test_a_fork_gets_its_report_and_no_secret(hosted: Hosted) -> None:
+    name = hosted.store.fork(OUTSIDER)
+    clone = hosted.folder / "fork"
+    git(hosted.folder, "clone", "--quiet", str(hosted.store.path(name)), "fork")
+    params = clone / PARAMS
+    params.write_text(params.read_text().replace("noise: 0.8", "noise: 0.3"))
+    spy = clone / "models/churn/src/train.py"
+    seen = hosted.folder / "environment-of-the-fork.json"
+    spy.write_text(f"import json, os, pathlib\npathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))\n" + spy.read_text())
+    head = commit_all(clone, "From outside")
+    git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    pull = hosted.store.open(OUTSIDER, f"{OUTSIDER}:main", "main", "From outside", "")
+    runs = hosted.actions.pull_request(pull)
+    assert [run.workflow for run in runs] == ["propose", "report"]
+    environment = seen.read_text()
+    tokens = [t for t, token in hosted.store.tokens.items() if token.may("contents", "write")]
+    assert not any(secret in environment for secret in [*SECRETS.values(), *tokens])
+    report = hosted.report(pull)
+    assert "may be merged" in report and "Measured in a fork's own run" in report
+    assert hosted.status(pull) == "success" and git_head(hosted, pull) == head, "nothing was pushed to the fork"
+
+
+def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:
+    both = {PARAMS: ("noise: 0.8", "noise: 0.2"), "models/fraud/params.yaml": ("noise: 0.8", "noise: 6.0")}
+    pull = hosted.propose("both", both, "Two models")
+    assert hosted.report(pull, "churn").startswith("## ✅") and hosted.report(pull, "fraud").startswith("## ⛔")
+    assert hosted.status(pull) == "failure", "one refused model refuses the pull request"
+    changed = git(hosted.store.path(hosted.store.name), "diff", "--name-only", "main", git_head(hosted, pull)).split()
+    assert {"models/churn/dvc.lock", "models/fraud/dvc.lock"} <= set(changed)
+    git(hosted.clone, "fetch", "--quiet", "origin")
+    git(hosted.clone, "switch", "--quiet", "--force-create", "both", "origin/both")
+    git(hosted.clone, "checkout", "origin/main", "--", "models/fraud")
+    commit_all(hosted.clone, "Leave fraud alone")
+    git(hosted.clone, "push", "--quiet", "origin", "both")
+    hosted.actions.pull_request(pull, "synchronize")
+    assert "does not touch fraud any more" in hosted.report(pull, "fraud")
+    assert hosted.status(pull) == "success"
+
+
+def test_a_change_of_data_alone(hosted: Hosted) -> None:
+    new = hosted.folder / "new.parquet"
+    data(new, rows=9000, seed=7)
+    git(hosted.clone, "switch", "--quiet", "--force-create", "data", "origin/main")
+    (hosted.clone / "data/churn.parquet.dvc").unlink()
+    shutil.copyfile(new, hosted.clone / "data/churn.parquet")
+    dvc(hosted.clone, "add", "data/churn.parquet")
+    dvc(hosted.clone, "push", "data/churn.parquet.dvc")
+    commit_all(hosted.clone, "Half as many rows again")
+    git(hosted.clone, "push", "--quiet", "origin", "data")
+    pull = hosted.store.open("ada", "data", "main", "More data", "")
+    hosted.actions.pull_request(pull)
+    report = hosted.report(pull)
+    assert "| data/churn.parquet | " in report and "train.noise |" not in report
+    assert "3,000 held-out rows" in report
+
+
+def test_a_policy_that_is_loosened_does_not_judge_itself(hosted: Hosted) -> None:
+    edits = WORSE | {
+        "policies/standard.yaml": ("    metric: auc\n    margin: 0.01", "    metric: auc\n    margin: 0.9"),
+        "models/churn/model.yaml": ("  slices: [region]\n", ""),
+    }
+    pull = hosted.propose("loose", edits, "Be generous")
+    report = hosted.report(pull)
+    assert report.startswith("## ⛔") and "auc-against-champion margin 0.01 → 0.9" in report
+    assert "LOOSENS the rules" in report and "slice region is no longer looked at" in report
+    assert hosted.status(pull) == "failure"
+
+
+def test_what_is_handed_over_is_hostile(hosted: Hosted) -> None:
+    pull = hosted.propose("worse", WORSE, "More noise")
+    honest = hosted.report(pull)
+    propose = next(run for run in hosted.actions.runs if run.workflow == "propose")
+    folder = hosted.actions.artifacts / str(propose.id) / "proposal-churn"
+    evil = "x|</td><script>alert(1)</script> @everyone `rm` ![](https://evil.example/a.png)\n/modelyard promote env=production"
+    evaluation = json.loads((folder / "churn/evaluation.json").read_text())
+    evaluation["predicate"]["slices"][0]["level"] = evil
+    (folder / "churn/evaluation.json").write_text(json.dumps(evaluation))
+    (folder / "churn/report.md").write_text("# ✅ merge it\n@everyone")
+    (folder / "churn/verdict.json").write_text('{"predicate": {"outcome": "pass"}}')
+    (folder / "pull-request-number").write_text("1\n")
+    (folder / "churn/generated/dvc.lock").write_text("schema: [")
+    (folder / "fraud").mkdir()
+    shutil.copyfile(folder / "churn/training.json", folder / "fraud/training.json")
+    (folder / "churn/artifact.json").unlink()
+    (folder / "churn/artifact.json").symlink_to("/etc/passwd")
+    with (folder / "churn/drift.json").open("wb") as big:
+        big.truncate(100_000_000)
+    with zipfile.ZipFile(folder / "evil.zip", "w") as archive:
+        archive.writestr("../../../../slipped.txt", "x")
+        archive.writestr("churn/../../slipped.txt", "x")
+        archive.writestr("/slipped.txt", "x")
+    runs = hosted.actions.workflow_run(propose, pull, hosted.store.last_seen[pull.number])
+    assert [run.conclusion for run in runs] == ["success"]
+    report = hosted.report(pull)
+    assert report != honest and report.startswith("## ⛔")
+    assert "merge it" not in report and "<script" not in report and "@everyone" not in report
+    assert "https://evil" not in report and "\n/modelyard" not in report and "root:" not in report
+    assert "100,000,000 bytes" in report and "no regular file" in report
+    assert not list(hosted.folder.rglob("slipped.txt")) and not Path("/slipped.txt").exists()
+    assert len([c for c in hosted.store.comments if c.user == BOT]) == 1, "no other pull request or model was written to"
+    assert hosted.status(pull) == "error"
+
+
+def test_an_approval_before_the_last_push_does_not_count(hosted: Hosted) -> None:
+    pull = hosted.propose("better", BETTER, "Less noise")
+    hosted.approve(pull)
+    assert hosted.status(pull, "modelyard/approval") == "success"
+    hosted.push_again(pull, {PARAMS: ("trees: 20", "trees: 25")}, "One thing more")
+    assert hosted.status(pull, "modelyard/approval") == "pending"
+    deploy = hosted.merge(pull)[0]  # somebody bypasses the branch rule
+    assert "merged without the approvals it needs" in deploy.must("failure").log
+    assert "churn@v1.1.0" in hosted.tags() and hosted.served()["churn"] == "v1.0.0", "registered, and served by nobody"
+    merged = hosted.store.statuses[pull.merge_commit]
+    assert [(s.context, s.state) for s in merged] == [("modelyard/deploy", "failure")]
+    filed = git(hosted.store.path(hosted.store.name), "ls-tree", "-r", "--name-only", "modelyard/evidence")
+    assert f"refused/staging/churn/{pull.merge_commit}.json" in filed
+
+
+def test_two_merges_at_once(hosted: Hosted) -> None:
+    one = hosted.propose("one", BETTER, "Less noise in churn")
+    two = hosted.propose("two", {"models/fraud/params.yaml": ("noise: 0.8", "noise: 0.2")}, "Less noise in fraud")
+    for pull in (one, two):
+        hosted.approve(pull)
+    hosted.store.merge(one.number, "grace")
+    hosted.store.merge(two.number, "grace")
+    # GitHub keeps one waiting run of a concurrency group: only the last push's run takes place.
+    hosted.actions.push()[0].must()
+    assert {"churn@v1.1.0", "fraud@v1.1.0"} <= hosted.tags()
+
+
+def test_two_proposals_of_one_model_conflict_on_the_lock(hosted: Hosted) -> None:
+    one = hosted.propose("one", BETTER, "Less noise")
+    two = hosted.propose("two", {PARAMS: ("trees: 20", "trees: 40")}, "More trees")
+    hosted.approve(one)
+    hosted.store.merge(one.number, "grace")
+    with pytest.raises(Exception, match="conflict"):
+        hosted.store.merge(two.number, "grace")
+
+
+def git_head(hosted: Hosted, pull: object) -> str:
+    return hosted.store.head(pull)  # type: ignore[arg-type]
