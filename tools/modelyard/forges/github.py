@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,8 @@ class GitHubForge:
             total=_ATTEMPTS, backoff_factor=0.5, max_rate_limit_wait=120, status_forcelist=[429, *range(500, 600)]
         )
         # A request that may have acted is not sent twice blindly: new comments are looked for first, then tried again.
-        self._patient = self._client(ci, retry).get_repo(ci.repository, lazy=True)
-        self._once = self._client(ci, None).get_repo(ci.repository, lazy=True)
+        self._patient = self._client(ci, retry).get_repo(ci.repository)
+        self._once = self._client(ci, None).get_repo(ci.repository)
         self._github = self._client(ci, retry)
         self._login: str | None = None
 
@@ -77,7 +78,7 @@ class GitHubForge:
         github = self._errors
         client: Github = github.Github(
             auth=github.Auth.Token(ci.token), base_url=ci.api, timeout=max(1, int(ci.timeout)), retry=retry,
-            per_page=100, seconds_between_requests=None, seconds_between_writes=None,
+            per_page=100, seconds_between_requests=None, seconds_between_writes=None, lazy=True,
         )  # fmt: skip
         return client
 
@@ -265,7 +266,7 @@ class GitHubForge:
                     raise _told_error(self._errors, error, "who the token belongs to") from error
                 self._login = _ACTIONS
             except OSError as error:
-                raise _unreachable(error) from error
+                raise _unreachable(error, "who the token belongs to") from error
         return self._login
 
     @contextmanager
@@ -275,7 +276,7 @@ class GitHubForge:
         except self._errors.GithubException as error:
             raise _told_error(self._errors, error, what) from error
         except OSError as error:  # requests' exceptions are OSErrors
-            raise _unreachable(error) from error
+            raise _unreachable(error, what) from error
 
 
 class _Unsure(ModelyardError):
@@ -303,10 +304,14 @@ def _told_error(errors: Any, error: Any, what: str) -> ModelyardError:
     return _Unsure(f"GitHub answered {status} for {what}.", "It was tried again; run the job again later.")
 
 
-def _unreachable(error: OSError) -> ModelyardError:
-    cause: BaseException = error
-    while cause.__context__ is not None and not isinstance(cause, TimeoutError):
-        cause = cause.__context__
+def _unreachable(error: OSError, what: str) -> ModelyardError:
+    kept = re.search(r"too many (\d{3}) error responses", str(error))
+    if kept and kept[1] in ("403", "429"):
+        return ModelyardError(
+            f"GitHub's rate limit is used up ({kept[1]}); {what} was not read or written.", "Run the job again later."
+        )
+    if kept:
+        return _Unsure(f"GitHub answered {kept[1]} for {what}.", "It was tried again; run the job again later.")
     return _Unsure(
         f"GitHub did not answer ({type(error).__name__}).",
         "Check the network, and that the server's certificate is trusted; then run the job again.",
