@@ -1,0 +1,81 @@
+"""Every way to make a rule looser is called looser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from modelyard.gate.loosening import evaluation_changes, policy_changes
+from modelyard.manifests.document import parse_document
+from modelyard.manifests.loading import convert
+from modelyard.manifests.schema import Evaluation, Policy
+from support.yard import POLICIES
+
+STANDARD = convert(Policy, parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml"))
+
+
+def changed(check: str, **fields: Any) -> Policy:
+    checks = [msgspec.structs.replace(c, **fields) if c.id == check else c for c in STANDARD.checks]
+    return msgspec.structs.replace(STANDARD, checks=checks)
+
+
+@pytest.mark.parametrize(
+    ("check", "fields", "looser"),
+    [
+        ("auc-floor", {"minimum": 0.5}, True),
+        ("auc-floor", {"minimum": 0.8}, False),
+        ("auc-floor", {"minimum": None}, True),
+        ("auc-floor", {"maximum": 0.9}, False),
+        ("auc-floor", {"metric": "accuracy"}, True),
+        ("auc-floor", {"level": "advisory"}, True),
+        ("auc-floor", {"level": "hard"}, False),
+        ("auc-against-champion", {"margin": 0.5}, True),
+        ("auc-against-champion", {"margin": 0.001}, False),
+        ("no-leak", {"maximum_overlap": 10}, True),
+        ("enough-rows", {"minimum_per_class": 1}, True),
+        ("contract-kept", {"allow_removed": True}, True),
+        ("groups-treated-alike", {"maximum_increase": None}, True),
+        ("evidence-complete", {"require": ["training"]}, True),
+        ("safe-format", {"formats": ["lightgbm-text", "pickle"]}, True),
+        ("safe-format", {"formats": ["lightgbm-text"]}, False),
+        ("safe-format", {"maximum_bytes": 10**12}, True),
+    ],
+)
+def test_one_field(check: str, fields: dict[str, Any], looser: bool) -> None:
+    [change] = policy_changes(STANDARD, changed(check, **fields))
+    assert change.loosens is looser and change.sentence.startswith(check)
+
+
+def test_words_do_not_count_and_checks_come_and_go() -> None:
+    assert policy_changes(STANDARD, changed("auc-floor", why="Because.")) == ()
+    fewer = msgspec.structs.replace(STANDARD, checks=STANDARD.checks[1:])
+    [gone] = policy_changes(STANDARD, fewer)
+    [come] = policy_changes(fewer, STANDARD)
+    assert gone.loosens and not come.loosens
+
+
+@pytest.mark.parametrize(
+    ("after", "looser"),
+    [
+        ({"slices": []}, True),
+        ({"slices": ["region", "age"]}, None),
+        ({"groups": []}, True),
+        ({"minimum_support": 5000}, True),
+        ({"minimum_support": 10}, False),
+        ({"block": None}, True),
+    ],
+)
+def test_what_is_not_looked_at_cannot_fail(after: dict[str, Any], looser: bool | None) -> None:
+    before = Evaluation(slices=["region"], groups=["region"], block="day")
+    found = evaluation_changes(before, msgspec.structs.replace(before, **after))
+    assert [change.loosens for change in found] == ([] if looser is None else [looser])
+
+
+def test_every_field_of_every_check_has_a_direction_or_is_looser_when_it_changes() -> None:
+    for check in STANDARD.checks:
+        for field in msgspec.structs.fields(check):
+            if isinstance(getattr(check, field.name), float | int) and not isinstance(getattr(check, field.name), bool):
+                low, high = (changed(check.id, **{field.name: getattr(check, field.name) + d}) for d in (-0.001, 0.001))
+                verdicts = {policy_changes(STANDARD, p)[0].loosens for p in (low, high)}
+                assert verdicts == {True, False}, f"{check.id} {field.name}"
