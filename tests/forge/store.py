@@ -90,6 +90,8 @@ class Pull:
     merge_commit: str = ""
     last_head: str = ""
     created: float = 0.0
+    heads: list[tuple[float, str]] = field(default_factory=list)
+    """Every head it had, and when it was first seen."""
 
 
 @dataclass
@@ -189,6 +191,7 @@ class Store:
                     self.git(self.name, "fetch", "--quiet", str(self.path(pull.repository)), head)
                 self.git(self.name, "update-ref", f"refs/pull/{pull.number}/head", head)
                 pull.last_head = head
+                pull.heads.append((time.time(), head))
         return pull.last_head
 
     def files(self, pull: Pull) -> list[tuple[str, str]]:

@@ -1,0 +1,162 @@
+"""The GitLab adapter against the tests' git-backed forge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from forge.server import Fault, ForgeServer, running
+from forge.store import Store
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.forges.ci import CI, read_ci
+from modelyard.forges.gitlab import GitLabForge
+from modelyard.forges.interface import Draft
+from modelyard.forges.reported import report_at, verdict_status
+from modelyard.git import Git
+from support.yard import commit_all, git, write
+
+BOT = "project_1_bot_abc"
+MARK = "<!-- modelyard:report churn -->"
+
+
+class Place:
+    def __init__(self, server: ForgeServer, folder: Path) -> None:
+        self.server, self.store = server, server.store
+        self.clone = folder / "clone"
+        git(folder, "clone", "--quiet", str(self.store.path(self.store.name)), "clone")
+        write(self.clone, {"a.txt": "1"})
+        commit_all(self.clone, "first")
+        git(self.clone, "push", "--quiet", "origin", "HEAD:main")
+        self.branch("feature")
+        self.pull = self.store.open("ada", "feature", "main", "A title", "")
+        self.forge = self.connect("bot")
+
+    def branch(self, name: str) -> str:
+        git(self.clone, "switch", "--quiet", "--force-create", name, "origin/main")
+        write(self.clone, {f"{name}.txt": name + str(time.time())})
+        head = commit_all(self.clone, name)
+        git(self.clone, "push", "--quiet", "--force", "origin", name)
+        return head
+
+    def connect(self, token: str, timeout: float = 5) -> GitLabForge:
+        ci = CI(self.server.url, "", self.store.name, token, "oauth2", timeout=timeout)
+        return GitLabForge.connect(Git(self.clone), ci)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    (tmp_path / "forge").mkdir()
+    store = Store(tmp_path / "forge")
+    store.user("ada", "write", "ada")
+    store.user("grace", "write", "grace")
+    store.user("mallory", "read", "mallory")
+    store.user(BOT, "write", "bot")
+    with running(store, tmp_path) as server:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca))
+        yield Place(server, tmp_path)
+
+
+def test_a_merge_request_is_opened_once_refreshed_and_closed(place: Place) -> None:
+    place.branch("bot-branch")
+    draft = Draft("bot-branch", "main", "Retrain", "why")
+    opened, new = place.forge.open_or_refresh(draft)
+    assert new and (opened.author, opened.state, opened.from_fork) == (BOT, "open", False)
+    again, new = place.forge.open_or_refresh(replace(draft, body="why not"))
+    assert not new and again.number == opened.number and place.store.pulls[opened.number].body == "why not"
+    place.forge.close(opened.number)
+    assert place.forge.open_pulls("bot-branch") == []
+    assert place.forge.pull(opened.number).state == "closed"
+
+
+def test_an_approval_is_bound_to_the_version_and_the_report_that_stood_there(place: Place) -> None:
+    pull = place.forge.pull(place.pull.number)
+    assert place.forge.changed_files(pull.number) == ["feature.txt"]
+    assert [p.number for p in place.forge.pulls_of(pull.head)] == [pull.number]
+    place.forge.set_status(pull.head, verdict_status("success", "ok", "e" * 64, ""))
+    place.store.review(pull.number, "grace", "APPROVE")
+    [review] = place.forge.reviews(pull.number)
+    assert (review.author, review.outcome, review.commit, review.report) == ("@grace", "approved", pull.head, "e" * 64)
+    time.sleep(1.1)  # the stamps are compared in seconds
+    newer = place.branch("feature")
+    assert place.forge.pull(pull.number).head == newer
+    assert place.forge.reviews(pull.number) == (review,), "it stays bound to what was there"
+    place.store.merge(pull.number, "grace")
+    git(place.clone, "fetch", "--quiet", "origin")
+    git(place.clone, "switch", "--quiet", "--detach", "origin/main")
+    change = place.forge.last_change("feature.txt")
+    assert change and (change.author, change.pull, change.head, change.report) == ("@ada", pull.number, newer, "")
+
+
+def test_one_comment_beyond_the_first_page_and_nobody_elses(place: Place) -> None:
+    number = place.pull.number
+    place.store.comment(number, "mallory", f"{MARK} mine now")
+    for i in range(130):
+        place.store.comment(number, "grace", f"word {i}")
+    place.forge.write_comment(number, f"one {MARK}", MARK)
+    place.forge.write_comment(number, "two " + "x" * 500_000 + MARK, MARK)
+    ours = [c.body for c in place.store.comments_of(number) if c.user == BOT]
+    assert len(ours) == 1 and len(ours[0]) > 500_000
+    place.server.faults.append(Fault("POST", r"/notes$", 502, act=True))
+    place.forge.write_comment(number, "other <!-- other -->", "<!-- other -->")
+    assert len([c for c in place.store.comments_of(number) if c.user == BOT]) == 2
+
+
+def test_statuses_permissions_groups_reactions_pipelines(place: Place) -> None:
+    head = place.store.head(place.pull)
+    status = verdict_status("failure", "churn fail", "a" * 64, "https://example.test/run")
+    for _ in range(2):
+        place.forge.set_status(head, status)
+    assert len(place.store.statuses[head]) == 1 and report_at(place.forge.statuses(head)) == "a" * 64
+    assert [place.forge.permission(who) for who in ("@ada", "mallory", "nobody")] == ["write", "read", "none"]
+    place.store.teams["acme/risk"] = ["grace"]
+    assert place.forge.is_member("@grace", "@acme/risk") and not place.forge.is_member("@ada", "@acme/risk")
+    comment = place.store.comment(place.pull.number, "ada", "hello")
+    for _ in range(2):
+        place.forge.react(place.pull.number, comment.id, "+1")
+    assert comment.reactions == [(BOT, "thumbsup")]
+    place.forge.run_workflow("", "feature", {"commit": head})
+    assert place.store.dispatched == [(".gitlab-ci.yml", "feature", {"COMMIT": head})]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (401, "does not accept the token"),
+        (403, "may not touch"),
+        (404, "knows nothing"),
+        (409, "refuses"),
+        (422, "refuses"),
+        (429, "rate limit"),
+        (500, "answered 500"),
+    ],
+)
+def test_refusals_are_sentences(place: Place, code: int, said: str) -> None:
+    place.server.faults.append(Fault("GET", r"/merge_requests/\d+$", code, times=99, headers={"Retry-After": "0"}))
+    with pytest.raises(ModelyardError, match=said) as error:
+        place.forge.pull(place.pull.number)
+    assert error.value.remedy
+
+
+def test_a_server_that_hangs_or_is_gone(place: Place) -> None:
+    place.server.faults.append(Fault("GET", r"/user$", times=99, hang=3))
+    with pytest.raises(ModelyardError, match="did not answer"):
+        place.connect("bot", timeout=1).comments(place.pull.number)
+
+
+def test_without_a_token_or_a_project(place: Place) -> None:
+    with pytest.raises(UsageError, match="no token"):
+        GitLabForge.connect(Git(place.clone), CI(repository="acme/models"))
+    with pytest.raises(UsageError, match="not known which GitLab project"):
+        GitLabForge.connect(Git(place.clone), CI(token="x"))
+
+
+def test_the_pipelines_variables() -> None:
+    ci = read_ci({
+        "CI_SERVER_URL": "https://gitlab.example", "CI_API_V4_URL": "https://gitlab.example/api/v4",
+        "CI_PROJECT_PATH": "acme/deep/models", "MODELYARD_TOKEN": "t", "CI_PIPELINE_URL": "https://gitlab.example/p/1",
+    })  # fmt: skip
+    assert (ci.api, ci.repository, ci.token, ci.run) == ("https://gitlab.example", "acme/deep/models", "t", "https://gitlab.example/p/1")
+    assert ci.git_settings()["GIT_CONFIG_KEY_0"] == "http.https://gitlab.example/.extraheader"

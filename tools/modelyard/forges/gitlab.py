@@ -1,0 +1,298 @@
+"""GitLab through python-gitlab: merge requests, notes, commit statuses, approvals as its system notes record them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.interface import Change, Comment, Draft, Permission, Pull, Reaction, Status
+from modelyard.forges.reported import report_at
+from modelyard.gate.approvals import Review
+from modelyard.git import CommitInfo, Git
+
+COMMENT_LIMIT = 1_000_000
+# What only reads may be sent again; what writes is looked for first.
+_READ: dict[str, Any] = {"retry_transient_errors": True, "max_retries": 3}
+_ALL: dict[str, Any] = {"iterator": True, "per_page": 100, **_READ}
+_STATES = {"opened": "open", "merged": "merged"}
+_TO_GITLAB = {"pending": "pending", "success": "success", "failure": "failed", "error": "failed"}
+_FROM_GITLAB = {"success": "success", "failed": "failure", "canceled": "error"}
+_EMOJI: dict[Reaction, str] = {"eyes": "eyes", "+1": "thumbsup", "-1": "thumbsdown", "confused": "confused"}
+_WORDS = {"approved this merge request": "approved", "unapproved this merge request": "dismissed",
+          "requested changes": "rejected"}  # fmt: skip
+
+
+class GitLabForge:
+    """One project on GitLab."""
+
+    comment_limit = COMMENT_LIMIT
+
+    def __init__(self, git: Git, ci: CI) -> None:
+        try:
+            import gitlab
+        except ImportError as error:
+            raise missing_extra("gitlab", "python-gitlab") from error
+        self._errors = gitlab.exceptions
+        self._git = git
+        self._gitlab = gitlab.Gitlab(ci.api or ci.server, private_token=ci.token, timeout=ci.timeout)
+        self._path = ci.repository
+        self._project = self._gitlab.projects.get(ci.repository, lazy=True)
+        self._login = ""
+
+    @classmethod
+    def connect(cls, git: Git, ci: CI) -> GitLabForge:
+        """From the pipeline's variables, or MODELYARD_TOKEN and the remote; a UsageError that says what is missing."""
+        server, repository = ci.server, ci.repository
+        if not repository and (remote := git.remote()):
+            server, repository = repository_of(git.text("remote", "get-url", remote))
+        if not repository:
+            raise UsageError("It is not known which GitLab project this is.", "Add it as the remote origin.")
+        if not ci.token:
+            raise UsageError(
+                "There is no token for GitLab.",
+                "Set MODELYARD_TOKEN to a project access token with the scopes api and write_repository.",
+            )
+        return cls(git, CI(server or "https://gitlab.com", ci.api, repository, ci.token, timeout=ci.timeout))
+
+    # --- what was merged -------------------------------------------------------------------------------------------
+
+    def last_change(self, path: str) -> Change | None:
+        """The newest commit on main that touched ``path``, with the merge request that brought it."""
+        history = self._git.history(path, first_parent=True)
+        return self._change(history[0]) if history else None
+
+    def change_of(self, commit: str) -> Change:
+        """What one commit of main brought."""
+        return self._change(self._git.commit_info(commit))
+
+    def _change(self, commit: CommitInfo) -> Change:
+        files = tuple(self._git.files_of(commit))
+        pull = next((p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None)
+        if pull is None:
+            return Change(commit.sha, commit.subject, commit.author, files, ())
+        report = report_at(self.statuses(pull.head))
+        return Change(
+            commit.sha, pull.title, f"@{pull.author}", files, self.reviews(pull.number), pull.number, pull.head, report
+        )
+
+    def pulls_of(self, commit: str) -> list[Pull]:
+        """The merge requests that hold a commit, or were merged as it."""
+        with self._told(f"the merge requests of {commit[:12]}"):
+            found = self._project.commits.get(commit, lazy=True).merge_requests(**_READ)
+            return [self._pull(request) for request in found]
+
+    # --- merge requests --------------------------------------------------------------------------------------------
+
+    def pull(self, number: int) -> Pull:
+        """One merge request by its number in the project."""
+        with self._told(f"merge request {number}"):
+            return self._pull(self._project.mergerequests.get(number, **_READ).attributes)
+
+    def open_pulls(self, branch: str, owner: str = "") -> list[Pull]:
+        """Open merge requests from a branch."""
+        with self._told(f"the open merge requests of {branch}"):
+            found = self._project.mergerequests.list(state="opened", source_branch=branch, **_ALL)
+            return [self._pull(request.attributes) for request in found]
+
+    def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
+        """Opens the branch's merge request, or edits title and description of the open one where they differ."""
+        existing = next((p for p in self.open_pulls(draft.branch) if not p.from_fork and p.base == draft.base), None)
+        with self._told(f"a merge request from {draft.branch}"):
+            if existing is None:
+                values = {"source_branch": draft.branch, "target_branch": draft.base, "title": draft.title,
+                          "description": draft.body}  # fmt: skip
+                return self._pull(self._project.mergerequests.create(values).attributes), True
+            if (existing.title, existing.body) != (draft.title, draft.body):
+                self._project.mergerequests.update(existing.number, {"title": draft.title, "description": draft.body})
+            return existing, False
+
+    def close(self, number: int) -> None:
+        """Closes a merge request unmerged."""
+        with self._told(f"merge request {number}"):
+            self._project.mergerequests.update(number, {"state_event": "close"})
+
+    def changed_files(self, number: int) -> list[str]:
+        """Paths a merge request changes; of a rename both names."""
+        with self._told(f"the files of merge request {number}"):
+            paths: set[str] = set()
+            url = f"/projects/{self._quoted}/merge_requests/{number}/diffs"
+            for diff in self._gitlab.http_list(url, **_ALL):
+                paths |= {diff["old_path"], diff["new_path"]}
+            return sorted(paths)
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """All approvals given and taken back, oldest first; the commit is the version that stood there at the time."""
+        with self._told(f"the approvals of merge request {number}"):
+            request = self._project.mergerequests.get(number, lazy=True)
+            notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
+            url = f"/projects/{self._quoted}/merge_requests/{number}/versions"
+            versions = sorted((_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL))
+        given = [n for n in notes if n["system"] and n["body"] in _WORDS]
+        found = []
+        statuses: dict[str, list[Status]] = {}
+        for note in given:
+            at = _seconds(note["created_at"])
+            commit = next((sha for when, sha in reversed(versions) if when <= at), "")
+            if commit not in statuses:
+                statuses[commit] = self.statuses(commit) if commit else []
+            author = note["author"]
+            found.append(
+                Review(
+                    f"@{author['username']}",
+                    _WORDS[note["body"]],  # type: ignore[arg-type]
+                    commit,
+                    at,
+                    bool(author.get("bot")) or "_bot_" in author["username"],
+                    report_at(statuses[commit], at),
+                )
+            )
+        return tuple(found)
+
+    # --- comments --------------------------------------------------------------------------------------------------
+
+    def comments(self, number: int) -> list[Comment]:
+        """All notes of people and bots, oldest first."""
+        me = self._me()
+        with self._told(f"the comments of merge request {number}"):
+            request = self._project.mergerequests.get(number, lazy=True)
+            notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
+        return [Comment(n["id"], n["body"], n["author"]["username"] == me) for n in notes if not n["system"]]
+
+    def write_comment(self, number: int, body: str, marker: str) -> Comment:
+        """Edits our note that holds ``marker``, or adds one. Looks again before it tries again."""
+        for attempt in range(3):
+            ours = next((c for c in self.comments(number) if c.ours and marker in c.body), None)
+            if ours is not None and ours.body == body:
+                return ours
+            try:
+                with self._told(f"the comment on merge request {number}"):
+                    notes = self._project.mergerequests.get(number, lazy=True).notes
+                    if ours is not None:
+                        notes.update(ours.id, {"body": body})
+                        return Comment(ours.id, body, True)
+                    return Comment(notes.create({"body": body}).id, body, True)
+            except _Unsure:
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    def react(self, number: int, comment: int, reaction: Reaction) -> None:
+        """Answers a note with an emoji; the same again changes nothing."""
+        with self._told(f"the reaction to comment {comment}"):
+            note = self._project.mergerequests.get(number, lazy=True).notes.get(comment, lazy=True)
+            try:
+                note.awardemojis.create({"name": _EMOJI[reaction]})
+            except self._errors.GitlabCreateError as error:
+                if "already" not in str(error.error_message):
+                    raise
+
+    # --- statuses, people, pipelines -------------------------------------------------------------------------------
+
+    def set_status(self, commit: str, status: Status) -> None:
+        """Sets a commit status unless it is the newest of its context already."""
+        newest = next((s for s in self.statuses(commit) if s.context == status.context), None)
+        if newest and (newest.state, newest.description) == (status.state, status.description):
+            return
+        values = {"state": _TO_GITLAB[status.state], "name": status.context, "description": status.description}
+        if status.url:
+            values["target_url"] = status.url
+        with self._told(f"the status of {commit[:12]}"):
+            self._project.commits.get(commit, lazy=True).statuses.create(values)
+
+    def statuses(self, commit: str) -> list[Status]:
+        """Every status ever set on a commit, newest first."""
+        me = self._me()
+        with self._told(f"the statuses of {commit[:12]}"):
+            found = self._project.commits.get(commit, lazy=True).statuses.list(all=True, **_ALL)
+            said = sorted((s.attributes for s in found), key=lambda s: int(s["id"]), reverse=True)
+        return [
+            Status(
+                s["name"], _FROM_GITLAB.get(s["status"], "pending"), s["description"] or "", s["target_url"] or "",  # type: ignore[arg-type]
+                _seconds(s["created_at"]), s["author"]["username"] == me,
+            )
+            for s in said
+        ]  # fmt: skip
+
+    def permission(self, handle: str) -> Permission:
+        """What a user may do here, through groups too; a developer may push."""
+        name = handle.removeprefix("@")
+        with self._told(f"the permission of {handle}"):
+            found = self._project.members_all.list(query=name, **_ALL)
+            level = max((m.access_level for m in found if m.username.lower() == name.lower()), default=0)
+        return "admin" if level >= 40 else "write" if level >= 30 else "read" if level >= 10 else "none"
+
+    def is_member(self, handle: str, team: str) -> bool:
+        """Whether a user belongs to @group or @group/subgroup."""
+        with self._told(f"the members of {team}"):
+            members = self._gitlab.groups.get(team.removeprefix("@"), lazy=True).members_all.list(**_ALL)
+            return any(member.username.lower() == handle.removeprefix("@").lower() for member in members)
+
+    def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
+        """Starts a pipeline on a branch; ``inputs`` become its variables."""
+        with self._told(f"a pipeline on {branch}"):
+            variables = [{"key": key.upper(), "value": value} for key, value in inputs.items()]
+            self._project.pipelines.create({"ref": branch, "variables": variables})
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _quoted(self) -> str:
+        return self._path.replace("/", "%2F")
+
+    def _me(self) -> str:
+        if not self._login:
+            with self._told("who the token belongs to"):
+                self._gitlab.auth()
+            self._login = self._gitlab.user.username if self._gitlab.user else ""
+        return self._login
+
+    def _pull(self, found: dict[str, Any]) -> Pull:
+        merged = found["state"] == "merged"
+        return Pull(
+            found["iid"], found["title"], found["description"] or "", found["author"]["username"], found["sha"] or "",
+            found["source_branch"], found["target_branch"],
+            _STATES.get(found["state"], "closed"),  # type: ignore[arg-type]
+            found["source_project_id"] != found["target_project_id"], found["web_url"],
+            (found.get("merge_commit_sha") or found.get("squash_commit_sha") or found["sha"] or "") if merged else "",
+        )  # fmt: skip
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except self._errors.GitlabError as error:
+            raise _told_error(error, what) from error
+        except OSError as error:  # requests' exceptions are OSErrors
+            raise _Unsure(
+                f"GitLab did not answer ({type(error).__name__}).",
+                "Check the network, and that the server's certificate is trusted; then run the job again.",
+            ) from error
+
+
+class _Unsure(ModelyardError):
+    """The request may or may not have acted."""
+
+
+def _told_error(error: Any, what: str) -> ModelyardError:
+    code, said = error.response_code, str(error.error_message)[:200]
+    if code == 401:
+        return ModelyardError(f"GitLab does not accept the token for {what}.", "Set MODELYARD_TOKEN to a valid token.")
+    if code == 403:
+        return ModelyardError(
+            f"The token may not touch {what}: {said}.", "It needs the role Developer and the scope api."
+        )
+    if code == 404:
+        return ModelyardError(f"GitLab knows nothing of {what}.", "Check the number, and that the token may read it.")
+    if code == 429:
+        return ModelyardError(f"GitLab's rate limit is used up; {what} was not read or written.", "Run it again later.")
+    if code in (400, 409, 422):
+        return ModelyardError(f"GitLab refuses {what}: {said}.", "Mend what it names, then run the job again.")
+    return _Unsure(f"GitLab answered {code} for {what}.", "Run the job again later.")
+
+
+def _seconds(stamp: str) -> int:
+    return int(datetime.fromisoformat(stamp).timestamp())
