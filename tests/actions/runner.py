@@ -124,7 +124,9 @@ class Actions:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _start(self, event: str, payload: dict[str, Any], sha: str, pull: Pull | None = None, only: str = "") -> list[Run]:
+    def _start(
+        self, event: str, payload: dict[str, Any], sha: str, pull: Pull | None = None, only: str = ""
+    ) -> list[Run]:
         if pull:
             self.store.last_seen[pull.number] = sha
         payload["repository"] = {
@@ -156,14 +158,21 @@ class Actions:
         return folder
 
     def _run(
-        self, file: Path, workflow: dict[str, Any], event: str, payload: dict[str, Any], checkout: Path, pull: Pull | None, sha: str
+        self,
+        file: Path,
+        workflow: dict[str, Any],
+        event: str,
+        payload: dict[str, Any],
+        checkout: Path,
+        pull: Pull | None,
+        sha: str,
     ) -> Run:
         self._id += 1
         run = Run(self._id, workflow["name"], "", "")
         fork = pull is not None and pull.repository != self.store.name
         granted = _permissions(workflow)
-        if fork and event == "pull_request_review" or fork and event == "pull_request":
-            granted = {what: "read" for what in granted}
+        if fork and event.startswith("pull_request"):
+            granted = dict.fromkeys(granted, "read")
         token = f"job-token-{run.id}"
         self.store.tokens[token] = Token(BOT, granted)
         events = self.folder / f"event-{run.id}.json"
@@ -187,7 +196,12 @@ class Actions:
             *(part for name in secrets for part in ("-s", name)),
             *(part for use in _uses(checkout) for part in ("--local-repository", use)),
         ]  # fmt: skip
-        clean = {"HOME": str(self.home), "PATH": os.environ["PATH"], "DOCKER_HOST": "unix:///nonexistent.sock", **secrets}
+        clean = {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "DOCKER_HOST": "unix:///nonexistent.sock",
+            **secrets,
+        }
         done = subprocess.run(
             command, cwd=checkout, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
             timeout=600,
@@ -236,9 +250,15 @@ def _triggered(triggers: Any, event: str, payload: dict[str, Any]) -> bool:
     if event == "workflow_run":
         return payload["workflow_run"]["name"] in wanted["workflows"]
     branches = wanted.get("branches")
-    assert not {"paths", "paths-ignore", "branches-ignore", "tags"} & wanted.keys(), "the harness does not know this filter"
+    assert not {"paths", "paths-ignore", "branches-ignore", "tags"} & wanted.keys(), (
+        "the harness does not know this filter"
+    )
     if branches:
-        base = payload["pull_request"]["base"]["ref"] if "pull_request" in payload else payload["ref"].removeprefix("refs/heads/")
+        base = (
+            payload["pull_request"]["base"]["ref"]
+            if "pull_request" in payload
+            else payload["ref"].removeprefix("refs/heads/")
+        )
         return any(fnmatchcase(base, pattern) for pattern in branches)
     return True
 

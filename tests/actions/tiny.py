@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from support.yard import commit_all, git, tool, write
 
 MODELS = ("churn", "fraud")
-TRAIN = '''\
+TRAIN = """\
 import json
 from pathlib import Path
 
@@ -40,7 +40,7 @@ booster.save_model(here / "model.txt")
 scores = booster.predict(rows[held])
 pq.write_table(pa.table({"id": table.filter(pa.array(held))["id"], "prediction": scores}), here / "predictions.parquet")
 (here / "metrics.json").write_text(json.dumps({"trees": params["trees"]}) + "\\n")
-'''
+"""
 MODEL = """\
 name: {name}
 description: A tiny model of the tests.

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from actions.runner import BOT
 from actions.tiny import data
-from forge.server import Fault
 from e2e.conftest import OUTSIDER, Hosted
+from forge.server import Fault
 from support.yard import git
 
 PARAMS = "models/churn/params.yaml"
@@ -28,9 +28,14 @@ def reactions(hosted: Hosted) -> list[str]:
 
 def test_commands_of_writers_are_carried_out_and_those_of_outsiders_refused(hosted: Hosted) -> None:
     pull = hosted.propose("worse", {PARAMS: ("noise: 0.8", "noise: 6.0")}, "More noise")
-    hosted.actions.comment(pull, OUTSIDER, "/modelyard promote model=churn env=production version=v1.0.0")[0].must("failure")
+    hosted.actions.comment(pull, OUTSIDER, "/modelyard promote model=churn env=production version=v1.0.0")[0].must(
+        "failure"
+    )
     assert reactions(hosted) == ["eyes", "-1"] and len(hosted.store.pulls) == 1
-    assert hosted.actions.comment(pull, "grace", "Looks fine, /modelyard promote later")[0].must().jobs in ({}, {"answer": "skipped"})
+    assert hosted.actions.comment(pull, "grace", "Looks fine, /modelyard promote later")[0].must().jobs in (
+        {},
+        {"answer": "skipped"},
+    )
     hosted.actions.comment(pull, "grace", "/modelyard promote env=$(id)")[0].must("failure")
     assert reactions(hosted) == ["eyes", "confused"]
 
@@ -42,7 +47,10 @@ def test_commands_of_writers_are_carried_out_and_those_of_outsiders_refused(host
     promotion = hosted.store.pulls[max(hosted.store.pulls)]
     assert (promotion.user, promotion.title) == (BOT, "Promote churn to v1.0.0 in production")
     assert "If nobody acts" in promotion.body and hosted.status(promotion) == "success"
-    assert hosted.store.git(hosted.store.name, "show", f"{promotion.branch}:{PRODUCTION}") == "model: churn\nversion: v1.0.0"
+    assert (
+        hosted.store.git(hosted.store.name, "show", f"{promotion.branch}:{PRODUCTION}")
+        == "model: churn\nversion: v1.0.0"
+    )
 
     waive = '/modelyard waive check=auc-against-champion until=2999-01-01 reason="A test | of @everyone"'
     hosted.actions.comment(pull, "ada", waive)[0].must()
@@ -118,7 +126,9 @@ def test_a_forge_that_does_not_answer_is_an_error_and_never_a_verdict(hosted: Ho
     hosted.push("better", {"README.md": ("", "# words only\n")}, "Words")
     pull = hosted.store.open("ada", "better", "main", "Words", "")
     hang = 30.0 if not code else 0.0
-    hosted.server.faults.append(Fault("POST", "/statuses/", code or 500, times=99, hang=hang, headers={"Retry-After": "0"}))
+    hosted.server.faults.append(
+        Fault("POST", "/statuses/", code or 500, times=99, hang=hang, headers={"Retry-After": "0"})
+    )
     runs = hosted.actions.pull_request(pull)
     assert runs[-1].must("failure").log.count("Traceback") == 0
     assert said in runs[-1].log and hosted.status(pull) == "none"

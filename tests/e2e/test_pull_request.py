@@ -36,11 +36,15 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
         run.must()
     assert "churn@v1.1.0" in hosted.tags() and "fraud@v1.0.1" not in hosted.tags()
     assert hosted.served() == {"churn": "v1.1.0", "fraud": "v1.0.0"}
-    record = json.loads(git(hosted.store.path(hosted.store.name), "tag", "-l", "--format=%(contents:body)", "churn@v1.1.0"))
+    record = json.loads(
+        git(hosted.store.path(hosted.store.name), "tag", "-l", "--format=%(contents:body)", "churn@v1.1.0")
+    )
     assert (record["by"], record["approved_by"], record["pull"]) == ("@ada", ["@grace"], pull.number)
     assert record["report"] in report, "the version knows the report its approver saw"
     # Promotion by merge, and its revert rolls back.
-    promote = hosted.propose("promote", {"deployments/production/churn.yaml": ("", "model: churn\nversion: v1.0.0\n")}, "Promote v1.0.0")
+    promote = hosted.propose(
+        "promote", {"deployments/production/churn.yaml": ("", "model: churn\nversion: v1.0.0\n")}, "Promote v1.0.0"
+    )
     assert hosted.status(promote) == "success" and not hosted.store.comments_of(promote.number)
     hosted.approve(promote)
     hosted.merge(promote)[0].must()
@@ -83,7 +87,10 @@ def test_a_fork_gets_its_report_and_no_secret(hosted: Hosted) -> None:
     params.write_text(params.read_text().replace("noise: 0.8", "noise: 0.3"))
     spy = clone / "models/churn/src/train.py"
     seen = hosted.folder / "environment-of-the-fork.json"
-    spy.write_text(f"import json, os, pathlib\npathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))\n" + spy.read_text())
+    spy.write_text(
+        f"import json, os, pathlib\npathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))\n"
+        + spy.read_text()
+    )
     head = commit_all(clone, "From outside")
     git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
     pull = hosted.store.open(OUTSIDER, f"{OUTSIDER}:main", "main", "From outside", "")
@@ -174,7 +181,9 @@ def test_what_is_handed_over_is_hostile(hosted: Hosted) -> None:
     assert "https://evil" not in report and "\n/modelyard" not in report and "root:" not in report
     assert "100,000,000 bytes" in report and "no regular file" in report
     assert not list(hosted.folder.rglob("slipped.txt")) and not Path("/slipped.txt").exists()
-    assert len([c for c in hosted.store.comments if c.user == BOT]) == 1, "no other pull request or model was written to"
+    assert len([c for c in hosted.store.comments if c.user == BOT]) == 1, (
+        "no other pull request or model was written to"
+    )
     assert hosted.status(pull) == "error"
 
 

@@ -28,7 +28,9 @@ def route(method: str, pattern: str) -> Callable[[Callable[..., Answer]], Callab
 
 
 def answer(store: Store, request: Request) -> Answer:
-    if request.path.startswith("/projects/") and not request.path.startswith(f"/projects/{store.name.replace('/', '%2F')}"):
+    if request.path.startswith("/projects/") and not request.path.startswith(
+        f"/projects/{store.name.replace('/', '%2F')}"
+    ):
         raise Refusal(404, "404 Project Not Found")
     for method, pattern, function in ROUTES:
         found = pattern.match(request.path)
@@ -44,7 +46,13 @@ def when(seconds: float) -> str:
 
 
 def user(login: str) -> dict[str, Any]:
-    return {"id": abs(hash(login)) % 10**6, "username": login, "name": login, "state": "active", "bot": "_bot_" in login}
+    return {
+        "id": abs(hash(login)) % 10**6,
+        "username": login,
+        "name": login,
+        "state": "active",
+        "bot": "_bot_" in login,
+    }
 
 
 def pull_json(store: Store, request: Request, pull: Pull) -> dict[str, Any]:
@@ -83,7 +91,9 @@ def list_pulls(store: Store, request: Request) -> Answer:
 def create_pull(store: Store, request: Request) -> Answer:
     body = request.body
     try:
-        pull = store.open(request.user, body["source_branch"], body["target_branch"], body["title"], body.get("description") or "")
+        pull = store.open(
+            request.user, body["source_branch"], body["target_branch"], body["title"], body.get("description") or ""
+        )
     except Refusal as refusal:
         raise Refusal(409, refusal.message) from refusal
     return 201, pull_json(store, request, pull)
@@ -113,7 +123,9 @@ def diffs(store: Store, request: Request, number: str) -> Answer:
 def versions(store: Store, request: Request, number: str) -> Answer:
     pull = store.pull(int(number))
     store.head(pull)
-    return 200, [{"id": i, "head_commit_sha": sha, "created_at": when(at)} for i, (at, sha) in enumerate(reversed(pull.heads))]
+    return 200, [
+        {"id": i, "head_commit_sha": sha, "created_at": when(at)} for i, (at, sha) in enumerate(reversed(pull.heads))
+    ]
 
 
 @route("GET", r"PROJECT/merge_requests/(\d+)/notes")

@@ -83,7 +83,12 @@ def test_pulls_files_and_merged_changes(place: Place) -> None:
     git(place.clone, "fetch", "--quiet", "origin")
     git(place.clone, "switch", "--quiet", "--detach", "origin/main")
     change = place.forge.last_change("feature.txt")
-    assert change and (change.author, change.pull, change.head, change.report) == ("@ada", pull.number, pull.head, "e" * 64)
+    assert change and (change.author, change.pull, change.head, change.report) == (
+        "@ada",
+        pull.number,
+        pull.head,
+        "e" * 64,
+    )
     assert change.files == ("feature.txt",)
     [review] = change.reviews
     assert (review.author, review.outcome, review.commit, review.report) == ("@grace", "approved", pull.head, "e" * 64)

@@ -158,5 +158,10 @@ def test_the_pipelines_variables() -> None:
         "CI_SERVER_URL": "https://gitlab.example", "CI_API_V4_URL": "https://gitlab.example/api/v4",
         "CI_PROJECT_PATH": "acme/deep/models", "MODELYARD_TOKEN": "t", "CI_PIPELINE_URL": "https://gitlab.example/p/1",
     })  # fmt: skip
-    assert (ci.api, ci.repository, ci.token, ci.run) == ("https://gitlab.example", "acme/deep/models", "t", "https://gitlab.example/p/1")
+    assert (ci.api, ci.repository, ci.token, ci.run) == (
+        "https://gitlab.example",
+        "acme/deep/models",
+        "t",
+        "https://gitlab.example/p/1",
+    )
     assert ci.git_settings()["GIT_CONFIG_KEY_0"] == "http.https://gitlab.example/.extraheader"

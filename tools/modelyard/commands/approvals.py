@@ -28,7 +28,7 @@ def command(context: click.Context, number: int | None, post: bool, as_json: boo
     if number is None:
         subject = subject_of_run(forge, git, read_event(ci.event))
     else:
-        subject = subject_of_pull(forge, git, number, ci.run)
+        subject = subject_of_pull(forge, git, number, run=ci.run)
     if subject is None:
         say("No open pull request has that head any more.")
         return

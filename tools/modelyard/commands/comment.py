@@ -26,9 +26,10 @@ from modelyard.terminal import result, result_json, say
     help="What the measuring job handed over: MODEL/*.json, or zip archives of that. Taken as hostile.",
 )
 @click.option("--pull", "number", type=int, help="The pull request; by default that of the workflow_run event.")
+@click.option("--commit", "measured", help="With --pull: the commit that was measured; by default the head.")
 @click.option("--json", "as_json", is_flag=True, help="Print what now stands there as JSON.")
 @click.pass_context
-def command(context: click.Context, folder: Path, number: int | None, as_json: bool) -> None:
+def command(context: click.Context, folder: Path, number: int | None, measured: str | None, as_json: bool) -> None:
     """Post reports on the pull request: comment and status.
 
     Called in a trusted job, on a checkout of the default branch. Everything is judged again by the rules there; the
@@ -39,7 +40,7 @@ def command(context: click.Context, folder: Path, number: int | None, as_json: b
     if number is None:
         subject = subject_of_run(forge, git, read_event(ci.event))
     else:
-        subject = subject_of_pull(forge, git, number, ci.run)
+        subject = subject_of_pull(forge, git, number, measured, ci.run)
     if subject is None:
         say("No open pull request has that head any more: there is nothing to report on.")
         return

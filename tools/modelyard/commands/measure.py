@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.errors import ModelyardError
-from modelyard.proposal.affected import affected_models
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.proposal.affected import affected_models, unregistered_models
 from modelyard.proposal.measuring import Measuring
 from modelyard.proposal.reporting import write_reports, write_verdict
 from modelyard.report.terminal import render_terminal
@@ -18,19 +18,23 @@ from modelyard.terminal import finish, result, say, show_error
 @click.command()
 @click.argument("models", nargs=-1)
 @click.option("--base", help="Measure what differs from this revision, and judge by its rules.")
+@click.option("--unregistered", is_flag=True, help="Measure the models whose lock at HEAD is no version yet.")
 @click.option("--push/--no-push", default=True, show_default=True, help="Send data and artifact to the DVC remote.")
 @click.pass_context
-def command(context: click.Context, models: tuple[str, ...], base: str | None, push: bool) -> None:
+def command(context: click.Context, models: tuple[str, ...], base: str | None, unregistered: bool, push: bool) -> None:
     """Retrain, evaluate, drift, scan, gate and report in one go.
 
     For CI systems without a matrix, and for people. Ends with 0 whatever the verdict, which is in the report, and with
     4 when a model could not be measured; the others are measured all the same.
     """
     repository, git = open_checkout(context)
-    if base and not models:
-        models = tuple(entry.model for entry in affected_models(git, base, "HEAD"))
     if not models:
-        say("No model is touched." if base else "No model is named, and no --base to compare with.")
+        if not (base or unregistered):
+            raise UsageError("No model is named.", "Name one, or say --base REVISION or --unregistered.")
+        found = unregistered_models(git) if unregistered else affected_models(git, base or "", "HEAD")
+        models = tuple(entry.model for entry in found)
+        if not models:
+            say("Every model's lock is a version." if unregistered else "No model is touched.")
     failed = False
     for model in models:
         try:

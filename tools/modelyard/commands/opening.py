@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,14 +21,19 @@ def open_repository(context: click.Context) -> ModelRepository:
 def open_checkout(context: click.Context) -> tuple[ModelRepository, Git]:
     """The same with its git, which pushes with the CI's token; a UsageError when it is no checkout with a commit."""
     repository = open_repository(context)
-    git = Git(repository.root, _settings())
+    git = Git(repository.root, _settings(repository))
     git.require_work_tree()
     return repository, git
 
 
-def _settings() -> dict[str, str]:
+def _settings(repository: ModelRepository) -> dict[str, str]:
+    """In CI, what lets git push with the job's token; elsewhere git's own settings do."""
     if not os.environ.get("CI"):
         return {}
-    from modelyard.forges.ci import read_ci
+    from modelyard.forges.ci import read_ci, repository_of
 
-    return read_ci(os.environ).git_settings()
+    ci = read_ci(os.environ)
+    plain = Git(repository.root)
+    if ci.token and not ci.server and (remote := plain.remote()):
+        ci = replace(ci, server=repository_of(plain.text("remote", "get-url", remote))[0])
+    return ci.git_settings()

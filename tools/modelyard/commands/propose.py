@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from modelyard.commands.opening import open_checkout
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.opening import open_pull_forge
 from modelyard.gate.retraining import Cause
 from modelyard.proposal.measuring import Measuring
@@ -15,11 +16,12 @@ from modelyard.review.approval import approval_of_pull, approval_status
 from modelyard.review.posting import Poster
 from modelyard.review.retraining import refresh
 from modelyard.review.subject import subject_of_pull
-from modelyard.terminal import result, result_json, say
+from modelyard.terminal import finish, result, say, show_error
 
 
 @click.command()
-@click.argument("model")
+@click.argument("models", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every model of the repository.")
 @click.option(
     "--cause",
     type=click.Choice(get_args(Cause)),
@@ -27,9 +29,8 @@ from modelyard.terminal import result, result_json, say
     show_default=True,
     help="schedule and drift stay silent below the gain that model.yaml asks for.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
-def command(context: click.Context, model: str, cause: Cause, as_json: bool) -> None:
+def command(context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause) -> None:
     """Retrain on the newest data and keep one open pull request.
 
     Called on a checkout of the default branch. Never opens a second pull request for a model; its report and its
@@ -37,16 +38,24 @@ def command(context: click.Context, model: str, cause: Cause, as_json: bool) -> 
     """
     repository, git = open_checkout(context)
     forge, ci = open_pull_forge(repository, git)
-    measuring = Measuring(repository, git, model, say)
-    done = refresh(repository, git, forge, measuring, cause)
-    if done.pull is not None:
-        subject = subject_of_pull(forge, git, done.pull, ci.run)
-        base = git.commit_of("HEAD")
-        poster = Poster(forge, git, ci, repository.root, base, datetime.now(UTC).date(), say)
-        poster.post(subject, {model: measuring.documents()}, [])
-        approval = approval_of_pull(git, forge, subject, base)
-        forge.set_status(subject.head, approval_status(approval, ci.run))
-    if as_json:
-        result_json(done)
-    else:
-        result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
+    if everything:
+        models = tuple(repository.model_names())
+    elif not models:
+        raise UsageError("No model is named.", "Name one, or say --all.")
+    base, failed = git.commit_of("HEAD"), False
+    for model in models:
+        try:
+            measuring = Measuring(repository, git, model, say)
+            done = refresh(repository, git, forge, measuring, cause)
+            if done.pull is not None:
+                subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
+                if subject is None:
+                    raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
+                poster = Poster(forge, git, ci, repository.root, base, datetime.now(UTC).date(), say)
+                poster.post(subject, {model: measuring.documents()}, [])
+                forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
+            result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
+        except ModelyardError as error:
+            show_error(error)
+            failed = True
+    finish("error" if failed else "pass")

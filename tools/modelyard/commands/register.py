@@ -8,25 +8,46 @@ import click
 
 from modelyard.commands.opening import open_checkout
 from modelyard.delivery.registration import register
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.opening import open_forge
-from modelyard.terminal import result, result_json, say
+from modelyard.proposal.affected import unregistered_models
+from modelyard.terminal import finish, result, result_json, say, show_error
 
 
 @click.command()
-@click.argument("model")
-@click.option("--skip-unchanged", is_flag=True, help="End with 0 when these very bytes are a version already.")
-@click.option("--json", "as_json", is_flag=True, help="Print the version as JSON.")
+@click.argument("models", nargs=-1)
+@click.option("--unregistered", is_flag=True, help="Every model whose lock at HEAD is no version yet.")
+@click.option("--skip-unchanged", is_flag=True, help="Be content when these very bytes are a version already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the version as JSON (of several models, a list).")
 @click.pass_context
-def command(context: click.Context, model: str, skip_unchanged: bool, as_json: bool) -> None:
+def command(
+    context: click.Context, models: tuple[str, ...], unregistered: bool, skip_unchanged: bool, as_json: bool
+) -> None:
     """Tag the merged candidate as a version.
 
     The evidence is judged again. The number follows from what changed: major for the contract, minor for code or
-    parameters, patch for data.
+    parameters, patch for data. One model's refusal does not keep the others from being registered.
     """
     repository, git = open_checkout(context)
-    done = register(repository, git, open_forge(repository, git), model, datetime.now(UTC).date(), skip_unchanged)
+    if unregistered:
+        models = tuple(entry.model for entry in unregistered_models(git))
+    elif not models:
+        raise UsageError("No model is named.", "Name one, or say --unregistered.")
+    forge, today = open_forge(repository, git), datetime.now(UTC).date()
+    done, errors = [], []
+    for model in models:
+        try:
+            done.append(register(repository, git, forge, model, today, skip_unchanged))
+        except ModelyardError as error:
+            if len(models) == 1:
+                raise
+            show_error(error)
+            errors.append(error)
     if as_json:
-        result_json(done)
-        return
-    result(done.tag)
-    say(f"  {'registered' if done.new else 'was registered before'}: {'; '.join(done.reasons)}")
+        result_json(done if unregistered or len(models) > 1 else done[0])
+    else:
+        for version in done:
+            result(version.tag)
+            say(f"  {'registered' if version.new else 'was registered before'}: {'; '.join(version.reasons)}")
+    if errors:
+        finish("fail" if all(int(error.exit_code) == 1 for error in errors) else "error")

@@ -71,7 +71,9 @@ class GitLabForge:
 
     def _change(self, commit: CommitInfo) -> Change:
         files = tuple(self._git.files_of(commit))
-        pull = next((p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None)
+        pull = next(
+            (p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None
+        )
         if pull is None:
             return Change(commit.sha, commit.subject, commit.author, files, ())
         report = report_at(self.statuses(pull.head))
@@ -130,7 +132,9 @@ class GitLabForge:
             request = self._project.mergerequests.get(number, lazy=True)
             notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
             url = f"/projects/{self._quoted}/merge_requests/{number}/versions"
-            versions = sorted((_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL))
+            versions = sorted(
+                (_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL)
+            )
         given = [n for n in notes if n["system"] and n["body"] in _WORDS]
         found = []
         statuses: dict[str, list[Status]] = {}

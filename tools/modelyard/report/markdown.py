@@ -65,11 +65,17 @@ def render_markdown(report: Report) -> str:
 
 
 def render_comment(
-    report: Report, earlier: str = "", limit: int = LIMIT, url: str = "", notes: Sequence[str] = ()
+    report: Report,
+    earlier: str = "",
+    limit: int = LIMIT,
+    url: str = "",
+    notes: Sequence[str] = (),
+    orders: bool = False,
 ) -> Rendered:
     """The sticky comment. The same report in place of the same ``earlier`` body gives the same bytes.
 
-    Sections that do not fit are left out and named on top. ``url`` is the page of the run that holds the full report.
+    Sections that do not fit are left out and named on top. ``url`` is the page of the run that holds the full report;
+    with ``orders`` the comment says which commands can be written below it.
     """
     head = [f"## {text(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
@@ -97,7 +103,7 @@ def render_comment(
     if _kept(earlier)[:1] == [now]:  # nothing is new: the link stays that of the run that said it first
         found = _LINK.search(earlier)
         url = found[1] if found else ""
-    return Rendered(body + "\n".join(_foot(report, digest, runs, url)) + "\n", digest)
+    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest)
 
 
 def joint_digest(digests: Sequence[str]) -> str:
@@ -112,7 +118,7 @@ def outcome_sign(outcome: Outcome) -> str:
     return {"pass": "✅", "fail": "⛔", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}[outcome]
 
 
-def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str) -> list[str]:
+def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: bool) -> list[str]:
     name = report.bundle.model
     lines = [""]
     if len(runs) > 1:
@@ -120,12 +126,13 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str) -> list[
             [f"`{r.commit[:10]}`", f"{outcome_sign(r.outcome)} {r.outcome}", f"`{r.digest[:12]}`"] for r in runs[1:]
         ]
         lines += [*fold("Earlier runs", table(["commit", "verdict", "report sha256"], rows)), ""]
-    orders = [
-        f"`/modelyard explain` · `/modelyard retrain model={name}`",
-        f'`/modelyard waive model={name} check=… until=YYYY-MM-DD reason="…"`',
-        f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
-    ]
-    lines += [*fold("Commands, as a comment of their own", [f"- {order}" for order in orders]), ""]
+    if orders:
+        written = [
+            f"`/modelyard explain` · `/modelyard retrain model={name}`",
+            f'`/modelyard waive model={name} check=… until=YYYY-MM-DD reason="…"`',
+            f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
+        ]
+        lines += [*fold("Commands, each as a comment of its own", [f"- {order}" for order in written]), ""]
     more = f' · <a href="{url}">full report</a>' if re.fullmatch(_URL, url) else ""
     lines += [
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"

@@ -104,7 +104,8 @@ class Poster:
             return "error", body, joint_digest([body, ""])
         report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
-        rendered = render_comment(report, earlier, limit, subject.run, notes)
+        orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
+        rendered = render_comment(report, earlier, limit, subject.run, notes, orders)
         return report.verdict.outcome, rendered.body, rendered.digest
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:

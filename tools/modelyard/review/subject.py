@@ -73,11 +73,19 @@ def subject_of_run(forge: PullForge, git: Git, event: dict[str, Any]) -> Subject
     return None
 
 
-def subject_of_pull(forge: PullForge, git: Git, number: int, run: str = "") -> Subject:
-    """A pull request by its number, as CI systems without ``workflow_run`` name it."""
+def subject_of_pull(
+    forge: PullForge, git: Git, number: int, measured: str | None = None, run: str = ""
+) -> Subject | None:
+    """A pull request by its number, as CI systems without ``workflow_run`` name it.
+
+    None when its head is neither what was measured nor that with the lock on top; without ``measured`` its head counts.
+    """
     pull = forge.pull(number)
     fetch_head(git, pull)
-    return Subject(pull, pull.head, pull.head, run)
+    measured = measured or pull.head
+    if pull.head != measured and not carries_only_generated(git, measured, pull.head):
+        return None
+    return Subject(pull, measured, pull.head, run)
 
 
 def fetch_head(git: Git, pull: Pull) -> None:
