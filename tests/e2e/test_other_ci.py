@@ -1,0 +1,104 @@
+"""The same loop on GitLab CI, through gitlab-ci-local, and on Jenkins, through the lines its file runs.
+
+No Jenkins can be had here: the Jenkinsfile's shell lines are run in their order, with the variables Jenkins sets. What its
+own language makes of the file (when, credentials, catchError) is not tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from actions.pipelines import BOT, Pipelines
+from actions.tiny import build
+from e2e.conftest import Hosted
+from forge.server import running
+from forge.store import Pull, Store
+from support.yard import git
+
+PARAMS = "models/churn/params.yaml"
+
+
+class Place(Hosted):
+    """A repository on another CI system."""
+
+    def __init__(self, pipelines: Pipelines, folder: Path) -> None:
+        self.pipelines = pipelines
+        super().__init__(pipelines.server, pipelines, folder)  # type: ignore[arg-type]
+
+    @property
+    def main(self) -> str:
+        return self.store.head_of(self.store.name, "main")
+
+
+def place(folder: Path, ci: str) -> Iterator[Place]:
+    work = build(folder, ci)
+    (folder / "forge").mkdir()
+    store = Store(folder / "forge")
+    for login, token in (("ada", "ada"), ("grace", "grace"), (BOT, "bot"), ("github-actions[bot]", "actions")):
+        store.user(login, "write", token)
+    git(work, "push", "--quiet", str(store.path(store.name)), "main")
+    with running(store, folder) as server:
+        yield Place(Pipelines(server, folder), folder)
+
+
+@pytest.fixture
+def gitlab(tmp_path: Path) -> Iterator[Place]:
+    yield from place(tmp_path, "gitlab")
+
+
+@pytest.fixture
+def jenkins(tmp_path: Path) -> Iterator[Place]:
+    yield from place(tmp_path, "jenkins")
+
+
+def merge_request(place: Place, pull: Pull) -> str:
+    """Its pipeline's output."""
+    done = place.pipelines.gitlab(
+        "merge_request_event", place.store.head(pull), CI_MERGE_REQUEST_IID=str(pull.number),
+        CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main", CI_MERGE_REQUEST_SOURCE_BRANCH_NAME=pull.branch,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
+    deployed = gitlab.pipelines.gitlab("push", gitlab.main, CI_COMMIT_BRANCH="main")
+    assert deployed.returncode == 0, deployed.stdout[-4000:] + deployed.stderr[-4000:]
+    assert gitlab.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
+    gitlab.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")
+    pull = gitlab.store.open("ada", "better", "main", "Less noise", "")
+    before = gitlab.store.head(pull)
+    merge_request(gitlab, pull)
+    report = gitlab.report(pull)
+    assert report.startswith("## ✅ churn may be merged") and "/modelyard" not in report
+    assert gitlab.store.head(pull) != before and gitlab.status(pull) == "success"
+    assert gitlab.status(pull, "modelyard/approval") == "pending"
+    gitlab.store.review(pull.number, "grace", "APPROVE")
+    merge_request(gitlab, pull)
+    assert gitlab.report(pull) == report, "measured again at the lock: nothing new"
+    assert gitlab.status(pull, "modelyard/approval") == "success"
+    gitlab.store.merge(pull.number, "grace")
+    deployed = gitlab.pipelines.gitlab("push", gitlab.main, CI_COMMIT_BRANCH="main")
+    assert deployed.returncode == 0, deployed.stdout[-4000:]
+    assert "churn@v1.1.0" in gitlab.tags() and gitlab.served()["churn"] == "v1.1.0"
+    quiet = gitlab.pipelines.gitlab("schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="retrain")
+    assert quiet.returncode == 0 and "nothing to propose" in quiet.stdout, quiet.stdout[-3000:]
+
+
+def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
+    token = {"MODELYARD_TOKEN": "actions", "GITHUB_API_URL": f"{jenkins.server.url}/api/v3"}
+    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    assert jenkins.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
+    jenkins.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")
+    pull = jenkins.store.open("ada", "better", "main", "Less noise", "")
+    change = {"CHANGE_ID": str(pull.number), "CHANGE_TARGET": "main", "CHANGE_BRANCH": "better"}
+    jenkins.pipelines.jenkins(jenkins.store.head(pull), ["install", "measure", "post"], **token, **change)
+    assert jenkins.report(pull).startswith("## ✅ churn may be merged") and jenkins.status(pull) == "success"
+    jenkins.store.review(pull.number, "grace", "APPROVE")
+    jenkins.store.merge(pull.number, "grace")
+    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
+    jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token)
+    assert len(jenkins.store.pulls) == 1
