@@ -37,7 +37,15 @@ class Pipelines:
             "MODELYARD_TOKEN": "bot", **variables,
         }  # fmt: skip
         options = [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]
-        command = [str(NODE), str(RUNNER), "--force-shell-executor", "--no-artifacts-to-source", "--concurrency", "1", *options]
+        command = [
+            str(NODE),
+            str(RUNNER),
+            "--force-shell-executor",
+            "--no-artifacts-to-source",
+            "--concurrency",
+            "1",
+            *options,
+        ]
         return self._run(command, clone, {})
 
     def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
@@ -45,7 +53,11 @@ class Pipelines:
         clone = self._clone(sha)
         text = (clone / "Jenkinsfile").read_text()
         for stage in stages:
-            body = re.search(rf"stage\('{stage}'\) \{{(.*?)\n    \}}", text, re.S) if stage != "post" else re.search(r"  post \{(.*)", text, re.S)
+            body = (
+                re.search(rf"stage\('{stage}'\) \{{(.*?)\n    \}}", text, re.S)
+                if stage != "post"
+                else re.search(r"  post \{(.*)", text, re.S)
+            )
             assert body, f"the Jenkinsfile has no stage {stage}"
             for line in re.findall(r"^\s*sh '(.*)'$", body[1], re.M):
                 command = line.replace("python3 -m venv .venv", "true")

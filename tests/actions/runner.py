@@ -41,7 +41,10 @@ class Run:
     jobs: dict[str, str] = field(default_factory=dict)
 
     def must(self, conclusion: str = "success") -> Run:
-        assert self.conclusion == conclusion, self.log[-6000:]
+        lines = self.log.splitlines()
+        failed = [i for i, line in enumerate(lines) if "❌" in line] or [len(lines) - 1]
+        shown = "\n".join(line for i in failed[:3] for line in lines[max(0, i - 25) : i + 1])
+        assert self.conclusion == conclusion, shown
         return self
 
 

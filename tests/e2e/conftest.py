@@ -99,8 +99,8 @@ def hosted_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "hosted.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
-            folder.mkdir(exist_ok=True)
-            (folder / "forge").mkdir()
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "forge").mkdir(parents=True)
             work = build(folder)
             store = Store(folder / "forge")
             _protected(store)
