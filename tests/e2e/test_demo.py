@@ -21,6 +21,7 @@ def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
     playing = subprocess.Popen(
         [sys.executable, "-m", "modelyard", "demo", str(folder)],
         stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
     )  # fmt: skip
     while not all(layout.server_is_up() for layout in layouts):
         assert playing.poll() is None, playing.stderr.read() if playing.stderr else ""

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.errors import ModelyardError, missing_extra
+from modelyard.boosting import import_lightgbm
+from modelyard.errors import ModelyardError
 from modelyard.manifests.schema import Column, Model
 from modelyard.tables import Table, read_table
 
@@ -54,10 +55,7 @@ class LightGBMScorer:
     def load(cls, model: Model, artifact: Path, threads: int = 0) -> LightGBMScorer:
         """Loads and checks a model file; ModelyardError when it is not one, or not for this contract."""
         content = _checked_bytes(artifact)
-        try:
-            import lightgbm
-        except ImportError as error:
-            raise missing_extra("measure", "lightgbm") from error
+        lightgbm = import_lightgbm()
         try:
             booster = lightgbm.Booster(model_str=content.decode("utf-8"))
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError, ValueError) as error:
