@@ -37,4 +37,5 @@ def drift(reference: str, current: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    {"flow": flow, "drift": drift}[sys.argv[1]](*sys.argv[2:])
+    part = flow if sys.argv[1] == "flow" else drift
+    part(*sys.argv[2:])
