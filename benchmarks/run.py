@@ -10,10 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from measurements import drift
 from pull_request import pull_request
 from start_up import affected, start_up
 
-PARTS = {part.__name__: part for part in (start_up, affected, pull_request)}
+PARTS = {part.__name__: part for part in (start_up, affected, pull_request, drift)}
 
 
 def main(wanted: list[str]) -> None:

@@ -12,7 +12,7 @@ from modelyard.measure.drift import measure_drift
 from modelyard.measure.evaluation import Evaluation, Holdout, MetricResult, compare
 from modelyard.measure.intervals import Interval
 from modelyard.measure.leakage import Leakage, input_strengths
-from modelyard.measure.profile import ColumnValues, profile_table
+from modelyard.measure.profiling import ColumnValues, profile_table
 
 ARTIFACT = "a" * 64
 

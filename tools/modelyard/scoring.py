@@ -86,6 +86,12 @@ class LightGBMScorer:
         table.require([column.name for column in self.inputs], f"the model in {table.path.parent}")
         return self.score({column.name: table.values(column.name, column.type) for column in self.inputs})
 
+    def importance(self) -> dict[str, float]:
+        """Each input's share of the gain of all splits, 0 to 1."""
+        gains = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+        total = float(gains.sum()) or 1.0
+        return {column.name: float(gain) / total for column, gain in zip(self.inputs, gains, strict=True)}
+
     def score(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
         """One prediction per row, from numbers as float64 and texts as objects, all of equal length."""
         rows = len(next(iter(columns.values()))) if columns else 0

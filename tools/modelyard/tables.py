@@ -1,8 +1,9 @@
-"""The one door to tables on disk: Parquet and CSV in, numpy columns out."""
+"""The one door to tables on disk: Parquet, Arrow and CSV in, numpy columns out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from modelyard.errors import ModelyardError, missing_extra
 from modelyard.manifests.problems import near_match
 
 Values = NDArray[Any]
+_BATCH = 2**18
 
 
 class Table:
@@ -42,25 +44,16 @@ class Table:
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column as float64, missing as NaN; ModelyardError when it does not hold numbers."""
-        import pyarrow as pa
+        return _as_numbers(self._column(name), name, self.path)
 
-        try:
-            column = self._column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ModelyardError(
-                f"Column {name!r} of {self.path} does not hold numbers.", "Mend the table or the contract's type."
-            ) from error
-        result: NDArray[np.float64] = np.asarray(column, dtype=np.float64)
-        return result
+    def chunks(self, name: str) -> Sequence[Any]:
+        """A column as it lies in memory, in Arrow arrays."""
+        found: Sequence[Any] = self._column(name).chunks
+        return found
 
     def texts(self, name: str) -> NDArray[np.object_]:
         """A column as text objects, missing as None."""
-        import pyarrow as pa
-
-        column = self._column(name)
-        if not pa.types.is_string(column.type):
-            column = column.cast(pa.string())
-        result: NDArray[np.object_] = np.array(column.to_pylist(), dtype=object)
+        result: NDArray[np.object_] = _as_texts(self._column(name)).to_numpy().astype(object)
         return result
 
     def values(self, name: str, contract_type: str) -> Values:
@@ -82,27 +75,149 @@ class Table:
         return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """Reads Parquet (by its magic bytes) or CSV. Columns that are not there are simply not read."""
-    try:
+class TableFile:
+    """A table on disk of which one column at a time is in memory. Several threads may read different columns."""
+
+    def __init__(self, path: Path) -> None:
+        """ModelyardError when there is no sound table."""
+        self.path = path
+        self._metadata: Any = None
+        self._whole: Any = None
+        if _magic(path) == b"PAR1":
+            with _sound(path):
+                import pyarrow.parquet as pq
+
+                reader = pq.ParquetFile(path)
+                self._metadata, self.rows, self.names = (
+                    reader.metadata,
+                    reader.metadata.num_rows,
+                    reader.schema_arrow.names,
+                )
+        else:  # neither CSV nor Arrow can be read by column
+            self._whole = read_table(path)
+            self.rows, self.names = self._whole.rows, self._whole.names
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """A column as float64 (rows,), missing as NaN; a fresh array. ModelyardError when it does not hold numbers."""
+        result = np.empty(self.rows, dtype=np.float64)
+        at = 0
+        for part in self.number_parts(name):
+            result[at : at + part.size] = part
+            at += part.size
+        return result
+
+    def number_parts(self, name: str) -> Iterator[NDArray[np.float64]]:
+        """The same in parts of some hundred thousand rows."""
+        for batch in self._batches(name):
+            yield _as_numbers(batch, name, self.path)
+
+    def values(self, name: str, contract_type: str) -> Values:
+        """A column by its contract type, as ``Table.values`` gives it."""
+        return (
+            self.numbers(name) if contract_type in ("integer", "float") else read_table(self.path, [name]).texts(name)
+        )
+
+    def tally(self, name: str) -> tuple[NDArray[np.object_], NDArray[np.int64], int]:
+        """Distinct texts of a column, their rows, and the number of rows without a value."""
         import pyarrow as pa
+        import pyarrow.compute as pc
+
+        parts, nulls = [], 0
+        for batch in self._batches(name, dictionary=True):
+            nulls += batch.null_count
+            if pa.types.is_dictionary(batch.type):
+                counts = np.bincount(batch.indices.drop_null().to_numpy(), minlength=len(batch.dictionary))
+                parts.append((_as_texts(batch.dictionary), pa.array(counts)))
+            else:
+                found = pc.value_counts(batch.drop_null())
+                parts.append((_as_texts(found.field("values")), found.field("counts").cast(pa.int64())))
+        if not parts:
+            return np.empty(0, dtype=object), np.empty(0, dtype=np.int64), nulls
+        table = pa.table({"level": pa.chunked_array([p[0] for p in parts], pa.string()),
+                          "rows": pa.chunked_array([p[1] for p in parts], pa.int64())})  # fmt: skip
+        table = table.group_by("level").aggregate([("rows", "sum")])
+        table = table.filter(pc.field("rows_sum") > 0)
+        levels: NDArray[np.object_] = table.column("level").to_numpy().astype(object)
+        return levels, table.column("rows_sum").to_numpy(), nulls
+
+    def _batches(self, name: str, dictionary: bool = False) -> Iterator[Any]:
+        if self._whole is not None:
+            yield from self._whole.chunks(name)
+            return
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_extra("measure", "pyarrow") from error
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+
+        with (
+            _sound(self.path),
+            pq.ParquetFile(
+                self.path, metadata=self._metadata, read_dictionary=[name] if dictionary else None, pre_buffer=False
+            ) as reader,
+        ):
+            for batch in reader.iter_batches(_BATCH, columns=[name], use_threads=False):
+                yield batch.column(0)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
+    """Reads Parquet or Arrow (by their magic bytes) or CSV. Columns that are not there are simply not read."""
+    magic = _magic(path)
+    with _sound(path):
         if magic == b"PAR1":
+            import pyarrow.parquet as pq
+
             reader = pq.ParquetFile(path)
             wanted = None if columns is None else [name for name in reader.schema_arrow.names if name in set(columns)]
             return Table(reader.read(wanted), path)
+        if magic == b"ARRO":
+            from pyarrow import ipc
+
+            return Table(ipc.open_file(path).read_all(), path)
         from pyarrow import csv
 
         return Table(csv.read_csv(path), path)
+
+
+def _magic(path: Path) -> bytes:
+    with _sound(path), path.open("rb") as file:
+        return file.read(4)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise missing_extra("measure", "pyarrow") from error
+    try:
+        yield
     except OSError as error:
         raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
     except pa.ArrowException as error:
         raise ModelyardError(
-            f"{path} is neither a sound Parquet nor a sound CSV file: {str(error).splitlines()[0]}.",
+            f"{path} is no sound Parquet, Arrow or CSV file: {str(error).splitlines()[0]}.",
             "Write it again with the pipeline: modelyard retrain MODEL --force",
         ) from error
+
+
+def _as_numbers(column: Any, name: str, path: Path) -> NDArray[np.float64]:
+    """Numbers, truth values and moments (as seconds since 1970) as float64, missing as NaN."""
+    import pyarrow as pa
+
+    try:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_temporal(column.type):
+            seconds = column.cast(pa.timestamp("us", getattr(column.type, "tz", None))).cast(pa.int64())
+            return _as_numbers(seconds, name, path) / 1e6
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.int8())
+        result: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ModelyardError(
+            f"Column {name!r} of {path} does not hold numbers.", "Mend the table or the contract's type."
+        ) from error
+    return result
+
+
+def _as_texts(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())

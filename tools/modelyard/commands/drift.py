@@ -7,27 +7,53 @@ from pathlib import Path
 import click
 
 from modelyard.commands.opening import open_checkout
+from modelyard.errors import UsageError
+from modelyard.proposal.drifting import DriftOptions, Engine
 from modelyard.proposal.measuring import Measuring
 from modelyard.report.terminal import render_drift
 from modelyard.terminal import result, result_json, say
 
+_PATH = click.Path(path_type=Path, exists=True)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
 
 @click.command()
 @click.argument("model")
+@click.option("--current", type=_PATH, help="Measure this table, or folder of tables, instead of the held-out rows.")
+@click.option("--reference", type=_FILE, help="Compare with every value of this table instead of the profile.")
+@click.option("--domain", is_flag=True, help="Also teach a classifier to tell both apart.")
 @click.option(
-    "--current",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Measure this Parquet or CSV file instead of the candidate's held-out rows.",
+    "--engine",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Where tables of many files are profiled.",
 )
+@click.option("--scheduler", default="", help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786.")
 @click.option("--json", "as_json", is_flag=True, help="Print the drift as JSON.")
 @click.pass_context
-def command(context: click.Context, model: str, current: Path | None, as_json: bool) -> None:
+def command(
+    context: click.Context,
+    model: str,
+    current: Path | None,
+    reference: Path | None,
+    domain: bool,
+    engine: Engine,
+    scheduler: str,
+    as_json: bool,
+) -> None:
     """Measure this data against the champion's profile.
 
-    The profile is the one committed with the champion; a first version is compared with its own training rows.
+    The profile is the one committed with the champion; a first version is compared with its own training rows. Tables
+    are Parquet, Arrow or CSV. With --engine dask each file of a folder is profiled by a worker that sees the same path.
     """
+    if engine == "dask" and current is None:
+        raise UsageError("--engine dask needs a table.", "Name a folder of files with --current.")
+    if scheduler and engine != "dask":
+        raise UsageError("--scheduler is for --engine dask.", "Add --engine dask.")
     repository, git = open_checkout(context)
-    drift = Measuring(repository, git, model, say).drift(current)
+    options = DriftOptions(current, reference, domain, engine, scheduler)
+    drift = Measuring(repository, git, model, say).drift(options)
     if as_json:
         result_json(drift)
     else:

@@ -260,7 +260,7 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
     judged = [column for column in drift.columns if column.state != "insufficient"]
     if not judged:
         return Finding("inconclusive", "No column has enough rows to compare.", "drift")
-    alarms = [column.name for column in judged if column.state == "drifted"]
+    alarms = [column.name for column in judged if column.alarm]
     share = len(alarms) / len(judged)
     named = f" ({', '.join(alarms[:4])}{', …' if len(alarms) > 4 else ''})" if alarms else ""
     sentence = (

@@ -25,7 +25,7 @@ def worth_proposing(cause: Cause, evaluation: Evaluation, drift: Drift | None, m
     """A person who asks gets an answer; a clock or an alarm has to show a gain of at least ``minimum_gain``."""
     if evaluation.identical_bytes:
         return Worth(False, "The same data and code gave the same bytes: there is nothing to propose.")
-    drifted = [column.name for column in drift.columns if column.state == "drifted"] if drift else []
+    drifted = [column.name for column in drift.columns if column.alarm] if drift else []
     if cause == "drift" and not drifted:
         return Worth(False, "No column drifted.")
     metric = evaluation.metrics[0]

@@ -69,6 +69,12 @@ class Column(Manifest, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     description: str = ""
+    rare_below: Annotated[
+        Count, Meta(description="Texts: a level with fewer training rows does not appear by name in the profile.")
+    ] = 0
+    rare_become: Annotated[
+        Literal["suppressed", "hashed"], Meta(description="Counted with the others, or kept under a digest.")
+    ] = "suppressed"
 
 
 class Contract(Manifest, frozen=True, kw_only=True):

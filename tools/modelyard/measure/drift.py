@@ -1,24 +1,31 @@
-"""Current data against a reference profile, column by column.
+"""Current data against a reference, column by column.
 
-An alarm needs three things: an effect above the margin, significance after Benjamini–Hochberg over all columns, and
-enough rows. A fixed threshold alone alarms falsely on small windows; a p-value alone alarms on large ones.
+An alarm needs an effect above the margin and above what windows of this size show inside the reference, significance
+after Benjamini–Hochberg over all columns, enough rows, and a column that the model uses. A fixed threshold alone alarms
+falsely on small windows; a p-value alone alarms on large ones.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from modelyard.measure.profile import ColumnProfile, Profile
+from modelyard.measure.distances import chi_square_p, hellinger, js_distance, psi, total_variation
+from modelyard.measure.estimation import Estimate
+from modelyard.measure.intervals import Interval
+from modelyard.measure.profile import ColumnProfile, Profile, Role
 from modelyard.measure.scores import Floats
+from modelyard.measure.windows import threshold_at
 
 EFFECT_MARGIN = 0.1
 """Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters."""
 FALSE_DISCOVERY_RATE = 0.05
 MINIMUM_ROWS = 200
+MINIMUM_IMPORTANCE = 0.005
+"""Share of gain below which drift of an input is information and no alarm."""
 
 State = Literal["stable", "drifted", "insufficient"]
 
@@ -33,49 +40,90 @@ class DriftBin:
 
 
 @dataclass(frozen=True)
+class Exact:
+    """From all values of both tables, for a numeric column."""
+
+    ks: float
+    ks_p: float
+    wasserstein: float
+    """In standard deviations of the reference."""
+
+
+@dataclass(frozen=True)
 class ColumnDrift:
     """One column. ``state`` is a measurement against fixed margins, not a judgement: policies judge."""
 
     name: str
     type: str
     state: State
+    role: Role
+    alarm: bool
+    """Drifted, and the model looks at it."""
     js: float | None
     """Jensen–Shannon distance over the bins, nulls and new levels included."""
+    threshold: float | None
+    """What ``js`` had to exceed at this number of rows."""
     psi: float | None
-    """Population stability index over the same bins, half a row added to each."""
+    """Population stability index over the same bins, half a row added to each; the others are over the same."""
+    hellinger: float | None
+    total_variation: float | None
     p_value: float | None
-    """Two-sample chi-square over the same bins."""
+    """Two-sample chi-square."""
     significant: bool
+    exact: Exact | None
+    """None in profile mode."""
+    shift: float | None
+    """Current mean − reference mean, in standard deviations of the reference."""
+    importance: float | None
+    consequence: float | None
+    """By how much the mean prediction would move, were this the only thing that changed."""
     missing_reference: float
     missing_current: float
     new_level_share: float
+    out_of_range_share: float
+    """Rows below the reference's smallest or above its largest value."""
     bins: tuple[DriftBin, ...]
     reason: str = ""
 
 
 @dataclass(frozen=True)
+class DomainShift:
+    """How well a classifier tells current rows from reference rows, cross-fitted: AUC 0.5 means not at all."""
+
+    auc: float
+    interval: Interval | None
+    rows: int
+    strongest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Drift:
-    """All columns, most drifted first."""
+    """All columns: alarms first, then by importance and effect."""
 
     reference: str
-    """What the reference profile belongs to, such as a version."""
+    """What the reference belongs to, such as a version."""
     reference_rows: int
     current_rows: int
     columns: tuple[ColumnDrift, ...]
+    estimate: Estimate | None = None
+    domain: DomainShift | None = None
 
 
-def measure_drift(reference: Profile, current: Profile, reference_name: str) -> Drift:
-    """Compares a profile with one made in its own bins."""
-    compared = [_column(column, current.column(column.name)) for column in reference.columns]
+def measure_drift(
+    reference: Profile,
+    current: Profile,
+    reference_name: str,
+    exact: Mapping[str, Exact] | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> Drift:
+    """Compares a profile with one made in its own bins. ``faults`` says why a column is not in the current one."""
+    compared = [
+        _column(column, current.column(column.name), (exact or {}).get(column.name), (faults or {}).get(column.name))
+        for column in reference.columns
+    ]
     significant = benjamini_hochberg([column.p_value for column in compared], FALSE_DISCOVERY_RATE)
-    columns = []
-    for column, is_significant in zip(compared, significant, strict=True):
-        state: State = column.state
-        if state != "insufficient":
-            drifted = is_significant and column.js is not None and column.js >= EFFECT_MARGIN
-            state = "drifted" if drifted else "stable"
-        columns.append(replace(column, state=state, significant=is_significant))
-    columns.sort(key=lambda c: (c.state != "drifted", -(c.js or 0), c.name))
+    columns = [_judged(column, found) for column, found in zip(compared, significant, strict=True)]
+    columns.sort(key=lambda c: (not c.alarm, c.state != "drifted", -(c.importance or 0), -(c.js or 0), c.name))
     return Drift(reference_name, reference.rows, current.rows, tuple(columns))
 
 
@@ -86,97 +134,122 @@ def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
     return [p is not None and p <= cut for p in p_values]
 
 
-def _column(reference: ColumnProfile, current: ColumnProfile | None) -> ColumnDrift:
+def _judged(column: ColumnDrift, significant: bool) -> ColumnDrift:
+    if column.state == "insufficient" or column.js is None or column.threshold is None:
+        return replace(column, significant=significant)
+    drifted = significant and column.js >= column.threshold
+    used = column.importance is None or column.importance >= MINIMUM_IMPORTANCE
+    reason = column.reason
+    if drifted and not used:
+        reason = "the model hardly uses it"
+    elif significant and not drifted:
+        reason = f"significant, but below {column.threshold:.3f}"
+    return replace(
+        column, state="drifted" if drifted else "stable", significant=significant, alarm=drifted and used, reason=reason
+    )
+
+
+def _column(
+    reference: ColumnProfile, current: ColumnProfile | None, exact: Exact | None, fault: str | None
+) -> ColumnDrift:
     if current is None:
-        return _unmeasured(reference, "the column is missing from the current data")
+        return _unmeasured(reference, fault or "the column is missing from the current data")
     names, before, after = _counts(reference, current)
-    missing = (_share(reference.nulls, reference.rows), _share(current.nulls, current.rows))
-    new = _share(current.levels.other if current.levels else 0, current.rows)
     bins = tuple(
         DriftBin(name, _share(b, reference.rows), _share(a, current.rows))
         for name, b, a in zip(names, before, after, strict=True)
+        if a or b
     )
+    seen = np.array([bool(a or b) for a, b in zip(after, before, strict=True)])
+    thin = _unmeasured(reference, "", current, bins)
     rows = min(reference.rows, current.rows)
     if rows < MINIMUM_ROWS:
-        return _unmeasured(reference, f"{rows} rows; {MINIMUM_ROWS} are needed", missing, new, bins)
-    b, a = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
-    return ColumnDrift(
-        reference.name, reference.type, "stable", js_distance(b, a), psi(b, a), chi_square_p(b, a), False,
-        *missing, new, bins,
-    )  # fmt: skip
-
-
-def _counts(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[int], list[int]]:
-    """Bin names and both sides' counts: the values' bins, then nulls, then what was never seen."""
-    if reference.numeric and current.numeric:
-        edges = [f"{edge:.6g}" for edge in reference.numeric.edges]
-        names = [f"< {edges[0]}", *(f"{low} to {high}" for low, high in itertools.pairwise(edges)),
-                 f"≥ {edges[-1]}"] if edges else ["any"]  # fmt: skip
-        before, after = list(reference.numeric.counts), list(current.numeric.counts)
-        rest = [("infinite", reference.infinities, current.infinities)]
-    elif reference.levels and current.levels:
-        names, before, after = list(reference.levels.levels), list(reference.levels.counts), list(current.levels.counts)
-        rest = [("(other)", reference.levels.other, current.levels.other)]
-    else:
-        names, before, after, rest = [], [], [], []
-    for name, b, a in [*rest, ("(missing)", reference.nulls, current.nulls)]:
-        if b or a:
-            names, before, after = [*names, name], [*before, b], [*after, a]
-    return names, before, after
-
-
-def js_distance(before: Floats, after: Floats) -> float:
-    """Square root of the Jensen–Shannon divergence of two counts, in nats (as scipy.spatial.distance)."""
-    p, q = before / before.sum(), after / after.sum()
-    middle = (p + q) / 2
-
-    def divergence(x: Floats) -> float:
-        seen = x > 0
-        return float((x[seen] * np.log(x[seen] / middle[seen])).sum())
-
-    return float(np.sqrt(max((divergence(p) + divergence(q)) / 2, 0.0)))
-
-
-def psi(before: Floats, after: Floats) -> float:
-    """Population stability index of two counts; half a row is added to each bin so that none is empty."""
-    p = (before + 0.5) / (before + 0.5).sum()
-    q = (after + 0.5) / (after + 0.5).sum()
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def chi_square_p(before: Floats, after: Floats) -> float:
-    """p-value of the two-sample chi-square test of homogeneity, without continuity correction.
-
-    Bins in which either side expects fewer than five rows are pooled (Cochran 1954), with the next smallest where the
-    pool is still too thin: one row beyond the reference's range would else be proof of drift.
-    """
-    from scipy.special import chdtrc
-
-    table = np.vstack([before, after])
-    table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
-    while table.shape[1] > 1 and _expected(table)[:, 0].min() < 5:
-        table = np.column_stack([table[:, 0] + table[:, 1], table[:, 2:]])
-    expected = _expected(table)
-    if table.shape[1] < 2:
-        return 1.0
-    return float(chdtrc(table.shape[1] - 1, ((table - expected) ** 2 / expected).sum()))
-
-
-def _expected(table: Floats) -> Floats:
-    result: Floats = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    return result
+        return replace(thin, reason=f"{rows} rows; {MINIMUM_ROWS} are needed")
+    if not reference.rows - reference.nulls and not current.rows - current.nulls:
+        return replace(thin, reason="no values on either side")
+    b, a = np.asarray(before, dtype=np.float64)[seen], np.asarray(after, dtype=np.float64)[seen]
+    threshold = max(EFFECT_MARGIN, threshold_at(reference.thresholds, current.rows, reference.rows, b.size))
+    return replace(
+        thin,
+        state="stable",
+        js=js_distance(b, a),
+        threshold=threshold,
+        psi=psi(b, a),
+        hellinger=hellinger(b, a),
+        total_variation=total_variation(b, a),
+        p_value=chi_square_p(b, a),
+        exact=exact,
+        shift=_shift(reference, current),
+        consequence=_consequence(reference, before, after),
+    )
 
 
 def _unmeasured(
     reference: ColumnProfile,
     reason: str,
-    missing: tuple[float, float] = (0.0, 0.0),
-    new: float = 0.0,
+    current: ColumnProfile | None = None,
     bins: tuple[DriftBin, ...] = (),
 ) -> ColumnDrift:
-    return ColumnDrift(
-        reference.name, reference.type, "insufficient", None, None, None, False, *missing, new, bins, reason
+    levels = current.levels if current else None
+    outside = (
+        current.numeric.counts[0] + current.numeric.counts[-1]
+        if current and current.numeric and current.numeric.edges
+        else 0
     )
+    return ColumnDrift(
+        name=reference.name,
+        type=reference.type,
+        state="insufficient",
+        role=reference.role,
+        alarm=False,
+        js=None,
+        threshold=None,
+        psi=None,
+        hellinger=None,
+        total_variation=None,
+        p_value=None,
+        significant=False,
+        exact=None,
+        shift=None,
+        importance=reference.importance,
+        consequence=None,
+        missing_reference=_share(reference.nulls, reference.rows),
+        missing_current=_share(current.nulls, current.rows) if current else 0.0,
+        new_level_share=_share(levels.new, current.rows) if levels and current else 0.0,
+        out_of_range_share=_share(outside, current.rows) if current else 0.0,
+        bins=bins,
+        reason=reason,
+    )
+
+
+def _counts(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[int], list[int]]:
+    names, before = reference.bins()
+    _, after = current.bins()
+    if len(after) != len(before):  # a column that changed its kind has no bins in common
+        return ["(as before)", "(another kind)"], [reference.rows, 0], [0, current.rows]
+    return names, before, after
+
+
+def _shift(reference: ColumnProfile, current: ColumnProfile) -> float | None:
+    if not (reference.moments and current.moments):
+        return None
+    before, after = reference.moments.mean(reference.finite), current.moments.mean(current.finite)
+    spread = reference.moments.deviation(reference.finite)
+    return (after - before) / spread if before is not None and after is not None and spread else None
+
+
+def _consequence(reference: ColumnProfile, before: list[int], after: list[int]) -> float | None:
+    """Σ over bins of (share now − share before) · mean prediction there; bins without a score count as the mean."""
+    if len(reference.scores) != len(before):
+        return None
+    p = np.asarray(before, dtype=np.float64) / max(sum(before), 1)
+    q = np.asarray(after, dtype=np.float64) / max(sum(after), 1)
+    scores: Floats = np.array([np.nan if s is None else s for s in reference.scores])
+    known = np.isfinite(scores)
+    if not known.any() or not p[known].sum():
+        return None
+    middle = float(scores[known] @ p[known] / p[known].sum())
+    return float((q - p) @ np.where(known, scores, middle))
 
 
 def _share(part: int, whole: int) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from modelyard.measure.moments import Moments, add_moments
 
-QUANTILES = 20
-MAXIMUM_LEVELS = 100
+Role = Literal["input", "label", "score"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class NumericBins:
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
-    """len(edges) + 1: below the first edge, between, at or above the last."""
+    """len(edges) + 1: below the first edge, between, above the last, which lies just above the largest value."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,62 @@ class LevelCounts:
     levels: tuple[str, ...]
     counts: tuple[int, ...]
     other: int
+    """Rows whose level the reference had too, but not among its top."""
+    new: int = 0
+    """Rows whose level the reference never had."""
+    rest: str | None = ""
+    """Digests of the reference's levels beyond the top; None where they were too many to keep, and new ones count as
+    ``other``."""
+
+
+@dataclass(frozen=True)
+class WindowThreshold:
+    """What windows inside the reference differ from the rest of it: Jensen–Shannon distance, 99 of 100 below it."""
+
+    rows: int
+    js: float
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column. ``rows`` counts all; nulls and infinities are in no bin. Sums are over the finite values."""
+    """One column. ``rows`` counts all; nulls and infinities are in no bin."""
 
     name: str
     type: str
     rows: int
     nulls: int
+    role: Role = "input"
     infinities: int = 0
     minimum: float | None = None
     maximum: float | None = None
-    total: float = 0.0
-    total_squares: float = 0.0
+    moments: Moments | None = None
     numeric: NumericBins | None = None
     levels: LevelCounts | None = None
+    thresholds: tuple[WindowThreshold, ...] = ()
+    """Frozen by the reference, as are ``importance`` and ``scores``; merging keeps them."""
+    importance: float | None = None
+    """The model's share of gain from this input, 0 to 1."""
+    scores: tuple[float | None, ...] = ()
+    """Mean prediction in each of ``bins()``."""
+
+    def bins(self) -> tuple[list[str], list[int]]:
+        """Names and counts of all bins, which together hold every row once."""
+        if self.numeric:
+            edges = [f"{edge:.6g}" for edge in self.numeric.edges]
+            between = [f"{low} to {high}" if low != high else low for low, high in itertools.pairwise(edges)]
+            names = [f"< {edges[0]}", *between, f"> {edges[-1]}"] if edges else ["any"]
+            names, counts = [*names, "infinite"], [*self.numeric.counts, self.infinities]
+        elif self.levels:
+            names = [*self.levels.levels, "(other)", "(new)"]
+            counts = [*self.levels.counts, self.levels.other, self.levels.new]
+        else:
+            names, counts = [], []
+        return [*names, "(missing)"], [*counts, self.nulls]
+
+    @property
+    def finite(self) -> int:
+        """Rows with a finite number."""
+        return self.rows - self.nulls - self.infinities
 
 
 @dataclass(frozen=True)
@@ -59,108 +98,40 @@ class Profile:
         return next((column for column in self.columns if column.name == name), None)
 
 
-@dataclass(frozen=True)
-class ColumnValues:
-    """The values of one column and the type its contract gives it (integer, float, string or boolean)."""
-
-    name: str
-    type: str
-    values: NDArray[Any]
-
-
-def profile_table(columns: list[ColumnValues], reference: Profile | None = None) -> Profile:
-    """Summarises columns of equal length; with a reference, into the reference's own bins and levels."""
-    profiles = tuple(profile_column(column, reference.column(column.name) if reference else None) for column in columns)
-    return Profile(profiles[0].rows if profiles else 0, profiles)
-
-
-def profile_column(column: ColumnValues, reference: ColumnProfile | None = None) -> ColumnProfile:
-    """Summarises one column. Without a reference its own quantiles or top levels become the bins."""
-    if column.type in ("integer", "float"):
-        return _numeric(column, reference)
-    return _levels(column, reference)
-
-
 def merge(first: Profile, second: Profile) -> Profile:
     """The profile of both tables together. Both must have been made with the same bins."""
     return Profile(
         first.rows + second.rows,
-        tuple(_merge(a, b) for a, b in zip(first.columns, second.columns, strict=True)),
+        tuple(merge_columns([a, b]) for a, b in zip(first.columns, second.columns, strict=True)),
     )
 
 
-def _numeric(column: ColumnValues, reference: ColumnProfile | None) -> ColumnProfile:
-    try:
-        values = column.values.astype(np.float64)
-    except (TypeError, ValueError):
-        values = np.array([_number(value) for value in column.values], dtype=np.float64)
-    nulls = int(np.isnan(values).sum())
-    finite = values[np.isfinite(values)]
-    if reference is not None and reference.numeric is not None:
-        edges = np.asarray(reference.numeric.edges)
-    else:
-        edges = _edges(finite)
-    counts = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=edges.size + 1)
-    return ColumnProfile(
-        column.name,
-        column.type,
-        int(values.size),
-        nulls,
-        int(values.size - nulls - finite.size),
-        float(finite.min()) if finite.size else None,
-        float(finite.max()) if finite.size else None,
-        float(finite.sum()),
-        float((finite**2).sum()),
-        NumericBins(tuple(float(edge) for edge in edges), tuple(int(count) for count in counts)),
-    )
-
-
-def _edges(finite: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges at the values themselves when they are few, at quantiles otherwise."""
-    distinct = np.unique(finite)
-    if distinct.size <= QUANTILES:
-        return distinct
-    return np.unique(np.quantile(finite, np.linspace(0, 1, QUANTILES + 1), method="inverted_cdf"))
-
-
-def _levels(column: ColumnValues, reference: ColumnProfile | None) -> ColumnProfile:
-    texts = np.array([_text(value) for value in column.values], dtype=object)
-    known = texts[texts != ""] if texts.size else texts
-    names, counts = np.unique(known.astype(str), return_counts=True) if known.size else (np.array([]), np.array([]))
-    found = {str(name)[1:]: int(count) for name, count in zip(names, counts, strict=True)}
-    if reference is not None and reference.levels is not None:
-        top = list(reference.levels.levels)
-    else:
-        top = sorted(found, key=lambda name: (-found[name], name))[:MAXIMUM_LEVELS]
-    inside = tuple(found.get(name, 0) for name in top)
-    return ColumnProfile(
-        column.name,
-        column.type,
-        int(texts.size),
-        int(texts.size - known.size),
-        levels=LevelCounts(tuple(top), inside, sum(found.values()) - sum(inside)),
-    )
-
-
-def _text(value: Any) -> str:
-    """'' for a missing value, else the level behind a mark, so that the empty text stays a level."""
-    return "" if value is None or value != value else f"={value}"
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
+    """The profile of all parts (at least one) together; ValueError when their bins differ."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = _merge(result, part)
+    return result
 
 
 def _merge(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
-    if a.numeric and b.numeric and a.numeric.edges != b.numeric.edges:
+    if (a.numeric is None) != (b.numeric is None) or (a.numeric and b.numeric and a.numeric.edges != b.numeric.edges):
         raise ValueError(f"profiles of {a.name} have different edges")
-    if a.levels and b.levels and a.levels.levels != b.levels.levels:
+    if (a.levels is None) != (b.levels is None) or (a.levels and b.levels and a.levels.levels != b.levels.levels):
         raise ValueError(f"profiles of {a.name} have different levels")
     lows = [low for low in (a.minimum, b.minimum) if low is not None]
     highs = [high for high in (a.maximum, b.maximum) if high is not None]
+    numeric = replace(a.numeric, counts=_add(a.numeric.counts, b.numeric.counts)) if a.numeric and b.numeric else None
+    levels = (
+        replace(
+            a.levels,
+            counts=_add(a.levels.counts, b.levels.counts),
+            other=a.levels.other + b.levels.other,
+            new=a.levels.new + b.levels.new,
+        )
+        if a.levels and b.levels
+        else None
+    )
     return replace(
         a,
         rows=a.rows + b.rows,
@@ -168,13 +139,10 @@ def _merge(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
         infinities=a.infinities + b.infinities,
         minimum=min(lows, default=None),
         maximum=max(highs, default=None),
-        total=a.total + b.total,
-        total_squares=a.total_squares + b.total_squares,
-        numeric=NumericBins(a.numeric.edges, _add(a.numeric.counts, b.numeric.counts))
-        if a.numeric and b.numeric else None,
-        levels=LevelCounts(a.levels.levels, _add(a.levels.counts, b.levels.counts), a.levels.other + b.levels.other)
-        if a.levels and b.levels else None,
-    )  # fmt: skip
+        moments=add_moments(a.moments, b.moments) if a.moments and b.moments else None,
+        numeric=numeric,
+        levels=levels,
+    )
 
 
 def _add(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

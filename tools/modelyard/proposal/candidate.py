@@ -13,11 +13,10 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
 from modelyard.measure.evaluation import Evaluation, Holdout, compare
 from modelyard.measure.leakage import Leakage, input_strengths, overlap
-from modelyard.measure.profile import ColumnValues, Profile, profile_table
 from modelyard.measure.scores import Floats
 from modelyard.proposal.champion import FetchedVersion
 from modelyard.scoring import load_scorer
-from modelyard.tables import Table, read_table
+from modelyard.tables import Table, TableFile, read_table
 
 
 @dataclass(frozen=True)
@@ -75,23 +74,22 @@ class Candidate:
             )
         return scores[[at[identifier] for identifier in wanted]]
 
-    def profile(self, table: Table, reference: Profile | None = None) -> Profile:
-        """The profile of the contract's inputs and the label in a table."""
-        contract = self.model.contract
-        columns = [(column.name, column.type) for column in contract.inputs]
-        columns.append((contract.label, "float" if self.model.task == "regression" else "integer"))
-        values = [ColumnValues(name, kind, table.values(name, kind)) for name, kind in columns if name in table.names]
-        return profile_table(values, reference)
+    def file(self, path: str) -> TableFile:
+        """One of the tables that model.yaml names, to be read by column."""
+        return TableFile(self._there(path))
 
     def training(self, columns: list[str] | None = None) -> Table:
         """The rows the candidate was trained on."""
         return self._table(self.model.files.training, columns)
 
     def _table(self, path: str, columns: list[str] | None = None) -> Table:
+        return read_table(self._there(path), columns)
+
+    def _there(self, path: str) -> Path:
         full = self.folder / path
         if not full.is_file():
             raise ModelyardError(f"{full} is not there.", f"Run: modelyard retrain {self.model.name}")
-        return read_table(full, columns)
+        return full
 
 
 def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluation:

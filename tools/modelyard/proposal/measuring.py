@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from modelyard.dvc import Dvc
@@ -19,10 +18,10 @@ from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.proposal.candidate import Candidate, evaluate
 from modelyard.proposal.champion import champion_of, fetched, model_history, version_by_name
-from modelyard.proposal.drifting import drift_of
+from modelyard.proposal.drifting import DriftOptions, drift_of
+from modelyard.proposal.reference import write_profile
 from modelyard.proposal.scanning import scan
-from modelyard.proposal.training import GENERATED, describe_training, write_profile
-from modelyard.tables import read_table
+from modelyard.proposal.training import GENERATED, describe_training
 from modelyard.workspace import Workspace
 
 
@@ -97,12 +96,12 @@ class Measuring:
         self._keep("evaluation", evaluation)
         return evaluation
 
-    def drift(self, current: Path | None = None) -> Drift:
-        """The held-out rows against the champion's profile; of another table nothing is kept, it is no evidence."""
+    def drift(self, options: DriftOptions | None = None) -> Drift:
+        """The held-out rows against the champion's profile; of other tables nothing is kept, it is no evidence."""
+        options = options or DriftOptions()
         champion = champion_of(self._repository, model_history(self._git, self._name))
-        table = read_table(current) if current else self.candidate.holdout()
-        drift = drift_of(self.candidate, self._git, champion, table)
-        if current is None:
+        drift = drift_of(self.candidate, self._git, champion, options, self._say)
+        if options.current is None and options.reference is None:
             self._keep("drift", drift)
         return drift
 

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from importlib import metadata
-
-import msgspec
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.training import DataInput, Training
-from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.manifests.pipeline import read_lock
-from modelyard.measure.profile import Profile
 from modelyard.proposal.candidate import Candidate
 
 GENERATED = ("dvc.lock", "metrics.json")
 """Files of a model that retraining writes and git keeps, beside its profile."""
 
 _PACKAGES = ("lightgbm", "numpy", "pandas", "pyarrow", "dvc")
-
-
-def write_profile(candidate: Candidate) -> Profile:
-    """Profiles the training rows into the file that is committed next to the model."""
-    profile = candidate.profile(candidate.training())
-    write_whole(candidate.folder / candidate.model.files.profile, encode_profile(profile))
-    return profile
-
-
-def encode_profile(profile: Profile) -> bytes:
-    """A profile as JSON with one column a line, so that a diff shows which columns changed."""
-    columns = [json.dumps(msgspec.to_builtins(c), separators=(",", ":")) for c in profile.columns]
-    return (f'{{"rows": {profile.rows}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
-
-
-def decode_profile(content: bytes, where: str) -> Profile:
-    """A committed profile; ModelyardError when it is not one."""
-    try:
-        return msgspec.json.decode(content, type=Profile)
-    except msgspec.MsgspecError as error:
-        raise ModelyardError(
-            f"{where} is not a profile: {error}.", "Write it again with: modelyard retrain MODEL"
-        ) from error
 
 
 def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Training:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.changes import Changes
 from modelyard.gate.verdict import CheckResult, Verdict
+from modelyard.measure.drift import ColumnDrift
 from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
@@ -105,6 +106,23 @@ def worst_slices(evaluation: Evaluation | None, limit: int = 5) -> list[tuple[Sl
 def number(value: float | None) -> str:
     """A measured value, or a dash."""
     return "–" if value is None else f"{value:.{_DIGITS}f}"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage, or a dash."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def drift_sign(column: ColumnDrift) -> str:
+    """How a column stands, as one sign."""
+    if column.alarm:
+        return "🔺"
+    return {"drifted": "🔸", "stable": "·"}.get(column.state, "⚪")
+
+
+def drift_word(column: ColumnDrift) -> str:
+    """The same as a word."""
+    return "alarm" if column.alarm else "unused" if column.state == "drifted" else column.state
 
 
 def signed(value: float | None) -> str:

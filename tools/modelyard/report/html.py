@@ -12,8 +12,10 @@ from modelyard.measure.evaluation import MetricResult
 from modelyard.report.content import (
     Report,
     check_difference,
+    drift_word,
     metric_difference,
     number,
+    share,
     signed,
     worst_slices,
 )
@@ -159,10 +161,14 @@ def _drift(report: Report) -> list[str]:
     if drift is None:
         return []
     rows = [
-        [c.name, c.state, number(c.js), number(c.psi), f"{c.missing_reference:.1%} → {c.missing_current:.1%}",
-         f"{c.new_level_share:.1%}", c.reason]
+        [c.name, drift_word(c), number(c.js), number(c.threshold), number(c.psi),
+         number(c.exact.ks if c.exact else None), number(c.exact.wasserstein if c.exact else None),
+         signed(c.shift), share(c.importance), signed(c.consequence),
+         f"{c.missing_reference:.1%} → {c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
         for c in drift.columns
     ]  # fmt: skip
+    headings = ["column", "state", "JS distance", "alarm above", "PSI", "KS", "Wasserstein / σ", "mean shift / σ",
+                "importance", "consequence", "missing", "new levels", "note"]  # fmt: skip
     figures = [
         distribution_plot([(b.name, b.reference, b.current) for b in c.bins],
                           f"{c.name}: JS {number(c.js)}, grey {drift.reference}, blue current")
@@ -173,7 +179,8 @@ def _drift(report: Report) -> list[str]:
         "<h2>Drift</h2>",
         f"<p>{escape(said)}</p>",
         f'<div class="figures">{"".join(figures)}</div>',
-        _table(["column", "state", "JS distance", "PSI", "missing", "new levels", "note"], rows),
+        _table(headings, rows),
+        '<p class="soft">Consequence: by how much the mean prediction would move, were this the only change.</p>',
     ]
 
 

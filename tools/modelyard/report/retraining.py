@@ -16,7 +16,7 @@ def retrain_body(
 ) -> str:  # fmt: skip
     """Markdown. ``rows`` were learnt from, ``size`` is the artifact's bytes, ``seconds`` the pipeline took."""
     metric = evaluation.metrics[0]
-    drifted = [column for column in drift.columns if column.state == "drifted"]
+    drifted = [column for column in drift.columns if column.alarm]
     facts = [
         ["why now", f"{_CAUSES[cause]}. {text(worth.sentence)}"],
         ["expected gain", f"{text(metric.name)} {metric_difference(metric)} on {evaluation.rows:,} held-out rows"],

@@ -10,8 +10,11 @@ from modelyard.report.content import (
     SYMBOLS,
     Report,
     check_difference,
+    drift_sign,
     metric_difference,
     number,
+    share,
+    signed,
     worst_slices,
 )
 from modelyard.report.safe import node, table, text
@@ -110,14 +113,19 @@ def drift_section(report: Report) -> list[str]:
     drift = report.bundle.drift
     if drift is None:
         return []
-    signs = {"drifted": "🔺", "stable": "·", "insufficient": "⚪"}
     rows = [
-        [f"{signs.get(c.state, '⚪')} {text(c.name)}", number(c.js), number(c.psi), f"{c.missing_current:.1%}",
-         f"{c.new_level_share:.1%}", text(c.reason)]
+        [f"{drift_sign(c)} {text(c.name)}", number(c.js), number(c.threshold), number(c.psi), share(c.importance),
+         signed(c.consequence), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", text(c.reason)]
         for c in drift.columns[:40]
     ]  # fmt: skip
+    headings = ["column", "JS distance", "alarm above", "PSI", "importance", "consequence", "missing", "new", "note"]
     said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {text(drift.reference)}."
-    return [said, "", *table(["column", "JS distance", "PSI", "missing", "new levels", "note"], rows)]
+    lines = [said, "", *table(headings, rows)]
+    lines += [
+        "",
+        "🔺 alarm, 🔸 drifted but hardly used, ⚪ not enough data. Consequence: by how much the mean prediction moves.",
+    ]
+    return lines
 
 
 def changes_section(report: Report) -> list[str]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from modelyard.evidence.artifact import Artifact
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
-from modelyard.report.content import Report, check_difference, metric_difference, number, worst_slices
+from modelyard.report.content import (
+    Report,
+    check_difference,
+    drift_word,
+    metric_difference,
+    number,
+    share,
+    signed,
+    worst_slices,
+)
 from modelyard.report.text import bold, table, wrapped
 
 
@@ -46,13 +55,27 @@ def render_evaluation(model: str, evaluation: Evaluation) -> str:
 
 
 def render_drift(drift: Drift) -> str:
-    """All columns, most drifted first."""
+    """All columns, alarms first, then by importance."""
     lines = [bold(f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {drift.reference}"), ""]
+    exact = any(c.exact for c in drift.columns)
     rows = [
-        [c.name, c.state, number(c.js), number(c.psi), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
+        [c.name, drift_word(c), number(c.js), number(c.exact.ks if c.exact else None) if exact else number(c.psi),
+         number(c.exact.wasserstein if c.exact else None) if exact else signed(c.consequence),
+         share(c.importance), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
         for c in drift.columns
-    ]
-    lines.append(table(["column", "state", "JS", "PSI", "missing", "new", "note"], rows))
+    ]  # fmt: skip
+    middle = ["KS", "W/σ"] if exact else ["PSI", "effect"]
+    lines.append(table(["column", "state", "JS", *middle, "weight", "missing", "new", "note"], rows))
+    if drift.domain:
+        domain = drift.domain
+        interval = f" [{number(domain.interval.low)}, {number(domain.interval.high)}]" if domain.interval else ""
+        strongest = ", ".join(domain.strongest) or "nothing"
+        said = f"A classifier tells both apart with AUC {number(domain.auc)}{interval} (0.5: not at all)"
+        lines += ["", wrapped(f"{said}; it looks at {strongest}.")]
+    if drift.estimate:
+        rows = [[m.name, number(m.value), f"[{number(m.interval.low)}, {number(m.interval.high)}]"]
+                for m in drift.estimate.metrics]  # fmt: skip
+        lines += ["", table(["expected without labels", "value", "95 %"], rows), wrapped(drift.estimate.assumption)]
     return "\n".join(lines)
 
 

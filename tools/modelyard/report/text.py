@@ -11,6 +11,7 @@ _COLOURS = {
     "pass": "green", "waived": "yellow", "inconclusive": "yellow", "fail": "red", "error": "red",
     "in sync": "green", "out of sync": "red", "not deployed": "yellow",
     "healthy": "green", "down": "yellow", "failed": "red",
+    "stable": "green", "unused": "yellow", "alarm": "red", "insufficient": "yellow",
     "ok": "green", "missing": "red", "warning": "yellow",
 }  # fmt: skip
 

@@ -1,0 +1,123 @@
+"""The profile that is committed next to a model: what later data are measured against."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelyard.errors import ModelyardError
+from modelyard.files import write_whole
+from modelyard.measure.profile import ColumnProfile, Profile, WindowThreshold
+from modelyard.measure.scores import Floats, Integers
+from modelyard.measure.windows import window_thresholds
+from modelyard.proposal.candidate import Candidate
+from modelyard.proposal.profiles import SCORE, Columns, joined, profile_file, with_details
+from modelyard.scoring import LightGBMScorer, load_scorer
+from modelyard.tables import Table, read_table
+
+
+def write_profile(candidate: Candidate) -> Profile:
+    """Profiles inputs and label of the training rows and the scores of the held-out ones, into the committed file."""
+    model = candidate.model
+    training = candidate.file(model.files.training)
+    parts = [profile_file(training, Columns.of(model, "input", "label"))]
+    predictions = candidate.file(model.files.predictions)
+    if SCORE in predictions.names:
+        parts.append(profile_file(predictions, Columns.of(model, "score")))
+    profile = joined(parts).profile
+    profile = with_details(profile, _details(candidate, profile))
+    write_whole(candidate.folder / model.files.profile, encode_profile(profile))
+    return profile
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """A profile as JSON with one column a line, so that a diff shows which columns changed."""
+    columns = [json.dumps(msgspec.to_builtins(c), separators=(",", ":")) for c in profile.columns]
+    return (f'{{"rows": {profile.rows}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
+
+
+def decode_profile(content: bytes, where: str) -> Profile:
+    """A committed profile; ModelyardError when it is not one."""
+    try:
+        return msgspec.json.decode(content, type=Profile)
+    except msgspec.MsgspecError as error:
+        raise ModelyardError(
+            f"{where} is not a profile: {error}.", "Write it again with: modelyard retrain MODEL"
+        ) from error
+
+
+def bin_codes(table: Table, column: ColumnProfile) -> Integers:
+    """Each row's place in ``column.bins()`` (rows,)."""
+    names, _ = column.bins()
+    if column.numeric:
+        values = table.numbers(column.name)
+        codes = np.searchsorted(np.asarray(column.numeric.edges), values, side="right")
+        codes[np.isinf(values)] = len(names) - 2
+        codes[np.isnan(values)] = len(names) - 1
+        return codes.astype(np.int64)
+    at = {name: i for i, name in enumerate(column.levels.levels)} if column.levels else {}
+    other, missing = len(names) - 3, len(names) - 1
+    texts = table.texts(column.name)
+    return np.array([missing if text is None else at.get(text, other) for text in texts], dtype=np.int64)
+
+
+def _details(candidate: Candidate, profile: Profile) -> dict[str, dict[str, object]]:
+    model = candidate.model
+    block = model.evaluation.block
+    names = [column.name for column in profile.columns if column.role != "score"]
+    training = candidate.training([*names, *([block] if block else [])])
+    blocks = _ordered_blocks(training, block) if block and block in training.names else None
+    importance = _importance(candidate)
+    held = read_table(candidate.folder / model.files.holdout, names)
+    scores = _scores(candidate, held)
+    details: dict[str, dict[str, object]] = {}
+    for column in profile.columns:
+        if column.role == "score":
+            continue
+        found: dict[str, object] = {"thresholds": _thresholds(training, column, blocks)}
+        if column.role == "input":
+            found["importance"] = importance.get(column.name)
+            if scores is not None and column.name in held.names:
+                found["scores"] = _by_bin(scores, bin_codes(held, column), len(column.bins()[0]))
+        details[column.name] = found
+    return details
+
+
+def _thresholds(training: Table, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowThreshold, ...]:
+    if blocks is None:
+        return ()
+    found = window_thresholds(bin_codes(training, column), len(column.bins()[0]), blocks)
+    return tuple(WindowThreshold(t.rows, round(t.js, 6)) for t in found)
+
+
+def _ordered_blocks(table: Table, block: str) -> Integers:
+    """Block codes in the order of their values: days in time."""
+    try:
+        values: Any = table.numbers(block)
+    except ModelyardError:
+        values = np.array([text or "" for text in table.texts(block)], dtype=np.str_)
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _importance(candidate: Candidate) -> dict[str, float]:
+    scorer = load_scorer(candidate.model, candidate.artifact, candidate.folder)
+    if not isinstance(scorer, LightGBMScorer):
+        return {}
+    return {name: round(share, 6) for name, share in scorer.importance().items()}
+
+
+def _scores(candidate: Candidate, held: Table) -> Floats | None:
+    predictions = candidate.file(candidate.model.files.predictions)
+    if SCORE not in predictions.names or predictions.rows != held.rows:
+        return None
+    scores = candidate.predictions(candidate.holdout())
+    return scores if np.isfinite(scores).all() else None
+
+
+def _by_bin(scores: Floats, codes: Integers, bins: int) -> tuple[float | None, ...]:
+    sums = np.bincount(codes, weights=scores, minlength=bins)
+    counts = np.bincount(codes, minlength=bins)
+    return tuple(float(f"{s / n:.4g}") if n else None for s, n in zip(sums, counts, strict=True))
