@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 from modelyard.cli import COMMANDS, cli
+from modelyard.manifests.kinds import MANIFEST_KINDS
 from modelyard.manifests.loading import json_schema
-from modelyard.manifests.schema import MANIFEST_KINDS
 
 ROOT = Path(__file__).parents[1]
 

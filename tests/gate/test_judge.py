@@ -15,7 +15,8 @@ from modelyard.gate.judge import judge
 from modelyard.gate.verdict import Verdict
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.loading import convert
-from modelyard.manifests.schema import Policy, Waiver
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.schema import Waiver
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation, MetricResult
 from modelyard.measure.intervals import Interval

@@ -14,7 +14,7 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.gate.judge import judge
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.loading import convert
-from modelyard.manifests.schema import Policy
+from modelyard.manifests.policy import Policy
 from modelyard.measure.evaluation import SliceResult
 from modelyard.report.content import Report
 from modelyard.report.html import render_html

@@ -8,11 +8,14 @@ import numpy as np
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.training import DataInput, Training
+from modelyard.measure.comparing import compare
 from modelyard.measure.drift import measure_drift
-from modelyard.measure.evaluation import Evaluation, Holdout, MetricResult, compare
+from modelyard.measure.evaluation import Evaluation, Holdout, MetricResult
 from modelyard.measure.intervals import Interval
 from modelyard.measure.leakage import Leakage, input_strengths
+from modelyard.measure.levels import Levels
 from modelyard.measure.profiling import ColumnValues, profile_table
+from modelyard.measure.scores import Settings
 
 ARTIFACT = "a" * 64
 
@@ -31,9 +34,9 @@ def _evaluation() -> Evaluation:
     truth = 1 / (1 + np.exp(-(x - 1)))
     label = (rng.random(n) < truth).astype(float)
     champion = 1 / (1 + np.exp(-(0.6 * x - 0.8 + 0.5 * rng.normal(size=n))))
-    region = np.array(["north", "south", "east|<b>"])[np.arange(n) % 3]
+    region = Levels.of(np.array(["north", "south", "east|<b>"])[np.arange(n) % 3].tolist())
     compared = compare(
-        Holdout(label, truth, champion, {"region": region}, {"region": region}, None), "binary", 0.5, 100
+        Holdout(label, truth, champion, {"region": region}, {"region": region}, None), "binary", Settings(0.5), 100
     )
     return Evaluation(
         "binary", n, int(label.sum()), 0.5, "v1.0.0", False, compared.metrics, compared.slices, compared.fairness,

@@ -41,6 +41,17 @@ def load_scorer(model: Model, artifact: Path, folder: Path) -> TableScorer:
     return LightGBMScorer.load(model, artifact)
 
 
+def prediction_columns(model: Model) -> list[str]:
+    """Where predictions stand in a table: one column, or one a class."""
+    return [f"prediction_{name}" for name in model.contract.classes] if model.task == "multiclass" else ["prediction"]
+
+
+def stacked(table: Table, columns: list[str]) -> Floats:
+    """Numbers (rows,) of one column, (rows, columns) of several."""
+    found = [table.numbers(name) for name in columns]
+    return found[0] if len(found) == 1 else np.column_stack(found)
+
+
 @dataclass(frozen=True)
 class LightGBMScorer:
     """A LightGBM text model and the contract it was trained under."""
@@ -84,7 +95,7 @@ class LightGBMScorer:
     def score_table(self, table: Table) -> Floats:
         """One prediction per row of a table that holds the contract's inputs."""
         table.require([column.name for column in self.inputs], f"the model in {table.path.parent}")
-        return self.score({column.name: table.values(column.name, column.type) for column in self.inputs})
+        return self._predict(self._matrix(table))
 
     def importance(self) -> dict[str, float]:
         """Each input's share of the gain of all splits, 0 to 1."""
@@ -94,6 +105,25 @@ class LightGBMScorer:
 
     def score(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
         """One prediction per row, from numbers as float64 and texts as objects, all of equal length."""
+        return self._predict(self._coded(columns))
+
+    def contributions(self, table: Table) -> dict[str, Floats]:
+        """Each input's part in the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
+        parts = np.asarray(self.booster.predict(self._matrix(table), pred_contrib=True), dtype=np.float64)
+        return {column.name: parts[:, i] for i, column in enumerate(self.inputs)}
+
+    def _predict(self, matrix: Floats) -> Floats:
+        if not matrix.shape[0]:
+            return np.empty(0)
+        options = {"num_threads": self.threads} if self.threads else {}
+        result: Floats = np.asarray(self.booster.predict(matrix, **options), dtype=np.float64)
+        return result
+
+    def _matrix(self, table: Table) -> Floats:
+        return self._coded({column.name: table.values(column.name, column.type) for column in self.inputs})
+
+    def _coded(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
+        """Inputs as the booster counts them (rows, inputs)."""
         rows = len(next(iter(columns.values()))) if columns else 0
         matrix = np.empty((rows, len(self.inputs)), dtype=np.float64)
         for i, (column, levels) in enumerate(zip(self.inputs, self.levels, strict=True)):
@@ -103,11 +133,7 @@ class LightGBMScorer:
             else:
                 missing = float("nan")
                 matrix[:, i] = [levels.get(str(value), missing) for value in values]
-        if not rows:
-            return np.empty(0)
-        options = {"num_threads": self.threads} if self.threads else {}
-        result: Floats = np.asarray(self.booster.predict(matrix, **options), dtype=np.float64)
-        return result
+        return matrix
 
 
 @dataclass(frozen=True)
@@ -138,11 +164,12 @@ class CommandScorer:
                     "Run it by hand in the model's folder; it is scorer.command in model.yaml.",
                 )
             result = read_table(output)
-            result.require(["prediction"], "the scorer's output")
-            scores = result.numbers("prediction")
-        if scores.size != table.rows:
+            columns = prediction_columns(self.model)
+            result.require(columns, "the scorer's output")
+            scores = stacked(result, columns)
+        if len(scores) != table.rows:
             raise ModelyardError(
-                f"The scorer command of {self.model.name} gave {scores.size} predictions for {table.rows} rows.",
+                f"The scorer command of {self.model.name} gave {len(scores)} predictions for {table.rows} rows.",
                 "It must keep the rows and their order.",
             )
         return scores

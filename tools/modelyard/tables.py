@@ -51,6 +51,10 @@ class Table:
         found: Sequence[Any] = self._column(name).chunks
         return found
 
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Some of the rows, in that order."""
+        return Table(self._arrow.take(rows), self.path)
+
     def texts(self, name: str) -> NDArray[np.object_]:
         """A column as text objects, missing as None."""
         result: NDArray[np.object_] = _as_texts(self._column(name)).to_numpy().astype(object)
@@ -59,6 +63,27 @@ class Table:
     def values(self, name: str, contract_type: str) -> Values:
         """A column by its contract type: float64 for integer and float, text objects otherwise."""
         return self.numbers(name) if contract_type in ("integer", "float") else self.texts(name)
+
+    def is_number(self, name: str) -> bool:
+        """Whether a column holds integers or floats."""
+        import pyarrow as pa
+
+        kind = self._column(name).type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    def level_codes(self, name: str) -> tuple[list[str | None], NDArray[np.int64]]:
+        """Distinct texts of a column in their order, missing last, and each row's place among them (rows,)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        encoded = pc.dictionary_encode(_as_texts(self._column(name)).combine_chunks(), null_encoding="encode")
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        names = encoded.dictionary.to_pylist()
+        order = sorted(range(len(names)), key=lambda i: (names[i] is None, names[i] or ""))
+        place = np.empty(len(names), dtype=np.int64)
+        place[order] = np.arange(len(names))
+        return [names[i] for i in order], place[encoded.indices.to_numpy()]
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """A column as codes from 0, equal values having equal codes."""
@@ -192,7 +217,7 @@ def _sound(path: Path) -> Iterator[None]:
         raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
     except pa.ArrowException as error:
         raise ModelyardError(
-            f"{path} is no sound Parquet, Arrow or CSV file: {str(error).splitlines()[0]}.",
+            f"{path} is no sound Parquet, Arrow or CSV file: {str(error).splitlines()[0].rstrip('.')}.",
             "Write it again with the pipeline: modelyard retrain MODEL --force",
         ) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelyard.manifests.schema import ArtifactFormat
+from modelyard.manifests.policy import ArtifactFormat
 
 HEAD_BYTES = 4096
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle
+from modelyard.gate.fairness import find_fairness
+from modelyard.gate.finding import Finding
 from modelyard.gate.verdict import Outcome
-from modelyard.manifests.schema import (
+from modelyard.manifests.policy import (
     AnyCheck,
     ArtifactCheck,
     CalibrationCheck,
@@ -19,23 +21,10 @@ from modelyard.manifests.schema import (
     LeakageCheck,
     RowsCheck,
     SlicesCheck,
+    StabilityCheck,
     ThresholdCheck,
 )
 from modelyard.measure.evaluation import Evaluation, MetricResult
-from modelyard.measure.intervals import Interval
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found, before levels and waivers."""
-
-    outcome: Outcome
-    sentence: str
-    subject: str = ""
-    champion: float | None = None
-    candidate: float | None = None
-    difference: float | None = None
-    interval: Interval | None = None
 
 
 def find(check: AnyCheck, bundle: Bundle) -> Finding:
@@ -59,11 +48,13 @@ def find(check: AnyCheck, bundle: Bundle) -> Finding:
         case SlicesCheck():
             return _slices(check, evaluation)
         case FairnessCheck():
-            return _fairness(check, evaluation)
+            return find_fairness(check, evaluation)
         case CalibrationCheck():
             return _calibration(check, evaluation)
         case LeakageCheck():
             return _leakage(check, evaluation)
+        case StabilityCheck():
+            return _stability(check, evaluation)
         case ContractCheck():
             return _contract(check, evaluation)
 
@@ -180,30 +171,6 @@ def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
     return Finding(outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval)
 
 
-def _fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
-    gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
-    if not gaps:
-        return Finding("inconclusive", "No two groups have enough rows of each class.", check.measure)
-    column, gap = max(gaps, key=lambda entry: entry[1].candidate or 0)
-    if gap.candidate is None:
-        return Finding("inconclusive", f"The gap between groups of {column} is undefined.", check.measure)
-    growth = gap.candidate - gap.champion if gap.champion is not None else None
-    too_wide = check.maximum is not None and gap.candidate > check.maximum
-    grew = check.maximum_increase is not None and growth is not None and growth > check.maximum_increase
-    asked = [f"at most {check.maximum:g}"] if check.maximum is not None else []
-    asked += [f"growth at most {check.maximum_increase:g}"] if check.maximum_increase is not None else []
-    words = check.measure.replace("_", " ")
-    sentence = f"Between groups of {column} the {words} is {gap.candidate:.3f}; {', '.join(asked)} is asked for."
-    return Finding(
-        "fail" if too_wide or grew else "pass",
-        sentence,
-        check.measure,
-        gap.champion,
-        gap.candidate,
-        growth,
-    )
-
-
 def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
     now, before = evaluation.calibration, evaluation.champion_calibration
     if now is None:
@@ -229,6 +196,13 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
     faults = [f"input {e.name} alone reaches AUC {e.auc:.3f}" for e in leaks]
     if leakage.overlap > check.maximum_overlap:
         faults.append(f"{leakage.overlap:,} held-out rows were also trained on")
+    if check.maximum_identical_share is not None:
+        if leakage.identical is None:
+            return Finding(
+                "inconclusive", "The training rows lack columns to compare rows by content.", "identical rows"
+            )
+        if leakage.identical > check.maximum_identical_share * evaluation.rows:
+            faults.append(f"{leakage.identical:,} held-out rows have an equal row in training")
     if faults:
         value = leaks[0].auc if leaks else None
         sentence = f"It looks leaked: {'; '.join(faults)} (at most {check.maximum_single_input_auc:g} is allowed)."
@@ -237,6 +211,20 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
         return Finding("pass", "No held-out row was trained on.", "overlap")
     sentence = f"The strongest input alone, {strongest.name}, reaches AUC {strongest.auc:.3f}; no row is in both sets."
     return Finding("pass", sentence, "single-input AUC", None, strongest.auc)
+
+
+def _stability(check: StabilityCheck, evaluation: Evaluation) -> Finding:
+    if evaluation.stability is None:
+        return Finding("inconclusive", "The pipeline brings no folds (files.folds in model.yaml).", check.metric)
+    found = next((m for m in evaluation.stability.metrics if m.name == check.metric), None)
+    if found is None or found.mean is None or found.deviation is None:
+        return Finding("inconclusive", f"{check.metric} is undefined in too many folds.", check.metric)
+    sentence = (
+        f"{check.metric} over {len(found.values)} folds is {found.mean:.4f} ± {found.deviation:.4f};"
+        f" a deviation of at most {check.maximum_deviation:g} is asked for."
+    )
+    outcome: Outcome = "fail" if found.deviation > check.maximum_deviation else "pass"
+    return Finding(outcome, sentence, check.metric, None, found.mean)
 
 
 def _contract(check: ContractCheck, evaluation: Evaluation) -> Finding:

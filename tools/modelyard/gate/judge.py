@@ -9,7 +9,8 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.gate.findings import find
 from modelyard.gate.verdict import CheckResult, Verdict, overall
 from modelyard.manifests.document import Document
-from modelyard.manifests.schema import AnyCheck, Policy, Waiver
+from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.manifests.schema import Waiver
 
 
 def judge(

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from modelyard.manifests.schema import AnyCheck, Evaluation, Policy
+from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.manifests.schema import Evaluation
 
 _LEVELS = ("advisory", "soft", "hard")
 # Field → whether a larger value is looser. What is not here and not ordered counts as looser when it changes.
@@ -20,6 +21,8 @@ _LARGER_IS_LOOSER = {
     "maximum_error": True,
     "maximum_single_input_auc": True,
     "maximum_overlap": True,
+    "maximum_identical_share": True,
+    "maximum_deviation": True,
     "maximum_alarm_share": True,
     "maximum_bytes": True,
     "maximum_row_milliseconds": True,

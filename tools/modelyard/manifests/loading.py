@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from modelyard.manifests.document import Document, FieldPath, field_name, parse_document, read_document
+from modelyard.manifests.kinds import MANIFEST_KINDS
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
-from modelyard.manifests.schema import MANIFEST_KINDS, Manifest
+from modelyard.manifests.schema import Manifest
 
 M = TypeVar("M", bound=Manifest)
 

@@ -11,9 +11,10 @@ from modelyard.manifests.loading import M, convert
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.schema import Approvals, Deployment, Model, Policy, Repository, Waiver
+from modelyard.manifests.schema import Approvals, Deployment, Model, Repository, Waiver
 
 
 def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:

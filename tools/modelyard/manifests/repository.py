@@ -12,8 +12,9 @@ from modelyard.manifests.document import Document
 from modelyard.manifests.loading import M, load
 from modelyard.manifests.location import CONFIG, find_root
 from modelyard.manifests.names import is_name
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import near_match
-from modelyard.manifests.schema import Deployment, Environment, Model, Policy, Repository, Waiver
+from modelyard.manifests.schema import Deployment, Environment, Model, Repository, Waiver
 
 APPROVALS = "policies/approvals.yaml"
 

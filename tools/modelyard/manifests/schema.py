@@ -21,10 +21,6 @@ ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
 Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]
 
-Metric = Literal["auc", "log_loss", "brier", "accuracy", "f1", "mae", "rmse", "r2"]
-Level = Literal["advisory", "soft", "hard"]
-ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
-
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Common behaviour: frozen, no unknown keys."""
@@ -84,6 +80,9 @@ class Contract(Manifest, frozen=True, kw_only=True):
     label: Annotated[ColumnName, Meta(description="The column that holds the outcome.")]
     inputs: Annotated[list[Column], Meta(min_length=1)]
     output: ColumnName = "prediction"
+    classes: Annotated[
+        list[Text], Meta(description="Multiclass: the label's values; the predictions are columns prediction_<class>.")
+    ] = field(default_factory=list)
     threshold: Annotated[Fraction, Meta(description="Binary tasks: at or above it the decision is positive.")] = 0.5
 
 
@@ -95,6 +94,14 @@ class Files(Manifest, frozen=True, kw_only=True):
     holdout: RelativePath = "data/holdout.parquet"
     predictions: RelativePath = "predictions.parquet"
     profile: RelativePath = "profile.json"
+    folds: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description="Cross-validation, where the pipeline makes one: fold, label, prediction; rows it did not learn"
+            " from. A column trained_rows shows how the result grows with the data.",
+        ),
+    ] = ""
 
 
 class Scorer(Manifest, frozen=True, kw_only=True):
@@ -116,6 +123,10 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
     )
     block: Annotated[ColumnName, Meta(description="Rows with the same value depend on each other.")] | None = None
     minimum_support: Annotated[Count, Meta(description="A slice or group with fewer rows is not judged.")] = 100
+    precision: Annotated[Fraction, Meta(description="Of the metric recall_at_precision.")] = 0.9
+    quantile: Annotated[Fraction, Meta(description="Of the metric pinball.")] = 0.5
+    query: Annotated[ColumnName, Meta(description="Ranking: rows with the same value are ordered.")] | None = None
+    at: Annotated[int, Meta(ge=1, description="Ranking: how many results NDCG and MAP look at.")] = 10
 
 
 class Retrain(Manifest, frozen=True, kw_only=True):
@@ -132,7 +143,7 @@ class Model(Manifest, frozen=True, kw_only=True):
     name: Name
     description: Text
     owners: Annotated[list[Text], Meta(min_length=1, description="Forge handles or e-mail addresses.")]
-    task: Literal["binary", "regression"]
+    task: Literal["binary", "multiclass", "regression", "ranking"]
     policy: Name
     files: Files
     contract: Contract
@@ -158,121 +169,6 @@ class Deployment(Manifest, frozen=True, kw_only=True):
     model: Name
     version: VersionOrLatest
     rollout: Rollout = field(default_factory=Rollout)
-
-
-# --- policies/*.yaml ----------------------------------------------------------------------------------------------
-
-
-class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
-    """What every check has, whatever it looks at."""
-
-    id: Name
-    why: Text
-    level: Annotated[
-        Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
-    ] = "soft"
-
-
-class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
-    """All named evidence is there and is about the candidate's bytes."""
-
-    require: Annotated[list[Literal["training", "evaluation", "drift", "artifact"]], Meta(min_length=1)]
-
-
-class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
-    """The artifact's bytes are of a format that runs no code when it is read, small and fast enough."""
-
-    formats: Annotated[list[ArtifactFormat], Meta(min_length=1)] = field(
-        default_factory=lambda: ["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops"]
-    )
-    maximum_bytes: Count = 500_000_000
-    maximum_row_milliseconds: Annotated[float, Meta(gt=0, description="Median time to score one row.")] | None = None
-
-
-class RowsCheck(Check, frozen=True, kw_only=True, tag="rows"):
-    """The holdout is large enough to say anything."""
-
-    minimum: Count
-    minimum_per_class: Count = 0
-
-
-class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
-    """The candidate's own value lies within bounds."""
-
-    metric: Metric
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
-    """The candidate is not worse than the champion by more than a margin, shown by the paired interval."""
-
-    metric: Metric
-    margin: Margin
-
-
-class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
-    """No slice is worse than the champion by more than a margin, shown by intervals held for all slices at once."""
-
-    metric: Metric
-    margin: Margin
-
-
-class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
-    """The gap between groups stays below a bound, or did not grow against the champion."""
-
-    measure: Literal["demographic_parity_difference", "equalized_odds_difference", "equal_opportunity_difference"]
-    maximum: Fraction | None = None
-    maximum_increase: Fraction | None = None
-
-
-class CalibrationCheck(Check, frozen=True, kw_only=True, tag="calibration"):
-    """Predicted probabilities mean what they say."""
-
-    maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error.")]
-
-
-class LeakageCheck(Check, frozen=True, kw_only=True, tag="leakage"):
-    """No input knows the outcome, and no row was both learnt from and tested on."""
-
-    maximum_single_input_auc: Fraction = 0.9
-    maximum_overlap: Annotated[Count, Meta(description="Rows that are in training and in the holdout.")] = 0
-
-
-class ContractCheck(Check, frozen=True, kw_only=True, tag="contract"):
-    """What callers send did not change without being seen."""
-
-    allow_added: bool = True
-    allow_removed: bool = False
-
-
-class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
-    """The data are still like those the champion was accepted on."""
-
-    maximum_alarm_share: Annotated[Fraction, Meta(description="Share of columns whose drift is an alarm.")]
-
-
-AnyCheck = (
-    EvidenceCheck
-    | ArtifactCheck
-    | RowsCheck
-    | ThresholdCheck
-    | ChampionCheck
-    | SlicesCheck
-    | FairnessCheck
-    | CalibrationCheck
-    | LeakageCheck
-    | ContractCheck
-    | DriftCheck
-)
-
-
-class Policy(Manifest, frozen=True, kw_only=True):
-    """``policies/<name>.yaml``: the rules a candidate is judged by."""
-
-    name: Name
-    description: Text
-    checks: Annotated[list[AnyCheck], Meta(min_length=1)]
 
 
 # --- policies/approvals.yaml ----------------------------------------------------------------------------------------
@@ -319,13 +215,3 @@ class Waiver(Manifest, frozen=True, kw_only=True):
         | None
     ) = None
     expires: Annotated[Date, Meta(description="The last day on which it holds, such as 2026-05-31.")]
-
-
-MANIFEST_KINDS: dict[str, type[Manifest]] = {
-    "modelyard": Repository,
-    "model": Model,
-    "deployment": Deployment,
-    "policy": Policy,
-    "approvals": Approvals,
-    "waiver": Waiver,
-}

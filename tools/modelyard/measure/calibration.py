@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelyard.measure.intervals import Interval, Resampling, percentile_interval
 from modelyard.measure.scores import Floats
 
 BINS = 10
@@ -23,6 +24,17 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True)
+class BrierParts:
+    """Murphy's decomposition over the bins (J. Appl. Meteorology 1973): Brier = reliability − resolution + uncertainty,
+    but for the spread of predictions within a bin.
+    """
+
+    reliability: float
+    resolution: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Expected calibration error over equal-mass bins (Nguyen & O'Connor, EMNLP 2015), and the curve behind it."""
 
@@ -30,16 +42,31 @@ class Calibration:
     mean_prediction: float
     base_rate: float
     bins: tuple[ReliabilityBin, ...]
+    interval: Interval | None = None
+    """Of the expected error. A sum of absolute values is biased upwards by chance, so is its interval."""
+    brier: BrierParts | None = None
 
 
-def calibration(label: Floats, prediction: Floats, bins: int = BINS) -> Calibration | None:
+def calibration(label: Floats, prediction: Floats, resampling: Resampling, bins: int = BINS) -> Calibration | None:
     """Calibration of probabilities (rows,); None with fewer than 200 rows."""
     if label.size < MINIMUM_ROWS:
         return None
     order = np.argsort(prediction, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, label.size)) if part.size]
-    curve = tuple(
-        ReliabilityBin(int(part.size), float(prediction[part].mean()), float(label[part].mean())) for part in parts
-    )
-    error = sum(b.rows * abs(b.mean_prediction - b.observed_rate) for b in curve) / label.size
-    return Calibration(float(error), float(prediction.mean()), float(label.mean()), curve)
+    codes = np.empty(label.size, dtype=np.int64)
+    for i, part in enumerate(np.array_split(order, bins)):
+        codes[part] = i
+    by_block = np.stack([resampling.counts(codes, bins, weights) for weights in (None, prediction, label)], axis=-1)
+    totals = by_block.sum(axis=0)
+    curve = tuple(ReliabilityBin(int(n), float(p / n), float(y / n)) for n, p, y in totals)
+    rows, base = totals[:, 0] / label.size, float(label.mean())
+    rates, means = totals[:, 2] / totals[:, 0], totals[:, 1] / totals[:, 0]
+    parts = BrierParts(float(rows @ (means - rates) ** 2), float(rows @ (rates - base) ** 2), base * (1 - base))
+    interval = percentile_interval(_error(resampling.replicates(by_block)))
+    return Calibration(float(_error(totals)), float(prediction.mean()), base, curve, interval, parts)
+
+
+def _error(sums: Floats) -> Floats:
+    """Σ |Σ predictions − Σ outcomes| over rows, from sums (..., bins, 3)."""
+    gaps = np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1)
+    result: Floats = gaps / sums[..., 0].sum(axis=-1)
+    return result

@@ -115,14 +115,19 @@ def measure_drift(
     reference_name: str,
     exact: Mapping[str, Exact] | None = None,
     faults: Mapping[str, str] | None = None,
+    no_alarm: Mapping[str, str] | None = None,
 ) -> Drift:
-    """Compares a profile with one made in its own bins. ``faults`` says why a column is not in the current one."""
+    """Compares a profile with one made in its own bins.
+
+    ``faults`` says why a column is not in the current one, ``no_alarm`` why drift of a column is to be expected.
+    """
     compared = [
         _column(column, current.column(column.name), (exact or {}).get(column.name), (faults or {}).get(column.name))
         for column in reference.columns
     ]
     significant = benjamini_hochberg([column.p_value for column in compared], FALSE_DISCOVERY_RATE)
-    columns = [_judged(column, found) for column, found in zip(compared, significant, strict=True)]
+    expected = no_alarm or {}
+    columns = [_judged(c, found, expected.get(c.name, "")) for c, found in zip(compared, significant, strict=True)]
     columns.sort(key=lambda c: (not c.alarm, c.state != "drifted", -(c.importance or 0), -(c.js or 0), c.name))
     return Drift(reference_name, reference.rows, current.rows, tuple(columns))
 
@@ -134,14 +139,14 @@ def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
     return [p is not None and p <= cut for p in p_values]
 
 
-def _judged(column: ColumnDrift, significant: bool) -> ColumnDrift:
+def _judged(column: ColumnDrift, significant: bool, expected: str) -> ColumnDrift:
     if column.state == "insufficient" or column.js is None or column.threshold is None:
         return replace(column, significant=significant)
     drifted = significant and column.js >= column.threshold
     used = column.importance is None or column.importance >= MINIMUM_IMPORTANCE
     reason = column.reason
-    if drifted and not used:
-        reason = "the model hardly uses it"
+    if drifted and (expected or not used):
+        reason, used = expected or "the model hardly uses it", False
     elif significant and not drifted:
         reason = f"significant, but below {column.threshold:.3f}"
     return replace(

@@ -1,12 +1,12 @@
 """The metrics of a task, each in the field's standard definition (scikit-learn's, equal to 1e-9).
 
-Every metric but AUC is a function of sums over rows, so it can be recomputed for any resampling of blocks of rows from
-the blocks' sums alone. That is what makes thousands of bootstrap replicates cheap.
+All but the areas under curves are functions of sums over rows, so they can be recomputed for any resampling of blocks
+of rows from the blocks' sums alone. That is what makes thousands of bootstrap replicates cheap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,17 +17,36 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class SumMetric:
-    """A metric from sums over rows.
+class Settings:
+    """What metrics depend on besides the rows."""
 
-    ``terms(label, prediction, threshold)`` gives an array (rows, k); ``value(sums, count)`` takes sums (..., k) and
-    counts (...) and gives (...), NaN where the metric is undefined.
+    threshold: float = 0.5
+    """Binary: at or above it the decision is positive."""
+    precision: float = 0.9
+    """Of recall at precision."""
+    quantile: float = 0.5
+    """Of the pinball loss."""
+    at: int = 10
+    """How many results of a query NDCG and MAP look at."""
+
+
+@dataclass(frozen=True)
+class SumMetric:
+    """A metric from sums over rows: ``value`` takes sums (..., k), the first of which counts rows, and gives (...),
+    NaN where the metric is undefined.
     """
 
     name: str
     higher_is_better: bool
-    terms: Callable[[Floats, Floats, float], Floats]
-    value: Callable[[Floats, Floats], Floats]
+    value: Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class TaskMetrics:
+    """``terms(label, prediction, settings)`` gives an array (rows, k) whose sums every metric is a function of."""
+
+    terms: Callable[[Floats, Floats, Settings], Floats]
+    metrics: tuple[SumMetric, ...]
 
 
 def auc(label: Floats, prediction: Floats) -> float | None:
@@ -41,40 +60,70 @@ def auc(label: Floats, prediction: Floats) -> float | None:
 
 def midranks(values: Floats) -> Floats:
     """Ranks from 1, ties given their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Floats = (last - (counts - 1) / 2.0)[inverse]
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if values.size else np.empty(0, int)
+    counts = np.diff(np.append(starts, values.size))
+    ranks: Floats = np.empty(values.size)
+    ranks[order] = np.repeat(starts + (counts + 1) / 2.0, counts)
     return ranks
 
 
-def _log_loss_terms(label: Floats, prediction: Floats, threshold: float) -> Floats:
+def _binary_terms(label: Floats, prediction: Floats, settings: Settings) -> Floats:
+    positive, decided = label == 1, prediction >= settings.threshold
     # Clipped as scikit-learn does: by the resolution of the type.
     epsilon = np.finfo(np.float64).eps
     p = np.clip(prediction, epsilon, 1 - epsilon)
-    return -np.where(label == 1, np.log(p), np.log1p(-p))[:, None]
+    terms = np.empty((label.size, 7))
+    terms[:, 0] = 1
+    terms[:, 1] = -np.log(np.where(positive, p, 1 - p))
+    terms[:, 2] = (label - prediction) ** 2
+    terms[:, 3] = decided == positive
+    terms[:, 4] = positive & decided
+    terms[:, 5] = positive
+    terms[:, 6] = decided
+    return terms
 
 
-def _f1_terms(label: Floats, prediction: Floats, threshold: float) -> Floats:
-    positive, decided = label == 1, prediction >= threshold
-    return np.column_stack([positive & decided, positive, decided]).astype(np.float64)
+def _regression_terms(label: Floats, prediction: Floats, settings: Settings) -> Floats:
+    error = label - prediction
+    pinball = np.maximum(settings.quantile * error, (settings.quantile - 1) * error)
+    return np.column_stack([np.ones(label.size), np.abs(error), error**2, pinball, label, label**2])
 
 
-def _f1(sums: Floats, count: Floats) -> Floats:
-    total = sums[..., 1] + sums[..., 2]
-    return _divide(2 * sums[..., 0], total)
+def _multiclass_terms(label: Floats, prediction: Floats, settings: Settings) -> Floats:
+    """``label`` (rows,) are class codes, ``prediction`` (rows, classes) probabilities."""
+    rows, classes = prediction.shape
+    code = label.astype(np.int64)
+    epsilon = np.finfo(np.float64).eps
+    # Normalised as scikit-learn does.
+    p = np.clip(prediction / prediction.sum(axis=1, keepdims=True), epsilon, 1 - epsilon)
+    chosen = prediction.argmax(axis=1)
+    truth, decided = (np.eye(classes)[codes] for codes in (code, chosen))
+    own = p[np.arange(rows), code]
+    return np.column_stack([
+        np.ones(rows), -np.log(own), ((prediction - truth) ** 2).sum(axis=1), chosen == code,
+        truth * decided, truth, decided,
+    ])  # fmt: skip
 
 
-def _r2_terms(label: Floats, prediction: Floats, threshold: float) -> Floats:
-    return np.column_stack([(label - prediction) ** 2, label, label**2])
+def _ratio(above: int, *below: int, factor: float = 1.0) -> Callable[[Floats], Floats]:
+    return lambda sums: _divide(factor * sums[..., above], sum(sums[..., i] for i in below))  # type: ignore[arg-type]
 
 
-def _r2(sums: Floats, count: Floats) -> Floats:
-    spread = sums[..., 2] - sums[..., 1] ** 2 / count
-    return 1 - _divide(sums[..., 0], spread)
+def _macro_f1(sums: Floats) -> Floats:
+    classes = (sums.shape[-1] - 4) // 3
+    hits, truth, decided = (sums[..., 4 + i * classes : 4 + (i + 1) * classes] for i in range(3))
+    # A class that neither occurs nor is predicted is left out, as scikit-learn does without ``labels``.
+    scores = _divide(2 * hits, truth + decided)
+    with np.errstate(invalid="ignore"):
+        present = np.isfinite(scores)
+        return _divide(np.where(present, scores, 0).sum(axis=-1), present.sum(axis=-1).astype(np.float64))
 
 
-def _mean(sums: Floats, count: Floats) -> Floats:
-    return _divide(sums[..., 0], count)
+def _r2(sums: Floats) -> Floats:
+    spread = sums[..., 5] - _divide(sums[..., 4] ** 2, sums[..., 0])
+    return 1 - _divide(sums[..., 2], spread)
 
 
 def _divide(above: Floats, below: Floats) -> Floats:
@@ -83,16 +132,40 @@ def _divide(above: Floats, below: Floats) -> Floats:
     return result
 
 
-LOG_LOSS = SumMetric("log_loss", False, _log_loss_terms, _mean)
-BRIER = SumMetric("brier", False, lambda y, p, t: ((y - p) ** 2)[:, None], _mean)
-ACCURACY = SumMetric("accuracy", True, lambda y, p, t: ((p >= t) == (y == 1)).astype(np.float64)[:, None], _mean)
-F1 = SumMetric("f1", True, _f1_terms, _f1)
-MAE = SumMetric("mae", False, lambda y, p, t: np.abs(y - p)[:, None], _mean)
-RMSE = SumMetric("rmse", False, lambda y, p, t: ((y - p) ** 2)[:, None], lambda s, n: np.sqrt(_mean(s, n)))
-R2 = SumMetric("r2", True, _r2_terms, _r2)
-
-SUM_METRICS: dict[str, tuple[SumMetric, ...]] = {
-    "binary": (LOG_LOSS, BRIER, ACCURACY, F1),
-    "regression": (MAE, RMSE, R2),
-}
-HIGHER_IS_BETTER = {"auc": True} | {m.name: m.higher_is_better for ms in SUM_METRICS.values() for m in ms}
+BINARY = TaskMetrics(
+    _binary_terms,
+    (
+        SumMetric("log_loss", False, _ratio(1, 0)),
+        SumMetric("brier", False, _ratio(2, 0)),
+        SumMetric("accuracy", True, _ratio(3, 0)),
+        SumMetric("f1", True, _ratio(4, 5, 6, factor=2.0)),
+        SumMetric("precision", True, _ratio(4, 6)),
+        SumMetric("recall", True, _ratio(4, 5)),
+    ),
+)
+REGRESSION = TaskMetrics(
+    _regression_terms,
+    (
+        SumMetric("mae", False, _ratio(1, 0)),
+        SumMetric("rmse", False, lambda sums: np.sqrt(_divide(sums[..., 2], sums[..., 0]))),
+        SumMetric("pinball", False, _ratio(3, 0)),
+        SumMetric("r2", True, _r2),
+    ),
+)
+MULTICLASS = TaskMetrics(
+    _multiclass_terms,
+    (
+        SumMetric("log_loss", False, _ratio(1, 0)),
+        SumMetric("brier", False, _ratio(2, 0)),
+        SumMetric("accuracy", True, _ratio(3, 0)),
+        SumMetric("macro_f1", True, _macro_f1),
+    ),
+)
+RANKING = TaskMetrics(
+    # One row a query, whose scores are made already (see ranking.py).
+    lambda label, prediction, settings: np.column_stack([np.ones(len(prediction)), prediction]),
+    (SumMetric("ndcg", True, _ratio(1, 0)), SumMetric("map", True, _ratio(2, 0))),
+)
+TASKS: Mapping[str, TaskMetrics] = {
+    "binary": BINARY, "regression": REGRESSION, "multiclass": MULTICLASS, "ranking": RANKING,
+}  # fmt: skip

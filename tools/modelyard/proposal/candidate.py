@@ -11,11 +11,8 @@ from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
-from modelyard.measure.evaluation import Evaluation, Holdout, compare
-from modelyard.measure.leakage import Leakage, input_strengths, overlap
 from modelyard.measure.scores import Floats
-from modelyard.proposal.champion import FetchedVersion
-from modelyard.scoring import load_scorer
+from modelyard.scoring import prediction_columns, stacked
 from modelyard.tables import Table, TableFile, read_table
 
 
@@ -48,16 +45,17 @@ class Candidate:
         """The held-out rows with id, label, inputs, slices and block."""
         evaluation, contract = self.model.evaluation, self.model.contract
         table = self._table(self.model.files.holdout)
-        extra = [*evaluation.slices, *evaluation.groups, *([evaluation.block] if evaluation.block else [])]
+        extra = [*evaluation.slices, *evaluation.groups, *filter(None, (evaluation.block, evaluation.query))]
         table.require([contract.id, contract.label, *extra], "the contract in model.yaml")
         return table
 
     def predictions(self, holdout: Table) -> Floats:
-        """The candidate's predictions in the order of the held-out rows."""
+        """The candidate's predictions in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
         contract = self.model.contract
-        table = self._table(self.model.files.predictions, [contract.id, "prediction"])
-        table.require([contract.id, "prediction"], "modelyard evaluate")
-        scores = table.numbers("prediction")
+        columns = prediction_columns(self.model)
+        table = self._table(self.model.files.predictions, [contract.id, *columns])
+        table.require([contract.id, *columns], "modelyard evaluate")
+        scores = stacked(table, columns)
         if not np.isfinite(scores).all():
             raise ModelyardError(
                 f"{table.path} holds {int((~np.isfinite(scores)).sum())} predictions that are not numbers.",
@@ -90,88 +88,3 @@ class Candidate:
         if not full.is_file():
             raise ModelyardError(f"{full} is not there.", f"Run: modelyard retrain {self.model.name}")
         return full
-
-
-def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluation:
-    """Measures the candidate against the champion on the candidate's held-out rows."""
-    model = candidate.model
-    contract, settings = model.contract, model.evaluation
-    table = candidate.holdout()
-    if not table.rows:
-        raise ModelyardError(f"{table.path} holds no row.", "Hold some rows out: look at the split in params.yaml.")
-    label = _label(table, model)
-    predictions = candidate.predictions(table)
-    if model.task == "binary" and (predictions.min() < 0 or predictions.max() > 1):
-        raise ModelyardError(
-            f"Predictions of {model.name} reach from {predictions.min():g} to {predictions.max():g}.",
-            "A binary model must predict probabilities from 0 to 1.",
-        )
-    notes = []
-    theirs = None
-    if champion is not None:
-        table.require([c.name for c in champion.model.contract.inputs], f"the champion {champion.name}")
-        theirs = load_scorer(champion.model, champion.artifact, candidate.folder).score_table(table)
-    else:
-        notes.append("A first version: there is no champion, so only absolute rules were applied.")
-    comparison = compare(
-        Holdout(
-            label,
-            predictions,
-            theirs,
-            {name: _levels(table, name) for name in settings.slices},
-            {name: _levels(table, name) for name in settings.groups},
-            table.codes(settings.block) if settings.block else None,
-        ),
-        model.task,
-        contract.threshold,
-        settings.minimum_support,
-    )
-    before = {c.name for c in champion.model.contract.inputs} if champion else {c.name for c in contract.inputs}
-    after = {c.name for c in contract.inputs}
-    return Evaluation(
-        task=model.task,
-        rows=table.rows,
-        positives=int(label.sum()) if model.task == "binary" else None,
-        threshold=contract.threshold,
-        champion=champion.name if champion else None,
-        identical_bytes=champion is not None and champion.sha256 == candidate.sha256(),
-        metrics=comparison.metrics,
-        slices=comparison.slices,
-        fairness=comparison.fairness,
-        calibration=comparison.calibration,
-        champion_calibration=comparison.champion_calibration,
-        flips=comparison.flips,
-        leakage=_leakage(candidate, table, label),
-        inputs_added=tuple(sorted(after - before)),
-        inputs_removed=tuple(sorted(before - after)),
-        notes=tuple(notes),
-    )
-
-
-def _leakage(candidate: Candidate, holdout: Table, label: Floats) -> Leakage:
-    contract = candidate.model.contract
-    holdout.require([c.name for c in contract.inputs], "the contract in model.yaml")
-    columns = {c.name: holdout.values(c.name, c.type) for c in contract.inputs}
-    strengths = input_strengths(columns, label) if candidate.model.task == "binary" else ()
-    trained = candidate.training([contract.id])
-    trained.require([contract.id], "the leakage check")
-    return Leakage(strengths, overlap(trained.texts(contract.id), holdout.texts(contract.id)))
-
-
-def _label(table: Table, model: Model) -> Floats:
-    label = table.numbers(model.contract.label)
-    if not np.isfinite(label).all():
-        raise ModelyardError(
-            f"Column {model.contract.label!r} of {table.path} has {int((~np.isfinite(label)).sum())} empty values.",
-            "Hold out only rows whose outcome is known.",
-        )
-    if model.task == "binary" and not np.isin(label, (0, 1)).all():
-        raise ModelyardError(
-            f"Column {model.contract.label!r} of {table.path} holds values other than 0 and 1.",
-            "A binary label is 0 or 1.",
-        )
-    return label
-
-
-def _levels(table: Table, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:
-    return np.array(["(missing)" if value is None else value for value in table.texts(name)], dtype=np.str_)

@@ -52,7 +52,7 @@ def drift_of(
     if champion is not None and content is not None:
         reference = decode_profile(content, f"{path} of {champion.version}")
         found = _current(candidate, current, reference, options, say)
-        drift = _compared(reference, found, str(champion.version))
+        drift = _compared(reference, found, str(champion.version), no_alarm=_other_scores(candidate, champion, options))
     else:
         training = candidate.folder / model.files.training
         table = options.reference or training
@@ -105,11 +105,24 @@ def _current(
     return profile_partitions(parts, columns, reference, None, say)
 
 
-def _compared(reference: Profile, current: Profiled, name: str, exact: dict[str, Exact] | None = None) -> Drift:
+def _other_scores(candidate: Candidate, champion: RegisteredVersion, options: DriftOptions) -> dict[str, str]:
+    """Another model scores otherwise: that is why it is proposed, and no sign of other data."""
+    if options.current is not None or (champion.record and champion.record.artifact == candidate.sha256()):
+        return {}
+    return {SCORE: "another model's scores"}
+
+
+def _compared(
+    reference: Profile,
+    current: Profiled,
+    name: str,
+    exact: dict[str, Exact] | None = None,
+    no_alarm: dict[str, str] | None = None,
+) -> Drift:
     """Unlabelled or unscored data are no drift of the label or the score: such a column is left out."""
     there = {column.name for column in current.profile.columns}
     columns = tuple(c for c in reference.columns if c.role == "input" or c.name in there)
-    return measure_drift(replace(reference, columns=columns), current.profile, name, exact, current.faults)
+    return measure_drift(replace(reference, columns=columns), current.profile, name, exact, current.faults, no_alarm)
 
 
 def _estimate(candidate: Candidate, current: Path) -> Estimate | None:

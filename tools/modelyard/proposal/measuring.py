@@ -16,9 +16,10 @@ from modelyard.manifests.pipeline import is_import
 from modelyard.manifests.repository import ModelRepository
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
-from modelyard.proposal.candidate import Candidate, evaluate
+from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import champion_of, fetched, model_history, version_by_name
 from modelyard.proposal.drifting import DriftOptions, drift_of
+from modelyard.proposal.evaluating import evaluate
 from modelyard.proposal.reference import write_profile
 from modelyard.proposal.scanning import scan
 from modelyard.proposal.training import GENERATED, describe_training

@@ -9,9 +9,10 @@ from modelyard.gate.loosening import RuleChange, evaluation_changes, policy_chan
 from modelyard.git import Git
 from modelyard.manifests.document import Document, parse_document
 from modelyard.manifests.loading import convert, parse
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.schema import Approvals, Model, Policy, Waiver
+from modelyard.manifests.schema import Approvals, Model, Waiver
 
 
 @dataclass(frozen=True)

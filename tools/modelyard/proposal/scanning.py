@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import HEAD_BYTES, Artifact, rounded_up, sniff
-from modelyard.manifests.schema import ArtifactFormat
+from modelyard.manifests.policy import ArtifactFormat
 from modelyard.proposal.candidate import Candidate
 from modelyard.scoring import LightGBMScorer
 

@@ -9,6 +9,9 @@ from modelyard.evidence.changes import Changes
 from modelyard.gate.verdict import CheckResult, Verdict
 from modelyard.measure.drift import ColumnDrift
 from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
+from modelyard.measure.fairness import Gap
+from modelyard.measure.flips import Flips
+from modelyard.measure.intervals import Interval
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
 _ORDER = ("error", "fail", "inconclusive", "waived", "pass")
@@ -123,6 +126,28 @@ def drift_sign(column: ColumnDrift) -> str:
 def drift_word(column: ColumnDrift) -> str:
     """The same as a word."""
     return "alarm" if column.alarm else "unused" if column.state == "drifted" else column.state
+
+
+def between(interval: Interval | None) -> str:
+    """An interval, or a dash."""
+    return f"[{number(interval.low)}, {number(interval.high)}]" if interval else "–"
+
+
+def change_of(gap: Gap) -> str:
+    """How a gap changed against the champion, with its interval."""
+    interval = gap.change_interval
+    return with_interval(gap.change, interval.low if interval else None, interval.high if interval else None)
+
+
+def flips_sentence(flips: Flips) -> str:
+    """How many decisions change, and how many of them for the better."""
+    total = flips.to_positive + flips.to_negative
+    if not total:
+        return "No decision flips."
+    return (
+        f"{total:,} {'decision flips' if total == 1 else 'decisions flip'}: {flips.to_positive:,} to positive,"
+        f" {flips.to_negative:,} to negative; {flips.right:,} of them to the right answer."
+    )
 
 
 def signed(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.manifests.document import Document
-from modelyard.manifests.schema import AnyCheck, Policy
+from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.report.safe import table, text
 
 EXPLAINED = "<!-- modelyard:explain -->"

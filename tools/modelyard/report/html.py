@@ -8,11 +8,14 @@ from html import escape
 from typing import Any
 
 from modelyard.gate.verdict import CheckResult
-from modelyard.measure.evaluation import MetricResult
+from modelyard.measure.evaluation import Evaluation, MetricResult
 from modelyard.report.content import (
     Report,
+    between,
+    change_of,
     check_difference,
     drift_word,
+    flips_sentence,
     metric_difference,
     number,
     share,
@@ -120,6 +123,7 @@ def _evaluation(report: Report) -> list[str]:
         lines = [(n, tone, [(b.mean_prediction, b.observed_rate) for b in c.bins]) for n, tone, c in series]
         figures.append(reliability_plot(lines, "Observed rate over mean prediction, bins of equal size"))
     parts.append(f'<div class="figures">{"".join(figures)}</div>')
+    parts += [*_calibration(evaluation), *_flips(evaluation), *_stability(evaluation)]
     worst = worst_slices(evaluation, 20)
     if worst:
         name = worst[0][1].name
@@ -136,11 +140,46 @@ def _evaluation(report: Report) -> list[str]:
                  number(g.false_positive_rate)] for g in fairness.groups]  # fmt: skip
         parts += [f"<h2>Groups of {escape(fairness.column)}</h2>"]
         parts.append(_table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rows))
-        gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate),
-                 f"[{number(g.interval.low)}, {number(g.interval.high)}]" if g.interval else "–"]
+        gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate), between(g.interval), change_of(g)]
                 for g in fairness.gaps]  # fmt: skip
-        parts.append(_table(["gap", "champion", "candidate", "95 %"], gaps))
+        parts.append(_table(["gap", "champion", "candidate", "95 %", "change [95 %]"], gaps))
     return parts
+
+
+def _calibration(evaluation: Evaluation) -> list[str]:
+    rows = [
+        [who, number(c.expected_error), between(c.interval), number(c.mean_prediction), number(c.base_rate),
+         *(number(part) for part in ((c.brier.reliability, c.brier.resolution, c.brier.uncertainty) if c.brier else ()))]
+        for who, c in (("champion", evaluation.champion_calibration), ("candidate", evaluation.calibration)) if c
+    ]  # fmt: skip
+    headings = ["", "calibration error", "95 %", "mean prediction", "base rate", "reliability", "resolution",
+                "uncertainty"]  # fmt: skip
+    return [_table(headings, rows)] if rows else []
+
+
+def _flips(evaluation: Evaluation) -> list[str]:
+    flips = evaluation.flips
+    if flips is None:
+        return []
+    parts = ["<h2>Decisions that flip</h2>", f"<p>{escape(flips_sentence(flips))}</p>"]
+    rows = [
+        [f"{s.column} = {s.level}", f"{s.rows:,}", f"{s.to_positive:,}", f"{s.to_negative:,}"] for s in flips.slices
+    ]
+    parts += [_table(["slice", "rows", "to positive", "to negative"], rows)] if rows else []
+    rows = [[row.id, f"{row.label:g}", number(row.champion), number(row.candidate),
+             ", ".join(f"{d.input} {signed(d.change)}" for d in row.drivers)] for row in flips.rows]  # fmt: skip
+    parts += [_table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)] if rows else []
+    return parts
+
+
+def _stability(evaluation: Evaluation) -> list[str]:
+    found = evaluation.stability
+    if found is None:
+        return []
+    rows = [[m.name, number(m.mean), number(m.deviation), *(number(v) for v in m.values)] for m in found.metrics]
+    if found.trained_rows:
+        rows.insert(0, ["training rows", "", "", *(f"{n:,}" for n in found.trained_rows)])
+    return ["<h2>Cross-validation</h2>", _table(["metric", "mean", "deviation", *found.folds], rows)]
 
 
 def _interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:

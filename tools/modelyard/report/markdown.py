@@ -18,6 +18,7 @@ from modelyard.report.sections import (
     checks_section,
     drift_section,
     fairness_section,
+    flips_section,
     lineage_section,
     metrics_section,
     slices_section,
@@ -82,7 +83,8 @@ def render_comment(
     sections = [
         ("checks", checks_section(report)),
         ("worst slices", slices_section(report)),
-        ("all metrics", fold("All metrics and flips", metrics_section(report))),
+        ("flips", fold("Decisions that flip", flips_section(report))),
+        ("all metrics", fold("All metrics", metrics_section(report))),
         ("fairness", fold("Gaps between groups", fairness_section(report))),
         ("drift", fold("Drift", drift_section(report))),
         ("changes", fold("Data, parameters and files that change", changes_section(report))),

@@ -9,8 +9,11 @@ from modelyard.gate.verdict import CheckResult
 from modelyard.report.content import (
     SYMBOLS,
     Report,
+    between,
+    change_of,
     check_difference,
     drift_sign,
+    flips_sentence,
     metric_difference,
     number,
     share,
@@ -73,7 +76,7 @@ def slices_section(report: Report) -> list[str]:
 
 
 def metrics_section(report: Report) -> list[str]:
-    """Every metric, and how many decisions flip."""
+    """Every metric, and how it varies over folds."""
     evaluation = report.bundle.evaluation
     if evaluation is None:
         return []
@@ -85,9 +88,31 @@ def metrics_section(report: Report) -> list[str]:
     ]  # fmt: skip
     lines = [f"{evaluation.rows:,} held-out rows, {against}.", ""]
     lines += table(["metric", "champion", "candidate", "difference [95 %]", "interval by"], rows)
-    if evaluation.flips:
-        flips = evaluation.flips
-        lines += ["", f"Decisions that flip: {flips.to_positive:,} to positive, {flips.to_negative:,} to negative."]
+    if evaluation.stability:
+        rows = [[text(m.name), number(m.mean), number(m.deviation), ", ".join(number(v) for v in m.values[:10])]
+                for m in evaluation.stability.metrics]  # fmt: skip
+        title = f"over {len(evaluation.stability.folds)} folds"
+        lines += ["", *table([title, "mean", "deviation", "by fold"], rows)]
+    return lines
+
+
+def flips_section(report: Report) -> list[str]:
+    """Held-out rows whose decision changes, where, and which input moved those that moved the most."""
+    flips = report.bundle.evaluation.flips if report.bundle.evaluation else None
+    if flips is None:
+        return []
+    total = flips.to_positive + flips.to_negative
+    lines = [f"{flips_sentence(flips)}"]
+    if not total:
+        return lines
+    rows = [[f"{text(s.column)} = {text(s.level)}", f"{s.rows:,}", f"{s.to_positive:,}", f"{s.to_negative:,}",
+             share((s.to_positive + s.to_negative) / s.rows)] for s in flips.slices[:8]]  # fmt: skip
+    if rows:
+        lines += ["", *table(["slice", "rows", "to positive", "to negative", "share"], rows)]
+    rows = [[text(row.id), f"{row.label:g}", number(row.champion), number(row.candidate),
+             ", ".join(f"{text(d.input)} {signed(d.change)}" for d in row.drivers)] for row in flips.rows[:8]]  # fmt: skip
+    if rows:
+        lines += ["", *table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)]
     return lines
 
 
@@ -102,9 +127,11 @@ def fairness_section(report: Report) -> list[str]:
                  number(g.false_positive_rate)] for g in fairness.groups[:30]]  # fmt: skip
         lines += [*table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows), ""]
         rows = [[text(gap.measure.replace("_", " ")), number(gap.champion), number(gap.candidate),
-                 f"[{number(gap.interval.low)}, {number(gap.interval.high)}]" if gap.interval else "–"]
-                for gap in fairness.gaps[:10]]  # fmt: skip
-        lines += [*table(["gap", "champion", "candidate", "95 %"], rows), ""]
+                 between(gap.interval), change_of(gap)] for gap in fairness.gaps[:10]]  # fmt: skip
+        lines += [*table(["gap", "champion", "candidate", "95 %", "change [95 %]"], rows), ""]
+        thin = sum(not group.sufficient for group in fairness.groups)
+        if thin:
+            lines += [f"{thin} {'group has' if thin == 1 else 'groups have'} too few rows to be judged.", ""]
     return lines
 
 

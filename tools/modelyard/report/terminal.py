@@ -9,6 +9,7 @@ from modelyard.report.content import (
     Report,
     check_difference,
     drift_word,
+    flips_sentence,
     metric_difference,
     number,
     share,
@@ -44,6 +45,8 @@ def render_evaluation(model: str, evaluation: Evaluation) -> str:
         for m in evaluation.metrics
     ]
     lines.append(table(["metric", "", "champion", "candidate", "difference [95 %]"], rows))
+    if evaluation.flips:
+        lines += ["", wrapped(flips_sentence(evaluation.flips))]
     worst = worst_slices(evaluation)
     if worst:
         rows = [

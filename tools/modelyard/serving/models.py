@@ -94,6 +94,8 @@ class ModelTable:
             raise ModelyardError(
                 f"the local server loads LightGBM models; {name} brings its own command", "Use another target."
             )
+        if manifest.task == "multiclass":
+            raise ModelyardError(f"the local server answers with one number; {name} has classes", "Use another target.")
         # One thread: on one row, starting threads costs more than the trees.
         return LoadedVersion(manifest, version, sha256, LightGBMScorer.load(manifest, artifact, threads=1))
 
