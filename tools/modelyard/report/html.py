@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from modelyard.gate.verdict import CheckResult
+from modelyard.measure.calibration import Calibration
 from modelyard.measure.evaluation import Evaluation, MetricResult
 from modelyard.report.content import (
     Report,
@@ -140,8 +141,8 @@ def _evaluation(report: Report) -> list[str]:
                  number(g.false_positive_rate)] for g in fairness.groups]  # fmt: skip
         parts += [f"<h2>Groups of {escape(fairness.column)}</h2>"]
         parts.append(_table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rows))
-        gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate), between(g.interval), change_of(g)]
-                for g in fairness.gaps]  # fmt: skip
+        gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate), between(g.interval),
+                 change_of(g)] for g in fairness.gaps]  # fmt: skip
         parts.append(_table(["gap", "champion", "candidate", "95 %", "change [95 %]"], gaps))
     return parts
 
@@ -149,12 +150,17 @@ def _evaluation(report: Report) -> list[str]:
 def _calibration(evaluation: Evaluation) -> list[str]:
     rows = [
         [who, number(c.expected_error), between(c.interval), number(c.mean_prediction), number(c.base_rate),
-         *(number(part) for part in ((c.brier.reliability, c.brier.resolution, c.brier.uncertainty) if c.brier else ()))]
+         *(number(part) for part in _brier(c))]
         for who, c in (("champion", evaluation.champion_calibration), ("candidate", evaluation.calibration)) if c
     ]  # fmt: skip
     headings = ["", "calibration error", "95 %", "mean prediction", "base rate", "reliability", "resolution",
                 "uncertainty"]  # fmt: skip
     return [_table(headings, rows)] if rows else []
+
+
+def _brier(found: Calibration) -> tuple[float | None, ...]:
+    parts = found.brier
+    return (parts.reliability, parts.resolution, parts.uncertainty) if parts else (None, None, None)
 
 
 def _flips(evaluation: Evaluation) -> list[str]:

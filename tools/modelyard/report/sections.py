@@ -110,7 +110,8 @@ def flips_section(report: Report) -> list[str]:
     if rows:
         lines += ["", *table(["slice", "rows", "to positive", "to negative", "share"], rows)]
     rows = [[text(row.id), f"{row.label:g}", number(row.champion), number(row.candidate),
-             ", ".join(f"{text(d.input)} {signed(d.change)}" for d in row.drivers)] for row in flips.rows[:8]]  # fmt: skip
+             ", ".join(f"{text(d.input)} {signed(d.change)}" for d in row.drivers)]
+            for row in flips.rows[:8]]  # fmt: skip
     if rows:
         lines += ["", *table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)]
     return lines
