@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measurements import drift
+from measurements import drift, evaluation
 from pull_request import pull_request
 from start_up import affected, start_up
 
-PARTS = {part.__name__: part for part in (start_up, affected, pull_request, drift)}
+PARTS = {part.__name__: part for part in (start_up, affected, pull_request, drift, evaluation)}
 
 
 def main(wanted: list[str]) -> None:

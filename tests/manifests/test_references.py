@@ -35,6 +35,8 @@ def test_a_sound_repository_has_none(yard: Path) -> None:
         ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the file's place says 'churn'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("model.txt", "model.bin"), "is no output"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("label: label", "label: x"), "is the contract's label"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "multiclass"), "fewer than two classes"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "ranking"), "is of the rows of one query"),
         ("models/a b/model.yaml", "", "outside the grammar"),
         ("models/empty/notes.txt", "", "holds no model.yaml"),
     ],

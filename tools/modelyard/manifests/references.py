@@ -109,7 +109,20 @@ class _Checker:
                 self._add(document, where, f"{column!r} is the contract's {role}.", "An input must be another column.")
         if model.scorer.type == "command" and not model.scorer.command:
             self._add(document, ("scorer", "command"), "is missing.", "Name the program and its arguments.")
+        self._task(model, document)
         self._pipeline(model, document)
+
+    def _task(self, model: Model, document: Document) -> None:
+        classes = model.contract.classes
+        if model.task == "multiclass" and len(classes) < 2:
+            self._add(
+                document, ("contract", "classes"), "names fewer than two classes.", "Name every value of the label."
+            )
+        if len(set(classes)) < len(classes):
+            self._add(document, ("contract", "classes"), "names a class twice.", "Keep one of the two.")
+        if model.task == "ranking" and model.evaluation.query is None:
+            what = "is missing, and a ranking is of the rows of one query."
+            self._add(document, ("evaluation", "query"), what, "Name the column that tells queries apart.")
 
     def _pipeline(self, model: Model, document: Document) -> None:
         file = f"models/{model.name}/dvc.yaml"

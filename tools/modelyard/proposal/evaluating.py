@@ -14,6 +14,7 @@ from modelyard.measure.flips import Driver, FlippedRow, most_moved
 from modelyard.measure.folds import Stability, stability
 from modelyard.measure.leakage import Leakage, identical, input_strengths, overlap, row_hashes
 from modelyard.measure.levels import MISSING, Levels, levels_of_numbers
+from modelyard.measure.ranking import query_scores
 from modelyard.measure.scores import Floats, Settings
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import FetchedVersion
@@ -148,7 +149,14 @@ def _stability(candidate: Candidate) -> Stability | None:
         sizes = table.numbers("trained_rows")
         trained = tuple(int(sizes[codes == i].max()) for i in range(len(names)))
     shown = tuple(MISSING if name is None else name for name in names)
-    return stability(_label(table, model), stacked(table, columns), shown, codes, model.task, _settings(model), trained)
+    label, prediction = _label(table, model), stacked(table, columns)
+    if model.task == "ranking" and model.evaluation.query:
+        table.require([model.evaluation.query], "evaluation.query in model.yaml")
+        queries = table.codes(model.evaluation.query)
+        prediction = query_scores(label, prediction, queries, model.evaluation.at)
+        first = np.unique(queries, return_index=True)[1]
+        label, codes = label[first], codes[first]
+    return stability(label, prediction, shown, codes, model.task, _settings(model), trained)
 
 
 def _leakage(candidate: Candidate, holdout: Table, label: Floats) -> Leakage:
