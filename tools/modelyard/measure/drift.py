@@ -147,8 +147,6 @@ def _judged(column: ColumnDrift, significant: bool, expected: str) -> ColumnDrif
     reason = column.reason
     if drifted and (expected or not used):
         reason, used = expected or "the model hardly uses it", False
-    elif significant and not drifted:
-        reason = f"significant, but below {column.threshold:.3f}"
     return replace(
         column, state="drifted" if drifted else "stable", significant=significant, alarm=drifted and used, reason=reason
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.gate.verdict import CheckResult
 from modelyard.measure.calibration import Calibration
+from modelyard.measure.drift import ColumnDrift
 from modelyard.measure.evaluation import Evaluation, MetricResult
 from modelyard.report.content import (
     Report,
@@ -205,15 +206,15 @@ def _drift(report: Report) -> list[str]:
     drift = report.bundle.drift
     if drift is None:
         return []
+    exact = any(c.exact for c in drift.columns)
     rows = [
-        [c.name, drift_word(c), number(c.js), number(c.threshold), number(c.psi),
-         number(c.exact.ks if c.exact else None), number(c.exact.wasserstein if c.exact else None),
+        [c.name, drift_word(c), number(c.js), number(c.threshold), number(c.psi), *(_exact(c) if exact else ()),
          signed(c.shift), share(c.importance), signed(c.consequence),
          f"{c.missing_reference:.1%} → {c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
         for c in drift.columns
     ]  # fmt: skip
-    headings = ["column", "state", "JS distance", "alarm above", "PSI", "KS", "Wasserstein / σ", "mean shift / σ",
-                "importance", "consequence", "missing", "new levels", "note"]  # fmt: skip
+    headings = ["column", "state", "JS distance", "alarm above", "PSI", *(("KS", "Wasserstein / σ") if exact else ()),
+                "mean shift / σ", "importance", "consequence", "missing", "new levels", "note"]  # fmt: skip
     figures = [
         distribution_plot([(b.name, b.reference, b.current) for b in c.bins],
                           f"{c.name}: JS {number(c.js)}, grey {drift.reference}, blue current")
@@ -227,6 +228,11 @@ def _drift(report: Report) -> list[str]:
         _table(headings, rows),
         '<p class="soft">Consequence: by how much the mean prediction would move, were this the only change.</p>',
     ]
+
+
+def _exact(column: ColumnDrift) -> tuple[str, str]:
+    found = column.exact
+    return number(found.ks if found else None), number(found.wasserstein if found else None)
 
 
 def _lineage(report: Report) -> list[str]:

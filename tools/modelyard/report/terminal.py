@@ -62,13 +62,14 @@ def render_drift(drift: Drift) -> str:
     lines = [bold(f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {drift.reference}"), ""]
     exact = any(c.exact for c in drift.columns)
     rows = [
-        [c.name, drift_word(c), number(c.js), number(c.exact.ks if c.exact else None) if exact else number(c.psi),
+        [c.name, drift_word(c), number(c.js), number(c.threshold),
+         number(c.exact.ks if c.exact else None) if exact else number(c.psi),
          number(c.exact.wasserstein if c.exact else None) if exact else signed(c.consequence),
          share(c.importance), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
         for c in drift.columns
     ]  # fmt: skip
     middle = ["KS", "W/σ"] if exact else ["PSI", "effect"]
-    lines.append(table(["column", "state", "JS", *middle, "weight", "missing", "new", "note"], rows))
+    lines.append(table(["column", "state", "JS", "alarm >", *middle, "weight", "missing", "new", "note"], rows))
     if drift.domain:
         domain = drift.domain
         interval = f" [{number(domain.interval.low)}, {number(domain.interval.high)}]" if domain.interval else ""
