@@ -22,14 +22,14 @@ def main(wanted: list[str]) -> None:
     scratch = Path(tempfile.mkdtemp(prefix="modelyard-bench-"))
     missed = False
     try:
-        print(f"{'what':56} {'ratio':>7} {'bound':>7}")
+        print(f"{'what':64} {'ratio':>8} {'bound':>7}")
         for part in wanted or PARTS:
             (scratch / part).mkdir()
             for figure in PARTS[part](scratch / part):
                 missed |= figure.missed
-                bound = "" if figure.bound is None else f"{figure.bound:.2f}"
+                bound = "" if figure.bound is None else f"{figure.bound:.3g}"
                 missing = "  MISSED" if figure.missed else ""
-                print(f"{figure.name:56} {figure.ratio:7.2f} {bound:>7}{missing}", flush=True)
+                print(f"{figure.name:64} {figure.ratio:8.3g} {bound:>7}{missing}", flush=True)
     finally:
         shutil.rmtree(scratch)
     raise SystemExit(int(missed))
