@@ -8,38 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forge.server import Fault, ForgeServer, running
-from forge.store import Store
+from forge.place import Place as PlaceOfForge
+from forge.place import forge_with_people
+from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci
 from modelyard.forges.gitlab import GitLabForge
 from modelyard.forges.interface import Draft
 from modelyard.forges.reported import report_at, verdict_status
 from modelyard.git import Git
-from support.yard import commit_all, git, write
+from support.yard import git
 
 BOT = "project_1_bot_abc"
 MARK = "<!-- modelyard:report churn -->"
 
 
-class Place:
-    def __init__(self, server: ForgeServer, folder: Path) -> None:
-        self.server, self.store = server, server.store
-        self.clone = folder / "clone"
-        git(folder, "clone", "--quiet", str(self.store.path(self.store.name)), "clone")
-        write(self.clone, {"a.txt": "1"})
-        commit_all(self.clone, "first")
-        git(self.clone, "push", "--quiet", "origin", "HEAD:main")
-        self.branch("feature")
-        self.pull = self.store.open("ada", "feature", "main", "A title", "")
-        self.forge = self.connect("bot")
+class Place(PlaceOfForge):
+    """With this adapter."""
 
-    def branch(self, name: str) -> str:
-        git(self.clone, "switch", "--quiet", "--force-create", name, "origin/main")
-        write(self.clone, {f"{name}.txt": name + str(time.time())})
-        head = commit_all(self.clone, name)
-        git(self.clone, "push", "--quiet", "--force", "origin", name)
-        return head
+    def __init__(self, server: ForgeServer, folder: Path) -> None:
+        super().__init__(server, folder)
+        self.forge = self.connect("bot")
 
     def connect(self, token: str, timeout: float = 5) -> GitLabForge:
         ci = CI(self.server.url, "", self.store.name, token, "oauth2", timeout=timeout)
@@ -48,14 +37,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    (tmp_path / "forge").mkdir()
-    store = Store(tmp_path / "forge")
-    store.user("ada", "write", "ada")
-    store.user("grace", "write", "grace")
-    store.user("mallory", "read", "mallory")
-    store.user(BOT, "write", "bot")
-    with running(store, tmp_path) as server:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca))
+    with forge_with_people(tmp_path, BOT, monkeypatch) as server:
         yield Place(server, tmp_path)
 
 

@@ -19,9 +19,10 @@ from modelyard.forges.interface import (
     Reaction,
     Status,
 )
+from modelyard.forges.merged import merged_change, newest_change
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Review
-from modelyard.git import CommitInfo, Git
+from modelyard.git import Git
 
 if TYPE_CHECKING:
     from github import Github
@@ -86,24 +87,11 @@ class GitHubForge:
 
     def last_change(self, path: str) -> Change | None:
         """The newest commit on main that touched ``path``, with the pull request that brought it."""
-        history = self._git.history(path, first_parent=True)
-        return self._change(history[0]) if history else None
+        return newest_change(self._git, self, path)
 
     def change_of(self, commit: str) -> Change:
         """What one commit of main brought."""
-        return self._change(self._git.commit_info(commit))
-
-    def _change(self, commit: CommitInfo) -> Change:
-        files = tuple(self._git.files_of(commit))
-        pull = next(
-            (p for p in self.pulls_of(commit.sha) if p.state == "merged" and p.merge_commit == commit.sha), None
-        )
-        if pull is None:
-            return Change(commit.sha, commit.subject, commit.author, files, ())
-        report = report_at(self.statuses(pull.head))
-        return Change(
-            commit.sha, pull.title, f"@{pull.author}", files, self.reviews(pull.number), pull.number, pull.head, report
-        )
+        return merged_change(self._git, self, self._git.commit_info(commit))
 
     def pulls_of(self, commit: str) -> list[Pull]:
         """The pull requests that hold a commit, or were merged as it."""
