@@ -121,6 +121,25 @@ def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:
     assert hosted.status(pull) == "success"
 
 
+def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) -> None:
+    git(hosted.clone, "switch", "--quiet", "--force-create", "asked", "origin/main")
+    config = hosted.clone / "modelyard.yaml"
+    config.write_text(config.read_text() + "pictures: evidence-branch\n")
+    commit_all(hosted.clone, "Pictures, please")
+    git(hosted.clone, "push", "--quiet", "origin", "asked:main")
+    git(hosted.clone, "fetch", "--quiet", "origin")
+    pull = hosted.propose("better", BETTER, "Less noise")
+    report = hosted.report(pull)
+    found = re.search(r"!\[Candidate against champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
+    assert found and found[1] == f"{hosted.server.url}/{hosted.store.name}", "nowhere but on this forge"
+    bare = hosted.store.path(hosted.store.name)
+    drawn = git(bare, "show", f"modelyard/evidence:{found[2]}")
+    assert drawn.startswith("<svg") and "auc" in drawn and 'xmlns="http://www.w3.org/2000/svg"' in drawn
+    before = git(bare, "rev-parse", "modelyard/evidence")
+    hosted.actions.pull_request(pull, "reopened")
+    assert hosted.report(pull) == report and git(bare, "rev-parse", "modelyard/evidence") == before
+
+
 def test_a_change_of_data_alone(hosted: Hosted) -> None:
     new = hosted.folder / "new.parquet"
     data(new, rows=9000, seed=7)

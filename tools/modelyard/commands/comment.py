@@ -46,7 +46,7 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
         return
     parcel = read_parcel(folder)
     base = git.commit_of("HEAD")
-    poster = Poster(forge, git, ci, repository.root, base, datetime.now(UTC).date(), say)
+    poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
     posted = poster.post(subject, parcel.evidence, parcel.refused)
     approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))

@@ -51,7 +51,7 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
                 subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
                 if subject is None:
                     raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
-                poster = Poster(forge, git, ci, repository.root, base, datetime.now(UTC).date(), say)
+                poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
                 poster.post(subject, {model: measuring.documents()}, [])
                 forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
             result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")

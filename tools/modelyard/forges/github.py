@@ -48,6 +48,7 @@ class GitHubForge:
         self._errors = github
         self._git = git
         self._name = ci.repository
+        self._page = f"{ci.server}/{ci.repository}"
         retry = github.GithubRetry(
             total=_ATTEMPTS, backoff_factor=0.5, max_rate_limit_wait=120, status_forcelist=[429, *range(500, 600)]
         )
@@ -234,6 +235,10 @@ class GitHubForge:
         with self._told(f"the members of {team} (that needs a token that may read the organisation)"):
             members = self._github.get_organization(organisation).get_team_by_slug(slug).get_members()
             return any(member.login.lower() == handle.removeprefix("@").lower() for member in members)
+
+    def raw_url(self, branch: str, path: str) -> str:
+        """Where a file of a branch is served as it is."""
+        return f"{self._page}/raw/{branch}/{path}"
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow that has ``workflow_dispatch``."""

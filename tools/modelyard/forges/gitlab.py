@@ -41,6 +41,7 @@ class GitLabForge:
         self._git = git
         self._gitlab = gitlab.Gitlab(ci.api or ci.server, private_token=ci.token, timeout=ci.timeout)
         self._path = ci.repository
+        self._page = f"{ci.server}/{ci.repository}"
         self._project = self._gitlab.projects.get(ci.repository, lazy=True)
         self._login = ""
 
@@ -222,6 +223,10 @@ class GitLabForge:
         with self._told(f"the members of {team}"):
             members = self._gitlab.groups.get(team.removeprefix("@"), lazy=True).members_all.list(**_ALL)
             return any(member.username.lower() == handle.removeprefix("@").lower() for member in members)
+
+    def raw_url(self, branch: str, path: str) -> str:
+        """Where a file of a branch is served as it is."""
+        return f"{self._page}/-/raw/{branch}/{path}"
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a pipeline on a branch; ``inputs`` become its variables."""

@@ -141,5 +141,8 @@ class PullForge(Forge, Protocol):
     def react(self, number: int, comment: int, reaction: Reaction) -> None:
         """Answers a comment with a reaction."""
 
+    def raw_url(self, branch: str, path: str) -> str:
+        """Where a file of a branch is served as it is."""
+
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a pipeline by hand."""

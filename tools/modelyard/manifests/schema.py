@@ -51,6 +51,10 @@ class Repository(Manifest, frozen=True, kw_only=True):
         list[Text], Meta(description="Who looks after what belongs to no model: policies, waivers, workflows.")
     ] = field(default_factory=list)
     default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
+    pictures: Annotated[
+        Literal["none", "evidence-branch"],
+        Meta(description="evidence-branch: comments show a picture, which is pushed to this repository's own branch."),
+    ] = "none"
 
 
 # --- models/<name>/model.yaml -------------------------------------------------------------------------------------

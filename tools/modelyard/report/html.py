@@ -10,7 +10,7 @@ from typing import Any
 from modelyard.gate.verdict import CheckResult
 from modelyard.measure.calibration import Calibration
 from modelyard.measure.drift import ColumnDrift
-from modelyard.measure.evaluation import Evaluation, MetricResult
+from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import (
     Report,
     between,
@@ -24,7 +24,8 @@ from modelyard.report.content import (
     signed,
     worst_slices,
 )
-from modelyard.report.svg import IntervalRow, distribution_plot, interval_plot, reliability_plot
+from modelyard.report.picture import CAPTION, interval_rows
+from modelyard.report.svg import distribution_plot, interval_plot, reliability_plot
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #ffffff; --line: #d9dee5; --good: #1a7f4b;
@@ -117,7 +118,7 @@ def _evaluation(report: Report) -> list[str]:
     ]
     figures = []
     if evaluation.champion:
-        figures.append(interval_plot(_interval_rows(evaluation.metrics), "Candidate − champion with 95 % intervals"))
+        figures.append(interval_plot(interval_rows(evaluation.metrics), CAPTION))
     if evaluation.calibration:
         series = [("candidate", "after", evaluation.calibration)]
         if evaluation.champion_calibration:
@@ -133,7 +134,7 @@ def _evaluation(report: Report) -> list[str]:
         if evaluation.champion:
             names = [f"{part.column} = {part.level}" for part, _ in worst]
             caption = "Candidate − champion by slice; intervals hold for all slices at once"
-            parts.append(interval_plot(_interval_rows([result for _, result in worst], names), caption))
+            parts.append(interval_plot(interval_rows([result for _, result in worst], names), caption))
         else:
             rows = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(r.candidate)] for p, r in worst]
             parts.append(_table(["slice", "rows", "candidate"], rows))
@@ -187,19 +188,6 @@ def _stability(evaluation: Evaluation) -> list[str]:
     if found.trained_rows:
         rows.insert(0, ["training rows", "", "", *(f"{n:,}" for n in found.trained_rows)])
     return ["<h2>Cross-validation</h2>", _table(["metric", "mean", "deviation", *found.folds], rows)]
-
-
-def _interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:
-    rows = []
-    for i, result in enumerate(results):
-        if result.difference is None or result.interval is None:
-            continue
-        sign = 1 if result.higher_is_better else -1
-        low, high = sorted((sign * result.interval.low, sign * result.interval.high))
-        tone = "good" if low > 0 else "bad" if high < 0 else "unsure"
-        label = f"{signed(result.difference)} [{signed(result.interval.low)}, {signed(result.interval.high)}]"
-        rows.append(IntervalRow(names[i] if names else result.name, sign * result.difference, low, high, tone, label))
-    return rows
 
 
 def _drift(report: Report) -> list[str]:

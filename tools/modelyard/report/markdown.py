@@ -72,16 +72,18 @@ def render_comment(
     url: str = "",
     notes: Sequence[str] = (),
     orders: bool = False,
+    picture: str = "",
 ) -> Rendered:
     """The sticky comment. The same report in place of the same ``earlier`` body gives the same bytes.
 
     Sections that do not fit are left out and named on top. ``url`` is the page of the run that holds the full report;
-    with ``orders`` the comment says which commands can be written below it.
+    with ``orders`` the comment says which commands can be written below it; ``picture`` is where one is kept.
     """
     head = [f"## {text(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
     sections = [
         ("checks", checks_section(report)),
+        ("picture", [f"![Candidate against champion]({picture})", ""] if picture else []),
         ("worst slices", slices_section(report)),
         ("flips", fold("Decisions that flip", flips_section(report))),
         ("all metrics", fold("All metrics", metrics_section(report))),

@@ -95,6 +95,20 @@ def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, wi
     return _svg(width, height, parts, caption)
 
 
+_COLOURS = """
+svg { font: 12px system-ui, sans-serif; background: #ffffff } text { fill: #1c2430 } .muted { fill: #5b6675 }
+.axis { stroke: #5b6675 } .good { stroke: #1a7f4b; fill: #1a7f4b } .bad { stroke: #c0342b; fill: #c0342b }
+.unsure { stroke: #9a6b00; fill: #9a6b00 }
+"""
+
+
+def standalone(figure: str) -> str:
+    """The SVG of a figure as a file of its own, which has no page to take its colours from."""
+    inner = figure[figure.index("<svg") : figure.index("</svg>") + len("</svg>")]
+    head, rest = inner.split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n'
+
+
 def _svg(width: int, height: int, parts: Sequence[str], caption: str) -> str:
     label = html.escape(caption, quote=True)
     return (

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
@@ -19,7 +18,7 @@ from modelyard.gate.verdict import SEVERITY, Outcome
 from modelyard.git import Git
 from modelyard.manifests.loading import parse
 from modelyard.manifests.problems import ManifestErrors
-from modelyard.manifests.repository import model_file
+from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.manifests.schema import Model
 from modelyard.proposal.affected import affected_models
 from modelyard.proposal.judging import report_on
@@ -27,6 +26,7 @@ from modelyard.proposal.rules import rules_of_base
 from modelyard.report.markdown import LIMIT, joint_digest, marker, render_comment
 from modelyard.report.safe import text
 from modelyard.review.cml import stick, without_watermark
+from modelyard.review.pictures import keep_picture
 from modelyard.review.subject import Subject
 
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
@@ -50,10 +50,18 @@ class Poster:
     """Reports on one pull request. Judges by the rules of ``base``; reads the proposal's files as data only."""
 
     def __init__(
-        self, forge: PullForge, git: Git, ci: CI, root: Path, base: str, today: date, say: Callable[[str], None]
+        self,
+        forge: PullForge,
+        git: Git,
+        ci: CI,
+        repository: ModelRepository,
+        base: str,
+        today: date,
+        say: Callable[[str], None],
     ) -> None:
-        self._forge, self._git, self._ci, self._root = forge, git, ci, root
+        self._forge, self._git, self._ci, self._root = forge, git, ci, repository.root
         self._base, self._today, self._say = base, today, say
+        self._pictures = repository.config.pictures == "evidence-branch"
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Comments, then the status. Which models are due follows from the diff, never from what was handed over."""
@@ -105,7 +113,8 @@ class Poster:
         report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
         orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
-        rendered = render_comment(report, earlier, limit, subject.run, notes, orders)
+        picture = keep_picture(self._git, self._forge, report) if self._pictures else ""
+        rendered = render_comment(report, earlier, limit, subject.run, notes, orders, picture)
         return report.verdict.outcome, rendered.body, rendered.digest
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
