@@ -9,11 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError
-from modelyard.manifests.schema import Column, Contract, Files, Model
+from modelyard.manifests.schema import Column, Contract, Evaluation, Files, Model
+from modelyard.measure.drift import measure_drift
 from modelyard.proposal.domain import tell_apart
 from modelyard.proposal.partitions import partitions, profile_partitions
 from modelyard.proposal.profiles import Columns, compare_files, profile_file
+from modelyard.proposal.slices import drift_in_slices
 from modelyard.tables import TableFile
+from msgspec import structs
 
 MODEL = Model(
     name="m", description="d", owners=["@a"], task="binary", policy="p", files=Files(artifact="model.txt"),
@@ -112,3 +115,25 @@ def test_a_classifier_sees_what_no_single_column_shows(tmp_path: Path) -> None:
 def test_a_folder_without_tables_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(ModelyardError, match="holds no table"):
         partitions(tmp_path)
+
+
+def test_drift_in_one_slice_is_seen_where_the_whole_hardly_moves(tmp_path: Path) -> None:
+    def write(name: str, moved: bool) -> TableFile:
+        rng = np.random.default_rng(len(name))
+        rows = 20_000
+        c = rng.choice(["a", "b", "c", "rare"], rows, p=[0.47, 0.47, 0.055, 0.005])
+        x = rng.normal(size=rows) + (2.0 * (c == "c") if moved else 0.0)
+        values = {"x": x, "z": rng.normal(size=rows), "c": c, "y": rng.integers(0, 2, rows)}
+        pq.write_table(pa.table(values), tmp_path / name)
+        return TableFile(tmp_path / name)
+
+    model = structs.replace(MODEL, evaluation=Evaluation(slices=["c", "z"]))
+    before = write("reference.parquet", False)
+    for name, moved, alarms in (("still.parquet", False, set()), ("moved.parquet", True, {("c", "c", "x")})):
+        after = write(name, moved)
+        reference, current, exact = compare_files(before, after, COLUMNS)
+        slices = drift_in_slices(model, before, after, reference.profile)
+        assert {part.level for part in slices if part.column == "c"} == {"a", "b", "c"}, "too few rows are not judged"
+        drift = measure_drift(reference.profile, current.profile, "ref", exact, slices=slices)
+        assert not any(column.alarm for column in drift.columns)
+        assert {(part.column, part.level, part.name) for part in drift.slices if part.alarm} == alarms

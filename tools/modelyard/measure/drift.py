@@ -7,7 +7,7 @@ falsely on small windows; a p-value alone alarms on large ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,12 +18,14 @@ from modelyard.measure.estimation import Estimate
 from modelyard.measure.intervals import Interval
 from modelyard.measure.profile import ColumnProfile, Profile, Role
 from modelyard.measure.scores import Floats
+from modelyard.measure.slicing import SliceDrift
 from modelyard.measure.windows import threshold_at
 
 EFFECT_MARGIN = 0.1
 """Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters."""
 FALSE_DISCOVERY_RATE = 0.05
 MINIMUM_ROWS = 200
+_SLICES = 50
 MINIMUM_IMPORTANCE = 0.005
 """Share of gain below which drift of an input is information and no alarm."""
 
@@ -107,6 +109,8 @@ class Drift:
     columns: tuple[ColumnDrift, ...]
     estimate: Estimate | None = None
     domain: DomainShift | None = None
+    slices: tuple[SliceDrift, ...] = ()
+    """Columns inside slices, alarms first, at most 50; only where every value of both tables was compared."""
 
 
 def measure_drift(
@@ -116,20 +120,27 @@ def measure_drift(
     exact: Mapping[str, Exact] | None = None,
     faults: Mapping[str, str] | None = None,
     no_alarm: Mapping[str, str] | None = None,
+    slices: Sequence[SliceDrift] = (),
 ) -> Drift:
     """Compares a profile with one made in its own bins.
 
     ``faults`` says why a column is not in the current one, ``no_alarm`` why drift of a column is to be expected.
+    ``slices`` are judged together with the columns: one false discovery rate covers them all.
     """
     compared = [
         _column(column, current.column(column.name), (exact or {}).get(column.name), (faults or {}).get(column.name))
         for column in reference.columns
     ]
-    significant = benjamini_hochberg([column.p_value for column in compared], FALSE_DISCOVERY_RATE)
+    p_values = [column.p_value for column in compared] + [part.p_value for part in slices]
+    significant = benjamini_hochberg(p_values, FALSE_DISCOVERY_RATE)
     expected = no_alarm or {}
-    columns = [_judged(c, found, expected.get(c.name, "")) for c, found in zip(compared, significant, strict=True)]
+    columns = [_judged(c, found, expected.get(c.name, "")) for c, found in zip(compared, significant, strict=False)]
     columns.sort(key=lambda c: (not c.alarm, c.state != "drifted", -(c.importance or 0), -(c.js or 0), c.name))
-    return Drift(reference_name, reference.rows, current.rows, tuple(columns))
+    parts = [
+        _judged_slice(part, found, reference) for part, found in zip(slices, significant[len(compared) :], strict=True)
+    ]
+    parts.sort(key=lambda part: (not part.alarm, -part.js, part.column, part.level, part.name))
+    return Drift(reference_name, reference.rows, current.rows, tuple(columns), slices=tuple(parts[:_SLICES]))
 
 
 def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
@@ -137,6 +148,14 @@ def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
     known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     cut = max((p for k, (p, _) in enumerate(known, start=1) if p <= rate * k / len(known)), default=-1.0)
     return [p is not None and p <= cut for p in p_values]
+
+
+def _judged_slice(part: SliceDrift, significant: bool, reference: Profile) -> SliceDrift:
+    column = reference.column(part.name)
+    bins = len(column.bins()[0]) if column else 2
+    chance = threshold_at(column.thresholds if column else (), part.rows, part.reference_rows, bins)
+    used = column is None or column.importance is None or column.importance >= MINIMUM_IMPORTANCE
+    return replace(part, alarm=significant and used and part.js >= max(EFFECT_MARGIN, chance))
 
 
 def _judged(column: ColumnDrift, significant: bool, expected: str) -> ColumnDrift:

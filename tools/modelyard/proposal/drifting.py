@@ -12,11 +12,13 @@ from modelyard.git import Git
 from modelyard.measure.drift import Drift, Exact, measure_drift
 from modelyard.measure.estimation import Estimate, estimate_quality
 from modelyard.measure.profile import Profile
+from modelyard.measure.slicing import SliceDrift
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.domain import tell_apart
 from modelyard.proposal.partitions import partitions, profile_partitions
 from modelyard.proposal.profiles import SCORE, Columns, Profiled, compare_files, joined, profile_file
 from modelyard.proposal.reference import decode_profile
+from modelyard.proposal.slices import drift_in_slices
 from modelyard.registry.history import RegisteredVersion
 from modelyard.tables import TableFile
 
@@ -82,7 +84,12 @@ def _exactly(
     if not reference_side.profile.columns:
         first = next(iter(reference_side.faults.items()), ("", "it has no column of the contract"))
         raise ModelyardError(f"{table} cannot be a reference: {first[0]} {first[1]}.", "Name a table with the inputs.")
-    return _compared(reference_side.profile, found, name, exact)
+    readable = {column.name for column in found.profile.columns}
+    shared = replace(
+        reference_side.profile, columns=tuple(c for c in reference_side.profile.columns if c.name in readable)
+    )
+    slices = drift_in_slices(model, before, after, shared)
+    return _compared(reference_side.profile, found, name, exact, slices=slices)
 
 
 def _current(
@@ -118,11 +125,14 @@ def _compared(
     name: str,
     exact: dict[str, Exact] | None = None,
     no_alarm: dict[str, str] | None = None,
+    slices: tuple[SliceDrift, ...] = (),
 ) -> Drift:
     """Unlabelled or unscored data are no drift of the label or the score: such a column is left out."""
     there = {column.name for column in current.profile.columns}
     columns = tuple(c for c in reference.columns if c.role == "input" or c.name in there)
-    return measure_drift(replace(reference, columns=columns), current.profile, name, exact, current.faults, no_alarm)
+    return measure_drift(
+        replace(reference, columns=columns), current.profile, name, exact, current.faults, no_alarm, slices
+    )
 
 
 def _estimate(candidate: Candidate, current: Path) -> Estimate | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.gate.verdict import CheckResult
 from modelyard.measure.calibration import Calibration
-from modelyard.measure.drift import ColumnDrift
+from modelyard.measure.drift import ColumnDrift, Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import (
     Report,
@@ -214,8 +214,14 @@ def _drift(report: Report) -> list[str]:
         f"<p>{escape(said)}</p>",
         f'<div class="figures">{"".join(figures)}</div>',
         _table(headings, rows),
+        *_slices(drift),
         '<p class="soft">Consequence: by how much the mean prediction would move, were this the only change.</p>',
     ]
+
+
+def _slices(drift: Drift) -> list[str]:
+    rows = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in drift.slices if s.alarm]
+    return ["<p>Inside slices:</p>", _table(["slice", "rows", "column", "JS distance"], rows)] if rows else []
 
 
 def _exact(column: ColumnDrift) -> tuple[str, str]:

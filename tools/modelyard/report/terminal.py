@@ -70,6 +70,10 @@ def render_drift(drift: Drift) -> str:
     ]  # fmt: skip
     middle = ["KS", "W/σ"] if exact else ["PSI", "effect"]
     lines.append(table(["column", "state", "JS", "alarm >", *middle, "weight", "missing", "new", "note"], rows))
+    moved = [part for part in drift.slices if part.alarm][:10]
+    if moved:
+        rows = [[f"{part.column}={part.level}", f"{part.rows:,}", part.name, number(part.js)] for part in moved]
+        lines += ["", table(["inside a slice", "rows", "column", "JS"], rows)]
     if drift.domain:
         domain = drift.domain
         interval = f" [{number(domain.interval.low)}, {number(domain.interval.high)}]" if domain.interval else ""
