@@ -57,7 +57,7 @@ class Table:
 
     def texts(self, name: str) -> NDArray[np.object_]:
         """A column as text objects, missing as None."""
-        result: NDArray[np.object_] = _as_texts(self._column(name)).to_numpy().astype(object)
+        result: NDArray[np.object_] = np.array(_as_texts(self._column(name)).to_pylist(), dtype=object)
         return result
 
     def values(self, name: str, contract_type: str) -> Values:
@@ -83,14 +83,15 @@ class Table:
         order = sorted(range(len(names)), key=lambda i: (names[i] is None, names[i] or ""))
         place = np.empty(len(names), dtype=np.int64)
         place[order] = np.arange(len(names))
-        return [names[i] for i in order], place[encoded.indices.to_numpy()]
+        return [names[i] for i in order], place[_plain(encoded.indices.cast(pa.int64()), np.int64)]
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """A column as codes from 0, equal values having equal codes."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         encoded = pc.dictionary_encode(self._column(name).combine_chunks(), null_encoding="encode")
-        result: NDArray[np.int64] = np.asarray(encoded.indices, dtype=np.int64)
+        result: NDArray[np.int64] = _plain(encoded.indices.cast(pa.int64()), np.int64)
         return result
 
     def _column(self, name: str) -> Any:
@@ -151,7 +152,8 @@ class TableFile:
         for batch in self._batches(name, dictionary=True):
             nulls += batch.null_count
             if pa.types.is_dictionary(batch.type):
-                counts = np.bincount(batch.indices.drop_null().to_numpy(), minlength=len(batch.dictionary))
+                codes = _plain(batch.indices.drop_null().cast(pa.int64()), np.int64)
+                counts = np.bincount(codes, minlength=len(batch.dictionary))
                 parts.append((_as_texts(batch.dictionary), pa.array(counts)))
             else:
                 found = pc.value_counts(batch.drop_null())
@@ -162,8 +164,8 @@ class TableFile:
                           "rows": pa.chunked_array([p[1] for p in parts], pa.int64())})  # fmt: skip
         table = table.group_by("level").aggregate([("rows", "sum")])
         table = table.filter(pc.field("rows_sum") > 0)
-        levels: NDArray[np.object_] = table.column("level").to_numpy().astype(object)
-        return levels, table.column("rows_sum").to_numpy(), nulls
+        levels: NDArray[np.object_] = np.array(table.column("level").to_pylist(), dtype=object)
+        return levels, _plain(table.column("rows_sum"), np.int64), nulls
 
     def _batches(self, name: str, dictionary: bool = False) -> Iterator[Any]:
         if self._whole is not None:
@@ -234,11 +236,15 @@ def _as_numbers(column: Any, name: str, path: Path) -> NDArray[np.float64]:
             return _as_numbers(seconds, name, path) / 1e6
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
-        result: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        column = column.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ModelyardError(
             f"Column {name!r} of {path} does not hold numbers.", "Mend the table or the contract's type."
         ) from error
+    result: NDArray[np.float64] = _plain(column, np.float64)
+    if column.null_count:
+        result = result.copy()
+        result[_plain(column.is_null().cast(pa.int8()), np.int8) == 1] = np.nan
     return result
 
 
@@ -246,3 +252,16 @@ def _as_texts(column: Any) -> Any:
     import pyarrow as pa
 
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _plain(column: Any, kind: Any) -> Any:
+    """Numbers as NumPy sees them in Arrow's memory, anything where there is none. ``to_numpy`` would import pandas,
+    which takes longer than most of what is measured.
+    """
+    chunks = column.chunks if hasattr(column, "chunks") else [column]
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype=kind, count=len(chunk), offset=chunk.offset * np.dtype(kind).itemsize)
+        for chunk in chunks
+        if len(chunk)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, dtype=kind)
