@@ -38,6 +38,10 @@ COMMANDS = {
     "deploy": "Make what runs equal what main says.",
     "serve": "Serve an environment's models over HTTP.",
     "status": "Show which version serves where, since when, and why.",
+    "history": "Tell everything that happened to a model, newest first.",
+    "who-runs": "Show which version ran where at a moment.",
+    "diff": "Compare two versions: metrics, parameters, data, features, code.",
+    "search": "Find versions by owner, metric, data, parameter or word.",
 }
 
 
@@ -52,7 +56,7 @@ class LazyGroup(click.Group):
         """Imports one command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"modelyard.commands.{cmd_name}").command
+        command = importlib.import_module(f"modelyard.commands.{cmd_name.replace('-', '_')}").command
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 
@@ -37,3 +38,14 @@ def _settings(repository: ModelRepository) -> dict[str, str]:
     if ci.token and not ci.server and (remote := plain.remote()):
         ci = replace(ci, server=repository_of(plain.text("remote", "get-url", remote))[0])
     return ci.git_settings()
+
+
+def the_model(repository: ModelRepository, name: str | None) -> str:
+    """The named model, or the only one; a UsageError where it must be named."""
+    if name:
+        repository.model_folder(name)
+        return name
+    names = repository.model_names()
+    if len(names) == 1:
+        return names[0]
+    raise UsageError(f"There are {len(names)} models here.", f"Say which with --model: {', '.join(names[:5])}.")

@@ -62,7 +62,7 @@ def champion_of(repository: ModelRepository, history: ModelHistory) -> Registere
 def version_by_name(history: ModelHistory, name: str) -> RegisteredVersion:
     """A registered version by its number; a UsageError when there is none."""
     number = Version.parse(name)
-    found = history.version(number) if number else None
+    found = next((known for known in history.ever if known.version == number), None)
     if found is None:
         known = ", ".join(str(known.version) for known in history.versions[-5:]) or "none"
         raise UsageError(f"{history.model} has no version {name}.", f"Registered: {known}.")

@@ -11,7 +11,14 @@ from msgspec import Struct, field
 
 from modelyard.manifests.names import Version
 from modelyard.registry.grammar import Action, ParsedTag, parse_tag
-from modelyard.registry.record import StageRecord, VersionRecord, read_stage_record, read_version_record
+from modelyard.registry.record import (
+    StageRecord,
+    VersionRecord,
+    WithdrawalRecord,
+    read_stage_record,
+    read_version_record,
+    read_withdrawal_record,
+)
 
 
 class Tag(Protocol):
@@ -66,6 +73,7 @@ class Assignment(Struct, frozen=True, dict=True):
     at: int
     by: str
     message: str
+    tag: str
 
     @cached_property
     def record(self) -> StageRecord | None:
@@ -73,17 +81,45 @@ class Assignment(Struct, frozen=True, dict=True):
         return read_stage_record(self.message)
 
 
+class Withdrawal(Struct, frozen=True, dict=True):
+    """A version taken out of use, or with version '' the whole model."""
+
+    version: str
+    at: int
+    by: str
+    message: str
+    tag: str
+
+    @cached_property
+    def record(self) -> WithdrawalRecord | None:
+        """Why; None for a tag made by hand."""
+        return read_withdrawal_record(self.message)
+
+
 class ModelHistory(Struct, frozen=True):
     """Everything the tags say about one model."""
 
     model: str
     versions: tuple[RegisteredVersion, ...] = ()
-    """In the order of their numbers."""
+    """In the order of their numbers, without those that were withdrawn."""
     assignments: tuple[Assignment, ...] = ()
     """In the order of time; an un-assignment has version ''."""
-    deprecated: bool = False
+    withdrawals: tuple[Withdrawal, ...] = ()
+    """In the order of time."""
+    withdrawn: tuple[RegisteredVersion, ...] = ()
+    """Versions that were registered and are out of use."""
     last_time: int = 0
     last_counter: int = 0
+
+    @property
+    def archived(self) -> bool:
+        """Whether the model as a whole is out of use."""
+        return any(not withdrawal.version for withdrawal in self.withdrawals)
+
+    @property
+    def ever(self) -> tuple[RegisteredVersion, ...]:
+        """Every version there ever was, in the order of their numbers: a number is never used twice."""
+        return tuple(sorted((*self.versions, *self.withdrawn), key=lambda known: known.version))
 
     @property
     def latest(self) -> RegisteredVersion | None:
@@ -133,20 +169,23 @@ def read_registry(tags: Iterable[Tag]) -> Registry:
 
 def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
     versions: dict[Version, RegisteredVersion] = {}
+    withdrawn: dict[Version, RegisteredVersion] = {}
     at_commit: dict[str, Version] = {}
     assignments: list[Assignment] = []
-    deprecated = False
+    withdrawals: list[Withdrawal] = []
     counter = 0
     for parsed, tag in events:
         counter = max(counter, parsed.counter or 0)
         action, version = parsed.action, parsed.version
         if action is Action.REGISTER and version:
             versions[version] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            withdrawn.pop(version, None)
             at_commit[tag.commit] = version
-        elif action is Action.DEREGISTER and version:
-            versions.pop(version, None)
-        elif action is Action.DEPRECATE:
-            deprecated = True
+        elif action is Action.DEREGISTER or action is Action.DEPRECATE:
+            name = str(version) if version else ""
+            withdrawals.append(Withdrawal(name, tag.tagged_at, tag.tagger, tag.message, tag.name))
+            if version and version in versions:
+                withdrawn[version] = versions.pop(version)
     # A stage tag names no version: it means the version registered at its commit, even if that tag came later.
     for parsed, tag in events:
         if parsed.action in (Action.ASSIGN, Action.UNASSIGN):
@@ -154,7 +193,15 @@ def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
             name = str(known) if known else tag.commit[:7]
             assigned = name if parsed.action is Action.ASSIGN else ""
             environment = parsed.environment or ""
-            assignments.append(Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message))
-    last = max((tag.tagged_at for _, tag in events), default=0)
-    ordered = tuple(versions[number] for number in sorted(versions))
-    return ModelHistory(model, ordered, tuple(assignments), deprecated, last, counter)
+            assignments.append(
+                Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message, tag.name)
+            )
+    return ModelHistory(
+        model,
+        tuple(versions[number] for number in sorted(versions)),
+        tuple(assignments),
+        tuple(withdrawals),
+        tuple(withdrawn[number] for number in sorted(withdrawn)),
+        max((tag.tagged_at for _, tag in events), default=0),
+        counter,
+    )

@@ -19,6 +19,8 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     """The commit whose files made it."""
     data: dict[str, str] = field(default_factory=dict)
     """Input path → md5."""
+    environment: str = ""
+    """sha256 of the packages and versions that made it, as its training evidence lists them."""
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
@@ -51,10 +53,17 @@ class StageRecord(Struct, frozen=True, omit_defaults=True):
     pull: int = 0
 
 
-R = TypeVar("R", VersionRecord, StageRecord)
+class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):
+    """Why a version, or a model, is out of use."""
+
+    why: str
+    by: str = ""
 
 
-def write_record(headline: str, record: VersionRecord | StageRecord) -> str:
+R = TypeVar("R", VersionRecord, StageRecord, WithdrawalRecord)
+
+
+def write_record(headline: str, record: VersionRecord | StageRecord | WithdrawalRecord) -> str:
     """A tag message: GTO's sentence, a blank line, the record as one line of JSON."""
     return f"{headline}\n\n{msgspec.json.encode(record, order='sorted').decode()}\n"
 
@@ -67,6 +76,11 @@ def read_version_record(message: str) -> VersionRecord | None:
 def read_stage_record(message: str) -> StageRecord | None:
     """The record in a stage tag's message; None for hand-made and foreign tags."""
     return _read(message, StageRecord)
+
+
+def read_withdrawal_record(message: str) -> WithdrawalRecord | None:
+    """The record in a withdrawing tag's message; None for hand-made and foreign tags."""
+    return _read(message, WithdrawalRecord)
 
 
 def _read(message: str, kind: type[R]) -> R | None:

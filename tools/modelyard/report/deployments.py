@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from modelyard.report.text import bold, coloured, table, wrapped
+from modelyard.report.text import bold, coloured, table, when, wrapped
 from modelyard.rollout.state import Delivery, StatusLine
 
 
@@ -37,7 +36,7 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
     if not lines:
         return "Nothing is deployed: there is no file below deployments/."
     rows = [
-        [line.model, line.environment, line.desired, line.live or "–", _when(line.since), line.sync, line.health]
+        [line.model, line.environment, line.desired, line.live or "–", when(line.since), line.sync, line.health]
         for line in lines
     ]
     text = [table(["model", "environment", "desired", "live", "since", "sync", "health"], rows)]
@@ -56,6 +55,3 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
                 text.append(said.replace(line.health, coloured(line.health), 1))
     return "\n".join(text)
 
-
-def _when(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else "–"

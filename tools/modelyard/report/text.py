@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -42,6 +43,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int = 8
         lines.append("  ".join(p.replace(c, coloured(c), 1) if c in _COLOURS else p
                                for p, c in zip(padded, cells, strict=True)).rstrip())  # fmt: skip
     return "\n".join(lines)
+
+
+def when(seconds: int) -> str:
+    """A time in UTC, to the minute; a dash for none."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else "–"
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

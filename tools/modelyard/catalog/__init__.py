@@ -1,0 +1,1 @@
+"""What a reader asks of the registry: gathered from tags, commits and filed evidence. Reads; writes nothing."""

@@ -1,0 +1,42 @@
+"""Which version ran where at a moment, by its receipts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.registry.grammar import model_patterns
+from modelyard.registry.history import Registry, read_registry
+from modelyard.registry.timeline import Period, periods
+
+
+def registry_of(git: Git, model: str | None) -> Registry:
+    """The registry of one model or of all; a UsageError where this clone has no tags and cannot know."""
+    registry = read_registry(git.tags(*(model_patterns(model) if model else ())))
+    if not registry.models:
+        git.require_work_tree()
+        if git.is_shallow() and git.remote():
+            raise UsageError(
+                "This clone is shallow and has no tags, so it cannot tell what happened.",
+                f"Run: git fetch --tags {git.remote()}",
+            )
+    return registry
+
+
+def running(git: Git, model: str | None, environment: str | None, at: int) -> list[Period]:
+    """The periods that cover a moment, models by name."""
+    registry = registry_of(git, model)
+    found = []
+    for _, history in sorted(registry.models.items()):
+        found += [p for p in periods(history, environment) if p.since <= at and (p.until is None or at < p.until)]
+    return found
+
+
+def moment(text: str) -> int:
+    """Seconds since 1970 of an ISO time; UTC unless it names its zone."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time.", "Write it as 2026-05-03T14:00, in UTC or with its zone.") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())

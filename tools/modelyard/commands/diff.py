@@ -1,0 +1,31 @@
+"""``modelyard diff``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.catalog.comparing import compare
+from modelyard.commands.opening import open_checkout, the_model
+from modelyard.report.registry import render_version_difference
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--model", help="Whose versions; needed where there are several models.")
+@click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
+@click.pass_context
+def command(context: click.Context, before: str, after: str, model: str | None, as_json: bool) -> None:
+    """Compare two versions: metrics, parameters, data, features, code.
+
+    BEFORE and AFTER are v1.2.0 and v1.3.0, or flight-delay@v1.2.0 and v1.3.0.
+    """
+    repository, git = open_checkout(context)
+    if "@" in before:
+        model, before = before.rsplit("@", 1)
+    found = compare(git, the_model(repository, model), before, after.rsplit("@", 1)[-1])
+    if as_json:
+        result_json(found)
+    else:
+        result(render_version_difference(found))

@@ -1,0 +1,30 @@
+"""``modelyard history``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.catalog.running import registry_of
+from modelyard.git import Git
+from modelyard.manifests.location import find_root
+from modelyard.registry.timeline import events
+from modelyard.report.registry import render_history
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.argument("model")
+@click.option("--env", "environment", help="Only what happened in this environment.")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as JSON, oldest first.")
+@click.pass_context
+def command(context: click.Context, model: str, environment: str | None, as_json: bool) -> None:
+    """Tell everything that happened to a model, newest first.
+
+    Registered, assigned, withdrawn: when, by whom, why, and on whose word.
+    """
+    found = events(registry_of(Git(find_root(context.obj)), model).history(model))
+    found = tuple(event for event in found if environment in (None, event.environment))
+    if as_json:
+        result_json(found)
+    else:
+        result(render_history(model, found))

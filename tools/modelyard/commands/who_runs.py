@@ -1,0 +1,31 @@
+"""``modelyard who-runs``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from modelyard.catalog.running import moment, running
+from modelyard.git import Git
+from modelyard.manifests.location import find_root
+from modelyard.report.registry import render_running
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--env", "environment", help="Only this environment.")
+@click.option("--at", help="A time such as 2026-05-03T14:00, UTC unless it names its zone; now if left out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the periods as JSON; times are seconds since 1970.")
+@click.pass_context
+def command(context: click.Context, model: str | None, environment: str | None, at: str | None, as_json: bool) -> None:
+    """Show which version ran where at a moment.
+
+    Read from the receipts that deploy leaves; what a target serves right now is in modelyard status.
+    """
+    found = running(Git(find_root(context.obj)), model, environment, moment(at) if at else int(time.time()))
+    if as_json:
+        result_json(found)
+    else:
+        result(render_running(found, at or "this moment"))

@@ -1,0 +1,64 @@
+"""What differs between two registered versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from modelyard.evidence.changes import Difference, differences
+from modelyard.manifests.schema import Contract
+from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.numbering import contract_changes
+from modelyard.registry.record import VersionRecord
+
+
+class MetricChange(Struct, frozen=True):
+    """One metric of both versions, each as measured on the rows held out when it was registered."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+
+class VersionDifference(Struct, frozen=True):
+    """Everything that differs, in the order a reader asks for it."""
+
+    model: str
+    before: str
+    after: str
+    same_bytes: bool
+    metrics: tuple[MetricChange, ...]
+    params: tuple[Difference, ...]
+    data: tuple[Difference, ...]
+    features: tuple[str, ...]
+    """Sentences on the contract."""
+    environment: tuple[Difference, ...]
+    """Packages that made it."""
+    files: tuple[str, ...]
+    """Files of the model's folder."""
+
+
+def compare_versions(
+    model: str,
+    before: RegisteredVersion,
+    after: RegisteredVersion,
+    contracts: tuple[Contract, Contract] | None,
+    packages: tuple[dict[str, str], dict[str, str]],
+    files: Sequence[str],
+) -> VersionDifference:
+    """Lays two versions side by side. ``contracts`` is None when one of them has no manifest at its commit."""
+    old, new = before.record or VersionRecord(""), after.record or VersionRecord("")
+    names = dict.fromkeys([*old.metrics, *new.metrics])
+    return VersionDifference(
+        model,
+        str(before.version),
+        str(after.version),
+        bool(old.artifact) and old.artifact == new.artifact,
+        tuple(MetricChange(name, old.metrics.get(name), new.metrics.get(name)) for name in names),
+        differences(old.params, new.params),
+        differences(old.data, new.data),
+        contract_changes(*contracts) if contracts else ("a version without a manifest cannot be compared",),
+        differences(*packages),
+        tuple(files),
+    )

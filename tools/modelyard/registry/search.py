@@ -1,0 +1,95 @@
+"""Finds versions by what is known of them: ``owner=@team auc>=0.7 data=data/flights live=production``."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from modelyard.errors import UsageError
+from modelyard.evidence.changes import flat
+
+_TERM = re.compile(r"(?P<key>[A-Za-z_][\w./@#-]*)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z", re.S)
+_ORDER: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+KEYS = ("model", "version", "owner", "task", "lifecycle", "live", "data", "by", "approved", "verdict", "artifact")
+
+
+class Entry(Struct, frozen=True):
+    """One version as the search sees it."""
+
+    model: str
+    version: str
+    at: int
+    words: dict[str, tuple[str, ...]]
+    """Key of ``KEYS`` → its values."""
+    metrics: dict[str, float]
+    params: dict[str, object]
+    text: str = ""
+    """Description and card."""
+
+
+class Term(Struct, frozen=True):
+    """One condition; with key '' any text."""
+
+    key: str
+    sign: str
+    value: str
+
+
+def parse_terms(words: Sequence[str]) -> tuple[Term, ...]:
+    """Conditions that must all hold: KEY=VALUE, METRIC>NUMBER, params.NAME=VALUE, or a word."""
+    found = []
+    for word in words:
+        parsed = _TERM.match(word)
+        term = Term(parsed["key"], parsed["sign"].replace(":", "="), parsed["value"]) if parsed else Term("", "=", word)
+        if term.key in KEYS and term.sign not in ("=", "!="):
+            raise UsageError(f"{word!r} orders words.", f"Say {term.key}=… or {term.key}!=…")
+        if term.key and term.key not in KEYS and not term.key.startswith("params.") and _number(term.value) is None:
+            raise UsageError(
+                f"{word!r} compares the metric {term.key} with something that is no number.",
+                f"Known words: {', '.join(KEYS)}, params.NAME; anything else is a metric.",
+            )
+        found.append(term)
+    return tuple(found)
+
+
+def search(entries: Iterable[Entry], terms: Sequence[Term]) -> list[Entry]:
+    """The entries that fulfil every condition, newest first."""
+    found = [entry for entry in entries if all(_holds(term, entry) for term in terms)]
+    return sorted(found, key=lambda entry: (-entry.at, entry.model, entry.version))
+
+
+def _holds(term: Term, entry: Entry) -> bool:
+    if not term.key:
+        said = " ".join([entry.model, entry.version, entry.text, *(w for words in entry.words.values() for w in words)])
+        return term.value.lower() in said.lower()
+    if term.key in KEYS:
+        found = any(_same(term.key, term.value, word) for word in entry.words.get(term.key, ()))
+        return found == (term.sign == "=")
+    if term.key.startswith("params."):
+        value = flat(entry.params).get(term.key.removeprefix("params."))
+        if value is None:
+            return False
+        numbers = _number(value), _number(term.value)
+        if numbers[0] is not None and numbers[1] is not None:
+            return _ORDER[term.sign](numbers[0], numbers[1])
+        return term.sign in ("=", "!=") and (value == term.value) == (term.sign == "=")
+    metric, bound = entry.metrics.get(term.key), _number(term.value)
+    return metric is not None and bound is not None and _ORDER[term.sign](metric, bound)
+
+
+def _same(key: str, wanted: str, word: str) -> bool:
+    if key in ("owner", "by", "approved"):
+        return wanted.removeprefix("@").lower() == word.removeprefix("@").lower()
+    return word.startswith(wanted) if key in ("artifact", "data") else word == wanted
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

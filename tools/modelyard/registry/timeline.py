@@ -1,0 +1,110 @@
+"""Who ran where and when: the periods that stage tags describe, and every event of a model in order."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from modelyard.registry.grammar import version_tag
+from modelyard.registry.history import Assignment, ModelHistory
+
+What = Literal["registered", "assigned", "unassigned", "withdrawn", "archived"]
+
+
+class Period(Struct, frozen=True):
+    """One version in one environment, from its receipt until the next one. Times are seconds since 1970."""
+
+    model: str
+    environment: str
+    version: str
+    since: int
+    until: int | None
+    """None: still."""
+    why: str
+    by: str
+    approved_by: tuple[str, ...]
+    artifact: str
+    tag: str
+
+
+class Event(Struct, frozen=True):
+    """One thing the tags say happened."""
+
+    at: int
+    what: What
+    version: str
+    environment: str
+    by: str
+    why: str
+    approved_by: tuple[str, ...]
+    tag: str
+
+
+def periods(history: ModelHistory, environment: str | None = None) -> tuple[Period, ...]:
+    """Every period of a model (in one environment), in the order of time."""
+    found = []
+    following: dict[str, int] = {}
+    for assignment in reversed(history.assignments):
+        if environment not in (None, assignment.environment):
+            continue
+        if assignment.version:
+            found.append(_period(history.model, assignment, following.get(assignment.environment)))
+        following[assignment.environment] = assignment.at
+    return tuple(reversed(found))
+
+
+def running_at(history: ModelHistory, environment: str, at: int) -> Period | None:
+    """The period that covers a moment; None when nothing ran there."""
+    return next((p for p in periods(history, environment) if p.since <= at and (p.until is None or at < p.until)), None)
+
+
+def events(history: ModelHistory) -> tuple[Event, ...]:
+    """Everything that happened to a model, in the order of time."""
+    found = []
+    for version in history.ever:
+        record = version.record
+        name = str(version.version)
+        found.append(
+            Event(
+                version.at, "registered", name, "", (record.by if record else "") or version.by,
+                "; ".join(record.reasons) if record else "tagged by hand", record.approved_by if record else (),
+                version_tag(history.model, version.version),
+            )
+        )  # fmt: skip
+    for assignment in history.assignments:
+        receipt = assignment.record
+        what: What = "assigned" if assignment.version else "unassigned"
+        found.append(
+            Event(
+                assignment.at, what, assignment.version, assignment.environment,
+                (receipt.by if receipt else "") or assignment.by, receipt.why if receipt else "tagged by hand",
+                receipt.approved_by if receipt else (), assignment.tag,
+            )
+        )  # fmt: skip
+    for withdrawal in history.withdrawals:
+        reason = withdrawal.record
+        found.append(
+            Event(
+                withdrawal.at, "withdrawn" if withdrawal.version else "archived", withdrawal.version, "",
+                (reason.by if reason else "") or withdrawal.by, reason.why if reason else "tagged by hand", (),
+                withdrawal.tag,
+            )
+        )  # fmt: skip
+    return tuple(sorted(found, key=lambda event: (event.at, event.what != "registered", event.tag)))
+
+
+def _period(model: str, assignment: Assignment, until: int | None) -> Period:
+    record = assignment.record
+    return Period(
+        model,
+        assignment.environment,
+        assignment.version,
+        assignment.at,
+        until,
+        record.why if record else "",
+        (record.by if record else "") or assignment.by,
+        record.approved_by if record else (),
+        record.artifact if record else "",
+        assignment.tag,
+    )
