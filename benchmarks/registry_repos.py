@@ -37,6 +37,7 @@ def tagged_repository(folder: Path, models: int, versions: int, stages: tuple[st
             number = f"v1.{version}.0"
             stream.append(_commit(mark, when, {f"models/{name}/note": number}, mark - 1))
             artifact = f"{i:08x}{version:056x}"
+            record: dict[str, object]
             record = {"artifact": artifact, "code": "c" * 40, "data": {"data/flights": f"{version:032x}"},
                       "metrics": {"auc": 0.7 + version / 1000}, "params": {"train": {"trees": 40}},
                       "verdict": "pass"}  # fmt: skip
@@ -47,9 +48,7 @@ def tagged_repository(folder: Path, models: int, versions: int, stages: tuple[st
                 headline = f"Assigning stage {stage} to artifact {name} version {number}"
                 counter = version * len(stages) + n + 1
                 stream.append(_tag(f"{name}#{stage}#{counter}", mark, when + n + 1, headline, record))
-    subprocess.run(
-        ["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, input=b"".join(stream), check=True
-    )
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, input=b"".join(stream), check=True)
     git(folder, "reset", "--quiet", "--hard", "main")
     git(folder, "pack-refs", "--all")
     git(folder, "gc", "--quiet")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -49,6 +49,8 @@ class TagRef(Struct, frozen=True):
     tagged_at: int
     tagger: str
     message: str
+    object: str = ""
+    """SHA of the tag object itself."""
 
 
 class CommitInfo(Struct, frozen=True):
@@ -138,7 +140,7 @@ class Git:
             name, kind, sha, peeled, when, tagger, message, _ = record.split("\0")
             annotated = kind == "tag"
             found.append(
-                TagRef(name.removeprefix("refs/tags/"), annotated, peeled or sha, int(when or 0), tagger, message)
+                TagRef(name.removeprefix("refs/tags/"), annotated, peeled or sha, int(when or 0), tagger, message, sha)
             )
         return found
 
@@ -203,6 +205,14 @@ class Git:
         )
         return [_commit_info(record.lstrip("\n")) for record in output.split("\x1e") if record.strip()]
 
+    def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
+        """Commits of a range whose message holds a text, newest first."""
+        output = self.text(
+            "log", "--fixed-strings", f"--grep={containing}", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e",
+            revisions, "--",
+        )  # fmt: skip
+        return [_commit_info(record.lstrip("\n")) for record in output.split("\x1e") if record.strip()]
+
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def commit(self, paths: Sequence[str], message: str) -> str | None:
@@ -241,14 +251,18 @@ class Git:
         depth = ["--depth=1"] if self.is_shallow() else []
         self.run("fetch", "--quiet", *depth, remote, *scopes)
 
-    def add_to_branch(self, branch: str, files: dict[str, bytes], message: str) -> str:
+    def add_to_branch(
+        self, branch: str, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()
+    ) -> str:
         """Adds files to a branch that need not be checked out (made as an orphan when new); the new commit.
+
+        ``drop`` are paths its new tree has no more.
 
         Compare-and-swap: RefRejected when the branch moved meanwhile.
         """
         ref = f"refs/heads/{branch}"
         old = self._process(("rev-parse", "--verify", "--quiet", ref), None, None).stdout.decode().strip()
-        commit = self.commit_on(old, files, message)
+        commit = self.commit_on(old, files, message, drop)
         if commit == old:
             return old
         arguments = ("update-ref", ref, commit, old or "0" * 40)
@@ -257,7 +271,9 @@ class Git:
             raise RefRejected(arguments, done.stderr.decode("utf-8", "replace"))
         return commit
 
-    def commit_on(self, parent: str, files: dict[str, bytes], message: str) -> str:
+    def commit_on(
+        self, parent: str, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()
+    ) -> str:
         """A commit of ``files`` on top of another ('' for none), on no branch; the parent when nothing differs."""
         index = {"GIT_INDEX_FILE": str(self._git_path(f"modelyard-index-{os.getpid()}"))}
         try:
@@ -267,6 +283,7 @@ class Git:
             for path, content in sorted(files.items()):
                 sha = self.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
                 lines.append(f"100644 {sha}\t{path}")
+            lines += [f"0 {'0' * 40}\t{path}" for path in sorted(drop)]
             self.run("update-index", "--add", "-z", "--index-info", stdin="\0".join(lines).encode(), env=index)
             tree = self.run("write-tree", env=index).decode().strip()
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from modelyard.delivery.evidence_store import file_whole
+from modelyard.delivery.evidence_branch import append
 from modelyard.errors import Refused
 from modelyard.forges.interface import DEPLOY, Change, Forge, Status
 from modelyard.gate.approvals import Approval
@@ -44,7 +44,7 @@ def _record(git: Git, forge: Forge, environment: str, model: str, change: Change
     }
     content = json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
     path = f"refused/{environment}/{model}/{change.commit}.json"
-    file_whole(git, {path: content}, f"{model} in {environment}: deployment refused, not approved")
+    append(git, {path: content}, f"{model} in {environment}: deployment refused, not approved")
     set_status = getattr(forge, "set_status", None)  # plain git keeps no statuses
     if set_status is not None:
         set_status(change.commit, Status(DEPLOY, "failure", f"refused: {approval.sentence}"[:140]))

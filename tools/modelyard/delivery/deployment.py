@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import msgspec
 
 from modelyard.delivery.authority import require_approved
+from modelyard.delivery.evidence_store import file_tags
 from modelyard.delivery.tagging import write_tag
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
@@ -54,6 +55,11 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
     version = history.latest if deployment.version == "latest" else version_by_name(history, deployment.version)
     if version is None:
         raise Refused(f"{deployment.model} has no version yet.", f"Run: modelyard register {deployment.model}")
+    if history.archived or version in history.withdrawn:
+        raise Refused(
+            f"{deployment.model} {version.version} is out of use: {_why(history, version)}.",
+            "Deploy another version; modelyard history tells who withdrew it.",
+        )
     if version.record is None:
         raise Refused(
             f"{deployment.model} {version.version} was tagged by hand: no evidence, no verdict.",
@@ -65,6 +71,13 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
             "Only what the gate let pass is deployed.",
         )
     return version
+
+
+def _why(history: ModelHistory, version: RegisteredVersion) -> str:
+    for withdrawal in reversed(history.withdrawals):
+        if withdrawal.version in ("", str(version.version)):
+            return (withdrawal.record.why if withdrawal.record else "") or f"see the tag {withdrawal.tag}"
+    return "withdrawn"
 
 
 def deliver_all(
@@ -82,6 +95,7 @@ def deliver_all(
         except Refused as refusal:
             refusals.append(refusal)
             done.append(msgspec.structs.replace(delivery, actions=(), skipped=f"refused: {refusal.problem}"))
+    file_tags(git, *dict.fromkeys(delivery.model for delivery in done))
     return done, refusals
 
 

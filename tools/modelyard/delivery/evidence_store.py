@@ -1,65 +1,85 @@
-"""Evidence filed in git: the branch ``modelyard/evidence``, a folder per artifact.
+"""What is filed where on the evidence branch.
 
-Evidence is about bytes, so the bytes' digest is its address: a proposal files under it, and ``register`` on the default
-branch finds it there, whichever machine made it.
+====================================  ==========================================================================
+``<model>/<sha256 of the artifact>/``  evidence, reports, signature: it is about bytes, so they are its address
+``<model>/tags/<tag>``                 a copy of every registry tag: a tag can be deleted or moved, the copy tells
+``pulls/<number>/``                    what the reviewers of a pull request saw
+``refused/``, ``incidents/``           deliveries that were refused; rewrites of this branch that were noticed
+====================================  ==========================================================================
+
+A proposal files under its artifact, and ``register`` on the default branch finds it there, whichever machine made it.
 """
 
 from __future__ import annotations
 
-from modelyard.git import Git, GitError, RefRejected
+import re
 
-BRANCH = "modelyard/evidence"
-_ATTEMPTS = 5
+from modelyard.delivery.evidence_branch import append, filed, newest
+from modelyard.git import Git
+from modelyard.registry.grammar import model_patterns
 
 
 def file_evidence(
     git: Git, model: str, artifact: str, documents: dict[str, bytes], reports: dict[str, bytes], message: str
 ) -> str:
-    """Adds evidence (by kind) and reports (by file name) to the artifact's folder, and pushes the branch where there
-    is a remote; the commit.
-    """
+    """Adds evidence (by kind) and reports (by file name) to the artifact's folder; the commit."""
     named = {f"{kind}.json": content for kind, content in documents.items()} | reports
-    files = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
-    return file_whole(git, files, message)
+    copies = _uncopied(git, model)
+    return append(
+        git, {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()} | copies, message
+    )
 
 
-def file_whole(git: Git, files: dict[str, bytes], message: str) -> str:
-    """Adds files by their path on the branch; the commit. Concurrent writers take turns, none is lost."""
-    remote = git.remote()
-    for attempt in range(_ATTEMPTS):
-        if remote:
-            _take_remote(git, remote)
-        try:
-            commit = git.add_to_branch(BRANCH, files, message)
-            if remote:
-                git.run("push", "--quiet", remote, f"refs/heads/{BRANCH}:refs/heads/{BRANCH}")
-            return commit
-        except RefRejected:
-            if attempt == _ATTEMPTS - 1:
-                raise
-        except GitError as error:
-            if "rejected" not in error.said or attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+def file_tags(git: Git, *models: str) -> None:
+    """Copies the models' tags that have no copy yet: the newest, and what a killed run left."""
+    if models and (copies := _uncopied(git, *models)):
+        append(git, copies, f"Copies of {', '.join(path.rpartition('/')[2] for path in sorted(copies))}")
 
 
 def filed_documents(git: Git, model: str, artifact: str) -> dict[str, bytes]:
     """Kind → bytes of the evidence filed about an artifact, here or as last fetched from the remote."""
-    for ref in (f"refs/heads/{BRANCH}", f"refs/remotes/{git.remote() or 'origin'}/{BRANCH}"):
-        if not git.succeeds("rev-parse", "--verify", "--quiet", ref):
-            continue
-        files = git.files_at(ref, _folder(model, artifact))
-        if files:
-            blobs = git.blobs(files.values())
-            names = {path.rsplit("/", 1)[1]: blobs[sha] for path, sha in files.items()}
-            return {name.removesuffix(".json"): blob for name, blob in names.items() if name.endswith(".json")}
-    return {}
+    return {
+        name.removesuffix(".json"): content
+        for name, content in filed_files(git, model, artifact).items()
+        if name.endswith(".json")
+    }
 
 
-def _take_remote(git: Git, remote: str) -> None:
-    """Moves our branch to the remote's; what we had and it lacks is added again by the caller."""
-    if git.succeeds("ls-remote", "--exit-code", "--heads", remote, BRANCH):
-        git.run("fetch", "--quiet", remote, f"+refs/heads/{BRANCH}:refs/heads/{BRANCH}")
+def filed_files(git: Git, model: str, artifact: str) -> dict[str, bytes]:
+    """File name → bytes of everything filed about an artifact, without what it superseded."""
+    folder = f"{_folder(model, artifact)}/"
+    return {
+        path.removeprefix(folder): content
+        for path, content in filed(git, folder).items()
+        if "/" not in path.removeprefix(folder)
+    }
+
+
+def filed_tags(git: Git, model: str) -> dict[str, bytes]:
+    """Tag name → its object as it was filed."""
+    folder = f"{model}/tags/"
+    return {
+        path.removeprefix(folder): content for path, content in filed(git, folder).items() if "superseded/" not in path
+    }
+
+
+def has_evidence(git: Git) -> bool:
+    """Whether any evidence is known here."""
+    return newest(git) is not None
+
+
+def _uncopied(git: Git, *models: str) -> dict[str, bytes]:
+    patterns = [pattern for model in models for pattern in model_patterns(model)]
+    wanted = {f"{_model_of(tag.name)}/tags/{tag.name}": tag.object for tag in git.tags(*patterns) if tag.annotated}
+    commit = newest(git)
+    there = git.files_at(commit, *(f"{model}/tags/" for model in models)) if commit else {}
+    missing = {path: sha for path, sha in wanted.items() if path not in there}
+    contents = git.blobs(missing.values())
+    return {path: contents[sha] for path, sha in missing.items()}
+
+
+def _model_of(tag: str) -> str:
+    return re.split("[@#]", tag, maxsplit=1)[0]
 
 
 def _folder(model: str, artifact: str) -> str:

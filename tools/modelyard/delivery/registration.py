@@ -6,25 +6,25 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
-from modelyard.delivery.evidence_store import file_evidence, filed_documents
+from modelyard.delivery.evidence_store import file_evidence, file_tags, filed_documents
+from modelyard.delivery.numbering import number_of_head
 from modelyard.delivery.tagging import write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
+from modelyard.evidence.training import environment_digest
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
 from modelyard.gate.verdict import Verdict
 from modelyard.git import Git, RefRejected
-from modelyard.manifests.loading import parse
 from modelyard.manifests.pipeline import read_lock
-from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.manifests.schema import Model
+from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import champion_of, model_history
 from modelyard.proposal.rules import rules_here
 from modelyard.registry.grammar import model_patterns, version_tag
 from modelyard.registry.history import ModelHistory
-from modelyard.registry.numbering import Changes, Numbering, contract_changes, next_version
+from modelyard.registry.numbering import Numbering
 from modelyard.registry.record import VersionRecord, write_record
 from modelyard.review.approval import approval_of_change
 from modelyard.workspace import Workspace
@@ -67,7 +67,7 @@ def register(
         documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
         bundle = read_bundle(name, artifact, documents)
         verdict = _judged(repository, bundle, history, today)
-        numbering = _number(git, candidate.model, history)
+        numbering = number_of_head(git, candidate.model, history)
         record = _record(candidate, git, forge, bundle, verdict, numbering)
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
@@ -85,6 +85,7 @@ def register(
 def _complete_filing(repository: ModelRepository, git: Git, name: str, artifact: str, tag: str) -> None:
     """A run that was killed after its tag left the evidence unfiled; the next one does it."""
     workspace = Workspace(repository.root, name)
+    file_tags(git, name)
     documents = workspace.documents()
     if documents.keys() - filed_documents(git, name, artifact).keys():
         file_evidence(git, name, artifact, documents, workspace.reports(), f"{tag}: evidence")
@@ -141,31 +142,6 @@ def _judged(repository: ModelRepository, bundle: Bundle, history: ModelHistory, 
     return verdict
 
 
-def _number(git: Git, model: Model, history: ModelHistory) -> Numbering:
-    latest = history.latest
-    if latest is None:
-        return next_version(None, Changes())
-    before = git.file_at(latest.commit, model_file(model.name))
-    contract: tuple[str, ...] = ()
-    if before is not None:
-        old = parse(Model, before, f"{version_tag(model.name, latest.version)}:{model_file(model.name)}")
-        contract = contract_changes(old.contract, model.contract)
-    folder = f"models/{model.name}/"
-    generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
-    changed = git.text("diff", "--name-only", latest.commit, "HEAD", "--", folder).splitlines()
-    code = tuple(path for path in changed if path not in generated)
-    return next_version(latest.version, Changes(contract, code, _changed_data(git, model.name, latest.commit)))
-
-
-def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
-    def inputs(revision: str) -> dict[str, str]:
-        content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
-        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
-
-    before, after = inputs(since), inputs("HEAD")
-    return tuple(path for path in after if before.get(path) != after[path])
-
-
 def _record(
     candidate: Candidate, git: Git, forge: Forge, bundle: Bundle, verdict: Verdict, numbering: Numbering
 ) -> VersionRecord:
@@ -177,6 +153,7 @@ def _record(
         lock=hashlib.sha256((candidate.folder / "dvc.lock").read_bytes()).hexdigest(),
         code=git.commit_of("HEAD"),
         data={entry.path: entry.md5 for entry in training.inputs} if training else {},
+        environment=environment_digest(training.packages) if training else "",
         params=training.params if training else {},
         metrics={m.name: round(m.candidate, 6) for m in evaluation.metrics if m.candidate is not None}
         if evaluation else {},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,3 +31,8 @@ class Training:
     """Package → version, of those that make the bytes."""
     reproduced: bool
     """False when DVC found everything cached and ran nothing."""
+
+
+def environment_digest(packages: Mapping[str, str]) -> str:
+    """sha256 of the packages that made an artifact, one ``name==version`` a line, sorted."""
+    return hashlib.sha256("".join(f"{name}=={packages[name]}\n" for name in sorted(packages)).encode()).hexdigest()

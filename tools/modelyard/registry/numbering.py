@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from modelyard.errors import Refused
 from modelyard.manifests.names import Version
 from modelyard.manifests.schema import Column, Contract
 
 FIRST = Version(1, 0, 0)
+_WISH = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,15 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """A number that a commit of the change asks for: major, minor, patch, or a version."""
+
+    wanted: str
+    by: str
+    """Whose commit, and which."""
+
+
+@dataclass(frozen=True)
 class Numbering:
     """A version and why it is this one."""
 
@@ -29,15 +41,51 @@ class Numbering:
     reasons: tuple[str, ...]
 
 
-def next_version(previous: Version | None, changes: Changes) -> Numbering:
-    """major: the contract changed; minor: code, parameters or features; patch: data only."""
+def next_version(
+    previous: Version | None, changes: Changes, highest: Version | None = None, wish: Wish | None = None
+) -> Numbering:
+    """major: the contract changed; minor: code, parameters or features; patch: data only.
+
+    ``highest`` is the highest number ever given, also to versions that are withdrawn or whose tag is lost: no number is
+    used twice. A ``wish`` goes before what was computed, and both are said. Refused when the wish is no later version.
+    """
+    base = max((v for v in (previous, highest) if v is not None), default=None)
+    part, reasons = _computed(previous, changes)
+    computed = base.bump(part) if base else FIRST
+    if wish is None:
+        return Numbering(computed, reasons)
+    said = (f"asked for: {wish.wanted} (by {wish.by}), computed was {computed}", *reasons)
+    if wish.wanted in ("major", "minor", "patch"):
+        return Numbering(base.bump(wish.wanted) if base else FIRST, said)
+    wanted = Version.parse(wish.wanted)
+    if wanted is None or (base is not None and not base < wanted):
+        raise Refused(
+            f"The commit of {wish.by} asks for the version {wish.wanted}, which does not follow {base}.",
+            "Ask for major, minor, patch or a later version: a commit that says Bump: major",
+        )
+    return Numbering(wanted, said)
+
+
+def parse_wish(message: str, model: str, by: str, *, touches: bool) -> Wish | None:
+    """The wish in a commit's message: a line ``Bump: major``, or ``Bump: MODEL v2.0.0`` to say for which model.
+
+    ``touches``: whether the commit touches the model, which a line without a model's name needs.
+    """
+    for line in reversed(message.splitlines()):
+        found = _WISH.match(line.strip())
+        if found and (found["model"] == model or (touches and not found["model"])):
+            return Wish(found["wanted"], by)
+    return None
+
+
+def _computed(previous: Version | None, changes: Changes) -> tuple[str, tuple[str, ...]]:
     if previous is None:
-        return Numbering(FIRST, ("first version",))
+        return "patch", ("first version",)
     for part, what in (("major", changes.contract), ("minor", changes.code)):
         if what:
             label = "contract" if part == "major" else "code"
-            return Numbering(previous.bump(part), tuple(f"{label}: {name}" for name in what))
-    return Numbering(previous.bump("patch"), tuple(f"data: {name}" for name in changes.data) or ("same sources",))
+            return part, tuple(f"{label}: {name}" for name in what)
+    return "patch", tuple(f"data: {name}" for name in changes.data) or ("same sources",)
 
 
 def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:

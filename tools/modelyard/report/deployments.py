@@ -54,4 +54,3 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
                 said = wrapped(f"  {line.health}: {line.reason}", "  ")
                 text.append(said.replace(line.health, coloured(line.health), 1))
     return "\n".join(text)
-

@@ -19,7 +19,9 @@ def render_history(model: str, events: Sequence[Event]) -> str:
         where = f" in {event.environment}" if event.environment else ""
         lines.append(bold(f"{when(event.at)}  {event.version or model} {event.what}{where}"))
         approved = f", approved by {', '.join(event.approved_by)}" if event.approved_by else ""
-        lines.append(wrapped(f"    by {event.by or 'unknown'}{approved}: {event.why or 'no reason recorded'}", "      "))
+        lines.append(
+            wrapped(f"    by {event.by or 'unknown'}{approved}: {event.why or 'no reason recorded'}", "      ")
+        )
     return "\n".join(lines)
 
 
@@ -27,9 +29,7 @@ def render_running(periods: Sequence[Period], at: str) -> str:
     """Which versions ran, since and until when, and on whose word."""
     if not periods:
         return f"No receipt says that anything ran at {at}."
-    rows = [
-        [p.model, p.environment, p.version, when(p.since), when(p.until) if p.until else "now"] for p in periods
-    ]
+    rows = [[p.model, p.environment, p.version, when(p.since), when(p.until) if p.until else "now"] for p in periods]
     lines = [table(["model", "environment", "version", "since", "until"], rows)]
     if len(periods) <= 6:
         for p in periods:

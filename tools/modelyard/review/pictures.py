@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.delivery.evidence_store import BRANCH, file_whole
+from modelyard.delivery.evidence_branch import BRANCH, append
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import PullForge
 from modelyard.git import Git
@@ -18,7 +18,7 @@ def keep_picture(git: Git, forge: PullForge, report: Report) -> str:
     path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
     if git.file_at(f"refs/remotes/{git.remote() or 'origin'}/{BRANCH}", path) != drawn:
         try:
-            file_whole(git, {path: drawn}, f"{report.bundle.model}: the picture of a report")
+            append(git, {path: drawn}, f"{report.bundle.model}: the picture of a report")
         except ModelyardError:
             return ""  # a picture is no reason to be without a report
     return forge.raw_url(BRANCH, path)

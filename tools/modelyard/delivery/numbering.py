@@ -1,0 +1,61 @@
+"""Reads from git what decides the next version's number."""
+
+from __future__ import annotations
+
+from modelyard.delivery.evidence_store import filed_tags
+from modelyard.git import Git
+from modelyard.manifests.loading import parse
+from modelyard.manifests.names import Version
+from modelyard.manifests.pipeline import read_lock
+from modelyard.manifests.repository import model_file
+from modelyard.manifests.schema import Model
+from modelyard.registry.grammar import parse_tag, version_tag
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
+
+
+def number_of_head(git: Git, model: Model, history: ModelHistory) -> Numbering:
+    """The number that registering HEAD would give, and why."""
+    highest = _highest(git, history)
+    latest = history.latest
+    if latest is None:
+        return next_version(None, Changes(), highest, _wish(git, model.name, None))
+    before = git.file_at(latest.commit, model_file(model.name))
+    contract: tuple[str, ...] = ()
+    if before is not None:
+        old = parse(Model, before, f"{version_tag(model.name, latest.version)}:{model_file(model.name)}")
+        contract = contract_changes(old.contract, model.contract)
+    folder = f"models/{model.name}/"
+    generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
+    changed = git.text("diff", "--name-only", latest.commit, "HEAD", "--", folder).splitlines()
+    code = tuple(path for path in changed if path not in generated)
+    changes = Changes(contract, code, _changed_data(git, model.name, latest.commit))
+    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit))
+
+
+def _highest(git: Git, history: ModelHistory) -> Version | None:
+    """Of all numbers ever given; a tag that somebody deleted still has its copy in the evidence."""
+    given = [known.version for known in history.ever]
+    for name in filed_tags(git, history.model):
+        parsed = parse_tag(name)
+        if parsed and parsed.version:
+            given.append(parsed.version)
+    return max(given, default=None)
+
+
+def _wish(git: Git, name: str, since: str | None) -> Wish | None:
+    for commit in git.messages(f"{since}..HEAD" if since else "HEAD", "Bump: "):
+        touches = any(path.startswith(f"models/{name}/") for path in git.files_of(commit))
+        by = f"{commit.author}, {commit.sha[:7]}"
+        if wish := parse_wish(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
+            return wish
+    return None
+
+
+def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
+    def inputs(revision: str) -> dict[str, str]:
+        content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
+        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
+
+    before, after = inputs(since), inputs("HEAD")
+    return tuple(path for path in after if before.get(path) != after[path])
