@@ -42,6 +42,8 @@ COMMANDS = {
     "who-runs": "Show which version ran where at a moment.",
     "diff": "Compare two versions: metrics, parameters, data, features, code.",
     "search": "Find versions by owner, metric, data, parameter or word.",
+    "deprecate": "Take a version out of use, or mark a model as on its way out.",
+    "archive": "Take a whole model out of use, keeping all it left.",
 }
 
 

@@ -60,6 +60,8 @@ def register(
         if remote:
             git.fetch_tags(remote, *model_patterns(name))
         history = model_history(git, name)
+        if history.archived or candidate.model.lifecycle == "archived":
+            raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
             _complete_filing(repository, git, name, artifact, done.tag)

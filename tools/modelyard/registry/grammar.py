@@ -67,3 +67,18 @@ def stage_tag(model: str, environment: str, counter: int) -> str:
 def model_patterns(model: str) -> tuple[str, str]:
     """``for-each-ref`` and refspec patterns that match all of one model's tags."""
     return f"{model}@*", f"{model}#*"
+
+
+def withdrawing_tag(model: str, version: Version) -> str:
+    """The name of the tag that takes a version out of use."""
+    return f"{model}@{version}!"
+
+
+def archiving_tag(model: str) -> str:
+    """The name of the tag that takes a whole model out of use."""
+    return f"{model}@deprecated"
+
+
+def unassigning_tag(model: str, environment: str, counter: int) -> str:
+    """The name of the tag that ends what an environment serves."""
+    return f"{model}#{environment}!#{counter}"

@@ -1,0 +1,31 @@
+"""``modelyard deprecate``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.delivery.withdrawal import set_lifecycle, withdraw
+from modelyard.terminal import result, say
+
+
+@click.command()
+@click.argument("name", metavar="MODEL[@VERSION]")
+@click.option("--why", required=True, help="The reason, which the tag keeps.")
+@click.pass_context
+def command(context: click.Context, name: str, why: str) -> None:
+    """Take a version out of use, or mark a model as on its way out.
+
+    A version gets a tag in GTO's grammar and is never deployed again; its number is never used again. Without a
+    version, model.yaml says lifecycle: deprecated, to be proposed as any change.
+    """
+    repository, git = open_checkout(context)
+    model, _, version = name.partition("@")
+    repository.model_folder(model)
+    if version:
+        result(withdraw(repository, git, model, version, why))
+        return
+    file = set_lifecycle(repository, model, "deprecated")
+    result(file or f"{model} is deprecated already")
+    if file:
+        say(f"  Commit it and open a pull request, with the reason: {why}")
