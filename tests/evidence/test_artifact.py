@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.evidence.artifact import rounded_up, sniff
-from modelyard.proposal.scanning import sniff_file
+from modelyard.proposal.sniffing import sniff_file
 
 
 def zipped(*names: str) -> bytes:

@@ -223,10 +223,10 @@ class Git:
         self.run("commit", "--quiet", "--only", "-m", message, "--", *paths)
         return self.text("rev-parse", "HEAD")
 
-    def create_tag(self, name: str, commit: str, message: str, at: int) -> None:
+    def create_tag(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> None:
         """Makes an annotated tag with the given tagger time; RefRejected when the name is taken."""
         stamp = {"GIT_COMMITTER_DATE": f"{at} +0000"}
-        arguments = ("tag", "--annotate", "--cleanup=verbatim", "--file=-", name, commit)
+        arguments = ("tag", "--sign" if sign else "--annotate", "--cleanup=verbatim", "--file=-", name, commit)
         done = self._process(arguments, message.encode(), stamp)
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace")

@@ -36,7 +36,9 @@ def command(
     if plan_only:
         deliveries = [delivery for delivery, _, _ in planned]
     else:
-        deliveries, refusals = deliver_all(git, Dvc(repository.root), open_forge(repository, git), planned, say)
+        deliveries, refusals = deliver_all(
+            repository, git, Dvc(repository.root), open_forge(repository, git), planned, say
+        )
     if as_json:
         result_json(deliveries)
     else:

@@ -9,7 +9,8 @@ import msgspec
 
 from modelyard.delivery.authority import require_approved
 from modelyard.delivery.evidence_store import file_tags
-from modelyard.delivery.tagging import write_tag
+from modelyard.delivery.tagging import signs_tags, write_tag
+from modelyard.delivery.trust import require_trusted
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
 from modelyard.forges.interface import Change, Forge
@@ -81,6 +82,7 @@ def _why(history: ModelHistory, version: RegisteredVersion) -> str:
 
 
 def deliver_all(
+    repository: ModelRepository,
     git: Git,
     dvc: Dvc,
     forge: Forge,
@@ -91,7 +93,7 @@ def deliver_all(
     done, refusals = [], []
     for delivery, deployment, target in planned:
         try:
-            done.append(deliver(git, dvc, forge, delivery, deployment, target, say))
+            done.append(deliver(repository, git, dvc, forge, delivery, deployment, target, say))
         except Refused as refusal:
             refusals.append(refusal)
             done.append(msgspec.structs.replace(delivery, actions=(), skipped=f"refused: {refusal.problem}"))
@@ -100,6 +102,7 @@ def deliver_all(
 
 
 def deliver(
+    repository: ModelRepository,
     git: Git,
     dvc: Dvc,
     forge: Forge,
@@ -126,14 +129,16 @@ def deliver(
         for action in delivery.actions:
             if package is None:
                 found = stack.enter_context(fetched(git, dvc, delivery.model, version))
+                require_trusted(git, repository.config.signing, found)
                 package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
             say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
             target.apply(action, package)
-    tag = _receipt(git, delivery, version, change, follows, approvers)
+    tag = _receipt(repository, git, delivery, version, change, follows, approvers)
     return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
 
 
 def _receipt(
+    repository: ModelRepository,
     git: Git,
     delivery: Delivery,
     version: RegisteredVersion,
@@ -163,7 +168,7 @@ def _receipt(
         tag = stage_tag(delivery.model, delivery.environment, history.last_counter + 1)
         headline = f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
         try:
-            write_tag(git, history, tag, version.commit, write_record(headline, stage))
+            write_tag(git, history, tag, version.commit, write_record(headline, stage), sign=signs_tags(repository))
             return tag
         except RefRejected:
             continue

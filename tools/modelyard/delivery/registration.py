@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import date
 
-from modelyard.delivery.evidence_store import file_evidence, file_tags, filed_documents
+from modelyard.delivery.evidence_store import file_evidence, file_tags, filed_documents, filed_files
 from modelyard.delivery.numbering import number_of_head
-from modelyard.delivery.tagging import write_tag
+from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
@@ -27,6 +28,7 @@ from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
 from modelyard.registry.record import VersionRecord, write_record
 from modelyard.review.approval import approval_of_change
+from modelyard.signing import SIGNATURE, Signer, sign
 from modelyard.workspace import Workspace
 
 _ATTEMPTS = 5
@@ -64,9 +66,10 @@ def register(
             raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
-            _complete_filing(repository, git, name, artifact, done.tag)
+            _complete_filing(repository, git, candidate, artifact, done.tag)
             return done
         documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
+        signature = _signature(repository, candidate)
         bundle = read_bundle(name, artifact, documents)
         verdict = _judged(repository, bundle, history, today)
         numbering = number_of_head(git, candidate.model, history)
@@ -74,23 +77,35 @@ def register(
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
         try:
-            write_tag(git, history, tag, commit, write_record(headline, record))
+            write_tag(git, history, tag, commit, write_record(headline, record), sign=signs_tags(repository))
         except RefRejected:
             continue
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
-        reports = Workspace(repository.root, name).reports()
+        reports = Workspace(repository.root, name).reports() | signature
         file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
         return Registered(tag, str(numbering.version), numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
 
 
-def _complete_filing(repository: ModelRepository, git: Git, name: str, artifact: str, tag: str) -> None:
+def _signature(repository: ModelRepository, candidate: Candidate) -> dict[str, bytes]:
+    """File name → the signature over the candidate's artifact; empty where none is asked for."""
+    if repository.config.signing is None:
+        return {}
+    return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
+
+
+def _complete_filing(repository: ModelRepository, git: Git, candidate: Candidate, artifact: str, tag: str) -> None:
     """A run that was killed after its tag left the evidence unfiled; the next one does it."""
+    name = candidate.model.name
     workspace = Workspace(repository.root, name)
     file_tags(git, name)
-    documents = workspace.documents()
-    if documents.keys() - filed_documents(git, name, artifact).keys():
-        file_evidence(git, name, artifact, documents, workspace.reports(), f"{tag}: evidence")
+    there = filed_files(git, name, artifact)
+    documents, more = workspace.documents(), workspace.reports()
+    unsigned = repository.config.signing is not None and SIGNATURE not in there
+    if unsigned:
+        more |= _signature(repository, candidate)
+    if unsigned or any(f"{kind}.json" not in there for kind in documents):
+        file_evidence(git, name, artifact, documents, more, f"{tag}: evidence")
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:

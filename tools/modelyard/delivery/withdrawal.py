@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from modelyard.delivery.evidence_store import file_tags
-from modelyard.delivery.tagging import write_tag
+from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.errors import ModelyardError, Refused
 from modelyard.files import write_whole
 from modelyard.git import Git, RefRejected
@@ -35,7 +35,7 @@ def withdraw(repository: ModelRepository, git: Git, model: str, version: str, wh
                 "Deploy another version there first.",
             )
     headline = f"Deprecating artifact {model} version {known.version}"
-    _tag(git, history, tag, known.commit, headline, why)
+    _tag(git, history, tag, known.commit, headline, why, signs_tags(repository))
     return tag
 
 
@@ -54,11 +54,19 @@ def archive(repository: ModelRepository, git: Git, model: str, why: str) -> list
     for environment in repository.config.environments:
         if assigned := history.assigned(environment.name):
             tag = unassigning_tag(model, environment.name, history.last_counter + 1)
-            _tag(git, history, tag, assigned.commit, f"Unassigning stage {environment.name} from artifact {model}", why)
+            _tag(
+                git,
+                history,
+                tag,
+                assigned.commit,
+                f"Unassigning stage {environment.name} from artifact {model}",
+                why,
+                signs_tags(repository),
+            )
             tags.append(tag)
             history = _history(git, model)
     tag = archiving_tag(model)
-    _tag(git, history, tag, git.commit_of("HEAD"), f"Deprecating artifact {model}", why)
+    _tag(git, history, tag, git.commit_of("HEAD"), f"Deprecating artifact {model}", why, signs_tags(repository))
     return [*tags, tag]
 
 
@@ -80,10 +88,10 @@ def _history(git: Git, model: str) -> ModelHistory:
     return model_history(git, model)
 
 
-def _tag(git: Git, history: ModelHistory, tag: str, commit: str, headline: str, why: str) -> None:
+def _tag(git: Git, history: ModelHistory, tag: str, commit: str, headline: str, why: str, sign: bool) -> None:
     by = git.text("config", "user.name") if git.succeeds("config", "user.name") else ""
     try:
-        write_tag(git, history, tag, commit, write_record(headline, WithdrawalRecord(why, by)))
+        write_tag(git, history, tag, commit, write_record(headline, WithdrawalRecord(why, by)), sign=sign)
     except RefRejected as error:
         raise ModelyardError(
             f"Somebody wrote the tag {tag} meanwhile.", "Look at modelyard history, then repeat."

@@ -26,6 +26,13 @@ RelativePath = Annotated[
         description="A path below the model's folder, with / and without '..'.",
     ),
 ]
+RootPath = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))(?!.*[\x00-\x1f]).{1,200}$",
+        description="A path below the repository's root, with / and without '..'.",
+    ),
+]
 VersionText = Annotated[str, Meta(pattern=VERSION_PATTERN, description="A semantic version such as v1.2.3.")]
 VersionOrLatest = Annotated[
     str,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from modelyard.manifests.names import Name, RelativePath, VersionOrLatest
+from modelyard.manifests.names import Name, RelativePath, RootPath, VersionOrLatest
 
 Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
 Margin = Annotated[float, Meta(ge=0, description="A number of at least 0, in the metric's own unit.")]
@@ -41,6 +41,32 @@ class Environment(Manifest, frozen=True, kw_only=True):
     port: Port = 8080
 
 
+class Identity(Manifest, frozen=True, kw_only=True):
+    """Who may sign without a key: a workflow, by the OpenID token of its CI."""
+
+    identity: Annotated[Text, Meta(description="Such as https://github.com/acme/models/.github/workflows/deploy.yml@…")]
+    issuer: Annotated[Text, Meta(description="Such as https://token.actions.githubusercontent.com")]
+
+
+class Signing(Manifest, frozen=True, kw_only=True):
+    """Who may sign versions. Where this stands, register signs and deploy refuses what none of these signed."""
+
+    keys: Annotated[list[RootPath], Meta(description="Public elliptic-curve keys in PEM.")] = field(
+        default_factory=list
+    )
+    identities: list[Identity] = field(default_factory=list)
+    allowed_signers: Annotated[
+        str,
+        Meta(max_length=500, description="ssh's list of who may sign tags; where it is given, every tag is signed."),
+    ] = ""
+
+
+class EvidenceKeeping(Manifest, frozen=True, kw_only=True):
+    """What leaves the evidence branch's newest tree. Its history keeps everything."""
+
+    pull_days: Annotated[int, Meta(ge=1, description="Days after which what a closed pull request showed goes.")] = 400
+
+
 class Repository(Manifest, frozen=True, kw_only=True):
     """``modelyard.yaml``: what marks and configures a model repository."""
 
@@ -55,6 +81,8 @@ class Repository(Manifest, frozen=True, kw_only=True):
         Literal["none", "evidence-branch"],
         Meta(description="evidence-branch: comments show a picture, which is pushed to this repository's own branch."),
     ] = "none"
+    signing: Signing | None = None
+    evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
 
 
 # --- models/<name>/model.yaml -------------------------------------------------------------------------------------

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-import zipfile
-from pathlib import Path
 
-from modelyard.errors import ModelyardError
-from modelyard.evidence.artifact import HEAD_BYTES, Artifact, rounded_up, sniff
-from modelyard.manifests.policy import ArtifactFormat
+from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.proposal.candidate import Candidate
+from modelyard.proposal.sniffing import sniff_file
 from modelyard.scoring import LightGBMScorer
 
 _ROWS = 50
-_MEMBERS = 10_000
 
 
 def scan(candidate: Candidate) -> Artifact:
@@ -24,20 +20,6 @@ def scan(candidate: Candidate) -> Artifact:
     if found == "lightgbm-text" and candidate.model.scorer.type == "lightgbm":
         milliseconds = _row_milliseconds(candidate)
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
-
-
-def sniff_file(path: Path) -> ArtifactFormat | None:
-    """The format of a file by its content, whatever its name; None when it is none that is known."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        members: tuple[str, ...] = ()
-        if head.startswith(b"PK\x03\x04"):
-            with zipfile.ZipFile(path) as archive:
-                members = tuple(archive.namelist()[:_MEMBERS])
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
-    return sniff(head, members)
 
 
 def _row_milliseconds(candidate: Candidate) -> float | None:

@@ -1,0 +1,65 @@
+"""Versions of models that nobody trained: tags and evidence as register writes them, in a real repository."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from modelyard.delivery.evidence_store import file_evidence, file_tags
+from modelyard.delivery.tagging import write_tag
+from modelyard.git import Git
+from modelyard.manifests.names import Version
+from modelyard.proposal.champion import model_history
+from modelyard.registry.grammar import stage_tag, version_tag
+from modelyard.registry.record import StageRecord, VersionRecord, write_record
+from support.yard import IDENTITY, commit_all, git
+
+
+def plain_git(folder: Path) -> Git:
+    """The tool's own git, as the tests' person."""
+    return Git(folder, IDENTITY)
+
+
+def artifact_of(model: str, version: str) -> str:
+    """The sha256 that stands for a version's bytes."""
+    return hashlib.sha256(f"{model}@{version}".encode()).hexdigest()
+
+
+def add_version(folder: Path, model: str, version: str, *, file: bool = True, **record: object) -> str:
+    """A commit of the model, its tag, and evidence; the tag."""
+    (folder / f"models/{model}/note").write_text(version)
+    commit = commit_all(folder, f"{model} {version}")
+    door = plain_git(folder)
+    number = Version.parse(version)
+    assert number is not None
+    artifact = artifact_of(model, version)
+    parts = {"artifact": artifact, "code": commit, "data": {"data/flights": "1" * 32}, "verdict": "pass", "by": "ada",
+             "metrics": {"auc": 0.7 + number.minor / 100}, "params": {"train": {"trees": number.minor}}}  # fmt: skip
+    tag = version_tag(model, number)
+    message = write_record(f"Registering artifact {model} version {version}", VersionRecord(**(parts | record)))  # type: ignore[arg-type]
+    write_tag(door, model_history(door, model), tag, commit, message)
+    if file:
+        file_evidence(door, model, artifact, {}, {"report.md": f"# {tag}\n".encode()}, f"{tag}: evidence")
+    return tag
+
+
+def add_stage(folder: Path, model: str, version: str, environment: str) -> str:
+    """The receipt of a deployment; the tag."""
+    door = plain_git(folder)
+    history = model_history(door, model)
+    number = Version.parse(version)
+    known = next(v for v in history.versions if v.version == number)
+    tag = stage_tag(model, environment, history.last_counter + 1)
+    record = StageRecord(version, artifact_of(model, version), "wanted", "ada", ("grace",))
+    message = write_record(f"Assigning stage {environment} to artifact {model} version {version}", record)
+    write_tag(door, history, tag, known.commit, message)
+    file_tags(door, model)
+    return tag
+
+
+def hosted_pair(folder: Path, yard: Path) -> tuple[Path, Path]:
+    """Two clones of a bare remote that holds ``yard``."""
+    git(folder, "clone", "--quiet", "--bare", str(yard), "remote.git")
+    for name in ("one", "two"):
+        git(folder, "clone", "--quiet", str(folder / "remote.git"), name)
+    return folder / "one", folder / "two"
