@@ -32,9 +32,13 @@ def test_concurrent_writers_lose_nothing(pair: tuple[Git, Git]) -> None:
     def write(n: int) -> None:
         append(pair[n % 2] if n % 2 else plain_git(pair[0].root), {f"m/{n}/a.json": str(n).encode()}, f"write {n}")
 
+    def side(first: int) -> None:
+        for n in range(first, 12, 2):
+            write(n)
+
     with ThreadPoolExecutor(2) as pool:
         # Two clones write at once, each of them one after the other.
-        list(pool.map(lambda side: [write(n) for n in range(side, 12, 2)], (0, 1)))
+        list(pool.map(side, (0, 1)))
     assert on_remote(pair[0]) == {f"m/{n}/a.json": str(n).encode() for n in range(12)}
     history = git(pair[0].root, "log", "--format=%s", "refs/check").splitlines()
     assert sorted(history) == sorted(f"write {n}" for n in range(12)), "one commit a write, none repeated"

@@ -12,6 +12,7 @@ from modelyard.manifests.names import Version
 from modelyard.proposal.champion import model_history
 from modelyard.registry.grammar import stage_tag, version_tag
 from modelyard.registry.record import StageRecord, VersionRecord, write_record
+
 from support.yard import IDENTITY, commit_all, git
 
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "diff": "Compare two versions: metrics, parameters, data, features, code.",
     "search": "Find versions by owner, metric, data, parameter or word.",
     "deprecate": "Take a version out of use, or mark a model as on its way out.",
+    "audit": "Check and export what the registry can prove.",
     "archive": "Take a whole model out of use, keeping all it left.",
 }
 

@@ -6,13 +6,14 @@ docs/decisions/git.md says why not a library.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from modelyard.errors import ModelyardError, UsageError
+from modelyard.errors import ModelyardError, Refused, UsageError
 
 # git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
 _LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -23,6 +24,7 @@ _REF_FORMAT = (
     "%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00%1e"
 )
+_LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
 
 
 class GitError(ModelyardError):
@@ -194,24 +196,16 @@ class Git:
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of one commit."""
-        output = self.text("log", "-1", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P", revision, "--")
-        return _commit_info(output)
+        return _commits(self.text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
 
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False) -> list[CommitInfo]:
         """The newest commits that touched a path. With ``first_parent``, merges stand for what they brought."""
         options = ["--first-parent", "-m"] if first_parent else []
-        output = self.text(
-            "log", *options, f"-{limit}", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e", "--", path
-        )
-        return [_commit_info(record.lstrip("\n")) for record in output.split("\x1e") if record.strip()]
+        return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, "--", path))
 
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message holds a text, newest first."""
-        output = self.text(
-            "log", "--fixed-strings", f"--grep={containing}", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e",
-            revisions, "--",
-        )  # fmt: skip
-        return [_commit_info(record.lstrip("\n")) for record in output.split("\x1e") if record.strip()]
+        return _commits(self.text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -234,6 +228,11 @@ class Git:
                 raise RefRejected(arguments, said)
             raise GitError(arguments, said)
 
+    def write_tag_object(self, name: str, content: bytes) -> None:
+        """Makes a tag of a whole tag object, wherever it pointed before."""
+        sha = self.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=content).decode().strip()
+        self.run("update-ref", f"refs/tags/{name}", sha)
+
     def push_tag(self, remote: str, name: str) -> None:
         """Pushes one tag; RefRejected (and the local tag deleted) when the remote has that name already."""
         arguments = ("push", "--quiet", "--porcelain", remote, f"refs/tags/{name}:refs/tags/{name}")
@@ -246,10 +245,19 @@ class Git:
             raise GitError(arguments, said, "Check the remote and your right to push tags; nothing was kept.")
 
     def fetch_tags(self, remote: str, *patterns: str) -> None:
-        """Brings the tags that match from the remote, also into a shallow clone."""
+        """Brings the tags that match from the remote, also into a shallow clone; Refused when one was moved there."""
         scopes = [f"refs/tags/{pattern}:refs/tags/{pattern}" for pattern in patterns]
         depth = ["--depth=1"] if self.is_shallow() else []
-        self.run("fetch", "--quiet", *depth, remote, *scopes)
+        try:
+            self.run("fetch", *depth, remote, *scopes)
+        except GitError as error:
+            moved = re.findall(r"-> (\S+) +\(would clobber", error.said)
+            if not moved:
+                raise
+            raise Refused(
+                f"On {remote} the tag {moved[0]} was moved: it is not the one this clone knows.",
+                "Find out who did it; modelyard audit check --restore puts the filed one back.",
+            ) from error
 
     def add_to_branch(
         self, branch: str, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()
@@ -319,9 +327,13 @@ def _no_repository(root: Path) -> UsageError:
     return UsageError(f"{root} is not a git repository.", "Run: git init, then commit what is there.")
 
 
-def _commit_info(record: str) -> CommitInfo:
-    sha, author, email, at, subject, body, parents = record.split("\0")
-    return CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split()))
+def _commits(output: str) -> list[CommitInfo]:
+    found = []
+    for record in output.split("\x1e"):
+        if record.strip():
+            sha, author, email, at, subject, body, parents = record.lstrip("\n").split("\0")
+            found.append(CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split())))
+    return found
 
 
 def _split(output: bytes) -> list[str]:

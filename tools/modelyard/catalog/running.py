@@ -24,12 +24,13 @@ def registry_of(git: Git, model: str | None) -> Registry:
     return registry
 
 
-def running(git: Git, model: str | None, environment: str | None, at: int) -> list[Period]:
-    """The periods that cover a moment, models by name."""
+def running(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
+    """The periods that cover a moment (None: those that last), models by name."""
     registry = registry_of(git, model)
     found = []
     for _, history in sorted(registry.models.items()):
-        found += [p for p in periods(history, environment) if p.since <= at and (p.until is None or at < p.until)]
+        # "Now" asks no clock: tags of one second are dated ahead of it, so that their order stays.
+        found += [p for p in periods(history, environment) if (p.until is None if at is None else p.covers(at))]
     return found
 
 

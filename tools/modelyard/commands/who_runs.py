@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from modelyard.catalog.running import moment, running
@@ -24,7 +22,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
 
     Read from the receipts that deploy leaves; what a target serves right now is in modelyard status.
     """
-    found = running(Git(find_root(context.obj)), model, environment, moment(at) if at else int(time.time()))
+    found = running(Git(find_root(context.obj)), model, environment, moment(at) if at else None)
     if as_json:
         result_json(found)
     else:

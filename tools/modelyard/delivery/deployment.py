@@ -9,6 +9,7 @@ import msgspec
 
 from modelyard.delivery.authority import require_approved
 from modelyard.delivery.evidence_store import file_tags
+from modelyard.delivery.guarding import require_unmoved
 from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.delivery.trust import require_trusted
 from modelyard.dvc import Dvc
@@ -18,7 +19,7 @@ from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.manifests.schema import Deployment
 from modelyard.proposal.champion import fetched, model_history, version_by_name
-from modelyard.registry.grammar import model_patterns, stage_tag
+from modelyard.registry.grammar import model_patterns, stage_tag, version_tag
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.registry.record import StageRecord, write_record
 from modelyard.rollout.plan import Desired, Live, plan
@@ -124,6 +125,7 @@ def deliver(
     follows = deployment.version == "latest"
     change = brought if follows else forge.last_change(deployment_file(delivery.environment, delivery.model))
     approvers = require_approved(git, forge, delivery.environment, delivery.model, dict.fromkeys((brought, change)))
+    require_unmoved(git, delivery.model, version_tag(delivery.model, version.version))
     with ExitStack() as stack:
         package = None
         for action in delivery.actions:

@@ -13,10 +13,13 @@ A proposal files under its artifact, and ``register`` on the default branch find
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from modelyard.delivery.evidence_branch import append, filed, newest
+from modelyard.delivery.evidence_branch import SUPERSEDED, append, filed, newest
 from modelyard.git import Git
 from modelyard.registry.grammar import model_patterns
+
+_COPY = re.compile(rf"(?!pulls/|refused/|incidents/).+?/tags/(?!{SUPERSEDED}/)")
 
 
 def file_evidence(
@@ -63,9 +66,32 @@ def filed_tags(git: Git, model: str) -> dict[str, bytes]:
     }
 
 
-def has_evidence(git: Git) -> bool:
-    """Whether any evidence is known here."""
-    return newest(git) is not None
+def all_filed_documents(git: Git, artifacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, bytes]]:
+    """(model, artifact) → kind → bytes, for many artifacts in two processes."""
+    commit = newest(git)
+    wanted = {_folder(*pair): pair for pair in artifacts}
+    found: dict[tuple[str, str], dict[str, bytes]] = {pair: {} for pair in wanted.values()}
+    if commit is None or not wanted:
+        return found
+    places = {}
+    for path, sha in git.files_at(commit).items():
+        folder, _, name = path.rpartition("/")
+        if folder in wanted and name.endswith(".json"):
+            places[folder, name.removesuffix(".json")] = sha
+    blobs = git.blobs(places.values())
+    for (folder, kind), sha in places.items():
+        found[wanted[folder]][kind] = blobs[sha]
+    return found
+
+
+def all_filed_tags(git: Git) -> dict[str, bytes]:
+    """The same for every model."""
+    commit = newest(git)
+    if commit is None:
+        return {}
+    found = {path: sha for path, sha in git.files_at(commit).items() if _COPY.match(path)}
+    blobs = git.blobs(found.values())
+    return {path.partition("/tags/")[2]: blobs[sha] for path, sha in found.items()}
 
 
 def _uncopied(git: Git, *models: str) -> dict[str, bytes]:

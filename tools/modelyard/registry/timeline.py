@@ -27,6 +27,10 @@ class Period(Struct, frozen=True):
     artifact: str
     tag: str
 
+    def covers(self, at: int) -> bool:
+        """Whether a moment lies in it."""
+        return self.since <= at and (self.until is None or at < self.until)
+
 
 class Event(Struct, frozen=True):
     """One thing the tags say happened."""
@@ -52,11 +56,6 @@ def periods(history: ModelHistory, environment: str | None = None) -> tuple[Peri
             found.append(_period(history.model, assignment, following.get(assignment.environment)))
         following[assignment.environment] = assignment.at
     return tuple(reversed(found))
-
-
-def running_at(history: ModelHistory, environment: str, at: int) -> Period | None:
-    """The period that covers a moment; None when nothing ran there."""
-    return next((p for p in periods(history, environment) if p.since <= at and (p.until is None or at < p.until)), None)
 
 
 def events(history: ModelHistory) -> tuple[Event, ...]:

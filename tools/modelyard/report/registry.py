@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.registry.comparison import VersionDifference
+from modelyard.registry.faults import Fault
 from modelyard.registry.search import Entry
 from modelyard.registry.timeline import Event, Period
-from modelyard.report.text import bold, table, when, wrapped
+from modelyard.report.text import bold, coloured, table, when, wrapped
 
 
 def render_history(model: str, events: Sequence[Event]) -> str:
@@ -71,6 +72,18 @@ def render_found(entries: Sequence[Entry]) -> str:
         live = ", ".join(entry.words.get("live", ())) or "–"
         rows.append([entry.model, entry.version, when(entry.at), live, entry.words["lifecycle"][0], metrics])
     return table(["model", "version", "registered", "live in", "lifecycle", "metrics"], rows)
+
+
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Errors first, each with what to do."""
+    if not faults:
+        return "Tags and evidence agree."
+    lines = []
+    for fault in faults:
+        lines.append(wrapped(f"{fault.level}  {fault.tag}: {fault.sentence}", "  ").replace(
+            fault.level, coloured(fault.level), 1))  # fmt: skip
+        lines.append(wrapped(f"  {fault.remedy}", "  "))
+    return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:

@@ -1,0 +1,72 @@
+"""What is wrong with a registry's tags: lost, moved, made by hand, out of order, or nobody's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Literal
+
+from msgspec import Struct
+
+from modelyard.registry.grammar import Action, parse_tag
+from modelyard.registry.history import Tag
+from modelyard.registry.record import read_stage_record, read_version_record
+
+Level = Literal["error", "warning"]
+
+
+class Fault(Struct, frozen=True):
+    """One thing, and what to do about it. ``error`` means that what the registry says may not be true."""
+
+    level: Level
+    tag: str
+    sentence: str
+    remedy: str
+
+
+def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping[str, str]) -> tuple[Fault, ...]:
+    """Errors first. ``objects``: tag → SHA of its object now; ``copies``: tag → SHA of the object that was filed."""
+    found = []
+    for name in sorted(copies):
+        if name not in objects:
+            found.append(Fault("error", name, "was deleted; its filed copy is still there", _RESTORE))
+        elif objects[name] != copies[name]:
+            found.append(Fault("error", name, "was moved: it is not the tag that was filed", _RESTORE))
+    times: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    foreign = []
+    for tag in tags:
+        parsed = parse_tag(tag.name)
+        if parsed is None:
+            foreign.append(tag.name)
+            continue
+        if not tag.annotated:
+            found.append(
+                Fault("warning", tag.name, "is lightweight, so it counts for nothing (nor does it for GTO)", _MAKE)
+            )
+            continue
+        times[parsed.model].append((tag.tagged_at, tag.name))
+        record: object = True
+        if parsed.action is Action.REGISTER:
+            record = read_version_record(tag.message)
+        elif parsed.action is Action.ASSIGN:
+            record = read_stage_record(tag.message)
+        if record is None:
+            found.append(Fault("warning", tag.name, "was made by hand: it carries no record", _MAKE))
+        if copies and tag.name not in copies:
+            found.append(Fault("warning", tag.name, "has no filed copy", "The next register or deploy files it."))
+    for at in times.values():
+        at.sort()
+        found += [
+            Fault("warning", later, f"has the same time as {earlier}, so GTO orders them by name", _MAKE)
+            for (when, earlier), (then, later) in pairwise(at)
+            if when == then
+        ]
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
+        found.append(Fault("warning", shown, f"{len(foreign)} tags are outside the grammar and left alone", "None."))
+    return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
+
+
+_RESTORE = "Find out who did it, then run: modelyard audit check --restore"
+_MAKE = "Make it with modelyard register or deploy."
