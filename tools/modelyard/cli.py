@@ -41,6 +41,8 @@ COMMANDS = {
     "history": "Tell everything that happened to a model, newest first.",
     "who-runs": "Show which version ran where at a moment.",
     "diff": "Compare two versions: metrics, parameters, data, features, code.",
+    "lineage": "Trace a version to its data, code and people, or data to its versions.",
+    "card": "Write a version's model card, filled from its evidence.",
     "search": "Find versions by owner, metric, data, parameter or word.",
     "deprecate": "Take a version out of use, or mark a model as on its way out.",
     "audit": "Check and export what the registry can prove.",

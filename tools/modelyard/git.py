@@ -198,10 +198,10 @@ class Git:
         """Header and message of one commit."""
         return _commits(self.text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
 
-    def history(self, path: str, limit: int = 1, *, first_parent: bool = False) -> list[CommitInfo]:
-        """The newest commits that touched a path. With ``first_parent``, merges stand for what they brought."""
+    def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
+        """The newest commits that touched a path; with ``first_parent``, merges stand for what they brought."""
         options = ["--first-parent", "-m"] if first_parent else []
-        return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, "--", path))
+        return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
 
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message holds a text, newest first."""

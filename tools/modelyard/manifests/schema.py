@@ -183,7 +183,9 @@ class Model(Manifest, frozen=True, kw_only=True):
     evaluation: Evaluation = field(default_factory=Evaluation)
     retrain: Retrain = field(default_factory=Retrain)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
-    card: str = ""
+    card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""
+    limitations: Annotated[str, Meta(description="Where it is weak and whom it may harm; Markdown.")] = ""
+    license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""
 
 
 # --- deployments/<environment>/<model>.yaml -----------------------------------------------------------------------

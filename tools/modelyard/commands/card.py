@@ -1,0 +1,41 @@
+"""``modelyard card``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.catalog.carding import card_of
+from modelyard.commands.opening import open_checkout, the_model
+from modelyard.files import write_whole
+from modelyard.report.card import render_card
+from modelyard.terminal import finish, result, say
+
+
+@click.command()
+@click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, such as README.md.")
+@click.option("--check", is_flag=True, help="Only say what a complete card lacks; ends with 1 when it lacks anything.")
+@click.pass_context
+def command(context: click.Context, name: str | None, out: Path | None, check: bool) -> None:
+    """Write a version's model card, filled from its evidence.
+
+    Markdown with the front matter that Hugging Face reads. What the card lacks is said in it.
+    """
+    repository, git = open_checkout(context)
+    model, _, version = (name or "").partition("@")
+    card = card_of(repository, git, the_model(repository, model or None), version or None)
+    if check:
+        for sentence in card.missing:
+            result(sentence)
+        if not card.missing:
+            say(f"The card of {card.model.name} {card.lineage.version} is complete.")
+        finish("fail" if card.missing else "pass")
+    if out:
+        write_whole(out, render_card(card).encode())
+        result(str(out))
+    else:
+        result(render_card(card).rstrip())
+    for sentence in card.missing:
+        say(f"  lacks: {sentence}")

@@ -1,0 +1,39 @@
+"""``modelyard lineage``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.catalog.tracing import trace_down, trace_up
+from modelyard.commands.opening import open_checkout, the_model
+from modelyard.errors import UsageError
+from modelyard.report.lineage import render_descendants, render_lineage
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
+@click.option("--of", "wanted", help="The other way: which versions saw this data (a path, its .dvc file, or an md5).")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_context
+def command(context: click.Context, name: str | None, wanted: str | None, as_json: bool) -> None:
+    """Trace a version to its data, code and people, or data to its versions.
+
+    Without --of: what made the version (the latest, if none is named) and where it served.
+    """
+    if name and wanted:
+        raise UsageError("A version and --of ask for different directions.", "Give one of them.")
+    repository, git = open_checkout(context)
+    if wanted:
+        descendants = trace_down(git, wanted)
+        if as_json:
+            result_json(descendants)
+        else:
+            result(render_descendants(descendants, wanted))
+        return
+    model, _, version = (name or "").partition("@")
+    found = trace_up(git, the_model(repository, model or None), version or None)
+    if as_json:
+        result_json(found)
+    else:
+        result(render_lineage(found))

@@ -1,0 +1,109 @@
+"""Lineage both ways: what made a version, and which versions a piece of data went into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from modelyard.registry.history import ModelHistory, RegisteredVersion
+from modelyard.registry.timeline import Period, periods
+
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
+
+
+class Source(Struct, frozen=True):
+    """One input of a version."""
+
+    path: str
+    md5: str
+    changed_by: str = ""
+    """Who last changed its pointer before the version, and in which commit; '' where git does not know."""
+
+
+class Lineage(Struct, frozen=True):
+    """Everything that made one version, and where it went."""
+
+    model: str
+    version: str
+    registered_at: int
+    artifact: str
+    code: str
+    """The commit."""
+    subject: str
+    author: str
+    data: tuple[Source, ...]
+    params: dict[str, Any]
+    packages: dict[str, str]
+    champion: str
+    """What it was compared with."""
+    verdict: str
+    proposed_by: str
+    approved_by: tuple[str, ...]
+    registered_by: str
+    pull: int
+    report: str
+    evidence: dict[str, str]
+    served: tuple[Period, ...]
+
+
+class Descendant(Struct, frozen=True):
+    """A version that was trained on a piece of data."""
+
+    model: str
+    version: str
+    path: str
+    md5: str
+    registered_at: int
+    live: tuple[Period, ...]
+    """Where it serves now."""
+    ever_live: bool
+
+
+def lineage_up(
+    history: ModelHistory,
+    version: RegisteredVersion,
+    commit: tuple[str, str],
+    sources: Iterable[Source],
+    packages: dict[str, str],
+) -> Lineage:
+    """What a version's tag, its commit (subject, author) and its training evidence say."""
+    record = version.record
+    name = str(version.version)
+    return Lineage(
+        model=history.model, version=name, registered_at=version.at,
+        artifact=record.artifact if record else "", code=record.code if record and record.code else version.commit,
+        subject=commit[0], author=commit[1], data=tuple(sources), params=record.params if record else {},
+        packages=packages, champion=record.champion if record else "", verdict=record.verdict if record else "",
+        proposed_by=record.by if record else "", approved_by=record.approved_by if record else (),
+        registered_by=version.by, pull=record.pull if record else 0, report=record.report if record else "",
+        evidence=record.evidence if record else {},
+        served=tuple(p for p in periods(history) if p.version == name),
+    )  # fmt: skip
+
+
+def lineage_down(histories: Iterable[ModelHistory], wanted: str) -> list[Descendant]:
+    """The versions trained on some data, newest first, those that serve now before the others.
+
+    ``wanted``: a path (``data/flights``, its pointer ``data/flights.dvc``, a file below it), or an md5.
+    """
+    path = wanted.removesuffix(".dvc").removeprefix("./").rstrip("/")
+    found = []
+    for history in histories:
+        served = periods(history)
+        for version in history.ever:
+            for known, md5 in (version.record.data if version.record else {}).items():
+                if _same_data(known, md5, path, wanted):
+                    name = str(version.version)
+                    of_version = tuple(p for p in served if p.version == name)
+                    live = tuple(p for p in of_version if p.until is None)
+                    found.append(Descendant(history.model, name, known, md5, version.at, live, bool(of_version)))
+    return sorted(found, key=lambda one: (not one.live, -one.registered_at, one.model))
+
+
+def _same_data(known: str, md5: str, path: str, wanted: str) -> bool:
+    if _MD5.match(wanted):
+        return md5.removesuffix(".dir") == wanted.removesuffix(".dir")
+    return known == path or path.startswith(f"{known}/") or known.startswith(f"{path}/")
