@@ -43,8 +43,11 @@ COMMANDS = {
     "diff": "Compare two versions: metrics, parameters, data, features, code.",
     "lineage": "Trace a version to its data, code and people, or data to its versions.",
     "card": "Write a version's model card, filled from its evidence.",
+    "reproduce": "Make a version once more from its commit and data, and compare.",
     "search": "Find versions by owner, metric, data, parameter or word.",
     "deprecate": "Take a version out of use, or mark a model as on its way out.",
+    "gc": "Show, and on request delete, the data that nothing needs.",
+    "merge-lock": "Merge dvc.lock stage by stage, as git's merge driver.",
     "audit": "Check and export what the registry can prove.",
     "archive": "Take a whole model out of use, keeping all it left.",
 }

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from modelyard.errors import ModelyardError, missing_extra
 
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
+
+
+class Stored(Struct, frozen=True):
+    """Bytes that DVC stores: how many, and since when in seconds since 1970; None where the storage does not say."""
+
+    size: int
+    since: float | None
 
 
 class Dvc:
@@ -84,6 +96,50 @@ class Dvc:
             except DvcException as error:
                 raise _failed("add", error, "Look at DVC's message.") from error
 
+    def lend_to(self, worktree: Path) -> None:
+        """Lets another worktree of this repository use the same cache, remotes and credentials."""
+        with self._repository() as repo:
+            remotes = {name: dict(settings) for name, settings in repo.config["remote"].items()}
+            cache = Path(repo.cache.local.path).parents[1]
+        local = self.root / ".dvc" / "config.local"
+        lines = [local.read_text(encoding="utf-8")] if local.is_file() else []
+        lines.append(f"[cache]\n    dir = {cache}\n")
+        for name, settings in remotes.items():
+            url = str(settings.get("url", ""))
+            if "://" not in url:  # DVC takes a relative path from the worktree's own folder
+                lines.append(f"['remote \"{name}\"']\n    url = {(self.root / '.dvc' / url).resolve()}\n")
+        (worktree / ".dvc" / "config.local").write_text("\n".join(lines), encoding="utf-8")
+
+    def stored(self, where: Literal["cache", "remote"]) -> dict[str, Stored]:
+        """Everything that lies in the cache or on the default remote, by md5."""
+        found = {}
+        with self._repository() as repo:
+            store = self._store(repo, where)
+            for md5 in store.all():
+                info = store.fs.info(store.oid_to_path(md5))
+                found[md5] = Stored(int(info.get("size") or 0), _seconds(info))
+        return found
+
+    def members(self, md5: str) -> list[str]:
+        """The md5s of the files in a folder that DVC tracks as one; ModelyardError when its list is nowhere."""
+        with TemporaryDirectory(prefix="modelyard-") as scratch:
+            listed = self.fetch(md5, "The list of a data folder", Path(scratch) / "list.json")
+            return [str(entry["md5"]) for entry in json.loads(listed.read_bytes())]
+
+    def remove(self, where: Literal["cache", "remote"], md5s: Sequence[str]) -> None:
+        """Deletes stored bytes for good."""
+        with self._repository() as repo:
+            store = self._store(repo, where)
+            store.fs.remove([store.oid_to_path(md5) for md5 in md5s])
+
+    def _store(self, repo: Any, where: str) -> Any:
+        if where == "cache":
+            return repo.cache.local
+        if not repo.config["core"].get("remote"):
+            raise ModelyardError("There is no default DVC remote.", "Name one: dvc remote add --default …")
+        self._check_remote(repo)
+        return repo.cloud.get_remote_odb()
+
     def fetch(self, md5: str, name: str, into: Path) -> Path:
         """Copies the bytes with an md5 out of the cache, or from the remote, to ``into``; DVC proves the md5.
 
@@ -137,6 +193,16 @@ class Dvc:
             raise ModelyardError(f"{self.root} cannot be opened by DVC: {error}.", "Run there: dvc init") from error
         with repo, contextlib.chdir(self.root):
             yield repo
+
+
+def _seconds(info: dict[str, Any]) -> float | None:
+    for key in ("mtime", "LastModified", "last_modified", "updated", "created"):
+        value = info.get(key)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return None
 
 
 @contextlib.contextmanager

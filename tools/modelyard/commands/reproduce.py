@@ -1,0 +1,37 @@
+"""``modelyard reproduce``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.catalog.reproducing import file_reproduction, reproduce
+from modelyard.commands.opening import open_checkout
+from modelyard.errors import UsageError
+from modelyard.report.reproduction import render_reproduction
+from modelyard.terminal import finish, result, result_json, say
+
+
+@click.command()
+@click.argument("name", metavar="MODEL@VERSION")
+@click.option("--file", "file_it", is_flag=True, help="File the result beside the version's evidence.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def command(context: click.Context, name: str, file_it: bool, as_json: bool) -> None:
+    """Make a version once more from its commit and data, and compare.
+
+    In a worktree of its own; this checkout stays as it is. Ends with 0 for the same bytes, 3 for other bytes with the
+    same predictions, 1 for other predictions.
+    """
+    repository, git = open_checkout(context)
+    model, _, version = name.partition("@")
+    repository.model_folder(model)
+    if not version:
+        raise UsageError(f"{name} names no version.", f"Such as: modelyard reproduce {model}@v1.2.0")
+    found = reproduce(git, repository.root, model, version, say)
+    if file_it:
+        file_reproduction(git, found)
+    if as_json:
+        result_json(found)
+    else:
+        result(render_reproduction(found))
+    finish(found.outcome)

@@ -1,0 +1,178 @@
+"""What a repository says: refs, commits, files at revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from modelyard.errors import UsageError
+from modelyard.git.process import GitError, GitProcess, no_repository
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+_REF_FORMAT = (
+    "%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
+    "%(taggerdate:unix)%00%(taggername)%00%(contents)%00%1e"
+)
+_LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
+
+
+class TagRef(Struct, frozen=True):
+    """One tag as git keeps it. ``tagged_at`` is seconds since 1970, 0 for a lightweight tag."""
+
+    name: str
+    annotated: bool
+    commit: str
+    tagged_at: int
+    tagger: str
+    message: str
+    object: str = ""
+    """SHA of the tag object itself."""
+
+
+class CommitInfo(Struct, frozen=True):
+    """A commit's header and message. ``at`` is the committer time in seconds since 1970."""
+
+    sha: str
+    author: str
+    email: str
+    at: int
+    subject: str
+    body: str
+    parents: tuple[str, ...]
+
+
+class GitReader(GitProcess):
+    """The reading half."""
+
+    def require_work_tree(self) -> None:
+        """Raises a UsageError unless this is a git checkout with at least one commit."""
+        if self.succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
+            return
+        if not self.succeeds("rev-parse", "--is-inside-work-tree"):
+            raise no_repository(self.root)
+        raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
+
+    def commit_of(self, revision: str) -> str:
+        """The full SHA of the commit a revision names."""
+        if revision.startswith("-") or "\0" in revision:
+            raise UsageError(f"{revision!r} is not a git revision.", "Name a commit, a branch or a tag.")
+        done = self._process(("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"), None, None)
+        if done.returncode:
+            shallow = " This clone is shallow: git fetch --unshallow may bring it." if self.is_shallow() else ""
+            raise UsageError(f"git knows no commit {revision!r} here.", f"Check the name, or fetch it.{shallow}")
+        return done.stdout.decode().strip()
+
+    def branch(self) -> str | None:
+        """The branch that is checked out, or None on a detached head."""
+        done = self._process(("symbolic-ref", "--quiet", "--short", "HEAD"), None, None)
+        return done.stdout.decode().strip() if done.returncode == 0 else None
+
+    def is_shallow(self) -> bool:
+        """Whether history is cut off here."""
+        return self.text("rev-parse", "--is-shallow-repository") == "true"
+
+    def is_clean(self, *paths: str) -> bool:
+        """Whether tracked files (below ``paths``) equal HEAD."""
+        return not self.run("status", "--porcelain", "-z", "--untracked-files=no", "--", *paths)
+
+    def remote(self) -> str | None:
+        """The remote tags are pushed to: origin, else the only one, else None."""
+        names = self.text("remote").split()
+        return "origin" if "origin" in names else names[0] if len(names) == 1 else None
+
+    def tags(self, *patterns: str) -> list[TagRef]:
+        """Every tag, or those that match ``refs/tags/`` patterns, in one process."""
+        scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
+        output = self.run("for-each-ref", f"--format={_REF_FORMAT}", *scopes).decode("utf-8", "replace")
+        found = []
+        for record in output.split("\x1e\n"):
+            if not record:
+                continue
+            name, kind, sha, peeled, when, tagger, message, _ = record.split("\0")
+            annotated = kind == "tag"
+            found.append(
+                TagRef(name.removeprefix("refs/tags/"), annotated, peeled or sha, int(when or 0), tagger, message, sha)
+            )
+        return found
+
+    def branches(self) -> dict[str, str]:
+        """Name (``main``, ``origin/main``) → commit of every branch known here."""
+        output = self.text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
+        pairs = [line.rsplit(" ", 1) for line in output.splitlines()]
+        return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
+
+    def changed_files(self, base: str, head: str) -> list[str]:
+        """Paths that differ between the merge base of two revisions and ``head``."""
+        try:
+            output = self.run("diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--")
+        except GitError as error:
+            self.commit_of(base)
+            self.commit_of(head)
+            if "no merge base" not in error.said:
+                raise
+            raise UsageError(
+                f"{base} and {head} have no common commit in this clone.", "Run: git fetch --unshallow"
+            ) from error
+        return _split(output)
+
+    def files_at(self, revision: str, *folders: str) -> dict[str, str]:
+        """Path → blob SHA of every file below ``folders`` at a revision."""
+        output = self.run("ls-tree", "-r", "-z", "--full-tree", revision, "--", *folders)
+        files = {}
+        for line in _split(output):
+            head, path = line.split("\t", 1)
+            files[path] = head.split()[2]
+        return files
+
+    def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
+        """Contents of many blobs in one process, by SHA."""
+        wanted = list(dict.fromkeys(shas))
+        if not wanted:
+            return {}
+        output = self.run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
+        contents: dict[str, bytes] = {}
+        at = 0
+        for sha in wanted:
+            end = output.index(b"\n", at)
+            size = int(output[at:end].split()[2])
+            contents[sha] = output[end + 1 : end + 1 + size]
+            at = end + size + 2
+        return contents
+
+    def file_at(self, revision: str, path: str) -> bytes | None:
+        """A file's content at a revision, or None when it is not there."""
+        done = self._process(("cat-file", "blob", f"{revision}:{path}"), None, None)
+        return done.stdout if done.returncode == 0 else None
+
+    def files_of(self, commit: CommitInfo) -> list[str]:
+        """Paths a commit changed against its first parent; of the first commit, all."""
+        base = commit.parents[0] if commit.parents else EMPTY_TREE
+        return _split(self.run("diff", "--name-only", "--no-renames", "-z", base, commit.sha, "--"))
+
+    def commit_info(self, revision: str) -> CommitInfo:
+        """Header and message of one commit."""
+        return _commits(self.text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
+
+    def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
+        """The newest commits that touched a path; with ``first_parent``, merges stand for what they brought."""
+        options = ["--first-parent", "-m"] if first_parent else []
+        return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
+
+    def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
+        """Commits of a range whose message holds a text, newest first."""
+        return _commits(self.text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
+
+
+def _commits(output: str) -> list[CommitInfo]:
+    found = []
+    for record in output.split("\x1e"):
+        if record.strip():
+            sha, author, email, at, subject, body, parents = record.lstrip("\n").split("\0")
+            found.append(CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split())))
+    return found
+
+
+def _split(output: bytes) -> list[str]:
+    return [part for part in output.decode("utf-8", "surrogateescape").split("\0") if part]
