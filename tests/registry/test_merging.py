@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.registry.merging import merge_locks
-from support.yard import commit_all, git, small_repository, tool
+from support.yard import IDENTITY, commit_all, git, small_repository, tool
 
 LOCK = "models/m/dvc.lock"
 
@@ -113,5 +114,12 @@ def test_git_calls_it(tmp_path: Path) -> None:
     git(yard, "switch", "--quiet", "main")
     path.write_bytes(lock({"A": stage({"raw": "4"}, {"a": "4"}), "B": B}))
     commit_all(yard, "four")
-    said = subprocess.run(["git", "merge", "--no-edit", "three"], cwd=yard, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        ["git", "merge", "--no-edit", "three"],
+        cwd=yard,
+        env=os.environ | IDENTITY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "run modelyard retrain" in said.stderr and list(yaml.safe_load(path.read_bytes())["stages"]) == ["B"]

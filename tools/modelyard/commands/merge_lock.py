@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -11,8 +13,6 @@ from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.registry.merging import merge_locks
 from modelyard.terminal import result, say
-
-DRIVER = "modelyard merge-lock %O %A %B %P"
 
 
 @click.command()
@@ -28,7 +28,9 @@ def command(context: click.Context, files: tuple[str, ...], install: bool) -> No
     if install:
         _, git = open_checkout(context)
         git.run("config", "merge.modelyard-lock.name", "dvc.lock, stage by stage")
-        git.run("config", "merge.modelyard-lock.driver", DRIVER)
+        # By its full path: git also merges where this environment is not activated.
+        driver = f"{shlex.quote(sys.executable)} -m modelyard merge-lock %O %A %B %P"
+        git.run("config", "merge.modelyard-lock.driver", driver)
         result("git merges dvc.lock with modelyard in this clone.")
         return
     if len(files) not in (3, 4):
