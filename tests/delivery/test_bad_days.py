@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from modelyard.delivery.numbering import number_of_head
+from modelyard.delivery.numbering import number_at
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history
@@ -35,7 +35,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def next_number(folder: Path) -> str:
     door, repository = Git(folder, IDENTITY), ModelRepository(folder)
-    return str(number_of_head(door, repository.model("churn"), model_history(door, "churn")).version)
+    return str(number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD").version)
 
 
 def faults(folder: Path, expect: int) -> list[dict[str, str]]:

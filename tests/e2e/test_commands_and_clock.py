@@ -109,7 +109,8 @@ def test_a_scheduled_retrain_opens_one_pull_request_and_refreshes_it_the_next_da
     hosted.actions.schedule("retrain.yml")[0].must()
     assert len(hosted.store.pulls) == 1, "closed means no, until the result is another one"
     monitor = hosted.actions.schedule("monitor.yml")[0].must()
-    assert "No column drifted" in monitor.log
+    assert "No column drifted" in monitor.log and "There is no waiver" in monitor.log
+    assert "Tags and evidence agree" in monitor.log
 
 
 def _import_from(hosted: Hosted, source: Path) -> None:
@@ -119,6 +120,18 @@ def _import_from(hosted: Hosted, source: Path) -> None:
     before = next(line for line in pointer.read_text().splitlines() if "sources/churn.parquet" in line)
     hosted.push("source", {"data/churn.parquet.dvc": (before, f"  path: {source}")}, "Another source")
     git(hosted.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+
+
+def test_an_expired_waiver_is_removed_by_one_pull_request(hosted: Hosted) -> None:
+    lines = f'model: churn\ncheck: calibrated\nartifact: "{"a" * 64}"\nreason: was urgent\nrequested_by: "@ada"\n'
+    hosted.push("waive", {"waivers/old.yaml": ("", f"{lines}expires: 2020-01-31\n")}, "A waiver")
+    git(hosted.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    for _ in range(2):
+        hosted.actions.schedule("monitor.yml")[0].must()
+    found = [p for p in hosted.store.pulls.values() if p.branch == "modelyard/expired-waivers"]
+    assert len(found) == 1 and found[0].title == "Remove 1 expired waiver" and "2020-01-31" in found[0].body
+    gone = hosted.store.git(hosted.store.name, "diff", "--name-status", "main", found[0].branch).split()
+    assert gone == ["D", "waivers/old.yaml"]
 
 
 @pytest.mark.parametrize(("code", "said"), [(500, "answered 500"), (0, "did not answer")])

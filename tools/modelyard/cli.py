@@ -46,6 +46,7 @@ COMMANDS = {
     "reproduce": "Make a version once more from its commit and data, and compare.",
     "search": "Find versions by owner, metric, data, parameter or word.",
     "deprecate": "Take a version out of use, or mark a model as on its way out.",
+    "waivers": "List the waivers, those that end first in front.",
     "gc": "Show, and on request delete, the data that nothing needs.",
     "merge-lock": "Merge dvc.lock stage by stage, as git's merge driver.",
     "audit": "Check and export what the registry can prove.",

@@ -6,26 +6,37 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.commands.opening import open_checkout, the_model
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.judging import judged_report
+from modelyard.proposal.replaying import policy_lines, replay_policy
 from modelyard.proposal.reporting import write_verdict
-from modelyard.report.terminal import render_terminal
+from modelyard.report.terminal import render_replay, render_terminal
 from modelyard.terminal import finish, result, result_json
 
 
 @click.command()
-@click.argument("model")
-@click.option("--policy", help="A what-if: judge by this policy instead of the model's own, and keep nothing.")
+@click.argument("model", required=False)
+@click.option("--policy", help="A what-if: judge by this policy (a name or a file) instead, and keep nothing.")
+@click.option("--replay", "last", type=click.IntRange(1), metavar="N",
+              help="Instead: judge the last N versions again by --policy, and say which would flip.")  # fmt: skip
 @click.option("--base", help="Judge by the rules of this revision, such as origin/main: what CI does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.pass_context
-def command(context: click.Context, model: str, policy: str | None, base: str | None, as_json: bool) -> None:
+def command(
+    context: click.Context, model: str | None, policy: str | None, last: int | None, base: str | None, as_json: bool
+) -> None:
     """Judge the evidence by the model's policy.
 
     Ends with 0 when the candidate may be merged, 1 when a check failed, 3 when it is inconclusive and 4 when a check
     had nothing to judge.
     """
     repository, git = open_checkout(context)
+    if last:
+        _replay(repository, git, model, policy, last, as_json)
+        return
+    model = the_model(repository, model)
     today = datetime.now(UTC).date()
     if policy:
         report = judged_report(repository, git, model, today, policy)
@@ -36,3 +47,18 @@ def command(context: click.Context, model: str, policy: str | None, base: str | 
     else:
         result(render_terminal(report))
     finish(report.verdict.outcome)
+
+
+def _replay(
+    repository: ModelRepository, git: Git, model: str | None, policy: str | None, last: int, as_json: bool
+) -> None:
+    models = [the_model(repository, model)] if model else repository.model_names()
+    lines = policy_lines(repository, policy or repository.model(models[0]).policy)
+    if not model:
+        name = str(lines.value.get("name")) if isinstance(lines.value, dict) else ""
+        models = [known for known in models if repository.model(known).policy == name] or models
+    found = replay_policy(git, models, lines, last)
+    if as_json:
+        result_json(found)
+    else:
+        result(render_replay(found))

@@ -14,12 +14,12 @@ from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
 
 
-def number_of_head(git: Git, model: Model, history: ModelHistory) -> Numbering:
-    """The number that registering HEAD would give, and why."""
+def number_at(git: Git, model: Model, history: ModelHistory, head: str) -> Numbering:
+    """The number that registering a commit would give, and why. ``model``: its manifest there."""
     highest = _highest(git, history)
     latest = history.latest
     if latest is None:
-        return next_version(None, Changes(), highest, _wish(git, model.name, None))
+        return next_version(None, Changes(), highest, _wish(git, model.name, None, head))
     before = git.file_at(latest.commit, model_file(model.name))
     contract: tuple[str, ...] = ()
     if before is not None:
@@ -27,10 +27,10 @@ def number_of_head(git: Git, model: Model, history: ModelHistory) -> Numbering:
         contract = contract_changes(old.contract, model.contract)
     folder = f"models/{model.name}/"
     generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
-    changed = git.text("diff", "--name-only", latest.commit, "HEAD", "--", folder).splitlines()
+    changed = git.text("diff", "--name-only", latest.commit, head, "--", folder).splitlines()
     code = tuple(path for path in changed if path not in generated)
-    changes = Changes(contract, code, _changed_data(git, model.name, latest.commit))
-    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit))
+    changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
+    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
 
 
 def _highest(git: Git, history: ModelHistory) -> Version | None:
@@ -43,8 +43,8 @@ def _highest(git: Git, history: ModelHistory) -> Version | None:
     return max(given, default=None)
 
 
-def _wish(git: Git, name: str, since: str | None) -> Wish | None:
-    for commit in git.messages(f"{since}..HEAD" if since else "HEAD", "Bump: "):
+def _wish(git: Git, name: str, since: str | None, head: str) -> Wish | None:
+    for commit in git.messages(f"{since}..{head}" if since else head, "Bump: "):
         touches = any(path.startswith(f"models/{name}/") for path in git.files_of(commit))
         by = f"{commit.author}, {commit.sha[:7]}"
         if wish := parse_wish(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
@@ -52,10 +52,10 @@ def _wish(git: Git, name: str, since: str | None) -> Wish | None:
     return None
 
 
-def _changed_data(git: Git, name: str, since: str) -> tuple[str, ...]:
+def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]:
     def inputs(revision: str) -> dict[str, str]:
         content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
         return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
 
-    before, after = inputs(since), inputs("HEAD")
+    before, after = inputs(since), inputs(head)
     return tuple(path for path in after if before.get(path) != after[path])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from modelyard.delivery.evidence_store import file_evidence, file_tags, filed_documents, filed_files
-from modelyard.delivery.numbering import number_of_head
+from modelyard.delivery.numbering import number_at
 from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.bundle import Bundle, read_bundle
@@ -71,8 +71,8 @@ def register(
         documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
         signature = _signature(repository, candidate)
         bundle = read_bundle(name, artifact, documents)
-        verdict = _judged(repository, bundle, history, today)
-        numbering = number_of_head(git, candidate.model, history)
+        verdict = _judged(repository, git, bundle, history, today)
+        numbering = number_at(git, candidate.model, history, commit)
         record = _record(candidate, git, forge, bundle, verdict, numbering)
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
@@ -139,7 +139,7 @@ def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
         )
 
 
-def _judged(repository: ModelRepository, bundle: Bundle, history: ModelHistory, today: date) -> Verdict:
+def _judged(repository: ModelRepository, git: Git, bundle: Bundle, history: ModelHistory, today: date) -> Verdict:
     model = repository.model(bundle.model)
     champion = champion_of(repository, history)
     if bundle.evaluation and bundle.evaluation.champion != (str(champion.version) if champion else None):
@@ -148,8 +148,8 @@ def _judged(repository: ModelRepository, bundle: Bundle, history: ModelHistory, 
             f" {champion.version if champion else 'none'}.",
             f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
         )
-    rules = rules_here(repository, model.name)
-    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today)
+    rules = rules_here(repository, git, model.name, today)
+    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes)
     if verdict.outcome not in ("pass", "waived"):
         first = verdict.blocking[0]
         raise Refused(

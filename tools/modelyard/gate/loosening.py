@@ -48,6 +48,10 @@ def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
     for name in old:
         if name in new:
             found += _check_changes(old[name], new[name])
+    one, two = before.maximum_waivers, after.maximum_waivers
+    if one != two:
+        looser = two is None or (one is not None and two > one)
+        found.append(RuleChange(f"maximum_waivers {_shown(one)} → {_shown(two)}", looser))
     return tuple(found)
 
 

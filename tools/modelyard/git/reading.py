@@ -160,6 +160,18 @@ class GitReader(GitProcess):
         options = ["--first-parent", "-m"] if first_parent else []
         return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
 
+    def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
+        """(commit, seconds since 1970, path) of every file that came into a folder, by first-parent history."""
+        output = self.text(
+            "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only",
+            "--format=%x1e%H%x00%ct%x00", revision, "--", folder,
+        )  # fmt: skip
+        found = []
+        for record in output.split("\x1e")[1:]:
+            sha, at, names = record.split("\0")
+            found += [(sha, int(at), name) for name in names.splitlines() if name]
+        return found
+
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message holds a text, newest first."""
         return _commits(self.text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))

@@ -149,3 +149,6 @@ class Policy(Manifest, frozen=True, kw_only=True):
     name: Name
     description: Text
     checks: Annotated[list[AnyCheck], Meta(min_length=1)]
+    maximum_waivers: Annotated[
+        int | None, Meta(description="How many waivers a model may be given in a quarter; left out: any number.")
+    ] = None

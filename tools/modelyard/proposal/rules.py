@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.gate.loosening import RuleChange, evaluation_changes, policy_changes
+from modelyard.gate.waiving import Granted, within_budget
 from modelyard.git import Git
 from modelyard.manifests.document import Document, parse_document
 from modelyard.manifests.loading import convert, parse
@@ -25,13 +27,14 @@ class Rules:
     notes: tuple[str, ...] = ()
 
 
-def rules_here(repository: ModelRepository, model: str, policy: str | None = None) -> Rules:
+def rules_here(repository: ModelRepository, git: Git, model: str, today: date, policy: str | None = None) -> Rules:
     """What the working tree says."""
     found, lines = repository.policy(policy or repository.model(model).policy)
-    return Rules(found, lines, tuple(repository.waivers()))
+    waivers, notes = _counting(git, "HEAD", tuple(repository.waivers()), model, found, today)
+    return Rules(found, lines, waivers, notes)
 
 
-def rules_of_base(git: Git, base: str, head: str, model: str) -> Rules:
+def rules_of_base(git: Git, base: str, head: str, model: str, today: date) -> Rules:
     """What the base branch says about a proposal, with a note on everything the proposal would change in it.
 
     A model or a policy that is new has no rule on the base branch: its own is applied, and the note says so.
@@ -41,18 +44,19 @@ def rules_of_base(git: Git, base: str, head: str, model: str) -> Rules:
         raise ModelyardError(f"There is no {model_file(model)} at {head[:12]}.", "Name a model of this change.")
     known = _model_at(git, base, model)
     name = (known or proposed).policy
-    where, at = ("base", base) if git.file_at(base, _policy_file(name)) is not None else ("head", head)
-    content = git.file_at(at, _policy_file(name))
+    where, at = ("base", base) if git.file_at(base, policy_file(name)) is not None else ("head", head)
+    content = git.file_at(at, policy_file(name))
     if content is None:
-        raise ModelyardError(f"{_policy_file(name)} is on neither branch.", "Add the policy that model.yaml names.")
-    lines = parse_document(content, _policy_file(name))
+        raise ModelyardError(f"{policy_file(name)} is on neither branch.", "Add the policy that model.yaml names.")
+    lines = parse_document(content, policy_file(name))
     policy = convert(Policy, lines)
     notes = []
     if where == "head":
         notes.append(f"The policy {name} is new: it judges here for the first time, and is reviewed with the model.")
     if known is not None:
         notes += _changed(git, base, head, policy, known, proposed)
-    return Rules(policy, lines, _waivers_at(git, base), tuple(notes))
+    waivers, spent = _counting(git, base, waivers_at(git, base), model, policy, today)
+    return Rules(policy, lines, waivers, (*notes, *spent))
 
 
 def approvals_at(git: Git, revision: str) -> Approvals | None:
@@ -61,10 +65,35 @@ def approvals_at(git: Git, revision: str) -> Approvals | None:
     return parse(Approvals, content, APPROVALS) if content is not None else None
 
 
+def granted_waivers(git: Git, revision: str) -> list[Granted]:
+    """Every waiver the first-parent history of a revision ever took on; a UsageError in a shallow clone."""
+    if git.is_shallow():
+        raise UsageError(
+            "This clone is shallow, so the waivers of this quarter cannot be counted.", "Run: git fetch --unshallow"
+        )
+    found = []
+    for commit, at, path in git.added("waivers", revision):
+        content = git.file_at(commit, path)
+        try:
+            model = parse(Waiver, content or b"", path).model
+        except ManifestErrors:
+            continue  # it never counted
+        found.append(Granted(path, model, datetime.fromtimestamp(at, UTC).date()))
+    return found
+
+
+def _counting(
+    git: Git, revision: str, waivers: tuple[tuple[str, Waiver], ...], model: str, policy: Policy, today: date
+) -> tuple[tuple[tuple[str, Waiver], ...], tuple[str, ...]]:
+    of_model = any(waiver.model == model for _, waiver in waivers)
+    granted = granted_waivers(git, revision) if of_model and policy.maximum_waivers is not None else []
+    return within_budget(waivers, granted, model, policy.maximum_waivers, today)
+
+
 def _changed(git: Git, base: str, head: str, policy: Policy, known: Model, proposed: Model) -> list[str]:
-    content = git.file_at(head, _policy_file(proposed.policy))
+    content = git.file_at(head, policy_file(proposed.policy))
     try:
-        after = parse(Policy, content, _policy_file(proposed.policy)) if content is not None else None
+        after = parse(Policy, content, policy_file(proposed.policy)) if content is not None else None
     except ManifestErrors:
         after = None
     changes: list[RuleChange] = []
@@ -91,11 +120,13 @@ def _model_at(git: Git, revision: str, name: str) -> Model | None:
     return parse(Model, content, model_file(name)) if content is not None else None
 
 
-def _waivers_at(git: Git, revision: str) -> tuple[tuple[str, Waiver], ...]:
+def waivers_at(git: Git, revision: str) -> tuple[tuple[str, Waiver], ...]:
+    """Every (file, waiver) of a revision."""
     files = {path: sha for path, sha in git.files_at(revision, "waivers/").items() if path.endswith((".yaml", ".yml"))}
     blobs = git.blobs(files.values())
     return tuple((path, parse(Waiver, blobs[sha], path)) for path, sha in sorted(files.items()))
 
 
-def _policy_file(name: str) -> str:
+def policy_file(name: str) -> str:
+    """Where a policy stands, from the repository's root."""
     return f"policies/{name}.yaml"

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.changes import Changes
+from modelyard.gate.replay import Replay
 from modelyard.gate.verdict import CheckResult, Verdict
 from modelyard.measure.drift import ColumnDrift
 from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
 from modelyard.measure.fairness import Gap
 from modelyard.measure.flips import Flips
 from modelyard.measure.intervals import Interval
+from modelyard.registry.numbering import Numbering
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
 _ORDER = ("error", "fail", "inconclusive", "waived", "pass")
@@ -28,6 +30,10 @@ class Report:
     """The commit that was measured."""
     owners: tuple[str, ...] = ()
     changes: Changes = field(default_factory=Changes)
+    replay: Replay | None = None
+    """What the policy that this change proposes would have said of past versions; None where it proposes none."""
+    numbering: Numbering | None = None
+    """The version that merging registers, and why; None where that is not known."""
 
     @property
     def headline(self) -> str:
@@ -59,7 +65,8 @@ class Report:
         """Who must do what."""
         who = ", ".join(self.owners) or "the owners"
         if self.verdict.outcome in ("pass", "waived"):
-            return f"Next: a review by {who}; merging registers and deploys it."
+            as_version = f" as {self.numbering.version}" if self.numbering else ""
+            return f"Next: a review by {who}; merging registers it{as_version} and deploys it."
         if self.verdict.outcome == "inconclusive":
             return "Next: the author brings more held-out rows; the interval is too wide to tell."
         if self.verdict.outcome == "error":

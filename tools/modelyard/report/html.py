@@ -63,10 +63,11 @@ def render_html(report: Report) -> str:
     notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
     parts = [
         f'<div class="banner {verdict.outcome}"><h1>{escape(report.plain_headline)}</h1>'
-        f"<p>{escape(report.next_step)}</p>{notes}",
+        f"<p>{escape(report.next_step)}</p>{_numbering(report)}{notes}",
         f'<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])}'
         f" · artifact sha256 {escape(report.bundle.artifact[:16])}</p></div>",
         *_checks(report),
+        *_replay(report),
         *_evaluation(report),
         *_drift(report),
         *_lineage(report),
@@ -78,6 +79,13 @@ def render_html(report: Report) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _numbering(report: Report) -> str:
+    if report.numbering is None:
+        return ""
+    said = f"{report.numbering.version} because of {'; '.join(report.numbering.reasons)}"
+    return f'<p class="soft">{escape(said)}</p>'
 
 
 def _checks(report: Report) -> list[str]:
@@ -95,6 +103,23 @@ def _checks(report: Report) -> list[str]:
         if check.outcome != "pass"
     ]
     return ["<h2>Checks</h2>", _table(headings, rows), *reasons]
+
+
+def _replay(report: Report) -> list[str]:
+    replay = report.replay
+    if replay is None:
+        return []
+    rows = [
+        [f"{one.model} {one.version}", one.before, one.after, "flips" if one.flips else "", ", ".join(one.because)]
+        for one in replay.versions
+    ]
+    changes = [["looser" if change.loosens else "", change.sentence] for change in replay.changes]
+    return [
+        "<h2>The proposed policy on past versions</h2>",
+        f"<p>{escape(replay.sentence)}</p>",
+        _table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
+        _table(["", "what it changes"], changes) if changes else "",
+    ]
 
 
 def _tone(check: CheckResult) -> str:

@@ -21,6 +21,8 @@ from modelyard.report.sections import (
     flips_section,
     lineage_section,
     metrics_section,
+    numbering_section,
+    replay_section,
     slices_section,
 )
 
@@ -83,6 +85,8 @@ def render_comment(
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
     sections = [
         ("checks", checks_section(report)),
+        ("number", numbering_section(report)),
+        ("policy replay", replay_section(report)),
         ("picture", [f"![Candidate against champion]({picture})", ""] if picture else []),
         ("worst slices", slices_section(report)),
         ("flips", fold("Decisions that flip", flips_section(report))),

@@ -47,6 +47,31 @@ def checks_section(report: Report) -> list[str]:
     return lines
 
 
+def replay_section(report: Report) -> list[str]:
+    """The proposed policy against past versions: what would flip first."""
+    replay = report.replay
+    if replay is None:
+        return []
+    rows = [
+        [text(f"{one.model} {one.version}"), one.before, f"{SYMBOLS[one.after]} {one.after}",
+         text(", ".join(one.because)) or "–"]
+        for one in sorted(replay.versions, key=lambda one: not one.flips)[:_ROWS]
+    ]  # fmt: skip
+    lines = [f"**The proposed policy {text(replay.policy)} on past versions.** {text(replay.sentence)}", ""]
+    lines += table(["version", "then", "by the proposed policy", "because of"], rows)
+    loose = [change.sentence for change in replay.changes if change.loosens]
+    return [*lines, "", *(f"- ⚠️ looser: {text(sentence)}" for sentence in loose[:_ROWS])]
+
+
+def numbering_section(report: Report) -> list[str]:
+    """The number that merging gives, and why."""
+    if report.numbering is None:
+        return []
+    reasons = "; ".join(report.numbering.reasons[:6])
+    said = f"Merging registers **{report.numbering.version}**: {text(reasons, 600)}."
+    return [f"{said} A commit that says `Bump: major` (minor, patch, v2.0.0) asks for another number.", ""]
+
+
 def _sentences(checks: Sequence[CheckResult]) -> list[str]:
     """What each check found and why the rule is there; checks that lack the same evidence share a line."""
     found: dict[tuple[str, str], list[CheckResult]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.evidence.artifact import Artifact
+from modelyard.gate.replay import Replay
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import (
@@ -33,6 +34,21 @@ def render_terminal(report: Report) -> str:
             lines += ["", wrapped(f"{check.id}{level}: {check.sentence}", "  ").replace(check.id, bold(check.id), 1)]
             lines.append(wrapped(f"  {check.why} ({check.file}:{check.line})", "  "))
     lines += ["", *(wrapped(f"Note: {note}", "  ") for note in report.verdict.notes)] if report.verdict.notes else []
+    return "\n".join(lines)
+
+
+def render_replay(replay: Replay) -> str:
+    """A changed policy on past versions, and what it loosens."""
+    rows = [
+        [f"{one.model} {one.version}", one.before, one.after, "flips" if one.flips else "", ", ".join(one.because)]
+        for one in replay.versions
+    ]
+    lines = [bold(f"{replay.policy}: {replay.sentence}"), ""]
+    lines.append(table(["version", "then", "now", "", "because of"], rows))
+    for change in replay.changes:
+        word = "LOOSER" if change.loosens else "change"
+        lines += [] if rows and lines[-1].startswith("  ") else [""]
+        lines.append(wrapped(f"  {word}  {change.sentence}", "          "))
     return "\n".join(lines)
 
 

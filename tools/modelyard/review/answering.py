@@ -106,7 +106,7 @@ class Answerer:
 
     def _explain(self, order: Order, pull: Pull) -> None:
         model = self._model(order, pull)
-        rules = rules_of_base(self._git, self._base, pull.head, model)
+        rules = rules_of_base(self._git, self._base, pull.head, model, self._today)
         known = [check.id for check in rules.policy.checks]
         wanted = order.values.get("check")
         if wanted and wanted not in known:
@@ -145,7 +145,7 @@ class Answerer:
     def _waive(self, order: Order, pull: Pull, asked: Asked) -> None:
         self._require_pinned(pull, asked)
         model = self._model(order, pull)
-        policy = rules_of_base(self._git, self._base, pull.head, model).policy
+        policy = rules_of_base(self._git, self._base, pull.head, model, self._today).policy
         check = next((check for check in policy.checks if check.id == order.values["check"]), None)
         if check is None:
             raise UsageError(

@@ -103,7 +103,7 @@ class Poster:
     ) -> tuple[Outcome, str, str]:
         bundle = _bundle(model, documents)
         try:
-            rules = rules_of_base(self._git, self._base, subject.head, model)
+            rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
             content = self._git.file_at(subject.head, model_file(model)) or b""
             owners = tuple(parse(Model, content, model_file(model)).owners)
         except ManifestErrors as errors:

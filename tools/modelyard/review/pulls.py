@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Draft, Pull, PullForge
+from modelyard.gate.waiving import WaiverState
 from modelyard.git import Git
 from modelyard.manifests.loading import parse
 from modelyard.manifests.repository import deployment_file
@@ -24,7 +26,8 @@ class Proposed:
     branch: str
     title: str
     body: str
-    files: dict[str, bytes]
+    files: Mapping[str, bytes | None]
+    """Path → content; None for a file that goes."""
 
 
 def deployment_change(
@@ -75,6 +78,21 @@ def waiver_change(waiver: Waiver, why: str) -> Proposed:
     return Proposed(branch, title, body, {file: "\n".join([*lines, ""]).encode()})
 
 
+def expired_change(expired: Sequence[WaiverState]) -> Proposed:
+    """Removes waivers whose last day is past."""
+    rows = [[f"`{w.file}`", text(w.check), text(w.model), text(w.expires)] for w in expired]
+    files = "waiver" if len(expired) == 1 else "waivers"
+    body = _body(
+        f"Remove {len(expired)} expired {files}",
+        "An expired waiver lets nothing pass any more; its file only misleads.",
+        table(["file", "check", "model", "last day"], rows),
+        "The files go; git's history and the evidence of what they let pass stay.",
+        "They keep not counting, and every report keeps saying so.",
+    )
+    dropped: dict[str, bytes | None] = {w.file: None for w in expired}
+    return Proposed("modelyard/expired-waivers", f"Remove {len(expired)} expired {files}", body, dropped)
+
+
 def open_proposed(
     git: Git, forge: PullForge, base_branch: str, base: str, proposed: Proposed
 ) -> tuple[Pull, bool, str]:
@@ -85,7 +103,8 @@ def open_proposed(
     before = remote_head(git, proposed.branch)
     head = before
     if not unchanged(git, before, base, proposed):
-        head = git.commit_on(base, proposed.files, proposed.title)
+        kept = {path: content for path, content in proposed.files.items() if content is not None}
+        head = git.commit_on(base, kept, proposed.title, frozenset(proposed.files.keys() - kept.keys()))
         if not push_commit(git, head, proposed.branch, before):
             raise UsageError(f"{proposed.branch} was pushed by somebody else meanwhile.", "Run it again.")
     pull, new = forge.open_or_refresh(Draft(proposed.branch, base_branch, proposed.title, proposed.body))

@@ -1,0 +1,40 @@
+"""``modelyard waivers``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.forges.opening import open_pull_forge
+from modelyard.gate.waiving import waiver_states
+from modelyard.proposal.rules import granted_waivers
+from modelyard.report.waivers import render_waivers
+from modelyard.review.pulls import expired_change, open_proposed
+from modelyard.terminal import result, result_json
+
+
+@click.command()
+@click.option("--remove-expired", is_flag=True, help="Keep one open pull request that removes those past their day.")
+@click.option("--json", "as_json", is_flag=True, help="Print the waivers as JSON.")
+@click.pass_context
+def command(context: click.Context, remove_expired: bool, as_json: bool) -> None:
+    """List the waivers, those that end first in front.
+
+    With --remove-expired, called on the default branch by a clock: opens or refreshes the one pull request.
+    """
+    repository, git = open_checkout(context)
+    waivers = repository.waivers()
+    granted = granted_waivers(git, "HEAD") if waivers else []
+    states = waiver_states(waivers, granted, datetime.now(UTC).date())
+    if as_json:
+        result_json(states)
+    else:
+        result(render_waivers(states))
+    expired = [state for state in states if state.expired]
+    if remove_expired and expired:
+        forge, _ = open_pull_forge(repository, git)
+        base = git.commit_of("HEAD")
+        pull, new, _ = open_proposed(git, forge, repository.config.default_branch, base, expired_change(expired))
+        result(f"{'opened' if new else 'refreshed'} pull request {pull.number}: {pull.url}")
