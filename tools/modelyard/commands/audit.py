@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from modelyard.audit.export import export as write_bundle
+from modelyard.audit.export import heads
 from modelyard.commands.opening import open_checkout
 from modelyard.delivery.guarding import check_registry, restore_tags
 from modelyard.report.registry import render_faults
@@ -35,3 +39,33 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
     else:
         result(render_faults(found))
     finish("fail" if any(fault.level == "error" for fault in found) else "pass")
+
+
+@command.command()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("audit.zip"), show_default=True,
+              help="The bundle; verify.pyz is written beside it.")  # fmt: skip
+@click.option("--env", "environment", help="Whose versions are judged; the last environment if left out.")
+@click.option("--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="What audit anchor printed earlier; nothing before it may have changed.")  # fmt: skip
+@click.pass_context
+def export(context: click.Context, out: Path, environment: str | None, anchor: Path | None) -> None:
+    """Write one file with all an auditor needs, and a verifier beside it.
+
+    python verify.pyz audit.zip prints PASS or FAIL for each claim; it needs the standard library alone.
+    """
+    repository, git = open_checkout(context)
+    chosen = environment or repository.config.environments[-1].name
+    count = write_bundle(repository, git, out, repository.environment(chosen).name, anchor)
+    result(str(out))
+    say(f"  {count} git objects. Verify with: python {out.with_name('verify.pyz')} {out}")
+
+
+@command.command()
+@click.pass_context
+def anchor(context: click.Context) -> None:
+    """Print the heads to keep elsewhere, as proof against a rewritten past.
+
+    Keep it outside of the repository, with a date; give it to audit export or to the verifier later.
+    """
+    _, git = open_checkout(context)
+    result_json(heads(git))

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 
 from modelyard.delivery.evidence_branch import append
 from modelyard.errors import Refused
+from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import DEPLOY, Change, Forge, Status
 from modelyard.gate.approvals import Approval
 from modelyard.git import Git
-from modelyard.review.approval import approval_of_change
+from modelyard.review.approval import approval_of_change, record_of
 
 
 def require_approved(
     git: Git, forge: Forge, environment: str, model: str, changes: Iterable[Change | None]
-) -> tuple[str, ...]:
-    """Everybody whose approval counts for the changes behind a delivery. Refused, and recorded, when one lacks any."""
-    approvers: list[str] = []
+) -> tuple[ApprovalRecord, ...]:
+    """The approvals of the changes behind a delivery. Refused, and recorded, when one lacks any."""
+    given: list[ApprovalRecord] = []
     for change in changes:
         if change is None:
             continue
@@ -29,8 +30,8 @@ def require_approved(
                 f"{what} ({change.subject}) was merged without the approvals it needs: {approval.sentence}.",
                 f"{model} in {environment} keeps what it serves. Have it approved in a new pull request, or revert it.",
             )
-        approvers += approval.by
-    return tuple(dict.fromkeys(approvers))
+        given.append(record_of(git, change, approval))
+    return tuple(given)
 
 
 def _record(git: Git, forge: Forge, environment: str, model: str, change: Change, approval: Approval) -> None:

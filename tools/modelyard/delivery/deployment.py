@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import msgspec
 
 from modelyard.delivery.authority import require_approved
-from modelyard.delivery.evidence_store import file_tags
+from modelyard.delivery.evidence_store import file_receipts, file_tags
 from modelyard.delivery.guarding import require_unmoved
 from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.delivery.trust import require_trusted
@@ -124,7 +124,7 @@ def deliver(
     # An environment that follows latest is moved by whoever's change became that version.
     follows = deployment.version == "latest"
     change = brought if follows else forge.last_change(deployment_file(delivery.environment, delivery.model))
-    approvers = require_approved(git, forge, delivery.environment, delivery.model, dict.fromkeys((brought, change)))
+    approvals = require_approved(git, forge, delivery.environment, delivery.model, dict.fromkeys((brought, change)))
     require_unmoved(git, delivery.model, version_tag(delivery.model, version.version))
     with ExitStack() as stack:
         package = None
@@ -135,7 +135,14 @@ def deliver(
                 package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
             say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
             target.apply(action, package)
+    approvers = tuple(dict.fromkeys(name for approval in approvals for name in approval.by))
     tag = _receipt(repository, git, delivery, version, change, follows, approvers)
+    if tag:
+        # The version's own receipt too, should the run that registered it have been killed before it.
+        own = [approval for approval in approvals if brought and approval.commit == brought.commit]
+        artifact = version.record.artifact if version.record else ""
+        number = version_tag(delivery.model, version.version)
+        file_receipts(git, delivery.model, artifact, {tag: approvals} | ({number: own} if own else {}))
     return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
 
 

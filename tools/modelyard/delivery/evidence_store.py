@@ -2,6 +2,7 @@
 
 ====================================  ==========================================================================
 ``<model>/<sha256 of the artifact>/``  evidence, reports, signature: it is about bytes, so they are its address
+``<model>/approvals/<tag>.json``       on whose word a version was registered or went to an environment
 ``<model>/tags/<tag>``                 a copy of every registry tag: a tag can be deleted or moved, the copy tells
 ``pulls/<number>/``                    what the reviewers of a pull request saw
 ``refused/``, ``incidents/``           deliveries that were refused; rewrites of this branch that were noticed
@@ -13,9 +14,11 @@ A proposal files under its artifact, and ``register`` on the default branch find
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from modelyard.delivery.evidence_branch import SUPERSEDED, append, filed, newest
+from modelyard.evidence.approval import ApprovalRecord
+from modelyard.evidence.statement import write_statement
 from modelyard.git import Git
 from modelyard.registry.grammar import model_patterns
 
@@ -23,20 +26,37 @@ _COPY = re.compile(rf"(?!pulls/|refused/|incidents/).+?/tags/(?!{SUPERSEDED}/)")
 
 
 def file_evidence(
-    git: Git, model: str, artifact: str, documents: dict[str, bytes], reports: dict[str, bytes], message: str
+    git: Git,
+    model: str,
+    artifact: str,
+    documents: Mapping[str, bytes],
+    reports: Mapping[str, bytes],
+    message: str,
 ) -> str:
     """Adds evidence (by kind) and reports (by file name) to the artifact's folder; the commit."""
-    named = {f"{kind}.json": content for kind, content in documents.items()} | reports
-    copies = _uncopied(git, model)
-    return append(
-        git, {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()} | copies, message
-    )
+    named = {f"{kind}.json": content for kind, content in documents.items()} | dict(reports)
+    filed_as = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
+    return append(git, filed_as | _uncopied(git, model), message)
 
 
 def file_tags(git: Git, *models: str) -> None:
     """Copies the models' tags that have no copy yet: the newest, and what a killed run left."""
     if models and (copies := _uncopied(git, *models)):
         append(git, copies, f"Copies of {', '.join(path.rpartition('/')[2] for path in sorted(copies))}")
+
+
+def file_receipts(git: Git, model: str, artifact: str, said: Mapping[str, Sequence[ApprovalRecord]]) -> None:
+    """Files, by tag, on whose word a version was registered or went somewhere (where that is not filed yet), and copies
+    of the model's tags.
+    """
+    contents = {
+        f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": approvals})
+        for tag, approvals in said.items()
+    }
+    there = filed(git, *contents)
+    new = {path: content for path, content in contents.items() if path not in there} | _uncopied(git, model)
+    if new:
+        append(git, new, f"{', '.join(said)}: on whose word")
 
 
 def filed_documents(git: Git, model: str, artifact: str) -> dict[str, bytes]:

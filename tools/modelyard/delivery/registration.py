@@ -7,10 +7,11 @@ import os
 from dataclasses import dataclass
 from datetime import date
 
-from modelyard.delivery.evidence_store import file_evidence, file_tags, filed_documents, filed_files
+from modelyard.delivery.evidence_store import file_evidence, file_receipts, filed_documents, filed_files
 from modelyard.delivery.numbering import number_at
 from modelyard.delivery.tagging import signs_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import environment_digest
@@ -27,7 +28,7 @@ from modelyard.registry.grammar import model_patterns, version_tag
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
 from modelyard.registry.record import VersionRecord, write_record
-from modelyard.review.approval import approval_of_change
+from modelyard.review.approval import approval_of_change, record_of
 from modelyard.signing import SIGNATURE, Signer, sign
 from modelyard.workspace import Workspace
 
@@ -58,6 +59,7 @@ def register(
         raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
     _require_locked_bytes(candidate, artifact)
     remote = git.remote()
+    signature: dict[str, bytes] = {}
     for _ in range(_ATTEMPTS):
         if remote:
             git.fetch_tags(remote, *model_patterns(name))
@@ -66,23 +68,27 @@ def register(
             raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
-            _complete_filing(repository, git, candidate, artifact, done.tag)
+            _complete_filing(repository, git, forge, candidate, artifact, done.tag)
             return done
         documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
-        signature = _signature(repository, candidate)
         bundle = read_bundle(name, artifact, documents)
         verdict = _judged(repository, git, bundle, history, today)
         numbering = number_at(git, candidate.model, history, commit)
-        record = _record(candidate, git, forge, bundle, verdict, numbering)
+        change = forge.change_of(commit)
+        approval = record_of(git, change, approval_of_change(git, forge, change))
+        record = _record(candidate, approval, bundle, verdict, numbering)
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
+        # Evidence is about bytes, not about a version: filed first, a run that is killed here loses none of it.
+        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
+        signature = signature or _signature(repository, candidate)
+        reports = Workspace(repository.root, name).reports() | signature
+        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
         try:
             write_tag(git, history, tag, commit, write_record(headline, record), sign=signs_tags(repository))
         except RefRejected:
             continue
-        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
-        reports = Workspace(repository.root, name).reports() | signature
-        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
+        file_receipts(git, name, artifact, {tag: (approval,)})
         return Registered(tag, str(numbering.version), numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
 
@@ -94,18 +100,15 @@ def _signature(repository: ModelRepository, candidate: Candidate) -> dict[str, b
     return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
 
 
-def _complete_filing(repository: ModelRepository, git: Git, candidate: Candidate, artifact: str, tag: str) -> None:
-    """A run that was killed after its tag left the evidence unfiled; the next one does it."""
+def _complete_filing(
+    repository: ModelRepository, git: Git, forge: Forge, candidate: Candidate, artifact: str, tag: str
+) -> None:
+    """A run that was killed after its tag left the receipt unfiled; the next one does it."""
     name = candidate.model.name
-    workspace = Workspace(repository.root, name)
-    file_tags(git, name)
-    there = filed_files(git, name, artifact)
-    documents, more = workspace.documents(), workspace.reports()
-    unsigned = repository.config.signing is not None and SIGNATURE not in there
-    if unsigned:
-        more |= _signature(repository, candidate)
-    if unsigned or any(f"{kind}.json" not in there for kind in documents):
-        file_evidence(git, name, artifact, documents, more, f"{tag}: evidence")
+    if repository.config.signing is not None and SIGNATURE not in filed_files(git, name, artifact):
+        file_evidence(git, name, artifact, {}, _signature(repository, candidate), f"{tag}: signature")
+    change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
+    file_receipts(git, name, artifact, {tag: (record_of(git, change, approval_of_change(git, forge, change)),)})
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
@@ -160,15 +163,13 @@ def _judged(repository: ModelRepository, git: Git, bundle: Bundle, history: Mode
 
 
 def _record(
-    candidate: Candidate, git: Git, forge: Forge, bundle: Bundle, verdict: Verdict, numbering: Numbering
+    candidate: Candidate, approval: ApprovalRecord, bundle: Bundle, verdict: Verdict, numbering: Numbering
 ) -> VersionRecord:
-    change = forge.change_of(git.commit_of("HEAD"))
-    approval = approval_of_change(git, forge, change)
     training, evaluation = bundle.training, bundle.evaluation
     return VersionRecord(
         artifact=bundle.artifact,
         lock=hashlib.sha256((candidate.folder / "dvc.lock").read_bytes()).hexdigest(),
-        code=git.commit_of("HEAD"),
+        code=approval.commit,
         data={entry.path: entry.md5 for entry in training.inputs} if training else {},
         environment=environment_digest(training.packages) if training else "",
         params=training.params if training else {},
@@ -178,8 +179,8 @@ def _record(
         evidence=bundle.digests,
         reasons=numbering.reasons,
         champion=(evaluation.champion or "") if evaluation else "",
-        by=change.author,
+        by=approval.author,
         approved_by=approval.by,
-        pull=change.pull or 0,
-        report=change.report,
+        pull=approval.pull,
+        report=approval.report,
     )  # fmt: skip

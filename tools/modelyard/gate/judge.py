@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date
 
@@ -35,7 +36,8 @@ def judge(
         )
     notes += [_expired_note(file, waiver) for file, waiver in waivers if _matches(waiver, bundle) and
               date.fromisoformat(waiver.expires) < today]  # fmt: skip
-    return Verdict(overall(results), policy.name, lines.file, results, bundle.digests, tuple(notes))
+    digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
+    return Verdict(overall(results), policy.name, lines.file, results, bundle.digests, tuple(notes), digest)
 
 
 def _result(

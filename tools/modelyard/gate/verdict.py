@@ -52,6 +52,8 @@ class Verdict:
     evidence: dict[str, str]
     """Kind → sha256 of the evidence it rests on."""
     notes: tuple[str, ...] = ()
+    policy_sha256: str = ""
+    """Of the policy's file as it was applied."""
 
     @property
     def blocking(self) -> tuple[CheckResult, ...]:

@@ -141,6 +141,19 @@ class GitReader(GitProcess):
             at = end + size + 2
         return contents
 
+    def objects(self, shas: Iterable[str]) -> dict[str, bytes]:
+        """SHA → whole object as git hashes it: type, size, zero byte, content; in one process."""
+        wanted = list(shas)
+        output = self.run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
+        found: dict[str, bytes] = {}
+        at = 0
+        for sha in wanted:
+            end = output.index(b"\n", at)
+            _, kind, size = output[at:end].split()
+            found[sha] = b"%s %s\0" % (kind, size) + output[end + 1 : end + 1 + int(size)]
+            at = end + int(size) + 2
+        return found
+
     def file_at(self, revision: str, path: str) -> bytes | None:
         """A file's content at a revision, or None when it is not there."""
         done = self._process(("cat-file", "blob", f"{revision}:{path}"), None, None)

@@ -36,6 +36,7 @@ class Document(Struct, frozen=True):
     file: str
     value: Any
     lines: dict[FieldPath, int] = field(default_factory=dict)
+    content: bytes = b""
 
     def line(self, path: FieldPath) -> int:
         """The line of a field, or of its nearest parent that is there."""
@@ -66,7 +67,7 @@ def parse_document(content: bytes, file: str) -> Document:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = content.decode("utf-8")
-        return _Builder(file, yaml.parse(text, Loader=loader)).document()
+        return _Builder(file, yaml.parse(text, Loader=loader)).document(content)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ManifestErrors([Problem(file, line, "", "is not UTF-8 text.", "Save the file as UTF-8.")]) from error
@@ -86,7 +87,7 @@ class _Builder:
         self._events = events
         self._lines: dict[FieldPath, int] = {}
 
-    def document(self) -> Document:
+    def document(self, content: bytes) -> Document:
         value: Any = None
         seen = False
         for event in self._events:
@@ -95,7 +96,7 @@ class _Builder:
                     raise self._error(event, (), "holds more than one YAML document.", "Keep one document per file.")
                 seen = True
                 value = self._value(next(self._events), (), 0)
-        return Document(self._file, value, self._lines)
+        return Document(self._file, value, self._lines, content)
 
     def _value(self, event: Any, path: FieldPath, depth: int) -> Any:
         self._lines.setdefault(path, self._line(event))

@@ -49,6 +49,8 @@ class Rendered:
 
     body: str
     digest: str
+    reported: str = ""
+    """What the sha256 is of."""
 
 
 def marker(model: str) -> str:
@@ -111,7 +113,7 @@ def render_comment(
     if _kept(earlier)[:1] == [now]:  # nothing is new: the link stays that of the run that said it first
         found = _LINK.search(earlier)
         url = found[1] if found else ""
-    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest)
+    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest, body)
 
 
 def joint_digest(digests: Sequence[str]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from modelyard.errors import ModelyardError
+from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Approval, Proposal, judge_approvals
 from modelyard.git import EMPTY_TREE, Git
 from modelyard.manifests.loading import parse
 from modelyard.manifests.problems import ManifestErrors
-from modelyard.manifests.repository import model_file
+from modelyard.manifests.repository import APPROVALS, model_file
 from modelyard.manifests.schema import Approvals, Model, Waiver
 from modelyard.proposal.rules import approvals_at
 from modelyard.review.subject import Subject
@@ -26,6 +29,18 @@ def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
     )
     policy = approvals_at(git, base)
     return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
+
+
+def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
+    """The judgement on a change, to be filed."""
+    parents = git.commit_info(change.commit).parents
+    base = parents[0] if parents else ""
+    rules = git.file_at(base, APPROVALS) if base else None
+    digest = hashlib.sha256(rules).hexdigest() if rules is not None else ""
+    return ApprovalRecord(
+        change.commit, base, change.pull or 0, change.subject, change.author, change.report,
+        approval.by, approval.rules, approval.refused, digest,
+    )  # fmt: skip
 
 
 def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) -> Approval:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from modelyard.delivery.evidence_branch import append
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement
@@ -23,7 +25,7 @@ from modelyard.manifests.schema import Model
 from modelyard.proposal.affected import affected_models
 from modelyard.proposal.judging import report_on
 from modelyard.proposal.rules import rules_of_base
-from modelyard.report.markdown import LIMIT, joint_digest, marker, render_comment
+from modelyard.report.markdown import LIMIT, Rendered, joint_digest, marker, render_comment
 from modelyard.report.safe import text
 from modelyard.review.cml import stick, without_watermark
 from modelyard.review.pictures import keep_picture
@@ -69,17 +71,18 @@ class Poster:
         notes = self._notes(subject, refused)
         outcomes: dict[str, Outcome] = {}
         digests = []
+        shown: dict[str, bytes] = {}
         number = subject.pull.number
         comments = self._forge.comments(number)
         for model in due:
             earlier = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
-            outcome, body, digest = self._report(
-                subject, model, evidence.get(model, {}), without_watermark(earlier), notes
-            )
+            outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
+            body = rendered.body
             stick(self._forge, self._ci, self._root, number, marker(model), f"modelyard-{model}", body, self._say)
             outcomes[model] = outcome
-            digests.append(digest)
-            self._say(f"{model}: {outcome}, report sha256 {digest[:12]}")
+            digests.append(rendered.digest)
+            shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
+            self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
         for comment in comments:
             found = _MARKER.search(comment.body) if comment.ours else None
             if found and found[1] not in due:
@@ -95,12 +98,16 @@ class Poster:
                     self._say,
                 )
         report = joint_digest(digests)
+        if len(digests) > 1:
+            shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
         self._status(subject, outcomes, report)
+        if shown:
+            append(self._git, shown, f"Pull request {number}: what its reviewers see")
         return Posted(number, subject.head, outcomes, report)
 
     def _report(
         self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
-    ) -> tuple[Outcome, str, str]:
+    ) -> tuple[Outcome, Rendered]:
         bundle = _bundle(model, documents)
         try:
             rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
@@ -109,13 +116,13 @@ class Poster:
         except ManifestErrors as errors:
             said = f"{text(errors.problem)} {text(errors.remedy)}"
             body = f"## 💥 {model} could not be judged\n\n{said}\n\n{marker(model)}\n"
-            return "error", body, joint_digest([body, ""])
+            return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
         report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
         orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         picture = keep_picture(self._git, self._forge, report) if self._pictures else ""
         rendered = render_comment(report, earlier, limit, subject.run, notes, orders, picture)
-        return report.verdict.outcome, rendered.body, rendered.digest
+        return report.verdict.outcome, rendered
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)

@@ -1,0 +1,217 @@
+"""The audit bundle of a real repository, verified by a Python that knows no package, and attacked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modelyard.audit.verifier.ecdsa import verify_ecdsa
+from modelyard.delivery.evidence_branch import BRANCH, append, filed
+from support.versions import plain_git
+from support.yard import commit_all, git, tool
+
+MODEL = "flight-delay"
+APPROVED = "\n\nApproved-by: Grace Reviewer <grace@example.org>"
+
+
+def public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def build(folder: Path) -> None:
+    """v1.1.0, signed, approved, in production; the audited state of the tests below."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (folder / "keys").mkdir()
+    (folder / "keys/release.pub").write_bytes(public_pem(key))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    config = folder / "modelyard.yaml"
+    config.write_text(config.read_text() + "signing:\n  keys: [keys/release.pub]\n")
+    params = folder / f"models/{MODEL}/params.yaml"
+    params.write_text(params.read_text().replace("trees: 40", "trees: 50"))
+    commit_all(folder, f"Sign versions, and more trees{APPROVED}")
+    tool(folder, "retrain", MODEL, "--commit")
+    for command in ("evaluate", "drift", "scan", "gate"):
+        tool(folder, command, MODEL, expect=None)
+    tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=pem)
+    (folder / f"deployments/production/{MODEL}.yaml").write_text(f"model: {MODEL}\nversion: v1.1.0\n")
+    commit_all(folder, f"Promote v1.1.0{APPROVED}")
+    tool(folder, "deploy", "--env", "production")
+
+
+@pytest.fixture(scope="module")
+def audited(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audited")
+    shutil.copytree(champion_template.parent, folder / "champion", symlinks=True)
+    build(folder / "champion/repository")
+    return folder / "champion/repository"
+
+
+@pytest.fixture
+def yard(audited: Path, tmp_path: Path) -> Path:
+    shutil.copytree(audited.parent, tmp_path / "champion", symlinks=True)
+    return tmp_path / "champion/repository"
+
+
+def verify(bundle: Path, *arguments: str, expect: int) -> dict[str, list[str]]:
+    """PASS → and FAIL → lines, by a Python without site packages."""
+    verifier = bundle.with_name("verify.pyz")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(verifier), str(bundle), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert not done.stderr
+    lines = done.stdout.splitlines()
+    return {word: [line[6:] for line in lines if line.startswith(word)] for word in ("PASS", "FAIL")}
+
+
+def exported(yard: Path, *arguments: str) -> Path:
+    tool(yard, "audit", "export", "--out", "../audit.zip", *arguments)
+    return yard.parent / "audit.zip"
+
+
+def test_every_claim_is_said_and_true_claims_pass(yard: Path) -> None:
+    anchor = tool(yard, "audit", "anchor").stdout
+    (yard.parent / "anchor.json").write_text(anchor)
+    found = verify(exported(yard), "--anchor", str(yard.parent / "anchor.json"), expect=1)
+    # v1.0.0 went to production before this repository signed: the one thing it cannot prove.
+    assert [line.split(": ", 1)[1] for line in found["FAIL"][:1]] == ["no signature is filed"]
+    assert "flight-delay#production#2 (v1.0.0) is the signed bytes" in found["FAIL"][0]
+    of_new = [line for line in found["PASS"] if "(v1.1.0)" in line]
+    assert len(of_new) == 4 and any("Grace Reviewer" in line for line in of_new)
+    assert any("anchored tags" in line for line in found["PASS"])
+    before = exported(yard).read_bytes()
+    assert exported(yard).read_bytes() == before, "the same heads give the same bytes"
+    with zipfile.ZipFile(io.BytesIO(before)) as archive:
+        (yard.parent / "r.bundle").write_bytes(archive.read("repository.bundle"))
+    git(yard.parent, "clone", "--quiet", "r.bundle", "cloned")
+    assert f"{MODEL}@v1.1.0" in git(yard.parent / "cloned", "tag")
+
+
+def test_a_reproduction_is_proof_or_its_opposite(yard: Path) -> None:
+    tool(yard, "reproduce", f"{MODEL}@v1.1.0", "--file")
+    found = verify(exported(yard), expect=1)
+    assert any("(v1.1.0)" in line and "made again byte for byte" in line for line in found["PASS"])
+
+
+def tampered(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    with zipfile.ZipFile(bundle) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return bundle
+
+
+def test_an_edited_object_is_noticed(yard: Path) -> None:
+    bundle = exported(yard)
+    path = next(path for path in filed(plain_git(yard)) if path.endswith("/verdict.json"))
+    sha = git(yard, "rev-parse", f"{BRANCH}:{path}")
+
+    def edit(members: dict[str, bytes]) -> None:
+        members[f"objects/{sha}"] = members[f"objects/{sha}"].replace(b'"pass"', b'"PASS"')
+
+    found = verify(tampered(bundle, edit), expect=1)
+    assert any("has other bytes than its name says" in line for line in found["FAIL"])
+
+
+def test_another_key_another_report_another_author(yard: Path) -> None:
+    other = yard.parent / "other.pub"
+    other.write_bytes(public_pem(ec.generate_private_key(ec.SECP384R1())))
+    found = verify(exported(yard), "--key", str(other), expect=1)
+    assert any("(v1.1.0) is the signed bytes: none of the trusted keys" in line for line in found["FAIL"])
+
+
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        ("own approval", "approved an own change"),
+        ("no approval", "production-reviewed: 0 of 1"),
+        ("a failed check", "these checks did not pass: auc-floor"),
+        ("a softer policy", "is not the policy it was judged by"),
+        ("no evidence", "is not filed"),
+        ("a report nobody filed", "that was seen is not filed"),
+    ],
+)
+def test_what_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: str) -> None:
+    door = plain_git(yard)
+    files = filed(door)
+    artifact = json.loads(git(yard, "tag", "-l", "--format=%(contents:body)", f"{MODEL}@v1.1.0"))["artifact"]
+    approval = f"{MODEL}/approvals/{MODEL}#production#3.json"
+    assert approval in files, sorted(path for path in files if "approvals" in path)
+    verdict = f"{MODEL}/{artifact}/verdict.json"
+    path = approval if "approval" in attack or "report" in attack else verdict
+    document = json.loads(files[path])
+    predicate = document["predicate"]
+    if attack == "own approval":
+        predicate["changes"][0]["by"] = [predicate["changes"][0]["author"].upper()]
+    elif attack == "no approval":
+        for change in predicate["changes"]:
+            change["by"] = []
+            for rule in change["rules"]:
+                rule["by"] = []
+    elif attack == "a report nobody filed":
+        predicate["changes"][0] |= {"report": "f" * 64, "pull": 7}
+    elif attack == "a failed check":
+        next(c for c in predicate["checks"] if c["id"] == "auc-floor")["outcome"] = "fail"
+    elif attack == "a softer policy":
+        predicate["policy_sha256"] = hashlib.sha256(b"softer").hexdigest()
+    drop = frozenset({f"{MODEL}/{artifact}/evaluation.json"}) if attack == "no evidence" else frozenset()
+    append(door, {path: json.dumps(document).encode()}, "a hand in it", drop)
+    found = verify(exported(yard), expect=1)
+    assert any(said in line and "(v1.1.0)" in line for line in found["FAIL"]), found["FAIL"]
+    if attack == "no evidence":
+        assert any("lost" in line for line in found["FAIL"]), "and the branch shows that something was taken away"
+
+
+def test_a_rewritten_past_fails_against_its_anchor(yard: Path) -> None:
+    (yard.parent / "anchor.json").write_text(tool(yard, "audit", "anchor").stdout)
+    git(yard, "commit", "--quiet", "--amend", "-m", "Another story")
+    found = verify(exported(yard, "--anchor", "../anchor.json"), expect=1)
+    assert any("anchored head of main is not in its history" in line for line in found["FAIL"])
+
+
+def test_a_deleted_or_moved_tag_fails(yard: Path) -> None:
+    git(yard, "tag", "--force", "--annotate", f"{MODEL}@v1.0.0", "-m", "mine", "HEAD")
+    found = verify(exported(yard), expect=1)
+    assert any(f"the tag {MODEL}@v1.0.0 was moved" in line for line in found["FAIL"])
+    git(yard, "tag", "--delete", f"{MODEL}@v1.0.0")
+    assert any("is gone" in line for line in verify(exported(yard), expect=1)["FAIL"])
+
+
+def test_what_is_no_bundle_fails_and_wrong_use_is_said(yard: Path, tmp_path: Path) -> None:
+    exported(yard)
+    shutil.copy(yard.parent / "verify.pyz", tmp_path / "verify.pyz")
+    (tmp_path / "audit.zip").write_bytes(b"no zip")
+    assert "cannot be verified" in verify(tmp_path / "audit.zip", expect=4)["FAIL"][0]
+    verify(tmp_path / "audit.zip", "--bogus", expect=2)
+
+
+@settings(max_examples=12)
+@given(st.binary(max_size=200), st.sampled_from([(ec.SECP256R1(), hashes.SHA256()), (ec.SECP384R1(), hashes.SHA384())]))
+def test_ecdsa_agrees_with_cryptography(message: bytes, kind: tuple[ec.EllipticCurve, hashes.HashAlgorithm]) -> None:
+    curve, algorithm = kind
+    key = ec.generate_private_key(curve)
+    signature = key.sign(message, ec.ECDSA(algorithm))
+    assert verify_ecdsa(public_pem(key), message, signature)
+    assert not verify_ecdsa(public_pem(key), message + b"x", signature)
+    assert not verify_ecdsa(public_pem(ec.generate_private_key(curve)), message, signature)
+    assert not verify_ecdsa(public_pem(key), message, signature[:-1])
+    assert not verify_ecdsa(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", message, signature)

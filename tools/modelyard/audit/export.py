@@ -1,0 +1,129 @@
+"""Writes the audit bundle: every git object the claims rest on, the history as a git bundle, and the anchor."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from modelyard.delivery.evidence_branch import filed, newest, refresh
+from modelyard.errors import UsageError
+from modelyard.files import write_whole
+from modelyard.git import Git
+from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.registry.grammar import parse_tag
+
+_STAMP = (1980, 1, 1, 0, 0, 0)
+
+
+def heads(git: Git) -> dict[str, Any]:
+    """What an auditor keeps outside of the repository, to prove later that nothing before it changed."""
+    evidence = newest(git)
+    if evidence is None:
+        raise UsageError("There is no evidence yet.", "Run modelyard register first, or fetch modelyard/evidence.")
+    tags = {tag.name: tag.object for tag in git.tags() if tag.annotated and parse_tag(tag.name)}
+    return {"heads": {"main": git.commit_of("HEAD"), "evidence": evidence}, "tags": dict(sorted(tags.items()))}
+
+
+def export(repository: ModelRepository, git: Git, out: Path, environment: str, anchor: Path | None) -> int:
+    """Writes the bundle and its verifier beside it; how many git objects it holds. The same heads, the same bytes."""
+    if git.is_shallow():
+        raise UsageError(
+            "This clone is shallow; an audit needs the whole history.", "Run: git fetch --unshallow --tags"
+        )
+    refresh(git)
+    now = heads(git)
+    signing = repository.config.signing
+    manifest = {
+        "format": 1,
+        "environment": environment,
+        "keys": list(signing.keys) if signing else [],
+        "anchor": json.loads(anchor.read_bytes()) if anchor else None,
+        **now,
+    }
+    objects = _objects(git, manifest)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
+        _add(archive, "README.txt", _README.encode())
+        for sha, content in sorted(objects.items()):
+            _add(archive, f"objects/{sha}", content)
+        _add(archive, "repository.bundle", _bundle(git, now))
+    write_whole(out, buffer.getvalue())
+    write_whole(out.with_name("verify.pyz"), verifier())
+    return len(objects)
+
+
+def verifier() -> bytes:
+    """The stand-alone verifier as one file that Python runs: sources alone, to be read before they are trusted."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        start = "import sys\n\nfrom verifier.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+        _add(archive, "__main__.py", start.encode())
+        for path in sorted((Path(__file__).parent / "verifier").glob("*.py")):
+            _add(archive, f"verifier/{path.name}", path.read_bytes())
+    return buffer.getvalue()
+
+
+def _objects(git: Git, manifest: dict[str, Any]) -> dict[str, bytes]:
+    main, evidence = manifest["heads"]["main"], manifest["heads"]["evidence"]
+    shas = set(git.text("rev-list", "--objects", "--no-object-names", evidence).splitlines())
+    shas |= set(git.text("rev-list", main).splitlines())
+    shas |= set(manifest["tags"].values())
+    versions = {tag.commit: parse_tag(tag.name) for tag in git.tags() if tag.annotated and parse_tag(tag.name)}
+    folders = ["policies", "waivers", APPROVALS]
+    for commit, parsed in versions.items():
+        model = parsed.model if parsed else ""
+        shas |= _reached(git, commit, [*folders, model_file(model), f"models/{model}/dvc.lock"])
+        shas |= set(git.text("rev-list", commit).splitlines())
+    for commit in _bases(git):
+        shas |= _reached(git, commit, [APPROVALS])
+    shas |= _reached(git, main, manifest["keys"])
+    return git.objects(sorted(shas))
+
+
+def _bases(git: Git) -> set[str]:
+    """The commits whose approval rules were applied, as the filed approvals name them."""
+    found = set()
+    for path, content in filed(git).items():
+        if "/approvals/" in path:
+            try:
+                changes = json.loads(content)["predicate"]["changes"]
+                found |= {str(change["base"]) for change in changes if change["base"]}
+            except (ValueError, KeyError, TypeError):
+                continue  # the verifier says what is wrong with it
+    return {commit for commit in found if git.succeeds("cat-file", "-e", f"{commit}^{{commit}}")}
+
+
+def _reached(git: Git, commit: str, paths: list[str]) -> set[str]:
+    """The trees and blobs on the way from a commit to paths, and below them."""
+    found = {git.text("rev-parse", f"{commit}^{{tree}}")}
+    output = git.text("ls-tree", "-r", "-t", "-z", "--full-tree", commit, "--", *paths) if paths else ""
+    return found | {line.split("\t")[0].split()[2] for line in output.split("\0") if line}
+
+
+def _bundle(git: Git, now: dict[str, Any]) -> bytes:
+    with TemporaryDirectory(prefix="modelyard-") as scratch:
+        path = Path(scratch) / "repository.bundle"
+        refs = git.text("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").splitlines()
+        git.run("-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), "HEAD", *refs)
+        return path.read_bytes()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    info = zipfile.ZipInfo(name, _STAMP)  # no clock: the same heads give the same bytes
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, content)
+
+
+_README = """\
+An audit bundle of a model repository kept by modelyard.
+
+    python verify.pyz BUNDLE.zip [--anchor ANCHOR.json] [--key release.pub]
+
+verify.pyz needs Python 3.11 or newer and nothing else; take it from the modelyard release, not from whom you audit.
+objects/ holds git objects under their own hashes; repository.bundle the whole history: git clone repository.bundle
+"""

@@ -1,0 +1,1 @@
+"""Verifies an audit bundle with the standard library alone; shipped as one file, ``verify.pyz``."""

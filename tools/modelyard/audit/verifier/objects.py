@@ -1,0 +1,127 @@
+"""The git objects of a bundle, each checked against its name when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Broken(Exception):
+    """A claim that does not hold; the message says why."""
+
+
+@dataclass
+class Commit:
+    tree: str
+    parents: list[str]
+
+
+@dataclass
+class Tag:
+    name: str
+    sha: str
+    commit: str
+    at: int
+    raw: bytes
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+class Repository:
+    """The git objects of a bundle, each checked against its name when it is read."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = set(archive.namelist())
+        self.manifest = json.loads(archive.read("manifest.json"))
+        self._seen: dict[str, tuple[str, bytes]] = {}
+
+    def read(self, sha: str, kind: str) -> bytes:
+        if sha not in self._seen:
+            if f"objects/{sha}" not in self._names:
+                raise Broken(f"the object {sha[:12]} is not in the bundle")
+            content = self._archive.read(f"objects/{sha}")
+            found = hashlib.new("sha1" if len(sha) == 40 else "sha256", content, usedforsecurity=False).hexdigest()
+            if found != sha:
+                raise Broken(f"the object {sha[:12]} has other bytes than its name says")
+            head, _, body = content.partition(b"\0")
+            self._seen[sha] = (head.split()[0].decode(), body)
+        if self._seen[sha][0] != kind:
+            raise Broken(f"the object {sha[:12]} is no {kind}")
+        return self._seen[sha][1]
+
+    def commit(self, sha: str) -> Commit:
+        lines = self.read(sha, "commit").partition(b"\n\n")[0].decode("utf-8", "replace").splitlines()
+        parents = [line[7:] for line in lines if line.startswith("parent ")]
+        return Commit(lines[0].removeprefix("tree "), parents)
+
+    def entries(self, tree: str) -> dict[str, tuple[bool, str]]:
+        body, size = self.read(tree, "tree"), len(tree) // 2
+        found: dict[str, tuple[bool, str]] = {}
+        while body:
+            head, _, rest = body.partition(b"\0")
+            mode, _, name = head.partition(b" ")
+            found[name.decode("utf-8", "surrogateescape")] = (mode == b"40000", rest[:size].hex())
+            body = rest[size:]
+        return found
+
+    def blob_at(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None when the commit has none there."""
+        sha, folder = self.commit(commit).tree, True
+        for part in path.split("/"):
+            if not folder or part not in (entries := self.entries(sha)):
+                return None
+            folder, sha = entries[part]
+        return None if folder else self.read(sha, "blob")
+
+    def blobs_below(self, tree: str, folder: str) -> set[str]:
+        """The blobs of one folder of a tree; none when it is not there."""
+        for part in folder.strip("/").split("/"):
+            entry = self.entries(tree).get(part)
+            if entry is None or not entry[0]:
+                return set()
+            tree = entry[1]
+        return {sha for below, sha in self.entries(tree).values() if not below}
+
+    def files(self, tree: str, prefix: str = "") -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, (folder, sha) in self.entries(tree).items():
+            found |= self.files(sha, f"{prefix}{name}/") if folder else {prefix + name: sha}
+        return found
+
+    def lost(self, old: str, new: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """(path, blob) of every file of a tree that another one lacks or has with other content."""
+        before, after = self.entries(old), self.entries(new)
+        for name, (folder, sha) in before.items():
+            other = after.get(name)
+            if other == (folder, sha):
+                continue
+            if not folder:
+                yield prefix + name, sha
+            elif other and other[0]:
+                yield from self.lost(sha, other[1], f"{prefix}{name}/")
+            else:
+                yield from self.files(sha, f"{prefix}{name}/").items()
+
+    def tag(self, name: str, sha: str) -> Tag:
+        raw = self.read(sha, "tag")
+        head, _, message = raw.partition(b"\n\n")
+        values = dict(line.split(" ", 1) for line in head.decode("utf-8", "replace").splitlines())
+        if values.get("tag") != name:
+            raise Broken(f"the object of the tag {name} calls itself {values.get('tag')}")
+        record = next((line for line in message.decode("utf-8", "replace").splitlines() if line.startswith("{")), "{}")
+        return Tag(name, sha, values["object"], int(values["tagger"].split()[-2]), raw, json.loads(record))
+
+    def history(self, head: str) -> list[str]:
+        """Every commit behind a head, itself first."""
+        found: dict[str, None] = {}
+        waiting = [head]
+        while waiting:
+            sha = waiting.pop()
+            if sha not in found:
+                found[sha] = None
+                waiting += self.commit(sha).parents
+        return list(found)
