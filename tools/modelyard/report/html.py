@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from modelyard.gate.verdict import CheckResult
 from modelyard.measure.calibration import Calibration
@@ -24,37 +21,9 @@ from modelyard.report.content import (
     signed,
     worst_slices,
 )
+from modelyard.report.page import html_table, page
 from modelyard.report.picture import CAPTION, interval_rows
 from modelyard.report.svg import distribution_plot, interval_plot, reliability_plot
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #ffffff; --line: #d9dee5; --good: #1a7f4b;
-  --bad: #c0342b; --unsure: #9a6b00; --reference: #9aa7b6; --current: #2f6fde; --panel: #f6f8fa; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #9aa7b6; --paper: #12161c; --line: #303946;
-  --good: #4cc38a; --bad: #ff7b72; --unsure: #e3b341; --reference: #6b7889; --current: #79a8ff; --panel: #1a2029; } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1060px; padding: 28px 20px 60px; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif }
-h1 { font-size: 1.5rem; margin: 0 0 6px } h2 { font-size: 1.1rem; margin: 36px 0 10px }
-p { margin: 4px 0 10px; max-width: 78ch } .soft, figcaption { color: var(--soft); font-size: .86rem }
-.banner { border-left: 6px solid var(--tone); background: var(--panel); padding: 16px 20px; border-radius: 6px }
-.pass { --tone: var(--good) } .waived, .inconclusive { --tone: var(--unsure) } .fail, .error { --tone: var(--bad) }
-.why { border-top: 1px solid var(--line); padding: 10px 0 } .why b { color: var(--tone) }
-.figures { display: flex; flex-wrap: wrap; gap: 20px; align-items: flex-start } figure { margin: 0; max-width: 100% }
-svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif } svg text { fill: var(--ink) }
-svg .muted { fill: var(--soft); font-size: 11px } .axis { stroke: var(--soft) } .dashed { stroke-dasharray: 4 4 }
-.frame { fill: none; stroke: var(--line) } svg .good { stroke: var(--good); fill: var(--good) }
-svg .bad { stroke: var(--bad); fill: var(--bad) } svg .unsure { stroke: var(--unsure); fill: var(--unsure) }
-svg polyline { stroke-width: 2; fill: none !important } rect.reference { fill: var(--reference) }
-rect.current { fill: var(--current) } svg .before { stroke: var(--reference); fill: var(--reference) }
-svg .after { stroke: var(--current); fill: var(--current) }
-pre { background: var(--panel); padding: 12px 14px; overflow-x: auto; border-radius: 6px; font-size: .86rem }
-.table { overflow-x: auto } .table .gt_table { background: transparent !important; color: var(--ink) !important;
-  border-color: var(--line) !important; margin-left: 0 !important }
-.table .gt_row, .table .gt_col_heading, .table tr { background: transparent !important; color: var(--ink) !important;
-  border-color: var(--line) !important }
-.table td, .table th { white-space: nowrap }
-"""
 
 
 def render_html(report: Report) -> str:
@@ -73,12 +42,7 @@ def render_html(report: Report) -> str:
         *_lineage(report),
         "<h2>How to reproduce</h2><pre>" + escape("\n".join(report.reproduce())) + "</pre>",
     ]
-    title = escape(f"{report.bundle.model}: {verdict.outcome}")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return page(f"{report.bundle.model}: {verdict.outcome}", parts)
 
 
 def _numbering(report: Report) -> str:
@@ -102,7 +66,7 @@ def _checks(report: Report) -> list[str]:
         for check in report.checks
         if check.outcome != "pass"
     ]
-    return ["<h2>Checks</h2>", _table(headings, rows), *reasons]
+    return ["<h2>Checks</h2>", html_table(headings, rows), *reasons]
 
 
 def _replay(report: Report) -> list[str]:
@@ -117,8 +81,8 @@ def _replay(report: Report) -> list[str]:
     return [
         "<h2>The proposed policy on past versions</h2>",
         f"<p>{escape(replay.sentence)}</p>",
-        _table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
-        _table(["", "what it changes"], changes) if changes else "",
+        html_table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
+        html_table(["", "what it changes"], changes) if changes else "",
     ]
 
 
@@ -139,7 +103,7 @@ def _evaluation(report: Report) -> list[str]:
     parts = [
         "<h2>Evaluation</h2>",
         f"<p>{evaluation.rows:,} held-out rows, {escape(against)}.</p>",
-        _table(["metric", "better", "champion", "candidate", "difference [95 %]", "interval by"], rows),
+        html_table(["metric", "better", "champion", "candidate", "difference [95 %]", "interval by"], rows),
     ]
     figures = []
     if evaluation.champion:
@@ -162,15 +126,15 @@ def _evaluation(report: Report) -> list[str]:
             parts.append(interval_plot(interval_rows([result for _, result in worst], names), caption))
         else:
             rows = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(r.candidate)] for p, r in worst]
-            parts.append(_table(["slice", "rows", "candidate"], rows))
+            parts.append(html_table(["slice", "rows", "candidate"], rows))
     for fairness in evaluation.fairness:
         rows = [[g.level, f"{g.rows:,}", number(g.selection_rate), number(g.true_positive_rate),
                  number(g.false_positive_rate)] for g in fairness.groups]  # fmt: skip
         parts += [f"<h2>Groups of {escape(fairness.column)}</h2>"]
-        parts.append(_table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rows))
+        parts.append(html_table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rows))
         gaps = [[g.measure.replace("_", " "), number(g.champion), number(g.candidate), between(g.interval),
                  change_of(g)] for g in fairness.gaps]  # fmt: skip
-        parts.append(_table(["gap", "champion", "candidate", "95 %", "change [95 %]"], gaps))
+        parts.append(html_table(["gap", "champion", "candidate", "95 %", "change [95 %]"], gaps))
     return parts
 
 
@@ -182,7 +146,7 @@ def _calibration(evaluation: Evaluation) -> list[str]:
     ]  # fmt: skip
     headings = ["", "calibration error", "95 %", "mean prediction", "base rate", "reliability", "resolution",
                 "uncertainty"]  # fmt: skip
-    return [_table(headings, rows)] if rows else []
+    return [html_table(headings, rows)] if rows else []
 
 
 def _brier(found: Calibration) -> tuple[float | None, ...]:
@@ -198,10 +162,10 @@ def _flips(evaluation: Evaluation) -> list[str]:
     rows = [
         [f"{s.column} = {s.level}", f"{s.rows:,}", f"{s.to_positive:,}", f"{s.to_negative:,}"] for s in flips.slices
     ]
-    parts += [_table(["slice", "rows", "to positive", "to negative"], rows)] if rows else []
+    parts += [html_table(["slice", "rows", "to positive", "to negative"], rows)] if rows else []
     rows = [[row.id, f"{row.label:g}", number(row.champion), number(row.candidate),
              ", ".join(f"{d.input} {signed(d.change)}" for d in row.drivers)] for row in flips.rows]  # fmt: skip
-    parts += [_table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)] if rows else []
+    parts += [html_table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)] if rows else []
     return parts
 
 
@@ -212,7 +176,7 @@ def _stability(evaluation: Evaluation) -> list[str]:
     rows = [[m.name, number(m.mean), number(m.deviation), *(number(v) for v in m.values)] for m in found.metrics]
     if found.trained_rows:
         rows.insert(0, ["training rows", "", "", *(f"{n:,}" for n in found.trained_rows)])
-    return ["<h2>Cross-validation</h2>", _table(["metric", "mean", "deviation", *found.folds], rows)]
+    return ["<h2>Cross-validation</h2>", html_table(["metric", "mean", "deviation", *found.folds], rows)]
 
 
 def _drift(report: Report) -> list[str]:
@@ -238,7 +202,7 @@ def _drift(report: Report) -> list[str]:
         "<h2>Drift</h2>",
         f"<p>{escape(said)}</p>",
         f'<div class="figures">{"".join(figures)}</div>',
-        _table(headings, rows),
+        html_table(headings, rows),
         *_slices(drift),
         '<p class="soft">Consequence: by how much the mean prediction would move, were this the only change.</p>',
     ]
@@ -246,7 +210,7 @@ def _drift(report: Report) -> list[str]:
 
 def _slices(drift: Drift) -> list[str]:
     rows = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in drift.slices if s.alarm]
-    return ["<p>Inside slices:</p>", _table(["slice", "rows", "column", "JS distance"], rows)] if rows else []
+    return ["<p>Inside slices:</p>", html_table(["slice", "rows", "column", "JS distance"], rows)] if rows else []
 
 
 def _exact(column: ColumnDrift) -> tuple[str, str]:
@@ -262,25 +226,4 @@ def _lineage(report: Report) -> list[str]:
     rows += [[str(name), "package", version] for name, version in training.packages.items()]
     rows.append(["dvc.lock", "lock", training.lock_sha256[:32]])
     rows.append([report.bundle.model, "artifact", f"{report.bundle.artifact[:32]} ({training.artifact_bytes:,} bytes)"])
-    return ["<h2>Lineage</h2>", _table(["what", "kind", "version or digest"], rows)]
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table by Great Tables; cells are text and are escaped."""
-    import pyarrow as pa
-    from great_tables import GT
-
-    columns: dict[str, Any] = {h: [escape(row[i]) for row in rows] for i, h in enumerate(headings)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # says that Arrow tables are experimental; the tests look at ours
-        gt = GT(pa.table(columns), id=f"t{_stable(headings, rows):x}").tab_options(
-            table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
-        )
-    return f'<div class="table">{gt.as_raw_html()}</div>'
-
-
-def _stable(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """An id from the content, since Great Tables' own is random and reports must not differ without a reason."""
-    from zlib import crc32
-
-    return crc32("\x1f".join([*headings, *(cell for row in rows for cell in row)]).encode())
+    return ["<h2>Lineage</h2>", html_table(["what", "kind", "version or digest"], rows)]
