@@ -45,6 +45,7 @@ COMMANDS = {
     "card": "Write a version's model card, filled from its evidence.",
     "reproduce": "Make a version once more from its commit and data, and compare.",
     "search": "Find versions by owner, metric, data, parameter or word.",
+    "site": "Build the static site: who runs where, and every model's story.",
     "deprecate": "Take a version out of use, or mark a model as on its way out.",
     "waivers": "List the waivers, those that end first in front.",
     "gc": "Show, and on request delete, the data that nothing needs.",

@@ -104,6 +104,17 @@ def all_filed_documents(git: Git, artifacts: Iterable[tuple[str, str]]) -> dict[
     return found
 
 
+def report_blobs(git: Git) -> dict[tuple[str, str], str]:
+    """(model, artifact) → SHA of the blob of its filed HTML report."""
+    commit = newest(git)
+    found = {}
+    for path, sha in (git.files_at(commit) if commit else {}).items():
+        model, _, rest = path.partition("/")
+        if rest.endswith("/report.html") and SUPERSEDED not in rest:
+            found[model, rest.removesuffix("/report.html")] = sha
+    return found
+
+
 def all_filed_tags(git: Git) -> dict[str, bytes]:
     """The same for every model."""
     commit = newest(git)

@@ -168,6 +168,14 @@ class GitReader(GitProcess):
         """Header and message of one commit."""
         return _commits(self.text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
 
+    def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
+        """Headers and messages of many commits in one process; such as are not here are left out."""
+        wanted = "\n".join(dict.fromkeys(shas)).encode()
+        if not wanted:
+            return []
+        output = self.run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", _LOG_FORMAT, stdin=wanted)
+        return _commits(output.decode("utf-8", "surrogateescape"))
+
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
         """The newest commits that touched a path; with ``first_parent``, merges stand for what they brought."""
         options = ["--first-parent", "-m"] if first_parent else []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -47,6 +49,7 @@ class Link(Struct, frozen=True):
 
 
 Cell = str | Link
+_MARK = "\ue000"  # a character of no script, which no cell may hold
 
 
 def page(title: str, parts: Sequence[str], style: str = "", script: str = "") -> str:
@@ -60,27 +63,32 @@ def page(title: str, parts: Sequence[str], style: str = "", script: str = "") ->
 
 
 def html_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """A table by Great Tables; cells are text and are escaped."""
+    """A table by Great Tables, which escapes what the cells say."""
     import pyarrow as pa
     from great_tables import GT
 
-    columns: dict[str, Any] = {h: [_cell(row[i]) for row in rows] for i, h in enumerate(headings)}
+    links: list[Link] = []
+
+    def text(cell: Cell) -> str:
+        if isinstance(cell, Link):
+            links.append(cell)
+            return f"{_MARK}{len(links) - 1}{_MARK}"
+        return cell.replace(_MARK, "")
+
+    columns: dict[str, Any] = {h: [text(row[i]) for row in rows] for i, h in enumerate(headings)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says that Arrow tables are experimental; the tests look at ours
         gt = GT(pa.table(columns), id=f"t{_stable(headings, rows):x}").tab_options(
             table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
         )
-    return f'<div class="table">{gt.as_raw_html()}</div>'
+    drawn = re.sub(f"{_MARK}([0-9]+){_MARK}", lambda found: _anchor(links[int(found[1])]), gt.as_raw_html())
+    return f'<div class="table">{drawn}</div>'
 
 
 def _stable(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> int:
     """An id from the content, since Great Tables' own is random and reports must not differ without a reason."""
-    from zlib import crc32
-
     return crc32("\x1f".join([*headings, *(str(cell) for row in rows for cell in row)]).encode())
 
 
-def _cell(cell: Cell) -> str:
-    if isinstance(cell, Link):
-        return f'<a href="{escape(cell.href, quote=True)}">{escape(cell.text)}</a>'
-    return escape(cell)
+def _anchor(link: Link) -> str:
+    return f'<a href="{escape(link.href, quote=True)}">{escape(link.text)}</a>'

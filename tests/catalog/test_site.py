@@ -1,0 +1,183 @@
+"""The site, in a real browser: opens from a file, asks the network for nothing, works by keyboard, light and dark."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from modelyard.delivery.evidence_store import file_evidence
+from playwright.sync_api import Browser, Page, sync_playwright
+from support.versions import add_stage, add_version, artifact_of, plain_git
+from support.yard import commit_all, small_repository, tool
+
+HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = small_repository(tmp_path_factory.mktemp("site") / "yard", ("churn", "price"))
+    manifest = folder / "models/price/model.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("A test model.", f"'{HOSTILE.replace(chr(39), '')}'") + f"card: |\n  {HOSTILE}\n"
+    )
+    for minor in range(3):
+        add_version(folder, "churn", f"v1.{minor}.0", metrics={"auc": 0.7 + minor / 100, "log_loss": 0.5 - minor / 100})
+        add_stage(folder, "churn", f"v1.{minor}.0", "staging")
+    add_stage(folder, "churn", "v1.1.0", "production")
+    add_version(folder, "price", "v1.0.0", by=HOSTILE, reasons=(HOSTILE,))
+    add_stage(folder, "price", "v1.0.0", "staging")
+    file_evidence(
+        plain_git(folder),
+        "churn",
+        artifact_of("churn", "v1.2.0"),
+        {},
+        {"report.html": b"<h1>Report of v1.2.0</h1>"},
+        "report",
+    )
+    (folder / "deployments/production").mkdir()
+    (folder / "deployments/production/churn.yaml").write_text("model: churn\nversion: v1.2.0\n")
+    (folder / "waivers").mkdir()
+    (folder / "waivers/one.yaml").write_text(
+        f'model: churn\ncheck: calibrated\nartifact: "{"a" * 64}"\nreason: was urgent\nrequested_by: ada\n'
+        "approved_by: grace\nexpires: 2020-01-31\n"
+    )
+    commit_all(folder, "waive")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(yard: Path) -> Path:
+    tool(yard, "site", "--out", "../site", "--title", "Our models")
+    return yard.parent / "site"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "the browser tests need chromium on the PATH: apt-get install chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test when it asks for anything but files, or logs an error."""
+    opened = browser.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    opened.close()
+    assert all(url.startswith("file://") for url in asked), asked
+    assert errors == []
+
+
+def rows(page: Page) -> list[list[str]]:
+    return [
+        row.locator("td").all_inner_texts()
+        for row in page.locator("main .table").first.locator("tbody tr:visible").all()
+    ]
+
+
+def test_who_runs_where_and_the_way_to_a_report(page: Page, site: Path) -> None:
+    page.goto((site / "index.html").as_uri())
+    assert page.title() == "Our models"
+    found = {(row[0], row[1]): row[2:5] for row in rows(page)}
+    assert found["churn", "staging"] == ["latest", "v1.2.0", "in sync"]
+    assert found["churn", "production"] == ["v1.2.0", "v1.1.0", "out of sync"]
+    assert "1" in page.locator(".tile", has_text="out of sync").inner_text()
+    assert "was urgent" in page.locator("main").inner_text() and "expired" in page.locator("main").inner_text()
+    page.get_by_role("link", name="churn").first.click()
+    assert page.title() == "churn · Our models"
+    assert page.locator("svg[role=img]").count() >= 4  # rollouts, two metrics, lineage
+    assert "auc: 0.7200 in v1.2.0" in page.locator("figcaption").all_inner_texts()
+    page.get_by_role("link", name="report").first.click()
+    assert page.locator("h1").inner_text() == "Report of v1.2.0"
+
+
+def test_by_keyboard_alone(page: Page, site: Path) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("/")
+    page.keyboard.type("price")
+    assert [row[0] for row in rows(page)] == ["price"]
+    page.keyboard.press("Escape")
+    assert len(rows(page)) == 3
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.getAttribute('href')"))
+    assert {"#events", "#waivers", "models/churn.html"} <= reached
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_light_and_dark_phone_and_desktop(page: Page, site: Path, scheme: str, width: int) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 900})
+    for name in ("index.html", "models/churn.html"):
+        page.goto((site / name).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways as a whole"
+        ink, paper = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        assert contrast(ink, paper) >= 4.5
+        link = page.evaluate("getComputedStyle(document.querySelector('nav a')).color")
+        assert contrast(link, paper) >= 4.5
+        assert (luminance(paper) < 0.5) == (scheme == "dark")
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, two: str) -> float:
+    low, high = sorted((luminance(one), luminance(two)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_what_people_wrote_stays_text(page: Page, site: Path) -> None:
+    for name in ("index.html", "models/price.html"):
+        page.goto((site / name).as_uri())
+        page.wait_for_timeout(100)
+        assert "pwned" not in page.title()
+        assert page.locator("img").count() == 0
+        assert page.locator("a[href^='javascript']").count() == 0
+    assert "onerror" in page.locator("main").inner_text()
+
+
+def test_only_what_changed_is_written_again(yard: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert "2 models, 2 pages written" in tool(yard, "site", "--out", out).stderr
+    assert "2 models, 0 pages written" in tool(yard, "site", "--out", out).stderr
+    copy = tmp_path / "yard"
+    shutil.copytree(yard, copy)
+    add_stage(copy, "price", "v1.0.0", "production")
+    assert "2 models, 1 pages written" in tool(copy, "site", "--out", out).stderr
+    (tmp_path / "out/models/churn.html").unlink()
+    (tmp_path / "out/.site.json").write_text("half a fi")
+    assert "2 models, 2 pages written" in tool(copy, "site", "--out", out).stderr
+    shutil.rmtree(copy / "models/churn")
+    commit_all(copy, "gone")
+    tool(copy, "site", "--out", out)
+    assert "its folder is gone" in (tmp_path / "out/models/churn.html").read_text(), "its tags still tell its story"
+    assert set(json.loads((tmp_path / "out/.site.json").read_text())) == {"churn", "price"}
+
+
+def test_the_same_repository_gives_the_same_site(yard: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        tool(yard, "site", "--out", str(tmp_path / name), "--title", "Same")
+    for file in sorted((tmp_path / "a").rglob("*.html")):
+        assert file.read_bytes() == (tmp_path / "b" / file.relative_to(tmp_path / "a")).read_bytes()

@@ -1,0 +1,28 @@
+"""``modelyard site``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.catalog.publishing import publish
+from modelyard.commands.opening import open_checkout
+from modelyard.terminal import result, say
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("build/site"),
+              show_default=True, help="The folder it is written to; unchanged pages stay.")  # fmt: skip
+@click.option("--title", help="What it is called; the repository's folder if left out.")
+@click.pass_context
+def command(context: click.Context, out: Path, title: str | None) -> None:
+    """Build the static site: who runs where, and every model's story.
+
+    Opens from a file, needs no server and no network. Metrics over versions, rollouts, lineage, cards, reports,
+    waivers; made of tags and evidence alone.
+    """
+    repository, git = open_checkout(context)
+    pages, changed = publish(repository, git, out, title or repository.root.resolve().name, say)
+    result(str(out / "index.html"))
+    say(f"  {pages} models, {changed} pages written")
