@@ -12,9 +12,10 @@ from pathlib import Path
 
 from measurements import drift, evaluation
 from pull_request import pull_request
+from registry import registry, site
 from start_up import affected, start_up
 
-PARTS = {part.__name__: part for part in (start_up, affected, pull_request, drift, evaluation)}
+PARTS = {part.__name__: part for part in (start_up, affected, pull_request, drift, evaluation, registry, site)}
 
 
 def main(wanted: list[str]) -> None:

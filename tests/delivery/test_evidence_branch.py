@@ -11,8 +11,8 @@ from modelyard.delivery.evidence_branch import BRANCH, append, filed
 from modelyard.delivery.evidence_store import file_evidence, filed_documents
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
-from support.versions import hosted_pair, plain_git
-from support.yard import git, small_repository
+from support.versions import add_version, hosted_pair, plain_git
+from support.yard import IDENTITY, git, small_repository, tool
 
 
 @pytest.fixture
@@ -106,3 +106,19 @@ def test_evidence_without_a_remote(tmp_path: Path) -> None:
     append(door, {"m/a/2.json": b"2"}, "second", frozenset({"m/a/1.json"}))
     assert filed(door) == {"m/a/2.json": b"2"}
     assert "m/a/1.json" in git(door.root, "ls-tree", "-r", "--name-only", f"{BRANCH}~1"), "history keeps it"
+
+
+def test_old_pull_requests_leave_the_newest_tree_unless_a_version_came_from_them(tmp_path: Path) -> None:
+    folder = small_repository(tmp_path / "yard")
+    door = plain_git(folder)
+    (folder / "modelyard.yaml").write_text((folder / "modelyard.yaml").read_text() + "evidence: {pull_days: 30}\n")
+    add_version(folder, "churn", "v1.0.0", pull=7)
+    old = Git(folder, IDENTITY | {"GIT_COMMITTER_DATE": "1700000000 +0000", "GIT_AUTHOR_DATE": "1700000000 +0000"})
+    append(old, {"pulls/6/churn-a.md": b"six", "pulls/7/churn-b.md": b"seven"}, "shown long ago")
+    append(door, {"pulls/8/churn-c.md": b"eight"}, "shown today")
+    done = tool(folder, "gc", "--evidence")
+    assert done.stdout == "pulls/6/churn-a.md\n" and "add --remove" in done.stderr
+    assert len(filed(door, "pulls/")) == 3
+    tool(folder, "gc", "--evidence", "--remove")
+    assert set(filed(door, "pulls/")) == {"pulls/7/churn-b.md", "pulls/8/churn-c.md"}
+    assert tool(folder, "gc", "--evidence").stdout == ""

@@ -8,8 +8,13 @@ import click
 
 from modelyard.catalog.collecting import Where, needed_commits, needed_md5s, plan_collection
 from modelyard.commands.opening import open_checkout
+from modelyard.delivery.evidence_branch import refresh
+from modelyard.delivery.pruning import prunable, prune
 from modelyard.dvc import Dvc
+from modelyard.forges.interface import PullForge
 from modelyard.forges.opening import open_pull_forge
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
 from modelyard.report.storage import render_plans
 from modelyard.terminal import result, result_json, say
 
@@ -17,11 +22,13 @@ from modelyard.terminal import result, result_json, say
 @click.command()
 @click.option("--remove", is_flag=True, help="Delete it. Without this, only show what would go.")
 @click.option("--remote", is_flag=True, help="The DVC remote too, not only this checkout's cache.")
+@click.option("--evidence", is_flag=True,
+              help="Instead: what old pull requests showed, by evidence.pull_days of modelyard.yaml.")  # fmt: skip
 @click.option("--keep-hours", type=click.IntRange(0), default=48, show_default=True,
               help="Bytes stored more recently stay: a run may be about to name them.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.pass_context
-def command(context: click.Context, remove: bool, remote: bool, keep_hours: int, as_json: bool) -> None:
+def command(context: click.Context, remove: bool, remote: bool, evidence: bool, keep_hours: int, as_json: bool) -> None:
     """Show, and on request delete, the data that nothing needs.
 
     Needed is what any version, withdrawn or not, any receipt, the default branch or an open pull request names; in
@@ -29,6 +36,9 @@ def command(context: click.Context, remove: bool, remote: bool, keep_hours: int,
     """
     repository, git = open_checkout(context)
     forge = None if repository.config.forge == "git" else open_pull_forge(repository, git)[0]
+    if evidence:
+        _prune(repository, git, forge, remove)
+        return
     dvc = Dvc(repository.root)
     commits = needed_commits(git, forge, repository.config.default_branch)
     needed = needed_md5s(git, dvc, commits, say)
@@ -42,3 +52,17 @@ def command(context: click.Context, remove: bool, remote: bool, keep_hours: int,
         result_json(plans)
     else:
         result(render_plans(plans, len(commits), remove))
+
+
+def _prune(repository: ModelRepository, git: Git, forge: PullForge | None, remove: bool) -> None:
+    days = repository.config.evidence.pull_days
+    refresh(git)
+    still_open = {pull.number for pull in forge.open_pulls()} if forge else set()
+    paths = prunable(git, still_open, time.time() - days * 86_400)
+    for path in sorted(paths):
+        result(path)
+    say(f"{len(paths)} files of closed pull requests are older than {days} days and brought no version.")
+    if paths and remove:
+        prune(git, paths)
+    elif paths:
+        say("Nothing was taken off. To do it, add --remove; the branch's history keeps them.")
