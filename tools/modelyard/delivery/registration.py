@@ -103,10 +103,16 @@ def _signature(repository: ModelRepository, candidate: Candidate) -> dict[str, b
 def _complete_filing(
     repository: ModelRepository, git: Git, forge: Forge, candidate: Candidate, artifact: str, tag: str
 ) -> None:
-    """A run that was killed after its tag left the receipt unfiled; the next one does it."""
+    """Files what a killed run did not, or what was lost since: evidence, signature, receipt."""
     name = candidate.model.name
-    if repository.config.signing is not None and SIGNATURE not in filed_files(git, name, artifact):
-        file_evidence(git, name, artifact, {}, _signature(repository, candidate), f"{tag}: signature")
+    workspace = Workspace(repository.root, name)
+    there = filed_files(git, name, artifact)
+    documents = {kind: content for kind, content in workspace.documents().items() if f"{kind}.json" not in there}
+    reports = workspace.reports() if documents else {}
+    if repository.config.signing is not None and SIGNATURE not in there:
+        reports |= _signature(repository, candidate)
+    if documents or reports:
+        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
     change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
     file_receipts(git, name, artifact, {tag: (record_of(git, change, approval_of_change(git, forge, change)),)})
 
