@@ -108,6 +108,8 @@ def cli(context: click.Context, directory: Path, debug: bool) -> None:
 def main() -> None:
     """Runs the tool and ends the process. The only place where an exception becomes a message."""
     debug = "--debug" in sys.argv
+    # Values, not cycles, are what the tools make; the usual threshold collects thousands of times over 75,000 tags.
+    gc.set_threshold(200_000, 20, 20)
     try:
         code: Any = cli.main(prog_name="modelyard", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

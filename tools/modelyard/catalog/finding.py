@@ -6,7 +6,7 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, read_registry
 from modelyard.registry.search import Entry, Term, search
-from modelyard.registry.timeline import periods
+from modelyard.registry.timeline import running
 
 
 def find(repository: ModelRepository, git: Git, terms: tuple[Term, ...]) -> list[Entry]:
@@ -22,9 +22,8 @@ def find(repository: ModelRepository, git: Git, terms: tuple[Term, ...]) -> list
 def _entries(repository: ModelRepository, name: str | None, history: ModelHistory) -> list[Entry]:
     manifest = repository.model(name) if name else None
     live: dict[str, list[str]] = {}
-    for period in periods(history):
-        if period.until is None:
-            live.setdefault(period.version, []).append(period.environment)
+    for period in running(history):
+        live.setdefault(period.version, []).append(period.environment)
     text = f"{manifest.description} {manifest.card}" if manifest else ""
     found = []
     for version in history.ever:

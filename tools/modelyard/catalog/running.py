@@ -8,12 +8,12 @@ from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import Registry, read_registry
-from modelyard.registry.timeline import Period, periods
+from modelyard.registry.timeline import Period, periods, running
 
 
 def registry_of(git: Git, model: str | None) -> Registry:
     """The registry of one model or of all; a UsageError where this clone has no tags and cannot know."""
-    registry = read_registry(git.tags(*(model_patterns(model) if model else ())))
+    registry = read_registry(git.begin_tags(*(model_patterns(model) if model else ())))
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():
@@ -24,13 +24,12 @@ def registry_of(git: Git, model: str | None) -> Registry:
     return registry
 
 
-def running(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
+def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
     """The periods that cover a moment (None: those that last), models by name."""
-    registry = registry_of(git, model)
-    found = []
-    for _, history in sorted(registry.models.items()):
+    found: list[Period] = []
+    for _, history in sorted(registry_of(git, model).models.items()):
         # "Now" asks no clock: tags of one second are dated ahead of it, so that their order stays.
-        found += [p for p in periods(history, environment) if (p.until is None if at is None else p.covers(at))]
+        found += running(history, environment) if at is None else periods(history, environment, at)
     return found
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_repository
-from modelyard.delivery.observation import observe
 from modelyard.git import Git
-from modelyard.report.deployments import render_status
+from modelyard.manifests.location import find_root
+from modelyard.registry.grammar import model_patterns
 from modelyard.terminal import result, result_json
 
 
@@ -21,13 +20,19 @@ def command(context: click.Context, model: str | None, environment: str | None, 
 
     Two verdicts, never one: sync (does what runs equal what main says) and health (does it work).
     """
-    repository = open_repository(context)
-    git = Git(repository.root)
+    git = Git(find_root(context.obj))
+    pending = git.begin_tags(*(model_patterns(model) if model else ()))
+    # Half of what the command takes is imports; git reads its refs meanwhile.
+    from modelyard.delivery.observation import observe
+    from modelyard.manifests.repository import ModelRepository
+    from modelyard.report.deployments import render_status
+
+    repository = ModelRepository(git.root)
     if model:
         repository.model_folder(model)
     if environment:
         repository.environment(environment)
-    lines = observe(repository, git, model, environment)
+    lines = observe(repository, git, pending, model, environment)
     if as_json:
         result_json(lines)
     else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.running import moment, running
+from modelyard.catalog.running import moment, running_at
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.report.registry import render_running
+from modelyard.report.history import render_running
 from modelyard.terminal import result, result_json
 
 
@@ -22,7 +22,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
 
     Read from the receipts that deploy leaves; what a target serves right now is in modelyard status.
     """
-    found = running(Git(find_root(context.obj)), model, environment, moment(at) if at else None)
+    found = running_at(Git(find_root(context.obj)), model, environment, moment(at) if at else None)
     if as_json:
         result_json(found)
     else:

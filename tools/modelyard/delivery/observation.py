@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from modelyard.errors import UsageError
-from modelyard.git import Git
+from modelyard.git import Git, PendingTags
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Deployment
-from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import ModelHistory, read_registry
 from modelyard.rollout.plan import Live
 from modelyard.rollout.state import StatusLine
@@ -14,11 +13,27 @@ from modelyard.targets.interface import Target, open_target
 
 
 def observe(
-    repository: ModelRepository, git: Git, model: str | None = None, environment: str | None = None
+    repository: ModelRepository,
+    git: Git,
+    pending: PendingTags,
+    model: str | None = None,
+    environment: str | None = None,
 ) -> list[StatusLine]:
-    """The status of every deployment (of one model, of one environment), models by name, environments in order."""
-    patterns = model_patterns(model) if model else ()
-    registry = read_registry(git.tags(*patterns))
+    """The status of every deployment (of one model, of one environment), models by name, environments in order.
+
+    ``pending``: the tags, which are read last, because git is still at them.
+    """
+    deployments = [
+        (where, deployment)
+        for where, deployment in repository.deployments()
+        if model in (None, deployment.model) and environment in (None, where)
+    ]
+    targets: dict[str, tuple[Target, dict[str, Live]]] = {}
+    for where, _ in deployments:
+        if where not in targets:
+            target = open_target(repository.environment(where), repository.root)
+            targets[where] = (target, target.observe())
+    registry = read_registry(pending)
     if not registry.models:
         git.require_work_tree()
     if not registry.models and git.is_shallow() and git.remote():
@@ -26,14 +41,8 @@ def observe(
             "This clone is shallow and has no tags, so it cannot tell what was deployed.",
             "Run: git fetch --tags origin",
         )
-    targets: dict[str, tuple[Target, dict[str, Live]]] = {}
     lines = []
-    for where, deployment in repository.deployments():
-        if model not in (None, deployment.model) or environment not in (None, where):
-            continue
-        if where not in targets:
-            target = open_target(repository.environment(where), repository.root)
-            targets[where] = (target, target.observe())
+    for where, deployment in deployments:
         target, live = targets[where]
         serving = live.get(deployment.model, Live()).serving
         lines.append(_line(where, deployment, registry.history(deployment.model), serving, target))

@@ -1,7 +1,7 @@
 """The one door to git: the ``git`` binary. docs/decisions/git.md says why not a library."""
 
 from modelyard.git.process import GitError, RefRejected
-from modelyard.git.reading import EMPTY_TREE, CommitInfo, TagRef
+from modelyard.git.reading import EMPTY_TREE, CommitInfo, PendingTags, TagRef
 from modelyard.git.writing import Git
 
-__all__ = ["EMPTY_TREE", "CommitInfo", "Git", "GitError", "RefRejected", "TagRef"]
+__all__ = ["EMPTY_TREE", "CommitInfo", "Git", "GitError", "PendingTags", "RefRejected", "TagRef"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from modelyard.errors import ModelyardError, UsageError
 
 # git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
 _LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
+
+_CHUNK = 1 << 18
 
 
 class GitError(ModelyardError):
@@ -28,6 +32,31 @@ class RefRejected(GitError):
     """Somebody else wrote the ref first."""
 
 
+class Begun:
+    """A git that runs while the caller does something else."""
+
+    def __init__(
+        self, root: Path, arguments: Sequence[str], process: subprocess.Popen[bytes], errors: IO[bytes]
+    ) -> None:
+        self._root, self._arguments, self._process, self._errors = root, arguments, process, errors
+        self._pipe = process.stdout.fileno() if process.stdout else -1
+
+    def fields(self) -> Iterator[list[str]]:
+        """What it prints, split at zero bytes, as it comes; the last list ends with what follows the last zero byte.
+        A GitError at the end when it failed.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        rest = ""
+        with self._process as process, self._errors as errors:
+            while chunk := os.read(self._pipe, _CHUNK):
+                *whole, rest = (rest + decoder.decode(chunk)).split("\0")
+                yield whole
+            yield [rest]
+            if process.wait():
+                errors.seek(0)
+                raise _failed(self._root, self._arguments, errors.read())
+
+
 class GitProcess:
     """git in one repository."""
 
@@ -40,11 +69,20 @@ class GitProcess:
         """Standard output of ``git ARGUMENTS``; a GitError when it fails."""
         done = self._process(arguments, stdin, env)
         if done.returncode:
-            said = done.stderr.decode("utf-8", "replace")
-            if "not a git repository" in said:
-                raise no_repository(self.root)
-            raise GitError(arguments, said)
+            raise _failed(self.root, arguments, done.stderr)
         return done.stdout
+
+    def begin(self, *arguments: str) -> Begun:
+        """Starts ``git ARGUMENTS``."""
+        errors = _nameless()
+        try:
+            process = subprocess.Popen(
+                ["git", "-c", "core.quotePath=false", *arguments],
+                cwd=self.root, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise no_git() from error
+        return Begun(self.root, arguments, process, errors)
 
     def text(self, *arguments: str) -> str:
         """The same as text without the last newline."""
@@ -68,7 +106,25 @@ class GitProcess:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise ModelyardError("The program git is not on this machine's PATH.", "Install git.") from error
+            raise no_git() from error
+
+
+def _nameless() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):  # Linux; importing tempfile takes as long as a short git does
+        return os.fdopen(os.memfd_create("modelyard"), "w+b")
+    from tempfile import TemporaryFile
+
+    return TemporaryFile()
+
+
+def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardError:
+    said = stderr.decode("utf-8", "replace")
+    return no_repository(root) if "not a git repository" in said else GitError(arguments, said)
+
+
+def no_git() -> ModelyardError:
+    """The error for a machine without git."""
+    return ModelyardError("The program git is not on this machine's PATH.", "Install git.")
 
 
 def no_repository(root: Path) -> UsageError:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from modelyard.errors import UsageError
-from modelyard.git.process import GitError, GitProcess, no_repository
+from modelyard.git.process import Begun, GitError, GitProcess, no_repository
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-_REF_FORMAT = (
-    "%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
-    "%(taggerdate:unix)%00%(taggername)%00%(contents)%00%1e"
+_TAG_FORMAT = (
+    "%(refname:strip=2)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
+    "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
 )
+_FIELDS = 7
 _LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
 
 
-class TagRef(Struct, frozen=True):
+class TagRef(Struct, frozen=True, gc=False):
     """One tag as git keeps it. ``tagged_at`` is seconds since 1970, 0 for a lightweight tag."""
 
     name: str
@@ -29,6 +30,24 @@ class TagRef(Struct, frozen=True):
     message: str
     object: str = ""
     """SHA of the tag object itself."""
+
+
+class PendingTags:
+    """Tags that git is still writing; each is read as it comes, so that two cores share the work."""
+
+    def __init__(self, begun: Begun) -> None:
+        self._begun = begun
+
+    def __iter__(self) -> Iterator[TagRef]:
+        """Once; a GitError at the end when git failed."""
+        waiting: list[str] = []
+        for fields in self._begun.fields():
+            waiting += fields
+            whole = len(waiting) // _FIELDS * _FIELDS
+            columns = (waiting[i:whole:_FIELDS] for i in range(_FIELDS))
+            for name, kind, sha, peeled, at, tagger, message in zip(*columns, strict=True):
+                yield TagRef(name.lstrip("\n"), kind == "tag", peeled or sha, int(at or 0), tagger, message, sha)
+            del waiting[:whole]
 
 
 class CommitInfo(Struct, frozen=True):
@@ -84,18 +103,12 @@ class GitReader(GitProcess):
 
     def tags(self, *patterns: str) -> list[TagRef]:
         """Every tag, or those that match ``refs/tags/`` patterns, in one process."""
+        return list(self.begin_tags(*patterns))
+
+    def begin_tags(self, *patterns: str) -> PendingTags:
+        """The same, begun: git reads while the caller does something else."""
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
-        output = self.run("for-each-ref", f"--format={_REF_FORMAT}", *scopes).decode("utf-8", "replace")
-        found = []
-        for record in output.split("\x1e\n"):
-            if not record:
-                continue
-            name, kind, sha, peeled, when, tagger, message, _ = record.split("\0")
-            annotated = kind == "tag"
-            found.append(
-                TagRef(name.removeprefix("refs/tags/"), annotated, peeled or sha, int(when or 0), tagger, message, sha)
-            )
-        return found
+        return PendingTags(self.begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes))
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit of every branch known here."""

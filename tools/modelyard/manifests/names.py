@@ -41,6 +41,7 @@ VersionOrLatest = Annotated[
 
 _MODEL = re.compile(MODEL_PATTERN)
 _VERSION = re.compile(VERSION_PATTERN)
+_PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\Z")
 
 
 def is_name(text: str) -> bool:
@@ -48,7 +49,7 @@ def is_name(text: str) -> bool:
     return bool(_MODEL.match(text)) and "\n" not in text
 
 
-class Version(Struct, frozen=True):
+class Version(Struct, frozen=True, gc=False):
     """A semantic version (semver.org 2.0), written with a leading v as GTO does."""
 
     major: int
@@ -60,6 +61,9 @@ class Version(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Version | None:
         """The version, or None when ``text`` is not one."""
+        plain = _PLAIN.match(text)
+        if plain:  # nearly all are; the whole grammar takes three times as long
+            return cls(int(plain[1]), int(plain[2]), int(plain[3]))
         found = _VERSION.match(text)
         if not found or text.endswith("\n"):
             return None
@@ -72,7 +76,7 @@ class Version(Struct, frozen=True):
         return f"v{self.major}.{self.minor}.{self.patch}{pre}{build}"
 
     def __lt__(self, other: Version) -> bool:
-        return self._key() < other._key()
+        return self.order < other.order
 
     def bump(self, part: str) -> Version:
         """The next version when ``part`` (major, minor or patch) changed."""
@@ -82,7 +86,10 @@ class Version(Struct, frozen=True):
             return Version(self.major, self.minor + 1, 0)
         return Version(self.major, self.minor, self.patch + 1)
 
-    def _key(self) -> tuple[object, ...]:
-        # A release is above its prereleases; numeric identifiers rank below words (semver 2.0 §11).
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What sorts versions: a release above its prereleases, numeric identifiers below words (semver 2.0 §11)."""
+        if not self.prerelease:
+            return (self.major, self.minor, self.patch, True)
         words = tuple((0, int(w), "") if w.isdigit() else (1, 0, w) for w in self.prerelease.split("."))
-        return (self.major, self.minor, self.patch, not self.prerelease, words if self.prerelease else ())
+        return (self.major, self.minor, self.patch, False, words)

@@ -11,7 +11,7 @@ from modelyard.manifests.names import Version
 
 _TAG = re.compile(
     r"(?P<model>(?:[a-zA-Z0-9_./-]+=)?[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?)"
-    r"(?:@(?P<version>v[^#!@]+)|#(?P<stage>[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?)|@(?P<word>deprecated|created))"
+    r"(?:@v(?P<version>[^#!@]+)|#(?P<stage>[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?)|@(?P<word>deprecated|created))"
     r"(?P<off>!)?(?:#(?P<counter>[0-9]{1,9}))?\Z"
 )
 
@@ -27,7 +27,7 @@ class Action(Enum):
     CREATE = "create"
 
 
-class ParsedTag(Struct, frozen=True):
+class ParsedTag(Struct, frozen=True, gc=False):
     """A tag name taken apart."""
 
     model: str
@@ -42,16 +42,16 @@ def parse_tag(name: str) -> ParsedTag | None:
     found = _TAG.match(name)
     if not found:
         return None
-    model, off = found["model"], bool(found["off"])
-    counter = int(found["counter"]) if found["counter"] else None
-    if found["version"]:
-        version = Version.parse(found["version"])
+    model, number, stage, word, off, count = found.groups()
+    counter = int(count) if count else None
+    if number:
+        version = Version.parse(f"v{number}")
         if version is None:
             return None
         return ParsedTag(model, Action.DEREGISTER if off else Action.REGISTER, version, None, counter)
-    if found["stage"]:
-        return ParsedTag(model, Action.UNASSIGN if off else Action.ASSIGN, None, found["stage"], counter)
-    return ParsedTag(model, Action.DEPRECATE if found["word"] == "deprecated" else Action.CREATE, counter=counter)
+    if stage:
+        return ParsedTag(model, Action.UNASSIGN if off else Action.ASSIGN, None, stage, counter)
+    return ParsedTag(model, Action.DEPRECATE if word == "deprecated" else Action.CREATE, counter=counter)
 
 
 def version_tag(model: str, version: Version) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
@@ -19,6 +20,8 @@ from modelyard.registry.record import (
     read_version_record,
     read_withdrawal_record,
 )
+
+_order = operator.attrgetter("version.order")
 
 
 class Tag(Protocol):
@@ -119,7 +122,9 @@ class ModelHistory(Struct, frozen=True):
     @property
     def ever(self) -> tuple[RegisteredVersion, ...]:
         """Every version there ever was, in the order of their numbers: a number is never used twice."""
-        return tuple(sorted((*self.versions, *self.withdrawn), key=lambda known: known.version))
+        if not self.withdrawn:
+            return self.versions
+        return tuple(sorted((*self.versions, *self.withdrawn), key=lambda known: known.version.order))
 
     @property
     def latest(self) -> RegisteredVersion | None:
@@ -168,40 +173,49 @@ def read_registry(tags: Iterable[Tag]) -> Registry:
 
 
 def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
-    versions: dict[Version, RegisteredVersion] = {}
-    withdrawn: dict[Version, RegisteredVersion] = {}
-    at_commit: dict[str, Version] = {}
-    assignments: list[Assignment] = []
+    # Keyed by the version's text: hashing a Struct costs more than all else here.
+    versions: dict[str, RegisteredVersion] = {}
+    withdrawn: dict[str, RegisteredVersion] = {}
+    at_commit: dict[str, str] = {}
+    stages: list[tuple[ParsedTag, Tag]] = []
     withdrawals: list[Withdrawal] = []
     counter = 0
-    for parsed, tag in events:
-        counter = max(counter, parsed.counter or 0)
+    for event in events:
+        parsed, tag = event
+        if parsed.counter is not None and parsed.counter > counter:
+            counter = parsed.counter
         action, version = parsed.action, parsed.version
-        if action is Action.REGISTER and version:
-            versions[version] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
-            withdrawn.pop(version, None)
-            at_commit[tag.commit] = version
+        if action is Action.ASSIGN or action is Action.UNASSIGN:
+            stages.append(event)
+        elif action is Action.REGISTER and version:
+            name = str(version)
+            versions[name] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            withdrawn.pop(name, None)
+            at_commit[tag.commit] = name
         elif action is Action.DEREGISTER or action is Action.DEPRECATE:
             name = str(version) if version else ""
             withdrawals.append(Withdrawal(name, tag.tagged_at, tag.tagger, tag.message, tag.name))
-            if version and version in versions:
-                withdrawn[version] = versions.pop(version)
+            if name in versions:
+                withdrawn[name] = versions.pop(name)
     # A stage tag names no version: it means the version registered at its commit, even if that tag came later.
-    for parsed, tag in events:
-        if parsed.action in (Action.ASSIGN, Action.UNASSIGN):
-            known = at_commit.get(tag.commit)
-            name = str(known) if known else tag.commit[:7]
-            assigned = name if parsed.action is Action.ASSIGN else ""
-            environment = parsed.environment or ""
-            assignments.append(
-                Assignment(environment, assigned, tag.commit, tag.tagged_at, tag.tagger, tag.message, tag.name)
-            )
+    assignments = [
+        Assignment(
+            parsed.environment or "",
+            (at_commit.get(tag.commit) or tag.commit[:7]) if parsed.action is Action.ASSIGN else "",
+            tag.commit,
+            tag.tagged_at,
+            tag.tagger,
+            tag.message,
+            tag.name,
+        )
+        for parsed, tag in stages
+    ]
     return ModelHistory(
         model,
-        tuple(versions[number] for number in sorted(versions)),
+        tuple(sorted(versions.values(), key=_order)),
         tuple(assignments),
         tuple(withdrawals),
-        tuple(withdrawn[number] for number in sorted(withdrawn)),
+        tuple(sorted(withdrawn.values(), key=_order)),
         max((tag.tagged_at for _, tag in events), default=0),
         counter,
     )

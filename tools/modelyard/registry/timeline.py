@@ -27,10 +27,6 @@ class Period(Struct, frozen=True):
     artifact: str
     tag: str
 
-    def covers(self, at: int) -> bool:
-        """Whether a moment lies in it."""
-        return self.since <= at and (self.until is None or at < self.until)
-
 
 class Event(Struct, frozen=True):
     """One thing the tags say happened."""
@@ -45,17 +41,30 @@ class Event(Struct, frozen=True):
     tag: str
 
 
-def periods(history: ModelHistory, environment: str | None = None) -> tuple[Period, ...]:
-    """Every period of a model (in one environment), in the order of time."""
+def periods(history: ModelHistory, environment: str | None = None, at: int | None = None) -> tuple[Period, ...]:
+    """Every period of a model (in one environment; that covers a moment), in the order of time."""
     found = []
     following: dict[str, int] = {}
     for assignment in reversed(history.assignments):
-        if environment not in (None, assignment.environment):
+        where = assignment.environment
+        if environment not in (None, where):
             continue
-        if assignment.version:
-            found.append(_period(history.model, assignment, following.get(assignment.environment)))
-        following[assignment.environment] = assignment.at
+        until = following.get(where)
+        covers = at is None or (assignment.at <= at and (until is None or at < until))
+        if assignment.version and covers:
+            found.append(_period(history.model, assignment, until))
+        following[where] = assignment.at
     return tuple(reversed(found))
+
+
+def running(history: ModelHistory, environment: str | None = None) -> tuple[Period, ...]:
+    """The periods that last."""
+    newest = {assignment.environment: assignment for assignment in history.assignments}
+    return tuple(
+        _period(history.model, assignment, None)
+        for where, assignment in newest.items()
+        if assignment.version and environment in (None, where)
+    )
 
 
 def events(history: ModelHistory) -> tuple[Event, ...]:

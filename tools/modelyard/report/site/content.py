@@ -8,7 +8,7 @@ from modelyard.gate.waiving import WaiverState
 from modelyard.manifests.schema import Model
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.lineage import Lineage
-from modelyard.registry.timeline import Period, periods
+from modelyard.registry.timeline import Period, running
 
 _PRIMARY = {"binary": "auc", "multiclass": "log_loss", "regression": "mae", "ranking": "ndcg"}
 
@@ -38,7 +38,7 @@ class ModelPage(Struct, frozen=True):
     @property
     def serving(self) -> dict[str, Period]:
         """Environment → what its newest receipt says."""
-        return {period.environment: period for period in periods(self.history) if period.until is None}
+        return {period.environment: period for period in running(self.history)}
 
     @property
     def primary(self) -> str:
