@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
-from modelyard.registry.grammar import model_patterns
+from modelyard.registry.grammar import EVERY_MODEL, model_patterns
 from modelyard.registry.history import Registry, read_registry
 from modelyard.registry.timeline import Period, periods, running
 
 
 def registry_of(git: Git, model: str | None) -> Registry:
     """The registry of one model or of all; a UsageError where this clone has no tags and cannot know."""
-    registry = read_registry(git.begin_tags(*(model_patterns(model) if model else ())))
+    registry = read_registry(git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL)))
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():

@@ -6,7 +6,7 @@ import click
 
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.registry.grammar import model_patterns
+from modelyard.registry.grammar import EVERY_MODEL, model_patterns
 from modelyard.terminal import result, result_json
 
 
@@ -21,7 +21,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     Two verdicts, never one: sync (does what runs equal what main says) and health (does it work).
     """
     git = Git(find_root(context.obj))
-    pending = git.begin_tags(*(model_patterns(model) if model else ()))
+    pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
     # Half of what the command takes is imports; git reads its refs meanwhile.
     from modelyard.delivery.observation import observe
     from modelyard.manifests.repository import ModelRepository

@@ -42,16 +42,13 @@ class Begun:
         self._pipe = process.stdout.fileno() if process.stdout else -1
 
     def fields(self) -> Iterator[list[str]]:
-        """What it prints, split at zero bytes, as it comes; the last list ends with what follows the last zero byte.
-        A GitError at the end when it failed.
-        """
+        """What it prints up to each zero byte, as it comes. A GitError at the end when it failed."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         rest = ""
         with self._process as process, self._errors as errors:
             while chunk := os.read(self._pipe, _CHUNK):
                 *whole, rest = (rest + decoder.decode(chunk)).split("\0")
                 yield whole
-            yield [rest]
             if process.wait():
                 errors.seek(0)
                 raise _failed(self._root, self._arguments, errors.read())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -35,13 +36,13 @@ class TagRef(Struct, frozen=True, gc=False):
 class PendingTags:
     """Tags that git is still writing; each is read as it comes, so that two cores share the work."""
 
-    def __init__(self, begun: Begun) -> None:
+    def __init__(self, begun: Sequence[Begun]) -> None:
         self._begun = begun
 
     def __iter__(self) -> Iterator[TagRef]:
         """Once; a GitError at the end when git failed."""
         waiting: list[str] = []
-        for fields in self._begun.fields():
+        for fields in chain.from_iterable(begun.fields() for begun in self._begun):
             waiting += fields
             whole = len(waiting) // _FIELDS * _FIELDS
             columns = (waiting[i:whole:_FIELDS] for i in range(_FIELDS))
@@ -103,12 +104,16 @@ class GitReader(GitProcess):
 
     def tags(self, *patterns: str) -> list[TagRef]:
         """Every tag, or those that match ``refs/tags/`` patterns, in one process."""
-        return list(self.begin_tags(*patterns))
+        scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
+        return list(PendingTags([self.begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes)]))
 
     def begin_tags(self, *patterns: str) -> PendingTags:
-        """The same, begun: git reads while the caller does something else."""
+        """The same, begun: one git a pattern, which read side by side while the caller does something else.
+
+        Without patterns every tag; a tag that two patterns match comes twice.
+        """
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
-        return PendingTags(self.begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes))
+        return PendingTags([self.begin("for-each-ref", f"--format={_TAG_FORMAT}", scope) for scope in scopes])
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit of every branch known here."""

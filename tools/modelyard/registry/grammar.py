@@ -64,6 +64,10 @@ def stage_tag(model: str, environment: str, counter: int) -> str:
     return f"{model}#{environment}#{counter}"
 
 
+# Of every model. Tags outside the grammar, of which a repository may have thousands, are not even read.
+EVERY_MODEL = ("**/*@*", "**/*#*")
+
+
 def model_patterns(model: str) -> tuple[str, str]:
     """``for-each-ref`` and refspec patterns that match all of one model's tags."""
     return f"{model}@*", f"{model}#*"
