@@ -176,6 +176,29 @@ def test_two_registrations_at_once_from_two_clones(
     assert "modelyard/evidence" in git(tmp_path / "origin.git", "branch", "--list")
 
 
+def test_two_candidates_at_once_from_two_clones_get_two_numbers(
+    champion: Path, propose: Callable[[Path], None], tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--bare", str(champion), "shared.git")
+    clones = []
+    for name, trees in (("one", 60), ("two", 70)):
+        git(tmp_path, "clone", "--quiet", "shared.git", name)
+        clone = tmp_path / name
+        edit(clone, PARAMS, "trees: 40", f"trees: {trees}")
+        commit_all(clone, f"{trees} trees")
+        clones.append(clone)
+    (tmp_path / "storage").symlink_to(champion.parent / "storage")
+    for clone in clones:
+        propose(clone)
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda folder: tool(folder, "register", MODEL), clones))
+    assert {run.stdout for run in done} == {f"{MODEL}@v1.1.0\n", f"{MODEL}@v1.2.0\n"}
+    shared = tmp_path / "shared.git"
+    assert set(git(shared, "tag", "--list", f"{MODEL}@*").split()) == {f"{MODEL}@v1.{n}.0" for n in range(3)}
+    filed = git(shared, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
+    assert {f"{MODEL}/tags/{MODEL}@v1.1.0", f"{MODEL}/tags/{MODEL}@v1.2.0"} <= set(filed)
+
+
 def test_two_registrations_at_once_in_one_clone(champion: Path, propose: Callable[[Path], None]) -> None:
     more_trees(champion)
     propose(champion)

@@ -187,6 +187,8 @@ def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str],
     say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / 'predictions.jsonl')}")
     say(f"  cd {shown(repository)}")
     say("    modelyard status flight-delay     which version serves, since when, why")
+    say("    modelyard site                    the same as pages: metrics, rollouts, lineage, card")
+    say("    modelyard lineage --of data/flights.dvc       which versions saw this data")
     say("    git log --oneline --graph         every change, merged")
     say("    git tag -n1                       every version and every stage")
     say("    git ls-tree -r --name-only modelyard/evidence")
