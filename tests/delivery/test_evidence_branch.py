@@ -44,6 +44,12 @@ def test_concurrent_writers_lose_nothing(pair: tuple[Git, Git]) -> None:
     assert sorted(history) == sorted(f"write {n}" for n in range(12)), "one commit a write, none repeated"
 
 
+def test_writers_of_one_clone_lose_nothing_either(pair: tuple[Git, Git]) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda n: append(plain_git(pair[0].root), {f"m/{n}/a.json": b"x"}, f"write {n}"), range(6)))
+    assert set(on_remote(pair[1])) == {f"m/{n}/a.json" for n in range(6)}
+
+
 def test_nothing_filed_is_overwritten(pair: tuple[Git, Git]) -> None:
     one, two = pair
     file_evidence(one, "churn", "a" * 64, {"drift": b"first"}, {}, "one")

@@ -25,23 +25,8 @@ def append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[s
     """Adds files by their path on the branch (and takes ``drop`` off its newest tree), pushes it where there is a
     remote; the commit. Concurrent writers take turns, none is lost.
     """
-    remote = git.remote()
-    for attempt in range(_ATTEMPTS):
-        if remote:
-            _meet(git, remote)
-        before = _sha(git, _LOCAL)
-        try:
-            commit = git.add_to_branch(BRANCH, _kept(git, files), message, drop)
-            if remote:
-                _push(git, remote, before, commit)
-            return commit
-        except GitError as error:
-            taken = isinstance(error, RefRejected) or any(word in error.said for word in ("rejected", "cannot lock"))
-            if not taken or attempt == _ATTEMPTS - 1:
-                raise
-            # Many jobs end in the same second; without the dice they would meet again and again.
-            time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
-    raise AssertionError("unreachable")
+    with git.exclusively("evidence"):  # of one clone; against other clones the push decides
+        return _append(git, files, message, drop)
 
 
 def newest(git: Git) -> str | None:
@@ -66,7 +51,28 @@ def filed(git: Git, *folders: str) -> dict[str, bytes]:
 def refresh(git: Git) -> None:
     """Brings the remote's evidence here, and keeps what only we have."""
     if remote := git.remote():
-        _meet(git, remote)
+        with git.exclusively("evidence"):
+            _meet(git, remote)
+
+
+def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[str]) -> str:
+    remote = git.remote()
+    for attempt in range(_ATTEMPTS):
+        if remote:
+            _meet(git, remote)
+        before = _sha(git, _LOCAL)
+        try:
+            commit = git.add_to_branch(BRANCH, _kept(git, files), message, drop)
+            if remote:
+                _push(git, remote, before, commit)
+            return commit
+        except GitError as error:
+            taken = isinstance(error, RefRejected) or any(word in error.said for word in ("rejected", "cannot lock"))
+            if not taken or attempt == _ATTEMPTS - 1:
+                raise
+            # Many jobs end in the same second; without the dice they would meet again and again.
+            time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
+    raise AssertionError("unreachable")
 
 
 def _meet(git: Git, remote: str) -> None:
@@ -103,7 +109,8 @@ def _meet(git: Git, remote: str) -> None:
 
 def _push(git: Git, remote: str, before: str | None, commit: str) -> None:
     try:
-        git.run("push", "--quiet", remote, f"{_LOCAL}:{_LOCAL}")
+        # The commit, not the branch: another process of this clone may have moved that meanwhile.
+        git.run("push", "--quiet", remote, f"{commit}:{_LOCAL}")
     except GitError:
         git.succeeds("update-ref", _LOCAL, before, commit) if before else git.succeeds(
             "update-ref", "-d", _LOCAL, commit

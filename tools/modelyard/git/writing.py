@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from modelyard.errors import Refused
+from modelyard.errors import ModelyardError, Refused
 from modelyard.git.process import GitError, RefRejected
 from modelyard.git.reading import GitReader
 
@@ -89,7 +90,7 @@ class Git(GitReader):
         self, parent: str, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()
     ) -> str:
         """A commit of ``files`` on top of another ('' for none), on no branch; the parent when nothing differs."""
-        index = {"GIT_INDEX_FILE": str(self._git_path(f"modelyard-index-{os.getpid()}"))}
+        index = {"GIT_INDEX_FILE": str(self._git_path(f"modelyard-index-{os.urandom(6).hex()}"))}
         try:
             if parent:
                 self.run("read-tree", parent, env=index)
@@ -106,6 +107,23 @@ class Git(GitReader):
             return parent
         parents = ["-p", parent] if parent else []
         return self.run("commit-tree", tree, *parents, stdin=message.encode()).decode().strip()
+
+    @contextmanager
+    def exclusively(self, what: str) -> Iterator[None]:
+        """Lets one process of this clone at a time in; a killed one lets go. Other clones are not held up."""
+        import fcntl
+
+        path = self.root / self.text("rev-parse", "--git-common-dir") / f"modelyard-{what}.lock"
+        try:
+            file = path.open("w")
+        except OSError as error:
+            raise ModelyardError(
+                f"{path} cannot be written: {error.strerror}.",
+                "Grant write permission to the repository's .git folder.",
+            ) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _git_path(self, name: str) -> Path:
         return self.root / self.text("rev-parse", "--git-path", name)
