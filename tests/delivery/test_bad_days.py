@@ -179,3 +179,22 @@ def test_the_wish_of_a_commit_goes_before_what_was_computed(pair: tuple[Path, Pa
     commit_all(one, "Backwards\n\nBump: churn v1.0.5")
     with pytest.raises(Exception, match=r"does not follow v1\.1\.0"):
         next_number(one)
+
+
+def test_the_number_and_its_reasons_follow_from_what_changed(pair: tuple[Path, Path]) -> None:
+    def numbered() -> tuple[str, tuple[str, ...]]:
+        door, repository = Git(one, IDENTITY), ModelRepository(one)
+        found = number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD")
+        return str(found.version), found.reasons
+
+    one, _ = pair
+    (one / "data/flights.dvc").write_text("outs:\n- {md5: b.dir, path: flights}\n")
+    commit_all(one, "New flights, not retrained yet")
+    assert numbered() == ("v1.1.1", ("data: data/flights",))
+    (one / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
+    commit_all(one, "Retune")
+    assert numbered() == ("v1.2.0", ("code: models/churn/params.yaml",))
+    manifest = one / "models/churn/model.yaml"
+    manifest.write_text(manifest.read_text().replace("type: float}", "type: integer}"))
+    commit_all(one, "Whole numbers only")
+    assert numbered() == ("v2.0.0", ("contract: input x changed",))

@@ -58,4 +58,9 @@ def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]
         return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
 
     before, after = inputs(since), inputs(head)
-    return tuple(path for path in after if before.get(path) != after[path])
+    changed = tuple(path for path in after if before.get(path) != after[path])
+    if changed:
+        return changed
+    # A proposal whose lock is not retrained yet still says by its pointers what is new.
+    pointers = set(git.text("diff", "--name-only", since, head, "--", "*.dvc").splitlines())
+    return tuple(path for path in after if f"{path}.dvc" in pointers)
