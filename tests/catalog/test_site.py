@@ -160,15 +160,15 @@ def test_what_people_wrote_stays_text(page: Page, site: Path) -> None:
 
 def test_only_what_changed_is_written_again(yard: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    assert "2 models, 2 pages written" in tool(yard, "site", "--out", out).stderr
-    assert "2 models, 0 pages written" in tool(yard, "site", "--out", out).stderr
+    assert "models: 2, pages written: 2" in tool(yard, "site", "--out", out).stderr
+    assert "models: 2, pages written: 0" in tool(yard, "site", "--out", out).stderr
     copy = tmp_path / "yard"
     shutil.copytree(yard, copy)
     add_stage(copy, "price", "v1.0.0", "production")
-    assert "2 models, 1 pages written" in tool(copy, "site", "--out", out).stderr
+    assert "models: 2, pages written: 1" in tool(copy, "site", "--out", out).stderr
     (tmp_path / "out/models/churn.html").unlink()
     (tmp_path / "out/.site.json").write_text("half a fi")
-    assert "2 models, 2 pages written" in tool(copy, "site", "--out", out).stderr
+    assert "models: 2, pages written: 2" in tool(copy, "site", "--out", out).stderr
     shutil.rmtree(copy / "models/churn")
     commit_all(copy, "gone")
     tool(copy, "site", "--out", out)

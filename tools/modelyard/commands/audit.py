@@ -42,8 +42,8 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
 
 
 @command.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("audit.zip"), show_default=True,
-              help="The bundle; verify.pyz is written beside it.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/audit.zip"),
+              show_default=True, help="The bundle; verify.pyz is written beside it.")  # fmt: skip
 @click.option("--env", "environment", help="Whose versions are judged; the last environment if left out.")
 @click.option("--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="What audit anchor printed earlier; nothing before it may have changed.")  # fmt: skip
@@ -51,7 +51,7 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
 def export(context: click.Context, out: Path, environment: str | None, anchor: Path | None) -> None:
     """Write one file with all an auditor needs, and a verifier beside it.
 
-    python verify.pyz audit.zip prints PASS or FAIL for each claim; it needs the standard library alone.
+    python build/verify.pyz build/audit.zip prints PASS or FAIL for each claim; it needs the standard library alone.
     """
     repository, git = open_checkout(context)
     chosen = environment or repository.config.environments[-1].name

@@ -25,4 +25,4 @@ def command(context: click.Context, out: Path, title: str | None) -> None:
     repository, git = open_checkout(context)
     pages, changed = publish(repository, git, out, title or repository.root.resolve().name, say)
     result(str(out / "index.html"))
-    say(f"  {pages} models, {changed} pages written")
+    say(f"  models: {pages}, pages written: {changed}")

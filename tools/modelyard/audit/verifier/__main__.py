@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
         print(f"FAIL  {paths[0]} cannot be verified: {error}")
         return 4
     for good, subject, what in auditor.results:
-        print(f"{'PASS' if good else 'FAIL'}  {subject} {what}")
+        line = f"{'PASS' if good else 'FAIL'}  {subject} {what}"
+        print(textwrap.fill(line, 80, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False))
     good_ones = sum(good for good, _, _ in auditor.results)
     print(f"{'PASS' if passed else 'FAIL'}  {good_ones} of {len(auditor.results)} claims hold")
     return 0 if passed else 1
