@@ -39,12 +39,19 @@ def main(arguments: list[str]) -> int:
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, Broken) as error:
         print(f"FAIL  {paths[0]} cannot be verified: {error}")
         return 4
-    for good, subject, what in auditor.results:
+    try:
+        _print(auditor.results)
+    except BrokenPipeError:  # who reads has seen enough; the outcome is the exit code
+        sys.stdout = None
+    return 0 if passed else 1
+
+
+def _print(results: list[tuple[bool, str, str]]) -> None:
+    for good, subject, what in results:
         line = f"{'PASS' if good else 'FAIL'}  {subject} {what}"
         print(textwrap.fill(line, 80, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False))
-    good_ones = sum(good for good, _, _ in auditor.results)
-    print(f"{'PASS' if passed else 'FAIL'}  {good_ones} of {len(auditor.results)} claims hold")
-    return 0 if passed else 1
+    good_ones = sum(good for good, _, _ in results)
+    print(f"{'PASS' if good_ones == len(results) else 'FAIL'}  {good_ones} of {len(results)} claims hold", flush=True)
 
 
 if __name__ == "__main__":
