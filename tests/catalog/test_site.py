@@ -6,12 +6,13 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 from modelyard.delivery.evidence_store import file_evidence
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.versions import add_stage, add_version, artifact_of, plain_git
-from support.yard import commit_all, small_repository, tool
+from support.yard import commit_all, git, small_repository, tool
 
 HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
 
@@ -102,6 +103,19 @@ def test_who_runs_where_and_the_way_to_a_report(page: Page, site: Path) -> None:
     assert "auc: 0.7200 in v1.2.0" in page.locator("figcaption").all_inner_texts()
     page.get_by_role("link", name="report").first.click()
     assert page.locator("h1").inner_text() == "Report of v1.2.0"
+
+
+def test_every_link_leads_somewhere(page: Page, yard: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "yard"
+    shutil.copytree(yard, copy)
+    git(copy, "tag", "-a", "cv/sub=seg@v0.1.0", "-m", "by hand, in a folder of its own")
+    tool(copy, "site", "--out", str(tmp_path / "out"))
+    for file in sorted((tmp_path / "out").rglob("*.html")):
+        page.goto(file.as_uri())
+        for link in page.locator("a").all():
+            target = link.evaluate("link => link.href.split('#')[0]")
+            assert Path(unquote(urlparse(target).path)).is_file(), f"{file.name}: {target}"
+    assert (tmp_path / "out/models/cv~sub=seg.html").is_file()
 
 
 def test_by_keyboard_alone(page: Page, site: Path) -> None:

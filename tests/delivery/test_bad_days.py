@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from modelyard.delivery.numbering import number_at
+from modelyard.delivery.tagging import next_counter
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history
@@ -57,6 +58,13 @@ def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple
     assert "put back: churn@v1.1.0" in tool(two, "audit", "check", "--restore").stderr
     git(one, "fetch", "--quiet", "--tags")
     assert git(one, "rev-parse", "refs/tags/churn@v1.1.0") == before, "the very object, signature and all"
+
+
+def test_the_number_of_a_deleted_receipt_is_not_given_again(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    git(one, "tag", "--delete", "churn#staging#2")
+    door = plain_git(one)
+    assert next_counter(door, model_history(door, "churn")) == 3
 
 
 def test_a_moved_tag_is_noticed_refused_and_put_back(pair: tuple[Path, Path]) -> None:

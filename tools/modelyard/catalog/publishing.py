@@ -25,6 +25,7 @@ from modelyard.registry.history import ModelHistory, RegisteredVersion, read_reg
 from modelyard.registry.lineage import Lineage, Source, lineage_up
 from modelyard.report.card import Card, render_card
 from modelyard.report.site.content import Desired, ModelPage
+from modelyard.report.site.content import model_file as page_file
 from modelyard.report.site.pages import index_page, model_page
 
 _STATE = ".site.json"
@@ -44,7 +45,7 @@ def publish(
         known[name] = digest
         page = gathered.page(name)
         pages.append(page)
-        target = out / "models" / f"{name}.html"
+        target = out / page.file
         if state.get(name) == digest and target.is_file():
             continue
         changed += 1
@@ -57,7 +58,7 @@ def publish(
     write_whole(out / "index.html", index_page(title, environments, pages).encode())
     write_whole(out / _STATE, json.dumps(known, sort_keys=True).encode())
     for name in state.keys() - known.keys():
-        (out / "models" / f"{name}.html").unlink(missing_ok=True)
+        (out / page_file(name)).unlink(missing_ok=True)
     return len(pages), changed
 
 
@@ -122,7 +123,7 @@ class _Gathered:
 
     def _addresses(self, name: str) -> dict[str, str]:
         return {
-            str(version.version): f"reports/{name}/{version.record.artifact[:16]}.html"
+            str(version.version): f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
             for version in self._registry.history(name).ever
             if version.record and (name, version.record.artifact) in self._reports
         }

@@ -10,7 +10,7 @@ import msgspec
 from modelyard.delivery.authority import require_approved
 from modelyard.delivery.evidence_store import file_receipts, file_tags
 from modelyard.delivery.guarding import require_unmoved
-from modelyard.delivery.tagging import signs_tags, write_tag
+from modelyard.delivery.tagging import next_counter, signs_tags, write_tag
 from modelyard.delivery.trust import require_trusted
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
@@ -174,7 +174,7 @@ def _receipt(
             commit=git.commit_of("HEAD"),
             replaced=assigned.version if assigned else "",
         )
-        tag = stage_tag(delivery.model, delivery.environment, history.last_counter + 1)
+        tag = stage_tag(delivery.model, delivery.environment, next_counter(git, history))
         headline = f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
         try:
             write_tag(git, history, tag, version.commit, write_record(headline, stage), sign=signs_tags(repository))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+from modelyard.delivery.evidence_store import filed_tags
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.grammar import parse_tag
 from modelyard.registry.history import ModelHistory
 
 
@@ -15,6 +17,12 @@ def write_tag(git: Git, history: ModelHistory, name: str, commit: str, message: 
     git.create_tag(name, commit, message, max(int(time.time()), history.last_time + 1), sign=sign)
     if remote := git.remote():
         git.push_tag(remote, name)
+
+
+def next_counter(git: Git, history: ModelHistory) -> int:
+    """The number of a model's next receipt: never one that a receipt had before, not even one whose tag is gone."""
+    parsed = [parse_tag(name) for name in filed_tags(git, history.model)]
+    return max([history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
 
 
 def signs_tags(repository: ModelRepository) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from modelyard.delivery.evidence_store import file_tags
-from modelyard.delivery.tagging import signs_tags, write_tag
+from modelyard.delivery.tagging import next_counter, signs_tags, write_tag
 from modelyard.errors import ModelyardError, Refused
 from modelyard.files import write_whole
 from modelyard.git import Git, RefRejected
@@ -53,7 +53,7 @@ def archive(repository: ModelRepository, git: Git, model: str, why: str) -> list
     tags = []
     for environment in repository.config.environments:
         if assigned := history.assigned(environment.name):
-            tag = unassigning_tag(model, environment.name, history.last_counter + 1)
+            tag = unassigning_tag(model, environment.name, next_counter(git, history))
             _tag(
                 git,
                 history,

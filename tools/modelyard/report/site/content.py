@@ -36,6 +36,11 @@ class ModelPage(Struct, frozen=True):
     waivers: tuple[WaiverState, ...]
 
     @property
+    def file(self) -> str:
+        """Its page, relative to the site's root; a name of a monorepo has slashes, a page has none."""
+        return model_file(self.name)
+
+    @property
     def serving(self) -> dict[str, Period]:
         """Environment → what its newest receipt says."""
         return {period.environment: period for period in running(self.history)}
@@ -57,6 +62,11 @@ class ModelPage(Struct, frozen=True):
     def lifecycle(self) -> str:
         """active, deprecated, archived, …"""
         return "archived" if self.history.archived or not self.manifest else self.manifest.lifecycle
+
+
+def model_file(name: str) -> str:
+    """Where the page of a model stands."""
+    return f"models/{name.replace('/', '~')}.html"
 
 
 def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:

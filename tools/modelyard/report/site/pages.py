@@ -9,7 +9,7 @@ from modelyard.gate.waiving import WaiverState
 from modelyard.registry.timeline import Event, events, periods
 from modelyard.report.page import Cell, Link, html_table, page
 from modelyard.report.site.charts import lineage_graph, metric_chart, rollout_chart
-from modelyard.report.site.content import ModelPage, sync
+from modelyard.report.site.content import ModelPage, model_file, sync
 from modelyard.report.text import when
 
 _STYLE = """
@@ -54,7 +54,7 @@ def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPa
         for place in places:
             recorded = serving.get(place)
             rows.append([
-                Link(model.name, f"models/{model.name}.html"), place, wanted.get(place, "–"),
+                Link(model.name, model.file), place, wanted.get(place, "–"),
                 recorded.version if recorded else "–", sync(wanted[place], model, recorded) if place in wanted else "–",
                 when(recorded.since) if recorded else "–", recorded.why if recorded else "",
                 recorded.by if recorded else "", ", ".join(recorded.approved_by) if recorded else "", model.lifecycle,
@@ -83,7 +83,7 @@ def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPa
         '<p><label>Filter <input type="search" placeholder="model, owner, version …  ( / )"></label></p>',
         _scrolling(html_table(headings, rows), "Who runs where") if rows else "<p>There is no model yet.</p>",
         '<h2 id="events">What happened lately</h2>',
-        _events([(event, name) for event, name in happened[:_EVENTS]], ""),
+        _events([(event, name) for event, name in happened[:_EVENTS]]),
         '<h2 id="waivers">Waivers</h2>',
         _waivers(waivers),
         "</main>",
@@ -114,7 +114,7 @@ def model_page(title: str, environments: Sequence[str], model: ModelPage, card_h
         '<h2 id="lineage">Lineage</h2>',
         f'<div class="scroll rollouts" tabindex="0">{lineage_graph(model.lineage)}</div>' if model.lineage else "",
         "<h2>Everything that happened</h2>",
-        _events([(event, "") for event in reversed(events(history))], "../"),
+        _events([(event, "") for event in reversed(events(history))]),
         "<h2>Waivers</h2>",
         _waivers(model.waivers),
         f'<h2 id="card">Model card</h2><div class="card scroll">{card_html or "<p>No version yet.</p>"}</div>',
@@ -204,12 +204,12 @@ def _versions(model: ModelPage) -> str:
     return _scrolling(html_table(headings, rows), "Versions") if rows else "<p>No version yet.</p>"
 
 
-def _events(found: Sequence[tuple[Event, str]], up: str) -> str:
+def _events(found: Sequence[tuple[Event, str]]) -> str:
     if not found:
         return "<p>Nothing yet.</p>"
     lines = []
     for event, name in found:
-        link = f'<a href="{up}models/{escape(name, quote=True)}.html">{escape(name)}</a> ' if name else ""
+        link = f'<a href="{escape(model_file(name), quote=True)}">{escape(name)}</a> ' if name else ""
         where = f" in {escape(event.environment)}" if event.environment else ""
         approved = f", approved by {escape(', '.join(event.approved_by))}" if event.approved_by else ""
         lines.append(
