@@ -95,6 +95,11 @@ def test_search(yard: Path, terms: list[str], versions: list[str]) -> None:
     assert [f"{e['model']} {e['version']}" for e in ask(yard, "search", *terms)] == versions
 
 
+def test_search_shows_what_was_asked_for(yard: Path) -> None:
+    shown = tool(yard, "search", "auc>0.705").stdout
+    assert "auc 0.7100" in shown and all(len(line) <= 80 for line in shown.splitlines())
+
+
 def test_search_explains_what_it_cannot_compare(yard: Path) -> None:
     assert "orders words" in tool(yard, "search", "owner>7", expect=2).stderr
     assert "is no number" in tool(yard, "search", "aucc=high", expect=2).stderr

@@ -6,7 +6,7 @@ import click
 
 from modelyard.catalog.finding import find
 from modelyard.commands.opening import open_checkout
-from modelyard.registry.search import parse_terms
+from modelyard.registry.search import asked_metrics, parse_terms
 from modelyard.report.registry import render_found
 from modelyard.terminal import result, result_json
 
@@ -22,8 +22,9 @@ def command(context: click.Context, terms: tuple[str, ...], as_json: bool) -> No
     lifecycle=active, or any word of a description.
     """
     repository, git = open_checkout(context)
-    found = find(repository, git, parse_terms(terms))
+    conditions = parse_terms(terms)
+    found = find(repository, git, conditions)
     if as_json:
         result_json(found)
     else:
-        result(render_found(found))
+        result(render_found(found, asked_metrics(conditions)))

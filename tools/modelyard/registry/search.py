@@ -57,6 +57,11 @@ def parse_terms(words: Sequence[str]) -> tuple[Term, ...]:
     return tuple(found)
 
 
+def asked_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
+    """The metrics that conditions name, in their order."""
+    return tuple(dict.fromkeys(t.key for t in terms if t.key and t.key not in KEYS and not t.key.startswith("params.")))
+
+
 def search(entries: Iterable[Entry], terms: Sequence[Term]) -> list[Entry]:
     """The entries that fulfil every condition, newest first."""
     found = [entry for entry in entries if all(_holds(term, entry) for term in terms)]

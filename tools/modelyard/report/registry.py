@@ -32,15 +32,16 @@ def render_version_difference(found: VersionDifference) -> str:
     return "\n".join(lines)
 
 
-def render_found(entries: Sequence[Entry]) -> str:
-    """One row a version, newest first."""
+def render_found(entries: Sequence[Entry], metrics: Sequence[str] = ()) -> str:
+    """One row a version, newest first, with the metrics that were asked for (else the first it has)."""
     if not entries:
         return "No version fulfils all of that."
     rows = []
     for entry in entries:
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in list(entry.metrics.items())[:2])
+        shown = [name for name in metrics if name in entry.metrics] or list(entry.metrics)[:1]
+        values = ", ".join(f"{name} {entry.metrics[name]:.4f}" for name in shown)
         live = ", ".join(entry.words.get("live", ())) or "–"
-        rows.append([entry.model, entry.version, when(entry.at), live, entry.words["lifecycle"][0], metrics])
+        rows.append([entry.model, entry.version, when(entry.at), live, entry.words["lifecycle"][0], values])
     return table(["model", "version", "registered", "live in", "lifecycle", "metrics"], rows)
 
 
