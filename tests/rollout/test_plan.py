@@ -2,38 +2,66 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.rollout.plan import Action, Desired, Live, plan
+from modelyard.rollout.plan import Action, Live, Traffic, plan, withdrawal
 
 VERSIONS = st.sampled_from(["v1", "v2", "v3"])
-DIGESTS = st.sampled_from(["a", "b"])
-LIVES = st.builds(Live, st.none() | VERSIONS, st.dictionaries(VERSIONS, DIGESTS))
+DIGESTS = {"v1": "a", "v2": "b", "v3": "c"}
+INSTALLED = st.dictionaries(VERSIONS, st.sampled_from(["a", "b", "c"]))
+TRAFFIC = st.builds(Traffic, VERSIONS) | st.builds(
+    Traffic, VERSIONS, VERSIONS, st.sampled_from([0.0, 5.0, 100.0]), st.booleans()
+)
+LIVES = st.builds(Live, st.none() | TRAFFIC, INSTALLED)
 
 
-def carry_out(action: Action, desired: Desired, live: Live) -> Live:
-    installed = dict(live.installed or {})
+def carry_out(action: Action, live: Live) -> Live:
+    installed = dict(live.installed)
     if action.do == "install":
-        return Live(live.serving, installed | {action.version: desired.artifact})
-    if action.do == "switch":
-        assert action.version in installed, "nothing is switched to that is not there"
-        return Live(action.version, installed)
-    assert action.version != live.serving, "what answers is never removed"
+        return Live(live.traffic, installed | {action.version: DIGESTS[action.version]})
+    if action.do == "route":
+        traffic = action.traffic
+        assert traffic is not None
+        assert all(version in installed for version in (traffic.stable, traffic.candidate) if version)
+        return Live(traffic if traffic.stable else None, installed)
+    assert live.traffic is None or action.version not in (live.traffic.stable, live.traffic.candidate)
     installed.pop(action.version)
-    return Live(live.serving, installed)
+    return Live(live.traffic, installed)
 
 
-@given(st.builds(Desired, VERSIONS, DIGESTS), LIVES, st.integers(0, 5))
-def test_every_state_converges_also_when_killed_between_two_actions(desired: Desired, live: Live, killed: int) -> None:
-    for action in plan(desired, live)[:killed]:
-        live = carry_out(action, desired, live)
-    before = live.serving
-    for action in plan(desired, live):
-        live = carry_out(action, desired, live)
-    assert live.serving == desired.version
-    assert (live.installed or {})[desired.version] == desired.artifact
-    assert plan(desired, live) == ()
-    if before in (live.installed or {}) and before != desired.version:
-        assert len(live.installed or {}) <= 2, "the way back and nothing older"
+@given(TRAFFIC, LIVES, st.frozensets(VERSIONS), st.integers(0, 5))
+def test_every_state_converges_also_when_killed_between_two_actions(
+    wanted: Traffic, live: Live, keep: frozenset[str], killed: int
+) -> None:
+    for action in plan(wanted, DIGESTS, live, keep)[:killed]:
+        live = carry_out(action, live)
+    for action in plan(wanted, DIGESTS, live, keep):
+        live = carry_out(action, live)
+    assert live.traffic == wanted
+    assert all(live.installed[version] == DIGESTS[version] for version in (wanted.stable, wanted.candidate) if version)
+    assert plan(wanted, DIGESTS, live, keep) == ()
+    assert set(live.installed) <= {wanted.stable, wanted.candidate} | keep
+
+
+@given(LIVES)
+def test_a_model_is_taken_off_a_target_traffic_first(live: Live) -> None:
+    for action in withdrawal(live):
+        live = carry_out(action, live)
+    assert (live.traffic, live.installed) == (None, {})
+    assert withdrawal(live) == ()
 
 
 def test_nothing_to_do() -> None:
-    assert plan(Desired("v1", "a"), Live("v1", {"v1": "a", "v0": "z"})) == ()
+    assert plan(Traffic("v1"), DIGESTS, Live(Traffic("v1"), {"v1": "a", "v0": "z"}), frozenset({"v0"})) == ()
+    assert plan(Traffic(""), DIGESTS, Live()) == ()
+
+
+def test_what_serves_is_what_answers_all() -> None:
+    assert Live().serving is None
+    assert Live(Traffic("v1", "v2", 99.0)).serving == "v1"
+    assert Live(Traffic("v1", "v2", 100.0)).serving == "v2"
+
+
+def test_an_action_reads_as_a_sentence() -> None:
+    assert [str(action) for action in plan(Traffic("v1", "v2", 5.0), DIGESTS, Live(Traffic("v1"), {"v1": "a", "v0": "z"}))] == [
+        "install v2", "route 5 % to v2, 95 % to v1", "remove v0"]  # fmt: skip
+    assert str(Action("route", "v2", Traffic("v1", "v2", 0.0, True))) == "route 100 % to v1, a copy to v2"
+    assert str(Action("route", "v1", Traffic("v1"))) == "route all to v1"

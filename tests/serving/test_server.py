@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelyard.serving.layout import Layout, ModelState, State
+from modelyard.rollout.plan import Live, Traffic
+from modelyard.serving.layout import Layout, State
+from modelyard.serving.segments import read_predictions
 from support.server import Server, request, serving
 from support.yard import tool
 
 INFER = "/v2/models/flight-delay/infer"
+
+
+def logged(layout: Layout) -> list[dict[str, Any]]:
+    return [row for table in read_predictions(layout.logs / "flight-delay") for row in table.to_pylist()]
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +57,11 @@ def test_answers_are_logged_with_id_time_version_and_inputs(server: Server, yard
     assert status == 200 and answer["model_version"] == "v1.0.0" and answer["id"] == "mine"
     output = answer["outputs"][0]
     assert output["shape"] == [3] and all(0 < p < 1 for p in output["data"]) and len(set(output["data"])) == 1
-    entries = [json.loads(line) for line in Layout.of(yard, "production").log.read_text().splitlines()]
-    mine = [entry for entry in entries if entry["id"].startswith("mine/")]
-    assert [entry["row_id"] for entry in mine] == ["a", "b", "c"]
-    assert mine[0]["version"] == "v1.0.0" and mine[0]["time"].endswith("Z") and mine[0]["inputs"]["visib"] is None
-    assert [entry["prediction"] for entry in mine] == output["data"]
+    mine = [entry for entry in logged(Layout.of(yard, "production")) if entry["id"].startswith("mine/")]
+    assert [entry["entity"] for entry in mine] == ["a", "b", "c"]
+    assert mine[0]["version"] == "v1.0.0" and mine[0]["variant"] == "champion" and mine[0]["inputs.visib"] is None
+    assert mine[0]["time"].tzinfo and 0 < mine[0]["latency_ms"] < 10_000 and mine[0]["inputs.carrier"] == "UA"
+    assert [entry["score"] for entry in mine] == output["data"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,8 @@ def test_null_where_it_is_allowed_is_scored(server: Server) -> None:
         ("GET", "/v2/models/flight-delay/versions/v9.9.9", 404),
         ("GET", INFER, 405),
         ("GET", "/", 404),
-        ("POST", "/v2/repository/models/x/load", 404),
+        ("POST", "/v2/repository/models/x/load", 403),
+        ("POST", "/v2/repository/models/x/delete", 404),
     ],
 )
 def test_what_is_not_there(server: Server, method: str, path: str, status: int) -> None:
@@ -132,18 +139,18 @@ def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Pa
             caller.start()
         for turn in range(6):
             version = ("v1.1.0", "v1.0.0")[turn % 2]
-            layout.write_state(State({"flight-delay": ModelState(version, installed)}))
+            layout.write_state(State({"flight-delay": Live(Traffic(version), installed)}))
             for _ in range(500):
-                if layout.read_report().serving == {"flight-delay": version}:
+                if layout.read_report().traffic == {"flight-delay": Traffic(version)}:
                     break
                 over.wait(0.02)
-            assert layout.read_report().serving == {"flight-delay": version}
+            assert layout.read_report().traffic == {"flight-delay": Traffic(version)}
         over.set()
         for caller in callers:
             caller.join()
     assert not wrong
     assert set(seen) == {"v1.0.0", "v1.1.0"}
-    assert len(layout.log.read_text().splitlines()) == 5 * sum(seen.values())
+    assert len(logged(layout)) == 5 * sum(seen.values())
 
 
 def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> None:
@@ -152,7 +159,8 @@ def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> No
     (layout.version_folder("flight-delay", "v1.1.0") / "artifact").write_bytes(b"tree\nbroken")
     state = layout.read_state().models["flight-delay"]
     with serving(champion, "production") as server:
-        layout.write_state(State({"flight-delay": ModelState("v1.1.0", state.installed | {"v1.1.0": "0" * 64})}))
+        broken = Live(Traffic("v1.1.0"), state.installed | {"v1.1.0": "0" * 64})
+        layout.write_state(State({"flight-delay": broken}))
         for _ in range(500):
             if layout.read_report().faults:
                 break
@@ -182,6 +190,6 @@ def test_a_killed_server_is_down_and_its_log_is_whole(champion: Path) -> None:
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
     assert not layout.server_is_up()
-    assert len([json.loads(line) for line in layout.log.read_text().splitlines()]) == 20
+    assert len(logged(layout)) == 20
     line = json.loads(tool(champion, "status", "--env", "staging", "--json").stdout)[0]
     assert (line["sync"], line["health"]) == ("in sync", "down")

@@ -2,46 +2,86 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.delivery.deployment import deliver_all, plan_deliveries
+from modelyard.delivery.deployment import Deployer
+from modelyard.delivery.outcomes import read_outcomes
+from modelyard.delivery.planning import Planner
 from modelyard.dvc import Dvc
-from modelyard.errors import Refused
-from modelyard.forges.opening import open_forge
+from modelyard.errors import ModelyardError
+from modelyard.forges.opening import open_forge, open_pull_forge
 from modelyard.report.deployments import render_deliveries
-from modelyard.terminal import result, result_json, say
+from modelyard.review.previewing import preview
+from modelyard.rollout.state import Delivery
+from modelyard.terminal import result, result_json, say, show_error
 
 
 @click.command()
 @click.option("--env", "environments", multiple=True, help="Only this environment (may be given again).")
 @click.option("--model", "models", multiple=True, help="Only this model (may be given again).")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--pull", "number", type=int, help="With --plan: comment on this pull request what merging it will do.")
+@click.option(
+    "--outcomes",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="What is known by now: a CSV or Parquet file with the contract's id and label.",
+)
+@click.option("--wait", is_flag=True, help="Go on until every rollout has ended, looking again every --every seconds.")
+@click.option("--every", type=click.FloatRange(0.1, 3600), default=15.0, show_default=True, help="See --wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print the deliveries as JSON.")
 @click.pass_context
 def command(
-    context: click.Context, environments: tuple[str, ...], models: tuple[str, ...], plan_only: bool, as_json: bool
+    context: click.Context,
+    environments: tuple[str, ...],
+    models: tuple[str, ...],
+    plan_only: bool,
+    number: int | None,
+    outcomes: Path | None,
+    wait: bool,
+    every: float,
+    as_json: bool,
 ) -> None:
     """Make what runs equal what main says.
 
-    Reads deployments/, observes the targets, and does what is missing. Running it again changes nothing.
+    Reads deployments/, observes the targets, and does what is next: the whole step, or one step of a rollout. Running
+    it again changes nothing that is not due. Ends with 1 while main asks for a version that was rolled back.
     """
     repository, git = open_checkout(context)
     chosen = {repository.environment(name).name for name in environments}
     chosen = chosen or {environment.name for environment in repository.config.environments}
     for name in models:
         repository.model_folder(name)
-    planned = plan_deliveries(repository, git, chosen, set(models))
-    refusals: list[Refused] = []
-    if plan_only:
-        deliveries = [delivery for delivery, _, _ in planned]
-    else:
-        deliveries, refusals = deliver_all(
-            repository, git, Dvc(repository.root), open_forge(repository, git), planned, say
-        )
+    if number is not None:
+        forge, _ = open_pull_forge(repository, git)
+        result(preview(repository, git, forge, number, chosen, datetime.now(UTC)))
+        return
+    faults: list[ModelyardError] = []
+    while True:
+        planner = Planner(repository, git, outcomes=read_outcomes(repository, outcomes))
+        planned = planner.plan(chosen, set(models))
+        if plan_only:
+            deliveries = [plan.delivery for plan in planned]
+            faults = [plan.refused for plan in planned if plan.refused]
+        else:
+            deployer = Deployer(planner, Dvc(repository.root), open_forge(repository, git), say)
+            deliveries, faults = deployer.deliver_all(planned)
+        if not wait or plan_only or not any(_goes_on(delivery) for delivery in deliveries):
+            break
+        time.sleep(every)
     if as_json:
         result_json(deliveries)
     else:
         result(render_deliveries(deliveries, plan_only))
-    if refusals:
-        raise refusals[0]
+    for fault in faults[:-1]:
+        show_error(fault)
+    if faults and not plan_only:
+        raise faults[-1]
+
+
+def _goes_on(delivery: Delivery) -> bool:
+    return delivery.progressing and not delivery.skipped

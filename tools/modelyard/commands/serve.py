@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 import msgspec
 
 from modelyard.commands.opening import open_repository
+from modelyard.secrets.interface import Secrets
 from modelyard.serving.server import serve
 from modelyard.terminal import say
 
@@ -24,4 +27,4 @@ def command(context: click.Context, name: str, port: int | None) -> None:
     environment = repository.environment(name)
     if port is not None:
         environment = msgspec.structs.replace(environment, port=port)
-    serve(environment, repository.root, say)
+    serve(environment, repository.root, Secrets(os.environ), say)

@@ -1,186 +1,216 @@
-"""Makes what runs equal what main says, and leaves a stage tag as the receipt."""
+"""Makes what runs equal what main says, and leaves a stage tag as the receipt.
+
+Traffic that goes forward is written down first and moved afterwards; traffic that goes back is moved first. A run that
+is killed in between leaves less traffic on a candidate than the record allows, never more, and the next run goes on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
-import msgspec
+from msgspec.structs import replace
 
 from modelyard.delivery.authority import require_approved
+from modelyard.delivery.desired import require_waivers
 from modelyard.delivery.evidence_store import file_receipts, file_tags
 from modelyard.delivery.guarding import require_unmoved
-from modelyard.delivery.tagging import next_counter, signs_tags, write_tag
+from modelyard.delivery.planning import Planned, Planner, changed
+from modelyard.delivery.receipts import write_farewell, write_receipt
+from modelyard.delivery.rollout_record import write_rollout
 from modelyard.delivery.trust import require_trusted
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
+from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import Change, Forge
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository, deployment_file
-from modelyard.manifests.schema import Deployment
-from modelyard.proposal.champion import fetched, model_history, version_by_name
-from modelyard.registry.grammar import model_patterns, stage_tag, version_tag
-from modelyard.registry.history import ModelHistory, RegisteredVersion
-from modelyard.registry.record import StageRecord, write_record
-from modelyard.rollout.plan import Desired, Live, plan
+from modelyard.proposal.champion import fetched, version_by_name
+from modelyard.registry.grammar import version_tag
+from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.record import StageRecord
+from modelyard.review.going_back import propose_going_back
+from modelyard.rollout.progress import RolloutState, goes_back, goes_forward, moved
 from modelyard.rollout.state import Delivery
-from modelyard.targets.interface import Package, Target, open_target
+from modelyard.targets.interface import Package
 
 _ATTEMPTS = 5
 
 
-def plan_deliveries(
-    repository: ModelRepository, git: Git, environments: set[str], models: set[str]
-) -> list[tuple[Delivery, Deployment, Target]]:
-    """One plan per deployment of the chosen environments and models (all models when the set is empty)."""
-    planned = []
-    targets = {name: open_target(repository.environment(name), repository.root) for name in sorted(environments)}
-    observed = {name: target.observe() for name, target in targets.items()}
-    for environment, deployment in repository.deployments():
-        if environment not in environments or (models and deployment.model not in models):
-            continue
-        live = observed[environment].get(deployment.model, Live())
-        history = model_history(git, deployment.model)
-        if deployment.version == "latest" and history.latest is None:
-            delivery = Delivery(environment, deployment.model, "latest", live.serving, (), skipped="no version yet")
+class Deployer:
+    """Carries out plans on the targets of one repository."""
+
+    def __init__(self, planner: Planner, dvc: Dvc, forge: Forge, say: Callable[[str], None]) -> None:
+        self._planner, self._dvc, self._forge, self._say = planner, dvc, forge, say
+        self._repository: ModelRepository = planner.repository
+        self._git: Git = planner.git
+
+    def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
+        """Carries out every plan; what is refused or fails holds up nothing but itself."""
+        done: list[Delivery] = []
+        faults: list[ModelyardError] = []
+        for plan in planned:
+            try:
+                delivery = self.deliver(plan)
+                if plan.refused:
+                    faults.append(plan.refused)
+                if delivery.rolled_back:
+                    faults.append(_taken_back(delivery))
+                done.append(delivery)
+            except Refused as refusal:
+                faults.append(refusal)
+                done.append(replace(plan.delivery, actions=(), skipped=f"refused: {refusal.problem}"))
+            except ModelyardError as error:
+                faults.append(error)
+                done.append(replace(plan.delivery, skipped=f"failed: {error.problem}"))
+        file_tags(self._git, *dict.fromkeys(delivery.model for delivery in done))
+        return done, faults
+
+    def deliver(self, planned: Planned) -> Delivery:
+        """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
+        for _ in range(_ATTEMPTS):
+            if planned.delivery.skipped:
+                return planned.delivery
+            try:
+                return self._remove(planned) if planned.deployment is None else self._advance(planned)
+            except RefRejected:
+                planned = self._planner.again(planned)
+        raise ModelyardError(
+            f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
+            "Run modelyard deploy again.",
+        )
+
+    def _advance(self, planned: Planned) -> Delivery:
+        delivery, after, before = planned.delivery, planned.after, planned.recorded.state
+        if after is None or planned.version is None:
+            return delivery
+        assigned = planned.history.assigned(delivery.environment)
+        due = assigned is None or assigned.version != after.answers or _unreceipted(planned, after)
+        change: Change | None = None
+        approvals: tuple[ApprovalRecord, ...] = ()
+        back = goes_back(before, after)
+        if not back and (goes_forward(before, after) or (planned.actions and due)):
+            change, approvals = self._authorise(planned, planned.version)
+        if back:
+            self._apply(planned)
+            self._record(planned, after)
         else:
-            version = desired_version(history, deployment)
-            artifact = version.record.artifact if version.record else ""
-            actions = plan(Desired(str(version.version), artifact), live)
-            delivery = Delivery(environment, deployment.model, str(version.version), live.serving, actions)
-        planned.append((delivery, deployment, targets[environment]))
-    return planned
-
-
-def desired_version(history: ModelHistory, deployment: Deployment) -> RegisteredVersion:
-    """The registered version a deployment names; Refused when it may not be served."""
-    version = history.latest if deployment.version == "latest" else version_by_name(history, deployment.version)
-    if version is None:
-        raise Refused(f"{deployment.model} has no version yet.", f"Run: modelyard register {deployment.model}")
-    if history.archived or version in history.withdrawn:
-        raise Refused(
-            f"{deployment.model} {version.version} is out of use: {_why(history, version)}.",
-            "Deploy another version; modelyard history tells who withdrew it.",
-        )
-    if version.record is None:
-        raise Refused(
-            f"{deployment.model} {version.version} was tagged by hand: no evidence, no verdict.",
-            "Register it with modelyard register, then deploy that version.",
-        )
-    if version.record.verdict not in ("pass", "waived"):
-        raise Refused(
-            f"{deployment.model} {version.version} carries the verdict {version.record.verdict!r}.",
-            "Only what the gate let pass is deployed.",
-        )
-    return version
-
-
-def _why(history: ModelHistory, version: RegisteredVersion) -> str:
-    for withdrawal in reversed(history.withdrawals):
-        if withdrawal.version in ("", str(version.version)):
-            return (withdrawal.record.why if withdrawal.record else "") or f"see the tag {withdrawal.tag}"
-    return "withdrawn"
-
-
-def deliver_all(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    forge: Forge,
-    planned: Sequence[tuple[Delivery, Deployment, Target]],
-    say: Callable[[str], None],
-) -> tuple[list[Delivery], list[Refused]]:
-    """Carries out every plan; what is refused holds up nothing but itself."""
-    done, refusals = [], []
-    for delivery, deployment, target in planned:
-        try:
-            done.append(deliver(repository, git, dvc, forge, delivery, deployment, target, say))
-        except Refused as refusal:
-            refusals.append(refusal)
-            done.append(msgspec.structs.replace(delivery, actions=(), skipped=f"refused: {refusal.problem}"))
-    file_tags(git, *dict.fromkeys(delivery.model for delivery in done))
-    return done, refusals
-
-
-def deliver(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    forge: Forge,
-    delivery: Delivery,
-    deployment: Deployment,
-    target: Target,
-    say: Callable[[str], None],
-) -> Delivery:
-    """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
-    if delivery.skipped:
+            self._record(planned, after)
+            self._apply(planned)
+        tag = None
+        if due and after.answers:
+            tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
+        delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
+        if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
+            pull = propose_going_back(
+                self._repository, self._git, self._forge, delivery.environment, delivery.model, after, self._say
+            )
+            delivery = replace(delivery, pull=pull)
         return delivery
-    history = model_history(git, delivery.model)
-    version = desired_version(history, deployment)
-    assigned = history.assigned(delivery.environment)
-    if not delivery.actions and assigned and assigned.version == delivery.desired:
-        return delivery
-    brought = forge.change_of(version.commit)
-    # An environment that follows latest is moved by whoever's change became that version.
-    follows = deployment.version == "latest"
-    change = brought if follows else forge.last_change(deployment_file(delivery.environment, delivery.model))
-    approvals = require_approved(git, forge, delivery.environment, delivery.model, dict.fromkeys((brought, change)))
-    require_unmoved(git, delivery.model, version_tag(delivery.model, version.version))
-    with ExitStack() as stack:
-        package = None
-        for action in delivery.actions:
-            if package is None:
-                found = stack.enter_context(fetched(git, dvc, delivery.model, version))
-                require_trusted(git, repository.config.signing, found)
-                package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
-            say(f"{delivery.environment}: {action.do} {delivery.model} {action.version}")
-            target.apply(action, package)
-    approvers = tuple(dict.fromkeys(name for approval in approvals for name in approval.by))
-    tag = _receipt(repository, git, delivery, version, change, follows, approvers)
-    if tag:
-        # The version's own receipt too, should the run that registered it have been killed before it.
-        own = [approval for approval in approvals if brought and approval.commit == brought.commit]
+
+    def _remove(self, planned: Planned) -> Delivery:
+        """Takes a model that main no longer names off its target."""
+        delivery = planned.delivery
+        if not changed(planned):
+            return delivery
+        change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+        require_approved(self._git, self._forge, delivery.environment, delivery.model, (change,))
+        self._apply(planned)
+        why = change.subject if change else "main no longer asks for it"
+        tag = write_farewell(
+            self._repository, self._git, delivery.model, delivery.environment, why, change.author if change else ""
+        )
+        return replace(delivery, live=None, tag=tag)
+
+    def _authorise(
+        self, planned: Planned, version: RegisteredVersion
+    ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
+        """Refused unless the version and the wish for it were approved, and nothing was moved or ran out since."""
+        delivery = planned.delivery
+        require_waivers(self._repository, self._git, delivery.model, version, datetime.now(UTC).date())
+        brought, change = self._forge.change_of(version.commit), self._change(planned, version)
+        changes = dict.fromkeys((brought, change))
+        approvals = require_approved(self._git, self._forge, delivery.environment, delivery.model, changes)
+        require_unmoved(self._git, delivery.model, version_tag(delivery.model, version.version))
+        return change, approvals
+
+    def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
+        """What asked for a version. An environment that follows latest is moved by the change that became it."""
+        delivery = planned.delivery
+        if planned.deployment and planned.deployment.version == "latest":
+            return self._forge.change_of(version.commit)
+        return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+
+    def _apply(self, planned: Planned) -> None:
+        delivery = planned.delivery
+        with ExitStack() as stack:
+            for action in planned.actions:
+                package = None
+                if action.do == "install":
+                    version = version_by_name(planned.history, action.version)
+                    found = stack.enter_context(fetched(self._git, self._dvc, delivery.model, version))
+                    require_trusted(self._git, self._repository.config.signing, found)
+                    package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
+                self._say(f"{delivery.environment}: {delivery.model}: {action}")
+                planned.target.apply(delivery.model, action, package)
+
+    def _record(self, planned: Planned, after: RolloutState) -> None:
+        if moved(planned.recorded.state, after):
+            delivery = planned.delivery
+            write_rollout(
+                self._git, delivery.environment, delivery.model, planned.recorded, after, _headline(planned, after)
+            )
+
+    def _receipt(
+        self, planned: Planned, after: RolloutState, change: Change | None, approvals: tuple[ApprovalRecord, ...]
+    ) -> str | None:
+        delivery, version = planned.delivery, version_by_name(planned.history, after.answers)
+        assigned = planned.history.assigned(delivery.environment)
         artifact = version.record.artifact if version.record else ""
-        number = version_tag(delivery.model, version.version)
-        file_receipts(git, delivery.model, artifact, {tag: approvals} | ({number: own} if own else {}))
-    return Delivery(delivery.environment, delivery.model, delivery.desired, delivery.desired, delivery.actions, tag)
-
-
-def _receipt(
-    repository: ModelRepository,
-    git: Git,
-    delivery: Delivery,
-    version: RegisteredVersion,
-    change: Change | None,
-    follows: bool,
-    approvers: tuple[str, ...],
-) -> str | None:
-    remote = git.remote()
-    for _ in range(_ATTEMPTS):
-        if remote:
-            git.fetch_tags(remote, *model_patterns(delivery.model))
-        history = model_history(git, delivery.model)
-        assigned = history.assigned(delivery.environment)
-        if assigned and assigned.version == delivery.desired:
-            return None
-        record = version.record
+        follows = planned.deployment is not None and planned.deployment.version == "latest"
         stage = StageRecord(
-            version=delivery.desired,
-            artifact=record.artifact if record else "",
+            version=after.answers,
+            artifact=artifact,
             why=("follows latest: " if follows else "") + (change.subject if change else ""),
             by=change.author if change else "",
-            approved_by=approvers,
+            approved_by=tuple(dict.fromkeys(name for approval in approvals for name in approval.by)),
             pull=(change.pull or 0) if change else 0,
-            commit=git.commit_of("HEAD"),
+            commit=self._git.commit_of("HEAD"),
             replaced=assigned.version if assigned else "",
         )
-        tag = stage_tag(delivery.model, delivery.environment, next_counter(git, history))
-        headline = f"Assigning stage {delivery.environment} to artifact {delivery.model} version {delivery.desired}"
-        try:
-            write_tag(git, history, tag, version.commit, write_record(headline, stage), sign=signs_tags(repository))
-            return tag
-        except RefRejected:
-            continue
-    raise ModelyardError(
-        f"Others tagged {delivery.model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again."
+        if after.phase == "rolled back":
+            stage = replace(
+                stage, why=f"rolled back {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
+                replaced=after.candidate, blocked=after.artifact, rollout=after.salt,
+            )  # fmt: skip
+        tag = write_receipt(self._repository, self._git, delivery.model, delivery.environment, stage)
+        if tag:
+            # The version's own receipt too, should the run that registered it have been killed before it.
+            own = [approval for approval in approvals if approval.commit == version.commit]
+            number = version_tag(delivery.model, version.version)
+            file_receipts(self._git, delivery.model, artifact, {tag: approvals} | ({number: own} if own else {}))
+        return tag
+
+
+def _unreceipted(planned: Planned, after: RolloutState) -> bool:
+    """Whether a rollback has no receipt yet, which is what blocks its bytes."""
+    known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
+    return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
+
+
+def _headline(planned: Planned, after: RolloutState) -> str:
+    if after.phase == "progressing":
+        share = "a copy of all requests" if after.mirror and not after.weight else f"{after.weight:g} %"
+        return f"{share} to {after.candidate} ({after.reason})"
+    if after.phase == "rolled back":
+        return f"all traffic back to {after.stable or 'nothing'}: {after.reason}"
+    return f"all traffic to {after.stable}" + (f" ({after.reason})" if after.reason else "")
+
+
+def _taken_back(delivery: Delivery) -> Refused:
+    return Refused(
+        f"{delivery.model} in {delivery.environment}: main says {delivery.desired}, {delivery.live or 'nothing'} runs;"
+        f" {delivery.rollout}.",
+        f"Merge pull request {delivery.pull}." if delivery.pull else f"Let main ask for {delivery.live} again.",
     )

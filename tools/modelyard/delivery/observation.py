@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from modelyard.errors import UsageError
 from modelyard.git import Git, PendingTags
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Deployment
 from modelyard.registry.history import ModelHistory, read_registry
+from modelyard.registry.record import StageRecord
+from modelyard.rollout.blocking import blocking, latest_allowed
 from modelyard.rollout.plan import Live
 from modelyard.rollout.state import StatusLine
+from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Target, open_target
 
 
@@ -29,9 +34,10 @@ def observe(
         if model in (None, deployment.model) and environment in (None, where)
     ]
     targets: dict[str, tuple[Target, dict[str, Live]]] = {}
+    secrets = Secrets(os.environ)
     for where, _ in deployments:
         if where not in targets:
-            target = open_target(repository.environment(where), repository.root)
+            target = open_target(repository.environment(where), repository.root, secrets)
             targets[where] = (target, target.observe())
     registry = read_registry(pending)
     if not registry.models:
@@ -44,23 +50,20 @@ def observe(
     lines = []
     for where, deployment in deployments:
         target, live = targets[where]
-        serving = live.get(deployment.model, Live()).serving
-        lines.append(_line(where, deployment, registry.history(deployment.model), serving, target))
+        found = live.get(deployment.model, Live())
+        lines.append(_line(where, deployment, registry.history(deployment.model), found, target))
     order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
 
-def _line(
-    environment: str, deployment: Deployment, history: ModelHistory, live: str | None, target: Target
-) -> StatusLine:
-    desired = deployment.version
-    if desired == "latest":
-        desired = str(history.latest.version) if history.latest else "latest"
-    sync = "not deployed" if live is None else "in sync" if live == desired else "out of sync"
-    health = target.health(deployment.model, live) if live else None
+def _line(environment: str, deployment: Deployment, history: ModelHistory, found: Live, target: Target) -> StatusLine:
+    live = found.serving
+    desired = _desired(deployment, history)
     assigned = history.assigned(environment)
     receipt = assigned if assigned and assigned.version == live else None
     record = receipt.record if receipt else None
+    sync, rollout = _sync(desired, found, record, history, deployment)
+    health = target.health(deployment.model, live) if live else None
     return StatusLine(
         deployment.model,
         environment,
@@ -73,4 +76,30 @@ def _line(
         record.why if record else "",
         (record.by if record else "") or (receipt.by if receipt else ""),
         record.approved_by if record else (),
+        rollout,
     )
+
+
+def _desired(deployment: Deployment, history: ModelHistory) -> str:
+    if deployment.version != "latest":
+        return deployment.version
+    latest = latest_allowed(history, deployment.readmit)
+    return str(latest.version) if latest else "latest"
+
+
+def _sync(
+    desired: str, found: Live, record: StageRecord | None, history: ModelHistory, deployment: Deployment
+) -> tuple[str, str]:
+    """The verdict on desired against live, and what to know of a rollout."""
+    traffic = found.traffic
+    if traffic is None:
+        return "not deployed", ""
+    if traffic.candidate:
+        share = "a copy of all requests" if traffic.mirror and not traffic.weight else f"{traffic.weight:g} %"
+        return "rolling out", f"{traffic.candidate} gets {share}, {traffic.stable} answers the rest"
+    if found.serving == desired:
+        return "in sync", ""
+    taken_back = record is not None and record.replaced == desired and record.blocked
+    if record and taken_back and blocking(history, record.blocked, deployment.readmit):
+        return "rolled back", f"live {found.serving}, git {desired}: {record.why}"
+    return "out of sync", ""

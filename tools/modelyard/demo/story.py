@@ -157,7 +157,7 @@ def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
         repository.model(MODEL),
         environment.host,
         environment.port,
-        Layout.of(stage.repository, "production").log,
+        Layout.of(stage.repository, "production").logs / MODEL,
     )
     answered = ", ".join(f"{rows:,} by {version}" for version, rows in traffic.versions.items())
     say(f"    {traffic.requests:,} requests, {traffic.logged:,} logged ({answered})")
@@ -184,7 +184,7 @@ def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str],
     say(f"\nPlayed in {seconds:.0f} s. Look further:")
     say(f"  the refused proposal   {shown(repository.parent / 'refused' / 'report.html')}")
     say(f"  its comment            {shown(repository.parent / 'refused' / 'report.md')}")
-    say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / 'predictions.jsonl')}")
+    say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / MODEL)}")
     say(f"  cd {shown(repository)}")
     say("    modelyard status flight-delay     which version serves, since when, why")
     say("    modelyard site                    the same as pages: metrics, rollouts, lineage, card")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from modelyard.errors import ModelyardError
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import auc
+from modelyard.serving.segments import read_predictions
 from modelyard.serving.tensors import DATATYPES
 from modelyard.tables import Table
 
@@ -59,14 +61,12 @@ def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path)
 
 
 def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
-    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    entries = [entry for entry in entries if entry["row_id"] in outcomes]
-    label = np.array([outcomes[entry["row_id"]] for entry in entries])
-    scores = np.array([entry["prediction"] for entry in entries])
-    versions: dict[str, int] = {}
-    for entry in entries:
-        versions[entry["version"]] = versions.get(entry["version"], 0) + 1
-    return Traffic(len(outcomes), len(entries), versions, float(label.mean()), auc(label, scores))
+    logged = [table.select(["entity", "score", "version"]).to_pylist() for table in read_predictions(log)]
+    entries = [entry for table in logged for entry in table if entry["entity"] in outcomes]
+    label = np.array([outcomes[entry["entity"]] for entry in entries])
+    scores = np.array([entry["score"] for entry in entries])
+    versions = Counter(entry["version"] for entry in entries)
+    return Traffic(len(outcomes), len(entries), dict(versions), float(label.mean()), auc(label, scores))
 
 
 def _tensor(name: str, datatype: str, value: object) -> dict[str, object]:

@@ -121,6 +121,16 @@ class GitReader(GitProcess):
         pairs = [line.rsplit(" ", 1) for line in output.splitlines()]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
+    def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
+        """Ref → (commit, message) of every ref below a prefix, in one process."""
+        output = self.text("for-each-ref", "--format=%(refname)%00%(objectname)%00%(contents)%00", prefix)
+        parts = output.split("\0")[:-1]
+        return {parts[i].lstrip("\n"): (parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3)}
+
+    def entries(self, ref: str, limit: int) -> list[CommitInfo]:
+        """The newest entries of a journal, newest first."""
+        return _commits(self.text("log", "--first-parent", f"-{limit}", _LOG_FORMAT, ref, "--"))
+
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between the merge base of two revisions and ``head``."""
         try:

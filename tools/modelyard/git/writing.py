@@ -108,6 +108,28 @@ class Git(GitReader):
         parents = ["-p", parent] if parent else []
         return self.run("commit-tree", tree, *parents, stdin=message.encode()).decode().strip()
 
+    def add_entry(self, ref: str, before: str, message: str) -> str:
+        """Adds a commit without files to a ref that is a journal, on the remote first where there is one; the commit.
+
+        Compare-and-swap: RefRejected when the ref is not at ``before`` ('' for new) there any more.
+        """
+        tree = self.run("mktree", stdin=b"").decode().strip()
+        parents = ["-p", before] if before else []
+        commit = self.run("commit-tree", tree, *parents, stdin=message.encode()).decode().strip()
+        if remote := self.remote():
+            arguments = ("push", "--quiet", f"--force-with-lease={ref}:{before}", remote, f"{commit}:{ref}")
+            self._swap(arguments, "Check the remote, and your right to push there.")
+        self._swap(("update-ref", ref, commit, *([] if self.remote() else [before or "0" * 40])), "Run it again.")
+        return commit
+
+    def _swap(self, arguments: Sequence[str], remedy: str) -> None:
+        done = self._process(tuple(arguments), None, None)
+        if done.returncode:
+            said = (done.stdout + done.stderr).decode("utf-8", "replace")
+            if any(word in said for word in ("rejected", "stale info", "cannot lock ref")):
+                raise RefRejected(tuple(arguments), said)
+            raise GitError(tuple(arguments), said, remedy)
+
     @contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
         """Lets one process of this clone at a time in; a killed one lets go. Other clones are not held up."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from modelyard.manifests.base import Manifest
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.schema import Approvals, Deployment, Manifest, Model, Repository, Waiver
+from modelyard.manifests.schema import Approvals, Model, Repository, Waiver
 
 MANIFEST_KINDS: dict[str, type[Manifest]] = {
     "modelyard": Repository,

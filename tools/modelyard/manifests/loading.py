@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from modelyard.manifests.base import Manifest
 from modelyard.manifests.document import Document, FieldPath, field_name, parse_document, read_document
 from modelyard.manifests.kinds import MANIFEST_KINDS
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
-from modelyard.manifests.schema import Manifest
 
 M = TypeVar("M", bound=Manifest)
 

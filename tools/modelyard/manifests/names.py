@@ -38,7 +38,18 @@ VersionOrLatest = Annotated[
     str,
     Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
 ]
+Duration = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$", description="A time such as 90s, 15m, 24h or 7d.")
+]
+Reference = Annotated[
+    str,
+    Meta(
+        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|(vault|aws-sm):[A-Za-z0-9_./+=@-]{1,400}(#[A-Za-z0-9_.-]{1,200})?)$",
+        description="Where a secret stands, never the secret: env:NAME, vault:mount/path#key or aws-sm:name#key.",
+    ),
+]
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MODEL = re.compile(MODEL_PATTERN)
 _VERSION = re.compile(VERSION_PATTERN)
 _PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\Z")
@@ -47,6 +58,11 @@ _PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0
 def is_name(text: str) -> bool:
     """Whether ``text`` may name a model, an environment, a policy or a check."""
     return bool(_MODEL.match(text)) and "\n" not in text
+
+
+def seconds_of(duration: str) -> float:
+    """The seconds of a Duration such as ``15m``."""
+    return float(duration[:-1]) * _SECONDS[duration[-1]]
 
 
 class Version(Struct, frozen=True, gc=False):

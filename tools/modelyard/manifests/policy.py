@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from modelyard.manifests.base import Count, Fraction, Manifest, Margin, Text
 from modelyard.manifests.names import Name
-from modelyard.manifests.schema import Count, Fraction, Manifest, Margin, Text
 
 Metric = Literal[
     "auc", "average_precision", "recall_at_precision", "log_loss", "brier", "accuracy", "f1", "precision", "recall",

@@ -6,6 +6,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.document import Document, FieldPath, field_name, read_document
 from modelyard.manifests.loading import M, convert
 from modelyard.manifests.location import CONFIG
@@ -14,7 +15,7 @@ from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.schema import Approvals, Deployment, Model, Repository, Waiver
+from modelyard.manifests.schema import Approvals, Model, Repository, Waiver
 
 
 def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:

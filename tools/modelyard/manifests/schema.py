@@ -8,37 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-from modelyard.manifests.names import Name, RelativePath, RootPath, VersionOrLatest
-
-Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
-Margin = Annotated[float, Meta(ge=0, description="A number of at least 0, in the metric's own unit.")]
-Count = Annotated[int, Meta(ge=0, description="A whole number of at least 0.")]
-Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port from 1 to 65535.")]
-Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
-ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
-Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]
-
-
-class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Common behaviour: frozen, no unknown keys."""
-
+from modelyard.manifests.base import ColumnName, Count, Date, Fraction, Manifest, Margin, Sha256, Text
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.names import Name, RelativePath, RootPath
 
 # --- modelyard.yaml -----------------------------------------------------------------------------------------------
-
-
-class Environment(Manifest, frozen=True, kw_only=True):
-    """A place where versions are served."""
-
-    name: Name
-    target: Name = "local"
-    folder: Annotated[
-        str, Meta(max_length=500, description="local: where versions are laid out; default .modelyard/local/<name>.")
-    ] = ""
-    host: Annotated[str, Meta(max_length=253)] = "127.0.0.1"
-    port: Port = 8080
 
 
 class Identity(Manifest, frozen=True, kw_only=True):
@@ -97,6 +73,10 @@ class Column(Manifest, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     description: str = ""
+    personal: Annotated[
+        Literal["no", "hash", "drop"],
+        Meta(description="What prediction logs keep of it: the value, a keyed digest, or nothing."),
+    ] = "no"
     rare_below: Annotated[
         Count, Meta(description="Texts: a level with fewer training rows does not appear by name in the profile.")
     ] = 0
@@ -109,6 +89,9 @@ class Contract(Manifest, frozen=True, kw_only=True):
     """What a caller sends and gets; a change of it is a major version."""
 
     id: Annotated[ColumnName, Meta(description="The column that identifies a row.")]
+    personal_id: Annotated[
+        Literal["no", "hash", "drop"], Meta(description="What prediction logs keep of the id; see a column's personal.")
+    ] = "no"
     label: Annotated[ColumnName, Meta(description="The column that holds the outcome.")]
     inputs: Annotated[list[Column], Meta(min_length=1)]
     output: ColumnName = "prediction"
@@ -186,23 +169,6 @@ class Model(Manifest, frozen=True, kw_only=True):
     card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Where it is weak and whom it may harm; Markdown.")] = ""
     license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""
-
-
-# --- deployments/<environment>/<model>.yaml -----------------------------------------------------------------------
-
-
-class Rollout(Manifest, frozen=True, kw_only=True):
-    """How traffic moves to a new version."""
-
-    strategy: Literal["all-at-once"] = "all-at-once"
-
-
-class Deployment(Manifest, frozen=True, kw_only=True):
-    """The desired state of one model in one environment."""
-
-    model: Name
-    version: VersionOrLatest
-    rollout: Rollout = field(default_factory=Rollout)
 
 
 # --- policies/approvals.yaml ----------------------------------------------------------------------------------------

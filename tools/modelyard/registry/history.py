@@ -142,6 +142,11 @@ class ModelHistory(Struct, frozen=True):
                 return assignment if assignment.version else None
         return None
 
+    def rollbacks(self) -> tuple[Assignment, ...]:
+        """The assignments that took a version away because it was bad, in the order of time."""
+        marked = [known for known in self.assignments if '"blocked"' in known.message]  # records are costly to decode
+        return tuple(known for known in marked if known.version and known.record and known.record.blocked)
+
 
 class Registry(Struct, frozen=True):
     """All models the tags know."""

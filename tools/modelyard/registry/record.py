@@ -51,6 +51,10 @@ class StageRecord(Struct, frozen=True, omit_defaults=True):
     """The commit whose desired state was applied."""
     replaced: str = ""
     pull: int = 0
+    blocked: str = ""
+    """Of a rollback: sha256 of the bytes it took away. They go nowhere again."""
+    rollout: str = ""
+    """Of a rollback: the name of the rollout that it ended."""
 
 
 class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):

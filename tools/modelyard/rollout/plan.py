@@ -1,10 +1,11 @@
-"""What has to happen so that one model in one environment runs what main says."""
+"""What has to be done so that a target's traffic is what a rollout allows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Desired(Struct, frozen=True):
@@ -15,35 +16,75 @@ class Desired(Struct, frozen=True):
     """sha256"""
 
 
+class Traffic(Struct, frozen=True):
+    """Who answers what. Without a candidate the stable version answers everything."""
+
+    stable: str
+    candidate: str = ""
+    weight: float = 0.0
+    """Percent of the traffic that the candidate answers; the stable version answers the rest."""
+    mirror: bool = False
+    """The candidate gets a copy of what the stable version answers, and its scores go to nobody."""
+    salt: str = ""
+    """Names the rollout: who is among the first callers differs from one rollout to the next."""
+    key: str = ""
+    """The column by which a caller stays with one version; '' for the contract's id."""
+
+
 class Live(Struct, frozen=True):
     """What a target reports of one model."""
 
-    serving: str | None = None
-    """The version that answers, or None."""
-    installed: dict[str, str] | None = None
+    traffic: Traffic | None = None
+    """None while nothing answers."""
+    installed: dict[str, str] = field(default_factory=dict)
     """Version → sha256 of the artifact that lies ready."""
+
+    @property
+    def serving(self) -> str | None:
+        """The version that answers, or most of all does."""
+        if self.traffic is None:
+            return None
+        return self.traffic.candidate if self.traffic.weight >= 100 else self.traffic.stable
 
 
 class Action(Struct, frozen=True):
-    """One step. ``install`` lays bytes ready, ``switch`` moves all traffic, ``remove`` deletes what nobody needs."""
+    """One step: ``install`` lays bytes ready, ``route`` moves traffic, ``remove`` deletes what nobody needs."""
 
-    do: Literal["install", "switch", "remove"]
+    do: Literal["install", "route", "remove"]
     version: str
+    traffic: Traffic | None = None
+    """Of a route."""
+
+    def __str__(self) -> str:
+        traffic = self.traffic
+        if traffic is None:
+            return f"{self.do} {self.version}"
+        if not traffic.candidate:
+            return f"route all to {traffic.stable}"
+        mirrored = f", a copy to {traffic.candidate}" if traffic.mirror else ""
+        rest = f"{100 - traffic.weight:g} % to {traffic.stable}{mirrored}"
+        return f"route {traffic.weight:g} % to {traffic.candidate}, {rest}" if traffic.weight else f"route {rest}"
 
 
-def plan(desired: Desired, live: Live) -> tuple[Action, ...]:
-    """The all-at-once strategy. Empty when nothing is to do.
+def plan(
+    wanted: Traffic, artifacts: Mapping[str, str], live: Live, keep: frozenset[str] = frozenset()
+) -> tuple[Action, ...]:
+    """The actions that make ``live`` answer as ``wanted``; empty when it does.
 
-    The version that served before stays installed, so that the way back is a switch; older ones go.
+    ``artifacts`` are the registered bytes of the versions that answer; ``keep`` are versions that stay installed, such
+    as the one that served before: the way back is a route, not an installation. Bytes are laid ready before traffic
+    moves to them, and go only after it left.
     """
-    installed = live.installed or {}
-    actions = []
-    sound = installed.get(desired.version) == desired.artifact
-    if not sound:
-        actions.append(Action("install", desired.version))
-    if live.serving != desired.version or not sound:
-        actions.append(Action("switch", desired.version))
-    if actions:
-        keep = {desired.version, live.serving}
-        actions += [Action("remove", version) for version in sorted(installed) if version not in keep]
-    return tuple(actions)
+    needed = [version for version in (wanted.stable, wanted.candidate) if version]
+    renewed = [version for version in needed if live.installed.get(version) != artifacts[version]]
+    actions = [Action("install", version) for version in renewed]
+    if (live.traffic or Traffic("")) != wanted or renewed:
+        actions.append(Action("route", wanted.candidate or wanted.stable, wanted))
+    stale = sorted(set(live.installed) - set(needed) - keep)
+    return (*actions, *(Action("remove", version) for version in stale))
+
+
+def withdrawal(live: Live) -> tuple[Action, ...]:
+    """The actions that take a model off a target."""
+    route = [Action("route", "", Traffic(""))] if live.traffic else []
+    return (*route, *(Action("remove", version) for version in sorted(live.installed)))

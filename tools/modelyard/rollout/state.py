@@ -14,11 +14,26 @@ class Delivery(Struct, frozen=True):
     model: str
     desired: str
     live: str | None
-    actions: tuple[Action, ...]
+    actions: tuple[str, ...]
     tag: str | None = None
     """The receipt; None for a plan, and when nothing had changed."""
     skipped: str = ""
     """Why nothing can be done yet."""
+    rollout: str = ""
+    """Where the rollout stands and what it waits for; '' where there is none."""
+    progressing: bool = False
+    rolled_back: bool = False
+    """Main asks for a version that was taken back."""
+    pull: int | None = None
+    """The pull request that makes main say what runs."""
+
+
+class Moment(Struct, frozen=True):
+    """One entry of a rollout's journal, for a timeline."""
+
+    at: int
+    """Seconds since 1970."""
+    sentence: str
 
 
 class StatusLine(Struct, frozen=True):
@@ -29,7 +44,7 @@ class StatusLine(Struct, frozen=True):
     desired: str
     live: str | None
     sync: str
-    """in sync, out of sync, or not deployed."""
+    """in sync, rolling out, rolled back, out of sync, or not deployed."""
     health: str
     reason: str
     """Why it is not healthy."""
@@ -38,3 +53,10 @@ class StatusLine(Struct, frozen=True):
     why: str
     by: str
     approved_by: tuple[str, ...]
+    rollout: str = ""
+    """Who answers what while traffic moves; why it went back."""
+
+
+def described(actions: tuple[Action, ...]) -> tuple[str, ...]:
+    """Actions as a reader wants them."""
+    return tuple(str(action) for action in actions)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 
 from modelyard import __version__
+from modelyard.errors import ModelyardError
+from modelyard.manifests.environment import Limits
+from modelyard.serving.access import Access
+from modelyard.serving.control import Control
+from modelyard.serving.inference import Inference, Unanswered
+from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
-from modelyard.serving.predictions import PredictionLog
-from modelyard.serving.tensors import DATATYPES, BadRequest, Tensor, check_request, decode_request
-
-MAXIMUM_BODY = 64_000_000
+from modelyard.serving.tensors import DATATYPES, BadRequest
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer))?")
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_CONTROL = re.compile(r"/v2/repository/models/([^/]+)/(load|unload|rollback)")
+_JSON = b"application/json"
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Answer(Exception):
@@ -36,37 +41,63 @@ class Answer(Exception):
 class Application:
     """One server's ASGI application."""
 
-    def __init__(self, table: ModelTable, log: PredictionLog) -> None:
-        self._table = table
-        self._log = log
+    def __init__(
+        self,
+        table: ModelTable,
+        inference: Inference,
+        metrics: Metrics,
+        access: Access,
+        limits: Limits,
+        control: Control,
+    ) -> None:
+        self._table, self._inference, self._metrics = table, inference, metrics
+        self._access, self._limits, self._control = access, limits, control
         self._encoder = msgspec.json.Encoder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
         if scope["type"] != "http":
             return
+        status, kind = 200, _JSON
         try:
-            status, body = 200, await self._route(scope["method"], scope["path"], receive)
+            body = await self._route(scope, receive)
         except Answer as answer:
             status, body = answer.status, {"error": answer.message}
-        content = self._encoder.encode(body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+            self._metrics.refuse(status)
+        if isinstance(body, bytes):
+            content, kind = body, _TEXT
+        else:
+            content = self._encoder.encode(body)
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+        if status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _route(self, method: str, path: str, receive: Receive) -> object:
+    async def _route(self, scope: Scope, receive: Receive) -> object:
+        method, path = scope["method"], scope["path"]
         found = _MODEL.fullmatch(path)
         if found:
             name, number, verb = found.groups()
-            wanted = "POST" if verb == "infer" else "GET"
-            if method != wanted:
-                raise Answer(405, f"{path} answers {wanted} only.")
+            _require_method(method, "POST" if verb == "infer" else "GET", path)
+            self._require(scope, "infer" if verb == "infer" else "")
             model, version = self._find(name, number)
             if verb == "infer":
-                return self._infer(version, await _read_body(receive))
+                return self._infer(model, version if number else None, await self._body(receive))
             return {"ready": True} if verb == "ready" else _metadata(model, version)
+        if found := _CONTROL.fullmatch(path):
+            _require_method(method, "POST", path)
+            self._require(scope, "control")
+            try:
+                return await asyncio.to_thread(self._control.do, found[2], found[1])
+            except ModelyardError as error:
+                raise Answer(409, f"{error.problem} {error.remedy}") from error
         if method == "POST" and path == "/v2/repository/index":
+            self._require(scope, "view")
             return self._index()
+        if path == "/metrics" and method == "GET":
+            self._require(scope, "view")
+            return self._metrics.text()
         if method != "GET":
             raise Answer(404, f"There is no {method} {path}.")
         if path == "/v2":
@@ -74,10 +105,27 @@ class Application:
         if path == "/v2/health/live":
             return {"live": True}
         if path == "/v2/health/ready":
-            if self._table.faults or not self._table.models:
-                raise Answer(503, "; ".join(self._table.faults.values()) or "No model is deployed here yet.")
+            self._require_ready()
             return {"ready": True}
         raise Answer(404, f"There is no {path}; this server speaks the Open Inference Protocol v2.")
+
+    def _require(self, scope: Scope, deed: str) -> None:
+        """Answers 401 or 403 unless the token allows the deed ('' for what everybody may see)."""
+        if not deed:
+            return
+        allowed = self._access.allows(scope["headers"], deed)
+        if allowed is None:
+            raise Answer(401, "Show a token: Authorization: Bearer …")
+        if not allowed:
+            if self._access.open:
+                raise Answer(403, "Control needs a token, and modelyard.yaml declares none for this environment.")
+            raise Answer(403, f"This token may not {deed}.")
+
+    def _require_ready(self) -> None:
+        if self._table.faults or not self._table.models:
+            raise Answer(503, "; ".join(self._table.faults.values()) or "No model is deployed here yet.")
+        if self._inference.log_fault:
+            raise Answer(503, self._inference.log_fault)
 
     def _find(self, name: str, number: str | None) -> tuple[LoadedModel, LoadedVersion]:
         model = self._table.models.get(name)
@@ -88,46 +136,48 @@ class Application:
             raise Answer(404, f"{name} has no version {number!r} here. Loaded: {', '.join(model.versions)}.")
         return model, version
 
-    def _infer(self, loaded: LoadedVersion, body: bytes) -> object:
-        contract = loaded.manifest.contract
+    def _infer(self, model: LoadedModel, asked: LoadedVersion | None, body: bytes) -> object:
         try:
-            request = decode_request(body)
-            rows = check_request(request, contract)
+            return self._inference.answer(model, asked, body)
         except BadRequest as error:
             raise Answer(400, str(error)) from error
-        request_id = request.id or str(uuid.uuid4())
-        if not _REQUEST_ID.fullmatch(request_id):
-            raise Answer(400, "The request's id must be 1 to 128 printable ASCII characters.")
-        scores: list[float] = loaded.scorer.score(rows.columns).tolist()
+        except Unanswered as error:
+            raise Answer(503, str(error)) from error
+
+    async def _body(self, receive: Receive) -> bytes:
         try:
-            self._log.append(request_id, loaded.manifest.name, loaded.version, rows, scores)
-        except OSError as error:
-            raise Answer(503, f"The prediction cannot be logged, so it is not given: {error.strerror}.") from error
-        return {
-            "model_name": loaded.manifest.name,
-            "model_version": loaded.version,
-            "id": request_id,
-            "outputs": [Tensor(contract.output, [rows.count], "FP64", scores)],
-        }
+            async with asyncio.timeout(self._limits.seconds):
+                return await _read_body(receive, self._limits.body_bytes)
+        except TimeoutError as error:
+            raise Answer(408, f"The body did not arrive within {self._limits.seconds:g} s.") from error
 
     def _index(self) -> object:
-        return [
-            {
-                "name": name,
-                "version": version,
-                "state": "READY",
-                "reason": "serving" if version == model.serving else "standby",
-            }
+        ready = [
+            {"name": name, "version": version, "state": "READY", "reason": _part(model, version)}
             for name, model in self._table.models.items()
             for version in model.versions
-        ] + [
-            {"name": name, "version": "", "state": "UNAVAILABLE", "reason": reason}
-            for name, reason in self._table.faults.items()
         ]
+        faults = self._table.faults.items()
+        return ready + [{"name": name, "version": "", "state": "UNAVAILABLE", "reason": why} for name, why in faults]
+
+
+def _part(model: LoadedModel, version: str) -> str:
+    traffic = model.traffic
+    if version == traffic.candidate:
+        return "shadow" if traffic.mirror and not traffic.weight else f"candidate, {traffic.weight:g} % of the traffic"
+    return "serving" if version == traffic.stable else "standby"
 
 
 def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
     contract = loaded.manifest.contract
+    classes = contract.classes if loaded.manifest.task == "multiclass" else []
+    output: dict[str, Any] = {
+        "name": contract.output,
+        "datatype": "FP64",
+        "shape": [-1, len(classes)] if classes else [-1],
+    }
+    if classes:
+        output["parameters"] = {"classes": classes}
     return {
         "name": loaded.manifest.name,
         "versions": list(model.versions),
@@ -141,12 +191,17 @@ def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
             }
             for column in contract.inputs
         ],
-        "outputs": [{"name": contract.output, "datatype": "FP64", "shape": [-1]}],
+        "outputs": [output],
         "parameters": {"serving": model.serving, "version": loaded.version, "sha256": loaded.sha256},
     }
 
 
-async def _read_body(receive: Receive) -> bytes:
+def _require_method(method: str, wanted: str, path: str) -> None:
+    if method != wanted:
+        raise Answer(405, f"{path} answers {wanted} only.")
+
+
+async def _read_body(receive: Receive, most: int) -> bytes:
     parts = []
     size = 0
     while True:
@@ -155,8 +210,8 @@ async def _read_body(receive: Receive) -> bytes:
             raise Answer(400, "The caller went away.")
         part = message.get("body", b"")
         size += len(part)
-        if size > MAXIMUM_BODY:
-            raise Answer(413, f"The body is larger than {MAXIMUM_BODY:,} bytes.")
+        if size > most:
+            raise Answer(413, f"The body is larger than {most:,} bytes.")
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,23 +13,18 @@ from msgspec import Struct, field
 
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
-
-
-class ModelState(Struct, frozen=True):
-    """One model: the version that should answer, and version → sha256 of what lies ready."""
-
-    serving: str = ""
-    installed: dict[str, str] = field(default_factory=dict)
+from modelyard.rollout.plan import Live, Traffic
 
 
 class State(Struct, frozen=True):
-    """``state.json``: what should serve."""
+    """``state.json``: who should answer what, and what lies ready."""
 
-    models: dict[str, ModelState] = field(default_factory=dict)
+    models: dict[str, Live] = field(default_factory=dict)
 
-    def with_model(self, name: str, model: ModelState) -> State:
-        """The state with one model changed."""
-        return State({**self.models, name: model})
+    def with_model(self, name: str, live: Live) -> State:
+        """The state with one model changed; a model without traffic and versions is gone."""
+        others = {known: state for known, state in self.models.items() if known != name}
+        return State(others | ({name: live} if live.traffic or live.installed else {}))
 
 
 class ServerReport(Struct, frozen=True):
@@ -39,7 +36,7 @@ class ServerReport(Struct, frozen=True):
     started: float = 0.0
     state_read: str = ""
     """Stamp of the state.json it acted on last."""
-    serving: dict[str, str] = field(default_factory=dict)
+    traffic: dict[str, Traffic] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """Model → why the version it should serve cannot be loaded."""
 
@@ -58,14 +55,14 @@ class Layout(Struct, frozen=True):
         return cls(root / Path(folder).expanduser() if folder else root / ".modelyard" / "local" / environment)
 
     @property
-    def log(self) -> Path:
-        """Where predictions are logged."""
-        return self.folder / "log" / "predictions.jsonl"
-
-    @property
     def lock(self) -> Path:
         """Held by the server as long as it lives."""
         return self.folder / "server.lock"
+
+    @property
+    def logs(self) -> Path:
+        """Where predictions are logged, a folder a model."""
+        return self.folder / "log"
 
     def version_folder(self, model: str, version: str) -> Path:
         """Where one version's ``artifact`` and ``model.yaml`` lie."""
@@ -78,6 +75,14 @@ class Layout(Struct, frozen=True):
     def write_state(self, state: State) -> None:
         """Replaces what should serve, in one rename."""
         write_whole(self.folder / "state.json", msgspec.json.encode(state, order="sorted"))
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Lets one writer of the state at a time in: deploy, or the server on an operator's word."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "state.lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def state_stamp(self) -> str:
         """Changes whenever state.json is replaced; '' while there is none."""

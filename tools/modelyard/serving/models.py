@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
+from modelyard.rollout.plan import Live, Traffic
 from modelyard.scoring import LightGBMScorer
-from modelyard.serving.layout import Layout, ModelState, ServerReport
+from modelyard.serving.layout import Layout, ServerReport
+from modelyard.serving.predictions import Privacy
+from modelyard.serving.tensors import ContractCheck
 
 
 @dataclass(frozen=True)
@@ -22,25 +26,37 @@ class LoadedVersion:
     version: str
     sha256: str
     scorer: LightGBMScorer
+    check: ContractCheck
+    privacy: Privacy
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One model: the version that answers by default, and all that can be asked for by number."""
+    """One model: who answers what, and every version that can be asked for by number."""
 
-    serving: str
+    traffic: Traffic
     versions: dict[str, LoadedVersion]
+
+    @property
+    def serving(self) -> str:
+        """The version that answers, or most of all does."""
+        return Live(self.traffic).serving or ""
 
 
 class ModelTable:
     """What the server serves now. ``models`` is replaced, never changed, so a request keeps what it began with."""
 
-    def __init__(self, layout: Layout, host: str, port: int) -> None:
+    def __init__(
+        self, layout: Layout, host: str, port: int, maximum_rows: int = 100_000, hash_key: bytes | None = None
+    ) -> None:
         self._layout = layout
         self._host, self._port, self._started = host, port, time.time()
+        self._rows, self._hash_key = maximum_rows, hash_key
         self._stamp: str | None = None
         self.models: dict[str, LoadedModel] = {}
         self.faults: dict[str, str] = {}
+        self.loaded: Callable[[], None] = lambda: None
+        """Called after every change."""
 
     def refresh(self) -> bool:
         """Loads what state.json asks for, when it changed; whether it did. A version that fails leaves the old one."""
@@ -58,17 +74,19 @@ class ModelTable:
         for name, state in wanted.items():
             before = self.models.get(name)
             try:
-                if state.serving:
-                    models[name] = self._load(name, state, before)
+                if state.traffic:
+                    models[name] = self._load(name, state, state.traffic, before)
             except ModelyardError as error:
                 faults[name] = error.problem.rstrip(".")
                 if before:
                     models[name] = before
         self.models, self.faults = models, faults
+        self.loaded()
         self._report(stamp)
         return True
 
-    def _load(self, name: str, state: ModelState, before: LoadedModel | None) -> LoadedModel:
+    def _load(self, name: str, state: Live, traffic: Traffic, before: LoadedModel | None) -> LoadedModel:
+        needed = [version for version in (traffic.stable, traffic.candidate) if version]
         versions = {}
         for version, sha256 in state.installed.items():
             known = before.versions.get(version) if before else None
@@ -78,11 +96,12 @@ class ModelTable:
             try:
                 versions[version] = self._load_version(name, version, sha256)
             except ModelyardError:
-                if version == state.serving:
+                if version in needed:
                     raise
-        if state.serving not in versions:
-            raise ModelyardError(f"{name} {state.serving} is not installed.", "Deploy it again.")
-        return LoadedModel(state.serving, versions)
+        for version in needed:
+            if version not in versions:
+                raise ModelyardError(f"{name} {version} is not installed.", "Deploy it again.")
+        return LoadedModel(traffic, versions)
 
     def _load_version(self, name: str, version: str, sha256: str) -> LoadedVersion:
         folder = self._layout.version_folder(name, version)
@@ -94,14 +113,19 @@ class ModelTable:
             raise ModelyardError(
                 f"the local server loads LightGBM models; {name} brings its own command", "Use another target."
             )
-        if manifest.task == "multiclass":
-            raise ModelyardError(f"the local server answers with one number; {name} has classes", "Use another target.")
+        privacy = Privacy(manifest.contract, self._hash_key)
+        if privacy.needs_key and self._hash_key is None:
+            raise ModelyardError(
+                f"{name} {version} has personal columns to hash, and the environment names no log.hash_key",
+                "Add log.hash_key to the environment in modelyard.yaml.",
+            )
         # One thread: on one row, starting threads costs more than the trees.
-        return LoadedVersion(manifest, version, sha256, LightGBMScorer.load(manifest, artifact, threads=1))
+        scorer = LightGBMScorer.load(manifest, artifact, threads=1)
+        return LoadedVersion(manifest, version, sha256, scorer, ContractCheck(manifest.contract, self._rows), privacy)
 
     def _report(self, stamp: str) -> None:
-        serving = {name: model.serving for name, model in self.models.items()}
+        traffic = {name: model.traffic for name, model in self.models.items()}
         self._stamp = stamp
         self._layout.write_report(
-            ServerReport(os.getpid(), self._host, self._port, self._started, stamp, serving, self.faults)
+            ServerReport(os.getpid(), self._host, self._port, self._started, stamp, traffic, self.faults)
         )

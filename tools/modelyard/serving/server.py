@@ -4,66 +4,82 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.errors import ModelyardError, missing_extra
-from modelyard.manifests.schema import Environment
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.manifests.environment import Environment, PredictionLogging
+from modelyard.secrets.interface import Secrets
 from modelyard.serving.layout import Layout
 
 if TYPE_CHECKING:
+    from modelyard.serving.inference import Inference
+    from modelyard.serving.metrics import Metrics, Variant
     from modelyard.serving.models import LoadedModel, ModelTable
 
 WATCH_SECONDS = 0.1
-DRAIN_SECONDS = 10
+ROTATE_SECONDS = 1.0
 
 
-def serve(environment: Environment, root: Path, say: Callable[[str], None]) -> None:
+def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[[str], None]) -> None:
     """Serves an environment on its host and port; returns after SIGTERM or Ctrl-C, when open requests are answered."""
     try:
         import uvicorn
 
+        from modelyard.serving.access import Access
         from modelyard.serving.app import Application
+        from modelyard.serving.control import Control
+        from modelyard.serving.inference import Inference
+        from modelyard.serving.metrics import Metrics
         from modelyard.serving.models import ModelTable
-        from modelyard.serving.predictions import PredictionLog
     except ImportError as error:
         raise missing_extra("serve", error.name or "uvicorn") from error
 
+    _require_tokens(environment)
+    access = Access((token.role, secrets.read(token.token)) for token in environment.tokens)
+    keeping, limits = environment.log, environment.limits
+    key = secrets.read(keeping.hash_key).encode() if keeping.hash_key else None
     layout = Layout.of(root, environment.name, environment.folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
     with layout.lock.open("ab") as lock:
         _take(lock.fileno(), environment.name)
         listener = _listen(environment)
         port = listener.getsockname()[1]
-        table = ModelTable(layout, environment.host, port)
-        log = PredictionLog(layout.log)
+        table = ModelTable(layout, environment.host, port, limits.rows, key)
+        metrics = Metrics(environment.name)
+        table.loaded = lambda: _weigh(table, metrics)
+        inference = Inference(layout.logs, keeping, metrics, say)
         table.refresh()
         config = uvicorn.Config(
-            Application(table, log),
+            Application(table, inference, metrics, access, limits, Control(layout, table)),
             log_level="error",
             access_log=False,
             lifespan="off",
             server_header=False,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=int(limits.drain_seconds) or None,
         )
         say(f"{environment.name} serves on http://{environment.host}:{port}/v2 ({_listed(table.models)})")
 
         async def run() -> None:
             watcher = asyncio.create_task(_watch(table, say))
+            keeper = asyncio.create_task(_keep(inference, keeping))
             try:
                 await uvicorn.Server(config).serve(sockets=[listener])
             finally:
                 watcher.cancel()
+                keeper.cancel()
 
         # uvicorn drains first, then raises the signal again; by then there is nothing left to interrupt.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with suppress(KeyboardInterrupt):
             asyncio.run(run())
-        log.close()
+        inference.close()
         listener.close()
 
 
@@ -77,8 +93,47 @@ async def _watch(table: ModelTable, say: Callable[[str], None]) -> None:
                 say(f"cannot serve {name}: {fault}")
 
 
+async def _keep(inference: Inference, keeping: PredictionLogging) -> None:
+    """Closes segments and has them converted, by another process: the answers do not wait for Parquet."""
+    while True:
+        await asyncio.sleep(ROTATE_SECONDS)
+        for folder in inference.rotate():
+            arguments = ("-m", "modelyard.serving.segments", str(folder), str(keeping.keep_days))
+            process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=asyncio.subprocess.DEVNULL)
+            await process.wait()
+
+
+def _weigh(table: ModelTable, metrics: Metrics) -> None:
+    for name, model in table.models.items():
+        traffic = model.traffic
+        shares: dict[tuple[str, Variant], float] = {(traffic.stable, "champion"): 100 - traffic.weight}
+        if traffic.candidate:
+            shares[traffic.candidate, "candidate"] = traffic.weight
+        metrics.weigh(name, shares)
+
+
+def _require_tokens(environment: Environment) -> None:
+    try:
+        loopback = ipaddress.ip_address(environment.host).is_loopback
+    except ValueError:
+        loopback = environment.host == "localhost"
+    if not loopback and not environment.tokens:
+        raise UsageError(
+            f"{environment.name} would be open to everybody who reaches {environment.host}: it declares no tokens.",
+            "Add tokens to the environment in modelyard.yaml, or let it listen on 127.0.0.1.",
+        )
+
+
 def _listed(models: dict[str, LoadedModel]) -> str:
-    return ", ".join(f"{name} {model.serving}" for name, model in models.items()) or "no model yet"
+    return ", ".join(f"{name} {_shared(model)}" for name, model in models.items()) or "no model yet"
+
+
+def _shared(model: LoadedModel) -> str:
+    traffic = model.traffic
+    if not traffic.candidate:
+        return traffic.stable
+    share = "a copy" if traffic.mirror and not traffic.weight else f"{traffic.weight:g} %"
+    return f"{traffic.stable} ({share} to {traffic.candidate})"
 
 
 def _take(lock: int, environment: str) -> None:

@@ -6,15 +6,25 @@ watches it and says in ``server.json`` what does. A lock that dies with the serv
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of, write_whole
-from modelyard.manifests.schema import Environment
-from modelyard.rollout.plan import Action, Live
-from modelyard.serving.layout import Layout, ModelState, State
+from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.loading import parse
+from modelyard.manifests.schema import Model
+from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.secrets.interface import Secrets
+from modelyard.serving.layout import Layout
 from modelyard.targets.interface import Health, Package
+
+if TYPE_CHECKING:
+    from modelyard.rollout.analysis import Samples
 
 SWITCH_SECONDS = 30.0
 
@@ -22,63 +32,75 @@ SWITCH_SECONDS = 30.0
 class LocalTarget:
     """One environment on this machine."""
 
-    def __init__(self, environment: Environment, root: Path) -> None:
+    strategies: tuple[Strategy, ...] = ("all-at-once", "canary", "blue-green", "shadow")
+
+    def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         self._name = environment.name
         self._layout = Layout.of(root, environment.name, environment.folder)
 
     def observe(self) -> dict[str, Live]:
         """What is laid out, whether or not a server is up to serve it."""
-        models = self._layout.read_state().models
-        return {name: Live(model.serving or None, dict(model.installed)) for name, model in models.items()}
+        return self._layout.read_state().models
 
     def health(self, model: str, version: str) -> Health:
         """What the server itself says it serves."""
         if not self._layout.server_is_up():
             return Health("down", f"no server runs; start one with: modelyard serve --env {self._name}")
         report = self._layout.read_report()
-        if report.serving.get(model) == version:
+        traffic = report.traffic.get(model)
+        if model in report.faults:
+            return Health("failed", report.faults[model])
+        if traffic and version in (traffic.stable, traffic.candidate):
             return Health("healthy")
-        return Health("failed", report.faults.get(model, f"the server still serves {report.serving.get(model)}"))
+        return Health("failed", f"the server still serves {traffic.stable if traffic else 'nothing'}")
 
-    def apply(self, action: Action, package: Package) -> None:
-        """Installs, switches or removes; a switch is undone when the running server cannot load the version."""
-        state = self._layout.read_state()
-        before = state.models.get(package.model, ModelState())
-        installed = dict(before.installed)
-        if action.do == "install":
+    def samples(
+        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    ) -> Mapping[str, Samples]:
+        """From the server's own prediction log."""
+        from modelyard.serving.sampling import sample
+
+        live = self._layout.read_state().models.get(model, Live())
+        version = live.serving or next(iter(live.installed), "")
+        manifest = (self._layout.version_folder(model, version) / "model.yaml").read_bytes()
+        return sample(
+            self._layout.logs / model, parse(Model, manifest, f"{model} {version}"), since, analysis, outcomes
+        )
+
+    def apply(self, model: str, action: Action, package: Package | None) -> None:
+        """Installs, routes or removes; a route is undone when the running server cannot load the version."""
+        if action.do == "install" and package is not None:
             self._install(package)
-            installed[package.version] = package.sha256
-            self._layout.write_state(state.with_model(package.model, ModelState(before.serving, installed)))
-        elif action.do == "remove":
-            import shutil
-
-            installed.pop(action.version, None)
-            self._layout.write_state(state.with_model(package.model, ModelState(before.serving, installed)))
-            shutil.rmtree(self._layout.version_folder(package.model, action.version), ignore_errors=True)
-        else:
-            self._layout.write_state(state.with_model(package.model, ModelState(action.version, installed)))
-            self._wait_until_served(package.model, action.version, state, before)
+        with self._layout.changing():
+            state = self._layout.read_state()
+            before = state.models.get(model, Live())
+            self._layout.write_state(state.with_model(model, _after(before, action, package)))
+        if action.do == "remove":
+            shutil.rmtree(self._layout.version_folder(model, action.version), ignore_errors=True)
+        elif action.do == "route" and action.traffic:
+            self._wait_until_served(model, action.traffic, before)
 
     def _install(self, package: Package) -> None:
         folder = self._layout.version_folder(package.model, package.version)
         write_whole(folder / "artifact", package.artifact.read_bytes())
         write_whole(folder / "model.yaml", package.manifest)
         if sha256_of(folder / "artifact") != package.sha256:
-            import shutil
-
             shutil.rmtree(folder)
             raise ModelyardError(
                 f"The bytes of {package.model} {package.version} changed while they were copied.", "Deploy again."
             )
 
-    def _wait_until_served(self, model: str, version: str, state: State, before: ModelState) -> None:
+    def _wait_until_served(self, model: str, wanted: Traffic, before: Live) -> None:
+        """Until the server says so, where one runs."""
         deadline = time.monotonic() + SWITCH_SECONDS
+        version = wanted.candidate or wanted.stable
         while self._layout.server_is_up():
             report = self._layout.read_report()
-            if report.serving.get(model) == version:
+            if report.traffic.get(model, Traffic("")) == wanted:
                 return
             if report.state_read == self._layout.state_stamp() and model in report.faults:
-                self._layout.write_state(state.with_model(model, before))
+                with self._layout.changing():
+                    self._layout.write_state(self._layout.read_state().with_model(model, before))
                 raise ModelyardError(
                     f"The {self._name} server cannot load {model} {version}: {report.faults[model]}.",
                     "It keeps serving what it served. Register a sound version and deploy that.",
@@ -89,3 +111,11 @@ class LocalTarget:
                     "Look at the server's output; deploy again when it answers.",
                 )
             time.sleep(0.02)
+
+
+def _after(before: Live, action: Action, package: Package | None) -> Live:
+    if action.do == "install" and package is not None:
+        return Live(before.traffic, {**before.installed, package.version: package.sha256})
+    if action.do == "remove":
+        return Live(before.traffic, {v: sha for v, sha in before.installed.items() if v != action.version})
+    return Live(action.traffic if action.traffic and action.traffic.stable else None, before.installed)

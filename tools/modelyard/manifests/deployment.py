@@ -1,0 +1,110 @@
+"""``deployments/<environment>/<model>.yaml``: which version is wanted, and how traffic moves to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from modelyard.manifests.base import ColumnName, Fraction, Manifest, Margin, Text
+from modelyard.manifests.names import Duration, Name, VersionOrLatest, VersionText
+
+Strategy = Literal["all-at-once", "canary", "blue-green", "shadow"]
+Percent = Annotated[float, Meta(ge=0, le=100, description="Percent of the traffic, 0 to 100.")]
+
+
+class Step(Manifest, frozen=True, kw_only=True):
+    """One stay on the way: so much traffic, for so long, until the analysis passes."""
+
+    weight: Percent = 0.0
+    hold: Annotated[Duration, Meta(description="The shortest stay.")] = "0s"
+    mirror: Annotated[bool, Meta(description="The candidate gets a copy of every request and never answers it.")] = (
+        False
+    )
+    gate: Annotated[
+        Literal["automatic", "manual"],
+        Meta(description="manual: the next step waits until 'cleared' says so, in a reviewed change of this file."),
+    ] = "automatic"
+
+
+class ErrorAnalysis(Manifest, frozen=True, kw_only=True):
+    """The candidate's share of failed requests exceeds the champion's by no more than a margin."""
+
+    margin: Fraction = 0.01
+
+
+class LatencyAnalysis(Manifest, frozen=True, kw_only=True):
+    """A quantile of the candidate's latency stays below a bound, or below so many times the champion's."""
+
+    quantile: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+    maximum_ratio: Annotated[float, Meta(gt=0)] | None = None
+    maximum_milliseconds: Annotated[float, Meta(gt=0)] | None = None
+
+
+class MarginAnalysis(Manifest, frozen=True, kw_only=True):
+    """A distance to the champion's traffic of the same time stays within a margin."""
+
+    margin: Margin
+
+
+class Analysis(Manifest, frozen=True, kw_only=True):
+    """What has to be shown before the next step. Every test stays valid however often it is looked at."""
+
+    minimum_samples: Annotated[int, Meta(ge=1, description="Requests of each version; with fewer nothing is said.")] = (
+        200
+    )
+    alpha: Annotated[
+        float, Meta(gt=0, lt=0.5, description="How often, over a whole rollout, a sound candidate may go back.")
+    ] = 0.05
+    errors: ErrorAnalysis | None = None
+    latency: LatencyAnalysis | None = None
+    scores: (
+        Annotated[MarginAnalysis, Meta(description="Largest distance between the two distributions of scores.")] | None
+    ) = None
+    confidence: (
+        Annotated[MarginAnalysis, Meta(description="How far the mean confidence (binary tasks) may fall.")] | None
+    ) = None
+    outcomes: (
+        Annotated[MarginAnalysis, Meta(description="How far the loss (Brier; regression: see unit) may grow.")] | None
+    ) = None
+    outcome_unit: Annotated[
+        float, Meta(gt=0, description="Regression: an absolute error of this much, or more, counts as a loss of 1.")
+    ] = 1.0
+
+
+class Cleared(Manifest, frozen=True, kw_only=True):
+    """Somebody looked: manual gates up to a weight are open, for one version."""
+
+    version: VersionText
+    weight: Percent
+
+
+class Rollout(Manifest, frozen=True, kw_only=True):
+    """How traffic moves to a new version."""
+
+    strategy: Strategy = "all-at-once"
+    steps: Annotated[
+        list[Step], Meta(max_length=8, description="canary: growing weights; blue-green and shadow: stays at 0.")
+    ] = field(default_factory=list)
+    keep: Annotated[
+        Duration, Meta(description="blue-green: how long the old version stays ready, and the new one is watched.")
+    ] = "1h"
+    deadline: Annotated[Duration, Meta(description="A rollout that has not ended by then goes back.")] = "24h"
+    key: Annotated[
+        ColumnName | None,
+        Meta(description="The input, or the contract's id (default), by which a caller stays with one version."),
+    ] = None
+    analysis: Analysis | None = None
+    cleared: Cleared | None = None
+
+
+class Deployment(Manifest, frozen=True, kw_only=True):
+    """The desired state of one model in one environment."""
+
+    model: Name
+    version: VersionOrLatest
+    rollout: Rollout = field(default_factory=Rollout)
+    readmit: Annotated[
+        list[Text],
+        Meta(description="Tags of rollbacks that are forgiven (churn#production#7): their bytes may be tried again."),
+    ] = field(default_factory=list)

@@ -1,0 +1,85 @@
+"""Environments, as ``modelyard.yaml`` declares them: where versions are served, and when they may go there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from modelyard.manifests.base import Count, Date, Manifest, Port, Text
+from modelyard.manifests.names import Duration, Name, Reference
+
+Role = Literal["viewer", "caller", "operator"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Token(Manifest, frozen=True, kw_only=True):
+    """One secret that opens a part of the local server."""
+
+    role: Annotated[
+        Role,
+        Meta(description="viewer: metrics and what is loaded; caller: predictions; operator: all of it, and control."),
+    ]
+    token: Reference
+    who: Annotated[str, Meta(max_length=200, description="Whose it is; shown in the server's log.")] = ""
+
+
+class Limits(Manifest, frozen=True, kw_only=True):
+    """What one request to the local server may take."""
+
+    body_bytes: Annotated[int, Meta(ge=1_000, description="Larger bodies are refused with 413.")] = 64_000_000
+    rows: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows of one request.")] = 100_000
+    seconds: Annotated[float, Meta(gt=0, description="A body that takes longer to arrive is refused with 408.")] = 30.0
+    drain_seconds: Annotated[float, Meta(ge=0, description="After SIGTERM, how long open requests may still take.")] = (
+        10.0
+    )
+
+
+class PredictionLogging(Manifest, frozen=True, kw_only=True):
+    """How long and how the local server keeps what it answered."""
+
+    segment_bytes: Annotated[int, Meta(ge=10_000, description="A larger segment is closed and becomes Parquet.")] = (
+        64_000_000
+    )
+    segment_hours: Annotated[float, Meta(gt=0, description="An older segment is closed too.")] = 24.0
+    keep_days: Annotated[Count, Meta(description="Days after which a closed segment is deleted; 0 keeps all.")] = 400
+    when_full: Annotated[
+        Literal["refuse", "answer"],
+        Meta(description="refuse: what cannot be logged is not answered; answer: it is, and the loss is counted."),
+    ] = "refuse"
+    hash_key: Annotated[
+        Reference | None, Meta(description="The key of the digests that stand for personal columns.")
+    ] = None
+
+
+class Freeze(Manifest, frozen=True, kw_only=True):
+    """Days (UTC) on which nothing new goes to an environment; the way back stays open."""
+
+    why: Text
+    first: Annotated[Date | None, Meta(description="The first frozen day.")] = None
+    last: Annotated[Date | None, Meta(description="The last frozen day.")] = None
+    days: Annotated[list[Weekday], Meta(description="Only these days of the week.")] = field(default_factory=list)
+
+
+class Environment(Manifest, frozen=True, kw_only=True):
+    """A place where versions are served."""
+
+    name: Name
+    target: Name = "local"
+    folder: Annotated[
+        str, Meta(max_length=500, description="local: where versions are laid out; default .modelyard/local/<name>.")
+    ] = ""
+    host: Annotated[str, Meta(max_length=253)] = "127.0.0.1"
+    port: Port = 8080
+    tokens: Annotated[
+        list[Token], Meta(description="local: who may do what. Without any, only this machine is listened to.")
+    ] = field(default_factory=list)
+    limits: Limits = field(default_factory=Limits)
+    log: PredictionLogging = field(default_factory=PredictionLogging)
+    settings: Annotated[
+        dict[str, Any], Meta(description="What the target asks for, such as a URL; see docs/targets.md.")
+    ] = field(default_factory=dict)
+    bake: Annotated[
+        Duration, Meta(description="How long a version has to have served in the environment before this one.")
+    ] = "0s"
+    freezes: list[Freeze] = field(default_factory=list)

@@ -1,0 +1,163 @@
+"""The analysis of one step: is the candidate worse than the champion in the traffic both had, and is that certain?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct, field
+from numpy.typing import NDArray
+
+from modelyard.manifests.deployment import Analysis, LatencyAnalysis
+from modelyard.rollout.progress import Judgement, Outcome
+from modelyard.rollout.sequential import Interval, distribution, mean, quantile_ranks, share
+
+Floats = NDArray[np.float64]
+Health = Literal["healthy", "down", "failed", "unknown"]
+_NONE: Floats = np.empty(0)
+
+
+class Samples(Struct, frozen=True):
+    """What one version did while the step lasted. Arrays hold what is known, in any order, and may be shorter."""
+
+    requests: int = 0
+    errors: int = 0
+    latencies: Floats = field(default_factory=lambda: _NONE)
+    """Milliseconds (requests,)."""
+    scores: Floats = field(default_factory=lambda: _NONE)
+    """(rows,)"""
+    confidences: Floats = field(default_factory=lambda: _NONE)
+    """(rows,) in [0, 1]."""
+    losses: Floats = field(default_factory=lambda: _NONE)
+    """(rows whose outcome is known,) in [0, 1]."""
+
+
+class Finding(Struct, frozen=True):
+    """One test's result."""
+
+    test: str
+    outcome: Outcome
+    sentence: str
+
+
+def analyse(
+    analysis: Analysis | None, champion: Samples, candidate: Samples, health: Health, why: str = ""
+) -> tuple[Finding, ...]:
+    """All tests of a step. A version that does not work at all fails at once, whatever the numbers are."""
+    if health == "failed":
+        return (Finding("health", "fail", f"the candidate does not work: {why or 'it cannot be loaded'}"),)
+    if analysis is None:
+        return ()
+    if health == "down":
+        return (Finding("health", "inconclusive", f"nobody can be asked: {why or 'no server runs'}"),)
+    least = analysis.minimum_samples
+    rules = (analysis.errors, analysis.latency, analysis.scores, analysis.confidence, analysis.outcomes)
+    alpha = analysis.alpha / max(1, sum(rule is not None for rule in rules))
+    found = []
+    if analysis.errors:
+        found.append(_errors(analysis.errors.margin, least, champion, candidate, alpha))
+    if analysis.latency:
+        found.append(_latency(analysis.latency, least, champion.latencies, candidate.latencies, alpha))
+    if analysis.scores:
+        found.append(_scores(analysis.scores.margin, least, champion.scores, candidate.scores, alpha))
+    if analysis.confidence:
+        doubts = 1 - champion.confidences, 1 - candidate.confidences
+        found.append(_means("confidence", "doubt", analysis.confidence.margin, least, *doubts, alpha))
+    if analysis.outcomes:
+        losses = champion.losses, candidate.losses
+        found.append(_means("outcomes", "loss", analysis.outcomes.margin, least, *losses, alpha))
+    return tuple(found)
+
+
+def judge_step(findings: tuple[Finding, ...]) -> Judgement:
+    """One failed test fails the step; one that is unsure holds it."""
+    for outcome in ("fail", "inconclusive"):
+        for finding in findings:
+            if finding.outcome == outcome:
+                return Judgement(outcome, f"{finding.test}: {finding.sentence}")
+    said = "; ".join(f"{finding.test}: {finding.sentence}" for finding in findings)
+    return Judgement("pass", said or "nothing is asked of this step")
+
+
+def _errors(margin: float, least: int, champion: Samples, candidate: Samples, alpha: float) -> Finding:
+    if thin := _thin("errors", least, champion.requests, candidate.requests):
+        return thin
+    ours = share(candidate.errors, candidate.requests, alpha / 2)
+    theirs = share(champion.errors, champion.requests, alpha / 2)
+    rates = candidate.errors / candidate.requests, champion.errors / champion.requests
+    return _compared("errors", f"{rates[0]:.2%} of requests fail, the champion's {rates[1]:.2%}", ours, theirs, margin)
+
+
+def _latency(rule: LatencyAnalysis, least: int, champion: Floats, candidate: Floats, alpha: float) -> Finding:
+    relative = rule.maximum_ratio is not None
+    ours, theirs = np.sort(candidate), np.sort(champion)
+    if thin := _thin("latency", least, len(theirs) if relative else None, len(ours)):
+        return thin
+    parts = 2 if relative else 1
+    low, high = _quantile(ours, rule.quantile, alpha / parts)
+    bounds = []
+    if rule.maximum_milliseconds is not None:
+        bounds.append((rule.maximum_milliseconds, rule.maximum_milliseconds))
+    if rule.maximum_ratio is not None:
+        bottom, top = _quantile(theirs, rule.quantile, alpha / parts)
+        bounds.append((bottom * rule.maximum_ratio, top * rule.maximum_ratio))
+    shown = f"the {rule.quantile:.0%} quantile lies in {low:.3g} to {high:.3g} ms"
+    if any(low > top for _, top in bounds):
+        return Finding("latency", "fail", f"{shown}, above the bound of {min(top for _, top in bounds):.3g} ms")
+    if all(high <= bottom for bottom, _ in bounds):
+        return Finding("latency", "pass", shown)
+    return Finding("latency", "inconclusive", f"{shown}, which says neither yes nor no yet")
+
+
+def _scores(margin: float, least: int, champion: Floats, candidate: Floats, alpha: float) -> Finding:
+    if thin := _thin("scores", least, len(champion), len(candidate)):
+        return thin
+    distance = ks_distance(np.sort(candidate), np.sort(champion))
+    slack = distribution(len(candidate), alpha / 2) + distribution(len(champion), alpha / 2)
+    interval = Interval(distance - slack, distance + slack)
+    return _bounded("scores", f"their distribution differs by {distance:.3f}", interval, margin)
+
+
+def _means(
+    name: str, what: str, margin: float, least: int, champion: Floats, candidate: Floats, alpha: float
+) -> Finding:
+    if thin := _thin(name, least, len(champion), len(candidate)):
+        return thin
+    ours, theirs = float(candidate.mean()), float(champion.mean())
+    shown = f"mean {what} {ours:.4f}, the champion's {theirs:.4f}"
+    return _compared(name, shown, mean(ours, len(candidate), alpha / 2), mean(theirs, len(champion), alpha / 2), margin)
+
+
+def ks_distance(one: Floats, other: Floats) -> float:
+    """The largest distance between two empirical distribution functions of sorted values (Kolmogorov–Smirnov)."""
+    points = np.concatenate([one, other])
+    ours = np.searchsorted(one, points, side="right") / len(one)
+    theirs = np.searchsorted(other, points, side="right") / len(other)
+    return float(np.abs(ours - theirs).max())
+
+
+def _thin(name: str, least: int, champion: int | None, candidate: int) -> Finding | None:
+    for who, count in (("the candidate", candidate), ("the champion", champion)):
+        if count is not None and count < least:
+            return Finding(name, "inconclusive", f"{count} of {least} samples of {who}")
+    return None
+
+
+def _compared(name: str, shown: str, ours: Interval, theirs: Interval, margin: float) -> Finding:
+    return _bounded(name, shown, Interval(ours.low - theirs.high, ours.high - theirs.low), margin)
+
+
+def _bounded(name: str, shown: str, difference: Interval, margin: float) -> Finding:
+    """Fails when all of the interval lies above the margin, passes when none of it does."""
+    if difference.low > margin:
+        return Finding(name, "fail", f"{shown}: worse by at least {difference.low:.3g}, {margin:g} is allowed")
+    if difference.high <= margin:
+        return Finding(
+            name, "pass", f"{shown}: worse by at most {max(difference.high, 0.0):.3g}, {margin:g} is allowed"
+        )
+    return Finding(name, "inconclusive", f"{shown}: more traffic is needed to tell whether that is within {margin:g}")
+
+
+def _quantile(values: Floats, quantile: float, alpha: float) -> tuple[float, float]:
+    low, high = quantile_ranks(quantile, len(values), alpha)
+    return (float(values[low]) if low >= 0 else 0.0, float(values[high]) if high < len(values) else float("inf"))

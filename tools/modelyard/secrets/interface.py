@@ -1,0 +1,46 @@
+"""References to secrets, and the one way to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from modelyard.errors import ModelyardError
+
+
+class SecretStore(Protocol):
+    """One kind of place. Errors name the reference, never the value."""
+
+    def read(self, place: str) -> str:
+        """The secret at a place (the reference without its scheme); ModelyardError when there is none."""
+
+
+class Secrets:
+    """Reads references such as ``env:NAME``. Each value is read once a run, and only when it is needed."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._stores: dict[str, SecretStore] = {}
+        self._read: dict[str, str] = {}
+
+    def read(self, reference: str) -> str:
+        """The secret a reference points at; ModelyardError when there is none."""
+        if reference not in self._read:
+            scheme, _, place = reference.partition(":")
+            value = self._store(scheme, reference).read(place)
+            if not value:
+                raise ModelyardError(f"The secret {reference} is empty.", "Store its value there.")
+            self._read[reference] = value
+        return self._read[reference]
+
+    def _store(self, scheme: str, reference: str) -> SecretStore:
+        if scheme not in self._stores:
+            from importlib.metadata import entry_points
+
+            found = {entry.name: entry for entry in entry_points(group="modelyard.secrets")}
+            if scheme not in found:
+                raise ModelyardError(
+                    f"Nothing here reads references such as {reference}.", f"Use one of: {', '.join(sorted(found))}."
+                )
+            self._stores[scheme] = found[scheme].load()(self._environ)
+        return self._stores[scheme]

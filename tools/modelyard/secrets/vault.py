@@ -1,0 +1,75 @@
+"""``vault:mount/path#key``: HashiCorp Vault's key-value store, version 2, through hvac.
+
+Logs in with ``VAULT_TOKEN``, or the CI's own token: ``VAULT_JWT`` and ``VAULT_ROLE``, at ``VAULT_AUTH_PATH`` (jwt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+
+_TIMEOUT = 20
+
+
+class VaultStore:
+    """One Vault server, named by ``VAULT_ADDR``."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._client: Any = None
+
+    def read(self, place: str) -> str:
+        """The key of a secret's newest version."""
+        path, _, key = place.partition("#")
+        mount, _, name = path.partition("/")
+        if not name or not key:
+            raise UsageError(f"vault:{place} is no reference.", "Write vault:mount/path#key.")
+        client = self._connected()
+        try:
+            said = client.secrets.kv.v2.read_secret_version(path=name, mount_point=mount, raise_on_deleted_version=True)
+        except Exception as error:
+            # Only the kind of error: what a server says may repeat what it was sent.
+            raise ModelyardError(
+                f"Vault does not give vault:{place} ({type(error).__name__}).",
+                "Check the path, and that the role's policy may read it.",
+            ) from None
+        value = said["data"]["data"].get(key)
+        if not isinstance(value, str):
+            raise ModelyardError(f"The secret of vault:{place} has no text under that key.", "Check the key's name.")
+        return value
+
+    def _connected(self) -> Any:
+        if self._client is not None:
+            return self._client
+        try:
+            import hvac
+        except ImportError as error:
+            raise missing_extra("vault", "hvac") from error
+        address = self._environ.get("VAULT_ADDR")
+        if not address:
+            raise UsageError("VAULT_ADDR is not set.", "Set it to the server's URL where this runs.")
+        client = hvac.Client(
+            url=address, token=self._environ.get("VAULT_TOKEN"), namespace=self._environ.get("VAULT_NAMESPACE"),
+            timeout=_TIMEOUT,
+        )  # fmt: skip
+        if not client.token:
+            self._log_in(client)
+        self._client = client
+        return client
+
+    def _log_in(self, client: Any) -> None:
+        role, token = self._environ.get("VAULT_ROLE"), self._environ.get("VAULT_JWT")
+        if not role or not token:
+            raise UsageError(
+                "There is neither VAULT_TOKEN nor VAULT_JWT with VAULT_ROLE.",
+                "Give the job an OpenID token (GitHub: permissions: id-token: write) as VAULT_JWT.",
+            )
+        try:
+            client.auth.jwt.jwt_login(role=role, jwt=token, path=self._environ.get("VAULT_AUTH_PATH", "jwt"))
+        except Exception as error:
+            raise ModelyardError(
+                f"Vault does not let the role {role} in ({type(error).__name__}).",
+                "Check that the role's bound claims match this repository and branch.",
+            ) from None

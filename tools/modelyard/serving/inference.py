@@ -1,0 +1,203 @@
+"""From a checked request to a logged answer: who answers which row, the scores, the log, the shadow."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from modelyard.manifests.environment import PredictionLogging
+from modelyard.serving.metrics import Metrics, Variant
+from modelyard.serving.models import LoadedModel, LoadedVersion
+from modelyard.serving.predictions import Entry, PredictionLog
+from modelyard.serving.routing import goes_to_candidate
+from modelyard.serving.shadow import Shadow
+from modelyard.serving.tensors import BadRequest, InferRequest, Rows, Tensor, decode_request
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_LONGEST_ENTITY = 500
+
+
+class Answered(Struct, frozen=True, omit_defaults=True):
+    """The body of an inference answer."""
+
+    model_name: str
+    model_version: str
+    id: str
+    outputs: list[Tensor]
+    parameters: dict[str, Any] | None = None
+    """Where two versions answered: versions, one per row."""
+
+
+class Unanswered(Exception):
+    """The request was sound, and still gets no answer."""
+
+
+class Inference:
+    """Answers requests of every model of one environment."""
+
+    def __init__(self, logs: Path, keeping: PredictionLogging, metrics: Metrics, say: Callable[[str], None]) -> None:
+        self._folder, self._keeping, self._metrics, self._say = logs, keeping, metrics, say
+        self._logs: dict[str, PredictionLog] = {}
+        self._shadow = Shadow()
+        self.log_fault = ""
+        """Why the log takes nothing more; '' while it does."""
+
+    def answer(self, model: LoadedModel, asked: LoadedVersion | None, body: bytes) -> Answered:
+        """Scores and logs one request; by the version ``asked`` for, else by the traffic. BadRequest or Unanswered."""
+        begun, at = time.perf_counter(), _now()
+        request = decode_request(body)
+        request_id = request.id or str(uuid.uuid4())
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise BadRequest("The request's id must be 1 to 128 printable ASCII characters.")
+        traffic = model.traffic
+        stable = asked or model.versions[traffic.stable]
+        rows = stable.check.rows(request)
+        if asked is not None or not traffic.candidate:
+            variant: Variant = "candidate" if stable.version == traffic.candidate else "champion"
+            scores = self._by(stable, variant, rows, request_id, at, begun, _named(request))
+            return _answer(stable, request_id, rows.count, scores)
+        candidate = model.versions[traffic.candidate]
+        callers = _callers(traffic.key or stable.manifest.contract.id, rows, request_id, _named(request))
+        chosen = [goes_to_candidate(traffic, caller) for caller in callers]
+        if not any(chosen):
+            scores = self._by(stable, "champion", rows, request_id, at, begun, _named(request))
+            if traffic.mirror:
+                self._mirror(candidate, request, request_id, at)
+            return _answer(stable, request_id, rows.count, scores)
+        checked = candidate.check.rows(request)  # its contract may be narrower
+        if all(chosen):
+            scores = self._by(candidate, "candidate", checked, request_id, at, begun, _named(request))
+            return _answer(candidate, request_id, rows.count, scores)
+        return self._split(stable, candidate, rows, checked, chosen, request_id, at, begun)
+
+    def rotate(self) -> list[Path]:
+        """Closes segments that are due; the folders of their logs."""
+        due = [name for name, log in list(self._logs.items()) if log.due()]
+        for name in due:
+            self._logs[name].rotate()
+        return [self._folder / name for name in due]
+
+    def close(self) -> None:
+        """Lets the shadow finish, and closes the logs."""
+        self._shadow.close()
+        for log in self._logs.values():
+            log.close()
+
+    def _split(
+        self, stable: LoadedVersion, candidate: LoadedVersion, rows: Rows, checked: Rows, chosen: list[bool],
+        request_id: str, at: str, begun: float,
+    ) -> Answered:  # fmt: skip
+        """Rows of several callers, some of whom the candidate answers."""
+        scores: list[Any] = [None] * rows.count
+        for version, variant, table, side in (
+            (stable, "champion", rows, False),
+            (candidate, "candidate", checked, True),
+        ):
+            own = [row for row, is_chosen in enumerate(chosen) if is_chosen is side]
+            found = self._by(version, variant, table.part(own), request_id, at, begun, "")  # type: ignore[arg-type]
+            for row, score in zip(own, found, strict=True):
+                scores[row] = score
+        answer = _answer(stable, request_id, rows.count, scores)
+        named = [candidate.version if is_chosen else stable.version for is_chosen in chosen]
+        return Answered(answer.model_name, stable.version, request_id, answer.outputs, {"versions": named})
+
+    def _by(
+        self, version: LoadedVersion, variant: Variant, rows: Rows, request_id: str, at: str, begun: float, named: str
+    ) -> list[Any]:
+        """The scores of one version, logged and counted."""
+        name = version.manifest.name
+        requests, failures, counted, seconds = self._metrics.of(name, version.version, variant)
+        error, scores = "", []
+        try:
+            scores = version.scorer.score(rows.columns).tolist()
+        except Exception as fault:  # whatever the library throws: it is counted, and the caller is told
+            error = f"{type(fault).__name__}: {fault}"[:500]
+            self._say(f"{name} {version.version} could not score a request: {error}")
+        spent = time.perf_counter() - begun
+        entities = rows.ids if rows.ids is not None else [named] * rows.count if named else None
+        privacy, inputs = version.privacy, rows.sent
+        entry = Entry(
+            request_id, at, version.version, variant, round(spent * 1000, 4),
+            entities if privacy.asks_nothing else privacy.entities(entities),
+            inputs if privacy.asks_nothing else privacy.inputs(inputs), scores, error,
+        )  # fmt: skip
+        self._append(name, entry, rows.count)
+        if error:
+            failures.inc()
+            raise Unanswered(f"{version.version} could not score this request; it is in the server's log.")
+        requests.inc()
+        counted.inc(rows.count)
+        seconds.observe(spent)
+        return scores
+
+    def _append(self, model: str, entry: Entry, rows: int) -> None:
+        try:
+            log = self._logs.get(model)
+            if log is None:
+                log = self._logs[model] = PredictionLog(self._folder / model, self._keeping)
+            log.append(entry)
+        except OSError as error:
+            self._metrics.lost.inc(rows)
+            if not self.log_fault:
+                self._say(f"THE PREDICTION LOG OF {model} CANNOT BE WRITTEN: {error.strerror}")
+            self.log_fault = f"the prediction log of {model} cannot be written: {error.strerror}"
+            if self._keeping.when_full == "refuse":
+                raise Unanswered(f"The prediction cannot be logged, so it is not given: {error.strerror}.") from error
+            return
+        if self.log_fault:
+            self._say("the prediction log can be written again")
+            self.log_fault = ""
+
+    def _mirror(self, candidate: LoadedVersion, request: InferRequest, request_id: str, at: str) -> None:
+        def job() -> None:
+            begun = time.perf_counter()
+            with suppress(Unanswered):
+                try:
+                    rows = candidate.check.rows(request)
+                except BadRequest as error:
+                    self._metrics.of(candidate.manifest.name, candidate.version, "shadow")[1].inc()
+                    said = Entry(request_id, at, candidate.version, "shadow", 0.0, error=str(error)[:500])
+                    self._append(candidate.manifest.name, said, 0)
+                else:
+                    self._by(candidate, "shadow", rows, request_id, at, begun, _named(request))
+
+        if not self._shadow.put(job):
+            self._metrics.shadow_dropped.inc()
+
+
+def _callers(key: str, rows: Rows, request_id: str, named: str) -> list[str]:
+    """By whom each row is routed: the key's column, the caller's own word, or else the request itself."""
+    if named:
+        return [named] * rows.count
+    if key in rows.columns:
+        return [str(value) for value in rows.columns[key]]
+    if rows.ids is not None:
+        return [str(value) for value in rows.ids]
+    return [request_id] * rows.count
+
+
+def _named(request: InferRequest) -> str:
+    entity = (request.parameters or {}).get("entity")
+    return str(entity)[:_LONGEST_ENTITY] if entity is not None else ""
+
+
+def _answer(version: LoadedVersion, request_id: str, count: int, scores: list[Any]) -> Answered:
+    contract = version.manifest.contract
+    if version.manifest.task == "multiclass":
+        flat = [value for row in scores for value in row]
+        output = Tensor(contract.output, [count, len(contract.classes)], "FP64", flat, {"classes": contract.classes})
+    else:
+        output = Tensor(contract.output, [count], "FP64", scores)
+    return Answered(version.manifest.name, version.version, request_id, [output])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,135 @@
+"""Closed segments of a prediction log become Parquet, a row a prediction; old ones go. Readers see all of it once.
+
+Runs as a process of its own (``python -m modelyard.serving.segments FOLDER DAYS``), so that no request waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modelyard.serving.predictions import Entry, open_segments
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TEXTS = ("id", "entity", "time", "version", "variant", "error")
+_LINES_AT_ONCE = 20_000
+
+
+def compact(folder: Path, keep_days: int) -> list[Path]:
+    """Converts every segment but the newest, deletes those past ``keep_days`` (0 keeps all); the files made."""
+    import pyarrow.parquet as pq
+
+    made = []
+    for closed in open_segments(folder)[:-1]:
+        target = closed.with_suffix(".parquet")
+        if not target.is_file():
+            temporary = closed.with_name(f".{closed.name}.{os.getpid()}")
+            pq.write_table(table_of(_entries(closed)), temporary, compression="zstd")
+            temporary.replace(target)
+            os.utime(target, (closed.stat().st_mtime,) * 2)  # its age is the age of its last answer
+            made.append(target)
+        closed.unlink()
+    if keep_days:
+        oldest = time.time() - keep_days * 86400
+        for segment in folder.glob("[0-9]*.parquet"):
+            if segment.stat().st_mtime < oldest:
+                segment.unlink()
+    return made
+
+
+def read_predictions(folder: Path, since: float = 0.0) -> Iterator[pa.Table]:
+    """The logged predictions of one model as tables, oldest first; segments that ended before ``since`` are left out.
+
+    Columns: id (request/row), entity, time, version, variant, score, latency_ms, error, and ``inputs.<column>``.
+    """
+    import pyarrow.parquet as pq
+
+    stems = sorted({path.stem for path in folder.glob("[0-9]*") if path.suffix in (".jsonl", ".parquet")})
+    for stem in stems:
+        whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
+        try:
+            if (whole if whole.is_file() else lines).stat().st_mtime >= since:
+                yield pq.read_table(whole) if whole.is_file() else table_of(_entries(lines))
+        except FileNotFoundError:
+            if whole.is_file():  # it was converted just now
+                yield pq.read_table(whole)
+
+
+def table_of(entries: Iterable[Entry]) -> pa.Table:
+    """Entries as a table with a row a prediction; a failed request is one row without a score."""
+    import pyarrow as pa
+
+    parts = []
+    batch: list[Entry] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) >= _LINES_AT_ONCE:
+            parts.append(_part(batch))
+            batch = []
+    parts.append(_part(batch))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _part(entries: list[Entry]) -> pa.Table:
+    import pyarrow as pa
+
+    texts: dict[str, list[Any]] = {name: [] for name in _TEXTS}
+    scores: list[Any] = []
+    latencies: list[float] = []
+    names = dict.fromkeys(name for entry in entries for name in entry.inputs)
+    inputs: dict[str, list[Any]] = {name: [] for name in names}
+    for entry in entries:
+        rows = len(entry.scores) or 1
+        entities = entry.entities or []
+        texts["id"] += [f"{entry.id}/{row}" for row in range(rows)]
+        texts["entity"] += [None if e is None else str(e) for e in entities[:rows]] + [None] * (rows - len(entities))
+        for name in ("time", "version", "variant"):
+            texts[name] += [getattr(entry, name)] * rows
+        texts["error"] += [entry.error or None] * rows
+        scores += entry.scores or [None]
+        latencies += [entry.latency_ms] * rows
+        for name, values in inputs.items():
+            given = entry.inputs.get(name)
+            values += given if given is not None and len(given) == rows else [None] * rows
+    arrays: dict[str, Any] = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    arrays["time"] = arrays["time"].cast(pa.timestamp("us", "UTC"))
+    arrays["score"] = _typed(scores)
+    arrays["latency_ms"] = pa.array(latencies, pa.float64())
+    return pa.table(arrays | {f"inputs.{name}": _typed(values) for name, values in inputs.items()})
+
+
+def _typed(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    if all(
+        value is None or (isinstance(value, int | float) and value is not True and value is not False)
+        for value in values
+    ):
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the type of the column changed from one version to the next
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    decoder = msgspec.json.Decoder(Entry)
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue  # cut off when the machine went down; nobody got that answer
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    compact(Path(sys.argv[1]), int(sys.argv[2]))
