@@ -50,19 +50,47 @@ def _build(folder: Path) -> None:
     tool(folder, "deploy")
 
 
-@pytest.fixture(scope="session")
-def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
+def _build_rival(folder: Path, champion: Path) -> None:
+    shutil.copytree(champion.parent, folder.parent, symlinks=True, dirs_exist_ok=True)
+    params = folder / f"models/{MODEL}/params.yaml"
+    params.write_text(params.read_text().replace("trees: 40", "trees: 60"))
+    commit_all(folder, "More trees")
+    measure(folder)
+    tool(folder, "register", MODEL)
+    tool(folder, "deploy", "--env", "staging")
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A repository made by whichever worker comes first, read by all."""
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if shared.name.startswith("popen-") else shared
-    folder = shared / "champion" / "repository"
-    with (shared / "champion.lock").open("w") as lock:
+    folder = shared / name / "repository"
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder.parent / "done").exists():
             folder.parent.mkdir(exist_ok=True)
-            _build(folder)
+            build(folder)
             (folder.parent / "done").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
+    return _shared(tmp_path_factory, "champion", _build)
+
+
+@pytest.fixture(scope="session")
+def rival_template(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with v1.1.0 registered and in staging; production serves v1.0.0. Read only."""
+    return _shared(tmp_path_factory, "rival", lambda folder: _build_rival(folder, champion_template))
+
+
+@pytest.fixture
+def rival(rival_template: Path, tmp_path: Path) -> Path:
+    """A copy of that repository, to be changed."""
+    shutil.copytree(rival_template.parent, tmp_path / "rival", symlinks=True)
+    return tmp_path / "rival" / "repository"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process, self.port = process, port
+        self.lines: list[str] = []
+
+    def said(self) -> str:
+        """What it wrote to standard error, once it has ended."""
+        return "".join(self.lines)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request; the status and the decoded answer."""
@@ -38,21 +43,24 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, environment: str) -> Iterator[Server]:
+def serving(
+    folder: Path, environment: str, before: Callable[[], None] | None = None, **variables: str
+) -> Iterator[Server]:
     """Starts the server of an environment in a process group of its own, and ends it."""
     (port,) = free_ports(1)
     process = subprocess.Popen(
         [sys.executable, "-m", "modelyard", "serve", "--env", environment, "--port", str(port)],
-        cwd=folder, env=os.environ | IDENTITY, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        cwd=folder, env=os.environ | IDENTITY | variables, preexec_fn=before, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     assert process.stderr is not None
     first = process.stderr.readline()
-    drain = threading.Thread(target=process.stderr.read, daemon=True)
+    server = Server(process, port)
+    drain = threading.Thread(target=lambda: server.lines.extend(process.stderr or ()), daemon=True)
     drain.start()
     try:
         assert re.search(rf"serves on http://127.0.0.1:{port}", first), first
-        yield Server(process, port)
+        yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -36,6 +36,8 @@ COMMANDS = {
     "owners": "Make CODEOWNERS from the owners in the manifests.",
     "register": "Tag the merged candidate as a version.",
     "deploy": "Make what runs equal what main says.",
+    "promote": "Open the pull request that moves a version to an environment.",
+    "rollback": "Send all traffic back, now; then let git agree.",
     "serve": "Serve an environment's models over HTTP.",
     "status": "Show which version serves where, since when, and why.",
     "history": "Tell everything that happened to a model, newest first.",

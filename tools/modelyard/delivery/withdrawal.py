@@ -89,9 +89,8 @@ def _history(git: Git, model: str) -> ModelHistory:
 
 
 def _tag(git: Git, history: ModelHistory, tag: str, commit: str, headline: str, why: str, sign: bool) -> None:
-    by = git.text("config", "user.name") if git.succeeds("config", "user.name") else ""
     try:
-        write_tag(git, history, tag, commit, write_record(headline, WithdrawalRecord(why, by)), sign=sign)
+        write_tag(git, history, tag, commit, write_record(headline, WithdrawalRecord(why, git.me())), sign=sign)
     except RefRejected as error:
         raise ModelyardError(
             f"Somebody wrote the tag {tag} meanwhile.", "Look at modelyard history, then repeat."

@@ -89,6 +89,11 @@ class GitReader(GitProcess):
         done = self._process(("symbolic-ref", "--quiet", "--short", "HEAD"), None, None)
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
+    def me(self) -> str:
+        """The name that a commit made here would carry; '' when git knows none."""
+        done = self._process(("var", "GIT_AUTHOR_IDENT"), None, None)
+        return done.stdout.decode("utf-8", "replace").partition(" <")[0] if done.returncode == 0 else ""
+
     def is_shallow(self) -> bool:
         """Whether history is cut off here."""
         return self.text("rev-parse", "--is-shallow-repository") == "true"

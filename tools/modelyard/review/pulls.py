@@ -10,7 +10,7 @@ from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Draft, Pull, PullForge
 from modelyard.gate.waiving import WaiverState
 from modelyard.git import Git
-from modelyard.manifests.deployment import Deployment
+from modelyard.manifests.deployment import Cleared, Deployment
 from modelyard.manifests.loading import parse
 from modelyard.manifests.repository import deployment_file
 from modelyard.manifests.schema import Waiver
@@ -18,6 +18,8 @@ from modelyard.report.safe import table, text
 from modelyard.review.pushing import push_commit, remote_head
 
 _VERSION_LINE = re.compile(rb"^version:[^\n#]*?(?=\s*(?:#[^\n]*)?$)", re.MULTILINE)
+_CLEARED_LINE = re.compile(rb"^  cleared:[^\n]*", re.MULTILINE)
+_ROLLOUT_LINE = re.compile(rb"^rollout:[^\n{]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,33 @@ def deployment_change(
         " unless somebody asks.",
     )
     return Proposed(f"modelyard/{verb}/{environment}/{model}", title, body, {file: after})
+
+
+def clearing_change(
+    git: Git, base: str, model: str, environment: str, version: str, weight: float, who: str, why: str
+) -> Proposed:
+    """Opens the manual gates of one version's rollout up to a weight. Refused when they are open already."""
+    file = deployment_file(environment, model)
+    content = git.file_at(base, file) or b""
+    before = parse(Deployment, content, file).rollout.cleared
+    if before and before.version == version and before.weight >= weight:
+        raise Refused(f"main says already that {version} may pass {before.weight:g} %.", "There is nothing to change.")
+    line = f"  cleared: {{version: {version}, weight: {weight:g}}}".encode()
+    if _CLEARED_LINE.search(content):
+        after = _CLEARED_LINE.sub(line, content, count=1)
+    else:
+        after = _ROLLOUT_LINE.sub(rb"\g<0>\n" + line, content, count=1)
+    if parse(Deployment, after, file).rollout.cleared != Cleared(version=version, weight=weight):
+        raise ModelyardError(f"{file} could not be edited.", f"Write by hand, below rollout: {line.decode().strip()}")
+    title = f"Clear {model} {version} up to {weight:g} % in {environment}"
+    body = _body(
+        f"Let {text(model)} {text(version)} go beyond {weight:g} % in {text(environment)}",
+        f"Asked for by {text(who)}. {text(why)}",
+        table(["", ""], [["version", text(version)], ["gates open up to", f"{weight:g} %"]]),
+        "The rollout takes its next step when its time and its analysis allow it.",
+        "The rollout waits at its gate until its deadline, and then goes back.",
+    )
+    return Proposed(f"modelyard/clear/{environment}/{model}", title, body, {file: after})
 
 
 def waiver_change(waiver: Waiver, why: str) -> Proposed:

@@ -1,0 +1,52 @@
+"""``modelyard rollback``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.delivery.going_back import go_back
+from modelyard.dvc import Dvc
+from modelyard.forges.opening import open_forge
+from modelyard.report.deployments import render_deliveries
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.interface import open_target
+from modelyard.terminal import result, result_json, say
+
+
+@click.command()
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Where.")
+@click.option("--to", help="The version to go back to; by default what served before.")
+@click.option("--why", default="by hand", show_default=True, help="For the record and the pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.pass_context
+def command(context: click.Context, model: str, environment: str, to: str | None, why: str, as_json: bool) -> None:
+    """Send all traffic back, now; then let git agree.
+
+    Traffic moves first. Then a receipt blocks the version's bytes everywhere, and a pull request makes main say what
+    runs. During a rollout the candidate goes; otherwise the version that answers.
+    """
+    repository, git = open_checkout(context)
+    repository.model_folder(model)
+    where = repository.environment(environment)
+    target = open_target(where, repository.root, Secrets(os.environ))
+    done = go_back(
+        repository,
+        git,
+        Dvc(repository.root),
+        lambda: open_forge(repository, git),
+        target,
+        where,
+        model,
+        to,
+        why,
+        git.me(),
+        say,
+    )
+    if as_json:
+        result_json(done)
+    else:
+        result(render_deliveries([done], plan_only=False))
