@@ -78,7 +78,7 @@ class Hosted:
         """Model → version that the local target serves."""
         file = self.actions.home / "served" / environment / "state.json"
         state = json.loads(file.read_text()) if file.exists() else {"models": {}}
-        return {name: model["serving"] for name, model in state["models"].items() if model["serving"]}
+        return {name: model["traffic"]["stable"] for name, model in state["models"].items() if model["traffic"]}
 
     def tags(self) -> set[str]:
         """Of the forge's repository."""

@@ -44,7 +44,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, environment: str, before: Callable[[], None] | None = None, **variables: str
+    folder: Path, environment: str, before: Callable[[], None] | None = None, /, **variables: str
 ) -> Iterator[Server]:
     """Starts the server of an environment in a process group of its own, and ends it."""
     (port,) = free_ports(1)

@@ -1,0 +1,199 @@
+"""The ``bentoml`` target: builds a Bento from each version, and keeps a link to the one that should be served.
+
+BentoML runs in an environment of its own. ``bentoml serve <folder>/<model>/current`` is kept running by whatever keeps
+services running there; ``reload`` is the command that makes it look at the link again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.files import write_whole
+from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.loading import parse
+from modelyard.manifests.schema import Model
+from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.http import Http
+from modelyard.targets.interface import Health, Package
+from modelyard.targets.settings import settings_of
+
+if TYPE_CHECKING:
+    from modelyard.rollout.analysis import Samples
+
+_STATE = "modelyard.json"
+_SERVICE = '''\
+"""Serves one version; rendered by modelyard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bentoml
+import lightgbm
+import numpy as np
+
+HERE = Path(__file__).parent
+CONTRACT = json.loads((HERE / "contract.json").read_text())
+BOOSTER = lightgbm.Booster(model_file=str(HERE / "model.txt"))
+LEVELS = iter(BOOSTER.pandas_categorical or [])
+CODES = {
+    name: {str(level): code for code, level in enumerate(next(LEVELS))}
+    for name in BOOSTER.feature_name()
+    if CONTRACT["inputs"][name] in ("string", "boolean")
+}
+
+
+@bentoml.service(name=CONTRACT["service"], resources={"cpu": "1"}, traffic={"timeout": 10})
+class Service:
+    """Scores rows that are given column by column, as the contract names them."""
+
+    @bentoml.api
+    def predict(self, inputs: dict[str, list]) -> dict:
+        """One score per row, and the version that gave them."""
+        columns = []
+        for name in BOOSTER.feature_name():
+            if name not in inputs:
+                raise bentoml.exceptions.InvalidArgument(f"Column {name!r} is missing.")
+            values = inputs[name]
+            if name in CODES:
+                values = [CODES[name].get(str(value)) for value in values]
+            columns.append(np.array(values, dtype=float))
+        scores = BOOSTER.predict(np.column_stack(columns), num_threads=1)
+        return {"model_version": CONTRACT["version"], "scores": scores.tolist()}
+'''
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The interpreter that has BentoML, and where the service answers."""
+
+    python: str
+    url: str = ""
+    reload: tuple[str, ...] = ()
+
+
+class Kept(Struct, frozen=True):
+    """``modelyard.json``: what lies ready and what is linked."""
+
+    live: Live = msgspec.field(default_factory=Live)
+
+
+class BentoMLTarget:
+    """Bentos in a folder of this machine."""
+
+    strategies: tuple[Strategy, ...] = ("all-at-once", "blue-green")
+
+    def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
+        self._settings = settings_of(environment, Settings)
+        if not environment.folder:
+            raise UsageError(
+                f"The environment {environment.name} names no folder for its Bentos.", "Add folder: to it."
+            )
+        self._folder = root / Path(environment.folder).expanduser()
+
+    def observe(self) -> dict[str, Live]:
+        """What was built and linked."""
+        return {path.parent.name: _read(path).live for path in sorted(self._folder.glob(f"*/{_STATE}"))}
+
+    def health(self, model: str, version: str) -> Health:
+        """Whether the service answers."""
+        if not self._settings.url:
+            return Health("unknown", "the environment names no url")
+        ready = Http(self._settings.url, "BentoML").reachable("/readyz")
+        if ready is None:
+            return Health("down", f"nothing answers at {self._settings.url}")
+        return Health("healthy") if ready else Health("failed", "the service is not ready")
+
+    def samples(
+        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    ) -> Mapping[str, Samples]:
+        """BentoML keeps none that could be asked here."""
+        return {}
+
+    def apply(self, model: str, action: Action, package: Package | None) -> None:
+        """Builds, links or deletes."""
+        folder = self._folder / model
+        live = _read(folder / _STATE).live
+        installed = dict(live.installed)
+        if action.do == "install" and package is not None:
+            self._build(folder, package)
+            live = Live(live.traffic, {**installed, package.version: package.sha256})
+        elif action.do == "remove":
+            installed.pop(action.version, None)
+            shutil.rmtree(folder / action.version, ignore_errors=True)
+            live = Live(live.traffic, installed)
+        elif action.traffic is not None:
+            self._link(folder, action.traffic)
+            live = Live(action.traffic if action.traffic.stable else None, installed)
+        write_whole(folder / _STATE, msgspec.json.encode(Kept(live), order="sorted"))
+
+    def _build(self, folder: Path, package: Package) -> None:
+        model = parse(Model, package.manifest, f"{package.model} {package.version}")
+        source, target = folder / f".{package.version}", folder / package.version
+        shutil.rmtree(source, ignore_errors=True)
+        inputs = {column.name: column.type for column in model.contract.inputs}
+        contract = {"service": package.model.lower(), "version": package.version, "inputs": inputs}
+        described = {
+            "service": "service:Service", "name": package.model.lower(),
+            "include": ["*.py", "contract.json", "model.txt"],
+            "labels": {"modelyard.version": package.version, "modelyard.sha256": package.sha256[:63]},
+            "python": {"packages": ["lightgbm", "numpy"], "lock_packages": False},
+        }  # fmt: skip
+        write_whole(source / "service.py", _SERVICE.encode())
+        write_whole(source / "contract.json", msgspec.json.encode(contract))
+        write_whole(source / "bentofile.yaml", yaml.safe_dump(described).encode())
+        write_whole(source / "model.txt", package.artifact.read_bytes())
+        tag = package.version.replace("+", "-")
+        self._bento("build", "--version", tag, "--output", "tag", ".", folder=source, store=source / "store")
+        shutil.rmtree(target, ignore_errors=True)
+        (source / "store" / "bentos" / package.model.lower() / tag).rename(target)
+        shutil.rmtree(source)
+
+    def _bento(self, *arguments: str, folder: Path, store: Path) -> None:
+        store.mkdir(parents=True)
+        command = [self._settings.python, "-m", "bentoml", *arguments]
+        environment = os.environ | {"BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "True"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+            raise ModelyardError(
+                f"BentoML could not build it: {last}", f"Run it by hand with {self._settings.python} -m bentoml build."
+            )
+
+    def _link(self, folder: Path, traffic: Traffic) -> None:
+        link, fresh = folder / "current", folder / ".current"
+        version = traffic.candidate if traffic.weight >= 100 else traffic.stable
+        fresh.unlink(missing_ok=True)
+        if version:
+            fresh.symlink_to(version)
+            fresh.replace(link)
+        else:
+            link.unlink(missing_ok=True)
+        if self._settings.reload:
+            done = subprocess.run(self._settings.reload, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ModelyardError(
+                    f"{self._settings.reload[0]} failed: {(done.stderr.strip() or 'no message').splitlines()[-1]}",
+                    "Mend settings.reload of the environment.",
+                )
+
+
+def _read(path: Path) -> Kept:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
+    except FileNotFoundError:
+        return Kept()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelyardError(f"{path} cannot be read: {error}.", "Remove the file and deploy again.") from error

@@ -1,0 +1,55 @@
+"""JSON over HTTP for targets that have a REST interface of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.errors import ModelyardError, missing_extra
+
+_SECONDS = 30
+
+
+class Http:
+    """One server. Errors name the path, never a header."""
+
+    def __init__(self, url: str, what: str, token: str = "") -> None:
+        try:
+            import requests
+        except ImportError as error:
+            raise missing_extra("mlserver", "requests") from error
+        self._requests = requests
+        self._session = requests.Session()
+        self._url, self._what = url.rstrip("/"), what
+        if token:
+            self._session.headers["authorization"] = f"Bearer {token}"
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, missing: bool = False, content: bytes | None = None
+    ) -> Any:
+        """The decoded answer (None for an empty one); with ``missing``, None also when there is no such thing."""
+        try:
+            answer = self._session.request(
+                method, self._url + path, json=body, data=content, timeout=_SECONDS, allow_redirects=False
+            )
+        except self._requests.RequestException as error:
+            raise ModelyardError(
+                f"{self._what} at {self._url} does not answer ({type(error).__name__}).",
+                "Start it, or mend its url in modelyard.yaml.",
+            ) from error
+        if missing and answer.status_code in (400, 404):
+            return None
+        if not answer.ok:
+            said = answer.text[:300].strip()
+            raise ModelyardError(
+                f"{self._what} answered {answer.status_code} to {method} {path.partition('?')[0]}: {said}",
+                "Look at its log.",
+            )
+        kind = answer.headers.get("content-type", "")
+        return answer.json() if answer.content and "json" in kind else answer.text or None
+
+    def reachable(self, path: str) -> bool | None:
+        """Whether a path answers 200; None when nobody is there."""
+        try:
+            return bool(self._session.get(self._url + path, timeout=_SECONDS).ok)
+        except self._requests.RequestException:
+            return None

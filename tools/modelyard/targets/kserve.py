@@ -1,0 +1,188 @@
+"""The ``kserve`` target: an InferenceService a model, its traffic shared by ``canaryTrafficPercent``.
+
+The predictor names the newest version; KServe keeps the revision before it, which gets the rest of the traffic. So
+traffic is shared between the version that was rolled out last and one new one only, and in serverless mode only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from modelyard.errors import ModelyardError
+from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.environment import Environment
+from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.interface import Health, Package
+from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, conditions, is_ready
+from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
+from modelyard.targets.storage import put, remove
+
+if TYPE_CHECKING:
+    from modelyard.rollout.analysis import Samples
+
+_INSTALLED = f"{PREFIX}/installed-"
+_TRAFFIC = f"{PREFIX}/traffic"
+
+
+class Resources(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a replica asks for, in Kubernetes' units."""
+
+    cpu: str = "1"
+    memory: str = "2Gi"
+    gpu: int = 0
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The cluster, where it reads models from, and how it scales."""
+
+    storage: str
+    """A URI that both this machine and the cluster reach, such as s3://bucket/models."""
+    server: str = ""
+    """Without it the kubeconfig, or the pod's own account."""
+    token: str = ""
+    ca: str = ""
+    namespace: str = "default"
+    crd: str = ""
+    format: str = "lightgbm"
+    resources: Resources = field(default_factory=Resources)
+    minimum_replicas: int = 0
+    """0 scales to zero when nobody asks."""
+    maximum_replicas: int = 3
+    concurrency: int = 10
+    """Open requests a replica takes before another one is started."""
+    ready_seconds: int = 300
+
+
+class KServeTarget:
+    """The InferenceServices of one namespace."""
+
+    strategies: tuple[Strategy, ...] = ("all-at-once", "canary", "blue-green")
+
+    def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
+        settings = self._settings = settings_of(environment, Settings)
+        token = secrets.read(settings.token) if settings.token else ""
+        self._laid: dict[tuple[str, str], str] = {}
+        self._crd = root / settings.crd if settings.crd else None
+        self._cluster = Cluster(
+            settings.server, token, settings.ca, settings.namespace, "serving.kserve.io", "v1beta1", "inferenceservices"
+        )
+
+    def observe(self) -> dict[str, Live]:
+        """What the InferenceServices of ours say."""
+        return {resource["metadata"]["name"]: _live(resource) for resource in self._cluster.all()}
+
+    def health(self, model: str, version: str) -> Health:
+        """What KServe's controller says."""
+        resource = self._cluster.get(_name(model))
+        if resource is None:
+            return Health("failed", f"there is no InferenceService {_name(model)}")
+        if is_ready(resource):
+            return Health("healthy")
+        return Health("failed" if _failed(resource) else "unknown", conditions(resource))
+
+    def samples(
+        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    ) -> Mapping[str, Samples]:
+        """KServe keeps none that could be asked here; see docs/targets.md."""
+        return {}
+
+    def apply(self, model: str, action: Action, package: Package | None) -> None:
+        """Copies bytes to the storage, or writes the InferenceService and waits until it is ready."""
+        name = _name(model)
+        if action.do == "install" and package is not None:
+            put(package.artifact, f"{self._uri(name, package.version)}/model.bst")
+            self._laid[name, package.version] = package.sha256
+        elif action.do == "remove":
+            remove(self._uri(name, action.version))
+            if self._cluster.get(name) is not None:
+                self._cluster.change(name, lambda there: self._edited(name, there or {}, without=action.version))
+        elif action.traffic is not None and not action.traffic.stable:
+            self._cluster.delete(name)
+        elif action.traffic is not None:
+            self._route(name, action.traffic)
+
+    def _route(self, name: str, traffic: Traffic) -> None:
+        before = _live(self._cluster.get(name)).traffic
+        if traffic.candidate and before and before.stable != traffic.stable:
+            raise ModelyardError(
+                f"KServe shares traffic with what was rolled out last: {before.stable}, and not {traffic.stable}.",
+                "Deploy that version alone first.",
+            )
+        self._cluster.change(name, lambda there: self._edited(name, there or {}, traffic))
+        self._cluster.wait(name, is_ready, self._settings.ready_seconds)
+
+    def _edited(self, name: str, there: Resource, traffic: Traffic | None = None, without: str = "") -> Resource:
+        """The InferenceService with other traffic, or with one version less that lies ready."""
+        laid = {version: sha for (model, version), sha in self._laid.items() if model == name}
+        installed = {**_live(there).installed, **laid}
+        installed.pop(without, None)
+        traffic = traffic or _live(there).traffic or Traffic("")
+        annotations = {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
+        resource: Resource = {
+            "apiVersion": "serving.kserve.io/v1beta1",
+            "kind": "InferenceService",
+            "metadata": {
+                "name": name,
+                "namespace": self._settings.namespace,
+                "labels": {"app.kubernetes.io/managed-by": "modelyard"},
+                "annotations": annotations
+                | {_TRAFFIC: write_traffic(traffic), "serving.kserve.io/deploymentMode": "Serverless"},
+            },
+            "spec": self._spec(name, traffic),
+        }
+        check_against_crd(resource, self._crd)
+        return resource
+
+    def _spec(self, name: str, traffic: Traffic) -> dict[str, Any]:
+        predictor = self._predictor(name, traffic.candidate or traffic.stable, self._settings.minimum_replicas)
+        if traffic.candidate:
+            predictor["canaryTrafficPercent"] = round(traffic.weight)
+        return {"predictor": predictor}
+
+    def _predictor(self, model: str, version: str, replicas: int) -> dict[str, Any]:
+        asked = self._settings.resources
+        amounts: dict[str, str] = {"cpu": asked.cpu, "memory": asked.memory}
+        if asked.gpu:
+            amounts["nvidia.com/gpu"] = str(asked.gpu)
+        return {
+            "minReplicas": replicas,
+            "maxReplicas": self._settings.maximum_replicas,
+            "scaleMetric": "concurrency",
+            "scaleTarget": self._settings.concurrency,
+            "model": {
+                "modelFormat": {"name": self._settings.format},
+                "protocolVersion": "v2",
+                "storageUri": self._uri(model, version),
+                "resources": {"requests": amounts, "limits": amounts},
+            },
+        }
+
+    def _uri(self, model: str, version: str) -> str:
+        return f"{self._settings.storage.rstrip('/')}/{model}/{version}"
+
+
+def _name(model: str) -> str:
+    """A model's name as Kubernetes allows it."""
+    return model.lower().replace("_", "-")
+
+
+def _live(resource: Resource | None) -> Live:
+    annotations = ((resource or {}).get("metadata") or {}).get("annotations") or {}
+    installed = {key.removeprefix(_INSTALLED): sha for key, sha in annotations.items() if key.startswith(_INSTALLED)}
+    traffic = read_traffic(annotations.get(_TRAFFIC))
+    predictor = ((resource or {}).get("spec") or {}).get("predictor") or {}
+    if traffic and traffic.candidate:  # what the cluster does counts, not what we noted
+        traffic = replace(traffic, weight=float(predictor.get("canaryTrafficPercent", 100)))
+    return Live(traffic, installed)
+
+
+def _failed(resource: Resource) -> bool:
+    """Whether KServe gave up on it, as against still being at it."""
+    status = resource.get("status") or {}
+    return ((status.get("modelStatus") or {}).get("transitionStatus")) in ("BlockedByFailedLoad", "InvalidSpec")

@@ -1,0 +1,191 @@
+"""The door to a Kubernetes API server: custom resources as dictionaries, through the official client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+
+_ATTEMPTS = 5
+_SECONDS = 30
+_LABEL = "app.kubernetes.io/managed-by=modelyard"
+
+Resource = dict[str, Any]
+
+
+class Cluster:
+    """One kind of custom resource in one namespace."""
+
+    def __init__(self, server: str, token: str, ca: str, namespace: str, group: str, version: str, plural: str) -> None:
+        try:
+            from kubernetes import client, config
+            from kubernetes.client.exceptions import ApiException
+        except ImportError as error:
+            raise missing_extra("kubernetes", "kubernetes") from error
+        if server:
+            settings = client.Configuration(host=server)
+            if token:
+                settings.api_key = {"authorization": f"Bearer {token}"}
+            settings.ssl_ca_cert = ca or None
+        else:
+            settings = client.Configuration()
+            try:
+                config.load_config(client_configuration=settings)
+            except config.ConfigException as error:
+                raise UsageError(
+                    "No Kubernetes cluster is named.",
+                    "Set settings.server and settings.token, or provide a kubeconfig.",
+                ) from error
+        settings.retries = False
+        self._api = client.CustomObjectsApi(client.ApiClient(settings))
+        self._failed = ApiException
+        self._where = (group, version, namespace, plural)
+        self._shown = f"{plural}.{group} in {namespace}"
+
+    def all(self) -> list[Resource]:
+        """Those that carry our label."""
+        return list(
+            self._call(lambda: self._api.list_namespaced_custom_object(*self._where, label_selector=_LABEL))["items"]
+        )
+
+    def get(self, name: str) -> Resource | None:
+        """One of them, or None."""
+        found: Resource | None = self._call(lambda: self._api.get_namespaced_custom_object(*self._where, name), (404,))
+        return found
+
+    def change(self, name: str, edit: Callable[[Resource | None], Resource]) -> Resource:
+        """Writes what ``edit`` makes of what is there; a conflict reads anew, so no change is overwritten unseen."""
+        for _ in range(_ATTEMPTS):
+            there = self.get(name)
+            wanted = edit(there)
+            if there is None:
+                done = self._call(partial(self._api.create_namespaced_custom_object, *self._where, wanted), (409,))
+            elif _same(there, wanted):
+                return there
+            else:
+                wanted["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"]
+                write = partial(self._api.replace_namespaced_custom_object, *self._where, name, wanted)
+                done = self._call(write, (404, 409))
+            if done is not None:
+                return dict(done)
+        raise ModelyardError(f"{name} ({self._shown}) is changed by somebody else all the time.", "Find out by whom.")
+
+    def delete(self, name: str) -> None:
+        """Deletes one; nothing when it is gone."""
+        self._call(lambda: self._api.delete_namespaced_custom_object(*self._where, name), (404,))
+
+    def wait(self, name: str, over: Callable[[Resource], bool], seconds: int) -> Resource:
+        """Watches one until something is true of it; ModelyardError with its conditions when that does not come."""
+        from kubernetes import watch
+
+        there = self.get(name)
+        if there is not None and over(there):
+            return there
+        stream = watch.Watch()
+        options = {"field_selector": f"metadata.name={name}", "timeout_seconds": seconds}
+        try:
+            for event in stream.stream(self._api.list_namespaced_custom_object, *self._where, **options):
+                there = event["object"]
+                if event["type"] != "DELETED" and over(there):
+                    return dict(there)
+        except self._failed as error:
+            raise self._told(error) from error
+        finally:
+            stream.stop()
+        raise ModelyardError(
+            f"{name} ({self._shown}) did not become ready within {seconds} s: {conditions(there)}.",
+            "Look at its events with kubectl describe; deploy again when the cause is gone.",
+        )
+
+    def _call(self, request: Callable[[], Any], allowed: tuple[int, ...] = ()) -> Any:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return request()
+        except self._failed as error:
+            if error.status in allowed:
+                return None
+            raise self._told(error) from error
+        except HTTPError as error:
+            raise ModelyardError(
+                f"The Kubernetes API server does not answer ({type(error).__name__}).", "Check settings.server."
+            ) from error
+
+    def _told(self, error: Any) -> ModelyardError:
+        try:
+            said = json.loads(error.body or "{}").get("message", "")
+        except (ValueError, AttributeError):
+            said = ""
+        return ModelyardError(
+            f"Kubernetes answered {error.status} for {self._shown}: {said or error.reason}.",
+            "Grant the service account that right." if error.status in (401, 403) else "Mend what it names.",
+        )
+
+
+def conditions(resource: Resource | None) -> str:
+    """What a resource says of itself where it is not ready."""
+    found = ((resource or {}).get("status") or {}).get("conditions") or []
+    said = [f"{c.get('type')}: {c.get('message') or c.get('reason')}" for c in found if c.get("status") != "True"]
+    return "; ".join(said) or "it reports nothing"
+
+
+def is_ready(resource: Resource) -> bool:
+    """Whether the controller saw this generation and says Ready."""
+    status = resource.get("status") or {}
+    if status.get("observedGeneration", 0) < resource["metadata"].get("generation", 0):
+        return False
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or [])
+
+
+def check_against_crd(resource: Resource, crd: Path | None) -> None:
+    """Refuses a resource that the schema in a CRD file does not allow, before the cluster sees it."""
+    if crd is None:
+        return
+    from jsonschema import Draft202012Validator
+
+    try:
+        read = yaml.safe_load(crd.read_text(encoding="utf-8"))
+        version = resource["apiVersion"].rpartition("/")[2]
+        schemas = {entry["name"]: entry["schema"]["openAPIV3Schema"] for entry in read["spec"]["versions"]}
+        schema = _closed(schemas[version])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{crd} is no CRD of {resource['apiVersion']}: {error}.", "Name the file that you applied."
+        ) from error
+    for fault in Draft202012Validator(schema).iter_errors(resource):
+        where = ".".join(str(part) for part in fault.absolute_path)
+        raise ModelyardError(
+            f"The CRD in {crd.name} forbids {where}: {fault.message}.", "Mend the settings in modelyard.yaml."
+        )
+
+
+def _closed(schema: Any) -> Any:
+    """The schema as the API server reads it: what is not named is dropped there, which here is an error."""
+    if not isinstance(schema, dict):
+        return schema
+    closed = {
+        key: _closed(value) if key in ("items", "additionalProperties") else value for key, value in schema.items()
+    }
+    if "properties" in schema:
+        closed["properties"] = {name: _closed(value) for name, value in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields") and "additionalProperties" not in schema:
+            closed["additionalProperties"] = False
+    if schema.get("x-kubernetes-int-or-string"):
+        closed["type"] = ["integer", "string"]
+    return closed
+
+
+def _same(there: Resource, wanted: Resource) -> bool:
+    """Whether a write would change nothing of ours."""
+    metadata, ours = there["metadata"], wanted["metadata"]
+    return bool(
+        there.get("spec") == wanted["spec"]
+        and ours["labels"].items() <= (metadata.get("labels") or {}).items()
+        and ours["annotations"].items() <= (metadata.get("annotations") or {}).items()
+    )

@@ -1,0 +1,178 @@
+"""The ``mlflow`` target: registers versions in an MLflow server and moves an alias, over MLflow's REST interface.
+
+An alias has one version, so traffic cannot be shared: whoever loads ``models:/<model>@<alias>`` gets the routed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import yaml
+from msgspec import Struct
+
+from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.loading import parse
+from modelyard.manifests.schema import Contract, Model
+from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.http import Http
+from modelyard.targets.interface import Health, Package
+from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
+
+if TYPE_CHECKING:
+    from modelyard.rollout.analysis import Samples
+
+_API = "/api/2.0/mlflow"
+_TYPES = {"integer": "long", "float": "double", "string": "string", "boolean": "boolean"}
+_PAGE = 200
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where MLflow is, and under which alias an environment's version stands."""
+
+    url: str
+    alias: str = ""
+    """By default the environment's name."""
+    token: str = ""
+    """A reference."""
+    experiment: str = "0"
+
+
+class MLflowTarget:
+    """The registry of one MLflow server."""
+
+    strategies: tuple[Strategy, ...] = ("all-at-once",)
+
+    def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
+        self._settings = settings_of(environment, Settings)
+        self._alias = self._settings.alias or environment.name
+        token = secrets.read(self._settings.token) if self._settings.token else ""
+        self._http = Http(self._settings.url, "MLflow", token)
+        self._tag = f"{PREFIX}.{environment.name}"
+
+    def observe(self) -> dict[str, Live]:
+        """The versions of ours that are registered, and where the alias stands."""
+        found = {}
+        for model in self._pages("registered-models/search", "registered_models"):
+            numbers = self._versions(model["name"])
+            if not numbers:
+                continue
+            tags = {tag["key"]: tag["value"] for tag in model.get("tags", [])}
+            aliases = {entry["alias"]: str(entry["version"]) for entry in model.get("aliases", [])}
+            traffic = read_traffic(tags.get(self._tag))
+            routed = {number: version for version, (number, _) in numbers.items()}.get(aliases.get(self._alias, ""))
+            if traffic is None or traffic.stable != routed:  # somebody moved the alias, and what it says counts
+                traffic = Traffic(routed) if routed else None
+            found[model["name"]] = Live(traffic, {version: sha for version, (_, sha) in numbers.items()})
+        return found
+
+    def health(self, model: str, version: str) -> Health:
+        """Whether the version is registered and ready; who loads it is not known here."""
+        number = self._versions(model).get(version)
+        if number is None:
+            return Health("failed", f"MLflow has no version of ours for {version}")
+        return Health("healthy")
+
+    def samples(
+        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    ) -> Mapping[str, Samples]:
+        """A registry sees no requests."""
+        return {}
+
+    def apply(self, model: str, action: Action, package: Package | None) -> None:
+        """Registers, moves the alias, or deletes a version."""
+        known = self._versions(model)
+        if action.do == "install" and package is not None:
+            if known.get(package.version, ("", ""))[1] != package.sha256:
+                self._register(package)
+        elif action.do == "remove" and action.version in known:
+            number = known[action.version][0]
+            self._http.call("DELETE", f"{_API}/model-versions/delete", {"name": model, "version": number})
+        elif action.do == "route" and action.traffic is not None:
+            alias = {"name": model, "alias": self._alias}
+            if action.traffic.stable:
+                number = known[action.traffic.stable][0]
+                self._http.call("POST", f"{_API}/registered-models/alias", alias | {"version": number})
+            else:
+                self._http.call("DELETE", f"{_API}/registered-models/alias", alias, missing=True)
+            tag = {"name": model, "key": self._tag, "value": write_traffic(action.traffic)}
+            self._http.call("POST", f"{_API}/registered-models/set-tag", tag)
+
+    def _register(self, package: Package) -> None:
+        name = {"name": package.model}
+        if self._http.call("GET", f"{_API}/registered-models/get?name={quote(package.model)}", missing=True) is None:
+            self._http.call("POST", f"{_API}/registered-models/create", name)
+        run = self._http.call(
+            "POST", f"{_API}/runs/create",
+            {"experiment_id": self._settings.experiment, "run_name": f"{package.model} {package.version}"},
+        )["run"]["info"]  # fmt: skip
+        for path, content in _flavour(package).items():
+            self._http.call("PUT", f"{_artifacts(run['artifact_uri'])}/model/{path}", content=content)
+        tags = [
+            {"key": f"{PREFIX}.version", "value": package.version},
+            {"key": f"{PREFIX}.sha256", "value": package.sha256},
+        ]
+        made = name | {"source": f"{run['artifact_uri']}/model", "run_id": run["run_id"], "tags": tags}
+        self._http.call("POST", f"{_API}/model-versions/create", made)
+        self._http.call("POST", f"{_API}/runs/update", {"run_id": run["run_id"], "status": "FINISHED"})
+
+    def _versions(self, model: str) -> dict[str, tuple[str, str]]:
+        """Our version → (MLflow's number, sha256)."""
+        wanted = quote(f"name='{model}'")
+        found: dict[str, tuple[str, str]] = {}
+        for entry in self._pages(f"model-versions/search?filter={wanted}", "model_versions"):
+            tags = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
+            if f"{PREFIX}.version" in tags:
+                number = str(entry["version"]), tags.get(f"{PREFIX}.sha256", "")
+                found.setdefault(tags[f"{PREFIX}.version"], number)
+        return found
+
+    def _pages(self, path: str, key: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            joint = "&" if "?" in path else "?"
+            more = f"&page_token={quote(token)}" if token else ""
+            page = self._http.call("GET", f"{_API}/{path}{joint}max_results={_PAGE}{more}") or {}
+            entries += page.get(key, [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return entries
+
+
+def _artifacts(uri: str) -> str:
+    """Where the server takes files of a run in: it stores what it proxies, so no credentials of a store are needed."""
+    return "/api/2.0/mlflow-artifacts/artifacts/" + uri.partition("mlflow-artifacts:")[2].lstrip("/")
+
+
+def _flavour(package: Package) -> dict[str, bytes]:
+    """A model in MLflow's own format: the LightGBM text as it is, no pickle."""
+    model = parse(Model, package.manifest, f"{package.model} {package.version}")
+    described = {
+        "flavors": {
+            "lightgbm": {"data": "model.lgb", "lgb_version": "4", "model_class": "lightgbm.basic.Booster"},
+            "python_function": {
+                "loader_module": "mlflow.lightgbm", "data": "model.lgb", "env": {"virtualenv": "python_env.yaml"},
+            },
+        },
+        "signature": _signature(model.contract),
+        "metadata": {"version": package.version, "sha256": package.sha256},
+    }  # fmt: skip
+    environment = {"python": "3.11", "dependencies": ["-r requirements.txt"]}
+    return {
+        "MLmodel": yaml.safe_dump(described, sort_keys=False).encode(),
+        "model.lgb": package.artifact.read_bytes(),
+        "python_env.yaml": yaml.safe_dump(environment).encode(),
+        "requirements.txt": b"mlflow\nlightgbm>=4.5\npandas\n",
+    }
+
+
+def _signature(contract: Contract) -> dict[str, str]:
+    import json
+
+    inputs = [{"name": c.name, "type": _TYPES[c.type], "required": not c.nullable} for c in contract.inputs]
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps([{"type": "double", "required": True}])}

@@ -1,0 +1,147 @@
+"""The ``mlserver`` target: Seldon's MLServer, through its model repository folder and the V2 repository API.
+
+Each version has a folder and answers at ``/v2/models/<model>/versions/<version>/infer``, so that MLServer's metrics
+carry it. The routed version has a second entry without a number: that one MLServer gives whoever asks for no version.
+The repository API knows no authentication: MLServer belongs on loopback or behind a proxy.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.files import write_whole
+from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.environment import Environment
+from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.http import Http
+from modelyard.targets.interface import Health, Package
+from modelyard.targets.settings import read_traffic, settings_of, write_traffic
+
+if TYPE_CHECKING:
+    from modelyard.rollout.analysis import Samples
+
+_ROUTED = "routed"
+_RUNTIME = "mlserver_lightgbm.LightGBMModel"
+_COUNTS = re.compile(r'^model_infer_request_(success|failure)_total\{model="([^"]*)",version="([^"]*)"\} (\S+)$', re.M)
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where MLServer is."""
+
+    url: str
+    metrics_url: str = ""
+    runtime: str = _RUNTIME
+
+
+class MLServerTarget:
+    """One MLServer whose model repository this machine can write."""
+
+    strategies: tuple[Strategy, ...] = ("all-at-once", "blue-green")
+
+    def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
+        self._settings = settings_of(environment, Settings)
+        if not environment.folder:
+            raise UsageError(
+                f"The environment {environment.name} names no folder, which is MLServer's model repository.",
+                "Add folder: to it in modelyard.yaml.",
+            )
+        self._folder = root / Path(environment.folder).expanduser()
+        self._http = Http(self._settings.url, "MLServer")
+
+    def observe(self) -> dict[str, Live]:
+        """What lies in the model repository and what is routed."""
+        found: dict[str, Live] = {}
+        for path in sorted(self._folder.glob(f"*/*/{_FILE}")):
+            model, part = path.parts[-3:-1]
+            extra = _read(path).get("parameters", {}).get("extra", {})
+            live = found.get(model, Live())
+            if part == _ROUTED:
+                found[model] = Live(read_traffic(extra.get("traffic")), live.installed)
+            elif "sha256" in extra:
+                found[model] = Live(live.traffic, {**live.installed, part: str(extra["sha256"])})
+        return found
+
+    def health(self, model: str, version: str) -> Health:
+        """Whether MLServer has the version loaded."""
+        ready = self._http.reachable(f"/v2/models/{model}/versions/{version}/ready")
+        if ready is None:
+            return Health("down", f"nothing answers at {self._settings.url}")
+        return Health("healthy") if ready else Health("failed", f"MLServer has no {model} {version} ready")
+
+    def samples(
+        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    ) -> Mapping[str, Samples]:
+        """Requests and failures by version, from its metrics; those count since MLServer started."""
+        if not self._settings.metrics_url:
+            return {}
+        from modelyard.rollout.analysis import Samples
+
+        text = Http(self._settings.metrics_url, "MLServer's metrics").call("GET", "/metrics") or ""
+        counts: dict[str, dict[str, int]] = {}
+        for kind, name, version, value in _COUNTS.findall(str(text)):
+            if name == model:
+                counts.setdefault(version, {})[kind] = int(float(value))
+        return {version: Samples(sum(kinds.values()), kinds.get("failure", 0)) for version, kinds in counts.items()}
+
+    def apply(self, model: str, action: Action, package: Package | None) -> None:
+        """Lays files ready, then has MLServer look again."""
+        if action.do == "install" and package is not None:
+            self._install(package)
+        elif action.do == "remove":
+            shutil.rmtree(self._folder / model / action.version, ignore_errors=True)
+            self._reload(model)
+        elif action.traffic is not None:
+            self._route(model, action.traffic)
+
+    def _install(self, package: Package) -> None:
+        folder = self._folder / package.model / package.version
+        write_whole(folder / "model.bst", package.artifact.read_bytes())
+        self._write(folder, package.model, package.version, {"sha256": package.sha256})
+        self._reload(package.model)
+        if self.health(package.model, package.version).state != "healthy":
+            shutil.rmtree(folder)
+            raise ModelyardError(
+                f"MLServer does not load {package.model} {package.version}.", "Look at MLServer's log."
+            )
+
+    def _route(self, model: str, traffic: Traffic) -> None:
+        routed = self._folder / model / _ROUTED
+        version = traffic.candidate if traffic.weight >= 100 else traffic.stable
+        if not version:
+            shutil.rmtree(routed, ignore_errors=True)
+        else:
+            source = self._folder / model / version / "model.bst"
+            write_whole(routed / "model.bst", source.read_bytes())
+            self._write(routed, model, None, {"version": version, "traffic": write_traffic(traffic)})
+        self._reload(model)
+
+    def _write(self, folder: Path, model: str, version: str | None, extra: dict[str, str]) -> None:
+        parameters: dict[str, Any] = {"uri": "./model.bst", "extra": extra}
+        if version:
+            parameters["version"] = version
+        settings = {"name": model, "implementation": self._settings.runtime, "parameters": parameters}
+        write_whole(folder / _FILE, msgspec.json.format(msgspec.json.encode(settings), indent=2))
+
+    def _reload(self, model: str) -> None:
+        there = any((self._folder / model).glob(f"*/{_FILE}"))
+        self._http.call("POST", f"/v2/repository/models/{model}/{'load' if there else 'unload'}", missing=not there)
+
+
+_FILE = "model-settings.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return found if isinstance(found, dict) else {}
