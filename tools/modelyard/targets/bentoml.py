@@ -141,7 +141,10 @@ class BentoMLTarget:
 
     def _build(self, folder: Path, package: Package) -> None:
         model = parse(Model, package.manifest, f"{package.model} {package.version}")
-        source, target = folder / f".{package.version}", folder / package.version
+        source, target = (
+            folder / f"building-{package.version}",
+            folder / package.version,
+        )  # BentoML reads no hidden folder
         shutil.rmtree(source, ignore_errors=True)
         inputs = {column.name: column.type for column in model.contract.inputs}
         contract = {"service": package.model.lower(), "version": package.version, "inputs": inputs}

@@ -99,6 +99,7 @@ class KServeTarget:
             put(package.artifact, f"{self._uri(name, package.version)}/model.bst")
             self._laid[name, package.version] = package.sha256
         elif action.do == "remove":
+            self._laid.pop((name, action.version), None)
             remove(self._uri(name, action.version))
             if self._cluster.get(name) is not None:
                 self._cluster.change(name, lambda there: self._edited(name, there or {}, without=action.version))

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.targets.settings import PREFIX
 
 _ATTEMPTS = 5
 _SECONDS = 30
@@ -66,10 +67,9 @@ class Cluster:
             wanted = edit(there)
             if there is None:
                 done = self._call(partial(self._api.create_namespaced_custom_object, *self._where, wanted), (409,))
-            elif _same(there, wanted):
+            elif _same(there, wanted := _with_foreign(there, wanted)):
                 return there
             else:
-                wanted["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"]
                 write = partial(self._api.replace_namespaced_custom_object, *self._where, name, wanted)
                 done = self._call(write, (404, 409))
             if done is not None:
@@ -182,10 +182,24 @@ def _closed(schema: Any) -> Any:
 
 
 def _same(there: Resource, wanted: Resource) -> bool:
-    """Whether a write would change nothing of ours."""
+    """Whether a write would change nothing."""
     metadata, ours = there["metadata"], wanted["metadata"]
     return bool(
         there.get("spec") == wanted["spec"]
-        and ours["labels"].items() <= (metadata.get("labels") or {}).items()
-        and ours["annotations"].items() <= (metadata.get("annotations") or {}).items()
+        and ours["labels"] == (metadata.get("labels") or {})
+        and ours["annotations"] == (metadata.get("annotations") or {})
     )
+
+
+def _with_foreign(there: Resource, wanted: Resource) -> Resource:
+    """What we want, with the labels and annotations that others put there."""
+    kept: Resource = {}
+    for kind in ("labels", "annotations"):
+        foreign = {key: value for key, value in (there["metadata"].get(kind) or {}).items() if not _is_ours(key)}
+        kept[kind] = foreign | wanted["metadata"][kind]
+    version = {"resourceVersion": there["metadata"]["resourceVersion"]}
+    return {**wanted, "metadata": {**wanted["metadata"], **kept, **version}}
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith(f"{PREFIX}/")

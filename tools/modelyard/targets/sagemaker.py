@@ -151,7 +151,7 @@ class SageMakerTarget:
     def _route(self, model: str, traffic: Traffic) -> None:
         endpoint, there = self._endpoint(model), self._described(model)
         wanted = self._variants(model, traffic)
-        if there is not None and _names(there) == _names(wanted):
+        if there is not None and _names(self._configured(there)) == _names(wanted):
             weights = [
                 {"VariantName": v["VariantName"], "DesiredWeight": v["InitialVariantWeight"]}
                 for v in wanted["ProductionVariants"]
@@ -208,6 +208,10 @@ class SageMakerTarget:
     def _described(self, model: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self._do("describe_endpoint", EndpointName=self._endpoint(model))
         return found
+
+    def _configured(self, there: dict[str, Any]) -> dict[str, Any]:
+        """The configuration an endpoint has; the endpoint itself does not always tell its shadows."""
+        return self._do("describe_endpoint_config", EndpointConfigName=there["EndpointConfigName"]) or {}
 
     def _tags(self, arn: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self._pages("list_tags", "Tags", ResourceArn=arn)}

@@ -1,0 +1,153 @@
+"""KServe and Seldon Core: what is written, against CRD schemas and an API server of the tests; no cluster runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.rollout.plan import Action, Traffic
+from modelyard.targets.interface import Target
+from support.cluster import FakeCluster, cluster
+from support.packages import Made, carry, take_off, target_of
+
+CRDS = Path(__file__).parent / "crds"
+TOKEN = "cluster-canary-77aa"
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, FakeCluster]]:
+    with cluster(TOKEN) as running:
+        yield running
+
+
+def kserve(url: str, tmp_path: Path, **settings: Any) -> Target:
+    known: dict[str, Any] = {"server": url, "storage": f"file://{tmp_path}/store", "token": "env:KUBE", "ready_seconds": 5,
+             "crd": str(CRDS / "inferenceservices.yaml")}  # fmt: skip
+    return target_of("kserve", tmp_path, secrets={"KUBE": TOKEN}, **(known | settings))
+
+
+def seldon(url: str, tmp_path: Path, **settings: Any) -> Target:
+    known: dict[str, Any] = {"server": url, "storage": f"file://{tmp_path}/store", "token": "env:KUBE", "ready_seconds": 5,
+             "model_crd": str(CRDS / "models.yaml"), "experiment_crd": str(CRDS / "experiments.yaml")}  # fmt: skip
+    return target_of("seldon", tmp_path, secrets={"KUBE": TOKEN}, **(known | settings))
+
+
+def test_a_canary_on_kserve_step_by_step(api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path) -> None:
+    url, state = api
+    target = kserve(url, tmp_path, resources={"cpu": "500m", "memory": "1Gi", "gpu": 1})
+    carry(target, made, Traffic("v1.0.0"))
+    predictor = state.kept["inferenceservices", "churn"]["spec"]["predictor"]
+    assert predictor["minReplicas"] == 0, "nobody asks, nothing runs"
+    assert predictor["model"]["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"}
+    assert "canaryTrafficPercent" not in predictor
+    assert (tmp_path / "store/churn/v1.0.0/model.bst").read_bytes() == made["v1.0.0"].package.artifact.read_bytes()
+    for weight in (5.0, 50.0):
+        carry(target, made, Traffic("v1.0.0", "v1.1.0", weight, salt="r"))
+        predictor = state.kept["inferenceservices", "churn"]["spec"]["predictor"]
+        assert predictor["canaryTrafficPercent"] == weight and predictor["model"]["storageUri"].endswith("churn/v1.1.0")
+    assert target.health("churn", "v1.1.0").state == "healthy"
+    carry(target, made, Traffic("v1.0.0"), frozenset({"v1.1.0"}))
+    assert "canaryTrafficPercent" not in state.kept["inferenceservices", "churn"]["spec"]["predictor"]
+    carry(target, made, Traffic("v1.1.0"))
+    assert not (tmp_path / "store/churn/v1.0.0").exists()
+    take_off(target)
+    assert state.kept == {} and TOKEN not in "".join(state.log)
+
+
+def test_somebody_who_moves_traffic_by_hand_is_seen(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    url, state = api
+    target = kserve(url, tmp_path)
+    carry(target, made, Traffic("v1.0.0"))
+    carry(target, made, Traffic("v1.0.0", "v1.1.0", 25.0))
+    state.kept["inferenceservices", "churn"]["spec"]["predictor"]["canaryTrafficPercent"] = 0
+    traffic = target.observe()["churn"].traffic
+    assert traffic and traffic.weight == 0
+
+
+def test_a_conflict_is_read_anew_and_not_overwritten(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    url, state = api
+    target = kserve(url, tmp_path)
+    carry(target, made, Traffic("v1.0.0"))
+    state.foreign_writes = 2
+    state.kept["inferenceservices", "churn"]["metadata"]["annotations"]["team"] = "risk"
+    carry(target, made, Traffic("v1.1.0"))
+    assert state.kept["inferenceservices", "churn"]["metadata"]["annotations"]["team"] == "risk", "others' notes stay"
+    state.foreign_writes = 99
+    with pytest.raises(ModelyardError, match="changed by somebody else all the time"):
+        target.apply("churn", Action("route", "v1.1.0", Traffic("v1.1.0", salt="x")), None)
+
+
+def test_a_revision_that_never_gets_ready_is_told_with_its_condition(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    url, state = api
+    state.fails = "RevisionFailed"
+    target = kserve(url, tmp_path, ready_seconds=1)
+    target.apply("churn", Action("install", "v1.0.0"), made["v1.0.0"].package)
+    with pytest.raises(ModelyardError, match="did not become ready within 1 s: Ready: RevisionFailed"):
+        target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
+    assert target.health("churn", "v1.0.0").state == "unknown"
+
+
+def test_kserve_shares_only_with_what_was_rolled_out_last(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    target = kserve(api[0], tmp_path)
+    carry(target, made, Traffic("v1.0.0"))
+    with pytest.raises(ModelyardError, match=r"rolled out last: v1\.0\.0, and not v0\.9\.0"):
+        target.apply("churn", Action("route", "v1.1.0", Traffic("v0.9.0", "v1.1.0", 5.0)), None)
+
+
+def test_what_the_crd_forbids_never_reaches_the_cluster(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    crd = tmp_path / "crd.yaml"
+    crd.write_text((CRDS / "inferenceservices.yaml").read_text().replace("scaleMetric:", "scaledMetric:"))
+    target = kserve(api[0], tmp_path, crd=str(crd))
+    with pytest.raises(ModelyardError, match=r"forbids spec\.predictor.*scaleMetric"):
+        target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
+    crd.write_text("nothing: 1\n")
+    with pytest.raises(UsageError, match="is no CRD of"):
+        target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
+    assert api[1].kept == {}
+
+
+def test_a_wrong_token_and_a_cluster_that_is_away(api: tuple[str, FakeCluster], tmp_path: Path) -> None:
+    wrong = target_of(
+        "kserve", tmp_path, secrets={"KUBE": "other"}, server=api[0], storage="file:///x", token="env:KUBE"
+    )
+    with pytest.raises(ModelyardError, match="Kubernetes answered 401") as told:
+        wrong.observe()
+    assert "other" not in str(told.value)
+    away = target_of("kserve", tmp_path, server="http://127.0.0.1:9", storage="file:///x")
+    with pytest.raises(ModelyardError, match="does not answer"):
+        away.observe()
+
+
+def test_seldon_shares_and_mirrors(api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path) -> None:
+    url, state = api
+    target = seldon(url, tmp_path)
+    carry(target, made, Traffic("v1.0.0"))
+    assert state.kept["models", "churn-v1-0-0"]["spec"]["storageUri"].endswith("/store/churn/v1.0.0")
+    carry(target, made, Traffic("v1.0.0", "v1.1.0", 0.0, mirror=True))
+    assert state.kept["experiments", "churn"]["spec"] == {
+        "default": "churn-v1-0-0", "candidates": [{"name": "churn-v1-0-0", "weight": 100}],
+        "mirror": {"name": "churn-v1-1-0", "percent": 100},
+    }  # fmt: skip
+    carry(target, made, Traffic("v1.0.0", "v1.1.0", 20.0))
+    assert state.kept["experiments", "churn"]["spec"]["candidates"] == [
+        {"name": "churn-v1-0-0", "weight": 80}, {"name": "churn-v1-1-0", "weight": 20}]  # fmt: skip
+    assert target.health("churn", "v1.1.0").state == "healthy"
+    state.kept["experiments", "churn"]["spec"]["candidates"][1]["weight"] = 50
+    edited = target.observe()["churn"].traffic
+    assert edited is not None and edited.candidate == "", "an edit by hand is not taken for ours"
+    carry(target, made, Traffic("v1.1.0"))
+    take_off(target)
+    assert state.kept == {}
