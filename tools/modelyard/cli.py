@@ -45,6 +45,7 @@ COMMANDS = {
     "diff": "Compare two versions: metrics, parameters, data, features, code.",
     "lineage": "Trace a version to its data, code and people, or data to its versions.",
     "card": "Write a version's model card, filled from its evidence.",
+    "package": "Write a version's Containerfile and SBOM, with all the image needs.",
     "reproduce": "Make a version once more from its commit and data, and compare.",
     "search": "Find versions by owner, metric, data, parameter or word.",
     "site": "Build the static site: who runs where, and every model's story.",

@@ -66,7 +66,7 @@ def command(
         planned = planner.plan(chosen, set(models))
         if plan_only:
             deliveries = [plan.delivery for plan in planned]
-            faults = [plan.refused for plan in planned if plan.refused]
+            faults = [plan.fault for plan in planned if plan.fault]
         else:
             deployer = Deployer(planner, Dvc(repository.root), open_forge(repository, git), say)
             deliveries, faults = deployer.deliver_all(planned)

@@ -53,8 +53,8 @@ class Deployer:
         for plan in planned:
             try:
                 delivery = self.deliver(plan)
-                if plan.refused:
-                    faults.append(plan.refused)
+                if plan.fault:
+                    faults.append(plan.fault)
                 if delivery.rolled_back:
                     faults.append(_taken_back(delivery))
                 done.append(delivery)
@@ -143,9 +143,9 @@ class Deployer:
         return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
 
     def _apply(self, planned: Planned) -> None:
-        delivery = planned.delivery
+        delivery, target = planned.delivery, planned.target
         with ExitStack() as stack:
-            for action in planned.actions:
+            for action in planned.actions if target else ():
                 package = None
                 if action.do == "install":
                     version = version_by_name(planned.history, action.version)
@@ -153,7 +153,7 @@ class Deployer:
                     require_trusted(self._git, self._repository.config.signing, found)
                     package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
-                planned.target.apply(delivery.model, action, package)
+                target.apply(delivery.model, action, package)
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
         if moved(planned.recorded.state, after):

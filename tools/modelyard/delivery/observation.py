@@ -14,7 +14,7 @@ from modelyard.rollout.blocking import blocking, latest_allowed
 from modelyard.rollout.plan import Live
 from modelyard.rollout.state import StatusLine
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Target, open_target
+from modelyard.targets.interface import Target
 
 
 def observe(
@@ -33,12 +33,11 @@ def observe(
         for where, deployment in repository.deployments()
         if model in (None, deployment.model) and environment in (None, where)
     ]
-    targets: dict[str, tuple[Target, dict[str, Live]]] = {}
+    targets: dict[str, _Seen] = {}
     secrets = Secrets(os.environ)
     for where, _ in deployments:
         if where not in targets:
-            target = open_target(repository.environment(where), repository.root, secrets)
-            targets[where] = (target, target.observe())
+            targets[where] = _look(repository, where, secrets)
     registry = read_registry(pending)
     if not registry.models:
         git.require_work_tree()
@@ -49,9 +48,7 @@ def observe(
         )
     lines = []
     for where, deployment in deployments:
-        target, live = targets[where]
-        found = live.get(deployment.model, Live())
-        lines.append(_line(where, deployment, registry.history(deployment.model), found, target))
+        lines.append(_line(where, deployment, registry.history(deployment.model), targets[where]))
     order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
@@ -62,8 +59,8 @@ def _line(environment: str, deployment: Deployment, history: ModelHistory, found
     assigned = history.assigned(environment)
     receipt = assigned if assigned and assigned.version == live else None
     record = receipt.record if receipt else None
-    sync, rollout = _sync(desired, found, record, history, deployment)
-    health = target.health(deployment.model, live) if live else None
+    sync, rollout = ("unknown", "") if seen.fault else _sync(desired, found, record, history, deployment)
+    health = seen.health(deployment.model, live or "") if live or seen.fault else None
     return StatusLine(
         deployment.model,
         environment,

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from modelyard.delivery.desired import desired_version
 from modelyard.delivery.rollout_record import Recorded, fetch_rollouts, read_rollouts
-from modelyard.errors import Refused
+from modelyard.errors import ModelyardError, Refused
 from modelyard.git import Git
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.environment import Environment
@@ -39,7 +39,7 @@ class Planned:
     """One model in one environment, and what is to be done there."""
 
     delivery: Delivery
-    target: Target
+    target: Target | None
     history: ModelHistory
     deployment: Deployment | None = None
     """None when main asks for nothing any more."""
@@ -48,7 +48,8 @@ class Planned:
     after: RolloutState | None = None
     actions: tuple[Action, ...] = ()
     findings: tuple[Finding, ...] = ()
-    refused: Refused | None = None
+    fault: ModelyardError | None = None
+    """Why nothing can be done: a refusal, or a target that does not answer."""
 
 
 class Planner:
@@ -66,6 +67,7 @@ class Planner:
         self._secrets = Secrets(os.environ)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
+        self._silent: set[str] = set()
         fetch_rollouts(git)
         self._records = read_rollouts(git)
 
@@ -76,12 +78,22 @@ class Planner:
         for environment, deployment in self.repository.deployments():
             asked.add((environment, deployment.model))
             if environment in environments and (not models or deployment.model in models):
-                planned.append(self.plan_one(self.repository.environment(environment), deployment))
-        for name in sorted(environments):
+                planned.append(self._plan_or_fault(self.repository.environment(environment), deployment))
+        for name in sorted(environments - self._silent):
             for model in sorted(self._live(self.repository.environment(name))):
                 if (name, model) not in asked and (not models or model in models):
                     planned += self._plan_removal(self.repository.environment(name), model)
         return planned
+
+    def _plan_or_fault(self, environment: Environment, deployment: Deployment) -> Planned:
+        """A target that does not answer holds up nothing but its own deployments."""
+        try:
+            return self.plan_one(environment, deployment)
+        except ModelyardError as error:
+            self._silent.add(environment.name)
+            said = f"failed: {error.problem}"
+            delivery = Delivery(environment.name, deployment.model, deployment.version, None, (), skipped=said)
+            return Planned(delivery, None, ModelHistory(deployment.model), deployment, fault=error)
 
     def again(self, planned: Planned) -> Planned:
         """The same after somebody else was first."""
@@ -107,7 +119,7 @@ class Planner:
         except Refused as refusal:
             said = f"refused: {refusal.problem}"
             skipped = Delivery(environment.name, model, deployment.version, live.serving, (), skipped=said)
-            return Planned(skipped, target, history, deployment, refused=refusal)
+            return Planned(skipped, target, history, deployment, fault=refusal)
 
     def target(self, environment: Environment) -> Target:
         """The target of an environment, opened once."""

@@ -39,12 +39,12 @@ VersionOrLatest = Annotated[
     Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
 ]
 Duration = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$", description="A time such as 90s, 15m, 24h or 7d.")
+    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)", description="A time such as 90s, 15m, 24h or 7d.")
 ]
 Reference = Annotated[
     str,
     Meta(
-        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|(vault|aws-sm):[A-Za-z0-9_./+=@-]{1,400}(#[A-Za-z0-9_.-]{1,200})?)$",
+        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|(vault|aws-sm):[A-Za-z0-9_./+=@-]{1,400}(#[A-Za-z0-9_.-]{1,200})?)$(?!\n)",
         description="Where a secret stands, never the secret: env:NAME, vault:mount/path#key or aws-sm:name#key.",
     ),
 ]

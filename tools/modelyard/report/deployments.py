@@ -69,7 +69,7 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
             text.append(wrapped(f"  {line.model} in {line.environment}: {line.rollout}", "  "))
     if detailed:
         for line in lines:
-            if not line.live:
+            if not line.live and not line.reason:
                 continue
             where = f"{line.model} in {line.environment}"
             why = wrapped(f"{where}: {line.why or 'no receipt says why'}", "  ")

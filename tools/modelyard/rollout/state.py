@@ -44,7 +44,7 @@ class StatusLine(Struct, frozen=True):
     desired: str
     live: str | None
     sync: str
-    """in sync, rolling out, rolled back, out of sync, or not deployed."""
+    """in sync, rolling out, rolled back, out of sync, not deployed, or unknown where the target does not answer."""
     health: str
     reason: str
     """Why it is not healthy."""
