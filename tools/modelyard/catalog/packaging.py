@@ -61,7 +61,7 @@ def package(repository: ModelRepository, git: Git, dvc: Dvc, model: str, version
 
 
 def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
-    """A CycloneDX document: the model, the data and the packages that made it. The same version gives the same bytes."""
+    """A CycloneDX document: the model, the data and the packages that made it. Same version, same bytes."""
     try:
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom

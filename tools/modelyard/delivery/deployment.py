@@ -145,7 +145,7 @@ class Deployer:
     def _apply(self, planned: Planned) -> None:
         delivery, target = planned.delivery, planned.target
         with ExitStack() as stack:
-            for action in planned.actions if target else ():
+            for action in planned.actions:
                 package = None
                 if action.do == "install":
                     version = version_by_name(planned.history, action.version)
@@ -153,7 +153,8 @@ class Deployer:
                     require_trusted(self._git, self._repository.config.signing, found)
                     package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
-                target.apply(delivery.model, action, package)
+                if target is not None:
+                    target.apply(delivery.model, action, package)
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
         if moved(planned.recorded.state, after):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from modelyard.errors import UsageError
+from msgspec import Struct
+
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git, PendingTags
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
@@ -14,7 +16,7 @@ from modelyard.rollout.blocking import blocking, latest_allowed
 from modelyard.rollout.plan import Live
 from modelyard.rollout.state import StatusLine
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Target
+from modelyard.targets.interface import Health, Target, open_target
 
 
 def observe(
@@ -53,7 +55,33 @@ def observe(
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
 
-def _line(environment: str, deployment: Deployment, history: ModelHistory, found: Live, target: Target) -> StatusLine:
+class _Seen(Struct, frozen=True):
+    """One target as it answered, or why it did not."""
+
+    target: Target | None
+    live: dict[str, Live]
+    fault: str = ""
+
+    def health(self, model: str, version: str) -> Health:
+        """A target that cannot be asked is down, whatever it serves."""
+        if self.target is None:
+            return Health("down", self.fault)
+        try:
+            return self.target.health(model, version)
+        except ModelyardError as error:
+            return Health("down", error.problem)
+
+
+def _look(repository: ModelRepository, environment: str, secrets: Secrets) -> _Seen:
+    try:
+        target = open_target(repository.environment(environment), repository.root, secrets)
+        return _Seen(target, target.observe())
+    except ModelyardError as error:  # the other environments are shown all the same
+        return _Seen(None, {}, error.problem)
+
+
+def _line(environment: str, deployment: Deployment, history: ModelHistory, seen: _Seen) -> StatusLine:
+    found = seen.live.get(deployment.model, Live())
     live = found.serving
     desired = _desired(deployment, history)
     assigned = history.assigned(environment)
