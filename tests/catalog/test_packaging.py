@@ -32,7 +32,7 @@ def test_a_version_becomes_a_folder_that_serves_it_and_says_what_is_in_it(
     assert "is not empty" in tool(champion_template, "package", MODEL, "--out", str(again), expect=2).stderr
     config = image / "modelyard.yaml"
     assert "MODELYARD_TOKEN is not set" in tool(image, "serve", "--env", "container", expect=4).stderr
-    config.write_text(config.read_text().replace("0.0.0.0", "127.0.0.1"))  # what the container's entry point runs, here
+    config.write_text(config.read_text().replace("host: 0.0.0.0", "host: 127.0.0.1"))  # what the container runs, here
     with serving(image, "container", MODELYARD_TOKEN="t") as server:
         assert server.call("GET", "/v2/health/ready") == (200, {"ready": True})
         assert server.call("POST", f"/v2/models/{MODEL}/infer", request())[0] == 401

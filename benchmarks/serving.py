@@ -1,0 +1,330 @@
+"""The local server beside MLServer and a bare litestar application: one row, batches, and a long load with swaps."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import selectors
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from clock import ENVIRONMENT, Figure
+from modelyard.boosting import import_lightgbm
+from modelyard.demo.stage import free_ports
+from modelyard.rollout.plan import Live, Traffic
+from modelyard.serving.layout import Layout, State
+from modelyard.serving.segments import read_predictions
+
+FEATURES, TREES = 20, 100
+ROUNDS, REQUESTS, CONNECTIONS = 7, 2_000, 8
+BATCH, BATCHES = 1_000, 60
+SOAK_SECONDS, SWAP_SECONDS = 600.0, 5.0
+TARGETS = Path(sys.prefix) / "targets" / "bin"
+NAMES = [f"f{n}" for n in range(FEATURES)]
+VERSIONS = ("v1.0.0", "v1.1.0")
+
+MANIFEST = f"""\
+name: speed
+description: Twenty numbers.
+owners: ["@bench"]
+task: binary
+policy: standard
+files: {{artifact: model.txt}}
+contract:
+  id: id
+  label: label
+  inputs:
+{"".join(f"    - {{name: {name}, type: float}}{chr(10)}" for name in NAMES)}"""
+CONFIG = "toolkit: 0.1.0\nenvironments:\n  - {name: production, target: local}\n"
+LITESTAR = """\
+import sys
+import lightgbm, numpy, uvicorn
+from litestar import Litestar, post
+
+BOOSTER = lightgbm.Booster(model_file=sys.argv[1])
+
+@post("/infer", status_code=200)
+async def infer(data: dict) -> dict:
+    tensor = data["inputs"][0]
+    rows = numpy.array(tensor["data"], dtype=float).reshape(tensor["shape"])
+    scores = BOOSTER.predict(rows, num_threads=1)
+    return {"outputs": [{"name": "predict", "shape": [len(scores)], "datatype": "FP64", "data": scores.tolist()}]}
+
+uvicorn.run(Litestar([infer]), host="127.0.0.1", port=int(sys.argv[2]), log_level="error", access_log=False)
+"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One running server, and the request it is asked."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    path: str
+    body: Callable[[int], bytes]
+
+
+def serving(folder: Path) -> Iterator[Figure]:
+    """Requests per second and median latency with one row; the share of inference with many."""
+    booster = _booster(folder)
+    with _ours(folder) as ours, _mlserver(folder) as mlserver, _litestar(folder) as bare:
+        sides = (ours, mlserver, bare)
+        for side in sides:
+            _latencies(side, 500)
+        single = [[] for _ in sides]  # type: list[list[float]]
+        many = [[] for _ in sides]  # type: list[list[float]]
+        for _ in range(ROUNDS):
+            for i, side in enumerate(sides):
+                single[i].append(statistics.median(_latencies(side, REQUESTS)))
+                many[i].append(_rate(side, REQUESTS, CONNECTIONS))
+        p50 = [statistics.median(found) for found in single]
+        rate = [statistics.median(found) for found in many]
+        yield Figure("one row: MLServer's requests per second, of ours", rate[1] / rate[0], 1 / 2)
+        yield Figure("one row: median latency, of MLServer's", p50[0] / p50[1], 1 / 2)
+        yield Figure("one row: median latency, of a bare litestar application's", p50[0] / p50[2], 2)
+        yield Figure("one row: litestar's requests per second, of ours", rate[2] / rate[0], 2)
+        rows = _rows(BATCH)
+        inference = statistics.median(_timed(lambda: booster.predict(rows, num_threads=1)) for _ in range(BATCHES))
+        whole = statistics.median(_latencies(ours, BATCHES, BATCH))
+        yield Figure(f"{BATCH:,} rows: all but inference, of the time of a request", 1 - inference / whole, 0.3)
+
+
+def soak(folder: Path) -> Iterator[Figure]:
+    """Ten minutes of load with a swap of versions every five seconds: what is lost, and how memory grows."""
+    _booster(folder)
+    layout = Layout.of(folder, "production")
+    with _ours(folder, Traffic(VERSIONS[0])) as ours:
+        installed = layout.read_state().models["speed"].installed
+        _latencies(ours, 3_000)
+        begun, before = time.monotonic(), _memory(ours.process.pid)
+        asked = failed = 0
+        for turn in range(int(SOAK_SECONDS / SWAP_SECONDS)):
+            layout.write_state(State({"speed": Live(Traffic(VERSIONS[turn % 2]), installed)}))
+            while time.monotonic() < begun + (turn + 1) * SWAP_SECONDS:
+                answers = _answers(ours, 500)
+                asked, failed = (
+                    asked + len(answers),
+                    failed + sum(b'"scores"' in a or b" 200 " not in a for a in answers),
+                )
+        after = _memory(ours.process.pid)
+    logged = sum(table.num_rows for table in read_predictions(layout.logs / "speed"))
+    print(f"  {asked:,} requests in {SOAK_SECONDS / 60:.0f} min, {failed} failed, {logged:,} logged", flush=True)
+    yield Figure("ten minutes: requests failed", failed, 0)
+    yield Figure("ten minutes: answers that are not in the log", asked + 3_000 - failed - logged, 0)
+    yield Figure("ten minutes: memory at the end, of that at the beginning", after / before, 1.1)
+
+
+# --- the sides ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _ours(folder: Path, traffic: Traffic | None = None) -> Iterator[Side]:
+    """With its log, its contract check, and traffic shared between two versions by caller."""
+    (folder / "modelyard.yaml").write_text(CONFIG)
+    layout = Layout.of(folder, "production")
+    content = (folder / "model.txt").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    for version in VERSIONS:
+        place = layout.version_folder("speed", version)
+        place.mkdir(parents=True)
+        (place / "artifact").write_bytes(content)
+        (place / "model.yaml").write_text(MANIFEST)
+    traffic = traffic or Traffic(VERSIONS[0], VERSIONS[1], 50.0, salt="bench", key="f0")
+    layout.write_state(State({"speed": Live(traffic, dict.fromkeys(VERSIONS, sha256))}))
+    (port,) = free_ports(1)
+    command = [
+        sys.executable,
+        "-m",
+        "modelyard",
+        "-C",
+        str(folder),
+        "serve",
+        "--env",
+        "production",
+        "--port",
+        str(port),
+    ]
+    with _running(folder, command, f"http://127.0.0.1:{port}/v2/health/live") as process:
+        yield Side(process, port, "/v2/models/speed/infer", _columns)
+
+
+@contextlib.contextmanager
+def _mlserver(folder: Path) -> Iterator[Side]:
+    place = folder / "mlserver"
+    place.mkdir()
+    http, grpc, metrics = free_ports(3)
+    settings = {
+        "host": "127.0.0.1",
+        "http_port": http,
+        "grpc_port": grpc,
+        "metrics_port": metrics,
+        "parallel_workers": 0,
+        "debug": False,
+    }
+    (place / "settings.json").write_text(json.dumps(settings))
+    model = {
+        "name": "speed",
+        "implementation": "mlserver_lightgbm.LightGBMModel",
+        "parameters": {"uri": "../model.txt"},
+    }
+    (place / "model-settings.json").write_text(json.dumps(model))
+    with _running(
+        place, [str(TARGETS / "mlserver"), "start", "."], f"http://127.0.0.1:{http}/v2/models/speed/ready"
+    ) as process:
+        yield Side(process, http, "/v2/models/speed/infer", _matrix)
+
+
+@contextlib.contextmanager
+def _litestar(folder: Path) -> Iterator[Side]:
+    (folder / "bare.py").write_text(LITESTAR)
+    (port,) = free_ports(1)
+    command = [str(TARGETS / "python"), str(folder / "bare.py"), str(folder / "model.txt"), str(port)]
+    with _running(folder, command, f"http://127.0.0.1:{port}/nothing") as process:
+        yield Side(process, port, "/infer", _matrix)
+
+
+@contextlib.contextmanager
+def _running(folder: Path, command: list[str], ready: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - loopback
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+# --- the caller ---------------------------------------------------------------------------------------------------
+
+
+def _latencies(side: Side, requests: int, rows: int = 1) -> list[float]:
+    """Seconds of each of many requests over one connection that is kept open."""
+    message = _message(side, rows)
+    found = []
+    with socket.create_connection(("127.0.0.1", side.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(requests):
+            begun = time.perf_counter()
+            connection.sendall(message)
+            _receive(connection)
+            found.append(time.perf_counter() - begun)
+    return found
+
+
+def _answers(side: Side, requests: int) -> list[bytes]:
+    message = _message(side, 1)
+    with socket.create_connection(("127.0.0.1", side.port)) as connection:
+        found = []
+        for _ in range(requests):
+            connection.sendall(message)
+            found.append(_receive(connection))
+    return found
+
+
+def _rate(side: Side, requests: int, connections: int) -> float:
+    """Requests per second over many connections, each of which waits for its answer."""
+    message = _message(side, 1)
+    chooser = selectors.DefaultSelector()
+    opened = [socket.create_connection(("127.0.0.1", side.port)) for _ in range(connections)]
+    for connection in opened:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        chooser.register(connection, selectors.EVENT_READ)
+    begun, sent, done = time.perf_counter(), 0, 0
+    for connection in opened:
+        connection.sendall(message)
+        sent += 1
+    while done < requests:
+        for key, _ in chooser.select():
+            _receive(key.fileobj)  # type: ignore[arg-type]
+            done += 1
+            if sent < requests:
+                key.fileobj.sendall(message)  # type: ignore[union-attr]
+                sent += 1
+    seconds = time.perf_counter() - begun
+    for connection in opened:
+        connection.close()
+    return requests / seconds
+
+
+def _receive(connection: socket.socket) -> bytes:
+    content = connection.recv(1 << 20)
+    head, _, body = content.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(1 << 20)
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"a server answered {head[:40]!r}: {body[:300]!r}")
+    return head + body
+
+
+def _message(side: Side, rows: int) -> bytes:
+    body = side.body(rows)
+    head = (
+        f"POST {side.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _columns(rows: int) -> bytes:
+    values = _rows(rows)
+    tensors = [
+        {"name": name, "shape": [rows], "datatype": "FP64", "data": values[:, i].tolist()}
+        for i, name in enumerate(NAMES)
+    ]
+    return json.dumps({"id": "bench", "inputs": tensors}).encode()
+
+
+def _matrix(rows: int) -> bytes:
+    tensor = {"name": "x", "shape": [rows, FEATURES], "datatype": "FP64", "data": _rows(rows).ravel().tolist()}
+    return json.dumps({"id": "bench", "inputs": [tensor]}).encode()
+
+
+def _rows(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.random.default_rng(0).normal(size=(count, FEATURES))
+
+
+def _booster(folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - LightGBM has no types
+    lightgbm = import_lightgbm()
+    rows = _rows(20_000)
+    label = (rows[:, 0] + rows[:, 1] * rows[:, 2] > 0).astype(float)
+    data = lightgbm.Dataset(rows, label=label, feature_name=NAMES)
+    booster = lightgbm.train({"objective": "binary", "num_leaves": 31, "verbosity": -1}, data, TREES)
+    booster.save_model(str(folder / "model.txt"))
+    return booster
+
+
+def _timed(action: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def _memory(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
