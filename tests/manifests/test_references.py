@@ -47,6 +47,55 @@ def test_dangling_references(yard: Path, file: str, content: str, expected: str)
     assert any(expected in line for line in found), found
 
 
+CANARY = "model: churn\nversion: v1.0.0\nrollout: {{strategy: canary, {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("rollout", "expected"),
+    [
+        ("steps: [{weight: 20}, {weight: 10}]", "10 % is not more than the 20 %"),
+        ("steps: [{weight: 0}]", "is 0, so the step shows nothing"),
+        ("steps: [{mirror: true}, {weight: 10}, {weight: 50}]", ""),
+        ("strategy: shadow, steps: [{weight: 5}]", "shadow gives the candidate no part"),
+        ("strategy: blue-green, steps: [{weight: 5}]", "blue-green gives the candidate no part"),
+        ("strategy: all-at-once, steps: [{weight: 5}]", "all-at-once has no steps"),
+        ("strategy: all-at-once, analysis: {errors: {}}", "no step that could be analysed"),
+        ("steps: [{weight: 5, hold: 30h}]", "24h is over before the steps are"),
+        ("strategy: blue-green, keep: 2d", "24h is over before the steps are"),
+        ("key: lable", "neither an input nor the id of the contract"),
+        ("analysis: {latency: {quantile: 0.9}}", "bounds nothing"),
+    ],
+)
+def test_rollouts_that_cannot_be_gone_through(yard: Path, rollout: str, expected: str) -> None:
+    content = (
+        CANARY.format(rollout)
+        if "strategy" not in rollout
+        else CANARY.format(rollout).replace("strategy: canary, ", "")
+    )
+    write(yard, {"deployments/production/churn.yaml": content})
+    found = faults(yard, {"churn": {"v1.0.0"}})
+    assert [line for line in found if expected in line] if expected else found == [], found
+
+
+def test_a_rollback_that_is_no_tag_of_this_deployment_cannot_be_forgiven(yard: Path) -> None:
+    write(yard, {"deployments/production/churn.yaml": "model: churn\nversion: v1.0.0\nreadmit: [churn#production#2]\n"})
+    assert faults(yard, {"churn": {"v1.0.0"}}) == []
+    write(yard, {"deployments/production/churn.yaml": "model: churn\nversion: v1.0.0\nreadmit: [churn#staging#2]\n"})
+    assert "no tag of a rollback of churn in production" in faults(yard, {"churn": {"v1.0.0"}})[0]
+
+
+def test_a_freeze_that_never_ends(yard: Path) -> None:
+    config = (yard / "modelyard.yaml").read_text()
+    for freeze, expected in (
+        ("{why: x}", "never ends"),
+        ('{why: x, first: "2026-12-24", last: "2026-12-20"}', "is before"),
+        ("{why: x, days: [friday]}", ""),
+    ):
+        (yard / "modelyard.yaml").write_text(config.replace("name: staging", f"name: staging, freezes: [{freeze}]"))
+        found = faults(yard)
+        assert [line for line in found if expected in line] if expected else found == [], found
+
+
 def waiver(**changes: str) -> str:
     fields = {
         "model": "churn", "check": "auc-floor", "artifact": "a" * 64, "reason": "r", "requested_by": "ada",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 MAXIMUM_ARTIFACT_BYTES = 2_000_000_000
 _LIGHTGBM_MAGIC = b"tree\n"
+_MISSING = float("nan")
 
 
 class TableScorer(Protocol):
@@ -103,8 +104,8 @@ class LightGBMScorer:
         total = float(gains.sum()) or 1.0
         return {column.name: float(gain) / total for column, gain in zip(self.inputs, gains, strict=True)}
 
-    def score(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
-        """One prediction per row, from numbers as float64 and texts as objects, all of equal length."""
+    def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Floats:
+        """One prediction per row, from numbers and texts by column, all of equal length, None or NaN for null."""
         return self._predict(self._coded(columns))
 
     def contributions(self, table: Table) -> dict[str, Floats]:
@@ -122,18 +123,14 @@ class LightGBMScorer:
     def _matrix(self, table: Table) -> Floats:
         return self._coded({column.name: table.values(column.name, column.type) for column in self.inputs})
 
-    def _coded(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
+    def _coded(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Floats:
         """Inputs as the booster counts them (rows, inputs)."""
-        rows = len(next(iter(columns.values()))) if columns else 0
-        matrix = np.empty((rows, len(self.inputs)), dtype=np.float64)
-        for i, (column, levels) in enumerate(zip(self.inputs, self.levels, strict=True)):
+        coded: list[Any] = []
+        for column, levels in zip(self.inputs, self.levels, strict=True):
             values = columns[column.name]
-            if levels is None:
-                matrix[:, i] = values
-            else:
-                missing = float("nan")
-                matrix[:, i] = [levels.get(str(value), missing) for value in values]
-        return matrix
+            coded.append(values if levels is None else [levels.get(str(value), _MISSING) for value in values])
+        joined = np.concatenate(coded, dtype=np.float64, casting="unsafe")
+        return np.ascontiguousarray(joined.reshape(len(coded), -1).T)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Analysis(Manifest, frozen=True, kw_only=True):
         Annotated[MarginAnalysis, Meta(description="Largest distance between the two distributions of scores.")] | None
     ) = None
     confidence: (
-        Annotated[MarginAnalysis, Meta(description="How far the mean confidence (binary tasks) may fall.")] | None
+        Annotated[MarginAnalysis, Meta(description="How far the mean confidence (classification) may fall.")] | None
     ) = None
     outcomes: (
         Annotated[MarginAnalysis, Meta(description="How far the loss (Brier; regression: see unit) may grow.")] | None

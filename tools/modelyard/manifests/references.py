@@ -15,6 +15,7 @@ from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.manifests.rollouts import freeze_faults, rollout_faults
 from modelyard.manifests.schema import Approvals, Model, Repository, Waiver
 
 
@@ -58,6 +59,8 @@ class _Checker:
         for i, name in enumerate(self._environments):
             if name in self._environments[:i]:
                 self._add(document, ("environments", i, "name"), f"{name!r} is declared twice.", "Keep one of the two.")
+            for where, what, remedy in freeze_faults(config.environments[i]):
+                self._add(document, ("environments", i, *where), what, remedy)
 
     def _policy(self, file: str) -> None:
         loaded = self._load(Policy, file)
@@ -154,6 +157,8 @@ class _Checker:
                 continue
             deployment, document = loaded
             self._same_name(document, deployment.model, Path(file).stem, key="model")
+            for where, what, remedy in rollout_faults(deployment, environment, self._readable(deployment.model)):
+                self._add(document, where, what, remedy)
             if deployment.model not in self._models:
                 what = f"there is no model {deployment.model!r}."
                 self._add(document, ("model",), what, near_match(deployment.model, self._models))
@@ -191,6 +196,12 @@ class _Checker:
             self._add(document, ("check",), what, near_match(waiver.check, [c.id for c in policy.checks]))
         elif check and check.level == "hard":
             self._add(document, ("check",), f"{waiver.check} is a hard check.", "It cannot be waived; mend the model.")
+
+    def _readable(self, model: str) -> Model | None:
+        try:
+            return self._repository.model(model) if model in self._models else None
+        except ManifestErrors:
+            return None  # its own faults are told where it is checked
 
     def _load(self, kind: type[M], file: str) -> tuple[M, Document] | None:
         try:

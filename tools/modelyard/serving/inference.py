@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from modelyard.manifests.environment import PredictionLogging
+from modelyard.rollout.plan import Traffic
 from modelyard.serving.metrics import Metrics, Variant
 from modelyard.serving.models import LoadedModel, LoadedVersion
 from modelyard.serving.predictions import Entry, PredictionLog
@@ -65,16 +66,16 @@ class Inference:
             scores = self._by(stable, variant, rows, request_id, at, begun, _named(request))
             return _answer(stable, request_id, rows.count, scores)
         candidate = model.versions[traffic.candidate]
-        callers = _callers(traffic.key or stable.manifest.contract.id, rows, request_id, _named(request))
-        chosen = [goes_to_candidate(traffic, caller) for caller in callers]
+        named = _named(request)
+        chosen = _chosen(traffic, stable.manifest.contract.id, rows, named, request_id)
         if not any(chosen):
-            scores = self._by(stable, "champion", rows, request_id, at, begun, _named(request))
+            scores = self._by(stable, "champion", rows, request_id, at, begun, named)
             if traffic.mirror:
                 self._mirror(candidate, request, request_id, at)
             return _answer(stable, request_id, rows.count, scores)
-        checked = candidate.check.rows(request)  # its contract may be narrower
+        checked = rows if model.alike else candidate.check.rows(request)
         if all(chosen):
-            scores = self._by(candidate, "candidate", checked, request_id, at, begun, _named(request))
+            scores = self._by(candidate, "candidate", checked, request_id, at, begun, named)
             return _answer(candidate, request_id, rows.count, scores)
         return self._split(stable, candidate, rows, checked, chosen, request_id, at, begun)
 
@@ -173,15 +174,14 @@ class Inference:
             self._metrics.shadow_dropped.inc()
 
 
-def _callers(key: str, rows: Rows, request_id: str, named: str) -> list[str]:
-    """By whom each row is routed: the key's column, the caller's own word, or else the request itself."""
-    if named:
-        return [named] * rows.count
-    if key in rows.columns:
-        return [str(value) for value in rows.columns[key]]
-    if rows.ids is not None:
-        return [str(value) for value in rows.ids]
-    return [request_id] * rows.count
+def _chosen(traffic: Traffic, id_column: str, rows: Rows, named: str, request_id: str) -> list[bool]:
+    """Row → the candidate answers it: by the key's column, the caller's own word, or else the request itself."""
+    key = traffic.key or id_column
+    values = None if named else rows.columns.get(key, rows.ids)
+    if values is None:
+        return [goes_to_candidate(traffic, named or request_id)] * rows.count
+    plain = values if isinstance(values, list) else values.tolist()
+    return [goes_to_candidate(traffic, str(value)) for value in plain]
 
 
 def _named(request: InferRequest) -> str:

@@ -36,6 +36,8 @@ class LoadedModel:
 
     traffic: Traffic
     versions: dict[str, LoadedVersion]
+    alike: bool = False
+    """Whether what the champion's contract lets through also keeps the candidate's."""
 
     @property
     def serving(self) -> str:
@@ -101,7 +103,8 @@ class ModelTable:
         for version in needed:
             if version not in versions:
                 raise ModelyardError(f"{name} {version} is not installed.", "Deploy it again.")
-        return LoadedModel(traffic, versions)
+        contracts = [versions[version].manifest.contract for version in needed]
+        return LoadedModel(traffic, versions, contracts[0] == contracts[-1])
 
     def _load_version(self, name: str, version: str, sha256: str) -> LoadedVersion:
         folder = self._layout.version_folder(name, version)

@@ -5,8 +5,9 @@ A wrong, missing, null or misnamed column is the caller's error and is told by n
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -26,8 +27,7 @@ _VALUES: dict[str, msgspec.json.Decoder[list[Any]]] = {
     "boolean": msgspec.json.Decoder(list[bool | None]),
 }
 _ANY: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
-_FEW = 32
-"""Rows up to which a loop beats NumPy's fixed cost."""
+_BLOCK = msgspec.json.Decoder(list[list[float | None]])
 _LARGEST = 1e300
 
 
@@ -72,21 +72,17 @@ class Rows:
     """A checked request: the contract's inputs as columns, and the callers' ids of the rows where they sent them."""
 
     count: int
-    columns: dict[str, NDArray[Any]]
-    """Numbers as float64 with NaN for null, texts as objects with None; (rows,) each."""
-    sent: dict[str, msgspec.Raw]
-    """The same as the caller wrote it, for the log."""
+    columns: dict[str, list[Any] | NDArray[np.float64]]
+    """Numbers as float64 with NaN for null, texts with None; one value per row."""
+    sent: Mapping[str, msgspec.Raw | list[Any]]
+    """The same for the log: as the caller wrote it, which costs least."""
     ids: list[Any] | None
 
     def part(self, rows: list[int]) -> Rows:
         """Only some of the rows."""
-        sent = {name: _ANY.decode(values) for name, values in self.sent.items()}
-        return Rows(
-            len(rows),
-            {name: values[rows] for name, values in self.columns.items()},
-            {name: msgspec.Raw(msgspec.json.encode([v[row] for row in rows])) for name, v in sent.items()},
-            [self.ids[row] for row in rows] if self.ids else None,
-        )
+        columns = {name: _chosen(values, rows) for name, values in self.columns.items()}
+        sent = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+        return Rows(len(rows), columns, sent, [self.ids[row] for row in rows] if self.ids else None)
 
 
 class BadRequest(Exception):
@@ -109,101 +105,116 @@ class ContractCheck:
 
     def __init__(self, contract: Contract, maximum_rows: int) -> None:
         self._inputs = {column.name: column for column in contract.inputs}
+        self._accepted = {column.name: _ACCEPTED[column.type] for column in contract.inputs}
         self._id, self._output, self._maximum = contract.id, contract.output, maximum_rows
+        numbers = [column for column in contract.inputs if column.type in ("integer", "float")]
+        self._numbers = [column.name for column in numbers]
+        self._others = [column for column in contract.inputs if column not in numbers]
+        self._least = _bounds(-_LARGEST if column.minimum is None else column.minimum for column in numbers)
+        self._most = _bounds(_LARGEST if column.maximum is None else column.maximum for column in numbers)
+        self._whole = [i for i, column in enumerate(numbers) if column.type == "integer"]
+        self._required = [i for i, column in enumerate(numbers) if not column.nullable]
 
     def rows(self, request: InferRequest) -> Rows:
         """The rows of a request that keeps the contract; BadRequest otherwise."""
-        given: dict[str, Given] = {}
+        given = self._given(request)
+        count = self._count(given)
+        ids = _decoded(_ANY, given[self._id]) if self._id in given else None
+        if ids is not None and len(ids) != count:
+            raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape says {count}.")
+        columns: dict[str, list[Any] | NDArray[np.float64]] = dict(
+            zip(self._numbers, self._block(given, count), strict=True)
+        )
+        for column in self._others:
+            columns[column.name] = _values(given[column.name], column, count)
+        return Rows(count, columns, {name: given[name].data for name in self._inputs}, ids)
+
+    def _given(self, request: InferRequest) -> dict[str, Given]:
+        given = {tensor.name: tensor for tensor in request.inputs}
         for tensor in request.inputs:
-            if tensor.name in given:
-                raise BadRequest(f"Column {tensor.name!r} is sent twice.")
             if tensor.name not in self._inputs and tensor.name != self._id:
-                missing = [name for name in self._inputs if all(t.name != name for t in request.inputs)]
+                missing = [name for name in self._inputs if name not in given]
                 raise BadRequest(f"Column {tensor.name!r} is not in the contract. {near_match(tensor.name, missing)}")
-            given[tensor.name] = tensor
+            if given[tensor.name] is not tensor:
+                raise BadRequest(f"Column {tensor.name!r} is sent twice.")
+        for name in self._inputs:
+            if name not in given:
+                raise BadRequest(f"Column {name!r} is missing.")
         for requested in request.outputs or ():
             if requested.name != self._output:
                 raise BadRequest(f"There is no output {requested.name!r}; the model gives {self._output!r}.")
-        count = -1
-        columns: dict[str, NDArray[Any]] = {}
-        for name, column in self._inputs.items():
-            found = given.get(name)
-            if found is None:
-                raise BadRequest(f"Column {name!r} is missing.")
-            values = _values(found, column)
-            if count < 0:
-                count = self._counted(len(values))
-            _check_shape(found, len(values), count)
-            columns[name] = (
-                _numbers(values, column) if column.type in ("integer", "float") else _objects(values, column)
-            )
-        ids = None
-        if self._id in given:
-            ids = _decoded(_ANY, given[self._id])
-            _check_shape(given[self._id], len(ids), count)
-        return Rows(count, columns, {name: given[name].data for name in self._inputs}, ids)
+        return given
 
-    def _counted(self, count: int) -> int:
+    def _count(self, given: dict[str, Given]) -> int:
+        """How many rows the shapes say there are."""
+        first = next(iter(given.values())).shape
+        count = first[0] if first else 0
         if not 0 < count <= self._maximum:
             raise BadRequest(f"A request holds 1 to {self._maximum:,} rows, not {count:,}.")
+        allowed = ([count], [count, 1])
+        for name, tensor in given.items():
+            if tensor.shape not in allowed:
+                raise BadRequest(f"Column {name!r} has shape {tensor.shape}; expected [{count}] or [{count}, 1].")
+            if name in self._accepted and tensor.datatype not in self._accepted[name]:
+                wanted = DATATYPES[self._inputs[name].type]
+                raise BadRequest(f"Column {name!r} has datatype {tensor.datatype}; the contract says {wanted}.")
         return count
 
+    def _block(self, given: dict[str, Given], count: int) -> NDArray[np.float64]:
+        """All numbers (columns, rows), checked at once; what is wrong is looked for only if something is."""
+        sent = b"[" + b",".join([given[name].data for name in self._numbers]) + b"]"
+        try:
+            block = np.array(_BLOCK.decode(sent), dtype=np.float64).reshape(len(self._numbers), count)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
+            block = None
+        if block is None or self._breaks(block):
+            for name in self._numbers:
+                _values(given[name], self._inputs[name], count)
+            raise BadRequest("The numbers of this request cannot be read.")
+        return block
 
-def _values(given: Given, column: Column) -> list[Any]:
-    if given.datatype not in _ACCEPTED[column.type]:
-        raise BadRequest(
-            f"Column {column.name!r} has datatype {given.datatype}; the contract says {DATATYPES[column.type]}."
-        )
+    def _breaks(self, block: NDArray[np.float64]) -> bool:
+        if ((block < self._least) | (block > self._most)).any():
+            return True
+        missing = np.isnan(block)
+        if missing.any() and missing[self._required].any():
+            return True
+        whole = block[self._whole]
+        return bool(((whole != np.trunc(whole)) & ~missing[self._whole]).any()) if self._whole else False
+
+
+def _chosen(values: list[Any] | NDArray[np.float64], rows: list[int]) -> list[Any] | NDArray[np.float64]:
+    return [values[row] for row in rows] if isinstance(values, list) else values[rows]
+
+
+def _bounds(values: Iterable[float]) -> NDArray[np.float64]:
+    return np.array(list(values), dtype=np.float64).reshape(-1, 1)
+
+
+def _values(given: Given, column: Column, count: int) -> list[Any]:
+    """The values of one column, or what is wrong with them."""
     try:
-        return _VALUES[column.type].decode(given.data)
+        values = _VALUES[column.type].decode(given.data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
+        _refuse_kinds(given, column)
+    if len(values) != count:
+        raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
+    if not column.nullable and None in values:
+        raise BadRequest(f"Column {column.name!r}, row {values.index(None)}: null is not allowed.")
+    if column.type in ("integer", "float"):
+        for row, value in enumerate(values):
+            if value is not None:
+                _check_number(value, column, row)
+    return values
+
+
+def _refuse_kinds(given: Given, column: Column) -> NoReturn:
     kinds = {"integer": (int, float), "float": (int, float), "string": (str,), "boolean": (bool,)}[column.type]
     for row, value in enumerate(_decoded(_ANY, given)):
         if value is not None and type(value) not in kinds:
             what = "finite number" if float in kinds else column.type
             raise BadRequest(f"Column {column.name!r}, row {row}: {_shown(value)} is not a {what}.")
     raise BadRequest(f"Column {column.name!r} cannot be read as {DATATYPES[column.type]}.")
-
-
-def _decoded(decoder: msgspec.json.Decoder[list[Any]], given: Given) -> list[Any]:
-    try:
-        return decoder.decode(given.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The data of column {given.name!r} are no list of values: {error}.") from error
-
-
-def _check_shape(given: Given, values: int, count: int) -> None:
-    if values != count:
-        raise BadRequest(f"Column {given.name!r} has {values} values; the other columns have {count}.")
-    shape = given.shape
-    if shape not in ([count], [count, 1]):
-        raise BadRequest(f"Column {given.name!r} has shape {shape}; expected [{count}] or [{count}, 1].")
-
-
-def _objects(values: list[Any], column: Column) -> NDArray[Any]:
-    if not column.nullable and None in values:
-        _refuse_null(column, values.index(None))
-    return np.array(values, dtype=object)
-
-
-def _numbers(values: list[float | None], column: Column) -> NDArray[np.float64]:
-    if not column.nullable and None in values:
-        _refuse_null(column, values.index(None))
-    found = np.array(values, dtype=np.float64)
-    if len(values) > _FEW:
-        low = -_LARGEST if column.minimum is None else column.minimum
-        high = _LARGEST if column.maximum is None else column.maximum
-        wrong = (found < low) | (found > high)
-        if column.type == "integer":
-            wrong |= (found != np.trunc(found)) & ~np.isnan(found)
-        suspects = [int(np.argmax(wrong))] if wrong.any() else []
-    else:
-        suspects = list(range(len(values)))
-    for row in suspects:
-        if (value := values[row]) is not None:
-            _check_number(value, column, row)
-    return found
 
 
 def _check_number(value: float, column: Column, row: int) -> None:
@@ -217,8 +228,11 @@ def _check_number(value: float, column: Column, row: int) -> None:
         raise BadRequest(f"Column {column.name!r}, row {row}: {value:g} is above {column.maximum:g}.")
 
 
-def _refuse_null(column: Column, row: int) -> None:
-    raise BadRequest(f"Column {column.name!r}, row {row}: null is not allowed.")
+def _decoded(decoder: msgspec.json.Decoder[list[Any]], given: Given) -> list[Any]:
+    try:
+        return decoder.decode(given.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The data of column {given.name!r} are no list of values: {error}.") from error
 
 
 def _shown(value: object) -> str:
