@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from modelyard.delivery.authority import require_approved
 from modelyard.delivery.desired import require_waivers
-from modelyard.delivery.evidence_store import file_receipts, file_tags
+from modelyard.delivery.evidence_store import file_receipts, file_tags, is_vouched
 from modelyard.delivery.guarding import require_unmoved
 from modelyard.delivery.planning import Planned, Planner, changed
 from modelyard.delivery.receipts import write_farewell, write_receipt
@@ -73,9 +73,12 @@ class Deployer:
             if planned.delivery.skipped:
                 return planned.delivery
             try:
-                return self._remove(planned) if planned.deployment is None else self._advance(planned)
+                delivery = self._remove(planned) if planned.deployment is None else self._advance(planned)
+                if not _made_room(planned):
+                    return delivery
             except RefRejected:
-                planned = self._planner.again(planned)
+                pass
+            planned = self._planner.again(planned)
         raise ModelyardError(
             f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
             "Run modelyard deploy again.",
@@ -89,8 +92,8 @@ class Deployer:
         due = assigned is None or assigned.version != after.answers or _unreceipted(planned, after)
         change: Change | None = None
         approvals: tuple[ApprovalRecord, ...] = ()
-        back = goes_back(before, after)
-        if not back and (goes_forward(before, after) or (planned.actions and due)):
+        back = goes_back(planned.live, after)
+        if goes_forward(before, planned.live, after) or (planned.actions and due and not back):
             change, approvals = self._authorise(planned, planned.version)
         if back:
             self._apply(planned)
@@ -101,6 +104,8 @@ class Deployer:
         tag = None
         if due and after.answers:
             tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
+        else:
+            self._vouch_late(planned, planned.version)
         delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
         if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
             pull = propose_going_back(
@@ -187,17 +192,40 @@ class Deployer:
             )  # fmt: skip
         tag = write_receipt(self._repository, self._git, delivery.model, delivery.environment, stage)
         if tag:
-            # The version's own receipt too, should the run that registered it have been killed before it.
-            own = [approval for approval in approvals if approval.commit == version.commit]
-            number = version_tag(delivery.model, version.version)
-            file_receipts(self._git, delivery.model, artifact, {tag: approvals} | ({number: own} if own else {}))
+            self._vouch(planned, version, tag, approvals)
         return tag
+
+    def _vouch_late(self, planned: Planned, wanted: RegisteredVersion) -> None:
+        """Files on whose word the newest receipt was written, should that run have been killed before it could."""
+        assigned = planned.history.assigned(planned.delivery.environment)
+        if assigned is None or is_vouched(self._git, planned.delivery.model, assigned.tag):
+            return
+        version = version_by_name(planned.history, assigned.version)
+        if assigned.record and assigned.record.blocked:
+            self._vouch(planned, version, assigned.tag, ())
+        elif version == wanted:
+            self._vouch(planned, version, assigned.tag, self._authorise(planned, version)[1])
+
+    def _vouch(
+        self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
+    ) -> None:
+        model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
+        # The version's own receipt too, should the run that registered it have been killed before it.
+        own = [approval for approval in approvals if approval.commit == version.commit]
+        number = version_tag(model, version.version)
+        file_receipts(self._git, model, artifact, {tag: approvals} | ({number: own} if own else {}))
 
 
 def _unreceipted(planned: Planned, after: RolloutState) -> bool:
     """Whether a rollback has no receipt yet, which is what blocks its bytes."""
     known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
     return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
+
+
+def _made_room(planned: Planned) -> bool:
+    """Whether all this did was to end the rollout of another candidate, so that its own can begin."""
+    after = planned.after
+    return after is not None and after.phase == "done" and after.stable != planned.delivery.desired
 
 
 def _headline(planned: Planned, after: RolloutState) -> str:

@@ -59,6 +59,12 @@ def file_receipts(git: Git, model: str, artifact: str, said: Mapping[str, Sequen
         append(git, new, f"{', '.join(said)}: on whose word")
 
 
+def is_vouched(git: Git, model: str, tag: str) -> bool:
+    """Whether it is filed on whose word a tag was written."""
+    path = f"{model}/approvals/{tag}.json"
+    return path in filed(git, path)
+
+
 def filed_documents(git: Git, model: str, artifact: str) -> dict[str, bytes]:
     """Kind → bytes of the evidence filed about an artifact, here or as last fetched from the remote."""
     return {

@@ -48,15 +48,19 @@ def go_back(
     live = target.observe().get(model, Live())
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
     history = model_history(git, model)
-    bad = _bad(live)
-    good = str(version_by_name(history, to).version) if to else _before(history, environment.name, recorded, live, bad)
+    unfinished = _interrupted(recorded, live, history)
+    bad = unfinished or _bad(live)
+    if to:
+        good = str(version_by_name(history, to).version)
+    else:
+        good = (live.serving or "") if unfinished else _before(history, environment.name, recorded, live, bad)
     if bad is None or bad == good:
         raise Refused(
             f"{good} answers for {model} in {environment.name} already, and no other version gets traffic.",
             "There is nothing to take back.",
         )
     now = int(time.time())
-    artifact = live.installed.get(bad, "")
+    artifact = _artifacts(history, bad, live).get(bad, "")
     state = RolloutState(
         "rolled back", good, bad, artifact, started=now, step_since=now, salt=f"{artifact[:12]}-{now}", previous=good,
         reason=why,
@@ -108,6 +112,19 @@ def _write_down(
     tag = write_receipt(repository, git, model, environment, stage)
     file_tags(git, model)
     return tag
+
+
+def _interrupted(recorded: Recorded, live: Live, history: ModelHistory) -> str | None:
+    """What lost its traffic, or was about to get it, in a run that was killed before it wrote that down."""
+    state = recorded.state
+    if state is None or live.serving is None or (live.traffic and live.traffic.candidate):
+        return None
+    if state.phase == "rolled back":
+        receipts = {rollback.record.rollout for rollback in history.rollbacks() if rollback.record}
+        unwritten = bool(state.salt) and state.salt not in receipts
+        return state.candidate if unwritten and state.stable == live.serving else None
+    lost = state.candidate if state.phase == "progressing" else state.stable
+    return lost if lost != live.serving else None
 
 
 def _bad(live: Live) -> str | None:

@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError, Refused
 from modelyard.git import Git
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.environment import Environment
-from modelyard.manifests.names import Version
+from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.proposal.champion import model_history, version_by_name
 from modelyard.registry.history import ModelHistory, RegisteredVersion
@@ -44,6 +44,7 @@ class Planned:
     deployment: Deployment | None = None
     """None when main asks for nothing any more."""
     version: RegisteredVersion | None = None
+    live: Live = field(default_factory=Live)
     recorded: Recorded = field(default_factory=Recorded)
     after: RolloutState | None = None
     actions: tuple[Action, ...] = ()
@@ -143,11 +144,11 @@ class Planner:
         findings, judgement = self._analysis(deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
-        forward = goes_forward(recorded.state, after) and wanted.version != live.serving
+        forward = goes_forward(recorded.state, live, after) and wanted.version != live.serving
         held = self._held(environment, history, wanted.version, live, now) if forward else ""
         if held and (recorded.state is None or recorded.state.phase != "progressing"):
             skipped = Delivery(name, model, wanted.version, live.serving, (), skipped=held)
-            return Planned(skipped, target, history, deployment, version, recorded)
+            return Planned(skipped, target, history, deployment, version, live, recorded)
         if held and recorded.state:
             after = recorded.state
         keep = frozenset(v for v in (after.previous, after.stable) if v)
@@ -157,7 +158,7 @@ class Planner:
             name, model, wanted.version, live.serving, described(actions), rollout=held or _sentence(after),
             progressing=after.phase == "progressing", rolled_back=after.phase == "rolled back",
         )  # fmt: skip
-        return Planned(delivery, target, history, deployment, version, recorded, after, actions, findings)
+        return Planned(delivery, target, history, deployment, version, live, recorded, after, actions, findings)
 
     def _analysis(
         self, deployment: Deployment, target: Target, state: RolloutState | None
@@ -185,9 +186,11 @@ class Planner:
         if version in served and new and old and new < old:
             return ""
         today: date = datetime.fromtimestamp(now, UTC).date()
-        return frozen(environment, today) or not_baked(
-            history, self.repository.config.environments, environment.name, version, now
-        )
+        if reason := frozen(environment, today):
+            return reason
+        # promote always keeps the order; a reviewed change of the file may skip an environment if no stay is asked for.
+        asks = seconds_of(environment.bake) > 0
+        return not_baked(history, self.repository.config.environments, environment.name, version, now) if asks else ""
 
     def _artifacts(self, history: ModelHistory, after: RolloutState, live: Live) -> dict[str, str]:
         found = dict(live.installed)
@@ -208,7 +211,7 @@ class Planner:
         actions = withdrawal(live)
         delivery = Delivery(environment.name, model, "nothing", live.serving, described(actions))
         recorded = self._records.get((environment.name, model), Recorded())
-        return [Planned(delivery, self.target(environment), history, recorded=recorded, actions=actions)]
+        return [Planned(delivery, self.target(environment), history, live=live, recorded=recorded, actions=actions)]
 
     def _live(self, environment: Environment) -> dict[str, Live]:
         if environment.name not in self._observed:

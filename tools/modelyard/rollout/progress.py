@@ -108,7 +108,10 @@ def advance(
         )
     if champion is None:
         return _settled(desired.version, state, champion, now)
-    return _begin(desired, rollout, champion, now)
+    other = live.traffic.candidate if live.traffic else ""
+    if other not in ("", desired.version, champion):
+        return _settled(champion, state, champion, now)  # one candidate leaves before another comes
+    return _begin(desired, rollout, state, champion, now)
 
 
 def moved(before: RolloutState | None, after: RolloutState) -> bool:
@@ -116,22 +119,34 @@ def moved(before: RolloutState | None, after: RolloutState) -> bool:
     return before is None or replace(before, reason="") != replace(after, reason="")
 
 
-def goes_back(before: RolloutState | None, after: RolloutState) -> bool:
-    """Whether traffic leaves a candidate: that happens first and is written down afterwards, never the reverse."""
-    running = before is not None and before.phase == "progressing"
-    return after.phase == "rolled back" or (running and before is not None and after.traffic.weight < before.weight)
+def goes_back(live: Live, after: RolloutState) -> bool:
+    """Whether a candidate loses traffic: that happens first and is written down afterwards, never the reverse."""
+    if after.phase == "rolled back":
+        return True
+    now = live.traffic or Traffic("")
+    return now.candidate not in ("", after.stable) and after.traffic.weight < now.weight
 
 
-def goes_forward(before: RolloutState | None, after: RolloutState) -> bool:
-    """Whether a version gets traffic that it had not: what needs approvals, and no freeze."""
-    if not moved(before, after) or goes_back(before, after):
+def goes_forward(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
+    """Whether a version gets traffic, or a copy of it, that it had not: what needs approvals, and no freeze."""
+    if after.phase == "rolled back" or not moved(before, after):
         return False
-    return before is None or before.traffic != after.traffic
+    now, then = live.traffic or Traffic(""), after.traffic
+    if then.candidate not in ("", now.candidate, now.stable):
+        return True
+    return any(_share(then, v) > _share(now, v) for v in (then.stable, then.candidate) if v not in ("", now.stable))
 
 
 def roll_back(state: RolloutState, reason: str, now: int) -> RolloutState:
     """All traffic to the champion, wherever the rollout stood."""
     return replace(state, phase="rolled back", weight=0.0, mirror=False, step_since=now, reason=reason)
+
+
+def _share(traffic: Traffic, version: str) -> float:
+    """Percent of the answers that a version gives."""
+    if version == traffic.candidate:
+        return traffic.weight
+    return 100 - traffic.weight if version == traffic.stable else 0.0
 
 
 def _champion(desired: Desired, state: RolloutState | None, live: Live) -> str | None:
@@ -149,10 +164,10 @@ def _settled(version: str, state: RolloutState | None, champion: str | None, now
     return RolloutState("done", version, started=now, step_since=now, previous=previous or "", reason=reason)
 
 
-def _begin(desired: Desired, rollout: Rollout, champion: str, now: int) -> RolloutState:
+def _begin(desired: Desired, rollout: Rollout, state: RolloutState | None, champion: str, now: int) -> RolloutState:
     steps = steps_of(rollout)
     if not steps:
-        return RolloutState("done", desired.version, started=now, step_since=now, previous=champion)
+        return _settled(desired.version, state, champion, now)
     first = steps[0]
     return RolloutState(
         "progressing", champion, desired.version, desired.artifact, 0, first.weight, first.mirror, 0.0, now, now,
@@ -184,6 +199,8 @@ def _continue(
             step_since=now, reason="main changed the steps",
         )  # fmt: skip
     waits = _waits(rollout, state, step, judgement, now)
+    if _has(live, state.candidate) < state.weight and not waits:
+        waits = f"moves {state.weight:g} % to it"  # a step that the target has not taken shows nothing
     if waits:
         return replace(state, step=index, reason=waits)
     if index + 1 < len(steps):
@@ -235,11 +252,11 @@ def _finished_shadow(
 
 def _taken_back(state: RolloutState, live: Live) -> bool:
     """Whether the target has less on the candidate than the step before this one allowed: no run of ours did that."""
-    if not state.before:
-        return False
-    traffic = live.traffic
-    there = traffic.weight if traffic and traffic.candidate == state.candidate else 0.0
-    return there < state.before
+    return _has(live, state.candidate) < state.before
+
+
+def _has(live: Live, version: str) -> float:
+    return _share(live.traffic, version) if live.traffic else 0.0
 
 
 def _waiting(state: RolloutState, judgement: Judgement) -> str:

@@ -14,18 +14,18 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 
 def not_baked(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
-    """Why a version has not served long enough in the environment before; '' when it has, or none is asked for."""
+    """Why a version has not served (long enough) in the environment before; '' when it has, or there is none."""
     names = [environment.name for environment in environments]
     index = names.index(to)
-    bake = seconds_of(environments[index].bake)
-    if index == 0 or not bake:
+    if index == 0:
         return ""
-    earlier = names[index - 1]
-    served = sum((p.until or now) - p.since for p in periods(history, earlier) if p.version == version)
-    if served >= bake:
+    earlier, bake = names[index - 1], environments[index].bake
+    stays = [(p.until or now) - p.since for p in periods(history, earlier) if p.version == version]
+    if not stays:
+        return f"{version} has never served in {earlier}, which comes before {to}"
+    if sum(stays) >= seconds_of(bake):
         return ""
-    done = f"served for {served / 3600:.1f} h" if served else "never served"
-    return f"{version} has {done} in {earlier}; {to} asks for {environments[index].bake}"
+    return f"{version} has served for {sum(stays) / 3600:.1f} h in {earlier}; {to} asks for {bake}"
 
 
 def frozen(environment: Environment, today: date) -> str:
