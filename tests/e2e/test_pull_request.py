@@ -45,13 +45,16 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
     promote = hosted.propose(
         "promote", {"deployments/production/churn.yaml": ("", "model: churn\nversion: v1.0.0\n")}, "Promote v1.0.0"
     )
-    assert hosted.status(promote) == "success" and not hosted.store.comments_of(promote.number)
+    assert hosted.status(promote) == "success" and len(hosted.store.comments_of(promote.number)) == 1
     hosted.approve(promote)
     hosted.merge(promote)[0].must()
     forward = hosted.propose("forward", {"deployments/production/churn.yaml": ("v1.0.0", "v1.1.0")}, "Promote v1.1.0")
     hosted.approve(forward)
     hosted.merge(forward)[0].must()
     assert hosted.served("production") == {"churn": "v1.1.0"}
+    plan = [c.body for c in hosted.store.comments_of(forward.number) if "modelyard:plan" in c.body]
+    assert len(plan) == 1 and "## Merging moves 1 deployment" in plan[0], "the change was shown before it was merged"
+    assert "- v1.0.0\n+ v1.1.0\n" in plan[0] and "route all to v1.1.0" in plan[0]
     git(hosted.clone, "fetch", "--quiet", "origin")
     git(hosted.clone, "switch", "--quiet", "--force-create", "revert", "origin/main")
     git(hosted.clone, "revert", "--no-edit", "-m", "1", "HEAD")

@@ -13,10 +13,12 @@ from modelyard.delivery.deployment import Deployer
 from modelyard.delivery.outcomes import read_outcomes
 from modelyard.delivery.planning import Planner
 from modelyard.dvc import Dvc
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.forges.ci import read_event
 from modelyard.forges.opening import open_forge, open_pull_forge
 from modelyard.report.deployments import render_deliveries
 from modelyard.review.previewing import preview
+from modelyard.review.subject import subject_of_run
 from modelyard.rollout.state import Delivery
 from modelyard.terminal import result, result_json, say, show_error
 
@@ -25,7 +27,8 @@ from modelyard.terminal import result, result_json, say, show_error
 @click.option("--env", "environments", multiple=True, help="Only this environment (may be given again).")
 @click.option("--model", "models", multiple=True, help="Only this model (may be given again).")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--pull", "number", type=int, help="With --plan: comment on this pull request what merging it will do.")
+@click.option("--post", is_flag=True, help="With --plan: say on a pull request what merging it will do.")
+@click.option("--pull", "number", type=int, help="Which one; by default that of the workflow_run event.")
 @click.option(
     "--outcomes",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -40,6 +43,7 @@ def command(
     environments: tuple[str, ...],
     models: tuple[str, ...],
     plan_only: bool,
+    post: bool,
     number: int | None,
     outcomes: Path | None,
     wait: bool,
@@ -51,14 +55,22 @@ def command(
     Reads deployments/, observes the targets, and does what is next: the whole step, or one step of a rollout. Running
     it again changes nothing that is not due. Ends with 1 while main asks for a version that was rolled back.
     """
+    if (post or number is not None) and not (post and plan_only):
+        raise UsageError("Only a plan is posted to a pull request.", "Say: modelyard deploy --plan --post")
     repository, git = open_checkout(context)
     chosen = {repository.environment(name).name for name in environments}
     chosen = chosen or {environment.name for environment in repository.config.environments}
     for name in models:
         repository.model_folder(name)
-    if number is not None:
-        forge, _ = open_pull_forge(repository, git)
-        result(preview(repository, git, forge, number, chosen, datetime.now(UTC)))
+    if post:
+        forge, ci = open_pull_forge(repository, git)
+        if number is None:
+            subject = subject_of_run(forge, git, read_event(ci.event))
+            number = subject.pull.number if subject else None
+        if number is None:
+            say("No open pull request has that head any more.")
+        else:
+            result(preview(repository, git, forge, number, chosen, datetime.now(UTC)))
         return
     faults: list[ModelyardError] = []
     while True:
