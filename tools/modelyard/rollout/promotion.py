@@ -20,7 +20,7 @@ def not_baked(history: ModelHistory, environments: Sequence[Environment], to: st
     if index == 0:
         return ""
     earlier, bake = names[index - 1], environments[index].bake
-    stays = [(p.until or now) - p.since for p in periods(history, earlier) if p.version == version]
+    stays = [max(0, (p.until or now) - p.since) for p in periods(history, earlier) if p.version == version]
     if not stays:
         return f"{version} has never served in {earlier}, which comes before {to}"
     if sum(stays) >= seconds_of(bake):
