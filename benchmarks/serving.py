@@ -96,8 +96,10 @@ def serving(folder: Path) -> Iterator[Figure]:
         yield Figure("one row: litestar's requests per second, of ours", rate[2] / rate[0], 2)
         rows = _rows(BATCH)
         inference = statistics.median(_timed(lambda: booster.predict(rows, num_threads=1)) for _ in range(BATCHES))
-        whole = statistics.median(_latencies(ours, BATCHES, BATCH))
-        yield Figure(f"{BATCH:,} rows: all but inference, of the time of a request", 1 - inference / whole, 0.3)
+        for form, bound in (("binary tensors", 0.3), ("JSON", None)):
+            message = _message(ours, BATCH, form == "binary tensors")
+            whole = statistics.median(_latencies(ours, BATCHES, message))
+            yield Figure(f"{BATCH:,} rows as {form}: all but inference, of a request", 1 - inference / whole, bound)
 
 
 def soak(folder: Path) -> Iterator[Figure]:
@@ -223,9 +225,9 @@ def _running(folder: Path, command: list[str], ready: str) -> Iterator[subproces
 # --- the caller ---------------------------------------------------------------------------------------------------
 
 
-def _latencies(side: Side, requests: int, rows: int = 1) -> list[float]:
-    """Seconds of each of many requests over one connection that is kept open."""
-    message = _message(side, rows)
+def _latencies(side: Side, requests: int, message: bytes = b"") -> list[float]:
+    """Seconds of each of many requests (by default of one row) over one connection that is kept open."""
+    message = message or _message(side, 1)
     found = []
     with socket.create_connection(("127.0.0.1", side.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -283,12 +285,17 @@ def _receive(connection: socket.socket) -> bytes:
     return head + body
 
 
-def _message(side: Side, rows: int) -> bytes:
-    body = side.body(rows)
-    head = (
-        f"POST {side.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def _message(side: Side, rows: int, binary: bool = False) -> bytes:
+    body, extra = side.body(rows), ""
+    if binary:
+        values = np.ascontiguousarray(_rows(rows).T)
+        shape = {"shape": [rows], "datatype": "FP64", "parameters": {"binary_data_size": rows * 8}}
+        part = {"id": "bench", "parameters": {"entity": "a batch", "binary_data_output": True}}
+        body = json.dumps(part | {"inputs": [{"name": name, **shape} for name in NAMES]}).encode()
+        extra = f"Inference-Header-Content-Length: {len(body)}\r\n"
+        body += values.tobytes()
+    head = f"POST {side.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{extra}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _columns(rows: int) -> bytes:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.serving.layout import Layout, State
@@ -62,6 +65,74 @@ def test_answers_are_logged_with_id_time_version_and_inputs(server: Server, yard
     assert mine[0]["version"] == "v1.0.0" and mine[0]["variant"] == "champion" and mine[0]["inputs.visib"] is None
     assert mine[0]["time"].tzinfo and 0 < mine[0]["latency_ms"] < 10_000 and mine[0]["inputs.carrier"] == "UA"
     assert [entry["score"] for entry in mine] == output["data"]
+
+
+def as_bytes(body: dict[str, Any], columns: dict[str, bytes]) -> tuple[bytes, dict[str, str]]:
+    """The same request with some columns in its binary tail, and its header."""
+    inputs = [
+        {k: v for k, v in i.items() if k != "data"} | {"parameters": {"binary_data_size": len(columns[i["name"]])}}
+        if i["name"] in columns
+        else i
+        for i in body["inputs"]
+    ]
+    part = json.dumps(body | {"inputs": inputs}).encode()
+    tail = b"".join(columns[i["name"]] for i in inputs if i["name"] in columns)
+    return part + tail, {"Inference-Header-Content-Length": str(len(part))}
+
+
+def test_columns_as_bytes_are_scored_and_logged_as_the_same_values(server: Server, yard: Path) -> None:
+    plain = request(3, weekday=2) | {"id": "text"}
+    numbers = {i["name"]: i for i in plain["inputs"] if i["datatype"] in ("FP64", "INT64")}
+    columns = {
+        name: np.array([np.nan if v is None else v for v in i["data"]], "<f8" if i["datatype"] == "FP64" else "<i8")
+        for name, i in numbers.items()
+        if None not in i["data"] or i["datatype"] == "FP64"
+    }
+    blobs = {name: values.tobytes() for name, values in columns.items()}
+    blobs["carrier"] = b"".join(struct.pack("<I", 2) + b"UA" for _ in range(3))
+    body, header = as_bytes(plain | {"id": "bytes", "parameters": {"binary_data_output": True}}, blobs)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("POST", INFER, body, header)
+    response = connection.getresponse()
+    content, size = response.read(), int(response.headers["Inference-Header-Content-Length"])
+    assert response.status == 200 and response.headers["Content-Type"] == "application/octet-stream"
+    (output,) = json.loads(content[:size])["outputs"]
+    assert output["parameters"] == {"binary_data_size": 24} and "data" not in output
+    expected = server.call("POST", INFER, plain)[1]["outputs"][0]["data"]
+    assert np.frombuffer(content[size:], "<f8").tolist() == expected
+    kept = {
+        name: [
+            e | {"id": 0, "time": 0, "latency_ms": 0}
+            for e in logged(Layout.of(yard, "production"))
+            if e["id"].startswith(name)
+        ]
+        for name in ("text", "bytes")
+    }
+    assert kept["bytes"] == kept["text"] and len(kept["text"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "header", "words"),
+    [
+        ({"temp": b"1234567"}, {}, "no whole number of FP64"),
+        ({"temp": b"12345678" * 2}, {}, "'temp' has 2 values; its shape says 1"),
+        ({"temp": struct.pack("<d", float("inf"))}, {}, "'temp', row 0: inf is not a finite number"),
+        ({"carrier": struct.pack("<I", 900) + b"UA"}, {}, "'carrier', row 0"),
+        ({"carrier": b"\x01"}, {}, "'carrier', row 0"),
+        ({"weekday": struct.pack("<q", 9)}, {}, "'weekday', row 0: 9 is above 6"),
+        ({}, {"Inference-Header-Content-Length": "999999"}, "Inference-Header-Content-Length"),
+        ({}, {"Inference-Header-Content-Length": "-1"}, "Inference-Header-Content-Length"),
+        ({}, {"Inference-Header-Content-Length": "9"}, "not a v2 inference request"),
+    ],
+)
+def test_bytes_that_are_no_column(
+    server: Server, columns: dict[str, bytes], header: dict[str, str], words: str
+) -> None:
+    body, length = as_bytes(request(1), columns)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("POST", INFER, body, length | header)
+    response = connection.getresponse()
+    assert response.status == 400 and words in json.loads(response.read())["error"]
 
 
 @pytest.mark.parametrize(

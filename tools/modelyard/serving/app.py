@@ -13,11 +13,13 @@ from modelyard import __version__
 from modelyard.errors import ModelyardError
 from modelyard.manifests.environment import Limits
 from modelyard.serving.access import Access
+from modelyard.serving.binary import HEADER, asks_for_binary, json_length
 from modelyard.serving.control import Control
-from modelyard.serving.inference import Inference, Unanswered
+from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_blobs
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
-from modelyard.serving.tensors import DATATYPES, BadRequest
+from modelyard.serving.protocol import BadRequest
+from modelyard.serving.tensors import DATATYPES, decode_request
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,6 +28,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer))?")
 _CONTROL = re.compile(r"/v2/repository/models/([^/]+)/(load|unload|rollback)")
 _JSON = b"application/json"
+_BYTES = b"application/octet-stream"
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -59,6 +62,7 @@ class Application:
         if scope["type"] != "http":
             return
         status, kind = 200, _JSON
+        more: list[tuple[bytes, bytes]] = []
         try:
             body = await self._route(scope, receive)
         except Answer as answer:
@@ -66,9 +70,12 @@ class Application:
             self._metrics.refuse(status)
         if isinstance(body, bytes):
             content, kind = body, _TEXT
+        elif isinstance(body, WithBlobs):
+            part = self._encoder.encode(body.answered)
+            content, kind, more = b"".join((part, *body.blobs)), _BYTES, [(HEADER, b"%d" % len(part))]
         else:
             content = self._encoder.encode(body)
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content)), *more]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -83,7 +90,7 @@ class Application:
             self._require(scope, "infer" if verb == "infer" else "")
             model, version = self._find(name, number)
             if verb == "infer":
-                return self._infer(model, version if number else None, await self._body(receive))
+                return self._infer(model, version if number else None, scope, await self._body(receive))
             return {"ready": True} if verb == "ready" else _metadata(model, version)
         if found := _CONTROL.fullmatch(path):
             _require_method(method, "POST", path)
@@ -101,7 +108,11 @@ class Application:
         if method != "GET":
             raise Answer(404, f"There is no {method} {path}.")
         if path == "/v2":
-            return {"name": "modelyard", "version": __version__, "extensions": ["model_repository"]}
+            return {
+                "name": "modelyard",
+                "version": __version__,
+                "extensions": ["model_repository", "binary_tensor_data"],
+            }
         if path == "/v2/health/live":
             return {"live": True}
         if path == "/v2/health/ready":
@@ -136,13 +147,20 @@ class Application:
             raise Answer(404, f"{name} has no version {number!r} here. Loaded: {', '.join(model.versions)}.")
         return model, version
 
-    def _infer(self, model: LoadedModel, asked: LoadedVersion | None, body: bytes) -> object:
+    def _infer(self, model: LoadedModel, asked: LoadedVersion | None, scope: Scope, content: bytes) -> object:
         try:
-            return self._inference.answer(model, asked, body)
+            request = decode_request(content, json_length(scope["headers"], len(content)))
+            answered = self._inference.answer(model, asked, request)
         except BadRequest as error:
             raise Answer(400, str(error)) from error
         except Unanswered as error:
             raise Answer(503, str(error)) from error
+        body = request.body
+        if body.outputs or body.parameters:
+            output = body.outputs[0].parameters if body.outputs else None
+            if asks_for_binary(body.parameters, output):
+                return with_blobs(answered)
+        return answered
 
     async def _body(self, receive: Receive) -> bytes:
         try:

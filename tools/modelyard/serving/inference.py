@@ -9,18 +9,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.manifests.environment import PredictionLogging
 from modelyard.rollout.plan import Traffic
+from modelyard.serving.binary import binary_tensor
 from modelyard.serving.metrics import Metrics, Variant
 from modelyard.serving.models import LoadedModel, LoadedVersion
 from modelyard.serving.predictions import Entry, PredictionLog
+from modelyard.serving.protocol import BadRequest, Tensor
 from modelyard.serving.routing import goes_to_candidate
 from modelyard.serving.shadow import Shadow
-from modelyard.serving.tensors import BadRequest, InferRequest, Rows, Tensor, decode_request
+from modelyard.serving.tensors import InferRequest, Rows
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _LONGEST_ENTITY = 500
@@ -37,6 +40,19 @@ class Answered(Struct, frozen=True, omit_defaults=True):
     """Where two versions answered: versions, one per row."""
 
 
+class WithBlobs(NamedTuple):
+    """An answer whose outputs follow its JSON part as bytes."""
+
+    answered: Answered
+    blobs: list[bytes]
+
+
+def with_blobs(answered: Answered) -> WithBlobs:
+    """The same answer with its outputs as bytes."""
+    found = [binary_tensor(tensor) for tensor in answered.outputs]
+    return WithBlobs(replace(answered, outputs=[tensor for tensor, _ in found]), [blob for _, blob in found])
+
+
 class Unanswered(Exception):
     """The request was sound, and still gets no answer."""
 
@@ -51,11 +67,10 @@ class Inference:
         self.log_fault = ""
         """Why the log takes nothing more; '' while it does."""
 
-    def answer(self, model: LoadedModel, asked: LoadedVersion | None, body: bytes) -> Answered:
+    def answer(self, model: LoadedModel, asked: LoadedVersion | None, request: InferRequest) -> Answered:
         """Scores and logs one request; by the version ``asked`` for, else by the traffic. BadRequest or Unanswered."""
         begun, at = time.perf_counter(), _now()
-        request = decode_request(body)
-        request_id = request.id or str(uuid.uuid4())
+        request_id = request.body.id or str(uuid.uuid4())
         if not _REQUEST_ID.fullmatch(request_id):
             raise BadRequest("The request's id must be 1 to 128 printable ASCII characters.")
         traffic = model.traffic
@@ -185,7 +200,7 @@ def _chosen(traffic: Traffic, id_column: str, rows: Rows, named: str, request_id
 
 
 def _named(request: InferRequest) -> str:
-    entity = (request.parameters or {}).get("entity")
+    entity = (request.body.parameters or {}).get("entity")
     return str(entity)[:_LONGEST_ENTITY] if entity is not None else ""
 
 

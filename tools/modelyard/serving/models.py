@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
@@ -13,6 +13,7 @@ from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.scoring import LightGBMScorer
+from modelyard.serving.booster import NativeBooster
 from modelyard.serving.layout import Layout, ServerReport
 from modelyard.serving.predictions import Privacy
 from modelyard.serving.tensors import ContractCheck
@@ -122,8 +123,10 @@ class ModelTable:
                 f"{name} {version} has personal columns to hash, and the environment names no log.hash_key",
                 "Add log.hash_key to the environment in modelyard.yaml.",
             )
-        # One thread: on one row, starting threads costs more than the trees.
-        scorer = LightGBMScorer.load(manifest, artifact, threads=1)
+        checked = LightGBMScorer.load(manifest, artifact, threads=1)
+        outputs = checked.booster.num_model_per_iteration()
+        native = NativeBooster(artifact.read_text(encoding="utf-8"), len(checked.inputs), outputs)
+        scorer = replace(checked, booster=native)
         return LoadedVersion(manifest, version, sha256, scorer, ContractCheck(manifest.contract, self._rows), privacy)
 
     def _report(self, stamp: str) -> None:

@@ -6,9 +6,11 @@ what the disk took only in part is cut off again, and the caller is told.
 
 from __future__ import annotations
 
+import base64
 import errno
 import hmac
 import os
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -39,7 +41,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     entities: list[Any] | None = None
     """Row → the contract's id, where the caller sent it; else the caller's entity."""
     inputs: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    """Column → values, one per row."""
+    """Column → values, one per row; numbers that came as bytes are base64 of little-endian float64."""
     scores: list[Any] = msgspec.field(default_factory=list)
     """One per row; of a multiclass model a list of one per class."""
     error: str = ""
@@ -62,8 +64,7 @@ class Privacy:
         """The columns as they may be logged. Digests are keyed: without the key nobody can try out values."""
         kept = {name: values for name, values in inputs.items() if name not in self._dropped}
         for name in self._hashed & kept.keys():
-            values = kept[name]
-            plain = msgspec.json.decode(values) if isinstance(values, msgspec.Raw) else values
+            plain = plain_values(kept[name])
             kept[name] = [None if value is None else self._digest(value) for value in plain]
         return kept
 
@@ -75,6 +76,18 @@ class Privacy:
 
     def _digest(self, value: object) -> str:
         return hmac.digest(self._key or b"", str(value).encode(), "sha256")[:_DIGEST_BYTES].hex()
+
+
+def plain_values(values: Any) -> list[Any]:
+    """A column as a list, whichever way it was logged."""
+    if isinstance(values, msgspec.Raw):
+        return list(msgspec.json.decode(values))
+    if isinstance(values, str):
+        values = base64.b64decode(values)
+    if isinstance(values, bytes):
+        numbers = (value for (value,) in struct.iter_unpack("<d", values))
+        return [None if value != value else value for value in numbers]
+    return list(values)
 
 
 class PredictionLog:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modelyard.serving.predictions import Entry, open_segments
+from modelyard.serving.predictions import Entry, open_segments, plain_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +97,7 @@ def _part(entries: list[Entry]) -> pa.Table:
         scores += entry.scores or [None]
         latencies += [entry.latency_ms] * rows
         for name, values in inputs.items():
-            given = entry.inputs.get(name)
+            given = plain_values(entry.inputs[name]) if name in entry.inputs else None
             values += given if given is not None and len(given) == rows else [None] * rows
     arrays: dict[str, Any] = {name: pa.array(values, pa.string()) for name, values in texts.items()}
     arrays["time"] = arrays["time"].cast(pa.timestamp("us", "UTC"))

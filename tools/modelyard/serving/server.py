@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import ipaddress
 import signal
 import socket
@@ -56,12 +57,14 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         table.loaded = lambda: _weigh(table, metrics)
         inference = Inference(layout.logs, keeping, metrics, say)
         table.refresh()
+        gc.freeze()  # what is loaded by now is looked through at no request's expense
         config = uvicorn.Config(
             Application(table, inference, metrics, access, limits, Control(layout, table)),
             log_level="error",
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=int(limits.drain_seconds) or None,
         )
         say(f"{environment.name} serves on http://{environment.host}:{port}/v2 ({_listed(table.models)})")

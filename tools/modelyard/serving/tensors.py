@@ -6,16 +6,18 @@ A wrong, missing, null or misnamed column is the caller's error and is told by n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Column, Contract
+from modelyard.serving.binary import blob_numbers, blob_values, read_blobs
+from modelyard.serving.protocol import BadRequest, Given, InferBody
 
 DATATYPES = {"integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL"}
 _WHOLE = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
@@ -27,44 +29,18 @@ _VALUES: dict[str, msgspec.json.Decoder[list[Any]]] = {
     "boolean": msgspec.json.Decoder(list[bool | None]),
 }
 _ANY: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
+_FLOATS: msgspec.json.Decoder[list[Any]] = _VALUES["float"]
 _BLOCK = msgspec.json.Decoder(list[list[float | None]])
 _LARGEST = 1e300
 
 
-class Given(Struct, frozen=True):
-    """One named column of a request; its values are decoded when the contract has said what they are."""
+@dataclass(frozen=True)
+class InferRequest:
+    """A request that is one, its columns not checked yet."""
 
-    name: str
-    shape: list[int]
-    datatype: str
-    data: msgspec.Raw
-    parameters: dict[str, Any] | None = None
-
-
-class Tensor(Struct, frozen=True):
-    """One named column of an answer."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any]
-    parameters: dict[str, Any] | None = None
-
-
-class RequestedOutput(Struct, frozen=True):
-    """An output the caller asks for by name."""
-
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-class InferRequest(Struct, frozen=True):
-    """The body of ``POST …/infer``."""
-
-    inputs: list[Given]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[RequestedOutput] | None = None
+    body: InferBody
+    blobs: Mapping[str, memoryview]
+    """Column → its values as bytes, of those that stand in the body's binary tail."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +50,8 @@ class Rows:
     count: int
     columns: dict[str, list[Any] | NDArray[np.float64]]
     """Numbers as float64 with NaN for null, texts with None; one value per row."""
-    sent: Mapping[str, msgspec.Raw | list[Any]]
-    """The same for the log: as the caller wrote it, which costs least."""
+    sent: Mapping[str, msgspec.Raw | list[Any] | bytes]
+    """The same for the log: as the caller wrote it, which costs least; bytes are little-endian float64."""
     ids: list[Any] | None
 
     def part(self, rows: list[int]) -> Rows:
@@ -85,19 +61,18 @@ class Rows:
         return Rows(len(rows), columns, sent, [self.ids[row] for row in rows] if self.ids else None)
 
 
-class BadRequest(Exception):
-    """The caller's error, in one sentence that names the column."""
+_BODY = msgspec.json.Decoder(InferBody)
 
 
-_REQUEST = msgspec.json.Decoder(InferRequest)
-
-
-def decode_request(body: bytes) -> InferRequest:
-    """The request in a body; BadRequest when it is not one."""
+def decode_request(content: bytes, json_length: int | None = None) -> InferRequest:
+    """The request in a body whose first ``json_length`` bytes (default: all) are JSON; BadRequest when it is none."""
+    size = len(content) if json_length is None else json_length
+    tail = memoryview(content)[size:]
     try:
-        return _REQUEST.decode(body)
+        body = _BODY.decode(content[:size] if tail else content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not a v2 inference request: {error}.") from error
+    return InferRequest(body, read_blobs(body.inputs, tail))
 
 
 class ContractCheck:
@@ -117,21 +92,24 @@ class ContractCheck:
 
     def rows(self, request: InferRequest) -> Rows:
         """The rows of a request that keeps the contract; BadRequest otherwise."""
-        given = self._given(request)
+        given, blobs = self._given(request), request.blobs
         count = self._count(given)
-        ids = _decoded(_ANY, given[self._id]) if self._id in given else None
+        ids = _values_of(given[self._id], blobs, _ANY) if self._id in given else None
         if ids is not None and len(ids) != count:
             raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape says {count}.")
-        columns: dict[str, list[Any] | NDArray[np.float64]] = dict(
-            zip(self._numbers, self._block(given, count), strict=True)
-        )
+        block = self._block(given, blobs, count)
+        columns: dict[str, list[Any] | NDArray[np.float64]] = dict(zip(self._numbers, block, strict=True))
         for column in self._others:
-            columns[column.name] = _values(given[column.name], column, count)
-        return Rows(count, columns, {name: given[name].data for name in self._inputs}, ids)
+            columns[column.name] = _checked(given[column.name], blobs, column, count)
+        sent: dict[str, Any] = {name: given[name].data for name in self._inputs}
+        for name in blobs.keys() & sent.keys():
+            values = columns[name]
+            sent[name] = values if isinstance(values, list) else values.astype("<f8").tobytes()
+        return Rows(count, columns, sent, ids)
 
     def _given(self, request: InferRequest) -> dict[str, Given]:
-        given = {tensor.name: tensor for tensor in request.inputs}
-        for tensor in request.inputs:
+        given = {tensor.name: tensor for tensor in request.body.inputs}
+        for tensor in request.body.inputs:
             if tensor.name not in self._inputs and tensor.name != self._id:
                 missing = [name for name in self._inputs if name not in given]
                 raise BadRequest(f"Column {tensor.name!r} is not in the contract. {near_match(tensor.name, missing)}")
@@ -140,7 +118,7 @@ class ContractCheck:
         for name in self._inputs:
             if name not in given:
                 raise BadRequest(f"Column {name!r} is missing.")
-        for requested in request.outputs or ():
+        for requested in request.body.outputs or ():
             if requested.name != self._output:
                 raise BadRequest(f"There is no output {requested.name!r}; the model gives {self._output!r}.")
         return given
@@ -160,16 +138,19 @@ class ContractCheck:
                 raise BadRequest(f"Column {name!r} has datatype {tensor.datatype}; the contract says {wanted}.")
         return count
 
-    def _block(self, given: dict[str, Given], count: int) -> NDArray[np.float64]:
+    def _block(self, given: dict[str, Given], blobs: Mapping[str, memoryview], count: int) -> NDArray[np.float64]:
         """All numbers (columns, rows), checked at once; what is wrong is looked for only if something is."""
-        sent = b"[" + b",".join([given[name].data for name in self._numbers]) + b"]"
-        try:
-            block = np.array(_BLOCK.decode(sent), dtype=np.float64).reshape(len(self._numbers), count)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
-            block = None
+        block = None
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
+            if blobs:
+                parts = [_array(given[name], blobs) for name in self._numbers]
+                block = np.array(parts, dtype=np.float64).reshape(len(self._numbers), count)
+            else:
+                sent = b"[" + b",".join([given[name].data for name in self._numbers]) + b"]"
+                block = np.array(_BLOCK.decode(sent), dtype=np.float64).reshape(len(self._numbers), count)
         if block is None or self._breaks(block):
             for name in self._numbers:
-                _values(given[name], self._inputs[name], count)
+                _checked(given[name], blobs, self._inputs[name], count)
             raise BadRequest("The numbers of this request cannot be read.")
         return block
 
@@ -191,12 +172,28 @@ def _bounds(values: Iterable[float]) -> NDArray[np.float64]:
     return np.array(list(values), dtype=np.float64).reshape(-1, 1)
 
 
-def _values(given: Given, column: Column, count: int) -> list[Any]:
+def _array(given: Given, blobs: Mapping[str, memoryview]) -> NDArray[np.float64]:
+    blob = blobs.get(given.name)
+    return np.array(_FLOATS.decode(given.data), dtype=np.float64) if blob is None else blob_numbers(given, blob)
+
+
+def _values_of(given: Given, blobs: Mapping[str, memoryview], decoder: msgspec.json.Decoder[list[Any]]) -> list[Any]:
+    blob = blobs.get(given.name)
+    if blob is None:
+        return _decoded(decoder, given)
+    if given.datatype in ("BYTES", "BOOL"):
+        return blob_values(given, blob)
+    return [None if value != value else value for value in blob_numbers(given, blob).tolist()]
+
+
+def _checked(given: Given, blobs: Mapping[str, memoryview], column: Column, count: int) -> list[Any]:
     """The values of one column, or what is wrong with them."""
     try:
-        values = _VALUES[column.type].decode(given.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        _refuse_kinds(given, column)
+        values = _values_of(given, blobs, _VALUES[column.type])
+    except BadRequest:
+        if given.name not in blobs:
+            _refuse_kinds(given, column)
+        raise
     if len(values) != count:
         raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
     if not column.nullable and None in values:
