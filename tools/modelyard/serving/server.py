@@ -80,8 +80,8 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
 
         # uvicorn drains first, then raises the signal again; by then there is nothing left to interrupt.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        with suppress(KeyboardInterrupt):
-            asyncio.run(run())
+        with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(run())
         inference.close()
         listener.close()
 
