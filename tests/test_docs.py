@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import click
 import pytest
 from modelyard.cli import COMMANDS, cli
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.kinds import MANIFEST_KINDS
-from modelyard.manifests.loading import json_schema
+from modelyard.manifests.loading import json_schema, parse
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,3 +47,16 @@ def test_every_dependency_has_its_reason() -> None:
 def test_commits_name_no_registry_host() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         assert "://" not in path.read_text(encoding="utf-8")
+
+
+def test_the_example_of_a_rollout_is_a_deployment() -> None:
+    _, example, *_ = (ROOT / "docs/rollouts.md").read_text(encoding="utf-8").split("```")
+    assert parse(Deployment, example.removeprefix("yaml\n").encode(), "docs/rollouts.md").rollout.analysis
+
+
+@pytest.mark.parametrize("name", ["mlserver", "kserve", "seldon", "sagemaker", "bentoml", "mlflow"])
+def test_every_setting_of_a_target_is_told(name: str) -> None:
+    settings = importlib.import_module(f"modelyard.targets.{name}").Settings
+    page = (ROOT / "docs/targets.md").read_text(encoding="utf-8")
+    told = page.split(f"**{name}** — ")[1].split("\n\n**")[0]
+    assert not {field for field in settings.__struct_fields__ if f"`{field}`" not in told}

@@ -6,6 +6,7 @@ SageMaker's own guardrails (blue/green, canary or linear, with alarms that take 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 import time
@@ -25,6 +26,9 @@ from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_
 
 if TYPE_CHECKING:
     from modelyard.rollout.analysis import Samples
+
+_LONGEST_NAME = 44
+"""Of an endpoint: SageMaker allows 63, and a version and a configuration's time follow."""
 
 
 class Guardrails(Struct, frozen=True, forbid_unknown_fields=True):
@@ -239,10 +243,13 @@ class SageMakerTarget:
             ) from error
 
     def _endpoint(self, model: str) -> str:
-        return f"{self._environment}-{model}".replace("_", "-")[:63]
+        name = f"{self._environment}-{model}".replace("_", "-")
+        if len(name) <= _LONGEST_NAME:
+            return name
+        return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
     def _name(self, model: str, version: str) -> str:
-        return f"{self._endpoint(model)}-{_variant_name(version)}"[:63]
+        return f"{self._endpoint(model)}-{_variant_name(version)}"
 
 
 def _variant_name(version: str) -> str:
