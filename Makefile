@@ -19,8 +19,9 @@ help:
 demo: $(VENV)/.run
 	$(BIN)/modelyard demo build/demo
 
+# Three workers on two cores: much of the suite waits for servers and for git.
 test: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 e2e: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/e2e tests/forges

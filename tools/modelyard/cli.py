@@ -39,6 +39,7 @@ COMMANDS = {
     "promote": "Open the pull request that moves a version to an environment.",
     "rollback": "Send all traffic back, now; then let git agree.",
     "serve": "Serve an environment's models over HTTP.",
+    "monitor": "Watch a version that serves: traffic, drift, quality.",
     "status": "Show which version serves where, since when, and why.",
     "history": "Tell everything that happened to a model, newest first.",
     "who-runs": "Show which version ran where at a moment.",

@@ -13,7 +13,7 @@ from modelyard.errors import ModelyardError
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MAXIMUM_BYTES = 10_000_000
 
-Kind = Literal["training", "evaluation", "drift", "artifact", "verdict", "approval", "reproduction"]
+Kind = Literal["training", "evaluation", "drift", "artifact", "verdict", "approval", "reproduction", "monitoring"]
 P = TypeVar("P")
 
 

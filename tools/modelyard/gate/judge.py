@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from modelyard.evidence.bundle import Bundle
+from modelyard.gate.finding import Finding
 from modelyard.gate.findings import find
 from modelyard.gate.verdict import CheckResult, Verdict, overall
-from modelyard.manifests.document import Document
-from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.manifests.check import Check
+from modelyard.manifests.document import Document, FieldPath
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.schema import Waiver
 
 
@@ -26,7 +28,7 @@ def judge(
     ``notes`` are what a reader must know about the rules themselves.
     """
     results = tuple(
-        _result(check, lines.file, lines.line(("checks", i)), bundle, waivers, today)
+        apply(check, find(check, bundle), lines, ("checks", i), (bundle.model, bundle.artifact), waivers, today)
         for i, check in enumerate(policy.checks)
     )
     notes = [*notes, *(bundle.evaluation.notes if bundle.evaluation else ())]
@@ -34,23 +36,30 @@ def judge(
         notes.append(
             f"The candidate is byte-identical to {bundle.evaluation.champion}: merging registers no new version."
         )
-    notes += [_expired_note(file, waiver) for file, waiver in waivers if _matches(waiver, bundle) and
+    subject = (bundle.model, bundle.artifact)
+    notes += [_expired_note(file, waiver) for file, waiver in waivers if _matches(waiver, subject) and
               date.fromisoformat(waiver.expires) < today]  # fmt: skip
     digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
     return Verdict(overall(results), policy.name, lines.file, results, bundle.digests, tuple(notes), digest)
 
 
-def _result(
-    check: AnyCheck, file: str, line: int, bundle: Bundle, waivers: Sequence[tuple[str, Waiver]], today: date
+def apply(
+    check: Check,
+    finding: Finding,
+    lines: Document,
+    where: FieldPath,
+    subject: tuple[str, str],
+    waivers: Sequence[tuple[str, Waiver]],
+    today: date,
 ) -> CheckResult:
-    finding = find(check, bundle)
+    """A rule's finding with its level and the waivers for ``subject``, which is (model, sha256 of the artifact)."""
     outcome, waived_by = finding.outcome, ""
     if outcome in ("fail", "inconclusive") and check.level == "soft":
         waived_by = next(
             (
-                where
-                for where, waiver in waivers
-                if _matches(waiver, bundle)
+                file
+                for file, waiver in waivers
+                if _matches(waiver, subject)
                 and waiver.check == check.id
                 and waiver.requested_by != waiver.approved_by
                 and date.fromisoformat(waiver.expires) >= today
@@ -66,8 +75,8 @@ def _result(
         outcome,
         finding.sentence,
         check.why,
-        file,
-        line,
+        lines.file,
+        lines.line(where),
         finding.subject,
         finding.champion,
         finding.candidate,
@@ -77,8 +86,8 @@ def _result(
     )
 
 
-def _matches(waiver: Waiver, bundle: Bundle) -> bool:
-    return waiver.model == bundle.model and waiver.artifact == bundle.artifact
+def _matches(waiver: Waiver, subject: tuple[str, str]) -> bool:
+    return (waiver.model, waiver.artifact) == subject
 
 
 def _expired_note(file: str, waiver: Waiver) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.manifests.check import Check
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.schema import Evaluation
 
 _LEVELS = ("advisory", "soft", "hard")
@@ -28,6 +29,14 @@ _LARGER_IS_LOOSER = {
     "maximum_row_milliseconds": True,
     "allow_added": True,
     "allow_removed": True,
+    "maximum_distance": True,
+    "maximum_fall": True,
+    "maximum_milliseconds": True,
+    "maximum_missing": True,
+    "maximum_silent_days": True,
+    "minimum_rows": False,
+    "objective": False,
+    "burn": True,
 }
 _SPOKEN = ("id", "why", "kind")
 
@@ -42,7 +51,8 @@ class RuleChange:
 
 def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
     """Every difference that can change a verdict; texts do not count."""
-    old, new = {c.id: c for c in before.checks}, {c.id: c for c in after.checks}
+    old = {c.id: c for c in (*before.checks, *before.monitoring)}
+    new = {c.id: c for c in (*after.checks, *after.monitoring)}
     found = [RuleChange(f"{name} is removed", old[name].level != "advisory") for name in old if name not in new]
     found += [RuleChange(f"{name} is added", False) for name in new if name not in old]
     for name in old:
@@ -72,7 +82,7 @@ def evaluation_changes(before: Evaluation, after: Evaluation) -> tuple[RuleChang
     return tuple(found)
 
 
-def _check_changes(before: AnyCheck, after: AnyCheck) -> list[RuleChange]:
+def _check_changes(before: Check, after: Check) -> list[RuleChange]:
     if type(before) is not type(after):
         return [RuleChange(f"{before.id} becomes another kind of check", True)]
     found = []

@@ -52,6 +52,24 @@ class PredictionLogging(Manifest, frozen=True, kw_only=True):
     ] = None
 
 
+class Predictions(Manifest, frozen=True, kw_only=True):
+    """Where the predictions of an environment are logged."""
+
+    reader: Annotated[Name, Meta(description="log (the local server's own), files, sagemaker, cloudevents.")] = "log"
+    uri: Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description="A folder here or in an object store, such as s3://bucket/predictions/{model}; {model} becomes"
+            " the model's name.",
+        ),
+    ] = ""
+    columns: Annotated[
+        dict[str, str],
+        Meta(description="files: what a column is called there; id, entity, time, version, score, inputs.<name>, …"),
+    ] = field(default_factory=dict)
+
+
 class Freeze(Manifest, frozen=True, kw_only=True):
     """Days (UTC) on which nothing new goes to an environment; the way back stays open."""
 
@@ -76,6 +94,7 @@ class Environment(Manifest, frozen=True, kw_only=True):
     ] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
     log: PredictionLogging = field(default_factory=PredictionLogging)
+    predictions: Predictions = field(default_factory=Predictions)
     settings: Annotated[
         dict[str, Any], Meta(description="What the target asks for, such as a URL; see docs/targets.md.")
     ] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The rules a candidate is judged by: one class a kind of check."""
+"""The rules a candidate is judged by: one class a kind of check; and those that watch it once it serves."""
 
 from __future__ import annotations
 
@@ -7,24 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from modelyard.manifests.base import Count, Fraction, Manifest, Margin, Text
+from modelyard.manifests.check import Check, Metric
+from modelyard.manifests.monitoring import AnyWatch
 from modelyard.manifests.names import Name
 
-Metric = Literal[
-    "auc", "average_precision", "recall_at_precision", "log_loss", "brier", "accuracy", "f1", "precision", "recall",
-    "macro_f1", "mae", "rmse", "pinball", "r2", "ndcg", "map",
-]  # fmt: skip
-Level = Literal["advisory", "soft", "hard"]
 ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
-
-
-class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
-    """What every check has, whatever it looks at."""
-
-    id: Name
-    why: Text
-    level: Annotated[
-        Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
-    ] = "soft"
 
 
 class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
@@ -149,6 +136,9 @@ class Policy(Manifest, frozen=True, kw_only=True):
     name: Name
     description: Text
     checks: Annotated[list[AnyCheck], Meta(min_length=1)]
+    monitoring: Annotated[list[AnyWatch], Meta(description="Rules for versions that serve, by what they did.")] = field(
+        default_factory=list
+    )
     maximum_waivers: Annotated[
         int | None, Meta(description="How many waivers a model may be given in a quarter; left out: any number.")
     ] = None

@@ -69,10 +69,12 @@ class _Checker:
         policy, document = loaded
         self._policies[policy.name] = policy
         self._same_name(document, policy.name, Path(file).stem)
-        ids = [check.id for check in policy.checks]
-        for i, name in enumerate(ids):
-            if name in ids[:i]:
-                self._add(document, ("checks", i, "id"), f"{name!r} is used twice.", "Give each check its own id.")
+        ids: set[str] = set()
+        for where, rules in (("checks", policy.checks), ("monitoring", policy.monitoring)):
+            for i, rule in enumerate(rules):
+                if rule.id in ids:
+                    self._add(document, (where, i, "id"), f"{rule.id!r} is used twice.", "Give each check its own id.")
+                ids.add(rule.id)
 
     def _approvals(self) -> None:
         loaded = self._load(Approvals, APPROVALS)
@@ -190,10 +192,11 @@ class _Checker:
             policy = self._policies.get(self._repository.model(waiver.model).policy)
         except ManifestErrors:
             return
-        check = next((c for c in policy.checks if c.id == waiver.check), None) if policy else None
+        rules = [*policy.checks, *policy.monitoring] if policy else []
+        check = next((c for c in rules if c.id == waiver.check), None)
         if policy and check is None:
             what = f"the policy {policy.name} has no check {waiver.check!r}."
-            self._add(document, ("check",), what, near_match(waiver.check, [c.id for c in policy.checks]))
+            self._add(document, ("check",), what, near_match(waiver.check, [c.id for c in rules]))
         elif check and check.level == "hard":
             self._add(document, ("check",), f"{waiver.check} is a hard check.", "It cannot be waived; mend the model.")
 

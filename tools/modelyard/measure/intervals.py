@@ -32,6 +32,15 @@ def normal_interval(centre: float, error: float, comparisons: int = 1) -> Interv
     return Interval(centre - z * error, centre + z * error)
 
 
+def wilson(hits: int, trials: int) -> Interval:
+    """The 95 % interval of a share of independent trials, of which there is at least one (Wilson 1927)."""
+    z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
+    share = hits / trials
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = (z2 * (share * (1 - share) / trials + z2 / (4 * trials * trials))) ** 0.5 / (1 + z2 / trials)
+    return Interval(max(centre - half, 0.0), min(centre + half, 1.0))
+
+
 def delong_error(label: Floats, first: Floats, second: Floats | None, blocks: Integers | None) -> float | None:
     """Standard error of AUC(first) − AUC(second), or of AUC(first) alone; None where it cannot be had.
 

@@ -92,6 +92,8 @@ class Profile:
 
     rows: int
     columns: tuple[ColumnProfile, ...]
+    surprise: float | None = None
+    """Bits that one in a hundred of the rows exceeds over all inputs (``surprise.py``); merging drops it."""
 
     def column(self, name: str) -> ColumnProfile | None:
         """The column of that name."""

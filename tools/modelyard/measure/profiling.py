@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -153,23 +154,27 @@ def _frozen(found: Tally, column: str, rare: RareLevels) -> LevelCounts:
 
 
 def _into(found: Tally, column: str, frozen: LevelCounts) -> LevelCounts:
+    places = level_places(found.levels.tolist(), column, frozen)
+    counts = np.bincount(places, weights=found.counts, minlength=len(frozen.levels) + 2).astype(np.int64).tolist()
+    return LevelCounts(frozen.levels, tuple(counts[:-2]), counts[-2], counts[-1], frozen.rest)
+
+
+def level_places(names: Sequence[str], column: str, frozen: LevelCounts) -> NDArray[np.int64]:
+    """Where each name is counted (names,): among the frozen levels, then ``other``, then ``new``."""
     at = {name: i for i, name in enumerate(frozen.levels)}
     digests = base64.b85decode(frozen.rest) if frozen.rest is not None else b""
     rest = {digests[i : i + 4] for i in range(0, len(digests), 4)}
     hides = any(name.startswith("#") for name in frozen.levels)
-    counts = [0] * len(at)
-    other = new = 0
-    for name, count in zip(found.levels.tolist(), found.counts.tolist(), strict=True):
-        i = at.get(name)
-        if i is None and hides:
-            i = at.get(hashed(column, name))
-        if i is not None:
-            counts[i] += count
-        elif frozen.rest is None or _digest(name) in rest or (hides and _digest(hashed(column, name)) in rest):
-            other += count
-        else:
-            new += count
-    return LevelCounts(frozen.levels, tuple(counts), other, new, frozen.rest)
+
+    def place(name: str) -> int:
+        spellings = (name, hashed(column, name)) if hides else (name,)
+        for spelt in spellings:
+            if spelt in at:
+                return at[spelt]
+        known = frozen.rest is None or any(_digest(spelt) in rest for spelt in spellings)
+        return len(at) if known else len(at) + 1
+
+    return np.array([place(name) for name in names], dtype=np.int64)
 
 
 def _digest(level: str) -> bytes:

@@ -53,7 +53,7 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
             table.codes(settings.query) if settings.query else None,
         ),
         model.task,
-        _settings(model),
+        settings_of(model),
         settings.minimum_support,
     )
     flips = comparison.flips
@@ -82,7 +82,8 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
     )
 
 
-def _settings(model: Model) -> Settings:
+def settings_of(model: Model) -> Settings:
+    """What the model's metrics depend on besides the rows."""
     settings = model.evaluation
     return Settings(model.contract.threshold, settings.precision, settings.quantile, settings.at)
 
@@ -156,7 +157,7 @@ def _stability(candidate: Candidate) -> Stability | None:
         prediction = query_scores(label, prediction, queries, model.evaluation.at)
         first = np.unique(queries, return_index=True)[1]
         label, codes = label[first], codes[first]
-    return stability(label, prediction, shown, codes, model.task, _settings(model), trained)
+    return stability(label, prediction, shown, codes, model.task, settings_of(model), trained)
 
 
 def _leakage(candidate: Candidate, holdout: Table, label: Floats) -> Leakage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,8 +11,10 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
+from modelyard.measure.coding import level_codes, number_codes
 from modelyard.measure.profile import ColumnProfile, Profile, WindowThreshold
 from modelyard.measure.scores import Floats, Integers
+from modelyard.measure.surprise import bits, threshold
 from modelyard.measure.windows import window_thresholds
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.profiles import SCORE, Columns, joined, profile_file, with_details
@@ -28,7 +31,8 @@ def write_profile(candidate: Candidate) -> Profile:
     if SCORE in predictions.names:
         parts.append(profile_file(predictions, Columns.of(model, "score")))
     profile = joined(parts).profile
-    profile = with_details(profile, _details(candidate, profile))
+    details, surprise = _details(candidate, profile)
+    profile = replace(with_details(profile, details), surprise=surprise)
     write_whole(candidate.folder / model.files.profile, encode_profile(profile))
     return profile
 
@@ -36,7 +40,8 @@ def write_profile(candidate: Candidate) -> Profile:
 def encode_profile(profile: Profile) -> bytes:
     """A profile as JSON with one column a line, so that a diff shows which columns changed."""
     columns = [json.dumps(msgspec.to_builtins(c), separators=(",", ":")) for c in profile.columns]
-    return (f'{{"rows": {profile.rows}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
+    surprise = "" if profile.surprise is None else f', "surprise": {profile.surprise!r}'
+    return (f'{{"rows": {profile.rows}{surprise}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
 
 
 def decode_profile(content: bytes, where: str) -> Profile:
@@ -51,20 +56,13 @@ def decode_profile(content: bytes, where: str) -> Profile:
 
 def bin_codes(table: Table, column: ColumnProfile) -> Integers:
     """Each row's place in ``column.bins()`` (rows,)."""
-    names, _ = column.bins()
     if column.numeric:
-        values = table.numbers(column.name)
-        codes = np.searchsorted(np.asarray(column.numeric.edges), values, side="right")
-        codes[np.isinf(values)] = len(names) - 2
-        codes[np.isnan(values)] = len(names) - 1
-        return codes.astype(np.int64)
-    at = {name: i for i, name in enumerate(column.levels.levels)} if column.levels else {}
-    other, missing = len(names) - 3, len(names) - 1
-    texts = table.texts(column.name)
-    return np.array([missing if text is None else at.get(text, other) for text in texts], dtype=np.int64)
+        return number_codes(table.numbers(column.name), column)
+    names, codes = table.level_codes(column.name)
+    return level_codes(names, column)[codes]
 
 
-def _details(candidate: Candidate, profile: Profile) -> dict[str, dict[str, object]]:
+def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], float | None]:
     model = candidate.model
     block = model.evaluation.block
     names = [column.name for column in profile.columns if column.role != "score"]
@@ -74,22 +72,26 @@ def _details(candidate: Candidate, profile: Profile) -> dict[str, dict[str, obje
     held = read_table(candidate.folder / model.files.holdout, names)
     scores = _scores(candidate, held)
     details: dict[str, dict[str, object]] = {}
+    surprise = np.zeros(training.rows)
     for column in profile.columns:
         if column.role == "score":
             continue
-        found: dict[str, object] = {"thresholds": _thresholds(training, column, blocks)}
+        codes = bin_codes(training, column)
+        found: dict[str, object] = {"thresholds": _thresholds(codes, column, blocks)}
         if column.role == "input":
+            surprise += bits(column)[codes]
             found["importance"] = importance.get(column.name)
             if scores is not None and column.name in held.names:
                 found["scores"] = _by_bin(scores, bin_codes(held, column), len(column.bins()[0]))
         details[column.name] = found
-    return details
+    limit = threshold(surprise)
+    return details, None if limit is None else round(limit, 6)
 
 
-def _thresholds(training: Table, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowThreshold, ...]:
+def _thresholds(codes: Integers, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowThreshold, ...]:
     if blocks is None:
         return ()
-    found = window_thresholds(bin_codes(training, column), len(column.bins()[0]), blocks)
+    found = window_thresholds(codes, len(column.bins()[0]), blocks)
     return tuple(WindowThreshold(t.rows, round(t.js, 6)) for t in found)
 
 

@@ -1,0 +1,234 @@
+"""A window of production, judged: real flights, real scores, and what goes wrong with logs and clocks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from modelyard.serving.predictions import Entry
+from msgspec.structs import replace
+from support.logged import MODEL, START, Flights, write_log, write_outcomes
+from support.yard import commit_all, git, tool
+
+UNTIL = "2026-05-08T00:00"
+SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
+ROWS = SPREAD[:9000]
+
+
+@pytest.fixture(scope="module")
+def flights(champion_template: Path) -> Flights:
+    return Flights(champion_template)
+
+
+def watched(yard: Path, *more: str, expect: int | None = None) -> dict[str, Any]:
+    """What ``monitor --json`` says."""
+    done = tool(yard, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--json", *more, expect=expect)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def outcome(found: dict[str, Any], check: str) -> str:
+    return next(str(c["outcome"]) for c in found["verdict"]["checks"] if c["id"] == check)
+
+
+def sentence(found: dict[str, Any], check: str) -> str:
+    return next(str(c["sentence"]) for c in found["verdict"]["checks"] if c["id"] == check)
+
+
+def test_a_quiet_week_passes_and_its_quality_is_that_of_the_rows(champion: Path, flights: Flights) -> None:
+    rows = SPREAD[:9000]
+    write_log(champion, flights.entries(rows))
+    outcomes = write_outcomes(champion, flights, rows)
+    found = watched(champion, "--outcomes", str(outcomes), expect=0)
+    assert found["monitoring"]["rows"] == len(rows)
+    assert sum(day["rows"] for day in found["monitoring"]["days"]) == len(rows)
+    assert [day["day"] for day in found["monitoring"]["days"]] == [f"2026-05-0{n}" for n in range(1, 8)]
+    realised = found["monitoring"]["realised"]
+    assert (realised["labelled"], realised["missing"]) == (len(rows), 0)
+    right = sum((flights.scores[row] >= 0.35) == (flights.labels[row] == 1) for row in rows) / len(rows)
+    accuracy = next(metric for metric in realised["metrics"] if metric["name"] == "accuracy")
+    assert accuracy["candidate"] == pytest.approx(right)
+    assert accuracy["champion"] is not None, "what it was accepted with stands beside it"
+
+
+def test_without_outcomes_the_estimate_is_compared_with_its_own_value_at_acceptance(
+    champion: Path, flights: Flights
+) -> None:
+    write_log(champion, flights.entries(ROWS))
+    found = watched(champion, expect=0)
+    assert outcome(found, "quality-kept") == "pass"
+    assert "by the scores alone" in sentence(found, "quality-kept")
+
+    def unsure(entry: Entry) -> Entry:
+        return replace(entry, scores=[0.2 + entry.scores[0] / 10])
+
+    write_log(champion, flights.entries(ROWS, change=unsure))
+    found = watched(champion, expect=1)
+    assert outcome(found, "quality-kept") == "fail"
+    assert outcome(found, "scores-as-accepted") == "fail"
+
+
+def test_inputs_that_moved_are_named(champion: Path, flights: Flights) -> None:
+    def hot(entry: Entry) -> Entry:
+        inputs = {
+            n: [v[0] and v[0] + 40] if n in ("temp", "dewp", "pressure", "humid") else v
+            for n, v in entry.inputs.items()
+        }
+        return replace(entry, inputs=inputs | {"carrier": ["ZZ"]})
+
+    write_log(champion, flights.entries(ROWS, change=hot))
+    found = watched(champion, expect=1)
+    assert outcome(found, "inputs-as-learnt") == "fail"
+    assert "carrier" in sentence(found, "inputs-as-learnt")
+    carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
+    assert carrier["new_level_share"] == 1.0
+    assert found["monitoring"]["outliers"]["rate"] > 0.5
+    assert outcome(found, "few-strange-rows") == "fail"
+
+
+def test_a_thin_window_is_inconclusive_and_raises_no_alarm(champion: Path, flights: Flights) -> None:
+    write_log(champion, flights.entries(SPREAD[:90]))
+    found = watched(champion, expect=3)
+    assert outcome(found, "inputs-as-learnt") == "inconclusive"
+    assert not any(c["outcome"] == "fail" for c in found["verdict"]["checks"])
+
+
+def test_a_day_without_traffic_is_named_and_a_day_with_one_row_is_traffic(champion: Path, flights: Flights) -> None:
+    quiet = flights.entries(SPREAD[:1000], day=0, days=2) + flights.entries([7], day=3, days=1)
+    write_log(champion, quiet + flights.entries(SPREAD[1000:2000], day=4, days=3))
+    found = watched(champion, expect=1)
+    assert [day["rows"] for day in found["monitoring"]["days"]] == [500, 500, 0, 1, 333, 334, 333]
+    assert "2026-05-03" in sentence(found, "has-traffic")
+    assert "2026-05-04" not in sentence(found, "has-traffic")
+
+
+def test_nothing_served_is_an_error_that_says_what_to_do(champion: Path) -> None:
+    said = tool(champion, "monitor", MODEL, "--env", "production", expect=2).stderr
+    assert "no prediction log of production" in said
+    assert "predictions:" in said
+    said = tool(champion, "monitor", MODEL, "--env", "production", "--window", "soon", expect=2).stderr
+    assert "--window soon" in said
+
+
+def test_errors_burn_the_budget_only_while_they_last(champion: Path, flights: Flights) -> None:
+    def failed(entry: Entry) -> Entry:
+        return replace(entry, scores=[], error="it cannot be loaded")
+
+    good = flights.entries(SPREAD[:3000], day=0, days=7)
+    bad = flights.entries(SPREAD[:400], day=6.95, days=0.05, change=failed)
+    write_log(champion, good + bad)
+    found = watched(champion, expect=1)
+    assert outcome(found, "answers-now") == "fail"
+    assert found["monitoring"]["served"][0]["errors"] == 400
+    write_log(champion, good + flights.entries(SPREAD[:400], day=2, days=0.05, change=failed))
+    found = watched(champion)
+    assert outcome(found, "answers-now") != "fail", "it is over"
+    burn = next(b for b in found["monitoring"]["burns"] if b["id"] == "answers-now")
+    assert burn["worst"] > 14.4
+
+
+def test_two_variants_a_shadow_and_a_rollback_inside_the_window(champion: Path, flights: Flights) -> None:
+    def other(entry: Entry) -> Entry:
+        return replace(entry, scores=[min(1.0, entry.scores[0] + 0.3)])
+
+    entries = flights.entries(SPREAD[0:900], day=0, days=2)
+    entries += flights.entries(SPREAD[900:1200], day=1, days=1, version="v1.1.0", variant="candidate", change=other)
+    entries += flights.entries(SPREAD[0:900], day=0, days=2, version="v1.1.0", variant="shadow", change=other)
+    entries += flights.entries(SPREAD[1200:2000], day=2, days=2, version="v1.1.0", change=other)
+    entries += flights.entries(SPREAD[2000:3500], day=4, days=3)
+    write_log(champion, entries)
+    found = watched(champion)["monitoring"]
+    assert found["version"] == "v1.0.0", "it was rolled back, and what answered last is watched"
+    assert found["rows"] == 900 + 1500
+    shares = {(s["version"], s["variant"]): (s["rows"], round(s["share"], 4)) for s in found["served"]}
+    everybody = 900 + 300 + 800 + 1500
+    assert shares[("v1.0.0", "champion")] == (2400, round(2400 / everybody, 4))
+    assert shares[("v1.1.0", "champion")] == (800, round(800 / everybody, 4))
+    assert shares[("v1.1.0", "candidate")] == (300, round(300 / everybody, 4))
+    assert shares[("v1.1.0", "shadow")][0] == 900
+    score = next(c for c in found["drift"]["columns"] if c["role"] == "score")
+    assert not score["alarm"], "the other version's scores are not mixed in"
+    assert any("v1.1.0" in note for note in found["notes"])
+
+
+def test_a_record_cut_in_the_middle_loses_itself_alone(champion: Path, flights: Flights) -> None:
+    path = write_log(champion, flights.entries(ROWS))
+    path.write_bytes(path.read_bytes()[:-40])
+    assert watched(champion)["monitoring"]["rows"] == len(ROWS) - 1
+
+
+def test_a_column_added_in_mid_window_is_missing_before(champion: Path, flights: Flights) -> None:
+    def without(entry: Entry) -> Entry:
+        return replace(entry, inputs={n: v for n, v in entry.inputs.items() if n != "visib"})
+
+    write_log(champion, flights.entries(SPREAD[:1500], day=0, days=3, change=without), name="20260501T000000000000")
+    write_log(champion, flights.entries(SPREAD[1500:3000], day=3, days=4), name="20260504T000000000000")
+    found = watched(champion)["monitoring"]
+    visib = next(c for c in found["drift"]["columns"] if c["name"] == "visib")
+    assert found["rows"] == 3000
+    assert visib["missing_current"] == pytest.approx(0.5, abs=0.01)
+    assert visib["state"] == "drifted"
+
+
+def test_files_with_other_names_zones_and_duplicates_give_the_same(champion: Path, flights: Flights) -> None:
+    entries = flights.entries(ROWS)
+    write_log(champion, entries)
+    ours = watched(champion)["monitoring"]
+    folder = champion.parent / "exported" / MODEL
+    folder.mkdir(parents=True)
+    lines = []
+    for place, entry in enumerate(entries):
+        when = START + timedelta(days=7 * (place + 0.5) / len(entries))
+        zone = timedelta(hours=place % 3)  # the same moments, told by clocks in three zones
+        shown = (when + zone).replace(tzinfo=None).isoformat() + (f"+0{place % 3}:00" if place % 3 else "")
+        line = {"request": entry.id, "flight": (entry.entities or [""])[0], "when": shown, "version": "v1.0.0",
+                "p": entry.scores[0], "ms": entry.latency_ms} | {n: v[0] for n, v in entry.inputs.items()}  # fmt: skip
+        lines.append(json.dumps(line))
+    half = len(lines) // 2
+    (folder / "a.jsonl").write_text("\n".join(lines[:half]) + "\n")
+    (folder / "b.jsonl").write_text("\n".join(lines[half - len(lines) * 3 // 10 :]) + "\n")  # 30 % come twice
+    config = champion / "modelyard.yaml"
+    names = "{id: request, entity: flight, time: when, score: p, latency_ms: ms}"
+    reader = f"predictions: {{reader: files, uri: '{champion.parent}/exported/{{model}}', columns: {names}}}"
+    config.write_text(config.read_text().replace("- name: production\n", f"- name: production\n    {reader}\n"))
+    commit_all(champion, "Predictions are kept elsewhere")
+    assert watched(champion)["monitoring"] == ours
+
+
+def test_the_same_window_is_filed_once_however_often_and_by_how_many(champion: Path, flights: Flights) -> None:
+    write_log(champion, flights.entries(ROWS))
+    command = [sys.executable, "-m", "modelyard", "monitor", MODEL, "--env", "production", "--until", UNTIL, "--file"]
+    both = [subprocess.Popen(command, cwd=champion, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0], [one.communicate() for one in both]
+    for one in both:
+        one.communicate()
+    tool(champion, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--file")
+    paths = [
+        p
+        for p in git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
+        if "/monitoring/" in p
+    ]
+    assert len(paths) == 1
+    assert paths[0].endswith("/monitoring/production/20260501T000000Z-20260508T000000Z.json")
+    document = json.loads(git(champion, "show", f"modelyard/evidence:{paths[0]}"))
+    assert document["subject"][0]["digest"]["sha256"] == paths[0].split("/")[1]
+    assert document["predicate"]["verdict"]["outcome"] == "pass"
+    tool(champion, "audit", "check")
+
+
+def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -> None:
+    manifest = champion / f"models/{MODEL}/model.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("{name: carrier, type: string,", "{name: carrier, type: string, personal: hash,")
+    )
+    write_log(champion, flights.entries(ROWS))
+    found = watched(champion)
+    carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
+    assert (carrier["state"], carrier["reason"]) == ("insufficient", "personal: it is not in the log")
+    assert outcome(found, "few-strange-rows") == "inconclusive"

@@ -1,0 +1,94 @@
+"""Outcomes as they are delivered: late, twice, changed, contradicting, for nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modelyard.errors import UsageError
+from modelyard.manifests.loading import parse
+from modelyard.manifests.schema import Model
+from modelyard.monitoring.outcomes import Outcomes, outcomes_of, read_outcomes
+from modelyard.predictions.once import text_hashes
+from modelyard.tables import Table
+from support.yard import MODEL_YAML
+
+MODEL = parse(Model, MODEL_YAML.format(name="m").encode(), "model.yaml")
+
+
+def outcomes(rows: list[tuple[str | None, int | None, float | None]]) -> Outcomes:
+    table = pa.table({"id": pa.array([r[0] for r in rows], pa.string()), "label": pa.array([r[1] for r in rows], pa.int64()),
+                      "outcome_time": pa.array([r[2] for r in rows], pa.float64())})  # fmt: skip
+    return outcomes_of(Table(table, Path("outcomes")), MODEL)
+
+
+def label(found: Outcomes, name: str, at: float = 0.0) -> float | None:
+    place = int(found.places(text_hashes(pa.array([name])), np.array([at]))[0])
+    return None if place < 0 else float(found.labels[place])
+
+
+def test_the_latest_counts_and_everything_else_is_counted() -> None:
+    found = outcomes(
+        [("a", 1, 5.0), ("a", 1, 5.0), ("b", 0, 1.0), ("b", 1, 9.0), ("c", 0, None), ("c", 1, None), ("d", 1, None),
+         (None, 1, 1.0), ("e", None, 1.0), ("f", 7, 1.0)]
+    )  # fmt: skip
+    assert [label(found, name) for name in "abcdef"] == [1, 1, None, 1, None, None]
+    assert (found.delivered, found.duplicates, found.changed, found.contradicting, found.unreadable) == (10, 1, 1, 1, 3)
+
+
+def test_what_happened_before_a_prediction_is_not_its_outcome() -> None:
+    found = outcomes([("a", 1, 100.0)])
+    assert label(found, "a", at=50.0) == 1
+    assert label(found, "a", at=150.0) is None
+    assert label(found, "z") is None
+
+
+def test_none_at_all() -> None:
+    assert label(outcomes([]), "a") is None
+
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d", None]),
+        st.sampled_from([0, 1, None]),
+        st.sampled_from([None, 1.0, 2.0, 3.0]),
+    ),
+    max_size=12,
+)
+
+
+@given(rows)
+def test_whatever_the_order_the_same_outcomes_count(
+    delivered: list[tuple[str | None, int | None, float | None]],
+) -> None:
+    found, turned = outcomes(delivered), outcomes(delivered[::-1])
+    for name in "abcd":
+        mine = [
+            (time if time is not None else -1.0, value)
+            for i, value, time in delivered
+            if i == name and value is not None
+        ]
+        latest = {value for time, value in mine if time == max(t for t, _ in mine)} if mine else set()
+        assert label(found, name) == label(turned, name) == (float(latest.pop()) if len(latest) == 1 else None)
+    assert found.contradicting == turned.contradicting
+
+
+@given(st.lists(st.text(max_size=9), max_size=30))
+def test_hashes_tell_texts_apart_and_know_them_again(texts: list[str]) -> None:
+    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    hashes = text_hashes(
+        pa.chunked_array([pa.array(clean[:7], pa.string()), pa.array(clean[7:], pa.string())])
+    ).tolist()
+    assert len(set(hashes)) == len(set(clean))
+    assert hashes == [int(text_hashes(pa.array([text], pa.string()))[0]) for text in clean]
+
+
+def test_a_file_without_the_columns_names_the_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.csv"
+    file.write_text("id,labels\n1,0\n")
+    with pytest.raises(UsageError, match="no column 'label'"):
+        read_outcomes(file, MODEL)

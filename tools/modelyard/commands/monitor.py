@@ -1,0 +1,71 @@
+"""``modelyard monitor``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from modelyard.commands.opening import open_checkout
+from modelyard.errors import UsageError
+from modelyard.manifests.names import seconds_of
+from modelyard.monitoring.outcomes import read_outcomes
+from modelyard.monitoring.watching import file_window, watch
+from modelyard.monitoring.window import Window
+from modelyard.report.monitoring import render_monitoring
+from modelyard.terminal import finish, result, result_json, say
+
+
+@click.command()
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Where it serves.")
+@click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option(
+    "--outcomes",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="What happened: a CSV or Parquet file with the contract's id and label, and outcome_time where it is known.",
+)
+@click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
+@click.pass_context
+def command(
+    context: click.Context,
+    model: str,
+    environment: str,
+    window: str,
+    until: str | None,
+    outcomes: Path | None,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Watch a version that serves: traffic, drift, quality.
+
+    Reads the environment's prediction log once, measures against the version's own committed profile, and judges by
+    the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows.
+    """
+    repository, git = open_checkout(context)
+    known = read_outcomes(outcomes, repository.model(model)) if outcomes else None
+    watched = watch(repository, git, model, environment, _window(window, until), known, lambda said: None)
+    if keep:
+        say(f"filed: {file_window(git, watched)[:12]}")
+    if as_json:
+        result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
+    else:
+        result(render_monitoring(model, watched.monitoring, watched.verdict))
+    finish(watched.verdict.outcome)
+
+
+def _window(length: str, until: str | None) -> Window:
+    try:
+        seconds = seconds_of(length)
+        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC)
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
+            "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
+        ) from error
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    last = end.replace(second=0, microsecond=0).timestamp() if not until else end.timestamp()
+    return Window(last - seconds, last)

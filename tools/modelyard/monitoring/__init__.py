@@ -1,0 +1,1 @@
+"""What served versions did: gathered from logs in one pass, judged, filed, told."""

@@ -1,0 +1,258 @@
+"""One pass over a window's predictions: everything that is measured of a version is counted as the tables go by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import ModelyardError
+from modelyard.manifests.schema import Model
+from modelyard.measure.coding import level_codes, number_codes, profile_codes
+from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
+from modelyard.measure.scores import Floats, Integers
+from modelyard.measure.service import Requests
+from modelyard.measure.surprise import bits
+from modelyard.monitoring.outcomes import Outcomes
+from modelyard.predictions.once import text_hashes
+from modelyard.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCORE = "prediction"
+_LOG = Path("the prediction log")
+_FURTHER_ROW = r"/[1-9][0-9]*$"
+
+
+@dataclass
+class Labelled:
+    """Predictions whose outcome is known: parts of arrays (rows,), and slice columns as text."""
+
+    scores: list[Any] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    days: list[Integers] = field(default_factory=list)
+    slices: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Gathered:
+    """One version in one part it played."""
+
+    rows: int = 0
+    requests: list[Requests] = field(default_factory=list)
+    scores: list[Floats] = field(default_factory=list)
+    """Multiclass: of the likeliest class."""
+    days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
+    """Days since 1970 → rows, errors, sum of scores."""
+    profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    unusual: int = 0
+    measured: int = 0
+    """Rows whose surprise is known."""
+    due: int = 0
+    missing: int = 0
+    oldest_missing: float | None = None
+    labelled: Labelled = field(default_factory=Labelled)
+    last: float = 0.0
+    """Seconds since 1970 of the newest prediction."""
+
+    def profile(self) -> Profile:
+        """Of the window, in the version's own bins."""
+        return Profile(self.rows, tuple(parts[0] for parts in self.profiles.values()))
+
+    def all_requests(self) -> Requests:
+        """Of the whole window."""
+        return Requests(
+            np.concatenate([np.empty(0), *(part.at for part in self.requests)]),
+            np.concatenate([np.empty(0), *(part.milliseconds for part in self.requests)]),
+            np.concatenate([np.empty(0, dtype=bool), *(part.failed for part in self.requests)]),
+        )
+
+
+class Gathering:
+    """Takes tables and fills ``found``: (version, variant) → what it did."""
+
+    def __init__(
+        self,
+        model: Model,
+        profile_of: Callable[[str], Profile | None],
+        outcomes: Outcomes | None,
+        due_before: float,
+    ) -> None:
+        """``profile_of`` gives a version's committed profile; ``due_before``: outcomes of older predictions are due."""
+        self.found: dict[tuple[str, str], Gathered] = {}
+        self._model, self._profile_of = model, profile_of
+        self._profiles: dict[str, Profile | None] = {}
+        self._outcomes, self._due_before = outcomes, due_before
+        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
+
+    def take(self, table: pa.Table) -> None:
+        """Counts one table's rows, each once."""
+        import pyarrow.compute as pc
+
+        for version in pc.unique(table["version"]).to_pylist():
+            of_version = _where(table, "version", version)
+            for variant in pc.unique(of_version["variant"]).to_pylist():
+                key = (version or "", variant or "champion")
+                self._take(self.found.setdefault(key, Gathered()), key, _where(of_version, "variant", variant))
+
+    def close(self) -> None:
+        """Ends its threads."""
+        self._pool.shutdown()
+
+    def _take(self, found: Gathered, key: tuple[str, str], table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        at = _seconds(table["time"])
+        failed = _mask(pc.is_valid(table["error"]))
+        first = ~_further(table["id"])
+        milliseconds = Table(table.select(["latency_ms"]), _LOG).numbers("latency_ms")
+        found.requests.append(Requests(at[first], milliseconds[first], failed[first]))
+        found.last = max(found.last, float(at.max(initial=0.0)))
+        answered = ~failed & _mask(pc.is_valid(table["score"]))
+        rows = table if answered.all() else table.filter(answered)
+        scores = self._scores(rows)
+        tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
+        found.rows += rows.num_rows
+        found.scores.append(tops)
+        _count_days(found.days, at, failed & first, answered, tops)
+        if key[1] == "shadow":
+            return
+        profile = self._reference(key[0])
+        if profile is not None and rows.num_rows:
+            self._measure(found, profile, rows, scores)
+        if self._outcomes is not None:
+            self._label(found, rows, at[answered], scores)
+
+    def _reference(self, version: str) -> Profile | None:
+        if version not in self._profiles:
+            self._profiles[version] = self._profile_of(version)
+        return self._profiles[version]
+
+    def _scores(self, rows: pa.Table) -> Floats:
+        if self._model.task != "multiclass":
+            return Table(rows.select(["score"]), _LOG).numbers("score")
+        listed = rows["score"].to_pylist()
+        return np.array(listed, dtype=np.float64).reshape(len(listed), len(self._model.contract.classes))
+
+    def _measure(self, found: Gathered, profile: Profile, rows: pa.Table, scores: Floats) -> None:
+        """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
+        personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
+
+        def one(column: ColumnProfile) -> tuple[ColumnProfile, Integers] | str:
+            if column.role == "score":
+                if scores.ndim > 1:
+                    return "the score has several columns"
+                codes = number_codes(scores, column)
+                return profile_codes(codes, column, scores), codes
+            if column.name in personal:
+                return "personal: it is not in the log"
+            try:
+                return _coded(rows, column)
+            except ModelyardError as error:
+                return error.problem
+
+        columns = [column for column in profile.columns if column.role != "label"]
+        surprise = np.zeros(rows.num_rows)
+        for column, coded in zip(columns, self._pool.map(one, columns), strict=True):
+            if isinstance(coded, str):
+                found.faults[column.name] = coded
+                continue
+            counted, codes = coded
+            parts = found.profiles.setdefault(column.name, [])
+            parts[:] = [merge_columns([*parts, counted])]
+            if column.role == "input":
+                surprise += bits(column)[codes]
+        if profile.surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
+            found.unusual += int((surprise > profile.surprise).sum())
+            found.measured += rows.num_rows
+
+    def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
+        assert self._outcomes is not None  # noqa: S101
+        place = self._outcomes.places(text_hashes(rows["entity"]), at)
+        known = (place >= 0) & _mask(rows["entity"].is_valid())
+        due = at < self._due_before
+        found.due += int(due.sum())
+        lacking = due & ~known
+        found.missing += int(lacking.sum())
+        if lacking.any():
+            oldest = float(at[lacking].min())
+            found.oldest_missing = min(oldest, found.oldest_missing or oldest)
+        labelled = found.labelled
+        labelled.scores.append(scores[known])
+        labelled.labels.append(self._outcomes.labels[place[known]])
+        labelled.days.append((at[known] // 86400).astype(np.int64))
+        for name in self._model.evaluation.slices:
+            if f"inputs.{name}" in rows.column_names:
+                import pyarrow as pa
+
+                texts = rows[f"inputs.{name}"].filter(known).cast(pa.string())
+                labelled.slices.setdefault(name, []).append(texts.combine_chunks())
+
+
+def _coded(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
+    """A column that callers left out of a whole table is missing in all its rows."""
+    name = f"inputs.{column.name}"
+    if name not in rows.column_names:
+        codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)
+        return profile_codes(codes, column, np.full(rows.num_rows, np.nan)), codes
+    table = Table(rows.select([name]), _LOG)
+    if column.type in ("integer", "float"):
+        values = table.numbers(name)
+        codes = number_codes(values, column)
+        return profile_codes(codes, column, values), codes
+    names, places = table.level_codes(name)
+    codes = level_codes(names, column)[places]
+    return profile_codes(codes, column, None), codes
+
+
+def _count_days(
+    days: dict[int, tuple[int, int, float]], at: Floats, failed: NDArray[np.bool_], answered: NDArray[np.bool_],
+    scores: Floats,
+) -> None:  # fmt: skip
+    day = (at // 86400).astype(np.int64)
+    if not day.size:
+        return
+    first = int(day.min())
+    size = int(day.max()) - first + 1
+    rows = np.bincount(day[answered] - first, minlength=size)
+    errors = np.bincount(day[failed] - first, minlength=size)
+    sums = np.bincount(day[answered] - first, weights=scores, minlength=size)
+    for i in np.flatnonzero(rows + errors).tolist():
+        before = days.get(first + i, (0, 0, 0.0))
+        days[first + i] = (before[0] + int(rows[i]), before[1] + int(errors[i]), before[2] + float(sums[i]))
+
+
+def _further(ids: Any) -> NDArray[np.bool_]:
+    """Whether each row is a further one of its request."""
+    import pyarrow.compute as pc
+
+    first = _mask(pc.ends_with(ids, "/0").fill_null(True))
+    if first.all():
+        return np.zeros(first.size, dtype=bool)
+    return _mask(pc.match_substring_regex(ids, _FURTHER_ROW).fill_null(False))
+
+
+def _where(table: pa.Table, name: str, value: str | None) -> pa.Table:
+    import pyarrow.compute as pc
+
+    mask = pc.equal(table[name], value) if value is not None else table[name].is_null()
+    mask = mask.fill_null(False)
+    return table if pc.all(mask).as_py() else table.filter(mask)
+
+
+def _seconds(times: Any) -> Floats:
+    import pyarrow as pa
+
+    return np.asarray(np.asarray(times.cast(pa.int64()), dtype=np.float64) / 1e6)
+
+
+def _mask(column: Any) -> NDArray[np.bool_]:
+    return np.asarray(column, dtype=bool)

@@ -1,0 +1,250 @@
+"""A window of one model in one environment: what its versions did, and how the one that answers is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.monitoring import OutcomesWatch, ServiceWatch
+from modelyard.manifests.names import seconds_of
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.schema import Model
+from modelyard.measure.comparing import compare
+from modelyard.measure.drift import Drift, measure_drift
+from modelyard.measure.estimation import Estimate, estimate_quality
+from modelyard.measure.evaluation import Holdout
+from modelyard.measure.levels import MISSING, Levels
+from modelyard.measure.monitoring import Confidence, Day, Monitoring, Realised, Served
+from modelyard.measure.profile import ColumnProfile, Profile
+from modelyard.measure.scores import Floats
+from modelyard.measure.service import Objective, burn, latency
+from modelyard.measure.surprise import outliers
+from modelyard.monitoring.gathering import SCORE, Gathered, Gathering, Labelled
+from modelyard.monitoring.outcomes import Outcomes
+from modelyard.predictions.interface import Reader
+from modelyard.proposal.champion import model_history
+from modelyard.proposal.evaluating import settings_of
+from modelyard.proposal.reference import decode_profile
+from modelyard.registry.history import ModelHistory
+
+FEWEST_OUTCOMES = 30
+"""Below this, realised metrics are not computed at all."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """From ``begin`` to before ``end``, seconds since 1970."""
+
+    begin: float
+    end: float
+
+
+def monitor_window(
+    git: Git,
+    model: Model,
+    policy: Policy,
+    environment: Environment,
+    reader: Reader,
+    window: Window,
+    outcomes: Outcomes | None,
+    say: Callable[[str], None],
+) -> Monitoring:
+    """Reads the window once and measures the version that answered last. A UsageError when nothing was ever served."""
+    history = model_history(git, model.name)
+    due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
+    gathering = Gathering(model, lambda version: _profile(git, model, history, version), outcomes, window.end - due)
+    rows = 0
+    try:
+        for table in reader.read(model, window.begin, window.end):
+            gathering.take(table)
+            rows += table.num_rows
+            say(f"{rows:,} predictions read")
+    finally:
+        gathering.close()
+    found = gathering.found
+    version = _watched(found, history, environment.name)
+    own = _joined(found, version)
+    reference = _profile(git, model, history, version)
+    drift = _drift(reference, own, version)
+    notes = _notes(found, reference, version, outcomes)
+    before = reference.column(SCORE) if reference and model.task == "binary" else None
+    after = own.profiles.get(SCORE, [None])[0]
+    accepted = next((v.record.metrics for v in history.ever if str(v.version) == version and v.record), {})
+    return Monitoring(
+        environment.name,
+        version,
+        _shown(window.begin),
+        _shown(window.end),
+        own.rows,
+        _served(found),
+        _days(own, window),
+        tuple(burn(own.all_requests(), o, window.end) for o in _objectives(policy)),
+        drift,
+        outliers([own.unusual], own.measured),
+        _confidence(before, after),
+        _estimate(after, model.contract.threshold) if before else None,
+        _estimate(before, model.contract.threshold),
+        _realised(model, own, window, accepted) if outcomes is not None else None,
+        dict(accepted),
+        notes,
+    )
+
+
+def artifact_of(history: ModelHistory, version: str) -> str:
+    """sha256 of a version's bytes; '' for one that was never registered."""
+    return next((v.record.artifact for v in history.ever if str(v.version) == version and v.record), "")
+
+
+def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> str:
+    champions = [(g.last, version) for (version, variant), g in found.items() if variant == "champion" and g.last]
+    if champions:
+        return max(champions)[1]
+    assigned = history.assigned(environment)
+    if assigned is None or not assigned.version:
+        raise UsageError(f"No version of {history.model} ever served in {environment}.", "Deploy one: modelyard deploy")
+    return assigned.version
+
+
+def _joined(found: dict[tuple[str, str], Gathered], version: str) -> Gathered:
+    """The version's part as champion. As a candidate it had other callers, and the rollout's analysis judged that."""
+    return found.get((version, "champion"), Gathered())
+
+
+def _profile(git: Git, model: Model, history: ModelHistory, version: str) -> Profile | None:
+    known = next((v for v in history.ever if str(v.version) == version), None)
+    path = f"models/{model.name}/{model.files.profile}"
+    content = git.file_at(known.commit, path) if known else None
+    return decode_profile(content, f"{path} of {version}") if content is not None else None
+
+
+def _drift(reference: Profile | None, own: Gathered, version: str) -> Drift | None:
+    if reference is None:
+        return None
+    columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
+    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults)
+
+
+def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
+    answered = sum(g.rows for (_, variant), g in found.items() if variant != "shadow")
+    shown = []
+    for (version, variant), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+        requests = gathered.all_requests()
+        shown.append(
+            Served(
+                version,
+                variant,
+                int(requests.at.size),
+                int(requests.failed.sum()),
+                gathered.rows,
+                gathered.rows / answered if answered else 0.0,
+                latency(requests),
+            )
+        )
+    return tuple(shown)
+
+
+def _days(own: Gathered, window: Window) -> tuple[Day, ...]:
+    first = datetime.fromtimestamp(window.begin, UTC).date()
+    last = datetime.fromtimestamp(max(window.end - 1e-6, window.begin), UTC).date()
+    days = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(offset)
+        rows, errors, total = own.days.get((day - date(1970, 1, 1)).days, (0, 0, 0.0))
+        days.append(Day(day.isoformat(), rows, errors, round(total / rows, 9) if rows else None))
+    return tuple(days)
+
+
+def _objectives(policy: Policy) -> list[Objective]:
+    return [
+        Objective(w.id, w.objective, w.maximum_milliseconds, seconds_of(w.long), seconds_of(w.short))
+        for w in policy.monitoring
+        if isinstance(w, ServiceWatch)
+    ]
+
+
+def _confidence(before: ColumnProfile | None, after: ColumnProfile | None) -> Confidence | None:
+    then, now = _binned_scores(before), _binned_scores(after)
+    if not then.size or not now.size:
+        return None
+    return Confidence(*(float(np.maximum(scores, 1 - scores).mean()) for scores in (now, then)))
+
+
+def _estimate(column: ColumnProfile | None, threshold: float) -> Estimate | None:
+    return estimate_quality(_binned_scores(column), threshold)
+
+
+def _binned_scores(column: ColumnProfile | None) -> Floats:
+    """Binary probabilities (rows,) as the middles of their bins: whatever that costs, it costs both sides the same."""
+    if column is None or column.numeric is None or not column.numeric.edges:
+        return np.empty(0)
+    edges = np.asarray([0.0, *column.numeric.edges, 1.0])
+    middles = np.clip((edges[:-1] + edges[1:]) / 2, 0.0, 1.0)
+    return np.repeat(middles, column.numeric.counts)
+
+
+def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, float]) -> Realised:
+    labelled = own.labelled
+    rows = sum(len(part) for part in labelled.labels)
+    oldest = None if own.oldest_missing is None else (window.end - own.oldest_missing) / 86400
+    counted = Realised(own.due, rows, own.missing, oldest)
+    if rows < FEWEST_OUTCOMES or model.task == "ranking":
+        return counted
+    days = np.concatenate(labelled.days)
+    several = np.unique(days).size > 1
+    holdout = Holdout(
+        np.concatenate(labelled.labels),
+        np.concatenate(labelled.scores),
+        None,
+        _levels(labelled, rows),
+        {},
+        np.unique(days, return_inverse=True)[1].astype(np.int64) if several else None,
+    )
+    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
+    metrics = tuple(
+        replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
+        for m in measured.metrics
+    )
+    return replace(counted, metrics=metrics, slices=measured.slices)
+
+
+def _minus(now: float | None, then: float | None) -> float | None:
+    return None if now is None or then is None else now - then
+
+
+def _levels(labelled: Labelled, rows: int) -> dict[str, Levels]:
+    found: dict[str, Levels] = {}
+    for name, parts in labelled.slices.items():
+        values: list[Any] = [MISSING if value is None else value for part in parts for value in part.to_pylist()]
+        if len(values) == rows:
+            found[name] = Levels.of(values)
+    return found
+
+
+def _notes(
+    found: dict[tuple[str, str], Gathered], reference: Profile | None, version: str, outcomes: Outcomes | None
+) -> tuple[str, ...]:
+    notes = []
+    others = sorted({v for (v, variant) in found if v != version and variant != "shadow"})
+    if others:
+        notes.append(f"{', '.join(others)} answered in this window too; what is measured here is {version}'s alone.")
+    if reference is None:
+        notes.append(f"{version} was tagged without a profile, so drift cannot be measured.")
+    elif reference.surprise is None:
+        notes.append(f"The profile of {version} has no threshold for outliers; the next retraining writes one.")
+    if outcomes is not None and (outcomes.contradicting or outcomes.unreadable):
+        notes.append(
+            f"Of {outcomes.delivered:,} outcomes {outcomes.contradicting:,} ids contradict themselves and"
+            f" {outcomes.unreadable:,} cannot be read; they count as unknown."
+        )
+    return tuple(notes)
+
+
+def _shown(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

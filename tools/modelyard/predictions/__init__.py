@@ -1,0 +1,1 @@
+"""Readers of prediction logs: one adapter per file, one table."""

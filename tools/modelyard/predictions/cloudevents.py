@@ -1,0 +1,94 @@
+"""``cloudevents``: payload logs of KServe and Seldon Core, CloudEvents as JSON in files, a line an event.
+
+Request and response are two events that share an id. KServe's types are ``org.kubeflow.serving.inference.request`` and
+``….response``, Seldon's ``io.seldon.serving.inference.request`` and ``….response``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import ModelyardError
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.schema import Model
+from modelyard.predictions.files import files_of
+from modelyard.predictions.interface import within
+from modelyard.predictions.once import once
+from modelyard.predictions.payload import PayloadRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SERVICES = ("inferenceservicename", "sdepname", "modelid")
+_OPEN = 100_000
+"""Requests that wait for their response; the oldest are given up."""
+
+
+class CloudEventsReader:
+    """Requests whose response never came are rows with an error; responses without a request are left out."""
+
+    def __init__(self, environment: Environment, root: Path) -> None:
+        self._environment, self._root = environment, root
+
+    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
+        """File by file; a pair may lie in two files."""
+        return once(within(table, begin, end) for table in self._tables(model))
+
+    def _tables(self, model: Model) -> Iterator[pa.Table]:
+        waiting: dict[str, dict[str, Any]] = {}
+        for system, path in files_of(self._environment, self._root, model.name, ()):
+            rows = PayloadRows(model)
+            try:
+                with system.open(path, "rb") as file:
+                    for line in file:
+                        if line.endswith(b"\n") and line.strip():
+                            _take(rows, waiting, json.loads(line), model.name)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ModelyardError(
+                    f"{path} holds no CloudEvents of an inference: {type(error).__name__}.", "Check predictions.uri."
+                ) from error
+            yield rows.table()
+        rows = PayloadRows(model)
+        for name, event in waiting.items():
+            rows.add(name, _time(event), _version(event), "champion", _data(event), None)
+        yield rows.table()
+
+
+def _take(rows: PayloadRows, waiting: dict[str, dict[str, Any]], event: dict[str, Any], model: str) -> None:
+    if next((event[name] for name in _SERVICES if event.get(name)), model) != model:
+        return
+    name, kind = str(event["id"]), str(event["type"])
+    if kind.endswith(".request"):
+        waiting[name] = event
+        if len(waiting) > _OPEN:
+            oldest = next(iter(waiting))
+            given_up = waiting.pop(oldest)
+            rows.add(oldest, _time(given_up), _version(given_up), "champion", _data(given_up), None)
+    elif kind.endswith(".response") and name in waiting:
+        request = waiting.pop(name)
+        answered = _data(event)
+        rows.add(
+            name, _time(request), _version(event, answered) or _version(request), "champion", _data(request), answered
+        )
+
+
+def _data(event: dict[str, Any]) -> object:
+    if "data_base64" in event:
+        return json.loads(base64.b64decode(event["data_base64"]))
+    data = event.get("data")
+    return json.loads(data) if isinstance(data, str) else data
+
+
+def _time(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(event["time"]).replace("Z", "+00:00"))
+
+
+def _version(event: dict[str, Any], answered: object = None) -> str:
+    if isinstance(answered, dict) and answered.get("model_version"):
+        return str(answered["model_version"])
+    return str(event.get("modelversion") or event.get("component") or "")

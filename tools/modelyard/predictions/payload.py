@@ -1,0 +1,154 @@
+"""Requests and answers as other servers log them, turned into rows of the contract."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from modelyard.manifests.schema import Model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = dict[str, list[Any]]
+
+
+class PayloadRows:
+    """Gathers payloads into one table."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._names = [column.name for column in model.contract.inputs]
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, name: str, time: datetime, version: str, variant: str, sent: object, answered: object) -> None:
+        """One request with what came back; what cannot be understood is a row with an error and no score."""
+        try:
+            inputs = self._inputs(sent)
+            scores = scores_of(answered)
+            error = None if scores else "the answer holds no scores"
+        except (ValueError, TypeError, KeyError, IndexError) as fault:
+            inputs, scores, error = {}, [], f"the payload cannot be read: {type(fault).__name__}"
+        ids = inputs.get(self._model.contract.id, [])
+        for row in range(max(len(scores), 1)):
+            found: dict[str, Any] = {
+                "id": f"{name}/{row}",
+                "entity": str(ids[row]) if row < len(ids) else None,
+                "time": time if time.tzinfo else time.replace(tzinfo=UTC),
+                "version": version,
+                "variant": variant,
+                "error": error,
+                "score": scores[row] if row < len(scores) else None,
+            }
+            for column in self._names:
+                values = inputs.get(column, [])
+                found[f"inputs.{column}"] = values[row] if row < len(values) else None
+            self._rows.append(found)
+
+    def table(self) -> pa.Table:
+        """All of them."""
+        import pyarrow as pa
+
+        texts = ("id", "entity", "version", "variant", "error")
+        arrays: dict[str, Any] = {name: pa.array([row[name] for row in self._rows], pa.string()) for name in texts}
+        arrays["time"] = pa.array([row["time"] for row in self._rows], pa.timestamp("us", "UTC"))
+        arrays["score"] = pa.array([row["score"] for row in self._rows], _score_type(self._model))
+        arrays["latency_ms"] = pa.nulls(len(self._rows), pa.float64())
+        for column in self._model.contract.inputs:
+            values = [row[f"inputs.{column.name}"] for row in self._rows]
+            number = column.type in ("integer", "float")
+            arrays[f"inputs.{column.name}"] = (
+                pa.array([_number(value) for value in values], pa.float64())
+                if number
+                else pa.array([None if value is None else str(value) for value in values], pa.string())
+            )
+        return pa.table(arrays)
+
+    def _inputs(self, sent: object) -> Columns:
+        if isinstance(sent, Mapping):
+            if isinstance(tensors := sent.get("inputs"), list):
+                return self._tensors(tensors)
+            if isinstance(rows := sent.get("instances"), list):
+                return self._instances(rows)
+            columns = sent.get("inputs", sent)
+            if isinstance(columns, Mapping):
+                return {str(name): values if isinstance(values, list) else [values] for name, values in columns.items()}
+        if isinstance(sent, list):
+            return self._instances(sent)
+        if isinstance(sent, str):
+            return self._instances([row for row in csv.reader(io.StringIO(sent)) if row])
+        raise ValueError("no inputs")
+
+    def _tensors(self, tensors: Sequence[Mapping[str, Any]]) -> Columns:
+        if len(tensors) == 1 and len(self._names) > 1:  # one matrix, columns in the contract's order
+            shape, values = tensors[0]["shape"], _flat(tensors[0]["data"])
+            width = int(shape[-1])
+            return self._instances([values[at : at + width] for at in range(0, len(values), width)])
+        return {str(tensor["name"]): _flat(tensor["data"]) for tensor in tensors}
+
+    def _instances(self, rows: Sequence[Any]) -> Columns:
+        if rows and isinstance(rows[0], Mapping):
+            names = {str(name) for row in rows for name in row}
+            return {name: [row.get(name) for row in rows] for name in names}
+        if any(len(row) != len(self._names) for row in rows):
+            raise ValueError("another number of columns")
+        return {name: [row[i] for row in rows] for i, name in enumerate(self._names)}
+
+
+def scores_of(answered: object) -> list[Any]:
+    """One score a row from an answer: V2 outputs, ``predictions``, ``scores``, a list, or lines of text."""
+    if isinstance(answered, Mapping):
+        if isinstance(outputs := answered.get("outputs"), list) and outputs:
+            shape, values = outputs[0].get("shape", []), _flat(outputs[0]["data"])
+            if len(shape) > 1 and int(shape[-1]) > 1:
+                width = int(shape[-1])
+                return [values[at : at + width] for at in range(0, len(values), width)]
+            return [float(value) for value in values]
+        for name in ("predictions", "scores"):
+            if isinstance(answered.get(name), list):
+                return scores_of(answered[name])
+        return []
+    if isinstance(answered, str):
+        found = [[float(cell) for cell in row] for row in csv.reader(io.StringIO(answered)) if row]
+        return [row[0] if len(row) == 1 else row for row in found]
+    if isinstance(answered, list):
+        return [
+            [float(v) for v in value] if isinstance(value, list) and len(value) > 1 else float(_only(value))
+            for value in answered
+        ]
+    return [float(answered)] if isinstance(answered, int | float) else []
+
+
+def decoded(data: str, encoding: str) -> object:
+    """A captured body: JSON, CSV text, or either of them in base64."""
+    text = base64.b64decode(data).decode("utf-8", "replace") if encoding.upper() == "BASE64" else data
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _only(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
+
+
+def _flat(values: Any) -> list[Any]:
+    return [inner for value in values for inner in _flat(value)] if values and isinstance(values[0], list) else values
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return None if value is None or value == "" else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _score_type(model: Model) -> Any:
+    import pyarrow as pa
+
+    return pa.list_(pa.float64()) if model.task == "multiclass" else pa.float64()

@@ -1,0 +1,68 @@
+"""``sagemaker``: data capture of an endpoint, JSON lines below ``<endpoint>/<variant>/<date and hour>/``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import ModelyardError
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.schema import Model
+from modelyard.predictions.files import files_of
+from modelyard.predictions.interface import within
+from modelyard.predictions.once import once
+from modelyard.predictions.payload import PayloadRows, decoded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class SageMakerReader:
+    """Capture says no latency; failed requests are not captured."""
+
+    def __init__(self, environment: Environment, root: Path) -> None:
+        self._environment, self._root = environment, root
+
+    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
+        """File by file. A variant is named by the version that it has (``v1-2-0``), as the target names it."""
+        return once(within(table, begin, end) for table in self._tables(model))
+
+    def _tables(self, model: Model) -> Iterator[pa.Table]:
+        for system, path in files_of(self._environment, self._root, model.name, (".jsonl",)):
+            rows = PayloadRows(model)
+            try:
+                with system.open(path, "rb") as file:
+                    for line in file:
+                        if line.endswith(b"\n"):
+                            _add(rows, json.loads(line), path)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ModelyardError(
+                    f"{path} is no data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
+                ) from error
+            yield rows.table()
+
+
+def _add(rows: PayloadRows, line: dict[str, Any], path: str) -> None:
+    captured, said = line["captureData"], line["eventMetadata"]
+    name = captured.get("endpointOutput", {}).get("variantName") or said.get("variantName") or _variant(path)
+    sent, answered = (_content(captured.get(part)) for part in ("endpointInput", "endpointOutput"))
+    when = datetime.fromisoformat(said["inferenceTime"].replace("Z", "+00:00"))
+    rows.add(said["eventId"], when, _version(name), "champion", sent, answered)
+
+
+def _content(part: dict[str, str] | None) -> object:
+    return decoded(part["data"], part.get("encoding", "")) if part else None
+
+
+def _variant(path: str) -> str:
+    """From ``…/<variant>/2026/05/03/14/file.jsonl``."""
+    parts = path.split("/")
+    return parts[-6] if len(parts) > 5 else ""
+
+
+def _version(variant: str) -> str:
+    major, *rest = variant.split("-")
+    return ".".join([major, *rest[:2]]) + ("-" + "-".join(rest[2:]) if rest[2:] else "")
