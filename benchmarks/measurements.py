@@ -18,7 +18,7 @@ from support.yard import commit_all, git, small_repository, write
 
 NUMBERS, TEXTS = 20, 5
 INPUTS = [f"n{i:02}" for i in range(NUMBERS)] + [f"t{i}" for i in range(TEXTS)]
-_READ = """
+READ = """
 import sys, pyarrow.parquet as pq
 for path in sys.argv[1:]:
     file = pq.ParquetFile(path)
@@ -29,12 +29,12 @@ for path in sys.argv[1:]:
 
 def drift(scratch: Path) -> list[Figure]:
     """``modelyard drift`` on 1,000,000 + 1,000,000 rows of 20 numeric and 5 text columns; then 5,000,000."""
-    yard = _repository(scratch)
-    before, after = (_table(scratch / f"{name}.parquet", 1_000_000, i) for i, name in enumerate(("before", "after")))
+    yard = repository(scratch)
+    before, after = (table(scratch / f"{name}.parquet", 1_000_000, i) for i, name in enumerate(("before", "after")))
     exact = modelyard(yard, "drift", "big", "--reference", str(before), "--current", str(after))
     against_profile = modelyard(yard, "drift", "big", "--current", str(after))
-    read_both = process([sys.executable, "-c", _READ, str(before), str(after)], yard)
-    read_one = process([sys.executable, "-c", _READ, str(after)], yard)
+    read_both = process([sys.executable, "-c", READ, str(before), str(after)], yard)
+    read_one = process([sys.executable, "-c", READ, str(after)], yard)
     ours, profiled, both, one = measured([exact, against_profile, read_both, read_one], 5)
     print(
         [round(x.seconds, 2) for x in (ours, profiled, both, one)],
@@ -54,18 +54,18 @@ def drift(scratch: Path) -> list[Figure]:
 
 
 def _large(scratch: Path, yard: Path) -> list[Figure]:
-    before, after = (_table(scratch / f"{name}.parquet", 5_000_000, i) for i, name in enumerate(("before", "after")))
+    before, after = (table(scratch / f"{name}.parquet", 5_000_000, i) for i, name in enumerate(("before", "after")))
     ours = measured([modelyard(yard, "drift", "big", "--reference", str(before), "--current", str(after))], 1)[0]
     return [Figure("drift 5M+5M, exact: peak memory / 500 MB", ours.peak / 500e6, 1.0)]
 
 
 def _small(scratch: Path, yard: Path) -> list[Figure]:
-    after = _table(scratch / "small.parquet", 10_000, 1)
+    after = table(scratch / "small.parquet", 10_000, 1)
     ours = measured([modelyard(yard, "drift", "big", "--current", str(after))], 5)[0]
     return [Figure("drift, 10,000 rows / 1.5 s", ours.seconds / 1.5, 1.0)]
 
 
-def _repository(scratch: Path) -> Path:
+def repository(scratch: Path) -> Path:
     """A repository whose model takes the 25 columns; its training rows make the committed profile."""
     yard = small_repository(scratch / "yard", ("big",))
     inputs = [
@@ -73,7 +73,7 @@ def _repository(scratch: Path) -> Path:
     ]
     write(yard, {"models/big/model.yaml": _MODEL + "\n".join(inputs) + "\n"})
     (yard / "models/big/data").mkdir(exist_ok=True)
-    training = _table(yard / "models/big/data/train.parquet", 50_000, 0)
+    training = table(yard / "models/big/data/train.parquet", 50_000, 0)
     commit_all(yard, "as wide as the benchmark")
     model = ModelRepository.find(yard).model("big")
     profile = profile_file(TableFile(training), Columns.of(model, "input")).profile
@@ -99,7 +99,7 @@ contract:
 """
 
 
-def _table(path: Path, rows: int, seed: int) -> Path:
+def table(path: Path, rows: int, seed: int) -> Path:
     """Normal, skewed, whole and exponential numbers, some missing; texts of 2 to 300 levels. Written in row groups."""
     rng = np.random.default_rng(seed)
     writer = None
@@ -114,9 +114,9 @@ def _table(path: Path, rows: int, seed: int) -> Path:
         for i, name in enumerate(INPUTS[NUMBERS:]):
             levels = pa.array([f"level {j}" for j in range((2, 5, 20, 100, 300)[i])])
             columns[name] = levels.take(pa.array(rng.integers(0, len(levels), part)))
-        table = pa.table(columns)
-        writer = writer or pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
+        part_of_it = pa.table(columns)
+        writer = writer or pq.ParquetWriter(path, part_of_it.schema)
+        writer.write_table(part_of_it)
     assert writer is not None
     writer.close()
     return path

@@ -8,43 +8,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.measure.coding import level_codes, number_codes, profile_codes
 from modelyard.measure.profiling import ColumnValues, RareLevels, profile_column
-from modelyard.measure.service import FEWEST, Objective, Requests, burn, latency
+from modelyard.measure.scores import Floats
+from modelyard.measure.service import FEWEST, Objective, burn, by_minute, latency
 from modelyard.measure.surprise import REFERENCE_RATE, bits, outliers, threshold
+from numpy.typing import NDArray
 
+Flags = NDArray[np.bool_]
 UNTIL = 1_000_000.0
 
 
-def naive(requests: Requests, objective: Objective, at: float, seconds: float, fewest: int) -> float | None:
-    inside = (requests.at < at) & (requests.at >= at - seconds)
-    if inside.sum() < fewest:
-        return None
-    bad = requests.failed | (requests.milliseconds > (objective.maximum_milliseconds or np.inf))
-    return float(bad[inside].mean() / (1 - objective.share))
+def naive(at: Floats, bad: Flags, share: float, end: float, seconds: float, fewest: int) -> float | None:
+    inside = (at < end) & (at >= end - seconds)
+    return float(bad[inside].mean() / (1 - share)) if inside.sum() >= fewest else None
 
 
 @given(st.integers(0, 400), st.integers(0, 2**32 - 1), st.sampled_from([None, 50.0]))
 def test_burn_rates_are_those_of_the_definition(count: int, seed: int, limit: float | None) -> None:
     random = np.random.default_rng(seed)
     at = UNTIL - 60 * random.integers(1, 600, count) + random.uniform(0.1, 59.9, count)
-    requests = Requests(at, random.uniform(0, 100, count), random.random(count) < 0.1)
     objective = Objective("o", 0.99, limit, 3600, 300)
-    found = burn(requests, objective, UNTIL)
-    assert found.requests == count
+    milliseconds, failed = random.uniform(0, 100, count), random.random(count) < 0.1
+    bad = objective.bad(milliseconds, failed)
+    assert (bad == (failed | (milliseconds > (limit or np.inf)))).all()
+    found = burn(by_minute(at, UNTIL - 36_000, UNTIL), by_minute(at[bad], UNTIL - 36_000, UNTIL), objective, UNTIL)
+    assert (found.requests, found.bad) == (count, int(bad.sum()))
+
+    def rates(end: float) -> tuple[float | None, float | None]:
+        return naive(at, bad, 0.99, end, 3600, FEWEST), naive(at, bad, 0.99, end, 300, 1)
+
     if count:
-        assert found.long == pytest.approx(naive(requests, objective, UNTIL, 3600, FEWEST))
-        assert found.short == pytest.approx(naive(requests, objective, UNTIL, 300, 1))
-        ends = [UNTIL - 60 * m for m in range(600)]
-        both = [
-            (naive(requests, objective, end, 3600, FEWEST), naive(requests, objective, end, 300, 1)) for end in ends
-        ]
+        assert found.long == pytest.approx(rates(UNTIL)[0])
+        assert found.short == pytest.approx(rates(UNTIL)[1])
+        both = [rates(UNTIL - 60 * minutes) for minutes in range(600)]
         worst = max((min(a, b) for a, b in both if a is not None and b is not None), default=None)
         assert found.worst == pytest.approx(worst)
 
 
-def test_latency_leaves_failed_requests_out() -> None:
-    found = latency(Requests(np.zeros(4), np.array([1.0, 2.0, 3.0, 900.0]), np.array([False, False, False, True])))
-    assert found.p50 == 2.0
-    assert latency(Requests(np.empty(0), np.empty(0), np.empty(0, dtype=bool))).p99 is None
+def test_latency_is_that_of_all_parts() -> None:
+    assert latency([np.array([1.0, 2.0], np.float32), np.array([3.0, np.nan], np.float32)]).p50 == 2.0
+    assert latency([]).p99 is None
 
 
 numbers = st.lists(st.sampled_from([0.0, 1.0, 2.5, 7.0, np.nan, np.inf, -np.inf, 1e300]), max_size=60)

@@ -10,9 +10,9 @@ import click
 from modelyard.commands.opening import open_checkout
 from modelyard.errors import UsageError
 from modelyard.manifests.names import seconds_of
+from modelyard.monitoring.gathering import Window
 from modelyard.monitoring.outcomes import read_outcomes
 from modelyard.monitoring.watching import file_window, watch
-from modelyard.monitoring.window import Window
 from modelyard.report.monitoring import render_monitoring
 from modelyard.terminal import finish, result, result_json, say
 

@@ -6,6 +6,8 @@ moment's noise from raising an alarm, the short one ends the alarm soon after it
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +20,6 @@ FEWEST = 50
 
 
 @dataclass(frozen=True)
-class Requests:
-    """Requests in any order; arrays hold one entry each."""
-
-    at: Floats
-    """Seconds since 1970."""
-    milliseconds: Floats
-    failed: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
 class Objective:
     """What share of requests has to be good; ``maximum_milliseconds`` None asks for answers only."""
 
@@ -36,6 +28,10 @@ class Objective:
     maximum_milliseconds: float | None
     long_seconds: float
     short_seconds: float
+
+    def bad(self, milliseconds: Floats, failed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which requests (requests,) use the budget up."""
+        return failed if self.maximum_milliseconds is None else failed | (milliseconds > self.maximum_milliseconds)
 
 
 @dataclass(frozen=True)
@@ -64,39 +60,36 @@ class Latency:
     p99: float | None
 
 
-def latency(requests: Requests) -> Latency:
-    """Quantiles of the answered requests."""
-    answered = requests.milliseconds[~requests.failed]
-    answered = answered[np.isfinite(answered)]
+def latency(milliseconds: Sequence[NDArray[np.float32]]) -> Latency:
+    """Quantiles of the answered requests, from parts (requests,)."""
+    answered = np.concatenate([np.empty(0, dtype=np.float32), *(part[np.isfinite(part)] for part in milliseconds)])
     if not answered.size:
         return Latency(None, None, None)
-    p50, p95, p99 = np.quantile(answered, [0.5, 0.95, 0.99])
+    p50, p95, p99 = np.quantile(answered, [0.5, 0.95, 0.99], overwrite_input=True)
     return Latency(float(p50), float(p95), float(p99))
 
 
-def burn(requests: Requests, objective: Objective, until: float) -> Burn:
-    """Burn rates at the end of the window (``until``) and at its worst moment.
+def by_minute(at: Floats, begin: float, until: float) -> Floats:
+    """Counts of moments by the minute they lie in, oldest first. Minutes are counted back from ``until``."""
+    span = max(1, math.ceil((until - begin) / 60))
+    back = np.clip(np.ceil((until - at) / 60).astype(np.int64) - 1, 0, span - 1)
+    return np.bincount(back, minlength=span)[::-1].astype(np.float64)
 
-    A request is looked at in the minute it came; windows end with each minute.
-    """
-    bad = requests.failed.copy()
-    if objective.maximum_milliseconds is not None:
-        bad |= requests.milliseconds > objective.maximum_milliseconds
-    if not bad.size:
+
+def burn(requests: Floats, bad: Floats, objective: Objective, until: float) -> Burn:
+    """Burn rates at the end of the window (``until``) and at its worst moment, from counts by minute (minutes,)."""
+    if not requests.any():
         return Burn(objective.id, 0, 0, None, None, None, None)
-    minutes = np.maximum(np.ceil((until - requests.at) / 60).astype(np.int64) - 1, 0)  # 0 is the last one
-    span = int(minutes.max()) + 1
-    counts = np.bincount(minutes, minlength=span)[::-1].astype(np.float64)
-    bads = np.bincount(minutes, weights=bad, minlength=span)[::-1].astype(np.float64)
+    span = requests.size
     budget = max(1 - objective.share, 1e-9)
-    long = _rates(bads, counts, objective.long_seconds, FEWEST) / budget
-    short = _rates(bads, counts, objective.short_seconds, 1) / budget
+    long = _rates(bad, requests, objective.long_seconds, FEWEST) / budget
+    short = _rates(bad, requests, objective.short_seconds, 1) / budget
     both = np.minimum(long, short)
     known = np.isfinite(both)
     worst = int(np.argmax(np.where(known, both, -1.0))) if known.any() else None
     return Burn(
         objective.id,
-        int(bad.size),
+        int(requests.sum()),
         int(bad.sum()),
         _defined(long[-1]),
         _defined(short[-1]),

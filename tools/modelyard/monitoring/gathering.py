@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from modelyard.manifests.schema import Model
 from modelyard.measure.coding import level_codes, number_codes, profile_codes
 from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
 from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.service import Requests
+from modelyard.measure.service import Objective, by_minute
 from modelyard.measure.surprise import bits
 from modelyard.monitoring.outcomes import Outcomes
 from modelyard.predictions.once import text_hashes
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 SCORE = "prediction"
 _LOG = Path("the prediction log")
 _FURTHER_ROW = r"/[1-9][0-9]*$"
+
+
+@dataclass(frozen=True)
+class Window:
+    """From ``begin`` to before ``end``, seconds since 1970."""
+
+    begin: float
+    end: float
 
 
 @dataclass
@@ -46,9 +54,14 @@ class Gathered:
     """One version in one part it played."""
 
     rows: int = 0
-    requests: list[Requests] = field(default_factory=list)
-    scores: list[Floats] = field(default_factory=list)
-    """Multiclass: of the likeliest class."""
+    requests: int = 0
+    errors: int = 0
+    milliseconds: list[NDArray[np.float32]] = field(default_factory=list)
+    """Of answered requests."""
+    minutes: Floats = field(default_factory=lambda: np.zeros(1))
+    """Requests by minute, oldest first."""
+    bad: dict[str, Floats] = field(default_factory=dict)
+    """Objective → those that use its budget up."""
     days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Days since 1970 → rows, errors, sum of scores."""
     profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
@@ -67,14 +80,6 @@ class Gathered:
         """Of the window, in the version's own bins."""
         return Profile(self.rows, tuple(parts[0] for parts in self.profiles.values()))
 
-    def all_requests(self) -> Requests:
-        """Of the whole window."""
-        return Requests(
-            np.concatenate([np.empty(0), *(part.at for part in self.requests)]),
-            np.concatenate([np.empty(0), *(part.milliseconds for part in self.requests)]),
-            np.concatenate([np.empty(0, dtype=bool), *(part.failed for part in self.requests)]),
-        )
-
 
 class Gathering:
     """Takes tables and fills ``found``: (version, variant) → what it did."""
@@ -83,10 +88,13 @@ class Gathering:
         self,
         model: Model,
         profile_of: Callable[[str], Profile | None],
+        window: Window,
+        objectives: Sequence[Objective],
         outcomes: Outcomes | None,
         due_before: float,
     ) -> None:
         """``profile_of`` gives a version's committed profile; ``due_before``: outcomes of older predictions are due."""
+        self._window, self._objectives = window, objectives
         self.found: dict[tuple[str, str], Gathered] = {}
         self._model, self._profile_of = model, profile_of
         self._profiles: dict[str, Profile | None] = {}
@@ -114,14 +122,13 @@ class Gathering:
         failed = _mask(pc.is_valid(table["error"]))
         first = ~_further(table["id"])
         milliseconds = Table(table.select(["latency_ms"]), _LOG).numbers("latency_ms")
-        found.requests.append(Requests(at[first], milliseconds[first], failed[first]))
+        self._serve(found, at[first], milliseconds[first], failed[first])
         found.last = max(found.last, float(at.max(initial=0.0)))
         answered = ~failed & _mask(pc.is_valid(table["score"]))
         rows = table if answered.all() else table.filter(answered)
         scores = self._scores(rows)
         tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
         found.rows += rows.num_rows
-        found.scores.append(tops)
         _count_days(found.days, at, failed & first, answered, tops)
         if key[1] == "shadow":
             return
@@ -130,6 +137,16 @@ class Gathering:
             self._measure(found, profile, rows, scores)
         if self._outcomes is not None:
             self._label(found, rows, at[answered], scores)
+
+    def _serve(self, found: Gathered, at: Floats, milliseconds: Floats, failed: NDArray[np.bool_]) -> None:
+        found.requests += int(at.size)
+        found.errors += int(failed.sum())
+        found.milliseconds.append(milliseconds[~failed].astype(np.float32))
+        begin, end = self._window.begin, self._window.end
+        found.minutes = found.minutes + by_minute(at, begin, end)
+        for objective in self._objectives:
+            bad = by_minute(at[objective.bad(milliseconds, failed)], begin, end)
+            found.bad[objective.id] = found.bad.get(objective.id, 0.0) + bad
 
     def _reference(self, version: str) -> Profile | None:
         if version not in self._profiles:

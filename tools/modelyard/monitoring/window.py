@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from modelyard.measure.profile import ColumnProfile, Profile
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
-from modelyard.monitoring.gathering import SCORE, Gathered, Gathering, Labelled
+from modelyard.monitoring.gathering import SCORE, Gathered, Gathering, Labelled, Window
 from modelyard.monitoring.outcomes import Outcomes
 from modelyard.predictions.interface import Reader
 from modelyard.proposal.champion import model_history
@@ -36,14 +36,6 @@ from modelyard.registry.history import ModelHistory
 
 FEWEST_OUTCOMES = 30
 """Below this, realised metrics are not computed at all."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """From ``begin`` to before ``end``, seconds since 1970."""
-
-    begin: float
-    end: float
 
 
 def monitor_window(
@@ -59,7 +51,10 @@ def monitor_window(
     """Reads the window once and measures the version that answered last. A UsageError when nothing was ever served."""
     history = model_history(git, model.name)
     due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
-    gathering = Gathering(model, lambda version: _profile(git, model, history, version), outcomes, window.end - due)
+    objectives = _objectives(policy)
+    gathering = Gathering(
+        model, lambda version: _profile(git, model, history, version), window, objectives, outcomes, window.end - due
+    )
     rows = 0
     try:
         for table in reader.read(model, window.begin, window.end):
@@ -85,7 +80,7 @@ def monitor_window(
         own.rows,
         _served(found),
         _days(own, window),
-        tuple(burn(own.all_requests(), o, window.end) for o in _objectives(policy)),
+        tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
         drift,
         outliers([own.unusual], own.measured),
         _confidence(before, after),
@@ -135,16 +130,15 @@ def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
     answered = sum(g.rows for (_, variant), g in found.items() if variant != "shadow")
     shown = []
     for (version, variant), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
-        requests = gathered.all_requests()
         shown.append(
             Served(
                 version,
                 variant,
-                int(requests.at.size),
-                int(requests.failed.sum()),
+                gathered.requests,
+                gathered.errors,
                 gathered.rows,
                 gathered.rows / answered if answered else 0.0,
-                latency(requests),
+                latency(gathered.milliseconds),
             )
         )
     return tuple(shown)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("id", "entity", "time", "version", "variant", "error")
 _LINES_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 65_536
 
 
 def compact(folder: Path, keep_days: int) -> list[Path]:
@@ -50,17 +51,25 @@ def read_predictions(folder: Path, since: float = 0.0) -> Iterator[pa.Table]:
 
     Columns: id (request/row), entity, time, version, variant, score, latency_ms, error, and ``inputs.<column>``.
     """
-    import pyarrow.parquet as pq
-
     stems = sorted({path.stem for path in folder.glob("[0-9]*") if path.suffix in (".jsonl", ".parquet")})
     for stem in stems:
         whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
         try:
             if (whole if whole.is_file() else lines).stat().st_mtime >= since:
-                yield pq.read_table(whole) if whole.is_file() else table_of(_entries(lines))
+                yield from _closed(whole) if whole.is_file() else [table_of(_entries(lines))]
         except FileNotFoundError:
             if whole.is_file():  # it was converted just now
-                yield pq.read_table(whole)
+                yield from _closed(whole)
+
+
+def _closed(path: Path) -> Iterator[pa.Table]:
+    """A Parquet segment in parts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            yield pa.Table.from_batches([batch])
 
 
 def table_of(entries: Iterable[Entry]) -> pa.Table:
