@@ -18,6 +18,7 @@ from support.yard import commit_all, git
 
 _BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
 _SEGMENT, _ROWS = 250_000, 5_000_000
+_PREDICTIONS, _OUTCOMES = 10_000_000, 8_000_000
 
 
 def monitor(scratch: Path) -> list[Figure]:
@@ -36,6 +37,53 @@ def monitor(scratch: Path) -> list[Figure]:
         Figure("monitor, 5M predictions of 25 columns / reading the files once", mine.seconds / read.seconds, 6.0),
         Figure("  the same: peak memory / 500 MB", mine.peak / 500e6, 1.0),
     ]
+
+
+def feedback(scratch: Path) -> list[Figure]:
+    """10,000,000 predictions joined with 8,000,000 outcomes, from files to a file, beside pandas' merge of the same."""
+    rng = np.random.default_rng(1)
+    log = scratch / ".modelyard/local/production/log/small"
+    log.mkdir(parents=True)
+    for number in range(_PREDICTIONS // _SEGMENT):
+        _narrow(log, number, rng)
+    ids = rng.permutation(_PREDICTIONS + 1_000_000)[:_OUTCOMES]
+    happened = pa.table({"id": _entities(ids), "label": pa.array(rng.integers(0, 2, _OUTCOMES))})
+    pq.write_table(happened, scratch / "outcomes.parquet")
+    here = Path(__file__).parent
+    sides = [
+        process([sys.executable, str(here / "join_rows.py"), side, str(scratch)], scratch)
+        for side in ("ours", "pandas")
+    ]
+    ours, theirs = measured(sides, 1)
+    print([round(x.seconds, 2) for x in (ours, theirs)], [round(x.peak / 1e6) for x in (ours, theirs)])
+    return [
+        Figure("feedback, 10M predictions and 8M outcomes / pandas' merge", ours.seconds / theirs.seconds, 0.25),
+        Figure("  the same: peak memory / 2 GB", ours.peak / 2e9, 1.0),
+    ]
+
+
+def _narrow(log: Path, number: int, rng: np.random.Generator) -> None:
+    first = _BEGIN + timedelta(seconds=number * _SEGMENT / 100)
+    at = np.datetime64(first.replace(tzinfo=None), "us") + np.arange(_SEGMENT) * np.timedelta64(10_000, "us")
+    rows = np.arange(number * _SEGMENT, (number + 1) * _SEGMENT)
+    columns = {
+        "id": pc.binary_join_element_wise(_entities(rows * 7), "0", "/"),
+        "entity": _entities(rows),
+        "time": pa.array(at, pa.timestamp("us", "UTC")),
+        "version": pa.array(["v1.0.0"] * _SEGMENT),
+        "variant": pa.array(["champion"] * _SEGMENT),
+        "error": pa.nulls(_SEGMENT, pa.string()),
+        "score": pa.array(rng.beta(2, 5, _SEGMENT)),
+        "latency_ms": pa.array(rng.gamma(2, 1, _SEGMENT)),
+        "inputs.x": pa.array(rng.normal(size=_SEGMENT)),
+        "inputs.colour": pa.array(["red", "blue"]).take(pa.array(rng.integers(0, 2, _SEGMENT))),
+    }
+    pq.write_table(pa.table(columns), log / f"{first:%Y%m%dT%H%M%S%f}.parquet", compression="zstd")
+
+
+def _entities(numbers: np.ndarray) -> pa.Array:
+    """Ids as people have them: a prefix and digits."""
+    return pc.binary_join_element_wise("customer", pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), 9, "0"), "-")
 
 
 def _with_outliers(yard: Path) -> None:

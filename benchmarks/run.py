@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from measurements import drift, evaluation
-from production import monitor
+from production import feedback, monitor
 from pull_request import pull_request
 from registry import registry, site
 from serving import serving, soak
@@ -20,7 +20,7 @@ from start_up import affected, start_up
 
 PARTS = {
     part.__name__: part
-    for part in (start_up, affected, pull_request, drift, evaluation, registry, site, serving, soak, monitor)
+    for part in (start_up, affected, pull_request, drift, evaluation, registry, site, serving, soak, monitor, feedback)
 }
 
 

@@ -13,6 +13,7 @@ from modelyard.errors import UsageError
 from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
 from modelyard.monitoring.outcomes import Outcomes, outcomes_of, read_outcomes
+from modelyard.predictions.lookup import Lookup, sorting_order
 from modelyard.predictions.once import text_hashes
 from modelyard.tables import Table
 from support.yard import MODEL_YAML
@@ -92,3 +93,13 @@ def test_a_file_without_the_columns_names_the_nearest(tmp_path: Path) -> None:
     file.write_text("id,labels\n1,0\n")
     with pytest.raises(UsageError, match="no column 'label'"):
         read_outcomes(file, MODEL)
+
+
+@given(st.lists(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 9)), max_size=60))
+def test_sorting_and_looking_up_are_those_of_numpy(numbers: list[int]) -> None:
+    hashes = np.array(numbers, dtype=np.uint64)
+    assert (hashes[sorting_order(hashes)] == np.sort(hashes)).all()
+    assert sorted(sorting_order(hashes).tolist()) == list(range(len(numbers)))
+    known = np.unique(hashes[::2])
+    places = Lookup(known).places(hashes)
+    assert [int(known[p]) if p >= 0 else None for p in places] == [n if n in known.tolist() else None for n in numbers]

@@ -51,6 +51,10 @@ class Table:
         found: Sequence[Any] = self._column(name).chunks
         return found
 
+    def column(self, name: str) -> Any:
+        """The same as one chunked array."""
+        return self._column(name)
+
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Some of the rows, in that order."""
         return Table(self._arrow.take(rows), self.path)

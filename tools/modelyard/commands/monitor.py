@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.errors import UsageError
-from modelyard.manifests.names import seconds_of
-from modelyard.monitoring.gathering import Window
+from modelyard.commands.spans import window_of
 from modelyard.monitoring.outcomes import read_outcomes
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.report.monitoring import render_monitoring
@@ -47,7 +44,7 @@ def command(
     """
     repository, git = open_checkout(context)
     known = read_outcomes(outcomes, repository.model(model)) if outcomes else None
-    watched = watch(repository, git, model, environment, _window(window, until), known, lambda said: None)
+    watched = watch(repository, git, model, environment, window_of(window, until), known, lambda said: None)
     if keep:
         say(f"filed: {file_window(git, watched)[:12]}")
     if as_json:
@@ -55,17 +52,3 @@ def command(
     else:
         result(render_monitoring(model, watched.monitoring, watched.verdict))
     finish(watched.verdict.outcome)
-
-
-def _window(length: str, until: str | None) -> Window:
-    try:
-        seconds = seconds_of(length)
-        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC)
-    except (ValueError, KeyError) as error:
-        raise UsageError(
-            f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
-            "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
-        ) from error
-    end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    last = end.replace(second=0, microsecond=0).timestamp() if not until else end.timestamp()
-    return Window(last - seconds, last)

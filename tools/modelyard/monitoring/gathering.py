@@ -20,7 +20,7 @@ from modelyard.measure.scores import Floats, Integers
 from modelyard.measure.service import Objective, by_minute
 from modelyard.measure.surprise import bits
 from modelyard.monitoring.outcomes import Outcomes
-from modelyard.predictions.once import text_hashes
+from modelyard.predictions.arrays import mask, seconds
 from modelyard.tables import Table
 
 if TYPE_CHECKING:
@@ -118,13 +118,13 @@ class Gathering:
     def _take(self, found: Gathered, key: tuple[str, str], table: pa.Table) -> None:
         import pyarrow.compute as pc
 
-        at = _seconds(table["time"])
-        failed = _mask(pc.is_valid(table["error"]))
+        at = seconds(table["time"])
+        failed = mask(pc.is_valid(table["error"]))
         first = ~_further(table["id"])
         milliseconds = Table(table.select(["latency_ms"]), _LOG).numbers("latency_ms")
         self._serve(found, at[first], milliseconds[first], failed[first])
         found.last = max(found.last, float(at.max(initial=0.0)))
-        answered = ~failed & _mask(pc.is_valid(table["score"]))
+        answered = ~failed & mask(pc.is_valid(table["score"]))
         rows = table if answered.all() else table.filter(answered)
         scores = self._scores(rows)
         tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
@@ -193,8 +193,8 @@ class Gathering:
 
     def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
         assert self._outcomes is not None  # noqa: S101
-        place = self._outcomes.places(text_hashes(rows["entity"]), at)
-        known = (place >= 0) & _mask(rows["entity"].is_valid())
+        place = self._outcomes.of_rows(rows, at)
+        known = place >= 0
         due = at < self._due_before
         found.due += int(due.sum())
         lacking = due & ~known
@@ -251,25 +251,14 @@ def _further(ids: Any) -> NDArray[np.bool_]:
     """Whether each row is a further one of its request."""
     import pyarrow.compute as pc
 
-    first = _mask(pc.ends_with(ids, "/0").fill_null(True))
+    first = mask(pc.ends_with(ids, "/0").fill_null(True))
     if first.all():
         return np.zeros(first.size, dtype=bool)
-    return _mask(pc.match_substring_regex(ids, _FURTHER_ROW).fill_null(False))
+    return mask(pc.match_substring_regex(ids, _FURTHER_ROW).fill_null(False))
 
 
 def _where(table: pa.Table, name: str, value: str | None) -> pa.Table:
     import pyarrow.compute as pc
 
-    mask = pc.equal(table[name], value) if value is not None else table[name].is_null()
-    mask = mask.fill_null(False)
-    return table if pc.all(mask).as_py() else table.filter(mask)
-
-
-def _seconds(times: Any) -> Floats:
-    import pyarrow as pa
-
-    return np.asarray(np.asarray(times.cast(pa.int64()), dtype=np.float64) / 1e6)
-
-
-def _mask(column: Any) -> NDArray[np.bool_]:
-    return np.asarray(column, dtype=bool)
+    those = (pc.equal(table[name], value) if value is not None else table[name].is_null()).fill_null(False)
+    return table if pc.all(those).as_py() else table.filter(those)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +13,16 @@ from modelyard.errors import UsageError
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import Floats, Integers
+from modelyard.predictions.arrays import mask
+from modelyard.predictions.lookup import Lookup, sorting_order
 from modelyard.predictions.once import Hashes, text_hashes
 from modelyard.tables import Table, read_table
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 TIME = "outcome_time"
+PREDICTION = "prediction_id"
 
 
 @dataclass(frozen=True)
@@ -37,27 +44,33 @@ class Outcomes:
     """Ids with different labels and nothing to say which is later; they count as unknown."""
     unreadable: int
     """Without an id, or with a label that the contract does not know."""
+    by_prediction: bool = False
+    """Whether ids are those of predictions, not the contract's."""
+
+    def of_rows(self, table: pa.Table, at: Floats) -> Integers:
+        """``places`` for rows of a prediction log, ``at`` their times; a row without an id has none."""
+        column = table["id" if self.by_prediction else "entity"]
+        return np.where(mask(column.is_valid()), self.places(text_hashes(column), at), -1)
 
     def places(self, hashes: Hashes, at: Floats) -> Integers:
         """Where each prediction's outcome stands (rows,); −1 where there is none, or it came before the prediction."""
-        if not self.hashes.size:
-            return np.full(hashes.size, -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.hashes, hashes), self.hashes.size - 1)
-        known = (self.hashes[place] == hashes) & ~(self.times[place] < at)
-        return np.where(known, place, -1).astype(np.int64)
+        place = self._lookup.places(hashes)
+        if self.times.size:
+            place[self.times[place] < at] = -1
+        return place
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.hashes)
 
 
 def read_outcomes(file: Path, model: Model) -> Outcomes:
-    """Outcomes of a Parquet, Arrow or CSV file with the contract's id and label, and ``outcome_time`` where known.
+    """Outcomes of a Parquet, Arrow or CSV file: the contract's label, its id or ``prediction_id``, ``outcome_time``.
 
     A UsageError when the columns are not there.
     """
     contract = model.contract
-    table = read_table(file, [contract.id, contract.label, TIME])
-    for name in (contract.id, contract.label):
-        if name not in table.names:
-            raise UsageError(f"{file} has no column {name!r}.", near_match(name, table.names))
-    return outcomes_of(table, model)
+    return outcomes_of(read_table(file, [contract.id, PREDICTION, contract.label, TIME]), model)
 
 
 def outcomes_of(table: Table, model: Model) -> Outcomes:
@@ -65,17 +78,24 @@ def outcomes_of(table: Table, model: Model) -> Outcomes:
     import pyarrow as pa
 
     contract = model.contract
-    ids = pa.chunked_array(table.chunks(contract.id)).cast(pa.string())
-    hashes, labels = text_hashes(ids), _labels(table, model)
+    key = PREDICTION if PREDICTION in table.names else contract.id
+    for name in (key, contract.label):
+        if name not in table.names:
+            raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
+    ids = table.column(key).cast(pa.string())
+    hashes, labels = text_hashes(ids), labels_of(table, model)
     times = table.numbers(TIME) if TIME in table.names else np.full(hashes.size, np.nan)
     sound = np.asarray(ids.is_valid(), dtype=bool) & np.isfinite(labels)
     unreadable = int((~sound).sum())
-    hashes, labels, times = hashes[sound], labels[sound], times[sound]
-    order = np.lexsort((np.where(np.isnan(times), -np.inf, times), hashes))  # of one id, the latest is last
+    if not sound.all():
+        hashes, labels, times = hashes[sound], labels[sound], times[sound]
+    order = _by_id_and_time(hashes, times)
     hashes, labels, times = hashes[order], labels[order], times[order]
     if not hashes.size:
-        return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable)
+        return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable, key == PREDICTION)
     begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
+    if begins.all():
+        return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable, key == PREDICTION)
     ends = np.concatenate([begins[1:], [True]])
     group = np.cumsum(begins) - 1
     last = labels[ends]
@@ -95,10 +115,24 @@ def outcomes_of(table: Table, model: Model) -> Outcomes:
         int((other & ~torn[group]).sum()),
         int(torn.sum()),
         unreadable,
+        key == PREDICTION,
     )
 
 
-def _labels(table: Table, model: Model) -> Floats:
+def _by_id_and_time(hashes: Hashes, times: Floats) -> Integers:
+    """The order in which, of one id, the latest is last; outcomes without a time come first."""
+    order = sorting_order(hashes)
+    ordered = hashes[order]
+    twice = np.zeros(order.size, dtype=bool)
+    twice[1:] = ordered[1:] == ordered[:-1]
+    twice[:-1] |= twice[1:]
+    again = order[twice]  # nearly all ids come once, and need no second key
+    order[twice] = again[np.lexsort((np.where(np.isnan(times[again]), -np.inf, times[again]), hashes[again]))]
+    return order
+
+
+def labels_of(table: Table, model: Model) -> Floats:
+    """Labels as numbers, or codes of the contract's classes (rows,); NaN for what the contract does not know."""
     label = model.contract.label
     if model.task == "multiclass":
         places = {name: float(i) for i, name in enumerate(model.contract.classes)}

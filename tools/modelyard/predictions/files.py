@@ -25,7 +25,9 @@ class FilesReader:
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root
 
-    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
+    def read(
+        self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
+    ) -> Iterator[pa.Table]:
         """File by file, Parquet in parts. A prediction that several files hold is counted once."""
         return once(within(table, begin, end) for table in self._tables(model))
 

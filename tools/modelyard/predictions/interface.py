@@ -34,8 +34,13 @@ TEXTS = ("id", "entity", "version", "variant", "error")
 class Reader(Protocol):
     """One environment's log. Tables come in any order, each small enough to be held; every row comes once."""
 
-    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
-        """The predictions of ``[begin, end)``, seconds since 1970."""
+    def read(
+        self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
+    ) -> Iterator[pa.Table]:
+        """The predictions of ``[begin, end)``, seconds since 1970; of ``columns`` at least those.
+
+        Asked twice for what is past, it gives the same rows in the same order.
+        """
 
 
 def open_reader(environment: Environment, root: Path) -> Reader:

@@ -24,12 +24,14 @@ class LogReader:
         self._name = environment.name
         self._logs = Layout.of(root, environment.name, environment.folder).logs
 
-    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
+    def read(
+        self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
+    ) -> Iterator[pa.Table]:
         """Segment by segment; a line that was cut off is no answer anybody got."""
         if not self._logs.is_dir():
             raise UsageError(
                 f"There is no prediction log of {self._name} ({self._logs}).",
                 "Run this where modelyard serve runs, or say in modelyard.yaml where they are kept: predictions: {…}.",
             )
-        for table in read_predictions(self._logs / model.name, begin):
+        for table in read_predictions(self._logs / model.name, begin, columns):
             yield within(table, begin, end)

@@ -26,7 +26,9 @@ class SageMakerReader:
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root
 
-    def read(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
+    def read(
+        self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
+    ) -> Iterator[pa.Table]:
         """File by file. A variant is named by the version that it has (``v1-2-0``), as the target names it."""
         return once(within(table, begin, end) for table in self._tables(model))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,29 +46,30 @@ def compact(folder: Path, keep_days: int) -> list[Path]:
     return made
 
 
-def read_predictions(folder: Path, since: float = 0.0) -> Iterator[pa.Table]:
+def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The logged predictions of one model as tables, oldest first; segments that ended before ``since`` are left out.
 
-    Columns: id (request/row), entity, time, version, variant, score, latency_ms, error, and ``inputs.<column>``.
+    Columns (of ``columns`` at least those): id (request/row), entity, time, version, variant, score, latency_ms, error,
+    and ``inputs.<column>``.
     """
     stems = sorted({path.stem for path in folder.glob("[0-9]*") if path.suffix in (".jsonl", ".parquet")})
     for stem in stems:
         whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
         try:
             if (whole if whole.is_file() else lines).stat().st_mtime >= since:
-                yield from _closed(whole) if whole.is_file() else [table_of(_entries(lines))]
+                yield from _closed(whole, columns) if whole.is_file() else [table_of(_entries(lines))]
         except FileNotFoundError:
             if whole.is_file():  # it was converted just now
-                yield from _closed(whole)
+                yield from _closed(whole, columns)
 
 
-def _closed(path: Path) -> Iterator[pa.Table]:
+def _closed(path: Path, columns: Sequence[str] | None) -> Iterator[pa.Table]:
     """A Parquet segment in parts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        for batch in file.iter_batches(_ROWS_AT_ONCE):
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
             yield pa.Table.from_batches([batch])
 
 

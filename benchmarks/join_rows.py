@@ -1,0 +1,53 @@
+"""One side of the join: reads the log and the outcomes of a folder, joins them, writes the labelled rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+MODEL = """\
+name: small
+description: two inputs
+owners: ["@bench"]
+task: binary
+policy: standard
+files: {artifact: model.txt}
+contract:
+  id: id
+  label: label
+  inputs:
+    - {name: x, type: float}
+    - {name: colour, type: string}
+"""
+
+
+def ours(folder: Path) -> int:
+    """Two passes over the segments."""
+    from modelyard.feedback.joining import NOTHING, join
+    from modelyard.manifests.environment import Environment
+    from modelyard.manifests.loading import parse
+    from modelyard.manifests.schema import Model
+    from modelyard.monitoring.gathering import Window
+    from modelyard.monitoring.outcomes import read_outcomes
+    from modelyard.predictions.log import LogReader
+
+    model = parse(Model, MODEL.encode(), "model.yaml")
+    outcomes = read_outcomes(folder / "outcomes.parquet", model)
+    reader = LogReader(Environment(name="production"), folder)
+    return join(reader, model, Window(0, 2e10), outcomes, NOTHING, folder / "ours.parquet").labelled
+
+
+def pandas(folder: Path) -> int:
+    """What one writes by hand."""
+    import pandas as pd
+
+    segments = sorted((folder / ".modelyard/local/production/log/small").glob("*.parquet"))
+    log = pd.concat([pd.read_parquet(path) for path in segments], ignore_index=True)
+    outcomes = pd.read_parquet(folder / "outcomes.parquet")
+    joined = log.merge(outcomes.drop_duplicates("id", keep="last"), left_on="entity", right_on="id")
+    joined.sort_values("time").drop_duplicates("entity", keep="last").to_parquet(folder / "pandas.parquet")
+    return len(joined)
+
+
+if __name__ == "__main__":
+    print({"ours": ours, "pandas": pandas}[sys.argv[1]](Path(sys.argv[2])), "rows")

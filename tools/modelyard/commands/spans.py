@@ -1,0 +1,24 @@
+"""How spans of time are said on the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from modelyard.errors import UsageError
+from modelyard.manifests.names import seconds_of
+from modelyard.monitoring.gathering import Window
+
+
+def window_of(length: str, until: str | None) -> Window:
+    """``--window`` and ``--until``; without an end, that of the minute before this one."""
+    try:
+        seconds = seconds_of(length)
+        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC)
+    except (ValueError, KeyError, IndexError) as error:
+        raise UsageError(
+            f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
+            "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
+        ) from error
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    last = end.timestamp() if until else end.replace(second=0, microsecond=0).timestamp()
+    return Window(last - seconds, last)

@@ -1,0 +1,138 @@
+"""The next labelled increment: a file that DVC tracks, its profile, and the pull request that brings it.
+
+``data/feedback/<model>/<end of the window>.parquet`` is one increment, ``….parquet.dvc`` its pointer, ``….json`` what
+it holds. A pipeline that learns from them names the folder as a dependency. Of rows with the same ``prediction_id`` the
+one in the newest file counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import numpy as np
+
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError
+from modelyard.evidence.feedback import Joined
+from modelyard.feedback.joining import NOTHING, Earlier, join
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.manifests.schema import Model
+from modelyard.monitoring.gathering import Window
+from modelyard.monitoring.outcomes import Outcomes, labels_of
+from modelyard.predictions.interface import Reader
+from modelyard.predictions.once import text_hashes
+from modelyard.proposal.profiles import Columns, profile_file
+from modelyard.proposal.reference import encode_profile
+from modelyard.report.feedback import increment_body
+from modelyard.review.pulls import Proposed
+from modelyard.tables import TableFile, read_table
+
+_IGNORED = b"/*.parquet\n"
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What a run brought. ``proposed`` is None when there is nothing new."""
+
+    joined: Joined
+    path: str
+    """From the root; '' when there is nothing new."""
+    proposed: Proposed | None
+
+
+def folder_of(model: str) -> str:
+    """Where a model's increments lie, from the root."""
+    return f"data/feedback/{model}"
+
+
+def collect(
+    repository: ModelRepository,
+    git: Git,
+    dvc: Dvc,
+    model: Model,
+    environment: str,
+    reader: Reader,
+    window: Window,
+    outcomes: Outcomes,
+    say: Callable[[str], None],
+) -> Increment:
+    """Joins, keeps the increment in DVC's cache and on its remote, and says what main should take.
+
+    The checkout is left as it was: what is proposed lies on the proposal's branch alone.
+    """
+    earlier = _earlier(repository, git, dvc, model)
+    stamp = datetime.fromtimestamp(window.end, UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{folder_of(model.name)}/{stamp}.parquet"
+    with TemporaryDirectory(prefix="modelyard-", dir=_scratch(repository)) as scratch:
+        written = Path(scratch) / "increment.parquet"
+        joined = join(reader, model, window, outcomes, earlier, written)
+        if not joined.labelled:
+            return Increment(joined, "", None)
+        if git.file_at("HEAD", f"{name}.dvc") is not None:
+            raise ModelyardError(
+                f"{name} is on main already, and there are {joined.labelled:,} rows more of that window now.",
+                "End the window later: --until.",
+            )
+        path = repository.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / ".gitignore").write_bytes(_IGNORED)
+        written.replace(path)
+    profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
+    said = {"model": model.name, "environment": environment, "begin": window.begin, "end": window.end}
+    record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
+    path.with_suffix(".json").write_bytes(record)
+    path.with_suffix(".profile.json").write_bytes(profile)
+    say(f"Sending {joined.labelled:,} labelled rows …")
+    dvc.add(path)
+    files: dict[str, bytes | None] = {
+        f"{name}.dvc": path.with_name(f"{path.name}.dvc").read_bytes(),
+        f"{folder_of(model.name)}/{stamp}.json": record,
+        f"{folder_of(model.name)}/{stamp}.profile.json": profile,
+        f"{folder_of(model.name)}/.gitignore": _IGNORED,
+    }
+    changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
+    for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
+        (repository.root / file).unlink(missing_ok=True)
+    title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
+    body = increment_body(model.name, environment, name, window.begin, window.end, joined)
+    return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed))
+
+
+def increments(git: Git, model: str) -> list[str]:
+    """Paths of the increments that HEAD knows, oldest first."""
+    listed = git.run("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", folder_of(model)).decode().split("\0")
+    return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
+
+
+def _earlier(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> Earlier:
+    """What the increments on this commit hold; of one prediction, the newest file's label."""
+    found = NOTHING
+    for name in increments(git, model.name):
+        path = repository.root / name
+        if not path.is_file():
+            dvc.pull(f"{name}.dvc")
+        if not path.is_file():
+            raise ModelyardError(f"{name} is not here, and the remote does not have it.", "Run: dvc pull")
+        table = read_table(path, ["prediction_id", model.contract.label])
+        hashes = text_hashes(table.column("prediction_id"))
+        labels = labels_of(table, model)
+        both = np.concatenate([found.hashes, hashes])
+        values = np.concatenate([found.labels, labels])
+        order = np.argsort(both, kind="stable")
+        last = np.concatenate([both[order][1:] != both[order][:-1], [True]]) if both.size else np.empty(0, dtype=bool)
+        found = Earlier(both[order][last], values[order][last])
+    return found
+
+
+def _scratch(repository: ModelRepository) -> Path:
+    """On the same disk as the checkout, so that the increment is moved and not copied."""
+    folder = repository.root / ".modelyard"
+    folder.mkdir(exist_ok=True)
+    return folder

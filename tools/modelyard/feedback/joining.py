@@ -1,0 +1,199 @@
+"""Outcomes joined to predictions: at most one labelled row an outcome, written part by part.
+
+Two passes over the log. The first sees ids and times alone and finds, for each outcome, the newest prediction before
+it; the second writes those rows whole. So memory grows with the outcomes' ids, never with the predictions' columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import ModelyardError
+from modelyard.evidence.feedback import Joined
+from modelyard.manifests.schema import Model
+from modelyard.measure.scores import Floats, Integers
+from modelyard.monitoring.gathering import Window
+from modelyard.monitoring.outcomes import Outcomes
+from modelyard.predictions.ahead import ahead
+from modelyard.predictions.arrays import mask, seconds
+from modelyard.predictions.interface import Reader
+from modelyard.predictions.once import Hashes, text_hashes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier increments hold."""
+
+    hashes: Hashes
+    """Of prediction ids (rows,), sorted."""
+    labels: Floats
+
+    def of(self, ids: Any) -> Floats:
+        """The label each prediction has there (rows,); NaN where it is new."""
+        if not self.hashes.size:
+            return np.full(len(ids), np.nan)
+        hashes = text_hashes(ids)
+        place = np.minimum(np.searchsorted(self.hashes, hashes), self.hashes.size - 1)
+        return np.where(self.hashes[place] == hashes, self.labels[place], np.nan)
+
+
+NOTHING = Earlier(np.empty(0, dtype=np.uint64), np.empty(0))
+
+
+def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earlier: Earlier, target: Path) -> Joined:
+    """Writes the increment to ``target`` (Parquet; nothing when there is no row for it) and counts everything."""
+    newest = np.full(outcomes.hashes.size, -np.inf)
+    chosen = np.full(outcomes.hashes.size, -1, dtype=np.int64)
+    predictions = matched = 0
+    key = "id" if outcomes.by_prediction else "entity"
+
+    def placed(table: pa.Table) -> tuple[int, Floats, Integers, Integers]:
+        at = seconds(table["time"])
+        place = outcomes.of_rows(table, at)
+        hits = np.flatnonzero(place >= 0)
+        return table.num_rows, at[hits], place[hits], hits
+
+    for size, at, place, hits in ahead(
+        map(placed, _answered(reader, model, window, (key, "time", "score", "variant")))
+    ):
+        matched += int(hits.size)
+        _keep_newest(newest, chosen, place, at, predictions + hits)
+        predictions += size
+    outcome_of = np.full(predictions, -1, dtype=np.int32)
+    taken = np.flatnonzero(chosen >= 0)
+    outcome_of[chosen[taken]] = taken
+    found = np.flatnonzero(outcome_of >= 0)
+    whose = outcome_of[found].astype(np.int64)
+    known = corrected = rows = first = 0
+    writer = _Writer(target, model)
+    for table in _answered(reader, model, window, None) if found.size else ():
+        low, high = np.searchsorted(found, [first, first + table.num_rows])
+        here, place = found[low:high] - first, whose[low:high]
+        first += table.num_rows
+        if not here.size:
+            continue
+        part = table if here.size == table.num_rows else table.take(here)
+        if (seconds(part["time"]) != newest[place]).any():
+            raise ModelyardError("The prediction log changed while it was read.", "Run it again.")
+        labels = np.asarray(outcomes.labels[place], dtype=np.float64)
+        before = earlier.of(part["id"])
+        same = before == labels
+        known += int(same.sum())
+        corrected += int((~same & ~np.isnan(before)).sum())
+        if same.all():
+            continue
+        writer.write(_increment(part, model, labels, ~same))
+        rows += int((~same).sum())
+    writer.close()
+    lacking = tuple(c.name for c in model.contract.inputs if c.personal != "no")
+    return Joined(
+        predictions,
+        rows,
+        corrected,
+        known,
+        matched - int(found.size),
+        predictions - matched,
+        outcomes.delivered,
+        outcomes.duplicates,
+        outcomes.changed,
+        outcomes.contradicting,
+        outcomes.unreadable,
+        int(outcomes.hashes.size - found.size),
+        lacking,
+    )
+
+
+def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, ...] | None) -> Iterator[pa.Table]:
+    """Predictions that somebody got; a shadow's never left the server."""
+    import pyarrow.compute as pc
+
+    for table in ahead(reader.read(model, window.begin, window.end, columns)):
+        kept = mask(pc.is_valid(table["score"])) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
+        yield table if kept.all() else table.filter(kept)
+
+
+def _keep_newest(newest: Floats, chosen: Integers, place: Integers, at: Floats, rows: Integers) -> None:
+    """Of one outcome's predictions the newest is kept; of those of one moment, the last."""
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")
+        place, at, rows = place[order], at[order], rows[order]
+    later = at >= newest[place]
+    place, at, rows = place[later], at[later], rows[later]
+    newest[place] = at  # of repeated places NumPy keeps the last one assigned
+    chosen[place] = rows
+
+
+def _increment(part: pa.Table, model: Model, labels: Floats, keep: NDArray[np.bool_]) -> pa.Table:
+    import pyarrow as pa
+
+    contract = model.contract
+    label: Any = (
+        pa.array([contract.classes[int(code)] for code in labels])
+        if model.task == "multiclass"
+        else pa.array(labels.astype(np.int64) if model.task == "binary" else labels)
+    )
+    columns = {contract.id: part["entity"]}
+    for column in contract.inputs:
+        if column.personal == "no":
+            name = f"inputs.{column.name}"
+            columns[column.name] = part[name] if name in part.column_names else pa.nulls(part.num_rows)
+    columns |= {
+        contract.label: label,
+        "prediction_id": part["id"],
+        "predicted_at": part["time"],
+        "version": part["version"],
+        "score": part["score"],
+    }
+    typed = {name: _typed(values, model, name) for name, values in columns.items()}
+    return pa.table(typed) if keep.all() else pa.table(typed).filter(pa.array(keep))
+
+
+def _typed(values: Any, model: Model, name: str) -> Any:
+    """Inputs by the contract, so that every part and every increment has the same columns."""
+    import pyarrow as pa
+
+    types = {"integer": pa.float64(), "float": pa.float64(), "string": pa.string(), "boolean": pa.string()}
+    column = next((c for c in model.contract.inputs if c.name == name), None)
+    return values if column is None else values.cast(types[column.type], safe=False)
+
+
+class _Writer:
+    """Writes one part while the next one is made."""
+
+    def __init__(self, target: Path, model: Model) -> None:
+        self._target, self._model = target, model
+        self._file: Any = None
+        self._pool = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Hands a part over; raises what writing the one before raised."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._pool.submit(self._write, table)
+
+    def close(self) -> None:
+        """Writes to the end; without a part there is no file."""
+        if self._last is not None:
+            self._last.result()
+            self._file.close()
+        self._pool.shutdown()
+
+    def _write(self, table: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
+        if self._file is None:
+            # Ids are all different: looking for a dictionary of them takes longer than all the rest.
+            levels = ["version", *(c.name for c in self._model.contract.inputs)]
+            self._file = pq.ParquetWriter(self._target, table.schema, compression="snappy", use_dictionary=levels)
+        self._file.write_table(table)
