@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -14,6 +16,19 @@ from modelyard.errors import ExitCode, ModelyardError
 def say(text: str) -> None:
     """A line for the person who watches."""
     click.echo(text, err=True, color=_colour(sys.stderr))
+
+
+def progress(every: float = 2.0) -> Callable[[str], None]:
+    """Says the newest of many lines every few seconds, so that short work is silent and long work is not."""
+    last = time.monotonic()
+
+    def now_and_then(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            say(text)
+
+    return now_and_then
 
 
 def result(text: str) -> None:

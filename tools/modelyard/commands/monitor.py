@@ -11,7 +11,7 @@ from modelyard.commands.spans import window_of
 from modelyard.monitoring.outcomes import read_outcomes
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.report.monitoring import render_monitoring
-from modelyard.terminal import finish, result, result_json, say
+from modelyard.terminal import finish, progress, result, result_json, say
 
 
 @click.command()
@@ -44,7 +44,7 @@ def command(
     """
     repository, git = open_checkout(context)
     known = read_outcomes(outcomes, repository.model(model)) if outcomes else None
-    watched = watch(repository, git, model, environment, window_of(window, until), known, lambda said: None)
+    watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
     if keep:
         say(f"filed: {file_window(git, watched)[:12]}")
     if as_json:

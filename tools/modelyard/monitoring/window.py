@@ -60,7 +60,7 @@ def monitor_window(
         for table in reader.read(model, window.begin, window.end):
             gathering.take(table)
             rows += table.num_rows
-            say(f"{rows:,} predictions read")
+            say(f"{rows:,} predictions read …")
     finally:
         gathering.close()
     found = gathering.found
