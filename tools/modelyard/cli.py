@@ -40,7 +40,7 @@ COMMANDS = {
     "rollback": "Send all traffic back, now; then let git agree.",
     "serve": "Serve an environment's models over HTTP.",
     "monitor": "Watch a version that serves: traffic, drift, quality.",
-    "feedback": "Bring back what happened: labels, samples, erasure.",
+    "feedback": "Bring back what happened, as labelled data.",
     "status": "Show which version serves where, since when, and why.",
     "history": "Tell everything that happened to a model, newest first.",
     "who-runs": "Show which version ran where at a moment.",

@@ -24,7 +24,7 @@ from modelyard.terminal import result, result_json, say
 
 @click.group()
 def command() -> None:
-    """Bring back what happened: labels, samples, erasure."""
+    """Bring back what happened, as labelled data."""
 
 
 @command.command()

@@ -1,1 +1,1 @@
-"""What happened, brought back: outcomes joined to predictions, the next labelled increment, rows worth a label."""
+"""What happened, brought back: outcomes joined to predictions, the next labelled increment."""
