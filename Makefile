@@ -1,4 +1,5 @@
-# The only entry points. Everything is installed into .venv from hashed requirement files.
+# The only entry points. Everything is installed into .venv from hashed requirement files. They name every package,
+# so pip need not resolve (--no-deps): resolving anew, it would look at releases younger than the lock, and fail.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,12 +56,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.run
 
@@ -73,7 +74,7 @@ $(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
 # What versions are deployed to in tests and benchmarks: mlserver, BentoML, MLflow. Their pins exclude ours.
 $(VENV)/.targets: requirements/targets.txt $(VENV)/.dev
 	$(BIN)/uv venv --quiet --clear $(VENV)/targets
-	VIRTUAL_ENV=$(VENV)/targets $(BIN)/uv pip install --quiet --require-hashes -r requirements/targets.txt
+	VIRTUAL_ENV=$(VENV)/targets $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements/targets.txt
 	touch $@
 
 clean:
