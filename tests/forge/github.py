@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from forge.store import Comment, Pull, Refusal, Review, Status, Store, User
+from forge.store import Comment, Issue, Pull, Refusal, Review, Status, Store, User
 
 if TYPE_CHECKING:
     from forge.server import Request
@@ -191,8 +191,55 @@ def dismiss(store: Store, request: Request, number: str, identifier: str) -> Ans
     return 200, review_json(review)
 
 
+def issue_json(store: Store, request: Request, issue: Issue) -> dict[str, Any]:
+    url = f"{request.url}/api/v3/repos/{store.name}"
+    return {
+        "id": issue.number, "number": issue.number, "url": f"{url}/issues/{issue.number}", "title": issue.title,
+        "body": issue.body, "user": user(issue.user), "state": issue.state, "repository_url": url,
+        "labels": [{"id": 1, "name": name, "color": "ededed"} for name in issue.labels],
+        "html_url": f"{request.url}/{store.name}/issues/{issue.number}", "created_at": when(issue.created),
+        "updated_at": when(issue.created), "comments_url": f"{url}/issues/{issue.number}/comments",
+    }  # fmt: skip
+
+
+@route("GET", "REPO/issues")
+def list_issues(store: Store, request: Request) -> Answer:
+    """Issues and pull requests alike, as GitHub lists them; a pull request carries ``pull_request``."""
+    query = request.query
+    state, labels = query.get("state", "open"), set(filter(None, query.get("labels", "").split(",")))
+    found = [issue_json(store, request, i) for i in store.issues.values()
+             if state in ("all", i.state) and labels <= set(i.labels)]  # fmt: skip
+    if not labels:
+        found += [
+            pull_json(store, request, p) | {"pull_request": {"url": "x"}}
+            for p in store.pulls.values()
+            if state in ("all", p.state)
+        ]
+    return 200, sorted(found, key=lambda value: -value["number"])
+
+
+@route("POST", "REPO/issues")
+def create_issue(store: Store, request: Request) -> Answer:
+    body = request.body
+    labels = tuple(body.get("labels") or []) if store.users[request.user].permission in ("write", "admin") else ()
+    issue = store.raise_issue(request.user, body["title"], body.get("body") or "", labels)
+    return 201, issue_json(store, request, issue)
+
+
+@route("PATCH", r"REPO/issues/(\d+)")
+def edit_issue(store: Store, request: Request, number: str) -> Answer:
+    issue = store.issue(int(number))
+    if request.user != issue.user:
+        store.require(request.user, "write")
+    issue.title, issue.body = request.body.get("title", issue.title), request.body.get("body", issue.body)
+    issue.state = request.body.get("state", issue.state)
+    return 200, issue_json(store, request, issue)
+
+
 @route("GET", r"REPO/issues/(\d+)")
 def get_issue(store: Store, request: Request, number: str) -> Answer:
+    if int(number) in store.issues:
+        return 200, issue_json(store, request, store.issue(int(number)))
     pull = store.pull(int(number))
     url = f"{request.url}/api/v3/repos/{store.name}"
     return 200, {
@@ -204,7 +251,8 @@ def get_issue(store: Store, request: Request, number: str) -> Answer:
 
 @route("GET", r"REPO/issues/(\d+)/comments")
 def list_comments(store: Store, request: Request, number: str) -> Answer:
-    store.pull(int(number))
+    if int(number) not in store.issues:
+        store.pull(int(number))
     return 200, [comment_json(store, request, c) for c in store.comments_of(int(number))]
 
 

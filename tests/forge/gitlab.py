@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from forge.store import Comment, Pull, Refusal, Status, Store
+from forge.store import Comment, Issue, Pull, Refusal, Status, Store
 
 if TYPE_CHECKING:
     from forge.server import Request
@@ -159,6 +159,51 @@ def edit_note(store: Store, request: Request, number: str, identifier: str) -> A
         raise Refusal(403, "403 Forbidden")
     comment.body, comment.updated = request.body["body"], time.time()
     return 200, note_json(comment)
+
+
+def issue_json(store: Store, request: Request, issue: Issue) -> dict[str, Any]:
+    return {
+        "id": issue.number, "iid": issue.number, "title": issue.title, "description": issue.body,
+        "state": "opened" if issue.state == "open" else "closed", "author": user(issue.user),
+        "labels": list(issue.labels), "web_url": f"{request.url}/{store.name}/-/issues/{issue.number}",
+    }  # fmt: skip
+
+
+@route("GET", "PROJECT/issues")
+def list_issues(store: Store, request: Request) -> Answer:
+    found = [issue_json(store, request, issue) for issue in reversed(store.issues.values())]
+    wanted = set(filter(None, request.query.get("labels", "").split(",")))
+    return 200, [
+        i for i in found if i["state"] == request.query.get("state", i["state"]) and wanted <= set(i["labels"])
+    ]
+
+
+@route("POST", "PROJECT/issues")
+def create_issue(store: Store, request: Request) -> Answer:
+    body = request.body
+    labels = tuple(filter(None, (body.get("labels") or "").split(",")))
+    issue = store.raise_issue(request.user, body["title"], body.get("description") or "", labels)
+    return 201, issue_json(store, request, issue)
+
+
+@route("PUT", r"PROJECT/issues/(\d+)")
+def edit_issue(store: Store, request: Request, number: str) -> Answer:
+    issue = store.issue(int(number))
+    issue.title, issue.body = request.body.get("title", issue.title), request.body.get("description", issue.body)
+    if request.body.get("state_event") == "close":
+        issue.state = "closed"
+    return 200, issue_json(store, request, issue)
+
+
+@route("GET", r"PROJECT/issues/(\d+)/notes")
+def issue_notes(store: Store, request: Request, number: str) -> Answer:
+    store.issue(int(number))
+    return 200, [note_json(comment) for comment in store.comments_of(int(number))]
+
+
+@route("POST", r"PROJECT/issues/(\d+)/notes")
+def add_issue_note(store: Store, request: Request, number: str) -> Answer:
+    return 201, note_json(store.comment(int(number), request.user, request.body["body"]))
 
 
 @route("POST", r"PROJECT/merge_requests/(\d+)/notes/(\d+)/award_emoji")

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from modelyard.forges.interface import PullForge
 from support.yard import commit_all, git, write
 
-from forge.server import ForgeServer, running
+from forge.server import Fault, ForgeServer, running
 from forge.store import Store
 
 
@@ -49,3 +50,18 @@ def forge_with_people(folder: Path, bot: str, monkeypatch: pytest.MonkeyPatch) -
     with running(store, folder) as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca))
         yield server
+
+
+def check_one_issue_for_one_cause(forge: PullForge, place: Place) -> None:
+    """What both adapters promise of issues, whatever gets lost on the way."""
+    mark = "<!-- modelyard:alert production/churn/quality -->"
+    place.store.raise_issue("ada", "Mine", mark, ("modelyard",))
+    place.server.faults.append(Fault("POST", r"/issues$", act=True))
+    issue, _ = forge.write_issue("churn: quality", f"{mark} one", mark)
+    again, new = forge.write_issue("churn: quality", f"{mark} two", mark)
+    assert not new and again.number == issue.number and place.store.issues[issue.number].body == f"{mark} two"
+    assert [i.number for i in forge.open_issues()] == [issue.number], "an answer that got lost opens no second"
+    forge.close_issue(issue.number, "Over.")
+    forge.close_issue(issue.number, "Over.")
+    assert [c.body for c in place.store.comments_of(issue.number)] == ["Over."]
+    assert forge.open_issues() == [] and len(place.store.issues) == 2

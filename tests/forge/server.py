@@ -235,6 +235,7 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
 # Which of a workflow's permissions a call takes (docs.github.com/rest/authentication/permissions-required-for-github-apps).
 _PERMISSIONS: list[tuple[str, tuple[str, ...]]] = [
     (r"/issues/(comments/\d+|\d+/comments|comments/\d+/reactions|\d+)", ("issues", "pull-requests")),
+    (r"/issues$", ("issues",)),
     (r"/pulls|/commits/[^/]+/pulls", ("pull-requests",)),
     (r"/statuses", ("statuses",)),
     (r"/actions/", ("actions",)),

@@ -95,6 +95,17 @@ class Pull:
 
 
 @dataclass
+class Issue:
+    number: int
+    title: str
+    body: str
+    user: str
+    labels: tuple[str, ...]
+    state: str = "open"
+    created: float = 0.0
+
+
+@dataclass
 class Protection:
     contexts: tuple[str, ...] = ()
     approvals: int = 0
@@ -110,6 +121,7 @@ class Store:
         self.tokens: dict[str, Token] = {}
         self.teams: dict[str, list[str]] = {}
         self.pulls: dict[int, Pull] = {}
+        self.issues: dict[int, Issue] = {}
         self.comments: list[Comment] = []
         self.reviews: dict[int, list[Review]] = {}
         self.statuses: dict[str, list[Status]] = {}
@@ -250,6 +262,18 @@ class Store:
             raise Refusal(404, "Not Found")
         return self.pulls[number]
 
+    def raise_issue(self, user: str, title: str, body: str, labels: tuple[str, ...]) -> Issue:
+        with self.lock:
+            self._short(body)
+            issue = Issue(self.number(), title, body, user, labels, created=time.time())
+            self.issues[issue.number] = issue
+            return issue
+
+    def issue(self, number: int) -> Issue:
+        if number not in self.issues:
+            raise Refusal(404, "Not Found")
+        return self.issues[number]
+
     def pulls_of(self, sha: str) -> list[Pull]:
         found = []
         for pull in self.pulls.values():
@@ -264,7 +288,8 @@ class Store:
 
     def comment(self, number: int, user: str, body: str) -> Comment:
         with self.lock:
-            self.pull(number)
+            if number not in self.issues:
+                self.pull(number)
             self._short(body)
             now = time.time()
             comment = Comment(self.number(), number, user, body, now, now)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from forge.place import Place as PlaceOfForge
-from forge.place import forge_with_people
+from forge.place import check_one_issue_for_one_cause, forge_with_people
 from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci, repository_of
@@ -50,6 +50,10 @@ def test_a_pull_request_is_opened_once_and_refreshed(place: Place) -> None:
     assert place.store.pulls[opened.number].body == "why not"
     place.forge.close(opened.number)
     assert place.forge.open_pulls("bot-branch") == []
+
+
+def test_one_issue_for_one_cause_is_refreshed_and_closed_with_a_word(place: Place) -> None:
+    check_one_issue_for_one_cause(place.forge, place)
 
 
 def test_pulls_files_and_merged_changes(place: Place) -> None:

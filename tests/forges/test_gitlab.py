@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from forge.place import Place as PlaceOfForge
-from forge.place import forge_with_people
+from forge.place import check_one_issue_for_one_cause, forge_with_people
 from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci
@@ -51,6 +51,10 @@ def test_a_merge_request_is_opened_once_refreshed_and_closed(place: Place) -> No
     place.forge.close(opened.number)
     assert place.forge.open_pulls("bot-branch") == []
     assert place.forge.pull(opened.number).state == "closed"
+
+
+def test_one_issue_for_one_cause_is_refreshed_and_closed_with_a_word(place: Place) -> None:
+    check_one_issue_for_one_cause(place.forge, place)
 
 
 def test_an_approval_is_bound_to_the_version_and_the_report_that_stood_there(place: Place) -> None:

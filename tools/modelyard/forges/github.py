@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.github_errors import Unsure, told_error, unreachable
 from modelyard.forges.interface import (
+    LABEL,
     Change,
     Comment,
     Draft,
+    Issue,
     Permission,
     Pull,
     Reaction,
@@ -185,7 +187,7 @@ class GitHubForge:
                     else:
                         comment = self._once.get_issue(number).create_comment(body)
                     return Comment(comment.id, body, True, comment.html_url)
-            except _Unsure:
+            except Unsure:
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
@@ -194,6 +196,42 @@ class GitHubForge:
         """Answers a comment with a reaction; the same reaction again changes nothing."""
         with self._told(f"the reaction to comment {comment}"):
             self._patient.get_issue(number).get_comment(comment).create_reaction(reaction)
+
+    # --- issues ----------------------------------------------------------------------------------------------------
+
+    def open_issues(self) -> list[Issue]:
+        """The open issues with our label that this token's user wrote, newest first."""
+        me = self._me()
+        with self._told("the open issues"):
+            found = self._patient.get_issues(state="open", labels=[LABEL])
+            return [
+                Issue(i.number, i.title, i.body or "", i.html_url)
+                for i in found
+                if i.pull_request is None and i.user is not None and i.user.login == me
+            ]
+
+    def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
+        """Edits our open issue that holds ``marker``, or opens one. Looks again before it tries again."""
+        for attempt in range(_ATTEMPTS):
+            ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
+            try:
+                with self._told(f"the issue {title!r}"):
+                    if ours is None:
+                        opened = self._once.create_issue(title=title, body=body, labels=[LABEL])
+                        return Issue(opened.number, title, body, opened.html_url), True
+                    if (ours.title, ours.body) != (title, body):
+                        self._patient.get_issue(ours.number).edit(title=title, body=body)
+                    return Issue(ours.number, title, body, ours.url), attempt > 0
+            except Unsure:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def close_issue(self, number: int, said: str) -> None:
+        """A last comment of ours, then closed."""
+        self.write_comment(number, said, said)
+        with self._told(f"issue {number}"):
+            self._patient.get_issue(number).edit(state="closed")
 
     # --- statuses, people, workflows -------------------------------------------------------------------------------
 
@@ -259,10 +297,10 @@ class GitHubForge:
                 self._login = self._github.get_user().login
             except self._errors.GithubException as error:
                 if error.status not in (401, 403, 404):
-                    raise _told_error(self._errors, error, "who the token belongs to") from error
+                    raise told_error(self._errors, error, "who the token belongs to") from error
                 self._login = _ACTIONS
             except OSError as error:
-                raise _unreachable(error, "who the token belongs to") from error
+                raise unreachable(error, "who the token belongs to") from error
         return self._login
 
     @contextmanager
@@ -270,48 +308,9 @@ class GitHubForge:
         try:
             yield
         except self._errors.GithubException as error:
-            raise _told_error(self._errors, error, what) from error
+            raise told_error(self._errors, error, what) from error
         except OSError as error:  # requests' exceptions are OSErrors
-            raise _unreachable(error, what) from error
-
-
-class _Unsure(ModelyardError):
-    """The request may or may not have acted."""
-
-
-def _told_error(errors: Any, error: Any, what: str) -> ModelyardError:
-    said = str((error.data or {}).get("message", "") if isinstance(error.data, dict) else error.data or "")[:200]
-    status = error.status
-    if isinstance(error, errors.RateLimitExceededException):
-        return ModelyardError(
-            f"GitHub's rate limit is used up; {what} was not read or written.", "Run the job again in an hour."
-        )
-    if status == 401:
-        return ModelyardError(f"GitHub does not accept the token for {what}.", "Set GITHUB_TOKEN to a valid token.")
-    if status == 403:
-        return ModelyardError(
-            f"The token may not touch {what}: {said}.",
-            "Grant the job that permission; a fork's own workflow has none, its report is posted by report.yml.",
-        )
-    if status == 404:
-        return ModelyardError(f"GitHub knows nothing of {what}.", "Check the number, and that the token may read it.")
-    if status in (409, 422):
-        return ModelyardError(f"GitHub refuses {what}: {said}.", "Mend what it names, then run the job again.")
-    return _Unsure(f"GitHub answered {status} for {what}.", "It was tried again; run the job again later.")
-
-
-def _unreachable(error: OSError, what: str) -> ModelyardError:
-    kept = re.search(r"too many (\d{3}) error responses", str(error))
-    if kept and kept[1] in ("403", "429"):
-        return ModelyardError(
-            f"GitHub's rate limit is used up ({kept[1]}); {what} was not read or written.", "Run the job again later."
-        )
-    if kept:
-        return _Unsure(f"GitHub answered {kept[1]} for {what}.", "It was tried again; run the job again later.")
-    return _Unsure(
-        f"GitHub did not answer ({type(error).__name__}).",
-        "Check the network, and that the server's certificate is trusted; then run the job again.",
-    )
+            raise unreachable(error, what) from error
 
 
 def _pull(found: PullRequest) -> Pull:

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
-from modelyard.forges.interface import Change, Comment, Draft, Permission, Pull, Reaction, Status
+from modelyard.forges.interface import LABEL, Change, Comment, Draft, Issue, Permission, Pull, Reaction, Status
 from modelyard.forges.merged import merged_change, newest_change
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Review
@@ -183,6 +183,44 @@ class GitLabForge:
             except self._errors.GitlabCreateError as error:
                 if "already" not in str(error.error_message):
                     raise
+
+    # --- issues ----------------------------------------------------------------------------------------------------
+
+    def open_issues(self) -> list[Issue]:
+        """The open issues with our label that this token's user wrote, newest first."""
+        me = self._me()
+        with self._told("the open issues"):
+            found = [i.attributes for i in self._project.issues.list(state="opened", labels=[LABEL], **_ALL)]
+        return [
+            Issue(i["iid"], i["title"], i["description"] or "", i["web_url"])
+            for i in found
+            if i["author"]["username"] == me
+        ]
+
+    def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
+        """Edits our open issue that holds ``marker``, or opens one. Looks again before it tries again."""
+        for attempt in range(3):
+            ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
+            try:
+                with self._told(f"the issue {title!r}"):
+                    if ours is None:
+                        made = self._project.issues.create({"title": title, "description": body, "labels": LABEL})
+                        return Issue(made.iid, title, body, made.web_url), True
+                    if (ours.title, ours.body) != (title, body):
+                        self._project.issues.update(ours.number, {"title": title, "description": body})
+                    return Issue(ours.number, title, body, ours.url), attempt > 0
+            except _Unsure:
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    def close_issue(self, number: int, said: str) -> None:
+        """A last note of ours, then closed."""
+        with self._told(f"issue {number}"):
+            notes = self._project.issues.get(number, lazy=True).notes
+            if all(note.body != said for note in notes.list(**_ALL)):
+                notes.create({"body": said})
+            self._project.issues.update(number, {"state_event": "close"})
 
     # --- statuses, people, pipelines -------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ Reaction = Literal["eyes", "+1", "-1", "confused"]
 VERDICT = "modelyard/verdict"
 APPROVAL = "modelyard/approval"
 DEPLOY = "modelyard/deploy"
+LABEL = "modelyard"
+"""What our issues carry."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,16 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class Issue:
+    """One open issue of ours."""
+
+    number: int
+    title: str
+    body: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Status:
     """A commit status. ``at`` is seconds since 1970; ``ours`` when a bot or this token's user set it."""
 
@@ -125,6 +137,15 @@ class PullForge(Forge, Protocol):
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
         """Edits the comment of ours that holds ``marker``, or adds one. Never leaves two."""
+
+    def open_issues(self) -> list[Issue]:
+        """The open issues that carry our label, newest first."""
+
+    def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
+        """Edits our open issue whose body holds ``marker``, or opens one; whether it is new. Never leaves two."""
+
+    def close_issue(self, number: int, said: str) -> None:
+        """Says why in a last comment, and closes an issue; a second time says nothing more."""
 
     def set_status(self, commit: str, status: Status) -> None:
         """Sets a commit status; the same status again sets nothing."""
