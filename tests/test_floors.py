@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tools" / "modelyard"
 BASE = {"errors", "manifests", "__init__", "__version__"}
 THINK = {"measure", "gate", "report", "registry", "rollout", "evidence"}
 ACT = {"forges", "targets", "serving", "git", "dvc", "tables", "boosting", "scoring", "files", "workspace", "proposal", "delivery", "review",
-       "scaffold", "machine", "catalog", "audit", "signing", "secrets", "predictions", "monitoring", "feedback"}  # fmt: skip
+       "scaffold", "machine", "catalog", "audit", "signing", "secrets", "predictions", "monitoring", "feedback", "alerting"}  # fmt: skip
 TOP = {"commands", "cli", "terminal", "demo", "__main__"}
 FORBIDDEN_TO_THINKERS = {
     "subprocess",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from modelyard.alerting.metrics import write_metrics
+from modelyard.alerting.telling import tell
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.spans import window_of
 from modelyard.monitoring.outcomes import read_outcomes
@@ -25,6 +28,12 @@ from modelyard.terminal import finish, progress, result, result_json, say
     help="What happened: a CSV or Parquet file with the contract's id and label, and outcome_time where it is known.",
 )
 @click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
+@click.option("--alert", is_flag=True, help="Tell those whom modelyard.yaml names under alerts: issues, webhook, …")
+@click.option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the figures for Prometheus into this .prom file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
 @click.pass_context
 def command(
@@ -35,6 +44,8 @@ def command(
     until: str | None,
     outcomes: Path | None,
     keep: bool,
+    alert: bool,
+    metrics: Path | None,
     as_json: bool,
 ) -> None:
     """Watch a version that serves: traffic, drift, quality.
@@ -45,10 +56,14 @@ def command(
     repository, git = open_checkout(context)
     known = read_outcomes(outcomes, repository.model(model)) if outcomes else None
     watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
-    if keep:
-        say(f"filed: {file_window(git, watched)[:12]}")
+    if metrics:
+        write_metrics(metrics, model, watched.monitoring, watched.verdict)
     if as_json:
         result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
     else:
         result(render_monitoring(model, watched.monitoring, watched.verdict))
+    if alert:
+        tell(repository, git, watched, os.environ, say)
+    if keep:  # last: a window that is filed was told
+        say(f"filed: {file_window(git, watched)[:12]}")
     finish(watched.verdict.outcome)

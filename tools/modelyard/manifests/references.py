@@ -59,7 +59,7 @@ class _Checker:
         for i, name in enumerate(self._environments):
             if name in self._environments[:i]:
                 self._add(document, ("environments", i, "name"), f"{name!r} is declared twice.", "Keep one of the two.")
-            for where, what, remedy in freeze_faults(config.environments[i]):
+            for where, what, remedy in freeze_faults(config.environments[i].freezes):
                 self._add(document, ("environments", i, *where), what, remedy)
 
     def _policy(self, file: str) -> None:
@@ -103,6 +103,8 @@ class _Checker:
             return
         model, document = loaded
         self._same_name(document, model.name, name)
+        for place, what, remedy in freeze_faults(model.retrain.freezes):
+            self._add(document, ("retrain", *place), what, remedy)
         if model.policy not in self._policy_names():
             self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", self._near_policy(model.policy))
         inputs = [column.name for column in model.contract.inputs]

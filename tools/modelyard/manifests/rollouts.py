@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from modelyard.manifests.deployment import Deployment, Rollout
 from modelyard.manifests.document import FieldPath
-from modelyard.manifests.environment import Environment
+from modelyard.manifests.environment import Freeze
 from modelyard.manifests.names import seconds_of
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Model
@@ -33,9 +33,9 @@ def rollout_faults(deployment: Deployment, environment: str, model: Model | None
             yield ("readmit", i), what, f"It reads {deployment.model}#{environment}#7; see: modelyard status"
 
 
-def freeze_faults(environment: Environment) -> Iterator[Fault]:
+def freeze_faults(freezes: Sequence[Freeze]) -> Iterator[Fault]:
     """Freezes that begin after their end, or never end."""
-    for i, freeze in enumerate(environment.freezes):
+    for i, freeze in enumerate(freezes):
         if freeze.first and freeze.last and freeze.first > freeze.last:
             yield ("freezes", i, "last"), f"{freeze.last} is before {freeze.first}.", "Let the freeze end later."
         if not (freeze.last or freeze.days):

@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from modelyard.manifests.base import ColumnName, Count, Date, Fraction, Manifest, Margin, Sha256, Text
+from modelyard.manifests.alerts import Alerts
+from modelyard.manifests.base import ColumnName, Count, Date, Fraction, Manifest, Sha256, Text
 from modelyard.manifests.environment import Environment
 from modelyard.manifests.names import Name, RelativePath, RootPath
+from modelyard.manifests.retraining import Retrain
 
 # --- modelyard.yaml -----------------------------------------------------------------------------------------------
 
@@ -59,6 +61,7 @@ class Repository(Manifest, frozen=True, kw_only=True):
     ] = "none"
     signing: Signing | None = None
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
+    alerts: Alerts = field(default_factory=Alerts)
 
 
 # --- models/<name>/model.yaml -------------------------------------------------------------------------------------
@@ -142,14 +145,6 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
     quantile: Annotated[Fraction, Meta(description="Of the metric pinball.")] = 0.5
     query: Annotated[ColumnName, Meta(description="Ranking: rows with the same value are ordered.")] | None = None
     at: Annotated[int, Meta(ge=1, description="Ranking: how many results NDCG and MAP look at.")] = 10
-
-
-class Retrain(Manifest, frozen=True, kw_only=True):
-    """When the bot's retraining is worth a review."""
-
-    minimum_gain: Annotated[
-        Margin, Meta(description="Smaller gains of the task's first metric are not proposed by a schedule or an alarm.")
-    ] = 0.0
 
 
 class Model(Manifest, frozen=True, kw_only=True):

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from modelyard.report.prometheus import REQUEST_BUCKETS
+
 Variant = Literal["champion", "candidate", "shadow"]
 
 _LABELS = ("environment", "model", "version", "variant")
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
@@ -24,7 +25,7 @@ class Metrics:
         self._rows = self._counter("rows", "Rows scored.")
         self._seconds = Histogram(
             "modelyard_request_seconds", "Time from a request's last byte to its answer.", _LABELS,
-            registry=self.registry, buckets=_BUCKETS,
+            registry=self.registry, buckets=REQUEST_BUCKETS,
         )  # fmt: skip
         self._weight = Gauge("modelyard_traffic_percent", "Share of the traffic.", _LABELS, registry=self.registry)
         self._weighed: dict[str, dict[tuple[str, Variant], float]] = {}

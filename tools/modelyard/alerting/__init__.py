@@ -1,0 +1,1 @@
+"""Tells those on call: issues, webhooks, Alertmanager, Prometheus."""

@@ -1,0 +1,71 @@
+"""One issue a cause on the forge: opened, refreshed with every window, closed when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelyard.forges.interface import PullForge
+from modelyard.gate.alerts import Alert, alert_key
+from modelyard.measure.monitoring import Monitoring
+from modelyard.report.monitoring import render_cause
+from modelyard.report.safe import text
+
+
+class Issues:
+    """Of one model in one environment. ``watches`` are the checks its policy has now."""
+
+    def __init__(self, forge: PullForge, model: str, owners: Sequence[str], watches: Sequence[str], run: str) -> None:
+        self._forge, self._model, self._owners, self._watches, self._run = forge, model, owners, watches, run
+
+    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+        """Issues opened, refreshed and closed."""
+        done = []
+        for alert in (alert for alert in alerts if alert.firing):
+            issue, new = self._forge.write_issue(alert.title, self._body(alert, monitoring), _marker(alert.key))
+            done.append(f"{'opened' if new else 'refreshed'} issue {issue.number}: {alert.check.id}")
+        over = {_marker(alert.key): alert for alert in alerts if not alert.firing}
+        kept = [_marker(alert_key(monitoring.environment, self._model, watch)) for watch in self._watches]
+        mine = _marker(alert_key(monitoring.environment, self._model, "")).removesuffix(" -->")
+        for issue in self._forge.open_issues():
+            if mine not in issue.body:
+                continue
+            passed = next((alert for marker, alert in over.items() if marker in issue.body), None)
+            if passed is not None:
+                said = f"Over: {text(passed.check.sentence, 2000)} (window until {passed.until}, {passed.version})"
+            elif not any(marker in issue.body for marker in kept):
+                said = "The policy does not watch this any more."
+            else:
+                continue
+            self._forge.close_issue(issue.number, said)
+            done.append(f"closed issue {issue.number}: {issue.title}")
+        return "; ".join(done)
+
+    def _body(self, alert: Alert, monitoring: Monitoring) -> str:
+        owners = " ".join(owner for owner in self._owners if owner.startswith("@"))
+        lines = [
+            _marker(alert.key),
+            render_cause(self._model, monitoring, alert.check),
+            "",
+            f"**To do:** {_REMEDIES.get(alert.check.kind, 'look at the window: `modelyard monitor`')}",
+            "",
+            *([f"Owners: {owners}", ""] if owners else []),
+            "<sub>Kept by modelyard: refreshed with every window, closed when the watch passes. Edits of this text are"
+            f" overwritten.{f' [run]({self._run})' if self._run else ''}</sub>",
+        ]
+        return "\n".join(lines)
+
+
+def _marker(key: str) -> str:
+    return f"<!-- modelyard:alert {key} -->"
+
+
+_REMEDIES = {
+    "inputs": "see which column moved and why; `modelyard propose MODEL --cause drift` retrains on the newest data",
+    "scores": "look at the inputs first; scores that move alone mean a changed caller or a changed version",
+    "outliers": "look at the strange rows: `modelyard feedback sample MODEL --env ENV` writes them out",
+    "confidence": "label some of the unsure rows: `modelyard feedback sample MODEL --env ENV`",
+    "service": "look at the server's log; `modelyard rollback MODEL --env ENV` sends traffic to the version before",
+    "traffic": "ask the callers, and `modelyard status` whether the version serves",
+    "quality": "`modelyard propose MODEL --cause decay` retrains; `modelyard rollback MODEL --env ENV` goes back",
+    "outcomes": "see why outcomes are late: without them nobody knows how good the model is",
+}

@@ -1,0 +1,57 @@
+"""``modelyard alerts``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import yaml
+
+from modelyard.files import write_whole
+from modelyard.manifests.repository import ModelRepository
+from modelyard.report.dashboard import grafana_dashboard
+from modelyard.report.prometheus import Watching, prometheus_rules
+from modelyard.terminal import result, say
+
+_OUT = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file; by default, standard output."
+)
+
+
+@click.group()
+def command() -> None:
+    """Make Prometheus' rules and a Grafana dashboard."""
+
+
+@command.command()
+@_OUT
+@click.pass_context
+def rules(context: click.Context, out: Path | None) -> None:
+    """Recording and alerting rules from the policies.
+
+    One group for each model in each environment it is deployed to: burn rates and silence from the server's counters,
+    everything else from what monitor says of its windows.
+    """
+    repository = ModelRepository.find(context.obj)
+    deployed = []
+    for environment, deployment in repository.deployments():
+        policy, lines = repository.policy(repository.model(deployment.model).policy)
+        deployed.append(Watching(environment, deployment.model, lines.file, tuple(policy.monitoring)))
+    made = prometheus_rules(deployed, repository.config.alerts.hold)
+    _write(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=10_000), out)
+
+
+@command.command()
+@_OUT
+def dashboard(out: Path | None) -> None:
+    """A Grafana dashboard as JSON, to be imported or provisioned."""
+    _write(json.dumps(grafana_dashboard(), indent=1) + "\n", out)
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        result(text.removesuffix("\n"))
+    else:
+        write_whole(out, text.encode())
+        say(f"wrote {out}")
