@@ -27,7 +27,7 @@ from modelyard.terminal import finish, result, say, show_error
     type=click.Choice(get_args(Cause)),
     default="manual",
     show_default=True,
-    help="schedule and drift stay silent below the gain that model.yaml asks for.",
+    help="due: only when a trigger of model.yaml holds. All but manual stay silent below its minimum_gain.",
 )
 @click.pass_context
 def command(context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 
-Cause = Literal["schedule", "drift", "manual"]
+Cause = Literal["manual", "schedule", "drift", "due"]
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from modelyard.gate.retraining import Cause, Worth
+from modelyard.gate.triggers import Due
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import metric_difference
 from modelyard.report.safe import fold, table, text
 
-_CAUSES = {"schedule": "the schedule came round", "drift": "the data drifted", "manual": "somebody asked for it"}
+_CAUSES = {
+    "schedule": "the schedule came round", "drift": "the data drifted", "manual": "somebody asked for it",
+    "due": "a trigger of model.yaml holds",
+}  # fmt: skip
 
 
 def retrain_body(
-    model: str, cause: Cause, worth: Worth, evaluation: Evaluation, drift: Drift, rows: int, size: int, seconds: float
-) -> str:  # fmt: skip
+    model: str,
+    cause: Cause,
+    now: Due,
+    worth: Worth,
+    evaluation: Evaluation,
+    drift: Drift,
+    rows: int,
+    size: int,
+    seconds: float,
+) -> str:
     """Markdown. ``rows`` were learnt from, ``size`` is the artifact's bytes, ``seconds`` the pipeline took."""
     metric = evaluation.metrics[0]
     drifted = [column for column in drift.columns if column.alarm]
     facts = [
         ["why now", f"{_CAUSES[cause]}. {text(worth.sentence)}"],
+        *([[trigger, text(sentence)] for trigger, sentence in now.reasons]),
         ["expected gain", f"{text(metric.name)} {metric_difference(metric)} on {evaluation.rows:,} held-out rows"],
         ["cost", f"{_duration(seconds)} of training on {rows:,} rows; an artifact of {size:,} bytes"],
+        ["spent before this", text(f"{now.spent}. {now.held}".strip(" ."))],
         ["drift", f"{len(drifted)} of {len(drift.columns)} columns against {text(drift.reference)}"],
     ]
     columns = [[text(c.name), f"{c.js:.4f}" if c.js is not None else "–", text(c.reason)] for c in drifted[:20]]

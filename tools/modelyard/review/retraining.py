@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+from modelyard.evidence.retraining import RetrainingRecord
 from modelyard.forges.interface import PullForge
 from modelyard.gate.retraining import Cause, Worth, worth_proposing
+from modelyard.gate.triggers import Due, due
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.measure.drift import Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.proposal.measuring import Measuring
+from modelyard.proposal.situation import file_retraining, situation_of
 from modelyard.report.retraining import retrain_body
 from modelyard.review.pulls import Proposed, open_proposed, unchanged
 from modelyard.review.pushing import remote_head
@@ -18,7 +22,7 @@ from modelyard.review.pushing import remote_head
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What came of it: silent, opened, refreshed or unchanged; the pull request and its head where there is one."""
+    """What came of it: silent, held, opened, refreshed or unchanged; the pull request and its head, if any."""
 
     done: str
     why: str
@@ -30,13 +34,24 @@ def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: 
     """Measures all that a proposal needs, on a checkout of the default branch; opens or refreshes its pull request."""
     base = git.commit_of("HEAD")
     model = measuring.candidate.model
+    now = due(model.retrain, situation_of(repository, git, model.name))
+    if cause == "due" and not now.reasons:
+        return Refreshed("silent", "Nothing is due: no trigger of model.yaml holds.")
+    if cause != "manual" and now.held:
+        return Refreshed("held", now.held)
     retrained = measuring.retrain(news=True)
     evaluation, drift = measuring.evaluate(), measuring.drift()
     measuring.scan()
     worth = worth_proposing(cause, evaluation, drift, model.retrain.minimum_gain)
+    reasons = tuple(sentence for _, sentence in now.reasons)
+    if retrained.reproduced:
+        record = RetrainingRecord(
+            time.time(), cause, reasons, retrained.seconds, worth.propose, worth.sentence, worth.gain
+        )
+        file_retraining(git, model.name, retrained.artifact, record)
     if not worth.propose:
         return Refreshed("silent", worth.sentence)
-    body = _body(measuring, cause, worth, evaluation, drift, retrained.seconds)
+    body = _body(measuring, cause, now, worth, evaluation, drift, retrained.seconds)
     paths = [*measuring.generated, *measuring.sources()]
     files = {path: (repository.root / path).read_bytes() for path in paths if (repository.root / path).is_file()}
     changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
@@ -52,9 +67,15 @@ def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: 
 
 
 def _body(
-    measuring: Measuring, cause: Cause, worth: Worth, evaluation: Evaluation, drift: Drift, seconds: float
+    measuring: Measuring,
+    cause: Cause,
+    now: Due,
+    worth: Worth,
+    evaluation: Evaluation,
+    drift: Drift,
+    seconds: float,
 ) -> str:
     candidate = measuring.candidate
     rows = candidate.training([candidate.model.contract.id]).rows
     size = candidate.artifact.stat().st_size
-    return retrain_body(candidate.model.name, cause, worth, evaluation, drift, rows, size, seconds)
+    return retrain_body(candidate.model.name, cause, now, worth, evaluation, drift, rows, size, seconds)

@@ -30,11 +30,16 @@ def not_baked(history: ModelHistory, environments: Sequence[Environment], to: st
 
 def frozen(environment: Environment, today: date) -> str:
     """Why nothing new goes to an environment today; '' when it may."""
-    for freeze in environment.freezes:
-        if _covers(freeze, today):
-            until = f" until {freeze.last}" if freeze.last else ""
-            return f"{environment.name} is frozen{until}: {freeze.why}"
-    return ""
+    freeze = freeze_on(environment.freezes, today)
+    if freeze is None:
+        return ""
+    until = f" until {freeze.last}" if freeze.last else ""
+    return f"{environment.name} is frozen{until}: {freeze.why}"
+
+
+def freeze_on(freezes: Sequence[Freeze], today: date) -> Freeze | None:
+    """The freeze that covers a day (UTC)."""
+    return next((freeze for freeze in freezes if _covers(freeze, today)), None)
 
 
 def _covers(freeze: Freeze, today: date) -> bool:

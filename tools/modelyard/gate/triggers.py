@@ -1,0 +1,96 @@
+"""What makes a retraining due, and what holds it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from modelyard.manifests.names import seconds_of
+from modelyard.manifests.retraining import Retrain
+from modelyard.rollout.promotion import freeze_on
+
+Trigger = Literal["data", "drift", "decay", "age"]
+_DRIFT = ("inputs", "scores", "outliers", "confidence")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A watch that failed in the newest window of an environment."""
+
+    environment: str
+    check: str
+    kind: str
+    sentence: str
+    until: str
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A retraining that trained; times in seconds."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known before anything is trained."""
+
+    now: float
+    """Seconds since 1970."""
+    champion: str
+    """'' before the first."""
+    champion_at: float
+    new_rows: int
+    """Labelled rows of feedback on main that the champion could not have learnt from."""
+    failed: tuple[Failed, ...]
+    runs: tuple[PastRun, ...]
+
+
+@dataclass(frozen=True)
+class Due:
+    """Why to retrain now; nothing without reasons."""
+
+    reasons: tuple[tuple[Trigger, str], ...]
+    """Trigger and sentence."""
+    held: str
+    """Why not today though it were due: a freeze, or a budget that is used up; else ''."""
+    spent: str
+    """What the budget's span has cost so far."""
+
+
+def due(rules: Retrain, situation: Situation) -> Due:
+    """What the manifest's triggers say of a situation."""
+    reasons: list[tuple[Trigger, str]] = []
+    if situation.champion:
+        if rules.new_rows and situation.new_rows >= rules.new_rows:
+            said = (
+                f"{situation.new_rows:,} labelled rows came since {situation.champion}; {rules.new_rows:,} are enough"
+            )
+            reasons.append(("data", said))
+        age = situation.now - situation.champion_at
+        if rules.maximum_age and age > seconds_of(rules.maximum_age):
+            reasons.append(
+                ("age", f"{situation.champion} is {age / 86400:.0f} days old; {rules.maximum_age} are allowed")
+            )
+    for failed in situation.failed:
+        said = f"{failed.check} failed in {failed.environment} until {failed.until}: {failed.sentence.rstrip('.')}"
+        if failed.kind == "quality" and rules.on_decay:
+            reasons.append(("decay", said))
+        elif failed.kind in _DRIFT and rules.on_drift:
+            reasons.append(("drift", said))
+    spent, over = _spent(rules, situation)
+    freeze = freeze_on(rules.freezes, datetime.fromtimestamp(situation.now, UTC).date())
+    return Due(tuple(reasons), f"Retraining is frozen: {freeze.why}" if freeze else over, spent)
+
+
+def _spent(rules: Retrain, situation: Situation) -> tuple[str, str]:
+    budget = rules.budget
+    runs = [run for run in situation.runs if run.at > situation.now - seconds_of(budget.every)]
+    minutes = sum(run.seconds for run in runs) / 60
+    spent = f"{len(runs)} of {budget.runs} runs"
+    spent += f" and {minutes:.0f} of {budget.minutes:g} minutes" if budget.minutes else ""
+    spent += f" in {budget.every}"
+    over = len(runs) >= budget.runs or (budget.minutes is not None and minutes >= budget.minutes)
+    return spent, f"The budget is used up: {spent}." if over else ""
