@@ -131,7 +131,7 @@ def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flig
 
 def test_wrong_use_says_what_to_say(champion: Path) -> None:
     said = tool(champion, "feedback", "collect", MODEL, "--env", "production", expect=2).stderr
-    assert "--outcomes FILE, or --sql" in said
+    assert "--labels FILE, or --sql" in said
     file = champion.parent / "outcomes.csv"
     with file.open("w") as handle:
         csv.writer(handle).writerows([["flight_id", "delayed"], ["1", "0"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import click
@@ -11,15 +12,23 @@ from modelyard.commands.opening import open_checkout
 from modelyard.commands.spans import window_of
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
+from modelyard.feedback.forgetting import forget as forget_entity
+from modelyard.feedback.forgetting import purge
 from modelyard.feedback.increment import collect as collect_increment
+from modelyard.feedback.increment import earlier_labels
+from modelyard.feedback.labels import read_labels
+from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.feedback.sources import query_outcomes
+from modelyard.files import write_whole
 from modelyard.forges.opening import open_forge
 from modelyard.monitoring.outcomes import outcomes_of, read_outcomes
+from modelyard.monitoring.window import profile_of
 from modelyard.predictions.interface import open_reader
-from modelyard.report.feedback import render_joined
+from modelyard.proposal.champion import model_history
+from modelyard.report.feedback import render_erasure, render_joined
 from modelyard.review.going_back import propose_change
 from modelyard.secrets.interface import Secrets
-from modelyard.terminal import result, result_json, say
+from modelyard.terminal import finish, result, result_json, say
 
 
 @click.group()
@@ -37,6 +46,11 @@ def command() -> None:
 )
 @click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:OUTCOMES_URL.")
 @click.option("--query", help="With --sql: the query that gives those columns.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Instead of a file of outcomes: a sample's CSV with label, reviewer and reviewed_at filled in.",
+)
 @click.option("--window", default="90d", show_default=True, help="How far back predictions are looked for.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
@@ -48,6 +62,7 @@ def collect(
     outcomes: Path | None,
     sql: str | None,
     query: str | None,
+    labels: Path | None,
     window: str,
     until: str | None,
     as_json: bool,
@@ -59,15 +74,22 @@ def collect(
     """
     repository, git = open_checkout(context)
     found = repository.model(model)
-    if (outcomes is None) == (sql is None) or bool(sql) != bool(query):
-        raise UsageError("Name where outcomes come from.", "Say --outcomes FILE, or --sql REFERENCE --query SELECT….")
-    if outcomes is not None:
+    if [outcomes, sql, labels].count(None) != 2 or bool(sql) != bool(query):
+        raise UsageError(
+            "Name where outcomes come from.", "Say --outcomes FILE, --labels FILE, or --sql REFERENCE --query SELECT…."
+        )
+    reviews = None
+    if labels is not None:
+        given = read_labels(labels, found)
+        known, reviews = given.outcomes, given.reviews
+        say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
+    elif outcomes is not None:
         known = read_outcomes(outcomes, found)
     else:
         known = outcomes_of(query_outcomes(str(sql), str(query), Secrets(os.environ)), found)
     reader = open_reader(repository.environment(environment), repository.root)
     brought = collect_increment(
-        repository, git, Dvc(repository.root), found, environment, reader, window_of(window, until), known, say
+        repository, git, Dvc(repository.root), found, environment, reader, window_of(window, until), known, say, reviews
     )
     number = None
     if brought.proposed is not None:
@@ -77,3 +99,58 @@ def collect(
         result_json({"model": model, "joined": brought.joined, "path": brought.path, "pull": number})
     else:
         result(render_joined(model, brought.joined, brought.path))
+
+
+@command.command()
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Whose predictions.")
+@click.option("--rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="How many to pick.")
+@click.option("--window", default="30d", show_default=True, help="How far back predictions are looked at.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV to write.")
+@click.pass_context
+def sample(
+    context: click.Context, model: str, environment: str, rows: int, window: str, until: str | None, out: Path
+) -> None:
+    """Pick the predictions most worth a label.
+
+    In turn: the least certain, the most unlike what was learnt from, those of levels that are rare there, those that
+    two versions decided differently, and some at random. Fill in label, reviewer and reviewed_at; feedback collect
+    --labels takes them back.
+    """
+    repository, git = open_checkout(context)
+    found = repository.model(model)
+    history = model_history(git, model)
+    profiles = cache(lambda version: profile_of(git, found, history, version))
+    reader = open_reader(repository.environment(environment), repository.root)
+    earlier = earlier_labels(repository, git, Dvc(repository.root), found)
+    picked = pick_sample(reader, found, window_of(window, until), profiles, earlier, rows)
+    write_whole(out, picked.content)
+    said = ", ".join(f"{count:,} {why}" for why, count in picked.reasons.items())
+    result(f"{out}: {picked.rows:,} of {picked.of:,} predictions without a label" + (f" ({said})" if said else ""))
+
+
+@command.command()
+@click.argument("model")
+@click.option("--entity", required=True, help="The contract's id, as callers sent it.")
+@click.option("--purge", "purging", is_flag=True, help="After the merge: delete the increments' older bytes for good.")
+@click.option("--json", "as_json", is_flag=True, help="Print the tombstone as JSON.")
+@click.pass_context
+def forget(context: click.Context, model: str, entity: str, purging: bool, as_json: bool) -> None:
+    """Erase one id from logs and increments.
+
+    Leaves a tombstone with a digest on the evidence branch, opens the pull request that rewrites the increments, and
+    lists the versions that learnt from it. Ends with 3 when something could not be reached yet.
+    """
+    repository, git = open_checkout(context)
+    dvc = Dvc(repository.root)
+    done = forget_entity(repository, git, dvc, repository.model(model), entity, Secrets(os.environ), say)
+    if purging:
+        say(f"deleted for good: {purge(dvc, done)} copies of older increments")
+    elif done.proposed is not None:
+        propose_change(repository, git, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
+    if as_json:
+        result_json(done.erasure)
+    else:
+        result(render_erasure(model, done.erasure))
+    finish("pass" if done.erasure.complete else "inconclusive")

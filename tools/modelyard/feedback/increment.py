@@ -8,7 +8,8 @@ one in the newest file counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,12 +63,13 @@ def collect(
     window: Window,
     outcomes: Outcomes,
     say: Callable[[str], None],
+    reviews: Mapping[str, tuple[str, datetime]] | None = None,
 ) -> Increment:
     """Joins, keeps the increment in DVC's cache and on its remote, and says what main should take.
 
     The checkout is left as it was: what is proposed lies on the proposal's branch alone.
     """
-    earlier = _earlier(repository, git, dvc, model)
+    earlier = earlier_labels(repository, git, dvc, model)
     stamp = datetime.fromtimestamp(window.end, UTC).strftime("%Y%m%dT%H%M%SZ")
     name = f"{folder_of(model.name)}/{stamp}.parquet"
     with TemporaryDirectory(prefix="modelyard-", dir=_scratch(repository)) as scratch:
@@ -80,23 +82,19 @@ def collect(
                 f"{name} is on main already, and there are {joined.labelled:,} rows more of that window now.",
                 "End the window later: --until.",
             )
+        if reviews is not None:
+            _add_reviews(written, reviews)
         path = repository.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / ".gitignore").write_bytes(_IGNORED)
         written.replace(path)
-    profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
-    said = {"model": model.name, "environment": environment, "begin": window.begin, "end": window.end}
+    said: dict[str, object] = {"model": model.name, "environment": environment}
+    said |= {"begin": window.begin, "end": window.end}
+    if reviews is not None:
+        said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
     record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
-    path.with_suffix(".json").write_bytes(record)
-    path.with_suffix(".profile.json").write_bytes(profile)
     say(f"Sending {joined.labelled:,} labelled rows …")
-    dvc.add(path)
-    files: dict[str, bytes | None] = {
-        f"{name}.dvc": path.with_name(f"{path.name}.dvc").read_bytes(),
-        f"{folder_of(model.name)}/{stamp}.json": record,
-        f"{folder_of(model.name)}/{stamp}.profile.json": profile,
-        f"{folder_of(model.name)}/.gitignore": _IGNORED,
-    }
+    files = kept_increment(dvc, model, path, name, record)
     changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
     for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
         (repository.root / file).unlink(missing_ok=True)
@@ -105,13 +103,28 @@ def collect(
     return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed))
 
 
-def increments(git: Git, model: str) -> list[str]:
-    """Paths of the increments that HEAD knows, oldest first."""
-    listed = git.run("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", folder_of(model)).decode().split("\0")
+def kept_increment(dvc: Dvc, model: Model, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:
+    """Hands an increment's bytes to DVC and its remote; the files that git keeps of it, by path."""
+    profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
+    path.with_suffix(".json").write_bytes(record)
+    path.with_suffix(".profile.json").write_bytes(profile)
+    dvc.add(path)
+    stem = name.removesuffix(".parquet")
+    return {
+        f"{name}.dvc": path.with_name(f"{path.name}.dvc").read_bytes(),
+        f"{stem}.json": record,
+        f"{stem}.profile.json": profile,
+        f"{folder_of(model.name)}/.gitignore": _IGNORED,
+    }
+
+
+def increments(git: Git, model: str, commit: str = "HEAD") -> list[str]:
+    """Paths of the increments that a commit knows, oldest first."""
+    listed = git.run("ls-tree", "-r", "-z", "--name-only", commit, "--", folder_of(model)).decode().split("\0")
     return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
 
 
-def _earlier(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> Earlier:
+def earlier_labels(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> Earlier:
     """What the increments on this commit hold; of one prediction, the newest file's label."""
     found = NOTHING
     for name in increments(git, model.name):
@@ -129,6 +142,18 @@ def _earlier(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> E
         last = np.concatenate([both[order][1:] != both[order][:-1], [True]]) if both.size else np.empty(0, dtype=bool)
         found = Earlier(both[order][last], values[order][last])
     return found
+
+
+def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> None:
+    """Who gave each label, and when."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    whose = [reviews[name] for name in table["prediction_id"].to_pylist()]
+    table = table.append_column("reviewer", pa.array([who for who, _ in whose], pa.string()))
+    table = table.append_column("reviewed_at", pa.array([at for _, at in whose], pa.timestamp("us", "UTC")))
+    pq.write_table(table, path, compression="snappy")
 
 
 def _scratch(repository: ModelRepository) -> Path:

@@ -76,7 +76,7 @@ def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earli
     whose = outcome_of[found].astype(np.int64)
     known = corrected = rows = first = 0
     writer = _Writer(target, model)
-    for table in _answered(reader, model, window, None) if found.size else ():
+    for table in _answered(reader, model, window, _whole(model)) if found.size else ():
         low, high = np.searchsorted(found, [first, first + table.num_rows])
         here, place = found[low:high] - first, whose[low:high]
         first += table.num_rows
@@ -113,7 +113,13 @@ def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earli
     )
 
 
-def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, ...] | None) -> Iterator[pa.Table]:
+def _whole(model: Model) -> tuple[str, ...]:
+    """The columns that an increment is made of."""
+    inputs = (f"inputs.{column.name}" for column in model.contract.inputs if column.personal == "no")
+    return "id", "entity", "time", "version", "variant", "score", *inputs
+
+
+def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """Predictions that somebody got; a shadow's never left the server."""
     import pyarrow.compute as pc
 

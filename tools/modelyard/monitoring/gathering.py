@@ -126,7 +126,7 @@ class Gathering:
         found.last = max(found.last, float(at.max(initial=0.0)))
         answered = ~failed & mask(pc.is_valid(table["score"]))
         rows = table if answered.all() else table.filter(answered)
-        scores = self._scores(rows)
+        scores = scores_of(rows, self._model)
         tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
         found.rows += rows.num_rows
         _count_days(found.days, at, failed & first, answered, tops)
@@ -153,12 +153,6 @@ class Gathering:
             self._profiles[version] = self._profile_of(version)
         return self._profiles[version]
 
-    def _scores(self, rows: pa.Table) -> Floats:
-        if self._model.task != "multiclass":
-            return Table(rows.select(["score"]), _LOG).numbers("score")
-        listed = rows["score"].to_pylist()
-        return np.array(listed, dtype=np.float64).reshape(len(listed), len(self._model.contract.classes))
-
     def _measure(self, found: Gathered, profile: Profile, rows: pa.Table, scores: Floats) -> None:
         """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
         personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
@@ -172,7 +166,7 @@ class Gathering:
             if column.name in personal:
                 return "personal: it is not in the log"
             try:
-                return _coded(rows, column)
+                return code_rows(rows, column)
             except ModelyardError as error:
                 return error.problem
 
@@ -214,8 +208,16 @@ class Gathering:
                 labelled.slices.setdefault(name, []).append(texts.combine_chunks())
 
 
-def _coded(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
-    """A column that callers left out of a whole table is missing in all its rows."""
+def scores_of(rows: pa.Table, model: Model) -> Floats:
+    """Scores (rows,), of a multiclass model (rows, classes)."""
+    if model.task != "multiclass":
+        return Table(rows.select(["score"]), _LOG).numbers("score")
+    listed = rows["score"].to_pylist()
+    return np.array(listed, dtype=np.float64).reshape(len(listed), len(model.contract.classes))
+
+
+def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
+    """A column's profile and each row's bin; one that callers left out of a whole table is missing in all its rows."""
     name = f"inputs.{column.name}"
     if name not in rows.column_names:
         codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)

@@ -89,8 +89,9 @@ def outcomes_of(table: Table, model: Model) -> Outcomes:
     unreadable = int((~sound).sum())
     if not sound.all():
         hashes, labels, times = hashes[sound], labels[sound], times[sound]
-    order = _by_id_and_time(hashes, times)
-    hashes, labels, times = hashes[order], labels[order], times[order]
+    order, hashes = _by_id_and_time(hashes, times)
+    labels = labels[order]
+    times = times[order] if TIME in table.names else times  # all alike
     if not hashes.size:
         return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable, key == PREDICTION)
     begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
@@ -119,16 +120,15 @@ def outcomes_of(table: Table, model: Model) -> Outcomes:
     )
 
 
-def _by_id_and_time(hashes: Hashes, times: Floats) -> Integers:
-    """The order in which, of one id, the latest is last; outcomes without a time come first."""
-    order = sorting_order(hashes)
-    ordered = hashes[order]
+def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
+    """The order in which, of one id, the latest is last, and the hashes in it; without a time comes first."""
+    order, ordered = sorting_order(hashes)
     twice = np.zeros(order.size, dtype=bool)
     twice[1:] = ordered[1:] == ordered[:-1]
     twice[:-1] |= twice[1:]
     again = order[twice]  # nearly all ids come once, and need no second key
     order[twice] = again[np.lexsort((np.where(np.isnan(times[again]), -np.inf, times[again]), hashes[again]))]
-    return order
+    return order, ordered
 
 
 def labels_of(table: Table, model: Model) -> Floats:

@@ -53,7 +53,7 @@ def monitor_window(
     due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
     objectives = _objectives(policy)
     gathering = Gathering(
-        model, lambda version: _profile(git, model, history, version), window, objectives, outcomes, window.end - due
+        model, lambda version: profile_of(git, model, history, version), window, objectives, outcomes, window.end - due
     )
     rows = 0
     try:
@@ -66,7 +66,7 @@ def monitor_window(
     found = gathering.found
     version = _watched(found, history, environment.name)
     own = _joined(found, version)
-    reference = _profile(git, model, history, version)
+    reference = profile_of(git, model, history, version)
     drift = _drift(reference, own, version)
     notes = _notes(found, reference, version, outcomes)
     before = reference.column(SCORE) if reference and model.task == "binary" else None
@@ -112,7 +112,8 @@ def _joined(found: dict[tuple[str, str], Gathered], version: str) -> Gathered:
     return found.get((version, "champion"), Gathered())
 
 
-def _profile(git: Git, model: Model, history: ModelHistory, version: str) -> Profile | None:
+def profile_of(git: Git, model: Model, history: ModelHistory, version: str) -> Profile | None:
+    """The profile that a version was tagged with; None where it has none."""
     known = next((v for v in history.ever if str(v.version) == version), None)
     path = f"models/{model.name}/{model.files.profile}"
     content = git.file_at(known.commit, path) if known else None

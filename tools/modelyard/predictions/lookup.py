@@ -34,8 +34,8 @@ class Lookup:
         return found
 
 
-def sorting_order(hashes: Hashes) -> NDArray[np.int64]:
-    """The order that sorts hashes (rows,), as ``argsort`` gives it; several times as fast for many.
+def sorting_order(hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
+    """The order that sorts hashes (rows,), as ``argsort`` does, and the sorted ones; several times as fast for many.
 
     Sorting plain numbers is what processors do fastest, so a number is made of a hash's first bits and its row. The few
     hashes that share those bits are put in order afterwards.
@@ -50,4 +50,4 @@ def sorting_order(hashes: Hashes) -> NDArray[np.int64]:
         wrong = wrong[np.concatenate([[True], np.diff(wrong) > 1])]  # of neighbours that overlap, one pair at a time
         order[wrong], order[wrong + 1] = order[wrong + 1], order[wrong]
         ordered[wrong], ordered[wrong + 1] = ordered[wrong + 1], ordered[wrong]
-    return order
+    return order, ordered

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Hashes = NDArray[np.uint64]
 
 _WORD = 8
+_AT_ONCE = 16_384
+"""Rows whose words and hashes fit into a core's own cache."""
 _PRIME = np.uint64(0xFF51AFD7ED558CCD)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -51,7 +53,9 @@ def text_hashes(column: Any) -> Hashes:
         chunk = chunk.fill_null("") if chunk.null_count else chunk
         offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
         content = chunk.buffers()[2]
-        parts.append(_hashed(offsets, np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, np.uint8)))
+        letters = np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, np.uint8)
+        for first in range(0, len(chunk), _AT_ONCE):
+            parts.append(_hashed(offsets[first : first + _AT_ONCE + 1], letters))
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from modelyard.evidence.erasure import Erasure
 from modelyard.evidence.feedback import Joined
 from modelyard.report.safe import table as markdown_table
 from modelyard.report.safe import text
@@ -31,6 +33,34 @@ def increment_body(model: str, environment: str, path: str, begin: float, end: f
         *([f"Not in the log, for they are personal: {text(', '.join(joined.lacking))}.", ""] if joined.lacking else []),
         "**If it is merged:** the next retraining of a pipeline that depends on that folder learns from it.", "",
         "**If nobody acts:** the next run refreshes this pull request; no row is brought twice.", "",
+        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def render_erasure(model: str, erasure: Erasure) -> str:
+    """For a terminal: what is gone, what is not, and which versions know it."""
+    rows = [[f"log of {name}", f"{count:,} erased"] for name, count in erasure.logs.items()]
+    rows += [[f"log of {name}", f"{n:,} in the segment being written"] for name, n in erasure.waiting.items() if n]
+    rows += [[f"log of {name}", "kept by somebody else: erase it there"] for name in erasure.unreached]
+    rows += [[one.path, f"{one.rows:,} rows"] for one in erasure.increments]
+    known = (("learnt from it", erasure.trained), ("judged on it", erasure.judged), ("unknown", erasure.unknown))
+    rows += [[f"versions: {what}", ", ".join(names)] for what, names in known if names]
+    head = f"Erased from what {model} logged and learns from; tombstone {erasure.digest[:12]}"
+    return "\n".join([bold(head), "", table(["where", ""], rows)])
+
+
+def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
+    """Markdown for the pull request; it names nobody."""
+    trained = ", ".join(erasure.trained) or "none"
+    lines = [
+        f"## Erase an id from the feedback of {text(model)}", "",
+        f"Asked for by somebody who may. The tombstone is `{erasure.digest[:16]}` on the evidence branch.", "",
+        *markdown_table(["increment", ""], [[f"`{text(path)}`", "rewritten without it"] for path in paths]), "",
+        f"Versions that learnt from it: {text(trained)}. They keep serving; retrain, or deprecate them.", "",
+        "**If it is merged:** the next retraining does not see it. `modelyard feedback forget --purge` then deletes the"
+        " older bytes for good.", "",
+        "**If nobody acts:** main's increments keep holding it.", "",
         "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
     ]  # fmt: skip
     return "\n".join(lines)

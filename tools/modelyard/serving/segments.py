@@ -33,7 +33,7 @@ def compact(folder: Path, keep_days: int) -> list[Path]:
         target = closed.with_suffix(".parquet")
         if not target.is_file():
             temporary = closed.with_name(f".{closed.name}.{os.getpid()}")
-            pq.write_table(table_of(_entries(closed)), temporary, compression="zstd")
+            pq.write_table(table_of(entries_of(closed)), temporary, compression="zstd")
             temporary.replace(target)
             os.utime(target, (closed.stat().st_mtime,) * 2)  # its age is the age of its last answer
             made.append(target)
@@ -57,7 +57,7 @@ def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | 
         whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
         try:
             if (whole if whole.is_file() else lines).stat().st_mtime >= since:
-                yield from _closed(whole, columns) if whole.is_file() else [table_of(_entries(lines))]
+                yield from _closed(whole, columns) if whole.is_file() else [table_of(entries_of(lines))]
         except FileNotFoundError:
             if whole.is_file():  # it was converted just now
                 yield from _closed(whole, columns)
@@ -130,7 +130,8 @@ def _typed(values: list[Any]) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _entries(path: Path) -> Iterator[Entry]:
+def entries_of(path: Path) -> Iterator[Entry]:
+    """The whole lines of a segment."""
     decoder = msgspec.json.Decoder(Entry)
     with path.open("rb") as file:
         for line in file:

@@ -1,0 +1,181 @@
+"""The predictions most worth a label, for any labelling tool: a CSV with room for label, reviewer and time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.feedback.joining import Earlier
+from modelyard.manifests.schema import Model
+from modelyard.measure.profile import Profile
+from modelyard.measure.sampling import Why, best, pick, uncertainty
+from modelyard.measure.scores import Floats
+from modelyard.measure.surprise import bits
+from modelyard.monitoring.gathering import Window, code_rows, scores_of
+from modelyard.predictions.ahead import ahead
+from modelyard.predictions.arrays import mask
+from modelyard.predictions.interface import Reader
+from modelyard.predictions.once import Hashes, text_hashes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REVIEW = ("reviewer", "reviewed_at")
+RARE_BITS = float(np.log2(20))
+"""A level that fewer than one in twenty of the rows learnt from had."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows picked of how many that had no label, and how many for each reason."""
+
+    content: bytes
+    """The CSV."""
+    rows: int
+    of: int
+    reasons: dict[str, int]
+
+
+def sample(
+    reader: Reader,
+    model: Model,
+    window: Window,
+    profile_of: Callable[[str], Profile | None],
+    earlier: Earlier,
+    count: int,
+) -> Sample:
+    """Two passes: the first finds ids on which two versions disagreed, the second ranks. Labelled rows are left out."""
+    import pyarrow as pa
+
+    flips = _flips(reader, model, window)
+    kept: list[pa.Table] = []
+    worths: list[dict[Why, Floats]] = []
+    of = 0
+    for table in _unlabelled(reader, model, window, earlier):
+        of += table.num_rows
+        worth = _worth(table, model, profile_of, flips)
+        rows = best(worth, count)
+        kept.append(table.take(rows))
+        worths.append({why: values[rows] for why, values in worth.items()})
+    if not of:
+        return Sample(_csv(None, [], model), 0, 0, {})
+    table = pa.concat_tables(kept, promote_options="permissive")
+    found = pick({why: np.concatenate([part[why] for part in worths]) for why in worths[0]}, count)
+    reasons: dict[str, int] = {}
+    for _, why in found:
+        reasons[why] = reasons.get(why, 0) + 1
+    return Sample(_csv(table, found, model), len(found), of, reasons)
+
+
+def _unlabelled(reader: Reader, model: Model, window: Window, earlier: Earlier) -> Iterator[pa.Table]:
+    import pyarrow.compute as pc
+
+    for table in ahead(reader.read(model, window.begin, window.end)):
+        kept = mask(pc.is_valid(table["score"])) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
+        kept &= mask(table["id"].is_valid())
+        rows = table if kept.all() else table.filter(kept)
+        new = np.isnan(earlier.of(rows["id"]))
+        yield rows if new.all() else rows.filter(new)
+
+
+def _worth(
+    table: pa.Table, model: Model, profile_of: Callable[[str], Profile | None], flips: Hashes
+) -> dict[Why, Floats]:
+    rows = table.num_rows
+    unusual, rare = np.zeros(rows), np.zeros(rows)
+    versions = np.asarray(table["version"].to_pylist(), dtype=np.str_) if rows else np.empty(0, dtype=np.str_)
+    for version in np.unique(versions):
+        profile = profile_of(str(version))
+        if profile is None:
+            continue
+        here = np.flatnonzero(versions == version)
+        part = table.take(here)
+        surprise = np.zeros(here.size)
+        for column in (column for column in profile.columns if column.role == "input"):
+            own = bits(column)[code_rows(part, column)[1]]
+            surprise += own
+            if column.name in model.evaluation.slices:
+                rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))
+        unusual[here] = np.where(surprise > (profile.surprise or 0.0), surprise, 0.0)
+    scores = scores_of(table, model)
+    decided = model.task in ("binary", "multiclass")
+    ids = text_hashes(table["entity"])
+    # The low bits of a hash of the id: the same rows are drawn in every run.
+    drawn = (text_hashes(table["id"]) % np.uint64(2**52)).astype(np.float64) + 1
+    return {
+        "uncertain": uncertainty(scores, model.contract.threshold) if decided else np.zeros(rows),
+        "unusual": unusual,
+        "rare": rare,
+        "flip": np.isin(ids, flips).astype(np.float64) * drawn,
+        "random": drawn,
+    }
+
+
+def _flips(reader: Reader, model: Model, window: Window) -> Hashes:
+    """Hashes of the ids that two versions decided differently, shadows among them."""
+    import pyarrow.compute as pc
+
+    if model.task not in ("binary", "multiclass"):
+        return np.empty(0, dtype=np.uint64)
+    ids, decisions, versions = [], [], []
+    for table in reader.read(model, window.begin, window.end, ("entity", "version", "score")):
+        rows = table.filter(pc.and_(pc.is_valid(table["score"]), pc.is_valid(table["entity"])))
+        scores = scores_of(rows, model)
+        ids.append(text_hashes(rows["entity"]))
+        decisions.append(scores.argmax(axis=1) if scores.ndim == 2 else scores >= model.contract.threshold)
+        versions.append(text_hashes(rows["version"]))
+    if not ids:
+        return np.empty(0, dtype=np.uint64)
+    hashes, decided, version = (np.concatenate(parts) for parts in (ids, decisions, versions))
+    distinct = np.unique(np.stack([hashes, version, decided.astype(np.uint64)]), axis=1)
+    several = _with_several(distinct[0], distinct[1]), _with_several(distinct[0], distinct[2])
+    return np.intersect1d(*several)
+
+
+def _with_several(keys: Hashes, values: Hashes) -> Hashes:
+    """Keys that have more than one value."""
+    pairs = np.unique(np.stack([keys, values]), axis=1)[0]
+    found, counts = np.unique(pairs, return_counts=True)
+    return np.asarray(found[counts > 1], dtype=np.uint64)
+
+
+def _csv(table: pa.Table | None, found: list[tuple[int, Why]], model: Model) -> bytes:
+    contract = model.contract
+    inputs = [c.name for c in contract.inputs if c.personal == "no"]
+    whole = {f"inputs.{c.name}" for c in contract.inputs if c.type == "integer"}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["prediction_id", contract.id, *inputs, "score", "version", "predicted_at", "why",
+                     contract.label, *REVIEW])  # fmt: skip
+    if table is not None and found:
+        chosen = table.take([row for row, _ in found])
+        columns = [chosen["id"], chosen["entity"], *(_column(chosen, f"inputs.{name}", whole) for name in inputs)]
+        columns += [chosen["score"], chosen["version"], chosen["time"]]
+        for row, (_, why) in enumerate(found):
+            writer.writerow([*(_cell(column[row].as_py()) for column in columns), why, "", "", ""])
+    return text.getvalue().encode()
+
+
+def _column(table: pa.Table, name: str, whole: set[str]) -> Any:
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows)
+    column = table[name]
+    return column.cast(pa.int64(), safe=False) if name in whole and pa.types.is_floating(column.type) else column
+
+
+def _cell(value: Any) -> str:
+    """Text that a spreadsheet would run as a formula is quoted; ids that come back so are read without it."""
+    if value is None:
+        return ""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    shown = str(value)
+    return f"'{shown}" if isinstance(value, str) and shown.startswith(_FORMULA) else shown
