@@ -8,8 +8,11 @@ import click
 
 from modelyard.audit.export import export as write_bundle
 from modelyard.audit.export import heads
+from modelyard.catalog.attribution import attribute
 from modelyard.commands.opening import open_checkout
+from modelyard.commands.spans import window_of
 from modelyard.delivery.guarding import check_registry, restore_tags
+from modelyard.report.attribution import render_attribution
 from modelyard.report.registry import render_faults
 from modelyard.terminal import finish, result, result_json, say
 
@@ -69,3 +72,27 @@ def anchor(context: click.Context) -> None:
     """
     _, git = open_checkout(context)
     result_json(heads(git))
+
+
+@command.command()
+@click.argument("model")
+@click.argument("wanted", metavar="ID")
+@click.option("--env", "environment", required=True, help="Whose log.")
+@click.option("--window", default="400d", show_default=True, help="How far back it is looked for.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_context
+def prediction(
+    context: click.Context, model: str, wanted: str, environment: str, window: str, until: str | None, as_json: bool
+) -> None:
+    """Trace one prediction to its version, evidence, approval.
+
+    ID is the prediction's, its request's, or the contract's id. Shows which version answered, on whose word it served
+    then, and what made it: data, code, people, verdict.
+    """
+    repository, git = open_checkout(context)
+    found = attribute(repository, git, model, environment, wanted, window_of(window, until))
+    if as_json:
+        result_json(found)
+    else:
+        result(render_attribution(found))

@@ -11,7 +11,7 @@ from modelyard.report.text import bold, table, when, wrapped
 
 def render_lineage(found: Lineage) -> str:
     """Data, code, environment and people that made a version, and where it went."""
-    lines = [bold(f"{found.model} {found.version}"), f"  artifact   sha256 {found.artifact or 'unknown'}"]
+    lines = [bold(f"{found.model} {found.version}"), f"  sha256     {found.artifact or 'unknown'}"]
     for source in found.data:
         changed = f" ({source.changed_by})" if source.changed_by else ""
         lines.append(wrapped(f"  data       {source.path} {source.md5[:12]}{changed}", " " * 13))

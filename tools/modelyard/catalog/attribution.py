@@ -1,0 +1,67 @@
+"""One prediction traced back: which version gave it, on what evidence that version serves, and who let it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.catalog.tracing import trace_up
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.monitoring.gathering import Window
+from modelyard.predictions.interface import open_reader
+from modelyard.predictions.named import named
+from modelyard.proposal.champion import model_history
+from modelyard.registry.lineage import Lineage
+from modelyard.registry.timeline import Period, periods
+
+MOST = 20
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One logged prediction and its version."""
+
+    id: str
+    entity: str | None
+    time: str
+    version: str
+    variant: str
+    score: Any
+    error: str | None
+    lineage: Lineage | None
+    """None for a version that was never registered, or whose tag is gone."""
+    period: Period | None
+    """The receipt that covers its moment; None for a candidate, a shadow, or a version nobody sent there."""
+
+
+def attribute(
+    repository: ModelRepository, git: Git, model: str, environment: str, wanted: str, window: Window
+) -> list[Attribution]:
+    """Predictions whose id, request or entity is ``wanted``, oldest first (at most 20); a UsageError without any."""
+    reader = open_reader(repository.environment(environment), repository.root)
+    found = named(reader, repository.model(model), window.begin, window.end, wanted, MOST)
+    if not found:
+        raise UsageError(
+            f"The log of {environment} has no prediction {wanted!r} in that time.",
+            "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
+        )
+    history = model_history(git, model)
+    lineages = {version: _lineage(git, model, version) for version in {row["version"] for row in found}}
+    return [
+        Attribution(
+            row["id"], row["entity"], row["time"].isoformat().replace("+00:00", "Z"), row["version"],
+            row["variant"] or "champion", row["score"], row["error"], lineages[row["version"]],
+            next((p for p in periods(history, environment, int(row["time"].timestamp()))
+                  if p.version == row["version"]), None),
+        )
+        for row in found
+    ]  # fmt: skip
+
+
+def _lineage(git: Git, model: str, version: str) -> Lineage | None:
+    try:
+        return trace_up(git, model, version)
+    except ModelyardError:
+        return None
