@@ -34,7 +34,11 @@ class Stage:
         """A heading of the story."""
         self._say(f"\n{title}")
 
-    def modelyard(self, *arguments: str, expect: int = 0, show: bool = False) -> str:
+    def skip(self, steps: int) -> None:
+        """Steps that this story does not take."""
+        self._done += steps
+
+    def modelyard(self, *arguments: str, expect: int | tuple[int, ...] = 0, show: bool = False) -> str:
         """Plays ``modelyard ARGUMENTS``; its standard output. Another exit code than expected ends the demo."""
         return self._play(
             [sys.executable, "-m", "modelyard", *arguments], f"modelyard {' '.join(arguments)}", expect, show
@@ -70,7 +74,9 @@ class Stage:
             stop_process(server)
         self._servers.clear()
 
-    def _play(self, command: Sequence[str], title: str, expect: int, show: bool, folder: Path | None = None) -> str:
+    def _play(
+        self, command: Sequence[str], title: str, expect: int | tuple[int, ...], show: bool, folder: Path | None = None
+    ) -> str:
         self._done += 1
         with _ticking(f"[{self._done:2}/{self._steps}] {title}", self._say):
             output = self._run(command, title, expect, folder or self.repository)
@@ -78,11 +84,11 @@ class Stage:
             self._say("\n".join(f"    {line}" for line in output.rstrip().splitlines()))
         return output
 
-    def _run(self, command: Sequence[str], title: str, expect: int, folder: Path) -> str:
+    def _run(self, command: Sequence[str], title: str, expect: int | tuple[int, ...], folder: Path) -> str:
         done = subprocess.run(
             command, cwd=folder, env=self._environment(), capture_output=True, stdin=subprocess.DEVNULL, check=False
         )
-        if done.returncode != expect:
+        if done.returncode not in (expect if isinstance(expect, tuple) else (expect,)):
             last = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()[-3:]
             raise ModelyardError(
                 f"`{title}` ended with {done.returncode}, not {expect}: {' '.join(last)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections import Counter
@@ -60,6 +61,33 @@ def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path)
     return _realised(log, dict(zip(ids, table.numbers(contract.label)[chosen], strict=True)))
 
 
+def send_all(table: Table, model: Model, host: str, port: int, at_once: int = 500) -> int:
+    """Sends every row of a table, many in a request; the number of requests."""
+    contract = model.contract
+    ids = table.texts(contract.id)
+    columns = [(c, table.values(c.name, c.type)) for c in contract.inputs]
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    requests = 0
+    with contextlib.closing(connection):
+        for first in range(0, table.rows, at_once):
+            rows = slice(first, min(first + at_once, table.rows))
+            tensors = [_tensors(contract.id, "BYTES", [str(name) for name in ids[rows]])]
+            tensors += [
+                _tensors(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
+                for c, values in columns
+            ]
+            connection.request("POST", f"/v2/models/{model.name}/infer", json.dumps({"inputs": tensors}))
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 200:
+                raise ModelyardError(
+                    f"The server answered {response.status}: {answer[:200].decode()}",
+                    "Look at the server's log beside the repository.",
+                )
+            requests += 1
+    return requests
+
+
 def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
     logged = [table.select(["entity", "score", "version"]).to_pylist() for table in read_predictions(log)]
     entries = [entry for table in logged for entry in table if entry["entity"] in outcomes]
@@ -70,7 +98,11 @@ def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
 
 
 def _tensor(name: str, datatype: str, value: object) -> dict[str, object]:
-    return {"name": name, "shape": [1], "datatype": datatype, "data": [value]}
+    return _tensors(name, datatype, [value])
+
+
+def _tensors(name: str, datatype: str, values: list[object]) -> dict[str, object]:
+    return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
 
 
 def _plain(value: object, kind: str) -> object:

