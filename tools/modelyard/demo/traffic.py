@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,26 +39,12 @@ def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path)
     chosen = np.unique(np.linspace(0, table.rows - 1, rows).astype(int))
     ids = table.texts(contract.id)[chosen]
     columns = [(c, table.values(c.name, c.type)[chosen]) for c in contract.inputs]
-    connection = http.client.HTTPConnection(host, port, timeout=30)
-    try:
+    with _connection(host, port) as connection:
         for row, identifier in enumerate(ids):
             tensors = [_tensor(contract.id, "BYTES", identifier)]
             tensors += [_tensor(c.name, DATATYPES[c.type], _plain(v[row], c.type)) for c, v in columns]
             body = json.dumps({"id": f"demo-{row}", "inputs": tensors})
-            connection.request("POST", f"/v2/models/{model.name}/infer", body, {"content-type": "application/json"})
-            response = connection.getresponse()
-            answer = response.read()
-            if response.status != 200:
-                raise ModelyardError(
-                    f"The server answered {response.status} for flight {identifier}: {answer[:200].decode()}",
-                    "Look at the server's log beside the repository.",
-                )
-    except OSError as error:
-        raise ModelyardError(
-            f"The server on {host}:{port} does not answer: {error}.", "Look at the server's log beside the repository."
-        ) from error
-    finally:
-        connection.close()
+            _asked(connection, model, body)
     return _realised(log, dict(zip(ids, table.numbers(contract.label)[chosen], strict=True)))
 
 
@@ -66,9 +53,8 @@ def send_all(table: Table, model: Model, host: str, port: int, at_once: int = 50
     contract = model.contract
     ids = table.texts(contract.id)
     columns = [(c, table.values(c.name, c.type)) for c in contract.inputs]
-    connection = http.client.HTTPConnection(host, port, timeout=60)
     requests = 0
-    with contextlib.closing(connection):
+    with _connection(host, port) as connection:
         for first in range(0, table.rows, at_once):
             rows = slice(first, min(first + at_once, table.rows))
             tensors = [_tensors(contract.id, "BYTES", [str(name) for name in ids[rows]])]
@@ -76,16 +62,34 @@ def send_all(table: Table, model: Model, host: str, port: int, at_once: int = 50
                 _tensors(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
                 for c, values in columns
             ]
-            connection.request("POST", f"/v2/models/{model.name}/infer", json.dumps({"inputs": tensors}))
-            response = connection.getresponse()
-            answer = response.read()
-            if response.status != 200:
-                raise ModelyardError(
-                    f"The server answered {response.status}: {answer[:200].decode()}",
-                    "Look at the server's log beside the repository.",
-                )
+            _asked(connection, model, json.dumps({"inputs": tensors}))
             requests += 1
     return requests
+
+
+@contextlib.contextmanager
+def _connection(host: str, port: int) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    try:
+        yield connection
+    except (OSError, http.client.HTTPException) as error:
+        raise ModelyardError(
+            f"The server on {host}:{port} does not answer: {error}.", "Look at the server's log beside the repository."
+        ) from error
+    finally:
+        connection.close()
+
+
+def _asked(connection: http.client.HTTPConnection, model: Model, body: str) -> None:
+    """One request; an error unless it was answered."""
+    connection.request("POST", f"/v2/models/{model.name}/infer", body, {"content-type": "application/json"})
+    response = connection.getresponse()
+    answer = response.read()
+    if response.status != 200:
+        raise ModelyardError(
+            f"The server answered {response.status} to {body[:60]}…: {answer[:200].decode()}",
+            "Look at the server's log beside the repository.",
+        )
 
 
 def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
