@@ -174,7 +174,7 @@ def test_every_prediction_and_every_outcome_is_in_one_count(
     target = tmp_path_factory.mktemp("join") / "increment.parquet"
     table = pa.table({"id": pa.array([o[0] for o in outcomes], pa.string()), "label": pa.array([o[1] for o in outcomes], pa.int64()),
                       "outcome_time": pa.array([float(o[2]) for o in outcomes], pa.float64())})  # fmt: skip
-    known = outcomes_of(Table(table, Path("outcomes")), SMALL)
+    known = outcomes_of([Table(table, Path("outcomes"))], SMALL)
     rows = [(f"{i}/0", entity, second) for i, (entity, second) in enumerate(log)]
     found: Joined = join(Given(rows, at_once), SMALL, Window(0, 100), known, NOTHING, target)
     assert found.labelled + found.known + found.repeated + found.waiting == found.predictions == len(rows)

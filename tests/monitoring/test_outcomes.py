@@ -24,7 +24,7 @@ MODEL = parse(Model, MODEL_YAML.format(name="m").encode(), "model.yaml")
 def outcomes(rows: list[tuple[str | None, int | None, float | None]]) -> Outcomes:
     table = pa.table({"id": pa.array([r[0] for r in rows], pa.string()), "label": pa.array([r[1] for r in rows], pa.int64()),
                       "outcome_time": pa.array([r[2] for r in rows], pa.float64())})  # fmt: skip
-    return outcomes_of(Table(table, Path("outcomes")), MODEL)
+    return outcomes_of([Table(table, Path("outcomes"))], MODEL)
 
 
 def label(found: Outcomes, name: str, at: float = 0.0) -> float | None:

@@ -206,6 +206,23 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
         return Table(csv.read_csv(path), path)
 
 
+def read_parts(path: Path, columns: Sequence[str]) -> Iterator[Table]:
+    """The same in parts of some hundred thousand rows where the file allows it; an empty table is one part."""
+    if _magic(path) != b"PAR1":
+        yield read_table(path, columns)
+        return
+    with _sound(path):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path, pre_buffer=False) as reader:
+            wanted = [name for name in reader.schema_arrow.names if name in set(columns)]
+            if not reader.metadata.num_rows:
+                yield Table(reader.read(wanted), path)
+            for batch in reader.iter_batches(_BATCH, columns=wanted):
+                yield Table(pa.Table.from_batches([batch]), path)
+
+
 def _magic(path: Path) -> bytes:
     with _sound(path), path.open("rb") as file:
         return file.read(4)

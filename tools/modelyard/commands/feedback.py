@@ -86,7 +86,7 @@ def collect(
     elif outcomes is not None:
         known = read_outcomes(outcomes, found)
     else:
-        known = outcomes_of(query_outcomes(str(sql), str(query), Secrets(os.environ)), found)
+        known = outcomes_of([query_outcomes(str(sql), str(query), Secrets(os.environ))], found)
     reader = open_reader(repository.environment(environment), repository.root)
     brought = collect_increment(
         repository, git, Dvc(repository.root), found, environment, reader, window_of(window, until), known, say, reviews

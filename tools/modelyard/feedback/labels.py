@@ -66,7 +66,7 @@ def read_labels(file: Path, model: Model) -> Labels:
     if model.task != "multiclass":
         numbers = pa.array([float(value) for value in values], pa.float64())
         table = table.set_column(1, label, numbers)
-    return Labels(outcomes_of(Table(table, file), model), reviews, unlabelled)
+    return Labels(outcomes_of([Table(table, file)], model), reviews, unlabelled)
 
 
 def _known(given: str, model: Model) -> bool:

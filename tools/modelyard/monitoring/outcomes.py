@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +14,11 @@ from modelyard.errors import UsageError
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import Floats, Integers
+from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import mask
 from modelyard.predictions.lookup import Lookup, sorting_order
 from modelyard.predictions.once import Hashes, text_hashes
-from modelyard.tables import Table, read_table
+from modelyard.tables import Table, read_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,9 +57,13 @@ class Outcomes:
     def places(self, hashes: Hashes, at: Floats) -> Integers:
         """Where each prediction's outcome stands (rows,); −1 where there is none, or it came before the prediction."""
         place = self._lookup.places(hashes)
-        if self.times.size:
+        if self._timed:
             place[self.times[place] < at] = -1
         return place
+
+    @cached_property
+    def _timed(self) -> bool:
+        return not np.isnan(self.times).all()
 
     @cached_property
     def _lookup(self) -> Lookup:
@@ -70,33 +76,22 @@ def read_outcomes(file: Path, model: Model) -> Outcomes:
     A UsageError when the columns are not there.
     """
     contract = model.contract
-    return outcomes_of(read_table(file, [contract.id, PREDICTION, contract.label, TIME]), model)
+    return outcomes_of(ahead(read_parts(file, [contract.id, PREDICTION, contract.label, TIME])), model)
 
 
-def outcomes_of(table: Table, model: Model) -> Outcomes:
-    """The same from a table."""
-    import pyarrow as pa
-
-    contract = model.contract
-    key = PREDICTION if PREDICTION in table.names else contract.id
-    for name in (key, contract.label):
-        if name not in table.names:
-            raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
-    ids = table.column(key).cast(pa.string())
-    hashes, labels = text_hashes(ids), labels_of(table, model)
-    times = table.numbers(TIME) if TIME in table.names else np.full(hashes.size, np.nan)
-    sound = np.asarray(ids.is_valid(), dtype=bool) & np.isfinite(labels)
-    unreadable = int((~sound).sum())
-    if not sound.all():
-        hashes, labels, times = hashes[sound], labels[sound], times[sound]
+def outcomes_of(tables: Iterable[Table], model: Model) -> Outcomes:
+    """The same from tables with the same columns; at least one."""
+    parts = [_part(table, model) for table in tables]
+    hashes, labels, times = (np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True))
+    rows, unreadable = sum(part.rows for part in parts), sum(part.rows - part.columns[0].size for part in parts)
+    by_prediction = parts[0].by_prediction
     order, hashes = _by_id_and_time(hashes, times)
-    labels = labels[order]
-    times = times[order] if TIME in table.names else times  # all alike
+    labels, times = labels[order], times[order]
     if not hashes.size:
-        return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable, key == PREDICTION)
+        return Outcomes(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
     begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
     if begins.all():
-        return Outcomes(hashes, labels, times, table.rows, 0, 0, 0, unreadable, key == PREDICTION)
+        return Outcomes(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
     ends = np.concatenate([begins[1:], [True]])
     group = np.cumsum(begins) - 1
     last = labels[ends]
@@ -111,13 +106,38 @@ def outcomes_of(table: Table, model: Model) -> Outcomes:
         hashes[ends][keep],
         last[keep],
         times[ends][keep],
-        table.rows,
+        rows,
         int(again.sum()),
         int((other & ~torn[group]).sum()),
         int(torn.sum()),
         unreadable,
-        key == PREDICTION,
+        by_prediction,
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    columns: tuple[Hashes, Floats, Floats]
+    """Hash, label and time of each readable row."""
+    rows: int
+    by_prediction: bool
+
+
+def _part(table: Table, model: Model) -> _Part:
+    import pyarrow as pa
+
+    contract = model.contract
+    key = PREDICTION if PREDICTION in table.names else contract.id
+    for name in (key, contract.label):
+        if name not in table.names:
+            raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
+    ids = table.column(key).cast(pa.string())
+    hashes, labels = text_hashes(ids), labels_of(table, model)
+    times = table.numbers(TIME) if TIME in table.names else np.full(hashes.size, np.nan)
+    sound = np.asarray(ids.is_valid(), dtype=bool) & np.isfinite(labels)
+    if not sound.all():
+        hashes, labels, times = hashes[sound], labels[sound], times[sound]
+    return _Part((hashes, labels, times), table.rows, key == PREDICTION)
 
 
 def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
