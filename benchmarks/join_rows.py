@@ -28,7 +28,7 @@ def ours(folder: Path) -> int:
     from modelyard.manifests.loading import parse
     from modelyard.manifests.schema import Model
     from modelyard.monitoring.gathering import Window
-    from modelyard.monitoring.outcomes import read_outcomes
+    from modelyard.outcomes.known import read_outcomes
     from modelyard.predictions.log import LogReader
 
     model = parse(Model, MODEL.encode(), "model.yaml")

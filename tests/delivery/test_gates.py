@@ -134,10 +134,17 @@ def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
     assert "which ended on 2026-11-30" in refusal(date(2026, 12, 1))
 
 
-def test_outcomes_decide_a_step(rival: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["on the command line", "in model.yaml"])
+def test_outcomes_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
     rule = "analysis: {minimum_samples: 30, outcomes: {margin: 0.05}}"
     want(rival, "v1.1.0", f"rollout: {{strategy: canary, steps: [{{weight: 50}}], key: carrier, {rule}}}\n")
     outcomes, contract = tmp_path / "outcomes.csv", ModelRepository(rival).model(MODEL).contract
+    option = ["--outcomes", str(outcomes)]
+    if said == "in model.yaml":
+        manifest, option = rival / f"models/{MODEL}/model.yaml", []
+        manifest.write_text(manifest.read_text() + f"\noutcomes: {{uri: '{outcomes.parent}/outcomes.csv'}}\n")
+        outcomes.write_text(f"{contract.id},{contract.label}\n")
+        commit_all(rival, "Outcomes are told")
     with serving(rival, "production") as server:
         tool(rival, "deploy", "--env", "production")
         answered = {}
@@ -154,7 +161,7 @@ def test_outcomes_decide_a_step(rival: Path, tmp_path: Path) -> None:
             for name, (version, score) in answered.items():
                 right = score >= 0.5
                 table.writerow([name, int(right if version == "v1.0.0" else not right)])
-        done = tool(rival, "deploy", "--env", "production", "--outcomes", str(outcomes), expect=1)
+        done = tool(rival, "deploy", "--env", "production", *option, expect=1)
         assert "outcomes: mean loss" in done.stderr and "0.05 is allowed" in done.stderr
     line = json.loads(tool(rival, "status", "--env", "production", "--json").stdout)[0]
     assert line["sync"] == "rolled back" and line["live"] == "v1.0.0"

@@ -20,10 +20,10 @@ from modelyard.feedback.joining import NOTHING, join
 from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
 from modelyard.monitoring.gathering import Window
-from modelyard.monitoring.outcomes import outcomes_of
+from modelyard.outcomes.known import outcomes_of
 from modelyard.tables import Table
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
-from support.yard import MODEL_YAML, git, tool
+from support.yard import MODEL_YAML, commit_all, git, tool
 
 UNTIL = "2026-05-08T00:00"
 SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
@@ -127,6 +127,22 @@ def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flig
                   OUTCOMES="nothing://user:canary-7351@host/base")  # fmt: skip
     assert "cannot be asked for from env:OUTCOMES" in failed.stderr
     assert "canary-7351" not in failed.stderr + failed.stdout
+
+
+def test_what_model_yaml_declares_is_collected_and_nothing_where_it_declares_nothing(
+    champion: Path, flights: Flights
+) -> None:
+    rows = SPREAD[:50]
+    write_log(champion, flights.entries(rows))
+    command = ["feedback", "collect", MODEL, "--env", "production", "--until", UNTIL, "--window", "7d", "--if-declared"]
+    assert "names no outcomes" in tool(champion, *command).stdout
+    assert not git(champion, "branch", "--list", BRANCH)
+    manifest = champion / f"models/{MODEL}/model.yaml"
+    write_outcomes(champion, flights, rows)
+    manifest.write_text(manifest.read_text() + f"\noutcomes: {{uri: '{champion.parent}/outcomes.csv'}}\n")
+    commit_all(champion, "Outcomes are told")
+    assert "50 labelled rows" in tool(champion, *command).stdout
+    assert git(champion, "branch", "--list", BRANCH)
 
 
 def test_wrong_use_says_what_to_say(champion: Path) -> None:

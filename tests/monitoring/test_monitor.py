@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelyard.serving.predictions import Entry
+from modelyard.serving.predictions import Entry, Privacy
 from msgspec.structs import replace
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
 from support.yard import commit_all, git, tool
@@ -31,6 +31,13 @@ def watched(yard: Path, *more: str, expect: int | None = None) -> dict[str, Any]
     done = tool(yard, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--json", *more, expect=expect)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def declare(yard: Path, text: str, old: str = "", new: str = "") -> None:
+    """Adds a field to the model's manifest, and changes another."""
+    manifest = yard / f"models/{MODEL}/model.yaml"
+    manifest.write_text(manifest.read_text().replace(old, new, 1) + f"\n{text}\n")
+    commit_all(yard, "Say more of the model")
 
 
 def outcome(found: dict[str, Any], check: str) -> str:
@@ -55,6 +62,40 @@ def test_a_quiet_week_passes_and_its_quality_is_that_of_the_rows(champion: Path,
     accuracy = next(metric for metric in realised["metrics"] if metric["name"] == "accuracy")
     assert accuracy["candidate"] == pytest.approx(right)
     assert accuracy["champion"] is not None, "what it was accepted with stands beside it"
+
+
+def test_outcomes_that_model_yaml_declares_need_no_option(champion: Path, flights: Flights) -> None:
+    write_log(champion, flights.entries(ROWS))
+    file = write_outcomes(champion, flights, ROWS)
+    told = watched(champion, "--outcomes", str(file))["monitoring"]
+    declare(champion, f"outcomes: {{uri: '{file}'}}")
+    assert watched(champion)["monitoring"] == told
+    assert told["realised"]["labelled"] == len(ROWS)
+
+
+def test_a_log_of_digests_is_watched_with_outcomes_named_by_ids(champion: Path, flights: Flights) -> None:
+    file = write_outcomes(champion, flights, ROWS)
+    write_log(champion, flights.entries(ROWS))
+    plain = watched(champion, "--outcomes", str(file))["monitoring"]["realised"]
+    declare(champion, f"outcomes: {{uri: '{file}'}}", "  id: flight_id\n", "  id: flight_id\n  personal_id: hash\n")
+    contract = replace(flights.model.contract, personal_id="hash")
+
+    def digests(entry: Entry) -> Entry:
+        return replace(entry, entities=Privacy(contract, b"canary-key").entities(entry.entities))
+
+    entries = flights.entries(ROWS, change=digests)
+    write_log(champion, entries)
+    config = champion / "modelyard.yaml"
+    config.write_text(
+        config.read_text().replace("- name: production\n", "- name: production\n    log: {hash_key: env:KEY}\n")
+    )
+    commit_all(champion, "Ids are personal")
+    done = tool(champion, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--json", KEY="canary-key")
+    assert json.loads(done.stdout)["monitoring"]["realised"] == plain
+    when = ("--env", "production", "--window", "7d", "--until", UNTIL)
+    id_ = flights.ids[ROWS[0]]
+    [traced] = json.loads(tool(champion, "audit", "prediction", MODEL, id_, *when, "--json", KEY="canary-key").stdout)
+    assert traced["id"] == f"{entries[0].id}/0" and id_ not in str(traced)
 
 
 def test_without_outcomes_the_estimate_is_compared_with_its_own_value_at_acceptance(

@@ -66,7 +66,7 @@ def test_versions_go_to_a_real_mlserver_and_back(server: MLServer, made: dict[st
     assert server.infer("", ROWS[:5])[1] == pytest.approx(one.score(ROWS[:5]))
     for _ in range(7):
         server.infer("/versions/v1.1.0", ROWS[:1])
-    counted = target.samples("churn", 0.0, Analysis(), {})
+    counted = target.samples("churn", 0.0, Analysis(), None)
     assert counted["v1.1.0"].requests == 8 and counted["v1.1.0"].errors == 0, "its metrics carry the version"
     carry(target, made, Traffic("v1.1.0"))
     assert set(target.observe()["churn"].installed) == {"v1.1.0"}

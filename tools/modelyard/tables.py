@@ -237,11 +237,14 @@ def _sound(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
+        raise ModelyardError(
+            f"{path} cannot be read: {error}.",
+            "Check the path; what a pipeline makes comes with: modelyard retrain MODEL",
+        ) from error
     except pa.ArrowException as error:
         raise ModelyardError(
             f"{path} is no sound Parquet, Arrow or CSV file: {str(error).splitlines()[0].rstrip('.')}.",
-            "Write it again with the pipeline: modelyard retrain MODEL --force",
+            "Write it again; what a pipeline made, with: modelyard retrain MODEL --force",
         ) from error
 
 

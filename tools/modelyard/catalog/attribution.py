@@ -10,11 +10,13 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.monitoring.gathering import Window
+from modelyard.predictions.entities import as_logged
 from modelyard.predictions.interface import open_reader
 from modelyard.predictions.named import named
 from modelyard.proposal.champion import model_history
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period, periods
+from modelyard.secrets.interface import Secrets
 
 MOST = 20
 
@@ -37,11 +39,23 @@ class Attribution:
 
 
 def attribute(
-    repository: ModelRepository, git: Git, model: str, environment: str, wanted: str, window: Window
+    repository: ModelRepository,
+    git: Git,
+    model: str,
+    environment: str,
+    wanted: str,
+    window: Window,
+    secrets: Secrets,
 ) -> list[Attribution]:
-    """Predictions whose id, request or entity is ``wanted``, oldest first (at most 20); a UsageError without any."""
-    reader = open_reader(repository.environment(environment), repository.root)
-    found = named(reader, repository.model(model), window.begin, window.end, wanted, MOST)
+    """Predictions whose id, request or entity is ``wanted``, oldest first (at most 20); a UsageError without any.
+
+    The key of a log that holds digests of ids is asked for only when no prediction and no request has that name.
+    """
+    manifest, where = repository.model(model), repository.environment(environment)
+    reader = open_reader(where, repository.root)
+    found = named(reader, manifest, window.begin, window.end, wanted, MOST)
+    if not found and manifest.contract.personal_id == "hash" and (names := as_logged(where, manifest, secrets)):
+        found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MOST)
     if not found:
         raise UsageError(
             f"The log of {environment} has no prediction {wanted!r} in that time.",

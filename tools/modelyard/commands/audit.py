@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from modelyard.commands.spans import window_of
 from modelyard.delivery.guarding import check_registry, restore_tags
 from modelyard.report.attribution import render_attribution
 from modelyard.report.registry import render_faults
+from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, result, result_json, say
 
 
@@ -91,7 +93,7 @@ def prediction(
     then, and what made it: data, code, people, verdict.
     """
     repository, git = open_checkout(context)
-    found = attribute(repository, git, model, environment, wanted, window_of(window, until))
+    found = attribute(repository, git, model, environment, wanted, window_of(window, until), Secrets(os.environ))
     if as_json:
         result_json(found)
     else:

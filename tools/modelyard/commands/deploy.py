@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +11,17 @@ import click
 
 from modelyard.commands.opening import open_checkout
 from modelyard.delivery.deployment import Deployer
-from modelyard.delivery.outcomes import read_outcomes
 from modelyard.delivery.planning import Planner
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.opening import open_forge, open_pull_forge
+from modelyard.outcomes.sources import known_outcomes
 from modelyard.report.deployments import render_deliveries
 from modelyard.review.previewing import preview
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.state import Delivery
+from modelyard.secrets.interface import Secrets
 from modelyard.terminal import result, result_json, say, show_error
 
 
@@ -32,7 +34,7 @@ from modelyard.terminal import result, result_json, say, show_error
 @click.option(
     "--outcomes",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="What is known by now: a CSV or Parquet file with the contract's id and label.",
+    help="What is known by now, as feedback collect takes it; by default what model.yaml declares under outcomes.",
 )
 @click.option("--wait", is_flag=True, help="Go on until every rollout has ended, looking again every --every seconds.")
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=15.0, show_default=True, help="See --wait.")
@@ -74,7 +76,7 @@ def command(
         return
     faults: list[ModelyardError] = []
     while True:
-        planner = Planner(repository, git, outcomes=read_outcomes(repository, outcomes))
+        planner = Planner(repository, git, outcomes=known_outcomes(repository, Secrets(os.environ), outcomes))
         planned = planner.plan(chosen, set(models))
         if plan_only:
             deliveries = [plan.delivery for plan in planned]

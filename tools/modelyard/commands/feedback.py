@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from modelyard.commands.opening import open_checkout
+from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.spans import window_of
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
@@ -18,11 +19,10 @@ from modelyard.feedback.increment import collect as collect_increment
 from modelyard.feedback.increment import earlier_labels
 from modelyard.feedback.labels import read_labels
 from modelyard.feedback.sampling import sample as pick_sample
-from modelyard.feedback.sources import query_outcomes
 from modelyard.files import write_whole
 from modelyard.forges.opening import open_forge
-from modelyard.monitoring.outcomes import outcomes_of, read_outcomes
 from modelyard.monitoring.window import profile_of
+from modelyard.outcomes.sources import find_outcomes
 from modelyard.predictions.interface import open_reader
 from modelyard.proposal.champion import model_history
 from modelyard.report.feedback import render_erasure, render_joined
@@ -39,13 +39,7 @@ def command() -> None:
 @command.command()
 @click.argument("model")
 @click.option("--env", "environment", required=True, help="Whose predictions.")
-@click.option(
-    "--outcomes",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A CSV, Parquet or Arrow file: the contract's label, its id or prediction_id, and outcome_time where known.",
-)
-@click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:OUTCOMES_URL.")
-@click.option("--query", help="With --sql: the query that gives those columns.")
+@outcome_options
 @click.option(
     "--labels",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -53,18 +47,20 @@ def command() -> None:
 )
 @click.option("--window", default="90d", show_default=True, help="How far back predictions are looked for.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--if-declared", is_flag=True, help="Do nothing when model.yaml names no outcomes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
 def collect(
     context: click.Context,
     model: str,
     environment: str,
-    outcomes: Path | None,
+    file: Path | None,
     sql: str | None,
     query: str | None,
     labels: Path | None,
     window: str,
     until: str | None,
+    if_declared: bool,
     as_json: bool,
 ) -> None:
     """Join outcomes to predictions; propose the next increment.
@@ -73,21 +69,26 @@ def collect(
     several outcomes of one id the latest counts; of several predictions of one id the newest before its outcome.
     """
     repository, git = open_checkout(context)
-    found = repository.model(model)
-    if [outcomes, sql, labels].count(None) != 2 or bool(sql) != bool(query):
-        raise UsageError(
-            "Name where outcomes come from.", "Say --outcomes FILE, --labels FILE, or --sql REFERENCE --query SELECT…."
-        )
+    found, where = repository.model(model), repository.environment(environment)
+    if labels is not None and (file or sql):
+        raise UsageError("--labels is a place of its own.", "Bring labels and outcomes back one after the other.")
     reviews = None
     if labels is not None:
         given = read_labels(labels, found)
         known, reviews = given.outcomes, given.reviews
         say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
-    elif outcomes is not None:
-        known = read_outcomes(outcomes, found)
     else:
-        known = outcomes_of([query_outcomes(str(sql), str(query), Secrets(os.environ))], found)
-    reader = open_reader(repository.environment(environment), repository.root)
+        asked = find_outcomes(found, where, repository.root, Secrets(os.environ), file, sql, query)
+        if asked is None and if_declared:
+            result(f"{model}: model.yaml names no outcomes")
+            return
+        if asked is None:
+            raise UsageError(
+                f"Nobody says where the outcomes of {model} are.",
+                "Name them under outcomes in model.yaml, or say --outcomes FILE, --labels FILE, or --sql REFERENCE.",
+            )
+        known = asked
+    reader = open_reader(where, repository.root)
     brought = collect_increment(
         repository, git, Dvc(repository.root), found, environment, reader, window_of(window, until), known, say, reviews
     )

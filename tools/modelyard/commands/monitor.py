@@ -10,10 +10,12 @@ import click
 from modelyard.alerting.metrics import write_metrics
 from modelyard.alerting.telling import tell
 from modelyard.commands.opening import open_checkout
+from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.spans import window_of
-from modelyard.monitoring.outcomes import read_outcomes
 from modelyard.monitoring.watching import file_window, watch
+from modelyard.outcomes.sources import find_outcomes
 from modelyard.report.monitoring import render_monitoring
+from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, progress, result, result_json, say
 
 
@@ -22,11 +24,7 @@ from modelyard.terminal import finish, progress, result, result_json, say
 @click.option("--env", "environment", required=True, help="Where it serves.")
 @click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
-@click.option(
-    "--outcomes",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="What happened: a CSV or Parquet file with the contract's id and label, and outcome_time where it is known.",
-)
+@outcome_options
 @click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
 @click.option("--alert", is_flag=True, help="Tell those whom modelyard.yaml names under alerts: issues, webhook, …")
 @click.option(
@@ -42,7 +40,9 @@ def command(
     environment: str,
     window: str,
     until: str | None,
-    outcomes: Path | None,
+    file: Path | None,
+    sql: str | None,
+    query: str | None,
     keep: bool,
     alert: bool,
     metrics: Path | None,
@@ -54,7 +54,10 @@ def command(
     the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows.
     """
     repository, git = open_checkout(context)
-    known = read_outcomes(outcomes, repository.model(model)) if outcomes else None
+    known = find_outcomes(
+        repository.model(model), repository.environment(environment), repository.root, Secrets(os.environ),
+        file, sql, query,
+    )  # fmt: skip
     watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
     if metrics:
         write_metrics(metrics, model, watched.monitoring, watched.verdict)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from modelyard.delivery.desired import desired_version
 from modelyard.delivery.rollout_record import Recorded, fetch_rollouts, read_rollouts
@@ -27,11 +28,12 @@ from modelyard.rollout.state import Delivery, described
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Target, open_target
 
+if TYPE_CHECKING:
+    from modelyard.manifests.schema import Model
+    from modelyard.outcomes.known import Outcomes
+
 _LOOK_BACK = 86_400
 """Seconds of the champion's traffic before a switch that stand in for what it no longer gets."""
-
-Outcomes = Mapping[str, str]
-"""The contract's id → what happened."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Planner:
         repository: ModelRepository,
         git: Git,
         clock: Callable[[], float] = time.time,
-        outcomes: Outcomes | None = None,
+        outcomes: Callable[[Model, Environment], Outcomes | None] = lambda model, environment: None,
     ) -> None:
         self.repository, self.git = repository, git
         self._clock, self._outcomes = clock, outcomes
@@ -141,7 +143,7 @@ class Planner:
             )
         recorded = self._records.get((name, model), Recorded())
         wanted = Desired(str(version.version), version.record.artifact if version.record else "")
-        findings, judgement = self._analysis(deployment, target, recorded.state)
+        findings, judgement = self._analysis(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
         forward = goes_forward(recorded.state, live, after) and wanted.version != live.serving
@@ -161,7 +163,7 @@ class Planner:
         return Planned(delivery, target, history, deployment, version, live, recorded, after, actions, findings)
 
     def _analysis(
-        self, deployment: Deployment, target: Target, state: RolloutState | None
+        self, environment: Environment, deployment: Deployment, target: Target, state: RolloutState | None
     ) -> tuple[tuple[Finding, ...], Judgement]:
         if state is None or state.phase != "progressing":
             return (), PASSED
@@ -169,9 +171,10 @@ class Planner:
         health = target.health(model, state.candidate)
         samples: Mapping[str, Samples] = {}
         if analysis is not None:
-            samples = target.samples(model, state.started, analysis, self._outcomes or {})
+            known = self._outcomes(self.repository.model(model), environment) if analysis.outcomes else None
+            samples = target.samples(model, state.started, analysis, known)
             if state.weight >= 100:
-                before = target.samples(model, state.started - _LOOK_BACK, analysis, self._outcomes or {})
+                before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
         findings = analyse(analysis, champion, candidate, health.state, health.reason)

@@ -19,10 +19,10 @@ from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.feedback.increment import folder_of, increments, kept_increment
 from modelyard.files import write_whole
 from modelyard.git import Git
-from modelyard.manifests.environment import Environment
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
+from modelyard.predictions.entities import log_key
 from modelyard.proposal.champion import model_history
 from modelyard.report.feedback import forgetting_body
 from modelyard.review.pulls import Proposed
@@ -56,7 +56,7 @@ def forget(
     unreached: list[str] = []
     names, digest = {entity}, ""
     for environment in repository.config.environments:
-        key = _key(environment, model, secrets)
+        key = log_key(environment, model, secrets)
         logged = _as_logged(model, entity, key)
         digest = digest or (hmac.digest(key, entity.encode(), "sha256").hex() if key else "")
         names |= {logged} if logged else set()
@@ -103,18 +103,6 @@ def purge(dvc: Dvc, forgotten: Forgotten) -> int:
             dvc.remove(where, found)
             gone += len(found)
     return gone
-
-
-def _key(environment: Environment, model: Model, secrets: Secrets) -> bytes | None:
-    reference = environment.log.hash_key
-    if reference is None:
-        if model.contract.personal_id == "hash":
-            raise ModelyardError(
-                f"{environment.name} logs digests of ids, and modelyard.yaml names no log.hash_key for it.",
-                "Name the key the server used.",
-            )
-        return None
-    return secrets.read(reference).encode()
 
 
 def _as_logged(model: Model, entity: str, key: bytes | None) -> str:

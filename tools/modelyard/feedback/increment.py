@@ -26,7 +26,7 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
 from modelyard.monitoring.gathering import Window
-from modelyard.monitoring.outcomes import Outcomes, labels_of
+from modelyard.outcomes.known import Outcomes, labels_of
 from modelyard.predictions.interface import Reader
 from modelyard.predictions.once import text_hashes
 from modelyard.proposal.profiles import Columns, profile_file

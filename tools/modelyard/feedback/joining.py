@@ -20,7 +20,7 @@ from modelyard.evidence.feedback import Joined
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import Floats, Integers
 from modelyard.monitoring.gathering import Window
-from modelyard.monitoring.outcomes import Outcomes
+from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import mask, seconds
 from modelyard.predictions.interface import Reader

@@ -10,8 +10,9 @@ from typing import NoReturn
 
 from modelyard.errors import UsageError
 from modelyard.feedback.sampling import REVIEW
+from modelyard.manifests.outcomes import PREDICTION, TIME
 from modelyard.manifests.schema import Model
-from modelyard.monitoring.outcomes import PREDICTION, TIME, Outcomes, outcomes_of
+from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.tables import Table
 
 _MOST_ROWS = 1_000_000

@@ -11,6 +11,7 @@ from modelyard.manifests.document import Document, FieldPath, field_name, read_d
 from modelyard.manifests.loading import M, convert
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import MODEL_PATTERN, is_name
+from modelyard.manifests.outcomes import outcomes_faults
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.problems import ManifestErrors, Problem, near_match
@@ -105,6 +106,8 @@ class _Checker:
         self._same_name(document, model.name, name)
         for place, what, remedy in freeze_faults(model.retrain.freezes):
             self._add(document, ("retrain", *place), what, remedy)
+        for place, what, remedy in outcomes_faults(model.outcomes, {model.contract.id, model.contract.label}):
+            self._add(document, place, what, remedy)
         if model.policy not in self._policy_names():
             self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", self._near_policy(model.policy))
         inputs = [column.name for column in model.contract.inputs]

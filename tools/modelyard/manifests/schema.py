@@ -14,6 +14,7 @@ from modelyard.manifests.alerts import Alerts
 from modelyard.manifests.base import ColumnName, Count, Date, Fraction, Manifest, Sha256, Text
 from modelyard.manifests.environment import Environment
 from modelyard.manifests.names import Name, RelativePath, RootPath
+from modelyard.manifests.outcomes import OutcomesSource
 from modelyard.manifests.retraining import Retrain
 
 # --- modelyard.yaml -----------------------------------------------------------------------------------------------
@@ -159,6 +160,7 @@ class Model(Manifest, frozen=True, kw_only=True):
     contract: Contract
     scorer: Scorer = field(default_factory=Scorer)
     evaluation: Evaluation = field(default_factory=Evaluation)
+    outcomes: Annotated[OutcomesSource | None, Meta(description="Where it is told what happened.")] = None
     retrain: Retrain = field(default_factory=Retrain)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""

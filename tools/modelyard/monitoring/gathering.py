@@ -19,7 +19,7 @@ from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
 from modelyard.measure.scores import Floats, Integers
 from modelyard.measure.service import Objective, by_minute
 from modelyard.measure.surprise import bits
-from modelyard.monitoring.outcomes import Outcomes
+from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import mask, seconds
 from modelyard.tables import Table
 

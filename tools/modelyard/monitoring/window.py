@@ -27,7 +27,7 @@ from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
 from modelyard.monitoring.gathering import SCORE, Gathered, Gathering, Labelled, Window
-from modelyard.monitoring.outcomes import Outcomes
+from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.interface import Reader
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.evaluating import settings_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 
 from modelyard.manifests.deployment import Analysis
 from modelyard.manifests.schema import Model
+from modelyard.outcomes.known import Outcomes
+from modelyard.predictions.arrays import seconds
 from modelyard.rollout.analysis import Samples
 from modelyard.serving.segments import read_predictions
 
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 def sample(
-    folder: Path, model: Model, since: float, analysis: Analysis, outcomes: Mapping[str, str]
+    folder: Path, model: Model, since: float, analysis: Analysis, outcomes: Outcomes | None
 ) -> dict[str, Samples]:
     """Version → its samples since a moment; a request of many rows counts as one request and many scores."""
     import pyarrow.compute as pc
@@ -37,27 +38,26 @@ def sample(
     return {version: _samples(model, tables, analysis, outcomes) for version, tables in parts.items()}
 
 
-def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, outcomes: Mapping[str, str]) -> Samples:
+def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, outcomes: Outcomes | None) -> Samples:
     import pyarrow as pa
 
-    kept = [table.select(["id", "entity", "score", "latency_ms", "error"]) for table in tables]
+    kept = [table.select(["id", "entity", "time", "score", "latency_ms", "error"]) for table in tables]
     table = pa.concat_tables(kept, promote_options="permissive")
     requests = np.array([name.rpartition("/")[2] == "0" for name in table["id"].to_pylist()])
     failed = np.array([error is not None for error in table["error"].to_pylist()])
-    scores = _scores(model, [score for score in table["score"].to_pylist() if score is not None])
+    scored = table.filter(table["score"].is_valid())
+    scores = _scores(model, scored["score"].to_pylist())
     firsts = scores if scores.ndim == 1 else scores.max(axis=1)
-    known = [
-        (score, str(outcomes[entity]))
-        for entity, score in zip(table["entity"].to_pylist(), table["score"].to_pylist(), strict=True)
-        if score is not None and entity in outcomes
-    ]
+    places = outcomes.of_rows(scored, seconds(scored["time"])) if outcomes is not None else np.full(len(scores), -1)
+    known = places >= 0
+    happened = outcomes.labels[places[known]] if outcomes is not None else np.empty(0)
     return Samples(
         requests=int(requests.sum()),
         errors=int((requests & failed).sum()),
         latencies=np.asarray(table["latency_ms"].to_numpy())[requests & ~failed],
         scores=firsts,
         confidences=_confidences(model, scores),
-        losses=_losses(model, known, analysis.outcome_unit),
+        losses=_losses(model, scores[known], happened, analysis.outcome_unit),
     )
 
 
@@ -74,16 +74,12 @@ def _confidences(model: Model, scores: Floats) -> Floats:
     return scores.max(axis=1) if model.task == "multiclass" and len(scores) else np.empty(0)
 
 
-def _losses(model: Model, known: list[tuple[Any, str]], unit: float) -> Floats:
+def _losses(model: Model, scores: Floats, happened: Floats, unit: float) -> Floats:
     """Within [0, 1]: Brier (binary), wrong or not (multiclass), absolute error in units, at most 1 (else)."""
-    if not known:
+    if not len(scores):
         return np.empty(0)
-    scores = _scores(model, [score for score, _ in known])
     if model.task == "multiclass":
-        place = {name: i for i, name in enumerate(model.contract.classes)}
-        truth = np.array([place.get(outcome, -1) for _, outcome in known])
-        return np.asarray(scores.argmax(axis=1) != truth, dtype=np.float64)
-    happened = np.array([float(outcome) for _, outcome in known])
+        return np.asarray(scores.argmax(axis=1) != happened, dtype=np.float64)
     if model.task == "binary":
         return np.asarray((scores - happened) ** 2, dtype=np.float64)
     return np.asarray(np.minimum(np.abs(scores - happened) / unit, 1.0), dtype=np.float64)

@@ -30,6 +30,7 @@ from modelyard.targets.interface import Health, Package
 from modelyard.targets.settings import settings_of
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _STATE = "modelyard.json"
@@ -116,9 +117,7 @@ class BentoMLTarget:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", "the service is not ready")
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """BentoML keeps none that could be asked here."""
         return {}
 

@@ -16,6 +16,7 @@ from modelyard.rollout.plan import Action, Live
 from modelyard.secrets.interface import Secrets
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 
@@ -49,12 +50,10 @@ class Target(Protocol):
     def health(self, model: str, version: str) -> Health:
         """Whether a version works."""
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """Version → what it did since a moment (seconds since 1970); empty where the target keeps no such records.
 
-        ``outcomes`` are what is known by now: the contract's id → what happened.
+        ``outcomes`` are what is known by now; None where nobody told.
         """
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:

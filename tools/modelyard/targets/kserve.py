@@ -24,6 +24,7 @@ from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_
 from modelyard.targets.storage import put, remove
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _INSTALLED = f"{PREFIX}/installed-"
@@ -86,9 +87,7 @@ class KServeTarget:
             return Health("healthy")
         return Health("failed" if _failed(resource) else "unknown", conditions(resource))
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """KServe keeps none that could be asked here; see docs/targets.md."""
         return {}
 

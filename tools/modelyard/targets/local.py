@@ -24,6 +24,7 @@ from modelyard.serving.layout import Layout
 from modelyard.targets.interface import Health, Package
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 SWITCH_SECONDS = 30.0
@@ -54,9 +55,7 @@ class LocalTarget:
             return Health("healthy")
         return Health("failed", f"the server still serves {traffic.stable if traffic else 'nothing'}")
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """From the server's own prediction log."""
         from modelyard.serving.sampling import sample
 

@@ -24,6 +24,7 @@ from modelyard.targets.interface import Health, Package
 from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _API = "/api/2.0/mlflow"
@@ -77,9 +78,7 @@ class MLflowTarget:
             return Health("failed", f"MLflow has no version of ours for {version}")
         return Health("healthy")
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """A registry sees no requests."""
         return {}
 

@@ -27,6 +27,7 @@ from modelyard.targets.interface import Health, Package
 from modelyard.targets.settings import read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _ROUTED = "routed"
@@ -77,9 +78,7 @@ class MLServerTarget:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", f"MLServer has no {model} {version} ready")
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """Requests and failures by version, from its metrics; those count since MLServer started."""
         if not self._settings.metrics_url:
             return {}

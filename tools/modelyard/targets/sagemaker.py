@@ -25,6 +25,7 @@ from modelyard.targets.interface import Health, Package
 from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _LONGEST_NAME = 44
@@ -112,9 +113,7 @@ class SageMakerTarget:
         failed = "Failed" in status or "RolledBack" in status
         return Health("failed" if failed else "unknown", there.get("FailureReason", status))
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """CloudWatch's alarms are SageMaker's own judge: name them under guardrails."""
         return {}
 

@@ -18,6 +18,7 @@ from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_
 from modelyard.targets.storage import put, remove
 
 if TYPE_CHECKING:
+    from modelyard.outcomes.known import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _API = "mlops.seldon.io/v1alpha1"
@@ -86,9 +87,7 @@ class SeldonTarget:
         state = [c.get("reason", "") for c in (resource.get("status") or {}).get("conditions") or []]
         return Health("failed" if any("Failed" in reason for reason in state) else "unknown", conditions(resource))
 
-    def samples(
-        self, model: str, since: float, analysis: Analysis, outcomes: Mapping[str, str]
-    ) -> Mapping[str, Samples]:
+    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """Seldon keeps none that could be asked here; see docs/targets.md."""
         return {}
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import UsageError
+from modelyard.manifests.outcomes import PREDICTION, TIME
 from modelyard.manifests.problems import near_match
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import Floats, Integers
 from modelyard.predictions.ahead import ahead
-from modelyard.predictions.arrays import mask
+from modelyard.predictions.arrays import mask, seconds
+from modelyard.predictions.entities import AsLogged
 from modelyard.predictions.lookup import Lookup, sorting_order
+from modelyard.predictions.moments import moments
 from modelyard.predictions.once import Hashes, text_hashes
 from modelyard.tables import Table, read_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TIME = "outcome_time"
-PREDICTION = "prediction_id"
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,22 @@ class Outcomes:
         return Lookup(self.hashes)
 
 
-def read_outcomes(file: Path, model: Model) -> Outcomes:
+def read_outcomes(file: Path, model: Model, names: AsLogged | None = None) -> Outcomes:
     """Outcomes of a Parquet, Arrow or CSV file: the contract's label, its id or ``prediction_id``, ``outcome_time``.
 
     A UsageError when the columns are not there.
     """
     contract = model.contract
-    return outcomes_of(ahead(read_parts(file, [contract.id, PREDICTION, contract.label, TIME])), model)
+    return outcomes_of(ahead(read_parts(file, [contract.id, PREDICTION, contract.label, TIME])), model, names)
 
 
-def outcomes_of(tables: Iterable[Table], model: Model) -> Outcomes:
-    """The same from tables with the same columns; at least one."""
-    parts = [_part(table, model) for table in tables]
+def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = None) -> Outcomes:
+    """The same from tables with the same columns; at least one. ``names`` turns the contract's ids into the log's."""
+    parts = [_part(table, model, names) for table in tables]
+    if len({part.by_prediction for part in parts}) > 1:
+        raise UsageError(
+            f"Some outcomes are named by {PREDICTION}, others by {model.contract.id}.", "Name all of them the same way."
+        )
     hashes, labels, times = (np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True))
     rows, unreadable = sum(part.rows for part in parts), sum(part.rows - part.columns[0].size for part in parts)
     by_prediction = parts[0].by_prediction
@@ -123,8 +127,9 @@ class _Part:
     by_prediction: bool
 
 
-def _part(table: Table, model: Model) -> _Part:
+def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     contract = model.contract
     key = PREDICTION if PREDICTION in table.names else contract.id
@@ -132,12 +137,23 @@ def _part(table: Table, model: Model) -> _Part:
         if name not in table.names:
             raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
     ids = table.column(key).cast(pa.string())
+    named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty cell of a CSV file is a text, and no id
+    if names is not None and key == contract.id:
+        ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
     hashes, labels = text_hashes(ids), labels_of(table, model)
-    times = table.numbers(TIME) if TIME in table.names else np.full(hashes.size, np.nan)
-    sound = np.asarray(ids.is_valid(), dtype=bool) & np.isfinite(labels)
+    times = _times(table) if TIME in table.names else np.full(hashes.size, np.nan)
+    sound = named & np.isfinite(labels)
     if not sound.all():
         hashes, labels, times = hashes[sound], labels[sound], times[sound]
     return _Part((hashes, labels, times), table.rows, key == PREDICTION)
+
+
+def _times(table: Table) -> Floats:
+    """Seconds since 1970 (rows,); NaN where nobody said."""
+    import pyarrow as pa
+
+    written = pa.types.is_string(table.column(TIME).type)
+    return seconds(moments(table.column(TIME), str(table.path))) if written else table.numbers(TIME)
 
 
 def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.errors import UsageError
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
-from modelyard.monitoring.outcomes import Outcomes, outcomes_of, read_outcomes
+from modelyard.outcomes.known import Outcomes, outcomes_of, read_outcomes
 from modelyard.predictions.lookup import Lookup, sorting_order
 from modelyard.predictions.once import text_hashes
 from modelyard.tables import Table
@@ -104,3 +105,16 @@ def test_sorting_and_looking_up_are_those_of_numpy(numbers: list[int]) -> None:
     known = np.unique(hashes[::2])
     places = Lookup(known).places(hashes)
     assert [int(known[p]) if p >= 0 else None for p in places] == [n if n in known.tolist() else None for n in numbers]
+
+
+def test_times_in_texts_of_several_zones_are_one_clock(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.csv"
+    file.write_text("id,label,outcome_time\na,0,2026-05-01T02:00:00+02:00\na,1,2026-05-01T00:30:00\nb,1,\n")
+    found = read_outcomes(file, MODEL)
+    half_past = datetime(2026, 5, 1, 0, 30, tzinfo=UTC).timestamp()
+    assert label(found, "a", at=half_past) == 1 and label(found, "b", at=half_past) == 1
+    assert label(found, "a", at=half_past + 1) is None
+    assert found.changed == 1, "two in the morning elsewhere was midnight in UTC"
+    file.write_text("id,label,outcome_time\na,0,yesterday\n")
+    with pytest.raises(ModelyardError, match=r"its times cannot be read"):
+        read_outcomes(file, MODEL)

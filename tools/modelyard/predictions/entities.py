@@ -1,0 +1,48 @@
+"""How an environment's log names the contract's ids: as callers send them, or by a keyed digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.manifests.environment import Environment
+from modelyard.manifests.outcomes import PREDICTION
+from modelyard.manifests.schema import Model
+from modelyard.secrets.interface import Secrets
+from modelyard.serving.predictions import Privacy
+
+AsLogged = Callable[[Sequence[str | None]], list[str | None]]
+
+
+def log_key(environment: Environment, model: Model, secrets: Secrets) -> bytes | None:
+    """The key of the log's digests; None where there are none. ModelyardError where it has to be, and is not named."""
+    reference = environment.log.hash_key
+    if reference is None and model.contract.personal_id == "hash" and environment.predictions.reader == "log":
+        raise ModelyardError(
+            f"{environment.name} logs digests of ids, and modelyard.yaml names no log.hash_key for it.",
+            "Name the key the server used.",
+        )
+    return secrets.read(reference).encode() if reference else None
+
+
+def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLogged | None:
+    """What turns ids into the log's names; None where those are the ids themselves."""
+    personal = model.contract.personal_id
+    if personal == "no":
+        return None
+    key = log_key(environment, model, secrets) if personal == "hash" else None
+    if personal == "hash" and key is None:  # another's log, which knows nothing of our digests
+        return None
+    privacy = Privacy(model.contract, key)
+
+    def names(ids: Sequence[str | None]) -> list[str | None]:
+        known = privacy.entities([one for one in ids if one is not None])
+        if known is None:
+            raise UsageError(
+                f"The log of {model.name} keeps no {model.contract.id}, so no outcome finds its prediction by it.",
+                f"Name outcomes by {PREDICTION}, which callers get with the answer.",
+            )
+        rest = iter(known)
+        return [None if one is None else str(next(rest)) for one in ids]
+
+    return names
