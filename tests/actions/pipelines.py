@@ -59,8 +59,8 @@ class Pipelines:
                 else re.search(r"  post \{(.*)", text, re.S)
             )
             assert body, f"the Jenkinsfile has no stage {stage}"
-            for line in re.findall(r"^\s*sh '(.*)'$", body[1], re.M):
-                command = line.replace("python3 -m venv .venv", "true")
+            for lines, line in re.findall(r"^\s*sh (?:'''(.*?)'''|'([^\n]*)')$", body[1], re.M | re.S):
+                command = (lines or line).replace("python3 -m venv .venv", "true")
                 done = self._run(["sh", "-xe", "-c", command], clone, {"GIT_COMMIT": sha, **variables})
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 

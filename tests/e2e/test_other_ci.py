@@ -85,6 +85,12 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
     assert "churn@v1.1.0" in gitlab.tags() and gitlab.served()["churn"] == "v1.1.0"
     quiet = gitlab.pipelines.gitlab("schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="retrain")
     assert quiet.returncode == 0 and "nothing to propose" in quiet.stdout, quiet.stdout[-3000:]
+    (gitlab.pipelines.home / "served/staging/log").mkdir()
+    watched = gitlab.pipelines.gitlab(
+        "schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="monitor", MODELYARD_MONITOR="staging"
+    )
+    assert watched.returncode == 0 and "has-traffic" in watched.stdout, watched.stdout[-3000:]
+    assert "names no outcomes" in watched.stdout + watched.stderr
 
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
@@ -100,5 +106,6 @@ def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
     jenkins.store.merge(pull.number, "grace")
     jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
     assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token)
-    assert len(jenkins.store.pulls) == 1
+    (jenkins.pipelines.home / "served/staging/log").mkdir()
+    jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token, MODELYARD_MONITOR="staging")
+    assert len(jenkins.store.pulls) == 1 and any("has-traffic" in i.title for i in jenkins.store.issues.values())

@@ -135,7 +135,7 @@ def test_what_model_yaml_declares_is_collected_and_nothing_where_it_declares_not
     rows = SPREAD[:50]
     write_log(champion, flights.entries(rows))
     command = ["feedback", "collect", MODEL, "--env", "production", "--until", UNTIL, "--window", "7d", "--if-declared"]
-    assert "names no outcomes" in tool(champion, *command).stdout
+    assert "names no outcomes" in tool(champion, *command).stderr
     assert not git(champion, "branch", "--list", BRANCH)
     manifest = champion / f"models/{MODEL}/model.yaml"
     write_outcomes(champion, flights, rows)

@@ -153,6 +153,13 @@ def test_nothing_served_is_an_error_that_says_what_to_do(champion: Path) -> None
     said = tool(champion, "monitor", MODEL, "--env", "production", expect=2).stderr
     assert "no prediction log of production" in said
     assert "predictions:" in said
+    config = champion / "modelyard.yaml"
+    config.write_text(config.read_text() + "  - name: lab\n")
+    (champion / ".modelyard/local/lab/log").mkdir(parents=True)
+    said = tool(champion, "monitor", MODEL, "--env", "lab", expect=2).stderr
+    assert "ever served in lab" in said
+    done = tool(champion, "monitor", MODEL, "--env", "lab", "--if-served", "--json", expect=0)
+    assert (done.stdout, "ever served in lab" in done.stderr) == ("", True)
     said = tool(champion, "monitor", MODEL, "--env", "production", "--window", "soon", expect=2).stderr
     assert "--window soon" in said
 

@@ -80,7 +80,7 @@ def collect(
     else:
         asked = find_outcomes(found, where, repository.root, Secrets(os.environ), file, sql, query)
         if asked is None and if_declared:
-            result(f"{model}: model.yaml names no outcomes")
+            say(f"{model}: model.yaml names no outcomes")
             return
         if asked is None:
             raise UsageError(

@@ -13,6 +13,7 @@ from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.spans import window_of
 from modelyard.monitoring.watching import file_window, watch
+from modelyard.monitoring.window import NeverServed
 from modelyard.outcomes.sources import find_outcomes
 from modelyard.report.monitoring import render_monitoring
 from modelyard.secrets.interface import Secrets
@@ -32,6 +33,7 @@ from modelyard.terminal import finish, progress, result, result_json, say
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the figures for Prometheus into this .prom file.",
 )
+@click.option("--if-served", is_flag=True, help="Do nothing when no version of it ever served there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
 @click.pass_context
 def command(
@@ -46,6 +48,7 @@ def command(
     keep: bool,
     alert: bool,
     metrics: Path | None,
+    if_served: bool,
     as_json: bool,
 ) -> None:
     """Watch a version that serves: traffic, drift, quality.
@@ -58,7 +61,13 @@ def command(
         repository.model(model), repository.environment(environment), repository.root, Secrets(os.environ),
         file, sql, query,
     )  # fmt: skip
-    watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
+    try:
+        watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
+    except NeverServed as never:
+        if not if_served:
+            raise
+        say(never.problem)
+        return
     if metrics:
         write_metrics(metrics, model, watched.monitoring, watched.verdict)
     if as_json:

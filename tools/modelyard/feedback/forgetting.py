@@ -16,7 +16,7 @@ from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.erasure import Erasure, Rewritten
 from modelyard.evidence.statement import read_statement, write_statement
-from modelyard.feedback.increment import folder_of, increments, kept_increment
+from modelyard.feedback.increment import TOUCHES, folder_of, increments, kept_increment
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
@@ -83,7 +83,7 @@ def forget(
         return Forgotten(erasure, None)
     body = forgetting_body(model.name, erasure, [one.path for one in rewritten])
     title = f"Erase an id from the feedback of {model.name}"
-    return Forgotten(erasure, Proposed(f"modelyard/forget/{model.name}-{digest[:12]}", title, body, files))
+    return Forgotten(erasure, Proposed(f"modelyard/forget/{model.name}-{digest[:12]}", title, body, files, TOUCHES))
 
 
 def purge(dvc: Dvc, forgotten: Forgotten) -> int:

@@ -1,8 +1,8 @@
 """The next labelled increment: a file that DVC tracks, its profile, and the pull request that brings it.
 
-``data/feedback/<model>/<end of the window>.parquet`` is one increment, ``….parquet.dvc`` its pointer, ``….json`` what
-it holds. A pipeline that learns from them names the folder as a dependency. Of rows with the same ``prediction_id`` the
-one in the newest file counts.
+``data/feedback/<model>/<end of the window>.parquet`` is one increment (named later where main has a later one),
+``….parquet.dvc`` its pointer, ``….json`` what it holds. A pipeline that learns from them names the folder as a
+dependency. Of rows with the same ``prediction_id`` the one in the newest file counts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,7 +35,9 @@ from modelyard.report.feedback import increment_body
 from modelyard.review.pulls import Proposed
 from modelyard.tables import TableFile, read_table
 
+TOUCHES = "no version is touched: what learns from these rows is measured when it is proposed"
 _IGNORED = b"/*.parquet\n"
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,12 @@ def collect(
     The checkout is left as it was: what is proposed lies on the proposal's branch alone.
     """
     earlier = earlier_labels(repository, git, dvc, model)
-    stamp = datetime.fromtimestamp(window.end, UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{folder_of(model.name)}/{stamp}.parquet"
+    name = _free_name(git, model.name, window.end)
     with TemporaryDirectory(prefix="modelyard-", dir=_scratch(repository)) as scratch:
         written = Path(scratch) / "increment.parquet"
         joined = join(reader, model, window, outcomes, earlier, written)
         if not joined.labelled:
             return Increment(joined, "", None)
-        if git.file_at("HEAD", f"{name}.dvc") is not None:
-            raise ModelyardError(
-                f"{name} is on main already, and there are {joined.labelled:,} rows more of that window now.",
-                "End the window later: --until.",
-            )
         if reviews is not None:
             _add_reviews(written, reviews)
         path = repository.root / name
@@ -100,7 +96,17 @@ def collect(
         (repository.root / file).unlink(missing_ok=True)
     title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
     body = increment_body(model.name, environment, name, window.begin, window.end, joined)
-    return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed))
+    return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed, TOUCHES))
+
+
+def _free_name(git: Git, model: str, end: float) -> str:
+    """By the window's end, but after all that main has: of several labels that in the last name counts."""
+    known = increments(git, model)
+    moment = datetime.fromtimestamp(end, UTC)
+    if known:
+        newest = datetime.strptime(known[-1].rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
+        moment = max(moment, newest + timedelta(seconds=1))
+    return f"{folder_of(model)}/{moment.strftime(_STAMP)}.parquet"
 
 
 def kept_increment(dvc: Dvc, model: Model, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:

@@ -38,6 +38,10 @@ FEWEST_OUTCOMES = 30
 """Below this, realised metrics are not computed at all."""
 
 
+class NeverServed(UsageError):
+    """There is no version to be watched."""
+
+
 def monitor_window(
     git: Git,
     model: Model,
@@ -48,7 +52,7 @@ def monitor_window(
     outcomes: Outcomes | None,
     say: Callable[[str], None],
 ) -> Monitoring:
-    """Reads the window once and measures the version that answered last. A UsageError when nothing was ever served."""
+    """Reads the window once and measures the version that answered last. NeverServed when none ever did."""
     history = model_history(git, model.name)
     due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
     objectives = _objectives(policy)
@@ -103,7 +107,9 @@ def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, envi
         return max(champions)[1]
     assigned = history.assigned(environment)
     if assigned is None or not assigned.version:
-        raise UsageError(f"No version of {history.model} ever served in {environment}.", "Deploy one: modelyard deploy")
+        raise NeverServed(
+            f"No version of {history.model} ever served in {environment}.", "Deploy one: modelyard deploy"
+        )
     return assigned.version
 
 

@@ -51,7 +51,7 @@ def propose_change(
         pull_forge = cast(PullForge, forge)
         pull, new, head = open_proposed(git, pull_forge, repository.config.default_branch, base, proposed)
         # A push with the job's own token starts no workflow, so the verdict on this head is given here.
-        pull_forge.set_status(head, verdict_status("success", "no model is touched", "", ""))
+        pull_forge.set_status(head, verdict_status("success", proposed.touches, "", ""))
         say(f"{'opened' if new else 'refreshed'} pull request {pull.number}: {proposed.title}")
         return pull.number
     _keep_branch(git, base, proposed)

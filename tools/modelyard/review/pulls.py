@@ -31,6 +31,8 @@ class Proposed:
     body: str
     files: Mapping[str, bytes | None]
     """Path → content; None for a file that goes."""
+    touches: str = "no model is touched"
+    """Why there is nothing to measure: the words beside its verdict."""
 
 
 def deployment_change(

@@ -1,0 +1,101 @@
+"""From production back to the next proposal, through the workflow files: windows, alerts, labelled rows, retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+from actions.runner import BOT
+from e2e.conftest import Hosted
+from forge.store import Pull
+from modelyard.serving.predictions import Entry
+
+FOLDER = "data/feedback/churn"
+LEARNS = """\
+labels = sorted((here / "../../data/feedback/churn").glob("*.parquet"))
+fed = pa.concat_tables([pq.read_table(file, columns=["x", "z", "label"]) for file in labels])
+fresh = np.column_stack([fed[c].to_numpy() for c in ("x", "z")])
+rows_fit, truth = np.vstack([(rows + noise)[~held], fresh]), np.concatenate([table["label"].to_numpy()[~held], fed["label"]])
+fit = lgb.Dataset(rows_fit, truth, feature_name=["x", "z"])
+"""
+
+
+@pytest.fixture
+def watched(hosted: Hosted) -> Iterator[Hosted]:
+    """Staging is watched; the outcomes of churn are told, and many labelled rows make a retraining due."""
+    hosted.actions.variables["MODELYARD_MONITOR"] = "staging"
+    (hosted.folder / "outcomes.csv").write_text("id,label\n")
+    declared = f"\noutcomes: {{uri: '{hosted.folder}/outcomes.csv'}}\nretrain: {{new_rows: 900}}\n"
+    manifest = (hosted.clone / "models/churn/model.yaml").read_text()
+    hosted.push("told", {"models/churn/model.yaml": (manifest, manifest + declared)}, "Outcomes are told")
+    hosted.store.git(hosted.store.name, "update-ref", "refs/heads/main", "refs/heads/told")
+    yield hosted
+
+
+def traffic(hosted: Hosted, rows: int, seed: int, shift: float = 0.0) -> None:
+    """Answered requests of the last six days, and what happened."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=rows) + shift, rng.normal(size=rows)
+    chance = 1 / (1 + np.exp(-(1.2 * x + 0.8 * z - 0.5)))
+    label = rng.random(rows) < chance
+    begin = datetime.now(UTC) - timedelta(days=6)
+    entries = [
+        Entry(
+            id=f"{seed:08x}{row:08x}",
+            time=(begin + timedelta(days=5.9 * row / rows)).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            version="v1.0.0",
+            variant="champion",
+            latency_ms=2.0,
+            entities=[f"s{seed}r{row}"],
+            inputs={"x": [float(x[row])], "z": [float(z[row])]},
+            scores=[float(chance[row])],
+        )
+        for row in range(rows)
+    ]
+    log = hosted.actions.home / "served/staging/log/churn"
+    log.mkdir(parents=True, exist_ok=True)
+    (log / f"20260101T0000{seed:02}000000.jsonl").write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in entries))
+    with (hosted.folder / "outcomes.csv").open("a") as file:
+        file.writelines(f"s{seed}r{row},{int(label[row])}\n" for row in range(rows))
+
+
+def opened(hosted: Hosted, branch: str) -> Pull | None:
+    return next((p for p in hosted.store.pulls.values() if p.branch == branch and p.state == "open"), None)
+
+
+def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted) -> None:
+    traffic(watched, 1000, 1)
+    run = watched.actions.schedule("monitor.yml")[0].must()
+    filed = watched.store.git(watched.store.name, "ls-tree", "-r", "--name-only", "modelyard/evidence")
+    assert "/monitoring/staging/" in filed, run.log[-3000:]
+    increment = opened(watched, "modelyard/feedback/churn")
+    assert increment is not None and increment.user == BOT and "1,000 labelled rows" in increment.title
+    assert watched.status(increment) == "success"
+    watched.actions.schedule("monitor.yml")[0].must()
+    assert len(watched.store.pulls) == 1, "the same labelled rows again: the same pull request"
+    watched.approve(increment)
+    watched.merge(increment)[0].must()
+
+    learns = {
+        "models/churn/dvc.yaml": ("../../data/churn.parquet]", f"../../data/churn.parquet, ../../{FOLDER}]"),
+        "models/churn/src/train.py": ("options = {", LEARNS + "options = {"),
+    }
+    pull = watched.propose("learns", learns, "Learn from what happened")
+    assert watched.report(pull).startswith("## "), watched.report(pull)
+    watched.approve(pull)
+    watched.merge(pull)[0].must()
+    assert "churn@v1.1.0" in watched.tags()
+
+    traffic(watched, 950, 2)
+    watched.actions.schedule("monitor.yml")[0].must()
+    increment = opened(watched, "modelyard/feedback/churn")
+    assert increment is not None and "950 labelled rows" in increment.title
+    watched.approve(increment)
+    assert all(run.must() for run in watched.merge(increment)), "rows to learn from change nothing that serves"
+    watched.actions.schedule("monitor.yml")[0].must()
+    retrain = opened(watched, "modelyard/retrain/churn")
+    assert retrain is not None and "950 labelled rows" in retrain.body, retrain
+    assert watched.report(retrain).startswith("## ✅")
