@@ -54,7 +54,7 @@ def feedback(scratch: Path) -> list[Figure]:
         process([sys.executable, str(here / "join_rows.py"), side, str(scratch)], scratch)
         for side in ("ours", "pandas")
     ]
-    ours, theirs = measured(sides, 1)
+    ours, theirs = measured(sides, 3)
     print([round(x.seconds, 2) for x in (ours, theirs)], [round(x.peak / 1e6) for x in (ours, theirs)])
     return [
         Figure("feedback, 10M predictions and 8M outcomes / pandas' merge", ours.seconds / theirs.seconds, 0.25),

@@ -26,6 +26,8 @@ PARTS = {
 
 def main(wanted: list[str]) -> None:
     """Prints the table; ends with 1 when a bound is missed."""
+    if unknown := sorted(set(wanted) - PARTS.keys()):
+        raise SystemExit(f"There is no part {', '.join(unknown)}. Known: {', '.join(PARTS)}.")
     # As pip leaves an installed package; a checkout whose environment forbids writing bytecode compiles at every start.
     compileall.compile_dir(Path(__file__).parents[1] / "tools" / "modelyard", quiet=1)
     scratch = Path(tempfile.mkdtemp(prefix="modelyard-bench-"))

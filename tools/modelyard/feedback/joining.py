@@ -199,7 +199,10 @@ class _Writer:
         import pyarrow.parquet as pq
 
         if self._file is None:
-            # Ids are all different: looking for a dictionary of them takes longer than all the rest.
-            levels = ["version", *(c.name for c in self._model.contract.inputs)]
-            self._file = pq.ParquetWriter(self._target, table.schema, compression="snappy", use_dictionary=levels)
+            # Ids are all different: a dictionary of them, or their bounds, takes longer than all the rest.
+            levels = ["version", *(c.name for c in self._model.contract.inputs if c.type in ("string", "boolean"))]
+            bounded = [name for name in table.column_names if name not in (self._model.contract.id, "prediction_id")]
+            self._file = pq.ParquetWriter(
+                self._target, table.schema, compression="snappy", use_dictionary=levels, write_statistics=bounded
+            )
         self._file.write_table(table)

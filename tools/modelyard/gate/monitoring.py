@@ -101,7 +101,9 @@ def _service(watch: ServiceWatch, monitoring: Monitoring) -> Finding:
 def _outcomes(watch: OutcomesWatch, monitoring: Monitoring) -> Finding:
     found = monitoring.realised
     if found is None:
-        return Finding("inconclusive", "Nobody said what happened: name the outcomes in model.yaml, or with --outcomes.")
+        return Finding(
+            "inconclusive", "Nobody said what happened: name the outcomes in model.yaml, or with --outcomes."
+        )
     if not found.due:
         return Finding("inconclusive", f"No prediction is older than {watch.due}.")
     share = found.missing / found.due

@@ -86,11 +86,13 @@ def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = 
         raise UsageError(
             f"Some outcomes are named by {PREDICTION}, others by {model.contract.id}.", "Name all of them the same way."
         )
-    hashes, labels, times = (np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True))
+    hashes, labels = (np.concatenate([part.columns[i] for part in parts]) for i in range(2))
+    timed = any(part.timed for part in parts)
+    times = np.concatenate([part.columns[2] for part in parts]) if timed else _nowhen(hashes.size)
     rows, unreadable = sum(part.rows for part in parts), sum(part.rows - part.columns[0].size for part in parts)
     by_prediction = parts[0].by_prediction
     order, hashes = _by_id_and_time(hashes, times)
-    labels, times = labels[order], times[order]
+    labels, times = labels[order], times[order] if timed else times
     if not hashes.size:
         return Outcomes(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
     begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
@@ -125,6 +127,7 @@ class _Part:
     """Hash, label and time of each readable row."""
     rows: int
     by_prediction: bool
+    timed: bool
 
 
 def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
@@ -141,11 +144,17 @@ def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
     if names is not None and key == contract.id:
         ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
     hashes, labels = text_hashes(ids), labels_of(table, model)
-    times = _times(table) if TIME in table.names else np.full(hashes.size, np.nan)
+    timed = TIME in table.names
+    times = _times(table) if timed else _nowhen(hashes.size)
     sound = named & np.isfinite(labels)
     if not sound.all():
         hashes, labels, times = hashes[sound], labels[sound], times[sound]
-    return _Part((hashes, labels, times), table.rows, key == PREDICTION)
+    return _Part((hashes, labels, times), table.rows, key == PREDICTION, timed)
+
+
+def _nowhen(rows: int) -> Floats:
+    """NaN for each row, in the memory of one."""
+    return np.broadcast_to(np.float64(np.nan), (rows,))
 
 
 def _times(table: Table) -> Floats:

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from modelyard.predictions.once import Hashes
 
+_AT_ONCE = 1 << 16
+"""Memory that is touched for the first time costs more than what is done with it, so work goes on in small pieces."""
+
 
 class Lookup:
     """Sorted, distinct hashes. They are spread evenly, so their first bits say nearly where each one stands."""
@@ -15,8 +18,14 @@ class Lookup:
         self._hashes = hashes
         bits = max(1, int(hashes.size).bit_length() + 1)
         self._shift = np.uint64(64 - bits)
-        counts = np.bincount((hashes >> self._shift).astype(np.int64), minlength=1 << bits)
-        self._first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32 if hashes.size < 2**31 else np.int64)
+        place = np.int32 if hashes.size < 2**31 else np.int64
+        first = np.full((1 << bits) + 1, hashes.size, dtype=place)
+        for end in range(hashes.size, 0, -_AT_ONCE):
+            begin = max(end - _AT_ONCE, 0)
+            bucket = (hashes[begin:end] >> self._shift).astype(np.int64)
+            first[bucket[::-1]] = np.arange(end - 1, begin - 1, -1, dtype=place)  # of several, the last assigned stays
+        np.minimum.accumulate(first[::-1], out=first[::-1])  # an empty bucket begins where the next one does
+        self._first = first
 
     def places(self, wanted: Hashes) -> NDArray[np.int64]:
         """The place of each hash (rows,); -1 where it is not there."""
@@ -42,9 +51,13 @@ def sorting_order(hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
     """
     bits = np.uint64(max(1, int(hashes.size).bit_length()))
     rows = (np.uint64(1) << bits) - np.uint64(1)
-    keys = (hashes & ~rows) | np.arange(hashes.size, dtype=np.uint64)
+    keys = hashes & ~rows
+    for begin in range(0, keys.size, _AT_ONCE):
+        end = min(begin + _AT_ONCE, keys.size)
+        keys[begin:end] |= np.arange(begin, end, dtype=np.uint64)
     keys.sort()
-    order = (keys & rows).astype(np.int64)
+    keys &= rows
+    order = keys.view(np.int64)
     ordered = hashes[order]
     while (wrong := np.flatnonzero(ordered[1:] < ordered[:-1])).size:
         wrong = wrong[np.concatenate([[True], np.diff(wrong) > 1])]  # of neighbours that overlap, one pair at a time
