@@ -143,7 +143,6 @@ def test_outcomes_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
     if said == "in model.yaml":
         manifest, option = rival / f"models/{MODEL}/model.yaml", []
         manifest.write_text(manifest.read_text() + f"\noutcomes: {{uri: '{outcomes.parent}/outcomes.csv'}}\n")
-        outcomes.write_text(f"{contract.id},{contract.label}\n")
         commit_all(rival, "Outcomes are told")
     with serving(rival, "production") as server:
         tool(rival, "deploy", "--env", "production")
@@ -155,6 +154,7 @@ def test_outcomes_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
             answered[f"F{n}"] = (answer["model_version"], answer["outputs"][0]["data"][0])
         unsure = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
         assert "outcomes" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
+        assert ("outcomes.csv is not there" in unsure["rollout"]) is (said == "in model.yaml")
         with outcomes.open("w") as file:
             table = csv.writer(file)
             table.writerow([contract.id, contract.label])

@@ -95,12 +95,13 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     lines = later.read_text().splitlines()
     lines[1] = lines[1].rsplit(",", 1)[0] + f",{1 - flights.labels[rows[100]]}"
     later.write_text("\n".join(lines) + "\n")
-    until = ["--window", "8d", "--until", "2026-05-09"]
+    until = ["--window", "7d", "--until", UNTIL]
     done = tool(
         champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--outcomes", str(later), *until
     )
     found = json.loads(done.stdout)["joined"]
     assert (found["labelled"], found["corrected"], found["known"]) == (101, 1, 99)
+    assert json.loads(done.stdout)["path"].endswith("/20260508T000001Z.parquet"), "after the one that it corrects"
     merged(champion)
     done = tool(
         champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--outcomes", str(later), *until

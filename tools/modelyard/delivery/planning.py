@@ -170,14 +170,19 @@ class Planner:
         model, analysis = deployment.model, deployment.rollout.analysis
         health = target.health(model, state.candidate)
         samples: Mapping[str, Samples] = {}
+        untold: tuple[Finding, ...] = ()
         if analysis is not None:
-            known = self._outcomes(self.repository.model(model), environment) if analysis.outcomes else None
+            known = None
+            try:
+                known = self._outcomes(self.repository.model(model), environment) if analysis.outcomes else None
+            except ModelyardError as error:  # another test may still say that the candidate has to go
+                untold = (Finding("outcomes", "inconclusive", error.problem),)
             samples = target.samples(model, state.started, analysis, known)
             if state.weight >= 100:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        findings = analyse(analysis, champion, candidate, health.state, health.reason)
+        findings = (*untold, *analyse(analysis, champion, candidate, health.state, health.reason))
         return findings, judge_step(findings)
 
     def _held(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:

@@ -101,11 +101,13 @@ def collect(
 
 def _free_name(git: Git, model: str, end: float) -> str:
     """By the window's end, but after all that main has: of several labels that in the last name counts."""
-    known = increments(git, model)
     moment = datetime.fromtimestamp(end, UTC)
-    if known:
-        newest = datetime.strptime(known[-1].rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
-        moment = max(moment, newest + timedelta(seconds=1))
+    for name in increments(git, model):
+        try:
+            taken = datetime.strptime(name.rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
+        except ValueError:  # somebody's own file
+            continue
+        moment = max(moment, taken + timedelta(seconds=1))
     return f"{folder_of(model)}/{moment.strftime(_STAMP)}.parquet"
 
 
