@@ -96,6 +96,15 @@ def test_a_file_without_the_columns_names_the_nearest(tmp_path: Path) -> None:
         read_outcomes(file, MODEL)
 
 
+def test_ids_of_digits_keep_their_zeros(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.csv"
+    file.write_text("id,label\n007,1\n1e5,0\n,1\n2026-05-01,1\n")
+    found = read_outcomes(file, MODEL)
+    wanted = text_hashes(pa.array(["007", "1e5", "2026-05-01", "7", "100000"]))
+    assert (found.places(wanted, np.zeros(5)) >= 0).tolist() == [True, True, True, False, False]
+    assert (found.delivered, found.unreadable) == (4, 1)
+
+
 @given(st.lists(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 9)), max_size=60))
 def test_sorting_and_looking_up_are_those_of_numpy(numbers: list[int]) -> None:
     hashes = np.array(numbers, dtype=np.uint64)

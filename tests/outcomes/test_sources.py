@@ -83,6 +83,12 @@ def test_an_object_store_gives_the_same(folder: Path, elsewhere: str) -> None:
     assert labels(found, "a", "b", "c", "d", "e") == [1, 0, 1, 0, None]
 
 
+def test_ids_of_digits_keep_their_zeros(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("flight,delayed\n007,1\n")
+    found = asked(declaring(uri="o.csv", columns=NAMES), tmp_path)
+    assert labels(found, "007", "7") == [1.0, None]
+
+
 def test_one_file_is_a_place_too(folder: Path) -> None:
     found = asked(declaring(uri="happened/churn/2026/2.csv", columns=NAMES), folder.parents[1])
     assert labels(found, "a", "c") == [None, 1]

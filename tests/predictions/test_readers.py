@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -136,6 +138,88 @@ def test_what_cannot_be_read_says_which_file(tmp_path: Path) -> None:
     (tmp_path / "captured/m/b.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(ModelyardError, match=r"b\.parquet cannot be read"):
         read(tmp_path, "files")
+
+
+def test_a_last_line_counts_when_it_is_whole_and_is_left_out_when_it_was_cut(tmp_path: Path) -> None:
+    folder = tmp_path / "captured/m"
+    captured = [capture(f"e{n}", "2026-05-03T14:00:01Z", "1.5,red", "0.25") for n in range(2)]
+    events = [event("1", f"org.kubeflow.serving.inference.{part}", "2026-05-02T00:00:00Z", data)
+              for part, data in (("request", {"instances": [[1.0, "red"]]}), ("response", {"predictions": [0.1]}))]  # fmt: skip
+    logged = [{"id": n, "time": "2026-05-02T00:00:00Z", "score": 0.5, "version": "v1.0.0"} for n in ("a", "b")]
+    header, rows = (
+        "id,time,score,version,x\n",
+        ["a,2026-05-02T00:00:00Z,0.5,v1.0.0,1", "b,2026-05-02T00:00:00Z,0.5,v1.0.0,2"],
+    )
+    for reader, name, content, cut in (
+        ("sagemaker", "one.jsonl", captured, 1), ("cloudevents", "one.json", events, 1), ("files", "one.jsonl", logged, 1),
+        ("files", "one.csv", rows, 1),
+    ):  # fmt: skip
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in content)
+        text = header + text if name.endswith("csv") else text
+        (folder / name).write_text(text)
+        whole = read(tmp_path, reader)
+        assert all(row["score"] is not None for row in whole) and len(whole) == (1 if reader == "cloudevents" else 2)
+        (folder / name).write_text(text[: -9 if name.endswith("csv") else -3])
+        assert [row["id"] for row in read(tmp_path, reader) if row["error"] is None] == [r["id"] for r in whole[:-cut]]
+    (folder / "one.csv").write_text(header + "\n".join([rows[0], "b,2026", rows[1]]))
+    with pytest.raises(ModelyardError, match=r"one\.csv cannot be read"):
+        read(tmp_path, "files")
+
+
+def test_digits_that_are_texts_stay_texts_and_the_contracts_id_is_the_entity(tmp_path: Path) -> None:
+    model = parse(Model, MODEL_YAML.format(name="m").replace("id: id", "id: customer").encode(), "model.yaml")
+    folder = tmp_path / "captured/m"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text(
+        "request,time,p,customer,colour\n0042,2026-05-02,0.5,007,02139\n0043,2026-05-02,0.5,,\n"
+    )
+    predictions = Predictions(reader="files", uri="captured/m", columns={"id": "request", "score": "p"})
+    environment = Environment(name="production", predictions=predictions)
+    [table] = open_reader(environment, tmp_path).read(model, BEGIN, END)
+    rows = table.select(["id", "entity", "inputs.colour"]).to_pylist()
+    assert [list(row.values()) for row in rows] == [["0042", "007", "02139"], ["0043", None, None]]
+
+
+def test_what_lies_outside_of_the_window_is_not_even_read(tmp_path: Path) -> None:
+    lines(tmp_path / "captured/m/e/v1-0-0/2026/04/03/14/a.jsonl", {"captureData": "of another month"})
+    lines(tmp_path / "captured/m/e/v1-0-0/2026/05/03/14/a.jsonl", capture("e", "2026-05-03T14:00:01Z", "1,red", "0.25"))
+    assert [row["id"] for row in read(tmp_path, "sagemaker")] == ["e/0"]
+    shutil.rmtree(tmp_path / "captured/m/e")
+    path = tmp_path / "captured/m/b.parquet"
+    days = [datetime(2026, 4, 1), datetime(2026, 5, 2)]
+    rows = {"id": [f"{day:%m%d}-{n}" for day in days for n in range(50)], "score": [0.5] * 100, "colour": ["red"] * 100,
+            "time": pa.array([day for day in days for _ in range(50)], pa.timestamp("us")), "notes": ["x" * 9] * 100}  # fmt: skip
+    pq.write_table(pa.table(rows), path, row_group_size=50, compression="none")
+    april = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    content = bytearray(path.read_bytes())
+    content[april.data_page_offset : april.data_page_offset + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    assert len(read(tmp_path, "files")) == 50
+    with pytest.raises(ModelyardError, match="cannot be read"):
+        list(open_reader(_at("captured/m"), tmp_path).read(MODEL, BEGIN - 40 * 86400, END))
+
+
+@given(
+    st.lists(st.floats(BEGIN - 9, END + 9), min_size=1, max_size=30),
+    st.integers(1, 9),
+    st.sampled_from(["us", "float"]),
+)
+def test_skipping_row_groups_loses_nothing(moments: list[float], size: int, kind: str) -> None:
+    moments = [round(moment, 3) for moment in moments]
+    column = pa.array(moments) if kind == "float" else pa.array([int(m * 1e6) for m in moments], pa.timestamp("us"))
+    with TemporaryDirectory() as scratch:
+        table = pa.table({"id": [str(n) for n in range(len(moments))], "time": column, "score": [0.5] * len(moments)})
+        pq.write_table(table, Path(scratch) / "a.parquet", row_group_size=size)
+        rows = [
+            row for table in open_reader(_at("."), Path(scratch)).read(MODEL, BEGIN, END) for row in table.to_pylist()
+        ]
+    assert len(rows) == sum(BEGIN <= moment < END for moment in moments)
+
+
+def _at(uri: str) -> Environment:
+    return Environment(name="production", predictions=Predictions(reader="files", uri=uri))
 
 
 cells = st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from(["v1.0.0", "v1.1.0"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,9 @@ class Table:
 class TableFile:
     """A table on disk of which one column at a time is in memory. Several threads may read different columns."""
 
-    def __init__(self, path: Path) -> None:
-        """ModelyardError when there is no sound table."""
-        self.path = path
+    def __init__(self, path: Path, texts: Collection[str] = ()) -> None:
+        """ModelyardError when there is no sound table. ``texts``: see ``read_table``."""
+        self.path, self.texts = path, texts
         self._metadata: Any = None
         self._whole: Any = None
         if _magic(path) == b"PAR1":
@@ -124,7 +124,7 @@ class TableFile:
                     reader.schema_arrow.names,
                 )
         else:  # neither CSV nor Arrow can be read by column
-            self._whole = read_table(path)
+            self._whole = read_table(path, texts=texts)
             self.rows, self.names = self._whole.rows, self._whole.names
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -144,7 +144,9 @@ class TableFile:
     def values(self, name: str, contract_type: str) -> Values:
         """A column by its contract type, as ``Table.values`` gives it."""
         return (
-            self.numbers(name) if contract_type in ("integer", "float") else read_table(self.path, [name]).texts(name)
+            self.numbers(name)
+            if contract_type in ("integer", "float")
+            else read_table(self.path, [name], self.texts).texts(name)
         )
 
     def tally(self, name: str) -> tuple[NDArray[np.object_], NDArray[np.int64], int]:
@@ -187,8 +189,11 @@ class TableFile:
                 yield batch.column(0)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """Reads Parquet or Arrow (by their magic bytes) or CSV. Columns that are not there are simply not read."""
+def read_table(path: Path, columns: Sequence[str] | None = None, texts: Collection[str] = ()) -> Table:
+    """Reads Parquet or Arrow (by their magic bytes) or CSV. Columns that are not there are simply not read.
+
+    ``texts`` names columns that stay texts in a CSV file whatever they look like: 007 is no 7.
+    """
     magic = _magic(path)
     with _sound(path):
         if magic == b"PAR1":
@@ -201,15 +206,36 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
             from pyarrow import ipc
 
             return Table(ipc.open_file(path).read_all(), path)
-        from pyarrow import csv
-
-        return Table(csv.read_csv(path), path)
+        return Table(read_csv(path, texts), path)
 
 
-def read_parts(path: Path, columns: Sequence[str]) -> Iterator[Table]:
+def read_csv(source: Any, texts: Collection[str] = (), last_row: str | None = None) -> Any:
+    """An Arrow table of a path or a file. Empty cells are missing, texts among them.
+
+    A row of the wrong length is an error of Arrow's, unless it is ``last_row``: that is left out.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
+
+    table = csv.read_csv(
+        source,
+        parse_options=csv.ParseOptions(
+            invalid_row_handler=lambda row: "skip" if row.text == last_row else "error"
+        ) if last_row else None,
+        convert_options=csv.ConvertOptions(column_types={name: pa.string() for name in texts}),
+    )  # fmt: skip
+    for place, name in enumerate(table.column_names):
+        if pa.types.is_string(table[name].type):
+            kept = pc.if_else(pc.equal(table[name], ""), pa.scalar(None, pa.string()), table[name])
+            table = table.set_column(place, name, kept)
+    return table
+
+
+def read_parts(path: Path, columns: Sequence[str], texts: Collection[str] = ()) -> Iterator[Table]:
     """The same in parts of some hundred thousand rows where the file allows it; an empty table is one part."""
     if _magic(path) != b"PAR1":
-        yield read_table(path, columns)
+        yield read_table(path, columns, texts)
         return
     with _sound(path):
         import pyarrow as pa

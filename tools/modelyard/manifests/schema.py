@@ -104,6 +104,11 @@ class Contract(Manifest, frozen=True, kw_only=True):
     ] = field(default_factory=list)
     threshold: Annotated[Fraction, Meta(description="Binary tasks: at or above it the decision is positive.")] = 0.5
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns that are texts, also where a file has nothing but digits in them."""
+        return self.id, *(column.name for column in self.inputs if column.type == "string")
+
 
 class Files(Manifest, frozen=True, kw_only=True):
     """What the pipeline writes, below the model's folder."""

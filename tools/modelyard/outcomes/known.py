@@ -76,7 +76,13 @@ def read_outcomes(file: Path, model: Model, names: AsLogged | None = None) -> Ou
     A UsageError when the columns are not there.
     """
     contract = model.contract
-    return outcomes_of(ahead(read_parts(file, [contract.id, PREDICTION, contract.label, TIME])), model, names)
+    columns = [contract.id, PREDICTION, contract.label, TIME]
+    return outcomes_of(ahead(read_parts(file, columns, named_texts(model))), model, names)
+
+
+def named_texts(model: Model) -> tuple[str, ...]:
+    """Columns of outcomes that are texts, also where a file has nothing but digits in them."""
+    return (model.contract.id, PREDICTION, *([model.contract.label] if model.task == "multiclass" else []))
 
 
 def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = None) -> Outcomes:

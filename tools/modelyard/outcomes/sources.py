@@ -11,7 +11,7 @@ from modelyard.manifests.environment import Environment
 from modelyard.manifests.outcomes import PREDICTION, TIME, OutcomesSource, outcomes_faults
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
-from modelyard.outcomes.known import Outcomes, outcomes_of, read_outcomes
+from modelyard.outcomes.known import Outcomes, named_texts, outcomes_of, read_outcomes
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.entities import as_logged
 from modelyard.predictions.stored import KINDS, files_below, parts_of
@@ -95,9 +95,10 @@ def _stored(source: OutcomesSource, model: Model, root: Path, said: str) -> Iter
 
     wanted = [model.contract.id, PREDICTION, model.contract.label, TIME]
     theirs = {source.columns.get(name, name): name for name in wanted}
+    texts = {source.columns.get(name, name) for name in named_texts(model)}
     some = False
     for system, path in files_below(source.uri.replace("{model}", model.name), root, KINDS, said):
-        for part in parts_of(system, path, tuple(theirs)):
+        for part in parts_of(system, path, theirs, texts):
             if part.num_columns:
                 some = True
                 yield Table(_named(part, theirs), Path(path))

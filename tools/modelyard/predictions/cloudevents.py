@@ -20,6 +20,7 @@ from modelyard.predictions.files import files_of
 from modelyard.predictions.interface import within
 from modelyard.predictions.once import once
 from modelyard.predictions.payload import PayloadRows
+from modelyard.predictions.stored import json_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,9 +48,8 @@ class CloudEventsReader:
             rows = PayloadRows(model)
             try:
                 with system.open(path, "rb") as file:
-                    for line in file:
-                        if line.endswith(b"\n") and line.strip():
-                            _take(rows, waiting, json.loads(line), model.name)
+                    for event in json_lines(file):
+                        _take(rows, waiting, event, model.name)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ModelyardError(
                     f"{path} holds no CloudEvents of an inference: {type(error).__name__}.", "Check predictions.uri."

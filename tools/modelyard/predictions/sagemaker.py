@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,13 @@ from modelyard.predictions.files import files_of
 from modelyard.predictions.interface import within
 from modelyard.predictions.once import once
 from modelyard.predictions.payload import PayloadRows, decoded
+from modelyard.predictions.stored import json_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_HOUR = 3600.0
 
 
 class SageMakerReader:
@@ -29,17 +32,19 @@ class SageMakerReader:
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """File by file. A variant is named by the version that it has (``v1-2-0``), as the target names it."""
-        return once(within(table, begin, end) for table in self._tables(model))
+        """File by file, of the hours that count. A variant named v1-2-0 is version v1.2.0, as the target writes it."""
+        return once(within(table, begin, end) for table in self._tables(model, begin, end))
 
-    def _tables(self, model: Model) -> Iterator[pa.Table]:
+    def _tables(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
         for system, path in files_of(self._environment, self._root, model.name, (".jsonl",)):
+            hour = _hour(path)
+            if hour is not None and not begin - 2 * _HOUR < hour < end + _HOUR:
+                continue
             rows = PayloadRows(model)
             try:
                 with system.open(path, "rb") as file:
-                    for line in file:
-                        if line.endswith(b"\n"):
-                            _add(rows, json.loads(line), path)
+                    for line in json_lines(file):
+                        _add(rows, line, path)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ModelyardError(
                     f"{path} is no data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
@@ -63,6 +68,15 @@ def _variant(path: str) -> str:
     """From ``…/<variant>/2026/05/03/14/file.jsonl``."""
     parts = path.split("/")
     return parts[-6] if len(parts) > 5 else ""
+
+
+def _hour(path: str) -> float | None:
+    """When a file's hour began, by its path; None where that says nothing."""
+    try:
+        year, month, day, hour = (int(part) for part in path.split("/")[-5:-1])
+        return datetime(year, month, day, hour, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def _version(variant: str) -> str:

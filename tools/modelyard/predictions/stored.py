@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, missing_extra
+from modelyard.tables import read_csv
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 KINDS = (".parquet", ".csv", ".jsonl")
 _BATCH = 200_000
@@ -38,10 +44,16 @@ def files_below(uri: str, root: Path, kinds: tuple[str, ...], said: str) -> list
     return [(system, name) for name in found]
 
 
-def parts_of(system: Any, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def parts_of(
+    system: Any,
+    path: str,
+    columns: Collection[str] | None = None,
+    texts: Collection[str] = (),
+    span: Span | None = None,
+) -> Iterator[pa.Table]:
     """A file's rows: Parquet in parts and of ``columns`` alone, CSV and JSON lines at once and whole.
 
-    ModelyardError when it cannot be read.
+    ``texts`` stay texts in CSV. Rows outside of ``span`` may be left out. ModelyardError when it cannot be read.
     """
     import pyarrow as pa
 
@@ -52,25 +64,71 @@ def parts_of(system: Any, path: str, columns: Sequence[str] | None = None) -> It
 
                 reader = pq.ParquetFile(file)
                 wanted = None if columns is None else [n for n in reader.schema_arrow.names if n in columns]
-                for batch in reader.iter_batches(_BATCH, columns=wanted):
+                groups = [i for i in range(reader.num_row_groups) if span is None or span.may_hold(reader, i)]
+                for batch in reader.iter_batches(_BATCH, row_groups=groups, columns=wanted):
                     yield pa.Table.from_batches([batch])
             elif path.endswith(".csv"):
-                from pyarrow import csv
-
-                yield csv.read_csv(file)
+                yield _csv(file.read(), texts)
             else:
-                yield _lines(file.read())
+                yield _json(file.read())
     except (OSError, pa.ArrowException) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise ModelyardError(f"{path} cannot be read: {said}.", "Mend or remove the file.") from error
 
 
-def _lines(content: bytes) -> pa.Table:
-    """JSON lines; the last one is left out when it was cut off in the middle."""
-    import io
+@dataclass(frozen=True)
+class Span:
+    """Times of ``[begin, end)``, seconds since 1970, in a column of a file."""
 
+    column: str
+    begin: float
+    end: float
+
+    def may_hold(self, reader: pq.ParquetFile, group: int) -> bool:
+        """Whether rows of a Parquet file's row group may lie in it, by what the file says of that group."""
+        if self.column not in reader.schema_arrow.names:
+            return True
+        found = reader.metadata.row_group(group)
+        place = next((i for i in range(found.num_columns) if found.column(i).path_in_schema == self.column), None)
+        said = None if place is None else found.column(place).statistics
+        if said is None or not said.has_min_max:
+            return True
+        first, last = _seconds(said.min), _seconds(said.max)
+        return first is None or last is None or (last >= self.begin and first < self.end)
+
+
+def json_lines(file: Iterable[bytes]) -> Iterator[Any]:
+    """The values of JSON lines. The last one is left out when it was cut off; a ValueError for any other fault."""
+    for line in file:
+        if line.strip() and (line.endswith(b"\n") or _sound(line)):
+            yield json.loads(line)
+
+
+def _csv(content: bytes, texts: Collection[str]) -> pa.Table:
+    """CSV; the last row is left out when it was cut off before its last cell."""
+    cut = content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+    return read_csv(io.BytesIO(content), texts, cut or None)
+
+
+def _json(content: bytes) -> pa.Table:
+    """JSON lines as a table; the last one is left out when it was cut off."""
     import pyarrow as pa
-    from pyarrow import json
+    from pyarrow import json as arrow
 
-    whole = content[: content.rfind(b"\n") + 1]
-    return json.read_json(io.BytesIO(whole)) if whole.strip() else pa.table({})
+    end = content.rfind(b"\n") + 1
+    whole = content if _sound(content[end:]) else content[:end]
+    return arrow.read_json(io.BytesIO(whole)) if whole.strip() else pa.table({})
+
+
+def _sound(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(moment: object) -> float | None:
+    if isinstance(moment, datetime):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return float(moment) if isinstance(moment, int | float) else None

@@ -74,14 +74,14 @@ class Candidate:
 
     def file(self, path: str) -> TableFile:
         """One of the tables that model.yaml names, to be read by column."""
-        return TableFile(self._there(path))
+        return TableFile(self._there(path), self.model.contract.texts)
 
     def training(self, columns: list[str] | None = None) -> Table:
         """The rows the candidate was trained on."""
         return self._table(self.model.files.training, columns)
 
     def _table(self, path: str, columns: list[str] | None = None) -> Table:
-        return read_table(self._there(path), columns)
+        return read_table(self._there(path), columns, self.model.contract.texts)
 
     def _there(self, path: str) -> Path:
         full = self.folder / path

@@ -56,4 +56,4 @@ def profile_partitions(
 
 def profile_part(path: str, columns: Columns, reference: Profile) -> Profiled:
     """One file; what a Dask worker runs."""
-    return profile_file(TableFile(Path(path)), columns, reference)
+    return profile_file(TableFile(Path(path), columns.texts), columns, reference)

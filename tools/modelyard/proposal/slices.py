@@ -22,14 +22,14 @@ def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference
     slices = {name: _shared(before, after, name) for name in names}
     bins = {}
     for column in columns:
-        sides = [bin_codes(read_table(file.path, [column.name]), column) for file in (before, after)]
+        sides = [bin_codes(read_table(file.path, [column.name], file.texts), column) for file in (before, after)]
         bins[column.name] = (sides[0], sides[1])
     return slice_drifts(Coded(slices, bins), MINIMUM_ROWS)
 
 
 def _shared(before: TableFile, after: TableFile, name: str) -> tuple[Levels, Levels]:
     """The slice column of both tables with the same levels: numbers are cut where the quartiles of both lie."""
-    tables = [read_table(file.path, [name]) for file in (before, after)]
+    tables = [read_table(file.path, [name], file.texts) for file in (before, after)]
     if all(table.is_number(name) for table in tables):
         both = levels_of_numbers(np.concatenate([table.numbers(name) for table in tables]))
         at = tables[0].rows
