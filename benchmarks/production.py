@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from clock import Figure, measured, process
 from measurements import INPUTS, READ, repository, table
-from modelyard.proposal.reference import decode_profile, encode_profile
+from modelyard.measure.surprise import row_shape
+from modelyard.proposal.reference import bin_codes, decode_profile, encode_profile
+from modelyard.tables import read_table
 from support.yard import commit_all, git
 
 _BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -88,8 +90,11 @@ def _entities(numbers: np.ndarray) -> pa.Array:
 
 def _with_outliers(yard: Path) -> None:
     path = yard / "models/big/profile.json"
-    path.write_bytes(encode_profile(replace(decode_profile(path.read_bytes(), "profile"), surprise=120.0)))
-    commit_all(yard, "with a threshold for outliers")
+    profile = decode_profile(path.read_bytes(), "profile")
+    rows = read_table(table(yard.parent / "learnt.parquet", 100_000, 1))
+    codes = {column.name: bin_codes(rows, column) for column in profile.columns if column.role == "input"}
+    path.write_bytes(encode_profile(replace(profile, shape=row_shape(profile.columns, codes))))
+    commit_all(yard, "with what whole rows are like")
     git(yard, "tag", "-f", "-a", "big@v1.0.0", "-m", git(yard, "tag", "-l", "--format=%(contents)", "big@v1.0.0"))
 
 

@@ -1,4 +1,4 @@
-"""Burn rates, outliers and coded profiles against their plain definitions."""
+"""Burn rates and coded profiles against their plain definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from modelyard.measure.coding import level_codes, number_codes, profile_codes
 from modelyard.measure.profiling import ColumnValues, RareLevels, profile_column
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import FEWEST, Objective, burn, by_minute, latency
-from modelyard.measure.surprise import REFERENCE_RATE, bits, outliers, threshold
 from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
@@ -72,20 +71,3 @@ def test_the_same_of_texts(before: list[str | None], after: list[str | None], ra
     codes = level_codes(names, reference)[places]
     expected = profile_column(ColumnValues("x", "string", np.array(after, dtype=object)), reference)
     assert profile_codes(codes, reference, None) == expected
-
-
-def test_one_row_in_a_hundred_of_the_reference_is_an_outlier_and_strange_rows_are() -> None:
-    random = np.random.default_rng(1)
-    values = random.normal(size=50_000)
-    reference = profile_column(ColumnValues("x", "float", values))
-    surprise = bits(reference)[number_codes(values, reference)]
-    limit = threshold(surprise)
-    assert limit is not None
-    assert (surprise > limit).mean() <= REFERENCE_RATE
-    beyond = bits(reference)[number_codes(np.array([40.0, np.nan]), reference)]
-    assert (beyond > limit).all()
-    found = outliers([int((surprise > limit).sum()), 500], 50_500)
-    assert found is not None
-    assert found.interval.low < found.rate < found.interval.high
-    assert outliers([], 0) is None
-    assert threshold(surprise[:999]) is None

@@ -15,10 +15,10 @@ from modelyard.manifests.schema import Model
 from modelyard.measure.profile import Profile
 from modelyard.measure.sampling import Why, best, pick, uncertainty
 from modelyard.measure.scores import Floats
-from modelyard.measure.surprise import bits
-from modelyard.monitoring.gathering import Window, code_rows, scores_of
+from modelyard.measure.surprise import Surprise, bits
+from modelyard.monitoring.gathering import Window, code_rows
 from modelyard.predictions.ahead import ahead
-from modelyard.predictions.arrays import mask
+from modelyard.predictions.arrays import has_scores, mask, scores_of
 from modelyard.predictions.interface import Reader
 from modelyard.predictions.once import Hashes, text_hashes
 
@@ -77,7 +77,7 @@ def _unlabelled(reader: Reader, model: Model, window: Window, earlier: Earlier) 
     import pyarrow.compute as pc
 
     for table in ahead(reader.read(model, window.begin, window.end)):
-        kept = mask(pc.is_valid(table["score"])) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
+        kept = has_scores(table, model) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
         kept &= mask(table["id"].is_valid())
         rows = table if kept.all() else table.filter(kept)
         new = np.isnan(earlier.of(rows["id"]))
@@ -96,13 +96,15 @@ def _worth(
             continue
         here = np.flatnonzero(versions == version)
         part = table.take(here)
-        surprise = np.zeros(here.size)
-        for column in (column for column in profile.columns if column.role == "input"):
-            own = bits(column)[code_rows(part, column)[1]]
-            surprise += own
-            if column.name in model.evaluation.slices:
-                rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))
-        unusual[here] = np.where(surprise > (profile.surprise or 0.0), surprise, 0.0)
+        inputs = {c.name: c for c in profile.columns if c.role == "input"}
+        codes = {name: code_rows(part, column)[1] for name, column in inputs.items()}
+        for name in inputs.keys() & set(model.evaluation.slices):
+            own = bits(inputs[name])[codes[name]]
+            rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))
+        surprise = Surprise.of(profile)
+        if surprise is not None:
+            found = surprise.of_rows(codes)
+            unusual[here] = np.where(found > surprise.limit, found, 0.0)
     scores = scores_of(table, model)
     decided = model.task in ("binary", "multiclass")
     ids = text_hashes(table["entity"])
@@ -119,13 +121,13 @@ def _worth(
 
 def _flips(reader: Reader, model: Model, window: Window) -> Hashes:
     """Hashes of the ids that two versions decided differently, shadows among them."""
-    import pyarrow.compute as pc
+    import pyarrow as pa
 
     if model.task not in ("binary", "multiclass"):
         return np.empty(0, dtype=np.uint64)
     ids, decisions, versions = [], [], []
     for table in reader.read(model, window.begin, window.end, ("entity", "version", "score")):
-        rows = table.filter(pc.and_(pc.is_valid(table["score"]), pc.is_valid(table["entity"])))
+        rows = table.filter(pa.array(has_scores(table, model) & mask(table["entity"].is_valid())))
         scores = scores_of(rows, model)
         ids.append(text_hashes(rows["entity"]))
         decisions.append(scores.argmax(axis=1) if scores.ndim == 2 else scores >= model.contract.threshold)

@@ -181,14 +181,21 @@ def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
 
 
 def _scores(watch: ScoresWatch, monitoring: Monitoring) -> Finding:
-    column = next((c for c in monitoring.drift.columns if c.role == "score"), None) if monitoring.drift else None
-    if column is None or column.js is None or column.threshold is None:
+    """Of several score columns, one a class, the one that moved most says it."""
+    columns = [c for c in monitoring.drift.columns if c.role == "score"] if monitoring.drift else []
+    known = [
+        (c.significant, c.js, max(watch.maximum_distance, c.threshold), c.name)
+        for c in columns
+        if c.js is not None and c.threshold is not None
+    ]
+    if not known:
         return Finding("inconclusive", "The scores cannot be compared with a profile.")
-    limit = max(watch.maximum_distance, column.threshold)
+    significant, distance, limit, name = max(known, key=lambda one: (one[0] and one[1] > one[2], one[1] / one[2]))
+    whose = f"Scores ({name})" if len(columns) > 1 else "Scores"
     said = (
-        f"Scores lie {column.js:.3f} from those of the held-out rows; {limit:.3f} is allowed in windows of this size."
+        f"{whose} lie {distance:.3f} from those of the held-out rows; {limit:.3f} is allowed in windows of this size."
     )
-    return Finding("fail" if column.significant and column.js > limit else "pass", said, "scores", None, column.js)
+    return Finding("fail" if significant and distance > limit else "pass", said, "scores", None, distance)
 
 
 def _outliers(watch: OutliersWatch, monitoring: Monitoring) -> Finding:

@@ -87,13 +87,25 @@ class ColumnProfile:
 
 
 @dataclass(frozen=True)
+class RowShape:
+    """What whole rows were like (``surprise.py``)."""
+
+    names: tuple[str, ...]
+    """Numeric inputs whose correlations are known."""
+    correlations: tuple[float, ...]
+    """Of their normal scores: the triangle below the diagonal, row by row."""
+    limit: float
+    """Bits that one in a hundred of the rows exceeds."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """One table."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
-    surprise: float | None = None
-    """Bits that one in a hundred of the rows exceeds over all inputs (``surprise.py``); merging drops it."""
+    shape: RowShape | None = None
+    """Frozen by the reference; merging drops it."""
 
     def column(self, name: str) -> ColumnProfile | None:
         """The column of that name."""

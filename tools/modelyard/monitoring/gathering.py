@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +17,16 @@ from modelyard.measure.coding import level_codes, number_codes, profile_codes
 from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
 from modelyard.measure.scores import Floats, Integers
 from modelyard.measure.service import Objective, by_minute
-from modelyard.measure.surprise import bits
+from modelyard.measure.surprise import Surprise
 from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.arrays import mask, seconds
+from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds
+from modelyard.proposal.profiles import CONFIDENCE
+from modelyard.scoring import prediction_columns
 from modelyard.tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCORE = "prediction"
-_LOG = Path("the prediction log")
 _FURTHER_ROW = r"/[1-9][0-9]*$"
 
 
@@ -97,8 +96,10 @@ class Gathering:
         self._window, self._objectives = window, objectives
         self.found: dict[tuple[str, str], Gathered] = {}
         self._model, self._profile_of = model, profile_of
-        self._profiles: dict[str, Profile | None] = {}
+        self._profiles: dict[str, tuple[Profile, Surprise | None] | None] = {}
         self._outcomes, self._due_before = outcomes, due_before
+        self._columns = prediction_columns(model)
+        self._slices = [c.name for c in model.contract.inputs if c.name in model.evaluation.slices]
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
 
     def take(self, table: pa.Table) -> None:
@@ -121,10 +122,10 @@ class Gathering:
         at = seconds(table["time"])
         failed = mask(pc.is_valid(table["error"]))
         first = ~_further(table["id"])
-        milliseconds = Table(table.select(["latency_ms"]), _LOG).numbers("latency_ms")
+        milliseconds = Table(table.select(["latency_ms"]), LOG).numbers("latency_ms")
         self._serve(found, at[first], milliseconds[first], failed[first])
         found.last = max(found.last, float(at.max(initial=0.0)))
-        answered = ~failed & mask(pc.is_valid(table["score"]))
+        answered = ~failed & has_scores(table, self._model)
         rows = table if answered.all() else table.filter(answered)
         scores = scores_of(rows, self._model)
         tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
@@ -132,9 +133,9 @@ class Gathering:
         _count_days(found.days, at, failed & first, answered, tops)
         if key[1] == "shadow":
             return
-        profile = self._reference(key[0])
-        if profile is not None and rows.num_rows:
-            self._measure(found, profile, rows, scores)
+        reference = self._reference(key[0])
+        if reference is not None and rows.num_rows:
+            self._measure(found, *reference, rows, scores)
         if self._outcomes is not None:
             self._label(found, rows, at[answered], scores)
 
@@ -148,21 +149,25 @@ class Gathering:
             bad = by_minute(at[objective.bad(milliseconds, failed)], begin, end)
             found.bad[objective.id] = found.bad.get(objective.id, 0.0) + bad
 
-    def _reference(self, version: str) -> Profile | None:
+    def _reference(self, version: str) -> tuple[Profile, Surprise | None] | None:
         if version not in self._profiles:
-            self._profiles[version] = self._profile_of(version)
+            profile = self._profile_of(version)
+            self._profiles[version] = (profile, Surprise.of(profile)) if profile else None
         return self._profiles[version]
 
-    def _measure(self, found: Gathered, profile: Profile, rows: pa.Table, scores: Floats) -> None:
+    def _measure(
+        self, found: Gathered, profile: Profile, surprise: Surprise | None, rows: pa.Table, scores: Floats
+    ) -> None:
         """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
         personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
 
         def one(column: ColumnProfile) -> tuple[ColumnProfile, Integers] | str:
             if column.role == "score":
-                if scores.ndim > 1:
-                    return "the score has several columns"
-                codes = number_codes(scores, column)
-                return profile_codes(codes, column, scores), codes
+                own = self._score(column.name, scores)
+                if own is None:
+                    return "the contract has no such class"
+                codes = number_codes(own, column)
+                return profile_codes(codes, column, own), codes
             if column.name in personal:
                 return "personal: it is not in the log"
             try:
@@ -171,7 +176,7 @@ class Gathering:
                 return error.problem
 
         columns = [column for column in profile.columns if column.role != "label"]
-        surprise = np.zeros(rows.num_rows)
+        inputs: dict[str, Integers] = {}
         for column, coded in zip(columns, self._pool.map(one, columns), strict=True):
             if isinstance(coded, str):
                 found.faults[column.name] = coded
@@ -180,12 +185,22 @@ class Gathering:
             parts = found.profiles.setdefault(column.name, [])
             parts[:] = [merge_columns([*parts, counted])]
             if column.role == "input":
-                surprise += bits(column)[codes]
-        if profile.surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
-            found.unusual += int((surprise > profile.surprise).sum())
+                inputs[column.name] = codes
+        if surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
+            found.unusual += int((surprise.of_rows(inputs) > surprise.limit).sum())
             found.measured += rows.num_rows
 
+    def _score(self, column: str, scores: Floats) -> Floats | None:
+        """Scores (rows,) of one of the profile's score columns."""
+        if scores.ndim == 1:
+            return scores
+        if column == CONFIDENCE:
+            return np.asarray(scores.max(axis=1, initial=0.0))
+        return scores[:, self._columns.index(column)] if column in self._columns else None
+
     def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
+        import pyarrow as pa
+
         assert self._outcomes is not None  # noqa: S101
         place = self._outcomes.of_rows(rows, at)
         known = place >= 0
@@ -200,20 +215,11 @@ class Gathering:
         labelled.scores.append(scores[known])
         labelled.labels.append(self._outcomes.labels[place[known]])
         labelled.days.append((at[known] // 86400).astype(np.int64))
-        for name in self._model.evaluation.slices:
+        for name in self._slices:
+            texts = pa.nulls(rows.num_rows, pa.string())  # in a part of the log that lacks the column, as in code_rows
             if f"inputs.{name}" in rows.column_names:
-                import pyarrow as pa
-
-                texts = rows[f"inputs.{name}"].filter(known).cast(pa.string())
-                labelled.slices.setdefault(name, []).append(texts.combine_chunks())
-
-
-def scores_of(rows: pa.Table, model: Model) -> Floats:
-    """Scores (rows,), of a multiclass model (rows, classes)."""
-    if model.task != "multiclass":
-        return Table(rows.select(["score"]), _LOG).numbers("score")
-    listed = rows["score"].to_pylist()
-    return np.array(listed, dtype=np.float64).reshape(len(listed), len(model.contract.classes))
+                texts = rows[f"inputs.{name}"].cast(pa.string())
+            labelled.slices.setdefault(name, []).append(texts.filter(pa.array(known)))
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
@@ -222,7 +228,7 @@ def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Int
     if name not in rows.column_names:
         codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)
         return profile_codes(codes, column, np.full(rows.num_rows, np.nan)), codes
-    table = Table(rows.select([name]), _LOG)
+    table = Table(rows.select([name]), LOG)
     if column.type in ("integer", "float"):
         values = table.numbers(name)
         codes = number_codes(values, column)

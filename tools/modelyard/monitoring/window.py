@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from modelyard.manifests.policy import Policy
 from modelyard.manifests.schema import Model
 from modelyard.measure.comparing import compare
 from modelyard.measure.drift import Drift, measure_drift
-from modelyard.measure.estimation import Estimate, estimate_quality
+from modelyard.measure.estimation import estimate_quality
 from modelyard.measure.evaluation import Holdout
 from modelyard.measure.levels import MISSING, Levels
 from modelyard.measure.monitoring import Confidence, Day, Monitoring, Realised, Served
@@ -26,11 +25,12 @@ from modelyard.measure.profile import ColumnProfile, Profile
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
-from modelyard.monitoring.gathering import SCORE, Gathered, Gathering, Labelled, Window
+from modelyard.monitoring.gathering import Gathered, Gathering, Labelled, Window
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.interface import Reader
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.evaluating import settings_of
+from modelyard.proposal.profiles import CONFIDENCE, SCORE
 from modelyard.proposal.reference import decode_profile
 from modelyard.registry.history import ModelHistory
 
@@ -73,8 +73,12 @@ def monitor_window(
     reference = profile_of(git, model, history, version)
     drift = _drift(reference, own, version)
     notes = _notes(found, reference, version, outcomes)
-    before = reference.column(SCORE) if reference and model.task == "binary" else None
-    after = own.profiles.get(SCORE, [None])[0]
+    said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
+    before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
+    now, then = (
+        estimate_quality(_binned_scores(column), model.contract.threshold) if model.task == "binary" else None
+        for column in (after, before)
+    )
     accepted = next((v.record.metrics for v in history.ever if str(v.version) == version and v.record), {})
     return Monitoring(
         environment.name,
@@ -88,8 +92,8 @@ def monitor_window(
         drift,
         outliers([own.unusual], own.measured),
         _confidence(before, after),
-        _estimate(after, model.contract.threshold) if before else None,
-        _estimate(before, model.contract.threshold),
+        now if then else None,
+        then,
         _realised(model, own, window, accepted) if outcomes is not None else None,
         dict(accepted),
         notes,
@@ -174,15 +178,13 @@ def _confidence(before: ColumnProfile | None, after: ColumnProfile | None) -> Co
     then, now = _binned_scores(before), _binned_scores(after)
     if not then.size or not now.size:
         return None
-    return Confidence(*(float(np.maximum(scores, 1 - scores).mean()) for scores in (now, then)))
-
-
-def _estimate(column: ColumnProfile | None, threshold: float) -> Estimate | None:
-    return estimate_quality(_binned_scores(column), threshold)
+    if before is not None and before.name == SCORE:
+        now, then = (np.maximum(scores, 1 - scores) for scores in (now, then))
+    return Confidence(float(now.mean()), float(then.mean()))
 
 
 def _binned_scores(column: ColumnProfile | None) -> Floats:
-    """Binary probabilities (rows,) as the middles of their bins: whatever that costs, it costs both sides the same."""
+    """Probabilities (rows,) as the middles of their bins: whatever that costs, it costs both sides the same."""
     if column is None or column.numeric is None or not column.numeric.edges:
         return np.empty(0)
     edges = np.asarray([0.0, *column.numeric.edges, 1.0])
@@ -222,9 +224,8 @@ def _minus(now: float | None, then: float | None) -> float | None:
 def _levels(labelled: Labelled, rows: int) -> dict[str, Levels]:
     found: dict[str, Levels] = {}
     for name, parts in labelled.slices.items():
-        values: list[Any] = [MISSING if value is None else value for part in parts for value in part.to_pylist()]
-        if len(values) == rows:
-            found[name] = Levels.of(values)
+        if any(part.null_count < len(part) for part in parts):
+            found[name] = Levels.of([MISSING if v is None else v for part in parts for v in part.to_pylist()])
     return found
 
 
@@ -237,8 +238,10 @@ def _notes(
         notes.append(f"{', '.join(others)} answered in this window too; what is measured here is {version}'s alone.")
     if reference is None:
         notes.append(f"{version} was tagged without a profile, so drift cannot be measured.")
-    elif reference.surprise is None:
-        notes.append(f"The profile of {version} has no threshold for outliers; the next retraining writes one.")
+    elif reference.shape is None:
+        notes.append(
+            f"The profile of {version} does not say what whole rows were like; the next retraining writes that."
+        )
     if outcomes is not None and (outcomes.contradicting or outcomes.unreadable):
         notes.append(
             f"Of {outcomes.delivered:,} outcomes {outcomes.contradicting:,} ids contradict themselves and"

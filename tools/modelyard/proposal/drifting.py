@@ -20,6 +20,7 @@ from modelyard.proposal.profiles import SCORE, Columns, Profiled, compare_files,
 from modelyard.proposal.reference import decode_profile
 from modelyard.proposal.slices import drift_in_slices
 from modelyard.registry.history import RegisteredVersion
+from modelyard.scoring import prediction_columns
 from modelyard.tables import TableFile
 
 Engine = Literal["local", "dask"]
@@ -65,7 +66,12 @@ def drift_of(
     if options.domain:
         say("Teaching a classifier to tell both apart …")
         before = options.reference or candidate.folder / model.files.training
-        drift = replace(drift, domain=tell_apart(model, TableFile(before), TableFile(partitions(current)[0])))
+        drift = replace(
+            drift,
+            domain=tell_apart(
+                model, *(TableFile(side, model.contract.texts) for side in (before, partitions(current)[0]))
+            ),
+        )
     return drift
 
 
@@ -74,11 +80,11 @@ def _exactly(
 ) -> Drift:
     model = candidate.model
     columns = Columns.of(model, "input", "label", "score")
-    before = TableFile(table)
+    before = TableFile(table, columns.texts)
     if current.is_dir() or options.engine == "dask":
         reference = profile_file(before, columns).profile
         return _compared(reference, _current(candidate, current, reference, options, say), name)
-    after = TableFile(current)
+    after = TableFile(current, columns.texts)
     wanted = Columns(tuple(c for c in columns.wanted if c.role == "input" or {c.name} <= {*before.names, *after.names}))
     reference_side, found, exact = compare_files(before, after, wanted)
     if not reference_side.profile.columns:
@@ -103,12 +109,14 @@ def _current(
         predictions = candidate.file(candidate.model.files.predictions)
         rest = Columns(tuple(column for column in columns.wanted if column.role != "score"))
         score = Columns(tuple(column for column in columns.wanted if column.role == "score"))
-        return joined([profile_file(TableFile(current), rest, reference), profile_file(predictions, score, reference)])
+        return joined(
+            [profile_file(TableFile(current, rest.texts), rest, reference), profile_file(predictions, score, reference)]
+        )
     parts = partitions(current)
     if options.engine == "dask":
         return profile_partitions(parts, columns, reference, options.scheduler, say)
     if len(parts) == 1:
-        return profile_file(TableFile(parts[0]), columns, reference)
+        return profile_file(TableFile(parts[0], columns.texts), columns, reference)
     return profile_partitions(parts, columns, reference, None, say)
 
 
@@ -116,7 +124,7 @@ def _other_scores(candidate: Candidate, champion: RegisteredVersion, options: Dr
     """Another model scores otherwise: that is why it is proposed, and no sign of other data."""
     if options.current is not None or (champion.record and champion.record.artifact == candidate.sha256()):
         return {}
-    return {SCORE: "another model's scores"}
+    return dict.fromkeys(prediction_columns(candidate.model), "another model's scores")
 
 
 def _compared(

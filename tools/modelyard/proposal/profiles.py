@@ -16,9 +16,12 @@ from modelyard.measure.drift import Exact
 from modelyard.measure.profile import ColumnProfile, Profile, Role, merge_columns
 from modelyard.measure.profiling import ColumnValues, RareLevels, Tally, profile_sorted, profile_tally
 from modelyard.measure.scores import Floats
+from modelyard.scoring import prediction_columns
 from modelyard.tables import TableFile
 
 SCORE = "prediction"
+CONFIDENCE = "(confidence)"
+"""Of several classes the likeliest one's probability; no column of a table can have this name."""
 _NOTHING = np.empty(0)
 
 
@@ -31,18 +34,21 @@ class Columns:
 
     @classmethod
     def of(cls, model: Model, *roles: Role) -> Columns:
-        """The model's inputs, its label, its score: those asked for."""
+        """The model's inputs, its label, its score or one a class: those asked for."""
         contract = model.contract
-        number = "float" if model.task == "regression" else "integer"
+        label = {"regression": "float", "multiclass": "string"}.get(model.task, "integer")
         found = [
             ColumnValues(c.name, c.type, _NOTHING, "input", RareLevels(c.rare_below, c.rare_become))
             for c in contract.inputs
         ]
-        found += [
-            ColumnValues(contract.label, number, _NOTHING, "label"),
-            ColumnValues(SCORE, "float", _NOTHING, "score"),
-        ]
+        found.append(ColumnValues(contract.label, label, _NOTHING, "label"))
+        found += [ColumnValues(name, "float", _NOTHING, "score") for name in prediction_columns(model)]
         return cls(tuple(column for column in found if column.role in roles))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those that are texts, also where a file has nothing but digits in them."""
+        return tuple(column.name for column in self.wanted if column.type == "string")
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,16 @@ from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.measure.coding import level_codes, number_codes
 from modelyard.measure.profile import ColumnProfile, Profile, WindowThreshold
+from modelyard.measure.profiling import ColumnValues, profile_column
 from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.surprise import bits, threshold
+from modelyard.measure.surprise import row_shape
 from modelyard.measure.windows import window_thresholds
 from modelyard.proposal.candidate import Candidate
-from modelyard.proposal.profiles import SCORE, Columns, joined, profile_file, with_details
-from modelyard.scoring import LightGBMScorer, load_scorer
+from modelyard.proposal.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
+from modelyard.scoring import LightGBMScorer, load_scorer, prediction_columns
 from modelyard.tables import Table, read_table
+
+_ROWS_OF_SHAPE = 100_000
 
 
 def write_profile(candidate: Candidate) -> Profile:
@@ -27,21 +30,26 @@ def write_profile(candidate: Candidate) -> Profile:
     model = candidate.model
     training = candidate.file(model.files.training)
     parts = [profile_file(training, Columns.of(model, "input", "label"))]
-    predictions = candidate.file(model.files.predictions)
-    if SCORE in predictions.names:
+    predictions, scores = candidate.file(model.files.predictions), prediction_columns(model)
+    if set(scores) <= set(predictions.names):
         parts.append(profile_file(predictions, Columns.of(model, "score")))
+        if model.task == "multiclass":
+            likeliest = np.max([predictions.numbers(name) for name in scores], axis=0)
+            confidence = profile_column(ColumnValues(CONFIDENCE, "float", likeliest, "score"))
+            parts.append(Profiled(Profile(predictions.rows, (confidence,)), {}))
     profile = joined(parts).profile
-    details, surprise = _details(candidate, profile)
-    profile = replace(with_details(profile, details), surprise=surprise)
+    details, codes = _details(candidate, profile)
+    profile = with_details(profile, details)
+    profile = replace(profile, shape=row_shape(profile.columns, codes))
     write_whole(candidate.folder / model.files.profile, encode_profile(profile))
     return profile
 
 
 def encode_profile(profile: Profile) -> bytes:
     """A profile as JSON with one column a line, so that a diff shows which columns changed."""
-    columns = [json.dumps(msgspec.to_builtins(c), separators=(",", ":")) for c in profile.columns]
-    surprise = "" if profile.surprise is None else f', "surprise": {profile.surprise!r}'
-    return (f'{{"rows": {profile.rows}{surprise}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
+    columns = [_compact(column) for column in profile.columns]
+    shape = f', "shape": {_compact(profile.shape)}' if profile.shape else ""
+    return (f'{{"rows": {profile.rows}{shape}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
 
 
 def decode_profile(content: bytes, where: str) -> Profile:
@@ -62,30 +70,35 @@ def bin_codes(table: Table, column: ColumnProfile) -> Integers:
     return level_codes(names, column)[codes]
 
 
-def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], float | None]:
+def _compact(value: object) -> str:
+    return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+
+
+def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], dict[str, Integers]]:
+    """What each column carries beside its counts, and the bins of at most 100,000 training rows in each input."""
     model = candidate.model
     block = model.evaluation.block
     names = [column.name for column in profile.columns if column.role != "score"]
     training = candidate.training([*names, *([block] if block else [])])
     blocks = _ordered_blocks(training, block) if block and block in training.names else None
     importance = _importance(candidate)
-    held = read_table(candidate.folder / model.files.holdout, names)
+    held = read_table(candidate.folder / model.files.holdout, names, model.contract.texts)
     scores = _scores(candidate, held)
     details: dict[str, dict[str, object]] = {}
-    surprise = np.zeros(training.rows)
+    few: dict[str, Integers] = {}
+    every = max(1, -(-training.rows // _ROWS_OF_SHAPE))
     for column in profile.columns:
         if column.role == "score":
             continue
         codes = bin_codes(training, column)
         found: dict[str, object] = {"thresholds": _thresholds(codes, column, blocks)}
         if column.role == "input":
-            surprise += bits(column)[codes]
+            few[column.name] = codes[::every].copy()
             found["importance"] = importance.get(column.name)
             if scores is not None and column.name in held.names:
                 found["scores"] = _by_bin(scores, bin_codes(held, column), len(column.bins()[0]))
         details[column.name] = found
-    limit = threshold(surprise)
-    return details, None if limit is None else round(limit, 6)
+    return details, few
 
 
 def _thresholds(codes: Integers, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowThreshold, ...]:

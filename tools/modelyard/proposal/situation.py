@@ -15,6 +15,7 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.monitoring.filed import filed_windows
 from modelyard.proposal.champion import champion_of, model_history
+from modelyard.registry.history import ModelHistory
 
 
 class _Increment(msgspec.Struct):
@@ -23,7 +24,8 @@ class _Increment(msgspec.Struct):
 
 def situation_of(repository: ModelRepository, git: Git, model: str) -> Situation:
     """The champion, the feedback that came after it, what the newest windows failed, and what was spent."""
-    champion = champion_of(repository, model_history(git, model))
+    history = model_history(git, model)
+    champion = champion_of(repository, history)
     since = champion.commit if champion else "HEAD"
     before = set(increments(git, model, since))
     return Situation(
@@ -31,7 +33,7 @@ def situation_of(repository: ModelRepository, git: Git, model: str) -> Situation
         str(champion.version) if champion else "",
         float(champion.at) if champion else 0.0,
         sum(_rows(git, path) for path in increments(git, model) if path not in before),
-        tuple(failed for place in repository.config.environments for failed in _failed(git, model, place.name)),
+        tuple(failed for place in repository.config.environments for failed in _failed(git, history, place.name)),
         tuple(PastRun(r.at, r.seconds) for r in _records(git, model)),
     )
 
@@ -44,11 +46,14 @@ def file_retraining(git: Git, model: str, artifact: str, record: RetrainingRecor
     )
 
 
-def _failed(git: Git, model: str, environment: str) -> list[Failed]:
-    windows = filed_windows(git, model, environment)
+def _failed(git: Git, history: ModelHistory, environment: str) -> list[Failed]:
+    """What the newest window failed; nothing where it watched a version that another has replaced since."""
+    windows = filed_windows(git, history.model, environment)
     if not windows:
         return []
-    newest = windows[0].predicate
+    newest, serves = windows[0].predicate, history.assigned(environment)
+    if serves is not None and serves.version != newest.monitoring.version:
+        return []
     return [
         Failed(environment, c.id, c.kind, c.sentence, newest.monitoring.until)
         for c in newest.verdict.checks
