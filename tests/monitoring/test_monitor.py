@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from modelyard.monitoring.window import _since
+from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.serving.predictions import Entry, Privacy
 from msgspec.structs import replace
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
@@ -149,6 +151,16 @@ def test_a_day_without_traffic_is_named_and_a_day_with_one_row_is_traffic(champi
     assert "2026-05-04" not in sentence(found, "has-traffic")
 
 
+def test_days_before_a_model_began_to_serve_are_no_silence(champion: Path, flights: Flights) -> None:
+    write_log(champion, flights.entries(ROWS, day=4, days=3))
+    found = watched(champion)
+    assert [day["day"] for day in found["monitoring"]["days"]] == ["2026-05-05", "2026-05-06", "2026-05-07"]
+    assert outcome(found, "has-traffic") == "pass"
+    begun = int(START.timestamp()) + 86400
+    history = ModelHistory(MODEL, assignments=(Assignment("production", "v1.0.0", "", begun, "", "", ""),))
+    assert _since({}, history, "production") == begun, "a receipt without a row: silence since then"
+
+
 def test_nothing_served_is_an_error_that_says_what_to_do(champion: Path) -> None:
     said = tool(champion, "monitor", MODEL, "--env", "production", expect=2).stderr
     assert "no prediction log of production" in said
@@ -191,9 +203,12 @@ def test_two_variants_a_shadow_and_a_rollback_inside_the_window(champion: Path, 
     entries += flights.entries(SPREAD[1200:2000], day=2, days=2, version="v1.1.0", change=other)
     entries += flights.entries(SPREAD[2000:3500], day=4, days=3)
     write_log(champion, entries)
-    found = watched(champion)["monitoring"]
+    said = watched(champion)
+    found = said["monitoring"]
     assert found["version"] == "v1.0.0", "it was rolled back, and what answered last is watched"
     assert found["rows"] == 900 + 1500
+    assert [day["others"] for day in found["days"]] == [0, 300, 400, 400, 0, 0, 0]
+    assert outcome(said, "has-traffic") == "pass", "on the days between the other version answered"
     shares = {(s["version"], s["variant"]): (s["rows"], round(s["share"], 4)) for s in found["served"]}
     everybody = 900 + 300 + 800 + 1500
     assert shares[("v1.0.0", "champion")] == (2400, round(2400 / everybody, 4))
@@ -268,6 +283,23 @@ def test_the_same_window_is_filed_once_however_often_and_by_how_many(champion: P
     assert document["subject"][0]["digest"]["sha256"] == paths[0].split("/")[1]
     assert document["predicate"]["verdict"]["outcome"] == "pass"
     tool(champion, "audit", "check")
+
+
+def test_a_page_of_the_window_opens_alone_and_shows_names_from_logs_as_text(champion: Path, flights: Flights) -> None:
+    hostile = "<img src=x onerror=alert(1)>\x1b]0;owned\x07"
+    entries = flights.entries(ROWS) + flights.entries(SPREAD[9000:9100], version=hostile, variant="candidate")
+    write_log(champion, entries)
+    page = champion / "window.html"
+    done = tool(champion, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--html", str(page),
+                "--outcomes", str(write_outcomes(champion, flights, ROWS)))  # fmt: skip
+    assert "\x1b]" not in done.stdout and "\x07" not in done.stdout
+    content = page.read_text()
+    assert "<img" not in content and "&lt;img src=x" in content
+    assert "<script" not in content and "http" not in content.replace("http-equiv", "")
+    for said in ("is doing what it was accepted for", "2026-05-01T00:00:00Z to 2026-05-08T00:00:00Z", "quality-kept",
+                 "Realised − accepted", "Slices by auc", "carrier = UA", "9,000 predictions have an outcome"):  # fmt: skip
+        assert said in content, said
+    assert content.count('<rect class="current"') > 7, "a bar a day, and distributions"
 
 
 def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,10 +13,13 @@ import click
 
 from modelyard.errors import ExitCode, ModelyardError
 
+# Names from logs and pull requests may hold what moves a terminal's cursor or sets its title; colours are ours.
+_CONTROLS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+
 
 def say(text: str) -> None:
     """A line for the person who watches."""
-    click.echo(text, err=True, color=_colour(sys.stderr))
+    click.echo(_CONTROLS.sub("\ufffd", text), err=True, color=_colour(sys.stderr))
 
 
 def progress(every: float = 2.0) -> Callable[[str], None]:
@@ -33,7 +37,7 @@ def progress(every: float = 2.0) -> Callable[[str], None]:
 
 def result(text: str) -> None:
     """A line that is a result."""
-    click.echo(text, color=_colour(sys.stdout))
+    click.echo(_CONTROLS.sub("\ufffd", text), color=_colour(sys.stdout))
 
 
 def result_json(value: Any) -> None:

@@ -12,10 +12,12 @@ from modelyard.alerting.telling import tell
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.spans import window_of
+from modelyard.files import write_whole
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.monitoring.window import NeverServed
 from modelyard.outcomes.sources import find_outcomes
 from modelyard.report.monitoring import render_monitoring
+from modelyard.report.monitoring_html import render_monitoring_html
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, progress, result, result_json, say
 
@@ -33,6 +35,12 @@ from modelyard.terminal import finish, progress, result, result_json, say
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the figures for Prometheus into this .prom file.",
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the window as a page that opens from a file.",
+)
 @click.option("--if-served", is_flag=True, help="Do nothing when no version of it ever served there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
 @click.pass_context
@@ -48,6 +56,7 @@ def command(
     keep: bool,
     alert: bool,
     metrics: Path | None,
+    page: Path | None,
     if_served: bool,
     as_json: bool,
 ) -> None:
@@ -70,6 +79,8 @@ def command(
         return
     if metrics:
         write_metrics(metrics, model, watched.monitoring, watched.verdict)
+    if page:
+        write_whole(page, render_monitoring_html(model, watched.monitoring, watched.verdict).encode())
     if as_json:
         result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
     else:

@@ -73,7 +73,7 @@ def find_watch(watch: AnyWatch, monitoring: Monitoring) -> Finding:
 
 
 def _traffic(watch: TrafficWatch, monitoring: Monitoring) -> Finding:
-    silent = [day.day for day in monitoring.days[1:-1] if not day.rows + day.errors]  # the ends may be parts of days
+    silent = [day.day for day in monitoring.days[1:-1] if day.silent]  # the ends may be parts of days
     said = f"{monitoring.rows:,} predictions; {watch.minimum_rows:,} are asked for"
     if silent:
         said += f"; without any: {', '.join(silent[:5])}{' …' if len(silent) > 5 else ''}"

@@ -28,12 +28,20 @@ class Served:
 
 @dataclass(frozen=True)
 class Day:
-    """One day (UTC) of the watched version; days without traffic are there too."""
+    """One day (UTC) since the model serves there; days without traffic are there too."""
 
     day: str
     rows: int
     errors: int
     mean_score: float | None
+    """All three of the watched version."""
+    others: int = 0
+    """Rows that other versions answered, and requests that failed there; a shadow's are none."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody asked."""
+        return not self.rows + self.errors + self.others
 
 
 @dataclass(frozen=True)

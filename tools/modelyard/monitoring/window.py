@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from modelyard.proposal.profiles import CONFIDENCE, SCORE
 from modelyard.proposal.reference import decode_profile
 from modelyard.registry.history import ModelHistory
 
+_DAY = 86400.0
+_EPOCH = date(1970, 1, 1).toordinal()
+_NO_DAY = (0, 0, 0.0)
 FEWEST_OUTCOMES = 30
 """Below this, realised metrics are not computed at all."""
 
@@ -87,7 +90,7 @@ def monitor_window(
         _shown(window.end),
         own.rows,
         _served(found),
-        _days(own, window),
+        _days(found, own, window, _since(found, history, environment.name)),
         tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
         drift,
         outliers([own.unusual], own.measured),
@@ -155,15 +158,23 @@ def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
     return tuple(shown)
 
 
-def _days(own: Gathered, window: Window) -> tuple[Day, ...]:
-    first = datetime.fromtimestamp(window.begin, UTC).date()
-    last = datetime.fromtimestamp(max(window.end - 1e-6, window.begin), UTC).date()
+def _days(found: dict[tuple[str, str], Gathered], own: Gathered, window: Window, since: float) -> tuple[Day, ...]:
+    others = [g for (_, variant), g in found.items() if g is not own and variant != "shadow"]
+    last = int(max(window.end - 1e-6, window.begin) // _DAY)
     days = []
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(offset)
-        rows, errors, total = own.days.get((day - date(1970, 1, 1)).days, (0, 0, 0.0))
-        days.append(Day(day.isoformat(), rows, errors, round(total / rows, 9) if rows else None))
+    for day in range(int(max(window.begin, since) // _DAY), last + 1):
+        rows, errors, total = own.days.get(day, _NO_DAY)
+        elsewhere = sum(sum(other.days.get(day, _NO_DAY)[:2]) for other in others)
+        name = date.fromordinal(_EPOCH + day).isoformat()
+        days.append(Day(name, rows, errors, round(total / rows, 9) if rows else None, elsewhere))
     return tuple(days)
+
+
+def _since(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> float:
+    """When the model began to serve there: by its first receipt or by its first row, whichever is earlier."""
+    receipts = [float(a.at) for a in history.assignments if a.environment == environment]
+    answered = [day * _DAY for (_, variant), g in found.items() if variant != "shadow" for day in g.days]
+    return min([*receipts, *answered], default=0.0)
 
 
 def _objectives(policy: Policy) -> list[Objective]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelyard.evidence.bundle import Bundle
@@ -9,7 +10,7 @@ from modelyard.evidence.changes import Changes
 from modelyard.gate.replay import Replay
 from modelyard.gate.verdict import CheckResult, Verdict
 from modelyard.measure.drift import ColumnDrift
-from modelyard.measure.evaluation import Evaluation, MetricResult, SliceResult
+from modelyard.measure.evaluation import MetricResult, SliceResult
 from modelyard.measure.fairness import Gap
 from modelyard.measure.flips import Flips
 from modelyard.measure.intervals import Interval
@@ -80,9 +81,7 @@ class Report:
     @property
     def checks(self) -> tuple[CheckResult, ...]:
         """Failures first; advisory ones after what blocks."""
-        return tuple(
-            sorted(self.verdict.checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome)))
-        )
+        return failures_first(self.verdict.checks)
 
     def reproduce(self) -> tuple[str, ...]:
         """The commands that make this report again."""
@@ -98,15 +97,19 @@ class Report:
         )
 
 
-def worst_slices(evaluation: Evaluation | None, limit: int = 5) -> list[tuple[SliceResult, MetricResult]]:
+def failures_first(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """In the order people read them; advisory ones after what blocks."""
+    return tuple(sorted(checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome))))
+
+
+def worst_slices(slices: Sequence[SliceResult], limit: int = 5) -> list[tuple[SliceResult, MetricResult]]:
     """The slices with the least gain (or the lowest value, without a champion), on the task's first metric."""
-    if evaluation is None:
-        return []
-    judged = [(part, part.metrics[0]) for part in evaluation.slices if part.sufficient and part.metrics]
+    judged = [(part, part.metrics[0]) for part in slices if part.sufficient and part.metrics]
+    against = any(result.champion is not None for _, result in judged)
 
     def gain(entry: tuple[SliceResult, MetricResult]) -> float:
         result = entry[1]
-        value = result.difference if evaluation.champion else result.candidate
+        value = result.difference if against else result.candidate
         sign = 1 if result.higher_is_better else -1
         return sign * value if value is not None else float("inf")
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from html import escape
 
-from modelyard.gate.verdict import CheckResult
 from modelyard.measure.calibration import Calibration
-from modelyard.measure.drift import ColumnDrift, Drift
 from modelyard.measure.evaluation import Evaluation
 from modelyard.report.content import (
     Report,
     between,
     change_of,
-    check_difference,
-    drift_word,
     flips_sentence,
     metric_difference,
     number,
-    share,
     signed,
     worst_slices,
 )
 from modelyard.report.page import html_table, page
+from modelyard.report.passages import checks, drift
 from modelyard.report.picture import CAPTION, interval_rows
-from modelyard.report.svg import distribution_plot, interval_plot, reliability_plot
+from modelyard.report.svg import interval_plot, reliability_plot
 
 
 def render_html(report: Report) -> str:
@@ -35,10 +31,10 @@ def render_html(report: Report) -> str:
         f"<p>{escape(report.next_step)}</p>{_numbering(report)}{notes}",
         f'<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])}'
         f" · artifact sha256 {escape(report.bundle.artifact[:16])}</p></div>",
-        *_checks(report),
+        *checks(report.checks, "champion", "candidate"),
         *_replay(report),
         *_evaluation(report),
-        *_drift(report),
+        *(drift(report.bundle.drift) if report.bundle.drift else ()),
         *_lineage(report),
         "<h2>How to reproduce</h2><pre>" + escape("\n".join(report.reproduce())) + "</pre>",
     ]
@@ -50,23 +46,6 @@ def _numbering(report: Report) -> str:
         return ""
     said = f"{report.numbering.version} because of {'; '.join(report.numbering.reasons)}"
     return f'<p class="soft">{escape(said)}</p>'
-
-
-def _checks(report: Report) -> list[str]:
-    rows = [
-        [check.outcome, check.id, check.level, number(check.champion), number(check.candidate),
-         check_difference(check), f"{check.file}:{check.line}"]
-        for check in report.checks
-    ]  # fmt: skip
-    headings = ["outcome", "check", "level", "champion", "candidate", "difference [95 %]", "rule"]
-    reasons = [
-        f'<div class="why {_tone(check)}"><b>{escape(check.outcome)}</b> {escape(check.id)}'
-        f"{' (advisory)' if check.level == 'advisory' else ''}: {escape(check.sentence)}"
-        f' <span class="soft">{escape(check.why)}</span></div>'
-        for check in report.checks
-        if check.outcome != "pass"
-    ]
-    return ["<h2>Checks</h2>", html_table(headings, rows), *reasons]
 
 
 def _replay(report: Report) -> list[str]:
@@ -84,10 +63,6 @@ def _replay(report: Report) -> list[str]:
         html_table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
         html_table(["", "what it changes"], changes) if changes else "",
     ]
-
-
-def _tone(check: CheckResult) -> str:
-    return "waived" if check.level == "advisory" else check.outcome
 
 
 def _evaluation(report: Report) -> list[str]:
@@ -116,7 +91,7 @@ def _evaluation(report: Report) -> list[str]:
         figures.append(reliability_plot(lines, "Observed rate over mean prediction, bins of equal size"))
     parts.append(f'<div class="figures">{"".join(figures)}</div>')
     parts += [*_calibration(evaluation), *_flips(evaluation), *_stability(evaluation)]
-    worst = worst_slices(evaluation, 20)
+    worst = worst_slices(evaluation.slices, 20)
     if worst:
         name = worst[0][1].name
         parts.append(f"<h2>Slices by {escape(name)}</h2>")
@@ -177,45 +152,6 @@ def _stability(evaluation: Evaluation) -> list[str]:
     if found.trained_rows:
         rows.insert(0, ["training rows", "", "", *(f"{n:,}" for n in found.trained_rows)])
     return ["<h2>Cross-validation</h2>", html_table(["metric", "mean", "deviation", *found.folds], rows)]
-
-
-def _drift(report: Report) -> list[str]:
-    drift = report.bundle.drift
-    if drift is None:
-        return []
-    exact = any(c.exact for c in drift.columns)
-    rows = [
-        [c.name, drift_word(c), number(c.js), number(c.threshold), number(c.psi), *(_exact(c) if exact else ()),
-         signed(c.shift), share(c.importance), signed(c.consequence),
-         f"{c.missing_reference:.1%} → {c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
-        for c in drift.columns
-    ]  # fmt: skip
-    headings = ["column", "state", "JS distance", "alarm above", "PSI", *(("KS", "Wasserstein / σ") if exact else ()),
-                "mean shift / σ", "importance", "consequence", "missing", "new levels", "note"]  # fmt: skip
-    figures = [
-        distribution_plot([(b.name, b.reference, b.current) for b in c.bins],
-                          f"{c.name}: JS {number(c.js)}, grey {drift.reference}, blue current")
-        for c in drift.columns[:9] if c.bins
-    ]  # fmt: skip
-    said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {drift.reference}."
-    return [
-        "<h2>Drift</h2>",
-        f"<p>{escape(said)}</p>",
-        f'<div class="figures">{"".join(figures)}</div>',
-        html_table(headings, rows),
-        *_slices(drift),
-        '<p class="soft">Consequence: by how much the mean prediction would move, were this the only change.</p>',
-    ]
-
-
-def _slices(drift: Drift) -> list[str]:
-    rows = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in drift.slices if s.alarm]
-    return ["<p>Inside slices:</p>", html_table(["slice", "rows", "column", "JS distance"], rows)] if rows else []
-
-
-def _exact(column: ColumnDrift) -> tuple[str, str]:
-    found = column.exact
-    return number(found.ks if found else None), number(found.wasserstein if found else None)
 
 
 def _lineage(report: Report) -> list[str]:

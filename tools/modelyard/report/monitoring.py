@@ -26,8 +26,9 @@ def headline(model: str, monitoring: Monitoring, verdict: Verdict) -> str:
 
 def render_monitoring(model: str, monitoring: Monitoring, verdict: Verdict) -> str:
     """For a terminal of 80 columns."""
-    lines = [bold(headline(model, monitoring, verdict)), wrapped(_span(monitoring)), ""]
-    lines.append(_traffic(monitoring))
+    lines = [bold(headline(model, monitoring, verdict)), wrapped(span(monitoring)), ""]
+    headings = ["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95", "p99"]
+    lines.append(table(headings, served_rows(monitoring)))
     if monitoring.days:
         lines += ["", f"rows a day  {sparkline(monitoring.days)}"]
     if verdict.checks:
@@ -39,9 +40,8 @@ def render_monitoring(model: str, monitoring: Monitoring, verdict: Verdict) -> s
             lines.append(wrapped(f"  {check.why} ({check.file}:{check.line})", "  "))
     if monitoring.realised:
         lines += ["", *_realised(monitoring.realised)]
-    elif monitoring.estimate:
-        guesses = ", ".join(f"{m.name} {m.value:.4f} {between(m.interval)}" for m in monitoring.estimate.metrics)
-        lines += ["", wrapped(f"Estimated without outcomes: {guesses}. {monitoring.estimate.assumption}")]
+    elif guess := estimate_sentence(monitoring):
+        lines += ["", wrapped(guess)]
     if monitoring.drift:
         moved = [c for c in monitoring.drift.columns if c.state == "drifted" or c.new_level_share > 0.01]
         rows = [
@@ -108,24 +108,38 @@ def sparkline(days: tuple[Day, ...]) -> str:
     return "".join("·" if not day.rows else _BARS[min(7, day.rows * 8 // (top + 1))] for day in shown)
 
 
-def _span(monitoring: Monitoring) -> str:
+def span(monitoring: Monitoring) -> str:
+    """The window, and what of it is measured."""
     return f"{monitoring.since} to {monitoring.until}, {monitoring.rows:,} predictions of {monitoring.version}"
 
 
-def _traffic(monitoring: Monitoring) -> str:
-    rows = [
+def served_rows(monitoring: Monitoring) -> list[list[str]]:
+    """Every version in every part it played: requests, rows, share, errors, latency."""
+    return [
         [s.version, s.variant, f"{s.requests:,}", f"{s.rows:,}", f"{s.share:.1%}", _percent(s.errors, s.requests),
          *(f"{q:.3g}" if q is not None else "–" for q in (s.latency.p50, s.latency.p95, s.latency.p99))]
         for s in monitoring.served
     ]  # fmt: skip
-    return table(["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95", "p99"], rows)
 
 
-def _realised(realised: Realised) -> list[str]:
+def estimate_sentence(monitoring: Monitoring) -> str:
+    """What quality would be by the scores alone; '' where that cannot be said."""
+    if monitoring.estimate is None:
+        return ""
+    guesses = ", ".join(f"{m.name} {m.value:.4f} {between(m.interval)}" for m in monitoring.estimate.metrics)
+    return f"Estimated without outcomes: {guesses}. {monitoring.estimate.assumption}"
+
+
+def outcomes_sentence(realised: Realised) -> str:
+    """How many are known, and how many are waited for."""
     waiting = f"{realised.missing:,} of {realised.due:,} due ones have none"
     if realised.oldest_missing_days is not None:
         waiting += f", the oldest for {realised.oldest_missing_days:.1f} days"
-    lines = [wrapped(f"{realised.labelled:,} predictions have an outcome; {waiting}.")]
+    return f"{realised.labelled:,} predictions have an outcome; {waiting}."
+
+
+def _realised(realised: Realised) -> list[str]:
+    lines = [wrapped(outcomes_sentence(realised))]
     if realised.metrics:
         rows = [
             [m.name, "↑" if m.higher_is_better else "↓", number(m.champion), number(m.candidate), between(m.interval)]

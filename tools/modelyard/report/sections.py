@@ -88,7 +88,8 @@ def _sentences(checks: Sequence[CheckResult]) -> list[str]:
 
 def slices_section(report: Report) -> list[str]:
     """The five slices with the least gain."""
-    worst = worst_slices(report.bundle.evaluation)
+    evaluation = report.bundle.evaluation
+    worst = worst_slices(evaluation.slices if evaluation else ())
     if not worst:
         return []
     rows = [

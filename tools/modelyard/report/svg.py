@@ -95,6 +95,32 @@ def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, wi
     return _svg(width, height, parts, caption)
 
 
+def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], caption: str, width: int = 640) -> str:
+    """A bar a day, of parts on top of each other: (name, counts), a CSS class a part; a day without any is marked."""
+    height, left, foot = 150, 56, 24
+    peak = max((sum(counts) for _, counts in days), default=0) or 1
+    step = min((width - left - 8) / max(len(days), 1), 60.0)
+    base = height - foot
+    parts = [
+        f'<line class="axis" x1="{left}" y1="{base}" x2="{width - 8}" y2="{base}"/>',
+        _text(left - 6, 16, f"{peak:,}", "end", "muted"),
+        _text(left - 6, base, "0", "end", "muted"),
+    ]
+    for i, (name, counts) in enumerate(days):
+        x, top = left + i * step, float(base)
+        said = f"{name}: {' + '.join(f'{count:,}' for count in counts)}"
+        for tone, count in zip(tones, counts, strict=True):
+            tall = count / peak * (base - 10)
+            top -= tall
+            parts.append(f'<rect class="{tone}" x="{x + step * 0.1:.1f}" y="{top:.1f}" width="{step * 0.8:.1f}"'
+                         f' height="{tall:.1f}"><title>{html.escape(said)}</title></rect>')  # fmt: skip
+        if not any(counts):
+            parts.append(_text(x + step / 2, base - 6, "none", "middle", "bad"))
+    for i, anchor in ((0, "start"), (len(days) - 1, "end")) if len(days) > 1 else ((0, "start"),) if days else ():
+        parts.append(_text(left + (i and len(days) * step), height - 6, days[i][0], anchor, "muted"))
+    return _svg(width, height, parts, caption)
+
+
 def trend_plot(
     names: Sequence[str],
     series: Sequence[tuple[str, str, Sequence[float]]],

@@ -63,7 +63,7 @@ def render_evaluation(model: str, evaluation: Evaluation) -> str:
     lines.append(table(["metric", "", "champion", "candidate", "difference [95 %]"], rows))
     if evaluation.flips:
         lines += ["", wrapped(flips_sentence(evaluation.flips))]
-    worst = worst_slices(evaluation)
+    worst = worst_slices(evaluation.slices)
     if worst:
         rows = [
             [f"{p.column}={p.level}", f"{p.rows:,}", number(r.champion), number(r.candidate), metric_difference(r)]

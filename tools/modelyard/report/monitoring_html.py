@@ -1,0 +1,111 @@
+"""A monitored window as one HTML page that opens offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+
+from modelyard.gate.verdict import Verdict
+from modelyard.measure.evaluation import MetricResult
+from modelyard.measure.intervals import Interval
+from modelyard.measure.monitoring import Monitoring, Realised
+from modelyard.measure.service import Burn
+from modelyard.report.content import between, failures_first, number, worst_slices
+from modelyard.report.monitoring import estimate_sentence, headline, outcomes_sentence, served_rows, span
+from modelyard.report.page import html_table, page
+from modelyard.report.passages import checks, drift
+from modelyard.report.picture import interval_rows
+from modelyard.report.svg import day_plot, interval_plot
+from modelyard.report.text import when
+
+_MOST_SLICES = 20
+
+
+def render_monitoring_html(model: str, monitoring: Monitoring, verdict: Verdict) -> str:
+    """Every number in it stands in the window's evidence."""
+    notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
+    said = headline(model, monitoring, verdict)
+    days = [(day.day, (day.rows, day.others, day.errors)) for day in monitoring.days]
+    caption = f"A day (UTC): predictions of {monitoring.version}, grey: other versions', red: requests that failed"
+    parts = [
+        f'<div class="banner {verdict.outcome}"><h1>{escape(said)}</h1><p>{escape(span(monitoring))}</p>{notes}'
+        f'<p class="soft">policy {escape(verdict.policy)}</p></div>',
+        *checks(failures_first(verdict.checks), "accepted", "now"),
+        "<h2>Traffic</h2>",
+        day_plot(days, ("current", "reference", "bad"), caption) if days else "",
+        html_table(["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95 ms", "p99 ms"],
+                   served_rows(monitoring)),
+        *_burns(monitoring.burns),
+        *_quality(monitoring),
+        *_rows(monitoring),
+        *(drift(monitoring.drift) if monitoring.drift else ()),
+    ]  # fmt: skip
+    return page(f"{said}: {verdict.outcome}", parts)
+
+
+def _burns(burns: Sequence[Burn]) -> list[str]:
+    rows = [
+        [b.id, f"{b.requests:,}", f"{b.bad:,}", _times(b.long), _times(b.short), _times(b.worst),
+         when(int(b.worst_at)) if b.worst_at is not None else "–"]
+        for b in burns
+    ]  # fmt: skip
+    headings = ["error budget of", "requests", "bad", "long window now", "short window now", "worst moment", "at"]
+    note = '<p class="soft">How many times faster than allowed the budget burns; 1 uses it up exactly.</p>'
+    return [html_table(headings, rows), note] if rows else []
+
+
+def _quality(monitoring: Monitoring) -> list[str]:
+    parts = ["<h2>Quality</h2>"]
+    if (guess := estimate_sentence(monitoring)) and not (monitoring.realised and monitoring.realised.metrics):
+        parts.append(f"<p>{escape(guess)}</p>")
+    if monitoring.realised is None:
+        return [*parts, "<p>Nobody said what happened.</p>"]
+    parts.append(f"<p>{escape(outcomes_sentence(monitoring.realised))}</p>")
+    return parts + _realised(monitoring.realised)
+
+
+def _realised(found: Realised) -> list[str]:
+    if not found.metrics:
+        return []
+    rows = [
+        [m.name, "higher" if m.higher_is_better else "lower", number(m.champion), number(m.candidate),
+         between(m.interval)]
+        for m in found.metrics
+    ]  # fmt: skip
+    parts = [html_table(["metric", "better", "accepted", "realised", "95 %"], rows)]
+    moved = [_from_accepted(m) for m in found.metrics]
+    parts.append(interval_plot(interval_rows(moved), "Realised − accepted, with the realised value's 95 % interval"))
+    slices = worst_slices(found.slices, _MOST_SLICES)
+    if slices:
+        name = slices[0][1].name
+        shown = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(m.candidate), between(m.interval)]
+                 for p, m in slices]  # fmt: skip
+        parts += [f"<h2>Slices by {escape(name)}</h2>", html_table(["slice", "outcomes", "realised", "95 %"], shown)]
+    return parts
+
+
+def _from_accepted(metric: MetricResult) -> MetricResult:
+    if metric.champion is None or metric.interval is None:
+        return replace(metric, difference=None)
+    return replace(
+        metric, interval=Interval(metric.interval.low - metric.champion, metric.interval.high - metric.champion)
+    )
+
+
+def _rows(monitoring: Monitoring) -> list[str]:
+    said = []
+    if monitoring.outliers:
+        found = monitoring.outliers
+        said.append(
+            f"{found.found:,} of {found.rows:,} rows ({found.rate:.2%}) are unlike what the version learnt from; of"
+            f" its training rows {found.reference_rate:.0%} were."
+        )
+    if monitoring.confidence:
+        sure = monitoring.confidence
+        said.append(f"Mean confidence {sure.current:.3f}; on the held-out rows {sure.reference:.3f}.")
+    return ["<h2>Rows and scores</h2>", *(f"<p>{escape(line)}</p>" for line in said)] if said else []
+
+
+def _times(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.2f} ×"
