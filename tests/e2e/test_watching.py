@@ -71,6 +71,8 @@ def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted)
     run = watched.actions.schedule("monitor.yml")[0].must()
     filed = watched.store.git(watched.store.name, "ls-tree", "-r", "--name-only", "modelyard/evidence")
     assert "/monitoring/staging/" in filed, run.log[-3000:]
+    [page] = watched.actions.artifacts.rglob("window-churn/churn.html")
+    assert "churn v1.0.0 in staging" in page.read_text()
     increment = opened(watched, "modelyard/feedback/churn")
     assert increment is not None and increment.user == BOT and "1,000 labelled rows" in increment.title
     assert watched.status(increment) == "success"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -174,6 +175,25 @@ def test_nothing_served_is_an_error_that_says_what_to_do(champion: Path) -> None
     assert (done.stdout, "ever served in lab" in done.stderr) == ("", True)
     said = tool(champion, "monitor", MODEL, "--env", "production", "--window", "soon", expect=2).stderr
     assert "--window soon" in said
+
+
+def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path, flights: Flights) -> None:
+    for name in ("never", "broken"):
+        shutil.copytree(champion / "models" / MODEL, champion / "models" / name)
+        manifest = champion / f"models/{name}/model.yaml"
+        manifest.write_text(manifest.read_text().replace(f"name: {MODEL}", f"name: {name}"))
+    with manifest.open("a") as file:
+        file.write("\noutcomes: {uri: nowhere}\n")
+    write_log(champion, flights.entries(ROWS))
+    page = champion / "pages/{model}.html"
+    done = tool(champion, "monitor", "--all", "--env", "production", "--until", UNTIL, "--html", str(page), expect=4)
+    assert "nowhere is not there" in done.stderr and "No version of never ever served" in done.stderr
+    assert f"{MODEL} v1.0.0 in production is doing" in done.stdout
+    assert [path.name for path in page.parent.iterdir()] == [f"{MODEL}.html"]
+    assert "No model is named" in tool(champion, "monitor", "--env", "production", expect=2).stderr
+    assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
+    done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
+    assert "never: model.yaml names no outcomes" in done.stderr and "nowhere is not there" in done.stderr
 
 
 def test_errors_burn_the_budget_only_while_they_last(champion: Path, flights: Flights) -> None:

@@ -10,6 +10,7 @@ import click
 
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
+from modelyard.commands.several import chosen_models, for_each
 from modelyard.commands.spans import window_of
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
@@ -21,6 +22,7 @@ from modelyard.feedback.labels import read_labels
 from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.files import write_whole
 from modelyard.forges.opening import open_forge
+from modelyard.gate.verdict import Outcome
 from modelyard.monitoring.window import profile_of
 from modelyard.outcomes.sources import find_outcomes
 from modelyard.predictions.interface import open_reader
@@ -37,7 +39,8 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("models", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every model whose model.yaml names outcomes.")
 @click.option("--env", "environment", required=True, help="Whose predictions.")
 @outcome_options
 @click.option(
@@ -52,7 +55,8 @@ def command() -> None:
 @click.pass_context
 def collect(
     context: click.Context,
-    model: str,
+    models: tuple[str, ...],
+    everything: bool,
     environment: str,
     file: Path | None,
     sql: str | None,
@@ -69,37 +73,45 @@ def collect(
     several outcomes of one id the latest counts; of several predictions of one id the newest before its outcome.
     """
     repository, git = open_checkout(context)
-    found, where = repository.model(model), repository.environment(environment)
+    where, span = repository.environment(environment), window_of(window, until)
+    chosen = chosen_models(repository, models, everything)
     if labels is not None and (file or sql):
         raise UsageError("--labels is a place of its own.", "Bring labels and outcomes back one after the other.")
-    reviews = None
-    if labels is not None:
-        given = read_labels(labels, found)
-        known, reviews = given.outcomes, given.reviews
-        say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
-    else:
-        asked = find_outcomes(found, where, repository.root, Secrets(os.environ), file, sql, query)
-        if asked is None and if_declared:
-            say(f"{model}: model.yaml names no outcomes")
-            return
-        if asked is None:
-            raise UsageError(
-                f"Nobody says where the outcomes of {model} are.",
-                "Name them under outcomes in model.yaml, or say --outcomes FILE, --labels FILE, or --sql REFERENCE.",
-            )
-        known = asked
-    reader = open_reader(where, repository.root)
-    brought = collect_increment(
-        repository, git, Dvc(repository.root), found, environment, reader, window_of(window, until), known, say, reviews
-    )
-    number = None
-    if brought.proposed is not None:
-        forge = open_forge(repository, git)
-        number = propose_change(repository, git, forge, git.commit_of("HEAD"), brought.proposed, say)
-    if as_json:
-        result_json({"model": model, "joined": brought.joined, "path": brought.path, "pull": number})
-    else:
-        result(render_joined(model, brought.joined, brought.path))
+    if len(chosen) > 1 and (file or sql or labels):
+        raise UsageError("One place holds one model's outcomes.", "Name one model, or outcomes in every model.yaml.")
+
+    def one(model: str) -> Outcome:
+        found = repository.model(model)
+        reviews = None
+        if labels is not None:
+            given = read_labels(labels, found)
+            known, reviews = given.outcomes, given.reviews
+            say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
+        else:
+            asked = find_outcomes(found, where, repository.root, Secrets(os.environ), file, sql, query)
+            if asked is None and (if_declared or everything):
+                say(f"{model}: model.yaml names no outcomes")
+                return "pass"
+            if asked is None:
+                raise UsageError(
+                    f"Nobody says where the outcomes of {model} are.",
+                    "Name them under outcomes in model.yaml, or say --outcomes FILE, --labels FILE, or --sql"
+                    " REFERENCE.",
+                )
+            known = asked
+        reader, dvc = open_reader(where, repository.root), Dvc(repository.root)
+        brought = collect_increment(repository, git, dvc, found, environment, reader, span, known, say, reviews)
+        number = None
+        if brought.proposed is not None:
+            forge = open_forge(repository, git)
+            number = propose_change(repository, git, forge, git.commit_of("HEAD"), brought.proposed, say)
+        if as_json:
+            result_json({"model": model, "joined": brought.joined, "path": brought.path, "pull": number})
+        else:
+            result(render_joined(model, brought.joined, brought.path))
+        return "pass"
+
+    finish(for_each(chosen, one))
 
 
 @command.command()

@@ -11,8 +11,10 @@ from modelyard.alerting.metrics import write_metrics
 from modelyard.alerting.telling import tell
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
+from modelyard.commands.several import chosen_models, for_each
 from modelyard.commands.spans import window_of
 from modelyard.files import write_whole
+from modelyard.gate.verdict import Outcome
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.monitoring.window import NeverServed
 from modelyard.outcomes.sources import find_outcomes
@@ -23,7 +25,8 @@ from modelyard.terminal import finish, progress, result, result_json, say
 
 
 @click.command()
-@click.argument("model")
+@click.argument("models", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every model that ever served there.")
 @click.option("--env", "environment", required=True, help="Where it serves.")
 @click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
@@ -33,20 +36,21 @@ from modelyard.terminal import finish, progress, result, result_json, say
 @click.option(
     "--metrics",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the figures for Prometheus into this .prom file.",
+    help="Write the figures for Prometheus into this .prom file; {model} becomes the model's name.",
 )
 @click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the window as a page that opens from a file.",
+    help="Write the window as a page that opens from a file; {model} becomes the model's name.",
 )
 @click.option("--if-served", is_flag=True, help="Do nothing when no version of it ever served there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
 @click.pass_context
 def command(
     context: click.Context,
-    model: str,
+    models: tuple[str, ...],
+    everything: bool,
     environment: str,
     window: str,
     until: str | None,
@@ -60,33 +64,41 @@ def command(
     if_served: bool,
     as_json: bool,
 ) -> None:
-    """Watch a version that serves: traffic, drift, quality.
+    """Watch versions that serve: traffic, drift, quality.
 
     Reads the environment's prediction log once, measures against the version's own committed profile, and judges by
-    the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows.
+    the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows; of several
+    models the worst counts.
     """
     repository, git = open_checkout(context)
-    known = find_outcomes(
-        repository.model(model), repository.environment(environment), repository.root, Secrets(os.environ),
-        file, sql, query,
-    )  # fmt: skip
-    try:
-        watched = watch(repository, git, model, environment, window_of(window, until), known, progress())
-    except NeverServed as never:
-        if not if_served:
-            raise
-        say(never.problem)
-        return
-    if metrics:
-        write_metrics(metrics, model, watched.monitoring, watched.verdict)
-    if page:
-        write_whole(page, render_monitoring_html(model, watched.monitoring, watched.verdict).encode())
-    if as_json:
-        result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
-    else:
-        result(render_monitoring(model, watched.monitoring, watched.verdict))
-    if alert:
-        tell(repository, git, watched, os.environ, say)
-    if keep:  # last: a window that is filed was told
-        say(f"filed: {file_window(git, watched)[:12]}")
-    finish(watched.verdict.outcome)
+    span = window_of(window, until)
+    where = repository.environment(environment)
+
+    def one(model: str) -> Outcome:
+        known = find_outcomes(repository.model(model), where, repository.root, Secrets(os.environ), file, sql, query)
+        try:
+            watched = watch(repository, git, model, environment, span, known, progress())
+        except NeverServed as never:
+            if not (if_served or everything):
+                raise
+            say(never.problem)
+            return "pass"
+        if metrics:
+            write_metrics(_of(metrics, model), model, watched.monitoring, watched.verdict)
+        if page:
+            write_whole(_of(page, model), render_monitoring_html(model, watched.monitoring, watched.verdict).encode())
+        if as_json:
+            result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
+        else:
+            result(render_monitoring(model, watched.monitoring, watched.verdict))
+        if alert:
+            tell(repository, git, watched, os.environ, say)
+        if keep:  # last: a window that is filed was told
+            say(f"filed: {file_window(git, watched)[:12]}")
+        return watched.verdict.outcome
+
+    finish(for_each(chosen_models(repository, models, everything), one))
+
+
+def _of(path: Path, model: str) -> Path:
+    return Path(str(path).replace("{model}", model))

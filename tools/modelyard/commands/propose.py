@@ -8,15 +8,17 @@ from typing import get_args
 import click
 
 from modelyard.commands.opening import open_checkout
-from modelyard.errors import ModelyardError, UsageError
+from modelyard.commands.several import chosen_models, for_each
+from modelyard.errors import ModelyardError
 from modelyard.forges.opening import open_pull_forge
 from modelyard.gate.retraining import Cause
+from modelyard.gate.verdict import Outcome
 from modelyard.proposal.measuring import Measuring
 from modelyard.review.approval import approval_of_pull, approval_status
 from modelyard.review.posting import Poster
 from modelyard.review.retraining import refresh
 from modelyard.review.subject import subject_of_pull
-from modelyard.terminal import finish, result, say, show_error
+from modelyard.terminal import finish, result, say
 
 
 @click.command()
@@ -38,24 +40,19 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
     """
     repository, git = open_checkout(context)
     forge, ci = open_pull_forge(repository, git)
-    if everything:
-        models = tuple(repository.model_names())
-    elif not models:
-        raise UsageError("No model is named.", "Name one, or say --all.")
-    base, failed = git.commit_of("HEAD"), False
-    for model in models:
-        try:
-            measuring = Measuring(repository, git, model, say)
-            done = refresh(repository, git, forge, measuring, cause)
-            if done.pull is not None:
-                subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
-                if subject is None:
-                    raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
-                poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
-                poster.post(subject, {model: measuring.documents()}, [])
-                forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
-            result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
-        except ModelyardError as error:
-            show_error(error)
-            failed = True
-    finish("error" if failed else "pass")
+    base = git.commit_of("HEAD")
+
+    def one(model: str) -> Outcome:
+        measuring = Measuring(repository, git, model, say)
+        done = refresh(repository, git, forge, measuring, cause)
+        if done.pull is not None:
+            subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
+            if subject is None:
+                raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
+            poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
+            poster.post(subject, {model: measuring.documents()}, [])
+            forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
+        result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
+        return "pass"
+
+    finish(for_each(chosen_models(repository, models, everything), one))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,5 +64,9 @@ class Verdict:
 
 def overall(checks: tuple[CheckResult, ...]) -> Outcome:
     """The worst outcome of the checks that can block; a policy without such checks proves nothing."""
-    outcomes = {check.outcome for check in checks if check.level != "advisory"}
-    return next((outcome for outcome in SEVERITY if outcome in outcomes), "inconclusive")
+    return worst([check.outcome for check in checks if check.level != "advisory"], "inconclusive")
+
+
+def worst(outcomes: Sequence[Outcome], of_none: Outcome = "pass") -> Outcome:
+    """The gravest of them."""
+    return next((outcome for outcome in SEVERITY if outcome in outcomes), of_none)
