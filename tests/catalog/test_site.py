@@ -9,12 +9,29 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+from modelyard.delivery.evidence_branch import append
 from modelyard.delivery.evidence_store import file_evidence
+from modelyard.evidence.statement import write_statement
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.versions import add_stage, add_version, artifact_of, plain_git
 from support.yard import commit_all, git, small_repository, tool
 
 HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
+
+
+def window(folder: Path, day: str, realised: float) -> None:
+    """A window of churn in production as monitor files it; what the site does not show is left out."""
+    fails = realised < 0.65
+    checks = ({"id": "quality-kept", "level": "soft", "outcome": "fail" if fails else "pass"},
+              {"id": HOSTILE, "level": "advisory", "outcome": "fail"})  # fmt: skip
+    metrics = ({"name": "auc", "candidate": realised},)
+    monitoring = {"environment": "production", "version": "v1.1.0", "since": f"2026-04-{day}T00:00:00Z", "rows": 5000,
+                  "until": f"2026-05-{day}T00:00:00Z", "realised": {"labelled": 900, "metrics": metrics},
+                  "accepted": {"auc": 0.71}}  # fmt: skip
+    predicate = {"monitoring": monitoring, "verdict": {"outcome": "fail" if fails else "pass", "checks": checks}}
+    artifact = artifact_of("churn", "v1.1.0")
+    path = f"churn/{artifact}/monitoring/production/202604{day}T000000Z-202605{day}T000000Z.json"
+    append(plain_git(folder), {path: write_statement("monitoring", "churn", artifact, predicate)}, "a window")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +55,8 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"report.html": b"<h1>Report of v1.2.0</h1>"},
         "report",
     )
+    for day, realised in (("01", 0.71), ("08", 0.69), ("15", 0.6)):
+        window(folder, day, realised)
     (folder / "deployments/production").mkdir()
     (folder / "deployments/production/churn.yaml").write_text("model: churn\nversion: v1.2.0\n")
     (folder / "waivers").mkdir()
@@ -103,6 +122,36 @@ def test_who_runs_where_and_the_way_to_a_report(page: Page, site: Path) -> None:
     assert "auc: 0.7200 in v1.2.0" in page.locator("figcaption").all_inner_texts()
     page.get_by_role("link", name="report").first.click()
     assert page.locator("h1").inner_text() == "Report of v1.2.0"
+
+
+def test_how_it_is_doing(page: Page, site: Path) -> None:
+    page.goto((site / "index.html").as_uri())
+    found = {(row[0], row[1]): row[5] for row in rows(page)}
+    assert found["churn", "production"] == "fail: quality-kept (2026-05-15)"
+    assert found["churn", "staging"] == found["price", "staging"] == "not watched"
+    page.goto((site / "models/churn.html").as_uri())
+    shown = page.get_by_role("region", name="Windows in production").locator("tbody tr").all_inner_texts()
+    assert [line.split("\t") for line in shown] == [
+        ["2026-05-15 00:00", "v1.1.0", "5,000", "fail", "quality-kept", "0.6000", "0.7100"],
+        ["2026-05-08 00:00", "v1.1.0", "5,000", "pass", "", "0.6900", "0.7100"],
+        ["2026-05-01 00:00", "v1.1.0", "5,000", "pass", "", "0.7100", "0.7100"],
+    ]
+    assert (
+        "auc of each window with outcomes, and what the version was accepted with"
+        in page.locator("figcaption").all_inner_texts()
+    )
+    page.goto((site / "models/price.html").as_uri())
+    assert "No window of it was judged and filed" in page.locator("main").inner_text()
+
+
+def test_a_new_window_makes_the_page_anew_and_nothing_else(yard: Path, tmp_path: Path) -> None:
+    copy, out = tmp_path / "yard", tmp_path / "out"
+    shutil.copytree(yard, copy)
+    tool(copy, "site", "--out", str(out))
+    assert "written: 0" in tool(copy, "site", "--out", str(out)).stderr
+    window(copy, "22", 0.7)
+    assert "written: 1" in tool(copy, "site", "--out", str(out)).stderr
+    assert "2026-05-22 00:00" in (out / "models/churn.html").read_text()
 
 
 def test_every_link_leads_somewhere(page: Page, yard: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,12 +13,14 @@ from pathlib import Path
 from modelyard.delivery.evidence_store import all_filed_documents, report_blobs
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.evidence.bundle import read_bundle
+from modelyard.evidence.monitoring import ShownWindow
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
 from modelyard.gate.waiving import WaiverState, waiver_states
 from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.monitoring.filed import window_blobs
 from modelyard.proposal.rules import granted_waivers
 from modelyard.registry.grammar import parse_tag
 from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
@@ -29,6 +31,8 @@ from modelyard.report.site.content import model_file as page_file
 from modelyard.report.site.pages import index_page, model_page
 
 _STATE = ".site.json"
+_WINDOWS = 12
+"""Of each model in each environment."""
 
 
 def publish(
@@ -87,6 +91,8 @@ class _Gathered:
         artifacts = [(n, v.record.artifact) for n, v in self._shown.items() if v and v.record]
         self._documents = all_filed_documents(git, artifacts)
         self._reports = report_blobs(git)
+        self._windows = window_blobs(git, _WINDOWS)
+        self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
 
     def digest(self, name: str, title: str) -> str:
         """Changes when anything does that the model's page shows."""
@@ -96,6 +102,7 @@ class _Gathered:
         parts.append((self._repository.root / model_file(name)).read_bytes() if name in self._folders else b"")
         parts += sorted(self._filed(name, shown).items())
         parts += sorted(self._addresses(name).items())
+        parts += self._windows.get(name, ())
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def page(self, name: str) -> ModelPage:
@@ -104,8 +111,14 @@ class _Gathered:
         manifest = self._repository.model(name) if name in self._folders else None
         desired = tuple(self._desired.get(name, ()))
         return ModelPage(
-            name, history, manifest, desired, self._lineage(name), self._addresses(name), self._of_model(name)
-        )
+            name, history, manifest, desired, self._lineage(name), self._addresses(name), self._of_model(name),
+            tuple(self._shown_windows(name)),
+        )  # fmt: skip
+
+    def _shown_windows(self, name: str) -> Iterator[ShownWindow]:
+        for sha in self._windows.get(name, ()):
+            with contextlib.suppress(ModelyardError):  # filed by another version of the toolkit
+                yield read_statement(self._contents[sha], "monitoring", ShownWindow).predicate
 
     def card(self, page: ModelPage) -> str:
         """The model card as HTML; '' for a model without a version or without its folder."""

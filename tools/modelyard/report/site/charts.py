@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from modelyard.evidence.monitoring import ShownWindow
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period
+from modelyard.report.svg import trend_plot
 from modelyard.report.text import when
 
 _WIDTH = 320
@@ -43,6 +45,24 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
         for i, anchor in ends
     ]
     return _figure(_WIDTH, height, parts, f"{name}: {values[-1]:.4f} in {points[-1][0]}")
+
+
+def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
+    """Realised and accepted quality of windows in the order of time; '' for fewer than two with outcomes."""
+    known = [
+        (window, value, window.monitoring.accepted[metric])
+        for window in windows
+        if (value := window.realised(metric)) is not None and metric in window.monitoring.accepted
+    ]
+    if len(known) < 2:
+        return ""
+    return trend_plot(
+        [window.monitoring.until[5:10] for window, _, _ in known],
+        [("realised", "after", [value for _, value, _ in known]),
+         ("accepted", "before", [value for _, _, value in known])],
+        [f"{window.monitoring.version} {window.verdict.outcome}" for window, _, _ in known],
+        f"{metric} of each window with outcomes, and what the version was accepted with",
+    )  # fmt: skip
 
 
 def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: int) -> str:

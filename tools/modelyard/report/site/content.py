@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from modelyard.evidence.monitoring import ShownWindow
 from modelyard.gate.waiving import WaiverState
 from modelyard.manifests.schema import Model
 from modelyard.registry.history import ModelHistory
@@ -34,6 +35,12 @@ class ModelPage(Struct, frozen=True):
     reports: dict[str, str]
     """Version → address of its report, relative to the site's root."""
     waivers: tuple[WaiverState, ...]
+    windows: tuple[ShownWindow, ...] = ()
+    """That were judged while it served, the newest first."""
+
+    def windows_in(self, environment: str) -> tuple[ShownWindow, ...]:
+        """Those of one environment, the newest first."""
+        return tuple(window for window in self.windows if window.monitoring.environment == environment)
 
     @property
     def file(self) -> str:
@@ -76,3 +83,11 @@ def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:
     if recorded is None:
         return "not deployed"
     return "in sync" if recorded.version == wanted else "out of sync"
+
+
+def doing(window: ShownWindow | None) -> str:
+    """How the newest window was judged, and when it ended."""
+    if window is None:
+        return "not watched"
+    said = ", ".join(window.failed) if window.verdict.outcome in ("fail", "error") else ""
+    return f"{window.verdict.outcome}{f': {said}' if said else ''} ({window.monitoring.until[:10]})"

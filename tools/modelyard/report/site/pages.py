@@ -8,8 +8,8 @@ from html import escape
 from modelyard.gate.waiving import WaiverState
 from modelyard.registry.timeline import Event, events, periods
 from modelyard.report.page import Cell, Link, html_table, page
-from modelyard.report.site.charts import lineage_graph, metric_chart, rollout_chart
-from modelyard.report.site.content import ModelPage, model_file, sync
+from modelyard.report.site.charts import lineage_graph, metric_chart, rollout_chart, window_chart
+from modelyard.report.site.content import ModelPage, doing, model_file, sync
 from modelyard.report.text import when
 
 _STYLE = """
@@ -56,6 +56,7 @@ def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPa
             rows.append([
                 Link(model.name, model.file), place, wanted.get(place, "–"),
                 recorded.version if recorded else "–", sync(wanted[place], model, recorded) if place in wanted else "–",
+                doing(next(iter(model.windows_in(place)), None)) if recorded else "–",
                 when(recorded.since) if recorded else "–", recorded.why if recorded else "",
                 recorded.by if recorded else "", ", ".join(recorded.approved_by) if recorded else "", model.lifecycle,
             ])  # fmt: skip
@@ -65,6 +66,7 @@ def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPa
         "main says",
         "receipt says",
         "sync",
+        "last window",
         "since",
         "why",
         "by",
@@ -101,12 +103,15 @@ def model_page(title: str, environments: Sequence[str], model: ModelPage, card_h
     parts = [
         '<a class="skip" href="#main">To the content</a>',
         f'<header><h1>{escape(model.name)}</h1><nav><a href="../index.html">{escape(title)}</a>'
-        '<a href="#versions">Versions</a><a href="#lineage">Lineage</a><a href="#card">Card</a></nav></header>',
+        '<a href="#windows">Windows</a><a href="#versions">Versions</a><a href="#lineage">Lineage</a>'
+        '<a href="#card">Card</a></nav></header>',
         f'<main id="main"><p>{escape(description)}</p><p class="soft">{escape(model.lifecycle)} · owners'
         f" {escape(model.owners)} · latest {escape(str(latest.version) if latest else 'none')}</p>",
         "<h2>Where it runs</h2>",
         _places(model, environments),
         f'<div class="scroll rollouts" tabindex="0">{rollout_chart(environments, found, history.last_time)}</div>',
+        '<h2 id="windows">How it is doing</h2>',
+        _windows(model, environments),
         "<h2>Metrics over its versions</h2>",
         _metrics(model),
         '<h2 id="versions">Versions</h2>',
@@ -160,6 +165,29 @@ def _places(model: ModelPage, environments: Sequence[str]) -> str:
     return _scrolling(html_table(headings, rows), "Where it runs") if rows else "<p>It is not deployed.</p>"
 
 
+def _windows(model: ModelPage, environments: Sequence[str]) -> str:
+    parts = []
+    for name in environments:
+        windows = model.windows_in(name)
+        if not windows:
+            continue
+        metric = model.primary
+        rows = [
+            [w.monitoring.until[:16].replace("T", " "), w.monitoring.version, f"{w.monitoring.rows:,}",
+             w.verdict.outcome, ", ".join(w.failed), _value(w.realised(metric)),
+             _value(w.monitoring.accepted.get(metric))]
+            for w in windows
+        ]  # fmt: skip
+        headings = ["until", "version", "predictions", "verdict", "failed", f"{metric} realised", "accepted"]
+        table = _scrolling(html_table(headings, rows), f"Windows in {name}")
+        parts.append(f"<h3>{escape(name)}</h3>{window_chart(metric, windows[::-1])}{table}")
+    return "".join(parts) or "<p>No window of it was judged and filed: <code>modelyard monitor --file</code>.</p>"
+
+
+def _value(value: float | None) -> str:
+    return f"{value:.4f}" if value is not None else "–"
+
+
 def _metrics(model: ModelPage) -> str:
     found = {name for version in model.history.versions if version.record for name in version.record.metrics}
     names = sorted(found, key=lambda name: (name != model.primary, name))
@@ -184,7 +212,7 @@ def _versions(model: ModelPage) -> str:
         value = record.metrics.get(model.primary) if record else None
         state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"
         rows.append([
-            name, when(version.at), state, f"{value:.4f}" if value is not None else "–",
+            name, when(version.at), state, _value(value),
             "; ".join(record.reasons) if record else "", record.by if record else version.by,
             ", ".join(record.approved_by) if record else "",
             Link("report", f"../{model.reports[name]}") if name in model.reports else "–",
