@@ -31,6 +31,8 @@ _MOST = 64
 """Numbers, the most important ones, whose correlations are kept; others count as if they went their own way."""
 _SHRINKAGE = 0.05
 """Towards no correlation, so that columns that say the same do not weigh rounding as if it were news."""
+_PRODUCTS = 200_000
+"""At once: for more, OpenBLAS wakes its threads, which then spin for as long as all the rest takes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Surprise:
         self._bits = {column.name: _known(column) if column.numeric else bits(column) for column in self._inputs}
         self._scores = {c.name: _normal_scores(c).astype(np.float32) for c in self._inputs if c.numeric}
         self._joint = list(shape.names)
-        self._whiten = np.linalg.cholesky(np.linalg.inv(_matrix(shape))).astype(np.float32)
+        self._whiten = np.linalg.cholesky(np.linalg.inv(_matrix(shape))).T.astype(np.float32)
 
     @classmethod
     def of(cls, profile: Profile) -> Surprise | None:
@@ -65,15 +67,23 @@ class Surprise:
         """Bits of each row (rows,), from its place in ``bins()`` of every input (rows,)."""
         found = np.zeros(len(next(iter(codes.values()), ())))
         for column in self._inputs:
-            found += self._bits[column.name][codes[column.name]]
-            if column.numeric and column.name not in self._joint:
-                found += _halved(self._scores[column.name][codes[column.name]] ** 2)
+            own, known = codes[column.name], self._bits[column.name]
+            if column.numeric:
+                found += known[0]  # of every finite number, which nearly all are
+                strange = np.flatnonzero(own >= known.size - 2)
+                found[strange] += known[own[strange]] - known[0]
+                if column.name not in self._joint:
+                    found += _halved(self._scores[column.name][own] ** 2)
+            else:
+                found += known[own]
         if self._joint:
-            joint = np.empty((found.size, len(self._joint)), dtype=np.float32)
+            joint = np.empty((len(self._joint), found.size), dtype=np.float32)
             for place, name in enumerate(self._joint):
-                joint[:, place] = self._scores[name][codes[name]]
-            joint = joint @ self._whiten
-            found += _halved(np.einsum("ij,ij->i", joint, joint))
+                np.take(self._scores[name], codes[name], out=joint[place], mode="clip")
+            step = max(_PRODUCTS // len(self._joint) ** 2, 16)
+            for begin in range(0, found.size, step):
+                white = self._whiten @ joint[:, begin : begin + step]
+                found[begin : begin + step] += _halved(np.einsum("ij,ij->j", white, white))
         return found
 
 
