@@ -27,8 +27,8 @@ def ours(folder: Path) -> int:
     from modelyard.manifests.environment import Environment
     from modelyard.manifests.loading import parse
     from modelyard.manifests.schema import Model
-    from modelyard.monitoring.gathering import Window
     from modelyard.outcomes.known import read_outcomes
+    from modelyard.predictions.interface import Window
     from modelyard.predictions.log import LogReader
 
     model = parse(Model, MODEL.encode(), "model.yaml")

@@ -19,8 +19,8 @@ from modelyard.evidence.feedback import Joined
 from modelyard.feedback.joining import NOTHING, join
 from modelyard.manifests.loading import parse
 from modelyard.manifests.schema import Model
-from modelyard.monitoring.gathering import Window
 from modelyard.outcomes.known import outcomes_of
+from modelyard.predictions.interface import Window
 from modelyard.tables import Table
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
 from support.yard import MODEL_YAML, commit_all, git, tool

@@ -13,9 +13,9 @@ from modelyard.manifests.environment import Environment
 from modelyard.manifests.monitoring import ConfidenceWatch, ScoresWatch
 from modelyard.manifests.policy import Policy
 from modelyard.measure.monitoring import Monitoring
-from modelyard.monitoring.gathering import Window
 from modelyard.monitoring.window import monitor_window
 from modelyard.outcomes.known import Outcomes, outcomes_of
+from modelyard.predictions.interface import Window
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.reference import write_profile
 from modelyard.tables import Table

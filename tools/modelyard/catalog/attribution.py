@@ -9,9 +9,8 @@ from modelyard.catalog.tracing import trace_up
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.monitoring.gathering import Window
 from modelyard.predictions.entities import as_logged
-from modelyard.predictions.interface import open_reader
+from modelyard.predictions.interface import Window, open_reader
 from modelyard.predictions.named import named
 from modelyard.proposal.champion import model_history
 from modelyard.registry.lineage import Lineage

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from modelyard.errors import UsageError
 from modelyard.manifests.names import seconds_of
-from modelyard.monitoring.gathering import Window
+from modelyard.predictions.interface import Window
 
 
 def window_of(length: str, until: str | None) -> Window:

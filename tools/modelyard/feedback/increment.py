@@ -25,9 +25,8 @@ from modelyard.feedback.joining import NOTHING, Earlier, join
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
-from modelyard.monitoring.gathering import Window
 from modelyard.outcomes.known import Outcomes, labels_of
-from modelyard.predictions.interface import Reader
+from modelyard.predictions.interface import Reader, Window
 from modelyard.predictions.once import text_hashes
 from modelyard.proposal.profiles import Columns, profile_file
 from modelyard.proposal.reference import encode_profile

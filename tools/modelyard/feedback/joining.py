@@ -19,11 +19,10 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.feedback import Joined
 from modelyard.manifests.schema import Model
 from modelyard.measure.scores import Floats, Integers
-from modelyard.monitoring.gathering import Window
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import mask, seconds
-from modelyard.predictions.interface import Reader
+from modelyard.predictions.interface import Reader, Window
 from modelyard.predictions.once import Hashes, text_hashes
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from modelyard.measure.profile import Profile
 from modelyard.measure.sampling import Why, best, pick, uncertainty
 from modelyard.measure.scores import Floats
 from modelyard.measure.surprise import Surprise, bits
-from modelyard.monitoring.gathering import Window, code_rows
+from modelyard.monitoring.gathering import code_rows
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import has_scores, mask, scores_of
-from modelyard.predictions.interface import Reader
+from modelyard.predictions.interface import Reader, Window
 from modelyard.predictions.once import Hashes, text_hashes
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from modelyard.measure.service import Objective, by_minute
 from modelyard.measure.surprise import Surprise
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds
+from modelyard.predictions.interface import Window
 from modelyard.proposal.profiles import CONFIDENCE
 from modelyard.scoring import prediction_columns
 from modelyard.tables import Table
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FURTHER_ROW = r"/[1-9][0-9]*$"
-
-
-@dataclass(frozen=True)
-class Window:
-    """From ``begin`` to before ``end``, seconds since 1970."""
-
-    begin: float
-    end: float
 
 
 @dataclass

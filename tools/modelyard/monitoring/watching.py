@@ -14,10 +14,9 @@ from modelyard.gate.verdict import Verdict
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.measure.monitoring import Monitoring
-from modelyard.monitoring.gathering import Window
 from modelyard.monitoring.window import artifact_of, monitor_window
 from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.interface import open_reader
+from modelyard.predictions.interface import Window, open_reader
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.rules import rules_here
 

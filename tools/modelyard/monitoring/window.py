@@ -25,9 +25,9 @@ from modelyard.measure.profile import ColumnProfile, Profile
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
-from modelyard.monitoring.gathering import Gathered, Gathering, Labelled, Window
+from modelyard.monitoring.gathering import Gathered, Gathering, Labelled
 from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.interface import Reader
+from modelyard.predictions.interface import Reader, Window
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.evaluating import settings_of
 from modelyard.proposal.profiles import CONFIDENCE, SCORE

@@ -16,6 +16,7 @@ inputs.x    one column an input, as it was logged
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = ("id", "entity", "version", "variant", "error")
+
+
+@dataclass(frozen=True)
+class Window:
+    """From ``begin`` to before ``end``, seconds since 1970."""
+
+    begin: float
+    end: float
 
 
 class Reader(Protocol):
