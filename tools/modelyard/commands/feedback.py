@@ -49,7 +49,7 @@ def command() -> None:
     help="Instead of a file of outcomes: a sample's CSV with label, reviewer and reviewed_at filled in.",
 )
 @click.option("--window", default="90d", show_default=True, help="How far back predictions are looked for.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @click.option("--if-declared", is_flag=True, help="Do nothing when model.yaml names no outcomes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
@@ -119,7 +119,7 @@ def collect(
 @click.option("--env", "environment", required=True, help="Whose predictions.")
 @click.option("--rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="How many to pick.")
 @click.option("--window", default="30d", show_default=True, help="How far back predictions are looked at.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV to write.")
 @click.pass_context
 def sample(

@@ -29,7 +29,7 @@ from modelyard.terminal import finish, progress, result, result_json, say
 @click.option("--all", "everything", is_flag=True, help="Every model that ever served there.")
 @click.option("--env", "environment", required=True, help="Where it serves.")
 @click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @outcome_options
 @click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
 @click.option("--alert", is_flag=True, help="Tell those whom modelyard.yaml names under alerts: issues, webhook, …")
@@ -71,7 +71,7 @@ def command(
     models the worst counts.
     """
     repository, git = open_checkout(context)
-    span = window_of(window, until)
+    span = window_of(window, until, filed=keep)
     where = repository.environment(environment)
 
     def one(model: str) -> Outcome:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from modelyard.errors import UsageError
 from modelyard.manifests.names import seconds_of
 from modelyard.predictions.interface import Window
 
+_SETTLING = timedelta(seconds=2)
+"""What was asked so shortly before may not be logged yet."""
 
-def window_of(length: str, until: str | None) -> Window:
-    """``--window`` and ``--until``; without an end, that of the minute before this one."""
+
+def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
+    """``--window`` and ``--until``; without an end, now. A window that is ``filed`` ends with a whole minute, so that
+    two runs in one minute speak of the same window.
+    """
     try:
         seconds = seconds_of(length)
-        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC)
+        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC) - _SETTLING
     except (ValueError, KeyError, IndexError) as error:
         raise UsageError(
             f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
             "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
         ) from error
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    last = end.timestamp() if until else end.replace(second=0, microsecond=0).timestamp()
-    return Window(last - seconds, last)
+    last = end if until else end.replace(second=0, microsecond=0) if filed else end.replace(microsecond=0)
+    return Window(last.timestamp() - seconds, last.timestamp())

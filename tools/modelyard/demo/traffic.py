@@ -1,70 +1,46 @@
-"""Sends real flights to a running server, and looks up afterwards how right it was."""
+"""Sends real flights to a running server, and says what happened to them."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from modelyard.errors import ModelyardError
+from modelyard.files import write_whole
 from modelyard.manifests.schema import Model
-from modelyard.measure.scores import auc
-from modelyard.serving.segments import read_predictions
 from modelyard.serving.tensors import DATATYPES
 from modelyard.tables import Table
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """What was sent, and what the log and the outcomes say of it."""
-
-    requests: int
-    logged: int
-    versions: dict[str, int]
-    """Version → rows it answered."""
-    base_rate: float
-    auc: float | None
-    """Of the logged predictions against the outcomes."""
-
-
-def send(table: Table, rows: int, model: Model, host: str, port: int, log: Path) -> Traffic:
-    """Sends rows spread evenly over a table, one by one over one connection, then joins the log with the outcomes."""
-    contract = model.contract
-    chosen = np.unique(np.linspace(0, table.rows - 1, rows).astype(int))
-    ids = table.texts(contract.id)[chosen]
-    columns = [(c, table.values(c.name, c.type)[chosen]) for c in contract.inputs]
-    with _connection(host, port) as connection:
-        for row, identifier in enumerate(ids):
-            tensors = [_tensor(contract.id, "BYTES", identifier)]
-            tensors += [_tensor(c.name, DATATYPES[c.type], _plain(v[row], c.type)) for c, v in columns]
-            body = json.dumps({"id": f"demo-{row}", "inputs": tensors})
-            _asked(connection, model, body)
-    return _realised(log, dict(zip(ids, table.numbers(contract.label)[chosen], strict=True)))
-
-
-def send_all(table: Table, model: Model, host: str, port: int, at_once: int = 500) -> int:
-    """Sends every row of a table, many in a request; the number of requests."""
+def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:
+    """Sends every row of a table over one connection, so many in a request; the number of requests."""
     contract = model.contract
     ids = table.texts(contract.id)
     columns = [(c, table.values(c.name, c.type)) for c in contract.inputs]
-    requests = 0
+    starts = range(0, table.rows, at_once)
     with _connection(host, port) as connection:
-        for first in range(0, table.rows, at_once):
+        for first in starts:
             rows = slice(first, min(first + at_once, table.rows))
-            tensors = [_tensors(contract.id, "BYTES", [str(name) for name in ids[rows]])]
+            tensors = [_tensor(contract.id, "BYTES", [str(name) for name in ids[rows]])]
             tensors += [
-                _tensors(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
+                _tensor(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
                 for c, values in columns
             ]
             _asked(connection, model, json.dumps({"inputs": tensors}))
-            requests += 1
-    return requests
+    return len(starts)
+
+
+def write_outcomes(table: Table, model: Model, path: Path) -> None:
+    """What happened to the rows, as the CSV that somebody else would deliver."""
+    contract = model.contract
+    pairs = zip(table.texts(contract.id), table.numbers(contract.label), strict=True)
+    lines = [f"{contract.id},{contract.label}", *(f"{name},{label:.0f}" for name, label in pairs), ""]
+    write_whole(path, "\n".join(lines).encode())
 
 
 @contextlib.contextmanager
@@ -92,20 +68,7 @@ def _asked(connection: http.client.HTTPConnection, model: Model, body: str) -> N
         )
 
 
-def _realised(log: Path, outcomes: dict[str, float]) -> Traffic:
-    logged = [table.select(["entity", "score", "version"]).to_pylist() for table in read_predictions(log)]
-    entries = [entry for table in logged for entry in table if entry["entity"] in outcomes]
-    label = np.array([outcomes[entry["entity"]] for entry in entries])
-    scores = np.array([entry["score"] for entry in entries])
-    versions = Counter(entry["version"] for entry in entries)
-    return Traffic(len(outcomes), len(entries), dict(versions), float(label.mean()), auc(label, scores))
-
-
-def _tensor(name: str, datatype: str, value: object) -> dict[str, object]:
-    return _tensors(name, datatype, [value])
-
-
-def _tensors(name: str, datatype: str, values: list[object]) -> dict[str, object]:
+def _tensor(name: str, datatype: str, values: list[object]) -> dict[str, object]:
     return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
 
 
