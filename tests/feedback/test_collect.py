@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +29,7 @@ from modelyard.outcomes.known import outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.tables import Table
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
-from support.yard import MODEL_YAML, commit_all, git, tool
+from support.yard import IDENTITY, MODEL_YAML, commit_all, git, tool
 
 UNTIL = "2026-05-08T00:00"
 SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
@@ -77,6 +83,40 @@ def test_the_increment_holds_each_labelled_prediction_once(champion: Path, fligh
         assert {name: row[name] for name in sent} == pytest.approx(sent)
     profile = json.loads(next(folder.glob("*.profile.json")).read_text())
     assert profile["rows"] == 600
+
+
+def test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run(
+    champion: Path, flights: Flights, tmp_path: Path
+) -> None:
+    rows = SPREAD[:4000]
+    write_log(champion, flights.entries(rows))
+    outcomes = write_outcomes(champion, flights, rows)
+    twin = tmp_path / "twin"
+    shutil.copytree(champion.parent, twin, symlinks=True)
+
+    def command(until: str) -> list[str]:
+        when = ["--env", "production", "--window", "7d", "--until", until, "--outcomes", str(outcomes)]
+        return [sys.executable, "-m", "modelyard", "feedback", "collect", MODEL, *when]
+
+    def killed(seconds: float) -> int:
+        running = subprocess.Popen(
+            command("2026-05-08T00:00:07"), cwd=champion, env=os.environ | IDENTITY,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return running.wait(seconds)
+        os.killpg(running.pid, signal.SIGKILL)
+        return running.wait()
+
+    ended = [killed(0.2 + 0.15 * step) for step in range(8)]
+    assert -signal.SIGKILL in ended
+    both = [subprocess.Popen(command(UNTIL), cwd=champion, env=os.environ | IDENTITY) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    tool(twin / "repository", *command(UNTIL)[3:])
+    trees = {git(yard, "rev-parse", f"{BRANCH}^{{tree}}") for yard in (champion, twin / "repository")}
+    assert len(trees) == 1
+    assert git(champion, "status", "--porcelain") == "", "the killed runs left nothing behind"
+    assert not list((champion / f"data/feedback/{MODEL}").glob("2026*"))
 
 
 def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flights: Flights) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -320,6 +323,28 @@ def test_a_page_of_the_window_opens_alone_and_shows_names_from_logs_as_text(cham
                  "Realised − accepted", "Slices by auc", "carrier = UA", "9,000 predictions have an outcome"):  # fmt: skip
         assert said in content, said
     assert content.count('<rect class="current"') > 7, "a bar a day, and distributions"
+
+
+def test_killed_at_any_moment_it_is_filed_once_and_whole(champion: Path, flights: Flights) -> None:
+    write_log(champion, flights.entries(ROWS))
+    command = [sys.executable, "-m", "modelyard", "monitor", MODEL, "--env", "production", "--until", UNTIL, "--file"]
+    ended = []
+    for step in range(7):
+        running = subprocess.Popen(
+            command, cwd=champion, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(0.2 + 0.15 * step)
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+        ended.append(running.wait())
+    assert -signal.SIGKILL in ended
+    tool(champion, *command[3:], expect=0)
+    listed = git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
+    [path] = [name for name in listed if "/monitoring/" in name]
+    assert json.loads(git(champion, "show", f"modelyard/evidence:{path}"))["predicate"]["monitoring"]["rows"] == 9000
+    assert git(champion, "status", "--porcelain") == ""
+    tool(champion, "audit", "check")
 
 
 def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -> None:

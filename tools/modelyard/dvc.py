@@ -96,6 +96,12 @@ class Dvc:
             except DvcException as error:
                 raise _failed("add", error, "Look at DVC's message.") from error
 
+    def scratch(self) -> TemporaryDirectory[str]:
+        """A folder of its own on the checkout's disk, which git does not see; gone when it is left."""
+        folder = self.root / ".dvc" / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix="modelyard-", dir=folder)
+
     def lend_to(self, worktree: Path) -> None:
         """Lets another worktree of this repository use the same cache, remotes and credentials."""
         with self._repository() as repo:

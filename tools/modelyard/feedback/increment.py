@@ -8,12 +8,12 @@ dependency. Of rows with the same ``prediction_id`` the one in the newest file c
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ from modelyard.tables import TableFile, read_table
 TOUCHES = "no version is touched: what learns from these rows is measured when it is proposed"
 _IGNORED = b"/*.parquet\n"
 _STAMP = "%Y%m%dT%H%M%SZ"
+_OURS = re.compile(r"(?P<stem>\d{8}T\d{6}Z)(\.parquet(\.dvc)?|\.json|\.profile\.json)")
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,26 @@ def collect(
 
     The checkout is left as it was: what is proposed lies on the proposal's branch alone.
     """
+    with git.exclusively("feedback"):  # two runs would write the same file
+        return _collect(repository, git, dvc, model, environment, reader, window, outcomes, say, reviews)
+
+
+def _collect(
+    repository: ModelRepository,
+    git: Git,
+    dvc: Dvc,
+    model: Model,
+    environment: str,
+    reader: Reader,
+    window: Window,
+    outcomes: Outcomes,
+    say: Callable[[str], None],
+    reviews: Mapping[str, tuple[str, datetime]] | None,
+) -> Increment:
+    _clear(repository, git, model.name)
     earlier = earlier_labels(repository, git, dvc, model)
     name = _free_name(git, model.name, window.end)
-    with TemporaryDirectory(prefix="modelyard-", dir=_scratch(repository)) as scratch:
+    with dvc.scratch() as scratch:
         written = Path(scratch) / "increment.parquet"
         joined = join(reader, model, window, outcomes, earlier, written)
         if not joined.labelled:
@@ -96,6 +114,15 @@ def collect(
     title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
     body = increment_body(model.name, environment, name, window.begin, window.end, joined)
     return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed, TOUCHES))
+
+
+def _clear(repository: ModelRepository, git: Git, model: str) -> None:
+    """Takes away what a run that was killed left in the checkout: increments that this commit does not know."""
+    known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(git, model)}
+    for path in (repository.root / folder_of(model)).glob("*"):
+        match = _OURS.fullmatch(path.name)
+        if match and match["stem"] not in known:
+            path.unlink()
 
 
 def _free_name(git: Git, model: str, end: float) -> str:
@@ -161,10 +188,3 @@ def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> Non
     table = table.append_column("reviewer", pa.array([who for who, _ in whose], pa.string()))
     table = table.append_column("reviewed_at", pa.array([at for _, at in whose], pa.timestamp("us", "UTC")))
     pq.write_table(table, path, compression="snappy")
-
-
-def _scratch(repository: ModelRepository) -> Path:
-    """On the same disk as the checkout, so that the increment is moved and not copied."""
-    folder = repository.root / ".modelyard"
-    folder.mkdir(exist_ok=True)
-    return folder
