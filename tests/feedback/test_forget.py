@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from modelyard.delivery.evidence_branch import append
 from modelyard.dvc import Dvc
+from modelyard.git import Git
 from modelyard.manifests.environment import PredictionLogging
 from modelyard.serving.erasing import erase
 from modelyard.serving.predictions import Entry, PredictionLog
 from modelyard.serving.segments import compact, read_predictions
 from support.logged import MODEL, Flights, write_log, write_outcomes
-from support.yard import git, tool
+from support.yard import IDENTITY, git, tool
 
 ROWS = np.random.default_rng(1).permutation(27_900).tolist()[:300]
 WINDOW = ("--window", "7d", "--until", "2026-05-08T00:00")
@@ -74,6 +76,13 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
     assert again["increments"] == found["increments"], "the tombstone remembers what was there"
     assert old not in Dvc(champion).stored("cache") and old not in Dvc(champion).stored("remote")
 
+    evaluation = {f"{MODEL}/{'e' * 64}/evaluation.json": f'{{"id": "{other}"}}'.encode(),
+                  "pulls/9/report.html": f"<td>{other}</td>".encode(), "pulls/8/report.html": f"<td>{other}0</td>".encode()}  # fmt: skip
+    append(Git(champion, IDENTITY), evaluation, "what reviewers saw")
+    done = tool(champion, "feedback", "forget", MODEL, "--entity", other, expect=3)
+    assert "names it, and is only added to" in done.stdout and "pulls/9/report.html" in done.stdout
+    assert "pulls/8" not in done.stdout and other not in done.stdout
+
 
 def test_closed_segments_are_rewritten_ids_stay_and_a_live_one_has_to_wait(tmp_path: Path) -> None:
     keeping = PredictionLogging()
@@ -106,17 +115,17 @@ def test_a_prediction_is_traced_to_its_version_its_evidence_and_its_approval(cha
     write_log(champion, entries)
     when = ("--env", "production", "--window", "3000d", "--until", "2028-01-01T00:00")
     for wanted in (entries[1].id, f"{entries[1].id}/0", flights.ids[ROWS[1]]):
-        [found] = json.loads(tool(champion, "audit", "prediction", MODEL, wanted, *when, "--json").stdout)
+        [found] = json.loads(tool(champion, "audit", "prediction", wanted, *when, "--json").stdout)
         assert (found["id"], found["version"], found["variant"]) == (f"{entries[1].id}/0", "v1.0.0", "champion")
         assert found["period"]["approved_by"] == ["Grace Reviewer"]
         assert {"training", "evaluation", "drift"} <= found["lineage"]["evidence"].keys()
         assert found["lineage"]["verdict"] == "pass"
         assert "data/flights" in {source["path"] for source in found["lineage"]["data"]}
-    shown = tool(champion, "audit", "prediction", MODEL, entries[1].id, *when).stdout
+    shown = tool(champion, "audit", "prediction", entries[1].id, *when).stdout
     assert max(map(len, shown.splitlines())) <= 80
     said = " ".join(shown.split())
     assert "v1.0.0 served in production since" in said and "(approved by Grace Reviewer)" in said
-    said = tool(champion, "audit", "prediction", MODEL, "nobody", *when, expect=2).stderr
+    said = tool(champion, "audit", "prediction", "nobody", *when, expect=2).stderr
     assert "no prediction 'nobody'" in said
 
 
@@ -125,7 +134,7 @@ def test_a_prediction_of_a_version_that_nobody_sent_there_is_told(champion: Path
     stranger = flights.entries(ROWS[1:2], day=365, version="v9.9.9")
     write_log(champion, [*early, *stranger])
     when = ("--env", "production", "--window", "9000d", "--until", "2028-01-01T00:00")
-    shown = tool(champion, "audit", "prediction", MODEL, early[0].id, *when).stdout
+    shown = tool(champion, "audit", "prediction", early[0].id, *when).stdout
     assert "No receipt says that v1.0.0 served there then" in shown
-    shown = tool(champion, "audit", "prediction", MODEL, stranger[0].id, *when).stdout
+    shown = tool(champion, "audit", "prediction", stranger[0].id, *when).stdout
     assert "v9.9.9 is not registered" in shown

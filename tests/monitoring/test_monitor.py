@@ -100,7 +100,9 @@ def test_a_log_of_digests_is_watched_with_outcomes_named_by_ids(champion: Path, 
     assert json.loads(done.stdout)["monitoring"]["realised"] == plain
     when = ("--env", "production", "--window", "7d", "--until", UNTIL)
     id_ = flights.ids[ROWS[0]]
-    [traced] = json.loads(tool(champion, "audit", "prediction", MODEL, id_, *when, "--json", KEY="canary-key").stdout)
+    [traced] = json.loads(
+        tool(champion, "audit", "prediction", id_, "--model", MODEL, *when, "--json", KEY="canary-key").stdout
+    )
     assert traced["id"] == f"{entries[0].id}/0" and id_ not in str(traced)
 
 

@@ -120,6 +120,10 @@ def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
     assert flips.rows[0].drivers[0].input in ("x", "z") and flips.right > (flips.to_positive + flips.to_negative) / 2
     held = pq.read_table(candidate.folder / "data/holdout.parquet")["id"].to_pylist()
     assert int(flips.rows[0].id) in held
+    contract = msgspec.structs.replace(candidate.model.contract, personal_id="hash")
+    personal = Candidate(msgspec.structs.replace(candidate.model, contract=contract), candidate.folder)
+    found = evaluate(personal, champion).flips
+    assert found and found.rows[0].id == f"held-out row {held.index(int(flips.rows[0].id)) + 1}", "evidence is kept for good"
 
 
 def test_rows_that_came_back_under_another_id_are_found(tmp_path: Path) -> None:

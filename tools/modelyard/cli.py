@@ -40,7 +40,7 @@ COMMANDS = {
     "promote": "Open the pull request that moves a version to an environment.",
     "rollback": "Send all traffic back, now; then let git agree.",
     "serve": "Serve an environment's models over HTTP.",
-    "monitor": "Watch a version that serves: traffic, drift, quality.",
+    "monitor": "Watch versions that serve: traffic, drift, quality.",
     "alerts": "Make Prometheus' rules and a Grafana dashboard.",
     "feedback": "Bring back what happened, as labelled data.",
     "status": "Show which version serves where, since when, and why.",

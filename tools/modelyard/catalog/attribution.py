@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ MOST = 20
 class Attribution:
     """One logged prediction and its version."""
 
+    model: str
+    environment: str
     id: str
     entity: str | None
     time: str
@@ -40,30 +43,56 @@ class Attribution:
 def attribute(
     repository: ModelRepository,
     git: Git,
+    models: Sequence[str],
+    environments: Sequence[str],
+    wanted: str,
+    window: Window,
+    secrets: Secrets,
+    say: Callable[[str], None],
+) -> list[Attribution]:
+    """Predictions whose id, request or entity is ``wanted``, of each model and environment the oldest 20 at most.
+
+    A UsageError where there is none. Of several logs one that cannot be read is told, and keeps no other from being
+    searched.
+    """
+    found: list[Attribution] = []
+    for model in models:
+        for environment in environments:
+            try:
+                found += _in_one_log(repository, git, model, environment, wanted, window, secrets)
+            except ModelyardError as error:
+                if len(models) * len(environments) == 1:
+                    raise
+                say(f"not searched, {model} in {environment}: {error.problem}")
+    if not found:
+        where = f"The log of {environments[0]} has" if len(environments) == 1 else "No log that could be read has"
+        raise UsageError(
+            f"{where} no prediction {wanted!r} in that time.",
+            "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
+        )
+    return found
+
+
+def _in_one_log(
+    repository: ModelRepository,
+    git: Git,
     model: str,
     environment: str,
     wanted: str,
     window: Window,
     secrets: Secrets,
 ) -> list[Attribution]:
-    """Predictions whose id, request or entity is ``wanted``, oldest first (at most 20); a UsageError without any.
-
-    The key of a log that holds digests of ids is asked for only when no prediction and no request has that name.
-    """
+    """The key of a log that holds digests of ids is asked for only when no prediction and no request has that name."""
     manifest, where = repository.model(model), repository.environment(environment)
     reader = open_reader(where, repository.root)
     found = named(reader, manifest, window.begin, window.end, wanted, MOST)
     if not found and manifest.contract.personal_id == "hash" and (names := as_logged(where, manifest, secrets)):
         found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MOST)
-    if not found:
-        raise UsageError(
-            f"The log of {environment} has no prediction {wanted!r} in that time.",
-            "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
-        )
     history = model_history(git, model)
     lineages = {version: _lineage(git, model, version) for version in {row["version"] for row in found}}
     return [
         Attribution(
+            model, environment,
             row["id"], row["entity"], row["time"].isoformat().replace("+00:00", "Z"), row["version"],
             row["variant"] or "champion", row["score"], row["error"], lineages[row["version"]],
             next((p for p in periods(history, environment, int(row["time"].timestamp()))

@@ -77,15 +77,21 @@ def anchor(context: click.Context) -> None:
 
 
 @command.command()
-@click.argument("model")
 @click.argument("wanted", metavar="ID")
-@click.option("--env", "environment", required=True, help="Whose log.")
+@click.option("--model", help="Whose prediction; by default any model's.")
+@click.option("--env", "environment", help="Whose log; by default every environment's.")
 @click.option("--window", default="400d", show_default=True, help="How far back it is looked for.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default this minute.")
+@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_context
 def prediction(
-    context: click.Context, model: str, wanted: str, environment: str, window: str, until: str | None, as_json: bool
+    context: click.Context,
+    wanted: str,
+    model: str | None,
+    environment: str | None,
+    window: str,
+    until: str | None,
+    as_json: bool,
 ) -> None:
     """Trace one prediction to its version, evidence, approval.
 
@@ -93,7 +99,10 @@ def prediction(
     then, and what made it: data, code, people, verdict.
     """
     repository, git = open_checkout(context)
-    found = attribute(repository, git, model, environment, wanted, window_of(window, until), Secrets(os.environ))
+    models = [model] if model else repository.model_names()
+    places = [environment] if environment else [known.name for known in repository.config.environments]
+    span, secrets = window_of(window, until), Secrets(os.environ)
+    found = attribute(repository, git, models, places, wanted, span, secrets, say)
     if as_json:
         result_json(found)
     else:

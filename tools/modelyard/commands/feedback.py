@@ -144,26 +144,33 @@ def sample(
 
 
 @command.command()
-@click.argument("model")
+@click.argument("models", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every model: where the id names the same one everywhere.")
 @click.option("--entity", required=True, help="The contract's id, as callers sent it.")
 @click.option("--purge", "purging", is_flag=True, help="After the merge: delete the increments' older bytes for good.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tombstone as JSON.")
 @click.pass_context
-def forget(context: click.Context, model: str, entity: str, purging: bool, as_json: bool) -> None:
+def forget(
+    context: click.Context, models: tuple[str, ...], everything: bool, entity: str, purging: bool, as_json: bool
+) -> None:
     """Erase one id from logs and increments.
 
     Leaves a tombstone with a digest on the evidence branch, opens the pull request that rewrites the increments, and
-    lists the versions that learnt from it. Ends with 3 when something could not be reached yet.
+    lists the versions that learnt from it. Ends with 3 when something still holds it.
     """
     repository, git = open_checkout(context)
     dvc = Dvc(repository.root)
-    done = forget_entity(repository, git, dvc, repository.model(model), entity, Secrets(os.environ), say)
-    if purging:
-        say(f"deleted for good: {purge(dvc, done)} copies of older increments")
-    elif done.proposed is not None:
-        propose_change(repository, git, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
-    if as_json:
-        result_json(done.erasure)
-    else:
-        result(render_erasure(model, done.erasure))
-    finish("pass" if done.erasure.complete else "inconclusive")
+
+    def one(model: str) -> Outcome:
+        done = forget_entity(repository, git, dvc, repository.model(model), entity, Secrets(os.environ), say)
+        if purging:
+            say(f"deleted for good: {purge(dvc, done)} copies of older increments")
+        elif done.proposed is not None:
+            propose_change(repository, git, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
+        if as_json:
+            result_json(done.erasure)
+        else:
+            result(render_erasure(model, done.erasure))
+        return "pass" if done.erasure.complete else "inconclusive"
+
+    finish(for_each(chosen_models(repository, models, everything), one))

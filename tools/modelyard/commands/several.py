@@ -11,11 +11,13 @@ from modelyard.terminal import show_error
 
 
 def chosen_models(repository: ModelRepository, named: Sequence[str], everything: bool) -> tuple[str, ...]:
-    """Those that were named, or all; a UsageError for none, or both."""
-    if bool(named) == everything:
-        said = "Models are named beside --all." if named else "No model is named."
-        raise UsageError(said, "Name one, or say --all.")
-    return tuple(repository.model_names()) if everything else tuple(named)
+    """Those that were named, all, or the only one there is; a UsageError for none of several, or both."""
+    names = repository.model_names()
+    if named and everything:
+        raise UsageError("Models are named beside --all.", "Name some, or say --all.")
+    if not named and not everything and len(names) != 1:
+        raise UsageError("No model is named.", f"Name one, or say --all: {', '.join(names[:5])}.")
+    return tuple(named or names)
 
 
 def for_each(models: Sequence[str], work: Callable[[str], Outcome]) -> Outcome:

@@ -36,8 +36,10 @@ class Erasure:
     """Versions whose held-out rows have it."""
     unknown: tuple[str, ...]
     """Versions whose training data are nowhere any more."""
+    evidence: tuple[str, ...] = ()
+    """Files on the evidence branch, to which things are only added, that name it."""
 
     @property
     def complete(self) -> bool:
         """Whether nothing that could be reached holds it still, as soon as the increments are merged."""
-        return not self.unreached and not any(self.waiting.values())
+        return not self.unreached and not self.evidence and not any(self.waiting.values())

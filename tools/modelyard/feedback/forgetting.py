@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +27,7 @@ from modelyard.manifests.schema import Model
 from modelyard.predictions.entities import log_key
 from modelyard.proposal.champion import model_history
 from modelyard.report.feedback import forgetting_body
+from modelyard.report.safe import text
 from modelyard.review.pulls import Proposed
 from modelyard.secrets.interface import Secrets
 from modelyard.serving.erasing import erase
@@ -70,13 +73,14 @@ def forget(
             )
     rewritten, files = _increments(repository, git, dvc, model, names)
     trained, judged, unknown = _versions(git, dvc, model, names, say)
+    evidence = _named_in_evidence(git, model.name, names)
     digest = digest or hashlib.sha256(entity.encode()).hexdigest()
     path = f"{model.name}/forgotten/{digest}.json"
     before = filed(git, path).get(path)
     known = read_statement(before, "erasure", Erasure).predicate.increments if before else ()
     erasure = Erasure(
         time.time(), digest, logs, waiting, tuple(unreached), tuple(dict.fromkeys([*known, *rewritten])), trained,
-        judged, unknown,
+        judged, unknown, evidence,
     )  # fmt: skip
     append(git, {path: write_statement("erasure", model.name, "", erasure)}, f"{model.name}: an id was erased")
     if not files:
@@ -189,6 +193,14 @@ def _holds(dvc: Dvc, md5: str, model: Model, names: set[str]) -> bool | None:
         except ModelyardError:
             return None
         return bool(pc.any(pc.is_in(column.cast("string"), value_set=_texts(names))).as_py())
+
+
+def _named_in_evidence(git: Git, model: str, names: set[str]) -> tuple[str, ...]:
+    """Files that name it as a word of its own, as JSON, HTML and Markdown write it."""
+    spelt = {form for name in names for form in (name, json.dumps(name)[1:-1], escape(name), text(name))}
+    words = re.compile(rb"(?<![\w-])(" + b"|".join(re.escape(form.encode()) for form in sorted(spelt)) + rb")(?![\w-])")
+    contents = filed(git, f"{model}/", "pulls/")
+    return tuple(sorted(path for path, content in contents.items() if words.search(content)))
 
 
 def _texts(names: set[str]) -> object:

@@ -112,7 +112,9 @@ def _flipped_rows(
     rows = most_moved(mine, theirs, model.contract.threshold)
     if not rows.size:
         return ()
-    ids = table.texts(model.contract.id)[rows]
+    # Evidence is kept for good, so it does not name whom a prediction log may not name.
+    named = model.contract.personal_id == "no"
+    ids = table.texts(model.contract.id)[rows] if named else [f"held-out row {row + 1}" for row in rows]
     part = table.take(rows)
     drivers: list[tuple[Driver, ...]] = [()] * rows.size
     if isinstance(champion, LightGBMScorer):

@@ -18,6 +18,14 @@ class Attributed(Protocol):
     """What ``catalog.attribution`` found of one prediction."""
 
     @property
+    def model(self) -> str:
+        """That was asked."""
+
+    @property
+    def environment(self) -> str:
+        """Where it was asked."""
+
+    @property
     def id(self) -> str:
         """Of the prediction."""
 
@@ -47,12 +55,15 @@ class Attributed(Protocol):
 
 
 def render_attribution(found: Sequence[Attributed]) -> str:
-    """The predictions, then each version once: on whose word it served, and what made it."""
-    rows = [[one.id, one.time, one.version, one.variant, _score(one.score)] for one in found]
-    lines = [table(["prediction", "time", "version", "as", "score"], rows)]
-    for version in dict.fromkeys(one.version for one in found):
-        of_version = [one for one in found if one.version == version]
-        lines += ["", *_version(version, of_version)]
+    """By model and environment the predictions, then each version once: on whose word it served, and what made it."""
+    lines: list[str] = []
+    for place in dict.fromkeys((one.model, one.environment) for one in found):
+        here = [one for one in found if (one.model, one.environment) == place]
+        rows = [[one.id, one.time, one.version, one.variant, _score(one.score)] for one in here]
+        lines += [*([""] if lines else []), bold(f"{place[0]} in {place[1]}")]
+        lines.append(table(["prediction", "time", "version", "as", "score"], rows))
+        for version in dict.fromkeys(one.version for one in here):
+            lines += ["", *_version(version, [one for one in here if one.version == version])]
     return "\n".join(lines)
 
 
