@@ -123,7 +123,9 @@ def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
     contract = msgspec.structs.replace(candidate.model.contract, personal_id="hash")
     personal = Candidate(msgspec.structs.replace(candidate.model, contract=contract), candidate.folder)
     found = evaluate(personal, champion).flips
-    assert found and found.rows[0].id == f"held-out row {held.index(int(flips.rows[0].id)) + 1}", "evidence is kept for good"
+    assert found and found.rows[0].id == f"held-out row {held.index(int(flips.rows[0].id)) + 1}", (
+        "evidence is kept for good"
+    )
 
 
 def test_rows_that_came_back_under_another_id_are_found(tmp_path: Path) -> None:
