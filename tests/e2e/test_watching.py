@@ -14,9 +14,20 @@ from forge.store import Pull
 from modelyard.serving.predictions import Entry
 
 FOLDER = "data/feedback/churn"
+TRAIN = """\
+stages:
+  train:
+    cmd: python src/train.py
+    deps: [src/train.py, ../../data/churn.parquet"""
+FEEDBACK = f"""\
+stages:
+  feedback:
+    cmd: modelyard feedback table churn --out data/feedback.parquet
+    deps: [../../{FOLDER}]
+    outs: [data/feedback.parquet]
+"""
 LEARNS = """\
-labels = sorted((here / "../../data/feedback/churn").glob("*.parquet"))
-fed = pa.concat_tables([pq.read_table(file, columns=["x", "z", "label"]) for file in labels])
+fed = pq.read_table(here / "data/feedback.parquet")
 fresh = np.column_stack([fed[c].to_numpy() for c in ("x", "z")])
 rows_fit, truth = np.vstack([(rows + noise)[~held], fresh]), np.concatenate([table["label"].to_numpy()[~held], fed["label"]])
 fit = lgb.Dataset(rows_fit, truth, feature_name=["x", "z"])
@@ -82,7 +93,7 @@ def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted)
     watched.merge(increment)[0].must()
 
     learns = {
-        "models/churn/dvc.yaml": ("../../data/churn.parquet]", f"../../data/churn.parquet, ../../{FOLDER}]"),
+        "models/churn/dvc.yaml": (TRAIN, FEEDBACK + TRAIN.removeprefix("stages:\n") + ", data/feedback.parquet"),
         "models/churn/src/train.py": ("options = {", LEARNS + "options = {"),
     }
     pull = watched.propose("learns", learns, "Learn from what happened")

@@ -142,12 +142,37 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     found = json.loads(done.stdout)["joined"]
     assert (found["labelled"], found["corrected"], found["known"]) == (101, 1, 99)
     assert json.loads(done.stdout)["path"].endswith("/20260508T000001Z.parquet"), "after the one that it corrects"
-    merged(champion)
+    folder = merged(champion)
+    everything = champion / "build/feedback.parquet"
+    said = tool(champion, "feedback", "table", MODEL, "--out", str(everything), expect=4).stderr
+    assert "not here, only its pointer" in said and "dvc pull" in said
+    for pointer in folder.glob("*.dvc"):
+        subprocess.run([sys.executable, "-m", "dvc", "-q", "pull", str(pointer)], cwd=champion, check=True)
+    assert "300 labelled rows" in tool(champion, "feedback", "table", MODEL, "--out", str(everything)).stdout
+    table = pq.read_table(everything)
+    assert len(set(table["prediction_id"].to_pylist())) == table.num_rows == 300
+    given = dict(zip(table["flight_id"].to_pylist(), table["late"].to_pylist(), strict=True))
+    turned = flights.ids[rows[100]]
+    assert given == {flights.ids[row]: flights.labels[row] for row in rows} | {turned: 1 - flights.labels[rows[100]]}
+    (folder / f"{pointer.name.removesuffix('.dvc')}").write_bytes(b"PAR1")
+    assert (
+        "no increment of labelled rows"
+        in tool(champion, "feedback", "table", MODEL, "--out", str(everything), expect=4).stderr
+    )
+    subprocess.run([sys.executable, "-m", "dvc", "-q", "checkout", "--force", str(pointer)], cwd=champion, check=True)
     done = tool(
         champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--outcomes", str(later), *until
     )
     assert json.loads(done.stdout) | {"joined": None} == {"model": MODEL, "joined": None, "path": "", "pull": None}
     assert json.loads(done.stdout)["joined"]["known"] == 200
+
+
+def test_a_table_without_increments_is_empty_and_has_its_columns(champion: Path) -> None:
+    out = champion / "build/feedback.parquet"
+    assert "0 labelled rows" in tool(champion, "feedback", "table", MODEL, "--out", str(out)).stdout
+    found = pq.read_table(out)
+    assert (found.num_rows, found.schema.field("late").type) == (0, pa.int64())
+    assert {"flight_id", "carrier", "temp", "late", "prediction_id", "reviewer"} <= set(found.column_names)
 
 
 def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flights: Flights) -> None:

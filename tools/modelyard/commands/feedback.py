@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.commands.opening import open_checkout, open_repository
 from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.several import chosen_models, for_each
 from modelyard.commands.spans import window_of
@@ -18,6 +18,7 @@ from modelyard.feedback.forgetting import forget as forget_entity
 from modelyard.feedback.forgetting import purge
 from modelyard.feedback.increment import collect as collect_increment
 from modelyard.feedback.increment import earlier_labels
+from modelyard.feedback.labelled import write_labelled
 from modelyard.feedback.labels import read_labels
 from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.files import write_whole
@@ -141,6 +142,20 @@ def sample(
     write_whole(out, picked.content)
     said = ", ".join(f"{count:,} {why}" for why, count in picked.reasons.items())
     result(f"{out}: {picked.rows:,} of {picked.of:,} predictions without a label" + (f" ({said})" if said else ""))
+
+
+@command.command()
+@click.argument("model")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The Parquet to write.")
+@click.pass_context
+def table(context: click.Context, model: str, out: Path) -> None:
+    """Write all labelled rows, for a pipeline to learn from.
+
+    Reads this checkout's increments; of each prediction what the newest one says. Make it a stage of the pipeline, with
+    the folder data/feedback/MODEL as its dependency.
+    """
+    repository = open_repository(context)
+    result(f"{out}: {write_labelled(repository, repository.model(model), out):,} labelled rows")
 
 
 @command.command()

@@ -1,8 +1,8 @@
 """The next labelled increment: a file that DVC tracks, its profile, and the pull request that brings it.
 
 ``data/feedback/<model>/<end of the window>.parquet`` is one increment (named later where main has a later one),
-``….parquet.dvc`` its pointer, ``….json`` what it holds. A pipeline that learns from them names the folder as a
-dependency. Of rows with the same ``prediction_id`` the one in the newest file counts.
+``….parquet.dvc`` its pointer, ``….json`` what it holds. Of rows with the same ``prediction_id`` the one in the newest
+file counts: ``feedback table`` makes one table of them, as a stage that names the folder as its dependency.
 """
 
 from __future__ import annotations

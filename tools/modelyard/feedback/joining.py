@@ -142,34 +142,37 @@ def _increment(part: pa.Table, model: Model, labels: Floats, keep: NDArray[np.bo
     import pyarrow as pa
 
     contract = model.contract
-    label: Any = (
-        pa.array([contract.classes[int(code)] for code in labels])
-        if model.task == "multiclass"
-        else pa.array(labels.astype(np.int64) if model.task == "binary" else labels)
-    )
-    columns = {contract.id: part["entity"]}
+    columns: dict[str, Any] = {contract.id: part["entity"], "prediction_id": part["id"], "predicted_at": part["time"]}
+    columns |= {name: part[name] for name in ("version", "score")}
+    if model.task == "multiclass":
+        columns[contract.label] = pa.array([contract.classes[int(code)] for code in labels])
+    else:
+        columns[contract.label] = pa.array(labels)
     for column in contract.inputs:
-        if column.personal == "no":
-            name = f"inputs.{column.name}"
-            columns[column.name] = part[name] if name in part.column_names else pa.nulls(part.num_rows)
-    columns |= {
-        contract.label: label,
-        "prediction_id": part["id"],
-        "predicted_at": part["time"],
-        "version": part["version"],
-        "score": part["score"],
-    }
-    typed = {name: _typed(values, model, name) for name, values in columns.items()}
-    return pa.table(typed) if keep.all() else pa.table(typed).filter(pa.array(keep))
+        name = f"inputs.{column.name}"
+        columns[column.name] = part[name] if name in part.column_names else pa.nulls(part.num_rows)
+    types = {name: kind for name, kind in increment_types(model).items() if name in columns}
+    typed = pa.table({name: columns[name].cast(kind, safe=False) for name, kind in types.items()})
+    return typed if keep.all() else typed.filter(pa.array(keep))
 
 
-def _typed(values: Any, model: Model, name: str) -> Any:
-    """Inputs by the contract, so that every part and every increment has the same columns."""
+def increment_types(model: Model) -> dict[str, Any]:
+    """Column → Arrow type of labelled rows, by the contract, so that every part and every increment has the same.
+
+    Personal inputs are in none of them; ``reviewer`` and ``reviewed_at`` are where people gave the labels.
+    """
     import pyarrow as pa
 
-    types = {"integer": pa.float64(), "float": pa.float64(), "string": pa.string(), "boolean": pa.string()}
-    column = next((c for c in model.contract.inputs if c.name == name), None)
-    return values if column is None else values.cast(types[column.type], safe=False)
+    contract, moment = model.contract, pa.timestamp("us", "UTC")
+    texts = {column.name: column.type in ("string", "boolean") for column in contract.inputs if column.personal == "no"}
+    label = {"binary": pa.int64(), "multiclass": pa.string()}.get(model.task, pa.float64())
+    score = pa.list_(pa.float64()) if model.task == "multiclass" else pa.float64()
+    return {
+        contract.id: pa.string(),
+        **{name: pa.string() if text else pa.float64() for name, text in texts.items()},
+        contract.label: label, "prediction_id": pa.string(), "predicted_at": moment, "version": pa.string(),
+        "score": score, "reviewer": pa.string(), "reviewed_at": moment,
+    }  # fmt: skip
 
 
 class _Writer:
