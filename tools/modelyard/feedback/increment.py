@@ -71,46 +71,30 @@ def collect(
 
     The checkout is left as it was: what is proposed lies on the proposal's branch alone.
     """
-    with git.exclusively("feedback"):  # two runs would write the same file
-        return _collect(repository, git, dvc, model, environment, reader, window, outcomes, say, reviews)
-
-
-def _collect(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    model: Model,
-    environment: str,
-    reader: Reader,
-    window: Window,
-    outcomes: Outcomes,
-    say: Callable[[str], None],
-    reviews: Mapping[str, tuple[str, datetime]] | None,
-) -> Increment:
-    _clear(repository, git, model.name)
-    earlier = earlier_labels(repository, git, dvc, model)
-    name = _free_name(git, model.name, window.end)
-    with dvc.scratch() as scratch:
+    with git.exclusively("feedback"), dvc.scratch() as scratch:  # two runs would write the same file
+        _clear(repository, git, model.name)
+        earlier = earlier_labels(repository, git, dvc, model)
         written = Path(scratch) / "increment.parquet"
         joined = join(reader, model, window, outcomes, earlier, written)
         if not joined.labelled:
             return Increment(joined, "", None)
         if reviews is not None:
             _add_reviews(written, reviews)
+        name = _free_name(git, model.name, window.end)
         path = repository.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / ".gitignore").write_bytes(_IGNORED)
         written.replace(path)
-    said: dict[str, object] = {"model": model.name, "environment": environment}
-    said |= {"begin": window.begin, "end": window.end}
-    if reviews is not None:
-        said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
-    record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
-    say(f"Sending {joined.labelled:,} labelled rows …")
-    files = kept_increment(dvc, model, path, name, record)
-    changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
-    for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
-        (repository.root / file).unlink(missing_ok=True)
+        said: dict[str, object] = {"model": model.name, "environment": environment}
+        said |= {"begin": window.begin, "end": window.end}
+        if reviews is not None:
+            said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
+        record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
+        say(f"Sending {joined.labelled:,} labelled rows …")
+        files = kept_increment(dvc, model, path, name, record)
+        changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
+        for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
+            (repository.root / file).unlink(missing_ok=True)
     title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
     body = increment_body(model.name, environment, name, window.begin, window.end, joined)
     return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed, TOUCHES))
