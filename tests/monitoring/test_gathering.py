@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from modelyard.gate.monitoring import find_watch
+from modelyard.gate.monitoring import find_watch, judge_window
+from modelyard.manifests.document import Document
 from modelyard.manifests.environment import Environment
 from modelyard.manifests.monitoring import ConfidenceWatch, ScoresWatch
 from modelyard.manifests.policy import Policy
@@ -18,6 +20,7 @@ from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.reference import write_profile
+from modelyard.report.monitoring import render_monitoring, slice_rows
 from modelyard.tables import Table
 from proposal.test_evaluating import make
 from support.versions import add_stage, add_version, plain_git
@@ -38,27 +41,32 @@ class Given:
         yield from self._tables
 
 
-@pytest.fixture
-def classes(tmp_path: Path) -> Candidate:
-    """A registered model of three classes that serves in production."""
-    git(tmp_path, "init", "--quiet", "-b", "main")
-    (tmp_path / "models").mkdir()
-    candidate = make(tmp_path / "models/tiny", "multiclass")
+def serving(folder: Path, task: str) -> Candidate:
+    """A registered model that serves in production."""
+    git(folder, "init", "--quiet", "-b", "main")
+    (folder / "models").mkdir()
+    candidate = make(folder / "models/tiny", task)
     write_profile(candidate)
-    commit_all(tmp_path, "three classes")
-    add_version(tmp_path, "tiny", "v1.0.0", metrics={"log_loss": 0.5})
-    add_stage(tmp_path, "tiny", "v1.0.0", "production")
+    commit_all(folder, "a model")
+    add_version(folder, "tiny", "v1.0.0", metrics={"log_loss": 0.5})
+    add_stage(folder, "tiny", "v1.0.0", "production")
     return candidate
 
 
+@pytest.fixture
+def classes(tmp_path: Path) -> Candidate:
+    """One of three classes."""
+    return serving(tmp_path, "multiclass")
+
+
 def logged(candidate: Candidate, change: object = None, without: tuple[str, ...] = ()) -> pa.Table:
-    """The held-out rows as a server of three classes logs them."""
+    """The held-out rows as a server logs them."""
     held, scores = candidate.holdout(), candidate.predictions(candidate.holdout())
     scores = change(scores) if callable(change) else scores
     at = (BEGIN + np.linspace(0, 7 * 86400 - 1, held.rows)) * 1e6
     columns = {"id": [f"r{n}/0" for n in range(held.rows)], "entity": held.texts("id"), "error": pa.nulls(held.rows, pa.string()),
                "time": pa.array(at.astype(np.int64), pa.timestamp("us", "UTC")), "version": ["v1.0.0"] * held.rows,
-               "variant": ["champion"] * held.rows, "score": pa.array(scores.tolist(), pa.list_(pa.float64())),
+               "variant": ["champion"] * held.rows, "score": pa.array(scores.tolist(), pa.list_(pa.float64()) if scores.ndim > 1 else pa.float64()),
                "latency_ms": np.ones(held.rows), "inputs.x": held.numbers("x"), "inputs.z": held.numbers("z"),
                "inputs.c": held.texts("c")}  # fmt: skip
     return pa.table({name: values for name, values in columns.items() if name not in without})
@@ -120,5 +128,28 @@ def test_a_slice_column_that_comes_late_is_missing_before_and_no_row_is_lost(cla
     rows = {part.level: part.rows for part in found.realised.slices if part.column == "c"}
     assert sum(rows.values()) == found.rows == 2 * half
     assert rows["(missing)"] == half
+    quarters = [part for part in found.realised.slices if part.column == "x"]
+    assert len(quarters) == 4 and all(" to " in part.level for part in quarters), "numbers are cut at quartiles"
     never = watched(classes, logged(classes, without=("inputs.c",)), outcomes=known(classes))
     assert never.realised is not None and not [part for part in never.realised.slices if part.column == "c"]
+
+
+def test_before_outcomes_each_slice_has_an_estimate_of_its_own_scores(tmp_path: Path) -> None:
+    candidate = serving(tmp_path, "binary")
+    table = logged(candidate)
+    found = watched(candidate, table.slice(0, 400), table.slice(400))
+    parts = {part.level: part for part in found.estimated_slices if part.column == "c"}
+    names = np.asarray(table["inputs.c"].to_pylist())
+    assert {level: part.rows for level, part in parts.items()} == {n: int((names == n).sum()) for n in ("a", "b", "c")}
+    for level, part in parts.items():
+        scores = np.asarray(table["score"])[names == level]
+        expected = np.maximum(scores, 1 - scores).mean()
+        accuracy = next(guess for guess in part.metrics if guess.name == "accuracy")
+        assert accuracy.value == pytest.approx(expected, abs=0.02), "from the middles of its bins"
+    policy = Policy(name="p", description="", checks=[])
+    verdict = judge_window(policy, Document("p.yaml", {}), "tiny", "", found, (), date(2026, 5, 8))
+    said = render_monitoring("tiny", found, verdict)
+    assert "worst by auc" in said and "estimated" in said and "c=a" in said
+    told = watched(candidate, table, outcomes=known(candidate))
+    headings, rows = slice_rows(told, 3) or ([], [])
+    assert headings[1:3] == ["outcomes", "realised"] and len(rows) == 3

@@ -32,6 +32,16 @@ class Estimate:
     assumption: str = ASSUMPTION
 
 
+@dataclass(frozen=True)
+class SliceEstimate:
+    """The same of the rows with one level of one column."""
+
+    column: str
+    level: str
+    rows: int
+    metrics: tuple[EstimatedMetric, ...]
+
+
 def estimate_quality(score: Floats, threshold: float) -> Estimate | None:
     """Expected accuracy, Brier score and AUC of probabilities (rows,); None with fewer than 200 rows.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelyard.measure.drift import Drift
-from modelyard.measure.estimation import Estimate
+from modelyard.measure.estimation import Estimate, SliceEstimate
 from modelyard.measure.evaluation import MetricResult, SliceResult
 from modelyard.measure.service import Burn, Latency
 from modelyard.measure.surprise import Outliers
@@ -95,3 +95,5 @@ class Monitoring:
     accepted: dict[str, float]
     """Metric → the value the version was registered with."""
     notes: tuple[str, ...] = ()
+    estimated_slices: tuple[SliceEstimate, ...] = ()
+    """Quality without labels, slice by slice; of slices with 200 rows and more."""

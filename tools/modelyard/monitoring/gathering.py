@@ -21,7 +21,7 @@ from modelyard.measure.surprise import Surprise
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
-from modelyard.proposal.profiles import CONFIDENCE
+from modelyard.proposal.profiles import CONFIDENCE, SCORE
 from modelyard.scoring import prediction_columns
 from modelyard.tables import Table
 
@@ -33,7 +33,7 @@ _FURTHER_ROW = r"/[1-9][0-9]*$"
 
 @dataclass
 class Labelled:
-    """Predictions whose outcome is known: parts of arrays (rows,), and slice columns as text."""
+    """Predictions whose outcome is known: parts of arrays (rows,), and slice columns as Arrow has them."""
 
     scores: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
@@ -57,6 +57,8 @@ class Gathered:
     days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Days since 1970 → rows, errors, sum of scores."""
     profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
+    sliced: dict[str, Integers] = field(default_factory=dict)
+    """Slice column → rows by its bins and the score's (bins, score bins)."""
     faults: dict[str, str] = field(default_factory=dict)
     unusual: int = 0
     measured: int = 0
@@ -92,7 +94,12 @@ class Gathering:
         self._profiles: dict[str, tuple[Profile, Surprise | None] | None] = {}
         self._outcomes, self._due_before = outcomes, due_before
         self._columns = prediction_columns(model)
-        self._slices = [c.name for c in model.contract.inputs if c.name in model.evaluation.slices]
+        self._slices = {
+            c.name: c.type in ("integer", "float")
+            for c in model.contract.inputs
+            if c.name in model.evaluation.slices and c.personal == "no"
+        }
+        """Column → whether it holds numbers."""
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
 
     def take(self, table: pa.Table) -> None:
@@ -169,7 +176,7 @@ class Gathering:
                 return error.problem
 
         columns = [column for column in profile.columns if column.role != "label"]
-        inputs: dict[str, Integers] = {}
+        measured: dict[str, Integers] = {}
         for column, coded in zip(columns, self._pool.map(one, columns), strict=True):
             if isinstance(coded, str):
                 found.faults[column.name] = coded
@@ -177,11 +184,17 @@ class Gathering:
             counted, codes = coded
             parts = found.profiles.setdefault(column.name, [])
             parts[:] = [merge_columns([*parts, counted])]
-            if column.role == "input":
-                inputs[column.name] = codes
+            measured[column.name] = codes
         if surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
-            found.unusual += int((surprise.of_rows(inputs) > surprise.limit).sum())
+            found.unusual += int((surprise.of_rows(measured) > surprise.limit).sum())
             found.measured += rows.num_rows
+        if SCORE in measured:
+            widths = {column.name: len(column.bins()[0]) for column in columns}
+            for name in self._slices.keys() & measured.keys():
+                cells = np.bincount(
+                    measured[name] * widths[SCORE] + measured[SCORE], minlength=widths[name] * widths[SCORE]
+                )
+                found.sliced[name] = found.sliced.get(name, 0) + cells.reshape(-1, widths[SCORE])
 
     def _score(self, column: str, scores: Floats) -> Floats | None:
         """Scores (rows,) of one of the profile's score columns."""
@@ -208,11 +221,12 @@ class Gathering:
         labelled.scores.append(scores[known])
         labelled.labels.append(self._outcomes.labels[place[known]])
         labelled.days.append((at[known] // 86400).astype(np.int64))
-        for name in self._slices:
-            texts = pa.nulls(rows.num_rows, pa.string())  # in a part of the log that lacks the column, as in code_rows
+        for name, number in self._slices.items():
+            kind = pa.float64() if number else pa.string()
+            values = pa.nulls(rows.num_rows, kind)  # in a part of the log that lacks the column, as in code_rows
             if f"inputs.{name}" in rows.column_names:
-                texts = rows[f"inputs.{name}"].cast(pa.string())
-            labelled.slices.setdefault(name, []).append(texts.filter(pa.array(known)))
+                values = _castable(rows[f"inputs.{name}"], kind)
+            labelled.slices.setdefault(name, []).append(values.filter(pa.array(known)))
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
@@ -229,6 +243,16 @@ def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Int
     names, places = table.level_codes(name)
     codes = level_codes(names, column)[places]
     return profile_codes(codes, column, None), codes
+
+
+def _castable(column: Any, kind: Any) -> Any:
+    """A column of a type; nulls where it holds something else."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(kind, safe=False)
+    except pa.ArrowException:
+        return pa.nulls(len(column), kind)
 
 
 def _count_days(

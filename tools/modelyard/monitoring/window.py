@@ -17,22 +17,24 @@ from modelyard.manifests.policy import Policy
 from modelyard.manifests.schema import Model
 from modelyard.measure.comparing import compare
 from modelyard.measure.drift import Drift, measure_drift
-from modelyard.measure.estimation import estimate_quality
+from modelyard.measure.estimation import SliceEstimate, estimate_quality
 from modelyard.measure.evaluation import Holdout
-from modelyard.measure.levels import MISSING, Levels
+from modelyard.measure.levels import Levels
 from modelyard.measure.monitoring import Confidence, Day, Monitoring, Realised, Served
-from modelyard.measure.profile import ColumnProfile, Profile
+from modelyard.measure.profile import ColumnProfile, NumericBins, Profile
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
 from modelyard.monitoring.gathering import Gathered, Gathering, Labelled
 from modelyard.outcomes.known import Outcomes
+from modelyard.predictions.arrays import LOG
 from modelyard.predictions.interface import Reader, Window
 from modelyard.proposal.champion import model_history
-from modelyard.proposal.evaluating import settings_of
+from modelyard.proposal.evaluating import levels_of, settings_of
 from modelyard.proposal.profiles import CONFIDENCE, SCORE
 from modelyard.proposal.reference import decode_profile
 from modelyard.registry.history import ModelHistory
+from modelyard.tables import Table
 
 _DAY = 86400.0
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -100,6 +102,7 @@ def monitor_window(
         _realised(model, own, window, accepted) if outcomes is not None else None,
         dict(accepted),
         notes,
+        _estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
 
 
@@ -216,7 +219,7 @@ def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, f
         np.concatenate(labelled.labels),
         np.concatenate(labelled.scores),
         None,
-        _levels(labelled, rows),
+        _levels(labelled),
         {},
         np.unique(days, return_inverse=True)[1].astype(np.int64) if several else None,
     )
@@ -232,12 +235,31 @@ def _minus(now: float | None, then: float | None) -> float | None:
     return None if now is None or then is None else now - then
 
 
-def _levels(labelled: Labelled, rows: int) -> dict[str, Levels]:
+def _levels(labelled: Labelled) -> dict[str, Levels]:
+    """Of the slice columns that any row has."""
+    import pyarrow as pa
+
     found: dict[str, Levels] = {}
     for name, parts in labelled.slices.items():
-        if any(part.null_count < len(part) for part in parts):
-            found[name] = Levels.of([MISSING if v is None else v for part in parts for v in part.to_pylist()])
+        chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
+        if any(chunk.null_count < len(chunk) for chunk in chunks):
+            found[name] = levels_of(Table(pa.table({name: pa.chunked_array(chunks)}), LOG), name)
     return found
+
+
+def _estimated_slices(own: Gathered, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
+    """Of every bin of every slice column with rows enough, the estimate of its scores."""
+    score = reference.column(SCORE) if reference else None
+    found = []
+    for name, cells in sorted(own.sliced.items()):
+        column = reference.column(name) if reference else None
+        if score is None or score.numeric is None or column is None:
+            continue
+        for level, counts in zip(column.bins()[0], cells[:, :-2].tolist(), strict=True):
+            bins = replace(score, numeric=NumericBins(score.numeric.edges, tuple(counts)))
+            if estimate := estimate_quality(_binned_scores(bins), threshold):
+                found.append(SliceEstimate(name, level, estimate.rows, estimate.metrics))
+    return tuple(found)
 
 
 def _notes(

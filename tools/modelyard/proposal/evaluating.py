@@ -41,14 +41,14 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
         scorer = load_scorer(champion.model, champion.artifact, candidate.folder)
         theirs = scorer.score_table(table)
     comparable = theirs is None or theirs.shape == predictions.shape
-    slices = {name: _levels(table, name) for name in settings.slices}
+    slices = {name: levels_of(table, name) for name in settings.slices}
     comparison = compare(
         Holdout(
             label,
             predictions,
             theirs if comparable else None,
             slices,
-            {name: _levels(table, name) for name in settings.groups},
+            {name: levels_of(table, name) for name in settings.groups},
             table.codes(settings.block) if settings.block else None,
             table.codes(settings.query) if settings.query else None,
         ),
@@ -203,7 +203,8 @@ def _label(table: Table, model: Model) -> Floats:
     return label
 
 
-def _levels(table: Table, name: str) -> Levels:
+def levels_of(table: Table, name: str) -> Levels:
+    """A column as rows are cut by it: texts by their levels, many numbers at their quartiles."""
     if table.is_number(name):
         return levels_of_numbers(table.numbers(name))
     names, codes = table.level_codes(name)

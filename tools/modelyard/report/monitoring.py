@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelyard.gate.verdict import CheckResult, Verdict
 from modelyard.measure.monitoring import Day, Monitoring, Realised
 from modelyard.report import safe
-from modelyard.report.content import between, check_difference, drift_word, number, share, signed
+from modelyard.report.content import between, check_difference, drift_word, number, share, signed, worst_slices
 from modelyard.report.text import bold, coloured, table, wrapped
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -42,6 +42,8 @@ def render_monitoring(model: str, monitoring: Monitoring, verdict: Verdict) -> s
         lines += ["", *_realised(monitoring.realised)]
     elif guess := estimate_sentence(monitoring):
         lines += ["", wrapped(guess)]
+    if found := slice_rows(monitoring, 5):
+        lines += ["", table(*found)]
     if monitoring.drift:
         moved = [c for c in monitoring.drift.columns if c.state == "drifted" or c.new_level_share > 0.01]
         rows = [
@@ -88,15 +90,9 @@ def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
         ]
         if rows:
             lines += ["", *safe.table(["column", "state", "JS", "alarm >", "weight", "effect"], rows[:20])]
-    if monitoring.realised and check.kind == "quality":
-        worst = [p for p in monitoring.realised.slices if p.sufficient][:10]
-        rows = [
-            [safe.text(f"{p.column}={p.level}"), f"{p.rows:,}", number(next(iter(p.metrics)).candidate)]
-            for p in worst
-            if p.metrics
-        ]
-        if rows:
-            lines += ["", *safe.table(["slice", "outcomes", worst[0].metrics[0].name], rows)]
+    if check.kind == "quality" and (found := slice_rows(monitoring, 10)):
+        headings, rows = found
+        lines += ["", *safe.table(headings, [[safe.text(cell) for cell in row] for row in rows])]
     lines += ["", f"What it does to predictions a day: {sparkline(monitoring.days)}"]
     return "\n".join(lines)
 
@@ -128,6 +124,25 @@ def estimate_sentence(monitoring: Monitoring) -> str:
         return ""
     guesses = ", ".join(f"{m.name} {m.value:.4f} {between(m.interval)}" for m in monitoring.estimate.metrics)
     return f"Estimated without outcomes: {guesses}. {monitoring.estimate.assumption}"
+
+
+def slice_rows(monitoring: Monitoring, most: int) -> tuple[list[str], list[list[str]]] | None:
+    """Headings and rows of the slices that do worst on the first metric: realised, else estimated; None for none."""
+    realised = worst_slices(monitoring.realised.slices, most) if monitoring.realised else []
+    if realised:
+        rows = [
+            [f"{part.column}={part.level}", f"{part.rows:,}", number(found.candidate), between(found.interval)]
+            for part, found in realised
+        ]
+        return [f"worst by {realised[0][1].name}", "outcomes", "realised", "[95 %]"], rows
+    if not monitoring.estimated_slices or (monitoring.realised and monitoring.realised.metrics):
+        return None
+    guesses = sorted(((part, part.metrics[0]) for part in monitoring.estimated_slices), key=lambda one: one[1].value)
+    rows = [
+        [f"{part.column}={part.level}", f"{part.rows:,}", number(guess.value), between(guess.interval)]
+        for part, guess in guesses[:most]
+    ]
+    return [f"worst by {guesses[0][1].name}", "predictions", "estimated", "[95 %]"], rows
 
 
 def outcomes_sentence(realised: Realised) -> str:

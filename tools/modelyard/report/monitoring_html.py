@@ -11,8 +11,8 @@ from modelyard.measure.evaluation import MetricResult
 from modelyard.measure.intervals import Interval
 from modelyard.measure.monitoring import Monitoring, Realised
 from modelyard.measure.service import Burn
-from modelyard.report.content import between, failures_first, number, worst_slices
-from modelyard.report.monitoring import estimate_sentence, headline, outcomes_sentence, served_rows, span
+from modelyard.report.content import between, failures_first, number
+from modelyard.report.monitoring import estimate_sentence, headline, outcomes_sentence, served_rows, slice_rows, span
 from modelyard.report.page import html_table, page
 from modelyard.report.passages import checks, drift
 from modelyard.report.picture import interval_rows
@@ -60,9 +60,12 @@ def _quality(monitoring: Monitoring) -> list[str]:
     if (guess := estimate_sentence(monitoring)) and not (monitoring.realised and monitoring.realised.metrics):
         parts.append(f"<p>{escape(guess)}</p>")
     if monitoring.realised is None:
-        return [*parts, "<p>Nobody said what happened.</p>"]
-    parts.append(f"<p>{escape(outcomes_sentence(monitoring.realised))}</p>")
-    return parts + _realised(monitoring.realised)
+        parts.append("<p>Nobody said what happened.</p>")
+    else:
+        parts += [f"<p>{escape(outcomes_sentence(monitoring.realised))}</p>", *_realised(monitoring.realised)]
+    if slices := slice_rows(monitoring, _MOST_SLICES):
+        parts += ["<h2>Slices</h2>", html_table(*slices)]
+    return parts
 
 
 def _realised(found: Realised) -> list[str]:
@@ -76,12 +79,6 @@ def _realised(found: Realised) -> list[str]:
     parts = [html_table(["metric", "better", "accepted", "realised", "95 %"], rows)]
     moved = [_from_accepted(m) for m in found.metrics]
     parts.append(interval_plot(interval_rows(moved), "Realised − accepted, with the realised value's 95 % interval"))
-    slices = worst_slices(found.slices, _MOST_SLICES)
-    if slices:
-        name = slices[0][1].name
-        shown = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(m.candidate), between(m.interval)]
-                 for p, m in slices]  # fmt: skip
-        parts += [f"<h2>Slices by {escape(name)}</h2>", html_table(["slice", "outcomes", "realised", "95 %"], shown)]
     return parts
 
 
