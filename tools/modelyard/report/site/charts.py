@@ -12,6 +12,7 @@ from modelyard.report.svg import trend_plot
 from modelyard.report.text import when
 
 _WIDTH = 320
+_MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
 def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
@@ -60,8 +61,8 @@ def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
         [window.monitoring.until[5:10] for window, _, _ in known],
         [("realised", "after", [value for _, value, _ in known]),
          ("accepted", "before", [value for _, _, value in known])],
-        [f"{window.monitoring.version} {window.verdict.outcome}" for window, _, _ in known],
-        f"{metric} of each window with outcomes, and what the version was accepted with",
+        [f"{window.monitoring.version}{_MARKS.get(window.verdict.outcome, '')}" for window, _, _ in known],
+        f"{metric} of each window with outcomes, and what the version was accepted with; ✗: a watch failed",
     )  # fmt: skip
 
 
