@@ -80,7 +80,8 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
                   "pulls/9/report.html": f"<td>{other}</td>".encode(), "pulls/8/report.html": f"<td>{other}0</td>".encode()}  # fmt: skip
     append(Git(champion, IDENTITY), evaluation, "what reviewers saw")
     done = tool(champion, "feedback", "forget", MODEL, "--entity", other, expect=3)
-    assert "names it, and is only added to" in done.stdout and "pulls/9/report.html" in done.stdout
+    assert "  pulls/9/report.html" in done.stdout.splitlines()
+    assert "names nobody" in tool(champion, "feedback", "forget", MODEL, "--entity", " ", expect=2).stderr
     assert "pulls/8" not in done.stdout and other not in done.stdout
 
 
@@ -126,7 +127,9 @@ def test_a_prediction_is_traced_to_its_version_its_evidence_and_its_approval(cha
     said = " ".join(shown.split())
     assert "v1.0.0 served in production since" in said and "(approved by Grace Reviewer)" in said
     said = tool(champion, "audit", "prediction", "nobody", *when, expect=2).stderr
-    assert "no prediction 'nobody'" in said
+    assert "no prediction 'nobody' of that time in the log of production" in said
+    done = tool(champion, "audit", "prediction", entries[1].id, *when[2:])
+    assert "flight-delay in production" in done.stdout and "not searched, flight-delay in staging" in done.stderr
 
 
 def test_a_prediction_of_a_version_that_nobody_sent_there_is_told(champion: Path, flights: Flights) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.errors import ModelyardError
 from modelyard.measure.coding import level_codes, number_codes
 from modelyard.measure.profile import ColumnProfile, Profile
 from modelyard.measure.profiling import ColumnValues, profile_column
 from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.surprise import REFERENCE_RATE, Surprise, bits, outliers, row_shape
+from modelyard.measure.surprise import REFERENCE_RATE, Surprise, bits, fits, outliers, row_shape
+from modelyard.proposal.reference import decode_profile, encode_profile
 from numpy.typing import NDArray
 
 ROWS = 40_000
@@ -129,6 +132,23 @@ def test_neither_the_order_of_columns_nor_what_else_is_in_the_batch_matters(seed
     whole = surprise.of_rows(codes)
     parts = [surprise.of_rows({n: codes[n][a:b] for n in order}) for a, b in ((0, 13), (13, 40))]
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ("height", "weight", "income", "eyes")}, {"names": ("height", "height", "income", "age")},
+        {"correlations": (0.1,)}, {"correlations": (2.0, 0.0, 0.0, 0.0, 0.0, 0.0)},
+        {"correlations": (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0)},
+    ],
+)  # fmt: skip
+def test_a_shape_of_other_columns_is_refused(profile: Profile, change: dict[str, Any]) -> None:
+    assert profile.shape is not None and fits(profile) and fits(replace(profile, shape=None))
+    wrong = replace(profile, shape=replace(profile.shape, **change))
+    assert not fits(wrong)
+    assert decode_profile(encode_profile(profile), "p") == profile
+    with pytest.raises(ModelyardError, match=r"p is not a profile: its shape"):
+        decode_profile(encode_profile(wrong), "p")
 
 
 def test_a_thin_reference_knows_no_limit() -> None:

@@ -65,9 +65,9 @@ def attribute(
                     raise
                 say(f"not searched, {model} in {environment}: {error.problem}")
     if not found:
-        where = f"The log of {environments[0]} has" if len(environments) == 1 else "No log that could be read has"
+        where = f"the log of {environments[0]}" if len(environments) == 1 else "any log that could be read"
         raise UsageError(
-            f"{where} no prediction {wanted!r} in that time.",
+            f"There is no prediction {wanted!r} of that time in {where}.",
             "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
         )
     return found

@@ -175,6 +175,8 @@ def forget(
     """
     repository, git = open_checkout(context)
     dvc = Dvc(repository.root)
+    if not entity.strip():
+        raise UsageError("An empty --entity names nobody.", "Give the contract's id, as callers sent it.")
 
     def one(model: str) -> Outcome:
         done = forget_entity(repository, git, dvc, repository.model(model), entity, Secrets(os.environ), say)

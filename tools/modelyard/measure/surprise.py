@@ -87,6 +87,20 @@ class Surprise:
         return found
 
 
+def fits(profile: Profile) -> bool:
+    """Whether a profile's shape is one of its own columns: a committed file may say anything."""
+    shape = profile.shape
+    if shape is None:
+        return True
+    numbers = {column.name for column in profile.columns if column.role == "input" and column.numeric}
+    size = len(shape.names)
+    if not set(shape.names) <= numbers or len(set(shape.names)) < size or size > _MOST:
+        return False
+    if len(shape.correlations) != size * (size - 1) // 2 or any(abs(one) > 1 for one in shape.correlations):
+        return False
+    return bool((np.linalg.eigvalsh(_matrix(shape)) > 0).all())
+
+
 def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -> RowShape | None:
     """What the reference's rows are like, from each row's place in ``bins()`` of every input (rows,).
 

@@ -15,7 +15,7 @@ from modelyard.measure.coding import level_codes, number_codes
 from modelyard.measure.profile import ColumnProfile, Profile, WindowThreshold
 from modelyard.measure.profiling import ColumnValues, profile_column
 from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.surprise import row_shape
+from modelyard.measure.surprise import fits, row_shape
 from modelyard.measure.windows import window_thresholds
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
@@ -54,12 +54,14 @@ def encode_profile(profile: Profile) -> bytes:
 
 def decode_profile(content: bytes, where: str) -> Profile:
     """A committed profile; ModelyardError when it is not one."""
+    remedy = "Write it again with: modelyard retrain MODEL"
     try:
-        return msgspec.json.decode(content, type=Profile)
+        profile = msgspec.json.decode(content, type=Profile)
     except msgspec.MsgspecError as error:
-        raise ModelyardError(
-            f"{where} is not a profile: {error}.", "Write it again with: modelyard retrain MODEL"
-        ) from error
+        raise ModelyardError(f"{where} is not a profile: {error}.", remedy) from error
+    if not fits(profile):
+        raise ModelyardError(f"{where} is not a profile: its shape is not one of its columns.", remedy)
+    return profile
 
 
 def bin_codes(table: Table, column: ColumnProfile) -> Integers:

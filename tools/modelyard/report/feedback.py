@@ -46,9 +46,12 @@ def render_erasure(model: str, erasure: Erasure) -> str:
     rows += [[one.path, f"{one.rows:,} rows"] for one in erasure.increments]
     known = (("learnt from it", erasure.trained), ("judged on it", erasure.judged), ("unknown", erasure.unknown))
     rows += [[f"versions: {what}", ", ".join(names)] for what, names in known if names]
-    rows += [[path, "names it, and is only added to"] for path in erasure.evidence]
     head = f"Erased from what {model} logged and learns from; tombstone {erasure.digest[:12]}"
-    return "\n".join([bold(head), "", table(["where", ""], rows)])
+    lines = [bold(head), "", table(["where", ""], rows)] if rows else [bold(head)]
+    if erasure.evidence:
+        said = "These files on the evidence branch name it, and things are only added there:"
+        lines += ["", said, *(f"  {path}" for path in erasure.evidence)]
+    return "\n".join(lines)
 
 
 def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
