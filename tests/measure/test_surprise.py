@@ -134,6 +134,15 @@ def test_neither_the_order_of_columns_nor_what_else_is_in_the_batch_matters(seed
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-3)
 
 
+def test_texts_alone_and_numbers_alone() -> None:
+    for names in (["eyes"], ["height", "weight"], ["income"]):
+        rows = {name: values for name, values in people(ROWS, 1).items() if name in names}
+        profile = known(rows)
+        assert profile.shape is not None and share(profile, rows) <= REFERENCE_RATE
+        assert fits(decode_profile(encode_profile(profile), "p"))
+    assert share(known({"eyes": people(ROWS, 1)["eyes"]}), {"eyes": np.array(["red"] * 9, dtype=object)}) == 1.0
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import shutil
 from datetime import UTC, datetime
@@ -166,6 +167,24 @@ def test_a_last_line_counts_when_it_is_whole_and_is_left_out_when_it_was_cut(tmp
     (folder / "one.csv").write_text(header + "\n".join([rows[0], "b,2026", rows[1]]))
     with pytest.raises(ModelyardError, match=r"one\.csv cannot be read"):
         read(tmp_path, "files")
+
+
+def test_zipped_lines_are_read_and_one_that_was_cut_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "captured/m"
+    folder.mkdir(parents=True)
+    logged = "".join(json.dumps({"id": str(n), "time": BEGIN + n, "score": 0.5}) + "\n" for n in range(3))
+    (folder / "a.ndjson.gz").write_bytes(gzip.compress(logged.encode()))
+    (folder / "b.csv.gz").write_bytes(gzip.compress(b"id,time,score\n007,2026-05-02,0.5\n"))
+    assert [row["id"] for row in read(tmp_path, "files")] == ["0", "1", "2", "007"]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    captured = json.dumps(capture("e1", "2026-05-03T14:00:01Z", "1.5,red", "0.25")).encode()
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(captured))
+    assert [row["id"] for row in read(tmp_path, "sagemaker")] == ["e1/0"]
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(captured)[:-9])
+    for reader in ("files", "sagemaker", "cloudevents"):
+        with pytest.raises(ModelyardError, match=r"a\.jsonl\.gz"):
+            read(tmp_path, reader)
 
 
 def test_digits_that_are_texts_stay_texts_and_the_contracts_id_is_the_entity(tmp_path: Path) -> None:

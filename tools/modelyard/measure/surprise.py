@@ -111,8 +111,8 @@ def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -
     if not inputs or codes[inputs[0].name].size < FEWEST:
         return None
     numbers = sorted((c for c in inputs if c.numeric), key=lambda column: -(column.importance or 0.0))[:_MOST]
-    scores = np.array([_normal_scores(column)[codes[column.name]] for column in numbers])
-    below = _correlations(scores)[np.tril_indices(len(numbers), -1)]
+    scores = [_normal_scores(column)[codes[column.name]] for column in numbers]
+    below = _correlations(np.array(scores))[np.tril_indices(len(numbers), -1)] if scores else ()
     shape = RowShape(tuple(c.name for c in numbers), tuple(round(float(one), 3) for one in below), 0.0)
     found = Surprise(inputs, shape).of_rows(codes)
     limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # up: no more than that exceed it

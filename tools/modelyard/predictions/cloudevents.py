@@ -20,7 +20,7 @@ from modelyard.predictions.files import files_of
 from modelyard.predictions.interface import within
 from modelyard.predictions.once import once
 from modelyard.predictions.payload import PayloadRows
-from modelyard.predictions.stored import json_lines
+from modelyard.predictions.stored import UNREADABLE, json_lines, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,10 +47,10 @@ class CloudEventsReader:
         for system, path in files_of(self._environment, self._root, model.name, ()):
             rows = PayloadRows(model)
             try:
-                with system.open(path, "rb") as file:
+                with opened(system, path) as file:
                     for event in json_lines(file):
                         _take(rows, waiting, event, model.name)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ModelyardError(
                     f"{path} holds no CloudEvents of an inference: {type(error).__name__}.", "Check predictions.uri."
                 ) from error

@@ -22,7 +22,7 @@ _ALL = (*TEXTS, "score", "latency_ms")
 
 
 class FilesReader:
-    """Every ``.parquet``, ``.csv`` and ``.jsonl`` below a place that fsspec knows."""
+    """Every Parquet, CSV and JSON lines file below a place that fsspec knows."""
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root

@@ -14,7 +14,7 @@ from modelyard.predictions.files import files_of
 from modelyard.predictions.interface import within
 from modelyard.predictions.once import once
 from modelyard.predictions.payload import PayloadRows, decoded
-from modelyard.predictions.stored import json_lines
+from modelyard.predictions.stored import UNREADABLE, json_lines, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,10 +42,10 @@ class SageMakerReader:
                 continue
             rows = PayloadRows(model)
             try:
-                with system.open(path, "rb") as file:
+                with opened(system, path) as file:
                     for line in json_lines(file):
                         _add(rows, line, path)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (*UNREADABLE, ValueError, KeyError, TypeError) as error:
                 raise ModelyardError(
                     f"{path} is no data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
                 ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-KINDS = (".parquet", ".csv", ".jsonl")
+KINDS = (".parquet", ".csv", ".jsonl", ".ndjson")
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file that ``opened`` gave may raise."""
 _BATCH = 200_000
 
 
 def files_below(uri: str, root: Path, kinds: tuple[str, ...], said: str) -> list[tuple[Any, str]]:
     """(file system, path) of a file, or of every file below a place that fsspec knows, in the order of their names.
 
-    A ``uri`` without a scheme is a path below ``root``; ``said`` names the manifest's field, for errors.
+    ``kinds`` are endings, before ``.gz`` too; without any all files count. A ``uri`` without a scheme is a path below
+    ``root``; ``said`` names the manifest's field, for errors.
     """
     try:
         import fsspec
@@ -34,7 +38,7 @@ def files_below(uri: str, root: Path, kinds: tuple[str, ...], said: str) -> list
         uri = str(root / Path(uri).expanduser())
     try:
         system, path = fsspec.core.url_to_fs(uri)
-        found = sorted(name for name in system.find(path) if not kinds or name.endswith(kinds))
+        found = sorted(name for name in system.find(path) if not kinds or _plain(name).endswith(kinds))
     except (OSError, ImportError, ValueError) as error:
         raise ModelyardError(
             f"{uri} cannot be listed: {error}.", f"Check {said}, its credentials, and its fsspec driver."
@@ -51,14 +55,14 @@ def parts_of(
     texts: Collection[str] = (),
     span: Span | None = None,
 ) -> Iterator[pa.Table]:
-    """A file's rows: Parquet in parts and of ``columns`` alone, CSV and JSON lines at once and whole.
+    """A file's rows: Parquet in parts and of ``columns`` alone, CSV and JSON lines, gzipped or not, at once and whole.
 
     ``texts`` stay texts in CSV. Rows outside of ``span`` may be left out. ModelyardError when it cannot be read.
     """
     import pyarrow as pa
 
     try:
-        with system.open(path, "rb") as file:
+        with opened(system, path) as file:
             if path.endswith(".parquet"):
                 import pyarrow.parquet as pq
 
@@ -67,13 +71,18 @@ def parts_of(
                 groups = [i for i in range(reader.num_row_groups) if span is None or span.may_hold(reader, i)]
                 for batch in reader.iter_batches(_BATCH, row_groups=groups, columns=wanted):
                     yield pa.Table.from_batches([batch])
-            elif path.endswith(".csv"):
+            elif _plain(path).endswith(".csv"):
                 yield _csv(file.read(), texts)
             else:
                 yield _json(file.read())
-    except (OSError, pa.ArrowException) as error:
+    except (*UNREADABLE, pa.ArrowException) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise ModelyardError(f"{path} cannot be read: {said}.", "Mend or remove the file.") from error
+
+
+def opened(system: Any, path: str) -> Any:
+    """A file to be read, unzipped where its name ends with ``.gz``; a context manager."""
+    return system.open(path, "rb", compression="gzip" if path.endswith(".gz") else None)
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,10 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Any]:
     for line in file:
         if line.strip() and (line.endswith(b"\n") or _sound(line)):
             yield json.loads(line)
+
+
+def _plain(path: str) -> str:
+    return path.removesuffix(".gz")
 
 
 def _csv(content: bytes, texts: Collection[str]) -> pa.Table:
