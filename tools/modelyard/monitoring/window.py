@@ -223,12 +223,26 @@ def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, f
         {},
         np.unique(days, return_inverse=True)[1].astype(np.int64) if several else None,
     )
-    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
+    measured = compare(_by_score(holdout), model.task, settings_of(model), model.evaluation.minimum_support)
     metrics = tuple(
         replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
         for m in measured.metrics
     )
     return replace(counted, metrics=metrics, slices=measured.slices)
+
+
+def _by_score(holdout: Holdout) -> Holdout:
+    """The same rows in the order of their scores: each metric sorts them so, and what is sorted is sorted at once."""
+    if holdout.candidate.ndim > 1:
+        return holdout
+    order = np.argsort(holdout.candidate, kind="stable")
+    return replace(
+        holdout,
+        label=holdout.label[order],
+        candidate=holdout.candidate[order],
+        slices={name: levels.first_of(order) for name, levels in holdout.slices.items()},
+        blocks=None if holdout.blocks is None else holdout.blocks[order],
+    )
 
 
 def _minus(now: float | None, then: float | None) -> float | None:
