@@ -251,6 +251,15 @@ def test_a_record_cut_in_the_middle_loses_itself_alone(champion: Path, flights: 
     assert watched(champion)["monitoring"]["rows"] == len(ROWS) - 1
 
 
+def test_a_segment_whose_clock_was_set_back_is_not_passed_over(champion: Path, flights: Flights) -> None:
+    path = write_log(champion, flights.entries(SPREAD[:500], day=1, days=1))
+    begin = (START + timedelta(days=1)).timestamp()
+    os.utime(path, (begin - 3600, begin - 3600))  # its last answers came by a clock that was an hour behind
+    assert watched(champion, "--window", "6d")["monitoring"]["rows"] == 500
+    os.utime(path, (begin - 86400, begin - 86400))
+    assert watched(champion, "--window", "6d")["monitoring"]["rows"] == 0, "older segments are not opened"
+
+
 def test_a_column_added_in_mid_window_is_missing_before(champion: Path, flights: Flights) -> None:
     def without(entry: Entry) -> Entry:
         return replace(entry, inputs={n: v for n, v in entry.inputs.items() if n != "visib"})

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _TEXTS = ("id", "entity", "time", "version", "variant", "error")
 _LINES_AT_ONCE = 20_000
 _ROWS_AT_ONCE = 65_536
+_CLOCK_SET_BACK = 7200.0
+"""Seconds by which a segment's answers may be newer than the segment, where a machine's clock was set back."""
 
 
 def compact(folder: Path, keep_days: int) -> list[Path]:
@@ -56,7 +58,7 @@ def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | 
     for stem in stems:
         whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
         try:
-            if (whole if whole.is_file() else lines).stat().st_mtime >= since:
+            if (whole if whole.is_file() else lines).stat().st_mtime >= since - _CLOCK_SET_BACK:
                 yield from _closed(whole, columns) if whole.is_file() else [table_of(entries_of(lines))]
         except FileNotFoundError:
             if whole.is_file():  # it was converted just now
