@@ -196,6 +196,11 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
     assert f"{MODEL} v1.0.0 in production is doing" in done.stdout
     assert [path.name for path in page.parent.iterdir()] == [f"{MODEL}.html"]
     assert "No model is named" in tool(champion, "monitor", "--env", "production", expect=2).stderr
+    shared = tool(champion, "monitor", "--all", "--env", "production", "--html", "page.html", expect=2).stderr
+    assert "page.html is one file for 3 models" in shared and "{model}" in shared
+    outcomes = str(write_outcomes(champion, flights, ROWS))
+    told = tool(champion, "monitor", "--all", "--env", "production", "--outcomes", outcomes, expect=2).stderr
+    assert "One place holds one model's outcomes" in told
     assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
     done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
     assert "never: model.yaml names no outcomes" in done.stderr and "nowhere is not there" in done.stderr

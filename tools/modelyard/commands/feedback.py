@@ -10,7 +10,7 @@ import click
 
 from modelyard.commands.opening import open_checkout, open_repository
 from modelyard.commands.outcomes import outcome_options
-from modelyard.commands.several import chosen_models, for_each
+from modelyard.commands.several import chosen_models, for_each, of_one_model
 from modelyard.commands.spans import window_of
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
@@ -78,8 +78,7 @@ def collect(
     chosen = chosen_models(repository, models, everything)
     if labels is not None and (file or sql):
         raise UsageError("--labels is a place of its own.", "Bring labels and outcomes back one after the other.")
-    if len(chosen) > 1 and (file or sql or labels):
-        raise UsageError("One place holds one model's outcomes.", "Name one model, or outcomes in every model.yaml.")
+    of_one_model(chosen, file, sql, labels)
 
     def one(model: str) -> Outcome:
         found = repository.model(model)

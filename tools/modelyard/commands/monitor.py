@@ -11,7 +11,7 @@ from modelyard.alerting.metrics import write_metrics
 from modelyard.alerting.telling import tell
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
-from modelyard.commands.several import chosen_models, for_each
+from modelyard.commands.several import chosen_models, for_each, of_one_model, own_file
 from modelyard.commands.spans import window_of
 from modelyard.files import write_whole
 from modelyard.gate.verdict import Outcome
@@ -73,6 +73,9 @@ def command(
     repository, git = open_checkout(context)
     span = window_of(window, until, filed=keep)
     where = repository.environment(environment)
+    chosen = chosen_models(repository, models, everything)
+    of_one_model(chosen, file, sql)
+    metrics_of, page_of = own_file(metrics, chosen), own_file(page, chosen)
 
     def one(model: str) -> Outcome:
         known = find_outcomes(repository.model(model), where, repository.root, Secrets(os.environ), file, sql, query)
@@ -84,9 +87,9 @@ def command(
             say(never.problem)
             return "pass"
         if metrics:
-            write_metrics(_of(metrics, model), model, watched.monitoring, watched.verdict)
+            write_metrics(metrics_of(model), model, watched.monitoring, watched.verdict)
         if page:
-            write_whole(_of(page, model), render_monitoring_html(model, watched.monitoring, watched.verdict).encode())
+            write_whole(page_of(model), render_monitoring_html(model, watched.monitoring, watched.verdict).encode())
         if as_json:
             result_json({"model": model, "monitoring": watched.monitoring, "verdict": watched.verdict})
         else:
@@ -97,8 +100,4 @@ def command(
             say(f"filed: {file_window(git, watched)[:12]}")
         return watched.verdict.outcome
 
-    finish(for_each(chosen_models(repository, models, everything), one))
-
-
-def _of(path: Path, model: str) -> Path:
-    return Path(str(path).replace("{model}", model))
+    finish(for_each(chosen, one))
