@@ -15,6 +15,7 @@ from modelyard.manifests.environment import Environment
 from modelyard.manifests.monitoring import ConfidenceWatch, ScoresWatch
 from modelyard.manifests.policy import Policy
 from modelyard.measure.monitoring import Monitoring
+from modelyard.monitoring.labelled import block_seconds
 from modelyard.monitoring.window import monitor_window
 from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.predictions.interface import Window
@@ -118,6 +119,26 @@ def test_answers_of_another_number_of_classes_are_no_predictions_of_this_model(c
     found = watched(classes, whole.slice(0, half), other)
     assert found.rows == half
     assert found.served[0].requests == whole.num_rows
+
+
+@pytest.mark.parametrize(("hours", "block"), [(24 * 30, 86400), (24 * 7, 21600), (24, 3600), (4, 600), (1, 0)])
+def test_blocks_are_as_long_as_a_window_holds_twenty_of(hours: int, block: int) -> None:
+    assert block_seconds(Window(BEGIN, BEGIN + hours * 3600)) == block
+
+
+def test_rows_of_one_stretch_of_time_widen_the_interval(classes: Candidate) -> None:
+    def width(table: pa.Table) -> float:
+        found = watched(classes, table, outcomes=known(classes)).realised
+        assert found is not None
+        interval = next(m.interval for m in found.metrics if m.name == "accuracy")
+        assert interval is not None
+        return interval.high - interval.low
+
+    table = logged(classes)
+    wrong = np.asarray(table["score"].combine_chunks().flatten()).reshape(-1, 3).max(axis=1)
+    order = pa.array(np.argsort(wrong))
+    by_time = table.take(order).set_column(table.column_names.index("time"), "time", table["time"])
+    assert width(by_time) > 1.5 * width(table), "the unsure rows came all at once"
 
 
 def test_a_slice_column_that_comes_late_is_missing_before_and_no_row_is_lost(classes: Candidate) -> None:

@@ -18,6 +18,7 @@ from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
 from modelyard.measure.scores import Floats, Integers
 from modelyard.measure.service import Objective, by_minute
 from modelyard.measure.surprise import Surprise
+from modelyard.monitoring.labelled import Labelled
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FURTHER_ROW = r"/[1-9][0-9]*$"
-
-
-@dataclass
-class Labelled:
-    """Predictions whose outcome is known: parts of arrays (rows,), and slice columns as Arrow has them."""
-
-    scores: list[Any] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    days: list[Integers] = field(default_factory=list)
-    slices: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,7 +57,8 @@ class Gathered:
     due: int = 0
     missing: int = 0
     oldest_missing: float | None = None
-    labelled: Labelled = field(default_factory=Labelled)
+    labelled: Labelled | None = None
+    """None where nobody said what happened."""
     last: float = 0.0
     """Seconds since 1970 of the newest prediction."""
 
@@ -205,8 +197,6 @@ class Gathering:
         return scores[:, self._columns.index(column)] if column in self._columns else None
 
     def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
-        import pyarrow as pa
-
         assert self._outcomes is not None  # noqa: S101
         place = self._outcomes.of_rows(rows, at)
         known = place >= 0
@@ -217,16 +207,9 @@ class Gathering:
         if lacking.any():
             oldest = float(at[lacking].min())
             found.oldest_missing = min(oldest, found.oldest_missing or oldest)
-        labelled = found.labelled
-        labelled.scores.append(scores[known])
-        labelled.labels.append(self._outcomes.labels[place[known]])
-        labelled.days.append((at[known] // 86400).astype(np.int64))
-        for name, number in self._slices.items():
-            kind = pa.float64() if number else pa.string()
-            values = pa.nulls(rows.num_rows, kind)  # in a part of the log that lacks the column, as in code_rows
-            if f"inputs.{name}" in rows.column_names:
-                values = _castable(rows[f"inputs.{name}"], kind)
-            labelled.slices.setdefault(name, []).append(values.filter(pa.array(known)))
+        if found.labelled is None:
+            found.labelled = Labelled(self._slices, self._window)
+        found.labelled.take(rows, known, at, scores, self._outcomes.labels[place[known]])
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
@@ -243,16 +226,6 @@ def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Int
     names, places = table.level_codes(name)
     codes = level_codes(names, column)[places]
     return profile_codes(codes, column, None), codes
-
-
-def _castable(column: Any, kind: Any) -> Any:
-    """A column of a type; nulls where it holds something else."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(kind, safe=False)
-    except pa.ArrowException:
-        return pa.nulls(len(column), kind)
 
 
 def _count_days(

@@ -18,23 +18,19 @@ from modelyard.manifests.schema import Model
 from modelyard.measure.comparing import compare
 from modelyard.measure.drift import Drift, measure_drift
 from modelyard.measure.estimation import SliceEstimate, estimate_quality
-from modelyard.measure.evaluation import Holdout
-from modelyard.measure.levels import Levels
 from modelyard.measure.monitoring import Confidence, Day, Monitoring, Realised, Served
 from modelyard.measure.profile import ColumnProfile, NumericBins, Profile
 from modelyard.measure.scores import Floats
 from modelyard.measure.service import Objective, burn, latency
 from modelyard.measure.surprise import outliers
-from modelyard.monitoring.gathering import Gathered, Gathering, Labelled
+from modelyard.monitoring.gathering import Gathered, Gathering
 from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.arrays import LOG
 from modelyard.predictions.interface import Reader, Window
 from modelyard.proposal.champion import model_history
-from modelyard.proposal.evaluating import levels_of, settings_of
+from modelyard.proposal.evaluating import settings_of
 from modelyard.proposal.profiles import CONFIDENCE, SCORE
 from modelyard.proposal.reference import decode_profile
 from modelyard.registry.history import ModelHistory
-from modelyard.tables import Table
 
 _DAY = 86400.0
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -207,23 +203,13 @@ def _binned_scores(column: ColumnProfile | None) -> Floats:
 
 
 def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, float]) -> Realised:
-    labelled = own.labelled
-    rows = sum(len(part) for part in labelled.labels)
+    rows = own.labelled.rows if own.labelled else 0
     oldest = None if own.oldest_missing is None else (window.end - own.oldest_missing) / 86400
     counted = Realised(own.due, rows, own.missing, oldest)
-    if rows < FEWEST_OUTCOMES or model.task == "ranking":
+    if own.labelled is None or rows < FEWEST_OUTCOMES or model.task == "ranking":
         return counted
-    days = np.concatenate(labelled.days)
-    several = np.unique(days).size > 1
-    holdout = Holdout(
-        np.concatenate(labelled.labels),
-        np.concatenate(labelled.scores),
-        None,
-        _levels(labelled),
-        {},
-        np.unique(days, return_inverse=True)[1].astype(np.int64) if several else None,
-    )
-    measured = compare(_by_score(holdout), model.task, settings_of(model), model.evaluation.minimum_support)
+    holdout = own.labelled.holdout()
+    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
     metrics = tuple(
         replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
         for m in measured.metrics
@@ -231,34 +217,8 @@ def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, f
     return replace(counted, metrics=metrics, slices=measured.slices)
 
 
-def _by_score(holdout: Holdout) -> Holdout:
-    """The same rows in the order of their scores: each metric sorts them so, and what is sorted is sorted at once."""
-    if holdout.candidate.ndim > 1:
-        return holdout
-    order = np.argsort(holdout.candidate, kind="stable")
-    return replace(
-        holdout,
-        label=holdout.label[order],
-        candidate=holdout.candidate[order],
-        slices={name: levels.first_of(order) for name, levels in holdout.slices.items()},
-        blocks=None if holdout.blocks is None else holdout.blocks[order],
-    )
-
-
 def _minus(now: float | None, then: float | None) -> float | None:
     return None if now is None or then is None else now - then
-
-
-def _levels(labelled: Labelled) -> dict[str, Levels]:
-    """Of the slice columns that any row has."""
-    import pyarrow as pa
-
-    found: dict[str, Levels] = {}
-    for name, parts in labelled.slices.items():
-        chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
-        if any(chunk.null_count < len(chunk) for chunk in chunks):
-            found[name] = levels_of(Table(pa.table({name: pa.chunked_array(chunks)}), LOG), name)
-    return found
 
 
 def _estimated_slices(own: Gathered, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
