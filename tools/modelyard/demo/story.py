@@ -144,6 +144,7 @@ def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str],
     say("    modelyard status flight-delay     which version serves, since when, why")
     say("    modelyard site                    the same as pages: metrics, rollouts, lineage, card")
     say("    modelyard lineage --of data/flights.dvc       which versions saw this data")
+    say("    git show modelyard/feedback/flight-delay      July's labelled flights, as a proposal")
     say("    git log --oneline --graph         every change, merged")
     say("    git tag -n1                       every version and every stage")
     say("    git ls-tree -r --name-only modelyard/evidence")
