@@ -31,7 +31,7 @@ def increment_body(model: str, environment: str, path: str, begin: float, end: f
         *markdown_table(["predictions", ""], _predictions(joined)), "",
         *markdown_table(["outcomes", ""], _outcomes(joined)), "",
         *([f"Not in the log, for they are personal: {text(', '.join(joined.lacking))}.", ""] if joined.lacking else []),
-        "**If it is merged:** a pipeline with `modelyard feedback table` as a stage learns from it when it is retrained.",
+        "**If it is merged:** a pipeline with `modelyard feedback table` as a stage learns from it, once retrained.",
         "",
         "**If nobody acts:** the next run refreshes this pull request; no row is brought twice.", "",
         "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
