@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 
+from modelyard.delivery.evidence_branch import listed
 from modelyard.delivery.evidence_store import all_filed_documents, report_blobs
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.evidence.bundle import read_bundle
@@ -90,8 +91,9 @@ class _Gathered:
         self._commits = {commit.sha: commit for commit in git.commits(of_commit)}
         artifacts = [(n, v.record.artifact) for n, v in self._shown.items() if v and v.record]
         self._documents = all_filed_documents(git, artifacts)
-        self._reports = report_blobs(git)
-        self._windows = window_blobs(git, _WINDOWS)
+        files = listed(git)
+        self._reports = report_blobs(files)
+        self._windows = window_blobs(files, _WINDOWS)
         self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
 
     def digest(self, name: str, title: str) -> str:

@@ -38,12 +38,15 @@ def newest(git: Git) -> str | None:
     return here or there
 
 
-def filed(git: Git, *folders: str) -> dict[str, bytes]:
-    """Path → content of everything filed below folders (or at paths); empty without evidence."""
+def listed(git: Git, *folders: str) -> dict[str, str]:
+    """Path → SHA of the blob of everything filed below folders (or at paths); empty without evidence."""
     commit = newest(git)
-    if commit is None:
-        return {}
-    files = git.files_at(commit, *folders)
+    return git.files_at(commit, *folders) if commit else {}
+
+
+def filed(git: Git, *folders: str) -> dict[str, bytes]:
+    """Path → content of the same."""
+    files = listed(git, *folders)
     blobs = git.blobs(files.values())
     return {path: blobs[sha] for path, sha in files.items()}
 

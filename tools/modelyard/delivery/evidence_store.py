@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from modelyard.delivery.evidence_branch import SUPERSEDED, append, filed, newest
+from modelyard.delivery.evidence_branch import SUPERSEDED, append, filed, listed
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import write_statement
 from modelyard.git import Git
@@ -94,13 +94,12 @@ def filed_tags(git: Git, model: str) -> dict[str, bytes]:
 
 def all_filed_documents(git: Git, artifacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, bytes]]:
     """(model, artifact) → kind → bytes, for many artifacts in two processes."""
-    commit = newest(git)
     wanted = {_folder(*pair): pair for pair in artifacts}
     found: dict[tuple[str, str], dict[str, bytes]] = {pair: {} for pair in wanted.values()}
-    if commit is None or not wanted:
+    if not wanted:
         return found
     places = {}
-    for path, sha in git.files_at(commit).items():
+    for path, sha in listed(git).items():
         folder, _, name = path.rpartition("/")
         if folder in wanted and name.endswith(".json"):
             places[folder, name.removesuffix(".json")] = sha
@@ -110,11 +109,10 @@ def all_filed_documents(git: Git, artifacts: Iterable[tuple[str, str]]) -> dict[
     return found
 
 
-def report_blobs(git: Git) -> dict[tuple[str, str], str]:
-    """(model, artifact) → SHA of the blob of its filed HTML report."""
-    commit = newest(git)
+def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """(model, artifact) → SHA of the blob of its HTML report, of files as they are ``listed``."""
     found = {}
-    for path, sha in (git.files_at(commit) if commit else {}).items():
+    for path, sha in files.items():
         model, _, rest = path.partition("/")
         if rest.endswith("/report.html") and SUPERSEDED not in rest:
             found[model, rest.removesuffix("/report.html")] = sha
@@ -123,10 +121,7 @@ def report_blobs(git: Git) -> dict[tuple[str, str], str]:
 
 def all_filed_tags(git: Git) -> dict[str, bytes]:
     """The same for every model."""
-    commit = newest(git)
-    if commit is None:
-        return {}
-    found = {path: sha for path, sha in git.files_at(commit).items() if _COPY.match(path)}
+    found = {path: sha for path, sha in listed(git).items() if _COPY.match(path)}
     blobs = git.blobs(found.values())
     return {path.partition("/tags/")[2]: blobs[sha] for path, sha in found.items()}
 
@@ -134,8 +129,7 @@ def all_filed_tags(git: Git) -> dict[str, bytes]:
 def _uncopied(git: Git, *models: str) -> dict[str, bytes]:
     patterns = [pattern for model in models for pattern in model_patterns(model)]
     wanted = {f"{_model_of(tag.name)}/tags/{tag.name}": tag.object for tag in git.tags(*patterns) if tag.annotated}
-    commit = newest(git)
-    there = git.files_at(commit, *(f"{model}/tags/" for model in models)) if commit else {}
+    there = listed(git, *(f"{model}/tags/" for model in models))
     missing = {path: sha for path, sha in wanted.items() if path not in there}
     contents = git.blobs(missing.values())
     return {path: contents[sha] for path, sha in missing.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from modelyard.delivery.evidence_branch import SUPERSEDED, filed, newest
+from modelyard.delivery.evidence_branch import SUPERSEDED, listed
 from modelyard.errors import ModelyardError
 from modelyard.evidence.monitoring import WindowRecord
 from modelyard.evidence.statement import Statement, read_statement
@@ -18,32 +19,31 @@ _REMEMBERED = 30
 
 def filed_windows(git: Git, model: str, environment: str = "") -> list[Statement[WindowRecord]]:
     """The newest windows (at most 30) of a model, in one environment or all of them; the newest first."""
-    commit = newest(git)
-    places = _newest_first(git.files_at(commit, f"{model}/") if commit else ())
-    paths = [path for (_, place), found in places.items() if environment in ("", place) for path in found]
-    paths = sorted(paths, key=lambda path: path.rpartition("-")[2], reverse=True)[:_REMEMBERED]
-    contents = filed(git, *paths) if paths else {}
-    return [statement for path in paths if (statement := _readable(contents[path])) is not None]
+    files = listed(git, f"{model}/")
+    paths = [path for _, place, path in _windows(files) if environment in ("", place)][:_REMEMBERED]
+    contents = git.blobs(files[path] for path in paths)
+    return [found for path in paths if (found := _readable(contents[files[path]])) is not None]
 
 
-def window_blobs(git: Git, most: int) -> dict[str, list[str]]:
-    """Model → SHAs of the blobs of its newest windows in each environment, at most so many; the newest first."""
-    commit = newest(git)
-    files = git.files_at(commit) if commit else {}
+def window_blobs(files: Mapping[str, str], most: int) -> dict[str, list[str]]:
+    """Model → SHAs of the blobs of its windows, the newest first and at most so many of each environment.
+
+    Of files as the evidence branch has them ``listed``.
+    """
     found: dict[str, list[str]] = {}
-    for (model, _), paths in _newest_first(files).items():
-        found.setdefault(model, []).extend(files[path] for path in paths[:most])
+    seen: Counter[tuple[str, str]] = Counter()
+    for model, place, path in _windows(files):
+        seen[model, place] += 1
+        if seen[model, place] <= most:
+            found.setdefault(model, []).append(files[path])
     return found
 
 
-def _newest_first(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
-    """(model, environment) → paths of its windows."""
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for path in paths:
-        match = _PATH.fullmatch(path)
-        if match and SUPERSEDED not in path:
-            found.setdefault((match["model"], match["env"]), []).append((match["until"], path))
-    return {place: [path for _, path in sorted(windows, reverse=True)] for place, windows in found.items()}
+def _windows(paths: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(model, environment, path) of the windows among them, the newest first."""
+    matches = [match for path in paths if SUPERSEDED not in path and (match := _PATH.fullmatch(path))]
+    matches.sort(key=lambda match: (match["until"], match[0]), reverse=True)
+    return [(match["model"], match["env"], match[0]) for match in matches]
 
 
 def _readable(content: bytes) -> Statement[WindowRecord] | None:
