@@ -18,12 +18,16 @@ def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
     """
     try:
         seconds = seconds_of(length)
-        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else datetime.now(UTC) - _SETTLING
+        end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else _now(filed)
     except (ValueError, KeyError, IndexError) as error:
         raise UsageError(
             f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
             "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
         ) from error
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    last = end if until else end.replace(second=0, microsecond=0) if filed else end.replace(microsecond=0)
-    return Window(last.timestamp() - seconds, last.timestamp())
+    return Window(end.timestamp() - seconds, end.timestamp())
+
+
+def _now(filed: bool) -> datetime:
+    now = (datetime.now(UTC) - _SETTLING).replace(microsecond=0)
+    return now.replace(second=0) if filed else now

@@ -10,6 +10,7 @@ import numpy as np
 from modelyard.errors import ModelyardError
 from modelyard.feedback.increment import folder_of
 from modelyard.feedback.joining import increment_types
+from modelyard.files import write_whole
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.schema import Model
 from modelyard.predictions.once import text_hashes
@@ -28,15 +29,13 @@ def write_labelled(repository: ModelRepository, model: Model, target: Path) -> i
     import pyarrow.parquet as pq
 
     types = increment_types(model)
-    schema = pa.schema([(name, kind) for name, kind in types.items()])
     parts = [_read(path, types) for path in _files(repository.root / folder_of(model.name))]
-    table = pa.concat_tables(parts) if parts else schema.empty_table()
+    table = pa.concat_tables(parts) if parts else pa.schema(types).empty_table()
     newest = np.unique(text_hashes(table["prediction_id"])[::-1], return_index=True)[1]
     table = table.take(pa.array(np.sort(table.num_rows - 1 - newest)))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.part")
-    pq.write_table(table, temporary, compression="snappy")
-    temporary.replace(target)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="snappy")
+    write_whole(target, sink.getvalue())
     return int(table.num_rows)
 
 

@@ -131,7 +131,7 @@ def outliers(found: Sequence[int], rows: int) -> Outliers | None:
 
 
 def _known(column: ColumnProfile) -> Floats:
-    """The same where all finite numbers are one share: how far apart they are is the distance's to say."""
+    """``bits`` where all finite numbers are one share: how far apart they are is the distance's to say."""
     kinds = _rarity(np.array([column.finite, column.infinities, column.nulls], dtype=np.float64))
     return np.concatenate([np.full(len(column.bins()[0]) - 2, kinds[0]), kinds[1:]])
 

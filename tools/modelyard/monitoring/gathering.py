@@ -181,12 +181,11 @@ class Gathering:
             found.unusual += int((surprise.of_rows(measured) > surprise.limit).sum())
             found.measured += rows.num_rows
         if SCORE in measured:
-            widths = {column.name: len(column.bins()[0]) for column in columns}
+            size = {c.name: len(c.bins()[0]) for c in columns if c.name in self._slices or c.name == SCORE}
             for name in self._slices.keys() & measured.keys():
-                cells = np.bincount(
-                    measured[name] * widths[SCORE] + measured[SCORE], minlength=widths[name] * widths[SCORE]
-                )
-                found.sliced[name] = found.sliced.get(name, 0) + cells.reshape(-1, widths[SCORE])
+                cells = measured[name] * size[SCORE] + measured[SCORE]
+                counts = np.bincount(cells, minlength=size[name] * size[SCORE]).reshape(-1, size[SCORE])
+                found.sliced[name] = found.sliced.get(name, 0) + counts
 
     def _score(self, column: str, scores: Floats) -> Floats | None:
         """Scores (rows,) of one of the profile's score columns."""

@@ -146,7 +146,7 @@ def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
         if name not in table.names:
             raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
     ids = table.column(key).cast(pa.string())
-    named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty cell of a CSV file is a text, and no id
+    named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty text is no id
     if names is not None and key == contract.id:
         ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
     hashes, labels = text_hashes(ids), labels_of(table, model)

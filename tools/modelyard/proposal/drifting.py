@@ -65,13 +65,9 @@ def drift_of(
         drift = replace(drift, estimate=_estimate(candidate, current))
     if options.domain:
         say("Teaching a classifier to tell both apart …")
-        before = options.reference or candidate.folder / model.files.training
-        drift = replace(
-            drift,
-            domain=tell_apart(
-                model, *(TableFile(side, model.contract.texts) for side in (before, partitions(current)[0]))
-            ),
-        )
+        before = TableFile(options.reference or candidate.folder / model.files.training, model.contract.texts)
+        after = TableFile(partitions(current)[0], model.contract.texts)
+        drift = replace(drift, domain=tell_apart(model, before, after))
     return drift
 
 

@@ -57,8 +57,8 @@ def drift(found: Drift) -> list[str]:
     ]
 
 
-def _slices(drift: Drift) -> list[str]:
-    rows = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in drift.slices if s.alarm]
+def _slices(found: Drift) -> list[str]:
+    rows = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in found.slices if s.alarm]
     return ["<p>Inside slices:</p>", html_table(["slice", "rows", "column", "JS distance"], rows)] if rows else []
 
 

@@ -89,5 +89,5 @@ def doing(window: ShownWindow | None) -> str:
     """How the newest window was judged, and when it ended."""
     if window is None:
         return "not watched"
-    said = ", ".join(window.failed) if window.verdict.outcome in ("fail", "error") else ""
-    return f"{window.verdict.outcome}{f': {said}' if said else ''} ({window.monitoring.until[:10]})"
+    said = f"{window.verdict.outcome}: {', '.join(window.failed)}" if window.failed else window.verdict.outcome
+    return f"{said} ({window.monitoring.until[:10]})"

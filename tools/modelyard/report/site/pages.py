@@ -7,6 +7,7 @@ from html import escape
 
 from modelyard.gate.waiving import WaiverState
 from modelyard.registry.timeline import Event, events, periods
+from modelyard.report.content import number
 from modelyard.report.page import Cell, Link, html_table, page
 from modelyard.report.site.charts import lineage_graph, metric_chart, rollout_chart, window_chart
 from modelyard.report.site.content import ModelPage, doing, model_file, sync
@@ -174,18 +175,14 @@ def _windows(model: ModelPage, environments: Sequence[str]) -> str:
         metric = model.primary
         rows = [
             [w.monitoring.until[:16].replace("T", " "), w.monitoring.version, f"{w.monitoring.rows:,}",
-             w.verdict.outcome, ", ".join(w.failed), _value(w.realised(metric)),
-             _value(w.monitoring.accepted.get(metric))]
+             w.verdict.outcome, ", ".join(w.failed), number(w.realised(metric)),
+             number(w.monitoring.accepted.get(metric))]
             for w in windows
         ]  # fmt: skip
         headings = ["until", "version", "predictions", "verdict", "failed", f"{metric} realised", "accepted"]
         table = _scrolling(html_table(headings, rows), f"Windows in {name}")
         parts.append(f"<h3>{escape(name)}</h3>{window_chart(metric, windows[::-1])}{table}")
     return "".join(parts) or "<p>No window of it was judged and filed: <code>modelyard monitor --file</code>.</p>"
-
-
-def _value(value: float | None) -> str:
-    return f"{value:.4f}" if value is not None else "–"
 
 
 def _metrics(model: ModelPage) -> str:
@@ -212,7 +209,7 @@ def _versions(model: ModelPage) -> str:
         value = record.metrics.get(model.primary) if record else None
         state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"
         rows.append([
-            name, when(version.at), state, _value(value),
+            name, when(version.at), state, number(value),
             "; ".join(record.reasons) if record else "", record.by if record else version.by,
             ", ".join(record.approved_by) if record else "",
             Link("report", f"../{model.reports[name]}") if name in model.reports else "–",
