@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
@@ -29,7 +28,7 @@ from modelyard.outcomes.known import outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.tables import Table
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
-from support.yard import IDENTITY, MODEL_YAML, commit_all, git, tool
+from support.yard import IDENTITY, MODEL_YAML, commit_all, git, killed_after, tool
 
 UNTIL = "2026-05-08T00:00"
 SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
@@ -96,23 +95,13 @@ def test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run(
 
     def command(until: str) -> list[str]:
         when = ["--env", "production", "--window", "7d", "--until", until, "--outcomes", str(outcomes)]
-        return [sys.executable, "-m", "modelyard", "feedback", "collect", MODEL, *when]
+        return ["feedback", "collect", MODEL, *when]
 
-    def killed(seconds: float) -> int:
-        running = subprocess.Popen(
-            command("2026-05-08T00:00:07"), cwd=champion, env=os.environ | IDENTITY,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return running.wait(seconds)
-        os.killpg(running.pid, signal.SIGKILL)
-        return running.wait()
-
-    ended = [killed(0.2 + 0.15 * step) for step in range(8)]
+    ended = [killed_after(champion, 0.2 + 0.15 * step, *command("2026-05-08T00:00:07")) for step in range(8)]
     assert -signal.SIGKILL in ended
-    both = [subprocess.Popen(command(UNTIL), cwd=champion, env=os.environ | IDENTITY) for _ in range(2)]
+    both = [subprocess.Popen([sys.executable, "-m", "modelyard", *command(UNTIL)], cwd=champion, env=os.environ | IDENTITY) for _ in range(2)]  # fmt: skip
     assert [one.wait() for one in both] == [0, 0]
-    tool(twin / "repository", *command(UNTIL)[3:])
+    tool(twin / "repository", *command(UNTIL))
     trees = {git(yard, "rev-parse", f"{BRANCH}^{{tree}}") for yard in (champion, twin / "repository")}
     assert len(trees) == 1
     assert git(champion, "status", "--porcelain") == "", "the killed runs left nothing behind"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.serving.predictions import Entry, Privacy
 from msgspec.structs import replace
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
-from support.yard import commit_all, git, tool
+from support.yard import commit_all, git, killed_after, tool
 
 UNTIL = "2026-05-08T00:00"
 SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
@@ -343,19 +342,10 @@ def test_a_page_of_the_window_opens_alone_and_shows_names_from_logs_as_text(cham
 
 def test_killed_at_any_moment_it_is_filed_once_and_whole(champion: Path, flights: Flights) -> None:
     write_log(champion, flights.entries(ROWS))
-    command = [sys.executable, "-m", "modelyard", "monitor", MODEL, "--env", "production", "--until", UNTIL, "--file"]
-    ended = []
-    for step in range(7):
-        running = subprocess.Popen(
-            command, cwd=champion, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(0.2 + 0.15 * step)
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-        ended.append(running.wait())
+    command = ["monitor", MODEL, "--env", "production", "--until", UNTIL, "--file"]
+    ended = [killed_after(champion, 0.2 + 0.15 * step, *command) for step in range(7)]
     assert -signal.SIGKILL in ended
-    tool(champion, *command[3:], expect=0)
+    tool(champion, *command, expect=0)
     listed = git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
     [path] = [name for name in listed if "/monitoring/" in name]
     assert json.loads(git(champion, "show", f"modelyard/evidence:{path}"))["predicate"]["monitoring"]["rows"] == 9000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,19 @@ def git(folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def killed_after(folder: Path, seconds: float, *arguments: str) -> int:
+    """``modelyard ARGUMENTS``, killed after so long where it has not ended by then; how it ended."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "modelyard", *arguments], cwd=folder, env=os.environ | IDENTITY,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        return running.wait()
 
 
 def commit_all(folder: Path, message: str) -> str:
