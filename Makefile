@@ -41,7 +41,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 schemas: $(VENV)/.dev
-	$(BIN)/python -c "from pathlib import Path; from modelyard.manifests.loading import write_schemas; write_schemas(Path('model-repo-template/.modelyard/schemas'))"
+	$(BIN)/python -c "from pathlib import Path; from modelyard.manifests.conversion import write_schemas; write_schemas(Path('model-repo-template/.modelyard/schemas'))"
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from evaluation_rows import LEVELS, PRECISION, THRESHOLD, rows
-from modelyard.measure.comparing import compare
-from modelyard.measure.evaluation import Holdout
-from modelyard.measure.levels import Levels
-from modelyard.measure.scores import Settings
+from modelyard.metrics.evaluation import Holdout, compare
+from modelyard.metrics.scores import Settings
+from modelyard.metrics.slices import Levels
 
 if __name__ == "__main__":
     label, candidate, champion, columns = rows()

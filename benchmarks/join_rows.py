@@ -24,9 +24,9 @@ contract:
 def ours(folder: Path) -> int:
     """Two passes over the segments."""
     from modelyard.feedback.joining import NOTHING, join
-    from modelyard.manifests.environment import Environment
-    from modelyard.manifests.loading import parse
-    from modelyard.manifests.schema import Model
+    from modelyard.manifests.configuration import Environment
+    from modelyard.manifests.conversion import parse
+    from modelyard.manifests.model import Model
     from modelyard.outcomes.known import read_outcomes
     from modelyard.predictions.interface import Window
     from modelyard.predictions.log import LogReader

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from clock import Figure, measured, process
 from measurements import INPUTS, READ, repository, table
-from modelyard.measure.surprise import row_shape
+from modelyard.metrics.outliers import row_shape
 from modelyard.proposal.reference import bin_codes, decode_profile, encode_profile
 from modelyard.tables import read_table
 from support.yard import commit_all, git

@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 import pytest
 from modelyard.cli import COMMANDS, cli
+from modelyard.manifests.conversion import MANIFEST_KINDS, json_schema, parse
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.kinds import MANIFEST_KINDS
-from modelyard.manifests.loading import json_schema, parse
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "tools" / "modelyard"
 
 BASE = {"errors", "manifests", "__init__", "__version__"}
-THINK = {"measure", "gate", "report", "registry", "rollout", "evidence"}
+THINK = {"metrics", "gate", "report", "registry", "rollout", "evidence"}
 ACT = {"forges", "targets", "serving", "git", "dvc", "tables", "boosting", "scoring", "files", "workspace", "proposal", "delivery", "review",
        "scaffold", "machine", "catalog", "audit", "signing", "secrets", "predictions", "monitoring", "outcomes",
        "feedback", "alerting"}  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from alerting.test_alerts import running, wait_for
 from modelyard.demo.stage import free_ports
-from modelyard.manifests.monitoring import InputsWatch, ServiceWatch, TrafficWatch
+from modelyard.manifests.policy import InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
 from support.listener import listening
 from support.logged import MODEL, Flights, write_log, write_outcomes

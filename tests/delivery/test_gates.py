@@ -14,11 +14,11 @@ from modelyard.delivery.desired import require_waivers
 from modelyard.delivery.evidence_store import filed_documents
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement, write_statement
-from modelyard.gate.verdict import Verdict
+from modelyard.evidence.verdict import Verdict
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history
-from modelyard.registry.record import VersionRecord
+from modelyard.registry.tags import VersionRecord
 from msgspec.structs import replace
 from support.server import request, serving
 from support.yard import IDENTITY, commit_all, git, tool

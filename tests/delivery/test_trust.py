@@ -14,8 +14,8 @@ from modelyard.delivery.trust import require_trusted
 from modelyard.errors import Refused
 from modelyard.files import sha256_of
 from modelyard.git import Git
+from modelyard.manifests.configuration import Signing
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Signing
 from modelyard.proposal.champion import FetchedVersion, model_history, version_by_name
 from modelyard.signing import SIGNATURE, Signer, sign
 from support.versions import add_version, plain_git

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.evidence.feedback import Joined
+from modelyard.evidence.production import Joined
 from modelyard.feedback.joining import NOTHING, join
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.outcomes.known import outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.tables import Table

@@ -12,7 +12,7 @@ import pytest
 from modelyard.delivery.evidence_branch import append
 from modelyard.dvc import Dvc
 from modelyard.git import Git
-from modelyard.manifests.environment import PredictionLogging
+from modelyard.manifests.configuration import PredictionLogging
 from modelyard.serving.erasing import erase
 from modelyard.serving.predictions import Entry, PredictionLog
 from modelyard.serving.segments import compact, read_predictions

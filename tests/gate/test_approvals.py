@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.gate.approvals import Proposal, Review, judge_approvals
-from modelyard.manifests.schema import ApprovalRule, Approvals
+from modelyard.manifests.approvals import ApprovalRule, Approvals
 
 HEAD, REPORT = "a" * 40, "r" * 64
 PROPOSAL = Proposal("@ada", ("models/churn/params.yaml",), HEAD, REPORT)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from modelyard.gate.findings import find
 from modelyard.manifests.policy import FairnessCheck, LeakageCheck, StabilityCheck
-from modelyard.measure.fairness import Gap, GroupFairness, GroupRates
-from modelyard.measure.folds import FoldMetric, Stability
-from modelyard.measure.intervals import Interval
+from modelyard.metrics.fairness import Gap, GroupFairness, GroupRates
+from modelyard.metrics.folds import FoldMetric, Stability
+from modelyard.metrics.intervals import Interval
 from support.evidence import EVALUATION, bundle
 
 PARITY = "demographic_parity_difference"

@@ -10,16 +10,16 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.training import Training
+from modelyard.evidence.verdict import Verdict
 from modelyard.gate.findings import non_inferiority
 from modelyard.gate.judge import judge
-from modelyard.gate.verdict import Verdict
+from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.conversion import convert
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.loading import convert
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.schema import Waiver
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation, MetricResult
-from modelyard.measure.intervals import Interval
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation, MetricResult
+from modelyard.metrics.intervals import Interval
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
 from support.yard import POLICIES
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from modelyard.gate.loosening import evaluation_changes, policy_changes
+from modelyard.gate.rule_changes import evaluation_changes, policy_changes
+from modelyard.manifests.conversion import convert
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.loading import convert
+from modelyard.manifests.model import Evaluation
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.schema import Evaluation
 from support.yard import POLICIES
 
 STANDARD = convert(Policy, parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml"))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.gate.triggers import Failed, PastRun, Situation, due
-from modelyard.manifests.environment import Freeze
-from modelyard.manifests.retraining import Budget, Retrain
+from modelyard.manifests.calendar import Freeze
+from modelyard.manifests.model import Budget, Retrain
 
 DAY = 86400.0
 NOW = 20_000 * DAY  # 2024-10-04, a Friday

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
-from modelyard.gate.waiving import Granted, quarter, waiver_states, within_budget
-from modelyard.manifests.schema import Waiver
+from modelyard.gate.waivers import Granted, quarter, waiver_states, within_budget
+from modelyard.manifests.approvals import Waiver
 
 TODAY = date(2026, 5, 3)
 

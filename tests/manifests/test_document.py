@@ -6,8 +6,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.manifests.document import MAXIMUM_BYTES, parse_document
-from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.document import MAXIMUM_BYTES, ManifestErrors, parse_document
 
 
 def fault(content: bytes) -> tuple[int, str, str]:

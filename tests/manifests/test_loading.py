@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.configuration import Repository
+from modelyard.manifests.conversion import MANIFEST_KINDS, convert, explain, json_schema, parse
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.document import Document
-from modelyard.manifests.kinds import MANIFEST_KINDS
-from modelyard.manifests.loading import convert, explain, json_schema, parse
+from modelyard.manifests.document import Document, ManifestErrors
 from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.problems import ManifestErrors
-from modelyard.manifests.schema import Repository, Waiver
 
 
 def faults(kind: Any, text: str) -> list[str]:

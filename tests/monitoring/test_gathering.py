@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from modelyard.gate.monitoring import find_watch, judge_window
+from modelyard.gate.watches import find_watch, judge_window
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.document import Document
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.monitoring import ConfidenceWatch, ScoresWatch
-from modelyard.manifests.policy import Policy
-from modelyard.measure.monitoring import Monitoring
+from modelyard.manifests.policy import ConfidenceWatch, Policy, ScoresWatch
+from modelyard.metrics.window import Monitoring
 from modelyard.monitoring.labelled import block_seconds
 from modelyard.monitoring.window import monitor_window
 from modelyard.outcomes.known import Outcomes, outcomes_of

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.outcomes.known import Outcomes, outcomes_of, read_outcomes
 from modelyard.predictions.lookup import Lookup, sorting_order
 from modelyard.predictions.once import text_hashes

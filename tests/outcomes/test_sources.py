@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.environment import Environment, PredictionLogging, Predictions
-from modelyard.manifests.loading import parse
-from modelyard.manifests.outcomes import OutcomesSource
+from modelyard.manifests.configuration import Environment, PredictionLogging, Predictions
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model, OutcomesSource
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
 from modelyard.outcomes.known import Outcomes
 from modelyard.outcomes.sources import find_outcomes, known_outcomes
 from modelyard.predictions.once import text_hashes

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.environment import Environment, Predictions
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.configuration import Environment, Predictions
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.predictions.interface import open_reader
 from modelyard.predictions.once import once
 from support.yard import MODEL_YAML

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError
-from modelyard.manifests.schema import Column, Contract, Evaluation, Files, Model
-from modelyard.measure.drift import measure_drift
+from modelyard.manifests.model import Column, Contract, Evaluation, Files, Model
+from modelyard.metrics.drift import measure_drift
 from modelyard.proposal.domain import tell_apart
 from modelyard.proposal.partitions import partitions, profile_partitions
 from modelyard.proposal.profiles import Columns, compare_files, profile_file
@@ -73,7 +73,7 @@ def test_a_scheduler_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from modelyard.errors import ModelyardError
-from modelyard.measure.profile import Profile
+from modelyard.metrics.profile import Profile
 from modelyard.proposal import partitions, profiles
 try:
     partitions.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns(()), Profile(0, ()), "tcp://127.0.0.1:9", print)

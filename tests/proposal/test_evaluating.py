@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
-from modelyard.manifests.schema import Model
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import FetchedVersion
 from modelyard.proposal.evaluating import evaluate
@@ -162,7 +162,7 @@ def test_the_committed_profile_says_what_the_model_looks_at(tmp_path: Path) -> N
 
 
 def test_a_profile_of_25_columns_is_small(tmp_path: Path) -> None:
-    from modelyard.measure.profiling import ColumnValues, profile_table
+    from modelyard.metrics.tally import ColumnValues, profile_table
 
     rng = np.random.default_rng(0)
     columns = [ColumnValues(f"number {i}", "float", rng.normal(size=20_000)) for i in range(20)]

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
-from modelyard.registry.merging import merge_locks
+from modelyard.registry.lock_merge import merge_locks
 from support.yard import IDENTITY, commit_all, git, small_repository, tool
 
 LOCK = "models/m/dvc.lock"

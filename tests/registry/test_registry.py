@@ -5,12 +5,21 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.manifests.model import Column, Contract
 from modelyard.manifests.names import Version
-from modelyard.manifests.schema import Column, Contract
-from modelyard.registry.grammar import Action, parse_tag, stage_tag, version_tag
 from modelyard.registry.history import read_registry
 from modelyard.registry.numbering import Changes, contract_changes, next_version
-from modelyard.registry.record import StageRecord, VersionRecord, read_stage_record, read_version_record, write_record
+from modelyard.registry.tags import (
+    Action,
+    StageRecord,
+    VersionRecord,
+    parse_tag,
+    read_stage_record,
+    read_version_record,
+    stage_tag,
+    version_tag,
+    write_record,
+)
 
 
 @dataclass(frozen=True)

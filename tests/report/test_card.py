@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import yaml
 from huggingface_hub import ModelCard
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.registry.lineage import Lineage, Source
 from modelyard.report.card import Card, render_card
 from support.evidence import ARTIFACT, bundle

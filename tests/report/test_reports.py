@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.evidence.bundle import Bundle
 from modelyard.gate.judge import judge
+from modelyard.manifests.conversion import convert
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.loading import convert
 from modelyard.manifests.policy import Policy
-from modelyard.measure.evaluation import SliceResult
+from modelyard.metrics.evaluation import SliceResult
 from modelyard.report.content import Report
 from modelyard.report.html import render_html
 from modelyard.report.markdown import LIMIT, render_comment, render_markdown

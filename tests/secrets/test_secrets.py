@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.environment import Environment
+from modelyard.manifests.configuration import Environment
 from modelyard.secrets.interface import Secrets
 from moto import mock_aws
 from msgspec import ValidationError, convert

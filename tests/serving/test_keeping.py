@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.manifests.environment import PredictionLogging
-from modelyard.manifests.schema import Column, Contract
+from modelyard.manifests.configuration import PredictionLogging
+from modelyard.manifests.model import Column, Contract
 from modelyard.rollout.plan import Traffic
 from modelyard.serving.layout import Layout
 from modelyard.serving.predictions import Entry, PredictionLog, Privacy

@@ -8,14 +8,13 @@ import numpy as np
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.training import DataInput, Training
-from modelyard.measure.comparing import compare
-from modelyard.measure.drift import measure_drift
-from modelyard.measure.evaluation import Evaluation, Holdout, MetricResult
-from modelyard.measure.intervals import Interval
-from modelyard.measure.leakage import Leakage, input_strengths
-from modelyard.measure.levels import Levels
-from modelyard.measure.profiling import ColumnValues, profile_table
-from modelyard.measure.scores import Settings
+from modelyard.metrics.drift import measure_drift
+from modelyard.metrics.evaluation import Evaluation, Holdout, MetricResult, compare
+from modelyard.metrics.intervals import Interval
+from modelyard.metrics.leakage import Leakage, input_strengths
+from modelyard.metrics.scores import Settings
+from modelyard.metrics.slices import Levels
+from modelyard.metrics.tally import ColumnValues, profile_table
 
 ARTIFACT = "a" * 64
 

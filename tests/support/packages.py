@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from modelyard.boosting import import_lightgbm
-from modelyard.manifests.environment import Environment
+from modelyard.manifests.configuration import Environment
 from modelyard.rollout.plan import Action, Live, Traffic, plan, withdrawal
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Package, Target, open_target

@@ -10,8 +10,7 @@ from modelyard.delivery.tagging import write_tag
 from modelyard.git import Git
 from modelyard.manifests.names import Version
 from modelyard.proposal.champion import model_history
-from modelyard.registry.grammar import stage_tag, version_tag
-from modelyard.registry.record import StageRecord, VersionRecord, write_record
+from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 
 from support.yard import IDENTITY, commit_all, git
 

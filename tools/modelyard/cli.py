@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from modelyard.manifests.problems import near_match
+            from modelyard.errors import near_match
 
             raise click.UsageError(f"No such command {args[0]!r}. {near_match(args[0], COMMANDS)}", ctx) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -48,3 +49,17 @@ def missing_extra(extra: str, module: str) -> ModelyardError:
         f"This command needs the Python package {module}, which is not installed.",
         f"Install it with: pip install 'modelyard[{extra}]'",
     )
+
+
+def near_match(word: str, known: Iterable[str]) -> str:
+    """``Did you mean 'x'?``, or a list of what is known, or what there is to say when nothing is."""
+    import difflib
+
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    if not choices:
+        return "There is none yet."
+    listed = ", ".join(choices[:8]) + (", …" if len(choices) > 8 else "")
+    return f"Known: {listed}."

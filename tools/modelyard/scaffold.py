@@ -8,10 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelyard import __version__
-from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.errors import ModelyardError, UsageError, missing_extra, near_match
 from modelyard.git import Git
 from modelyard.manifests.location import CONFIG
-from modelyard.manifests.problems import near_match
 
 QUESTIONS = ("repository_name", "ci", "forge", "owner", "remote_url", "policy", "staging_port", "production_port")
 

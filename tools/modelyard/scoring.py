@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from modelyard.boosting import import_lightgbm
 from modelyard.errors import ModelyardError
-from modelyard.manifests.schema import Column, Model
+from modelyard.manifests.model import Column, Model
 from modelyard.tables import Table, read_table
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from modelyard.errors import ModelyardError, Refused, missing_extra
-from modelyard.manifests.schema import Identity
+from modelyard.manifests.configuration import Identity
 
 SIGNATURE = "model.sig"
 KEY = "MODELYARD_SIGNING_KEY"

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.errors import ModelyardError, missing_extra
-from modelyard.manifests.problems import near_match
+from modelyard.errors import ModelyardError, missing_extra, near_match
 
 Values = NDArray[Any]
 _BATCH = 2**18

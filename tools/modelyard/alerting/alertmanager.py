@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from modelyard.alerting.interface import post_json
 from modelyard.gate.alerts import Alert
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 
 
 class Alertmanager:

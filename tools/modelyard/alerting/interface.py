@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.gate.alerts import Alert
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 
 _SECONDS = 20
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from modelyard.forges.interface import PullForge
 from modelyard.gate.alerts import Alert, alert_key
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 from modelyard.report.monitoring import render_cause
 from modelyard.report.safe import text
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.errors import ModelyardError, missing_extra
+from modelyard.evidence.verdict import Verdict
 from modelyard.files import write_whole
-from modelyard.gate.verdict import Verdict
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 
 OUTCOMES = ("pass", "fail", "inconclusive", "waived", "error")
 _JOB = "modelyard_monitor"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelyard.alerting.interface import post_json
 from modelyard.gate.alerts import Alert
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 
 
 class Webhook:

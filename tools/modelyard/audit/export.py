@@ -14,7 +14,7 @@ from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.registry.grammar import parse_tag
+from modelyard.registry.tags import parse_tag
 
 _STAMP = (1980, 1, 1, 0, 0, 0)
 

@@ -7,13 +7,13 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import model_file
-from modelyard.manifests.schema import Model
 from modelyard.proposal.champion import model_history, version_by_name
 from modelyard.registry.comparison import VersionDifference, compare_versions
-from modelyard.registry.grammar import version_tag
 from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.tags import version_tag
 
 
 def compare(git: Git, model: str, before: str, after: str) -> VersionDifference:

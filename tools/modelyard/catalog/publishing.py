@@ -14,18 +14,18 @@ from modelyard.delivery.evidence_branch import listed
 from modelyard.delivery.evidence_store import all_filed_documents, report_blobs
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.evidence.bundle import read_bundle
-from modelyard.evidence.monitoring import ShownWindow
+from modelyard.evidence.production import ShownWindow
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
-from modelyard.gate.waiving import WaiverState, waiver_states
+from modelyard.gate.waivers import WaiverState, waiver_states
 from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.monitoring.filed import window_blobs
 from modelyard.proposal.rules import granted_waivers
-from modelyard.registry.grammar import parse_tag
 from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
 from modelyard.registry.lineage import Lineage, Source, lineage_up
+from modelyard.registry.tags import parse_tag
 from modelyard.report.card import Card, render_card
 from modelyard.report.site.content import Desired, ModelPage
 from modelyard.report.site.content import model_file as page_file

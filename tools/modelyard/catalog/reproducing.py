@@ -14,9 +14,8 @@ from modelyard.catalog.comparing import packages_of
 from modelyard.delivery.evidence_branch import append
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
-from modelyard.evidence.changes import differences
-from modelyard.evidence.reproduction import Reproduction
 from modelyard.evidence.statement import write_statement
+from modelyard.evidence.training import Reproduction, differences
 from modelyard.git import Git
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import ModelRepository

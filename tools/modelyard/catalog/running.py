@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
-from modelyard.registry.grammar import EVERY_MODEL, model_patterns
 from modelyard.registry.history import Registry, read_registry
+from modelyard.registry.tags import EVERY_MODEL, model_patterns
 from modelyard.registry.timeline import Period, periods, running
 
 

@@ -20,7 +20,7 @@ from modelyard.outcomes.sources import known_outcomes
 from modelyard.report.deployments import render_deliveries
 from modelyard.review.previewing import preview
 from modelyard.review.subject import subject_of_run
-from modelyard.rollout.state import Delivery
+from modelyard.rollout.plan import Delivery
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import result, result_json, say, show_error
 

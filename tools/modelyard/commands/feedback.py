@@ -14,6 +14,7 @@ from modelyard.commands.several import chosen_models, for_each, of_one_model
 from modelyard.commands.spans import window_of
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
+from modelyard.evidence.verdict import Outcome
 from modelyard.feedback.forgetting import forget as forget_entity
 from modelyard.feedback.forgetting import purge
 from modelyard.feedback.increment import collect as collect_increment
@@ -23,7 +24,6 @@ from modelyard.feedback.labels import read_labels
 from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.files import write_whole
 from modelyard.forges.opening import open_forge
-from modelyard.gate.verdict import Outcome
 from modelyard.monitoring.window import profile_of
 from modelyard.outcomes.sources import find_outcomes
 from modelyard.predictions.interface import open_reader

@@ -11,7 +11,7 @@ import click
 from modelyard.commands.opening import open_checkout
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
-from modelyard.registry.merging import merge_locks
+from modelyard.registry.lock_merge import merge_locks
 from modelyard.terminal import result, say
 
 

@@ -13,8 +13,8 @@ from modelyard.commands.opening import open_checkout
 from modelyard.commands.outcomes import outcome_options
 from modelyard.commands.several import chosen_models, for_each, of_one_model, own_file
 from modelyard.commands.spans import window_of
+from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
-from modelyard.gate.verdict import Outcome
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.monitoring.window import NeverServed
 from modelyard.outcomes.sources import find_outcomes

@@ -10,9 +10,9 @@ import click
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.several import chosen_models, for_each
 from modelyard.errors import ModelyardError
+from modelyard.evidence.verdict import Outcome
 from modelyard.forges.opening import open_pull_forge
-from modelyard.gate.retraining import Cause
-from modelyard.gate.verdict import Outcome
+from modelyard.gate.triggers import Cause
 from modelyard.proposal.measuring import Measuring
 from modelyard.review.approval import approval_of_pull, approval_status
 from modelyard.review.posting import Poster

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.gate.verdict import Outcome, worst
+from modelyard.evidence.verdict import Outcome, worst
 from modelyard.manifests.repository import ModelRepository
 from modelyard.terminal import show_error
 

@@ -6,7 +6,7 @@ import click
 
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.registry.grammar import EVERY_MODEL, model_patterns
+from modelyard.registry.tags import EVERY_MODEL, model_patterns
 from modelyard.terminal import result, result_json
 
 

@@ -8,7 +8,7 @@ import click
 
 from modelyard.commands.opening import open_checkout
 from modelyard.forges.opening import open_pull_forge
-from modelyard.gate.waiving import waiver_states
+from modelyard.gate.waivers import waiver_states
 from modelyard.proposal.rules import granted_waivers
 from modelyard.report.waivers import render_waivers
 from modelyard.review.pulls import expired_change, open_proposed

@@ -27,12 +27,11 @@ from modelyard.forges.interface import Change, Forge
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.proposal.champion import fetched, version_by_name
-from modelyard.registry.grammar import version_tag
 from modelyard.registry.history import RegisteredVersion
-from modelyard.registry.record import StageRecord
+from modelyard.registry.tags import StageRecord, version_tag
 from modelyard.review.going_back import propose_going_back
+from modelyard.rollout.plan import Delivery
 from modelyard.rollout.progress import RolloutState, goes_back, goes_forward, moved
-from modelyard.rollout.state import Delivery
 from modelyard.targets.interface import Package
 
 _ATTEMPTS = 5

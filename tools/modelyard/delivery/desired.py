@@ -7,14 +7,14 @@ from datetime import date
 from modelyard.delivery.evidence_store import filed_documents
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement
-from modelyard.gate.verdict import Verdict
-from modelyard.gate.waiving import last_day
+from modelyard.evidence.verdict import Verdict
+from modelyard.gate.waivers import last_day
 from modelyard.git import Git
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import version_by_name
 from modelyard.registry.history import ModelHistory, RegisteredVersion
-from modelyard.rollout.blocking import latest_allowed
+from modelyard.rollout.promotion import latest_allowed
 
 
 def desired_version(history: ModelHistory, deployment: Deployment) -> RegisteredVersion:

@@ -20,7 +20,7 @@ from modelyard.delivery.evidence_branch import SUPERSEDED, append, filed, listed
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import write_statement
 from modelyard.git import Git
-from modelyard.registry.grammar import model_patterns
+from modelyard.registry.tags import model_patterns
 
 _COPY = re.compile(rf"(?!pulls/|refused/|incidents/).+?/tags/(?!{SUPERSEDED}/)")
 

@@ -14,15 +14,14 @@ from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Forge
 from modelyard.git import Git, RefRejected
-from modelyard.manifests.environment import Environment
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import fetched, model_history, version_by_name
 from modelyard.registry.history import ModelHistory
-from modelyard.registry.record import StageRecord
+from modelyard.registry.tags import StageRecord
 from modelyard.review.going_back import propose_going_back
-from modelyard.rollout.plan import Live, plan
+from modelyard.rollout.plan import Delivery, Live, described, plan
 from modelyard.rollout.progress import RolloutState
-from modelyard.rollout.state import Delivery, described
 from modelyard.targets.interface import Package, Target
 
 _ATTEMPTS = 5

@@ -13,7 +13,7 @@ from modelyard.evidence.statement import Kind, read_statement
 from modelyard.git import Git
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
-from modelyard.registry.record import VersionRecord
+from modelyard.registry.tags import VersionRecord
 
 
 def check_registry(git: Git) -> tuple[Fault, ...]:

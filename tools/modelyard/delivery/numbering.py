@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from modelyard.delivery.evidence_store import filed_tags
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import model_file
-from modelyard.manifests.schema import Model
-from modelyard.registry.grammar import parse_tag, version_tag
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
+from modelyard.registry.tags import parse_tag, version_tag
 
 
 def number_at(git: Git, model: Model, history: ModelHistory, head: str) -> Numbering:

@@ -11,10 +11,9 @@ from modelyard.git import Git, PendingTags
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, read_registry
-from modelyard.registry.record import StageRecord
-from modelyard.rollout.blocking import blocking, latest_allowed
-from modelyard.rollout.plan import Live
-from modelyard.rollout.state import StatusLine
+from modelyard.registry.tags import StageRecord
+from modelyard.rollout.plan import Live, StatusLine
+from modelyard.rollout.promotion import blocking, latest_allowed
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Target, open_target
 

@@ -13,23 +13,21 @@ from modelyard.delivery.desired import desired_version
 from modelyard.delivery.rollout_record import Recorded, fetch_rollouts, read_rollouts
 from modelyard.errors import ModelyardError, Refused
 from modelyard.git import Git
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.environment import Environment
 from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.proposal.champion import model_history, version_by_name
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
-from modelyard.rollout.blocking import blocking
-from modelyard.rollout.plan import Action, Desired, Live, plan, withdrawal
+from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, withdrawal
 from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, goes_forward, moved
-from modelyard.rollout.promotion import frozen, not_baked
-from modelyard.rollout.state import Delivery, described
+from modelyard.rollout.promotion import blocking, frozen, not_baked
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Target, open_target
 
 if TYPE_CHECKING:
-    from modelyard.manifests.schema import Model
+    from modelyard.manifests.model import Model
     from modelyard.outcomes.known import Outcomes
 
 _LOOK_BACK = 86_400

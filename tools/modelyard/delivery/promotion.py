@@ -10,11 +10,10 @@ from modelyard.git import Git
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history
-from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import ModelHistory
+from modelyard.registry.tags import model_patterns
 from modelyard.review.pulls import Proposed, clearing_change, deployment_change
-from modelyard.rollout.blocking import blocking
-from modelyard.rollout.promotion import frozen, not_baked
+from modelyard.rollout.promotion import blocking, frozen, not_baked
 
 
 def promotion(

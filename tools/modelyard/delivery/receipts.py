@@ -7,8 +7,14 @@ from modelyard.errors import ModelyardError
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history, version_by_name
-from modelyard.registry.grammar import model_patterns, stage_tag, unassigning_tag
-from modelyard.registry.record import StageRecord, WithdrawalRecord, write_record
+from modelyard.registry.tags import (
+    StageRecord,
+    WithdrawalRecord,
+    model_patterns,
+    stage_tag,
+    unassigning_tag,
+    write_record,
+)
 
 _ATTEMPTS = 5
 

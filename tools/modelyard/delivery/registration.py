@@ -15,19 +15,18 @@ from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import environment_digest
+from modelyard.evidence.verdict import Verdict
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
-from modelyard.gate.verdict import Verdict
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import champion_of, model_history
 from modelyard.proposal.rules import rules_here
-from modelyard.registry.grammar import model_patterns, version_tag
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
-from modelyard.registry.record import VersionRecord, write_record
+from modelyard.registry.tags import VersionRecord, model_patterns, version_tag, write_record
 from modelyard.review.approval import approval_of_change, record_of
 from modelyard.signing import SIGNATURE, Signer, sign
 from modelyard.workspace import Workspace

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
+from modelyard.rollout.plan import Moment
 from modelyard.rollout.progress import RolloutState
-from modelyard.rollout.state import Moment
 
 _PREFIX = "refs/modelyard/rollouts/"
 _LONGEST = 40

@@ -7,8 +7,8 @@ import time
 from modelyard.delivery.evidence_store import filed_tags
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.grammar import parse_tag
 from modelyard.registry.history import ModelHistory
+from modelyard.registry.tags import parse_tag
 
 
 def write_tag(git: Git, history: ModelHistory, name: str, commit: str, message: str, *, sign: bool = False) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from modelyard.delivery.evidence_store import filed_files
 from modelyard.errors import Refused
 from modelyard.git import Git
-from modelyard.manifests.schema import Signing
+from modelyard.manifests.configuration import Signing
 from modelyard.proposal.champion import FetchedVersion
 from modelyard.proposal.sniffing import sniff_file
-from modelyard.registry.grammar import version_tag
+from modelyard.registry.tags import version_tag
 from modelyard.signing import SIGNATURE, verify
 
 

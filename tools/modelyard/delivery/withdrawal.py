@@ -11,9 +11,16 @@ from modelyard.files import write_whole
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.repository import ModelRepository, deployment_file, model_file
 from modelyard.proposal.champion import model_history, version_by_name
-from modelyard.registry.grammar import archiving_tag, model_patterns, unassigning_tag, version_tag, withdrawing_tag
 from modelyard.registry.history import ModelHistory
-from modelyard.registry.record import WithdrawalRecord, write_record
+from modelyard.registry.tags import (
+    WithdrawalRecord,
+    archiving_tag,
+    model_patterns,
+    unassigning_tag,
+    version_tag,
+    withdrawing_tag,
+    write_record,
+)
 
 _LIFECYCLE = re.compile(r"^lifecycle:[^\n#]*?(?P<after>[ \t]*(?:#[^\n]*)?)$", re.M)
 

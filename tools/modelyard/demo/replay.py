@@ -23,7 +23,7 @@ from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.measure.scores import auc
+from modelyard.metrics.scores import auc
 from modelyard.proposal.champion import model_history
 from modelyard.report.replay import Month, replay_chart
 from modelyard.report.svg import standalone

@@ -12,7 +12,7 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 from modelyard.serving.tensors import DATATYPES
 from modelyard.tables import Table
 

@@ -1,10 +1,24 @@
-"""Who let a change through, on what they had seen, by which rules: what an auditor asks for first."""
+"""Who approved a change, on what they had seen, and by which rules."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelyard.gate.approvals import RuleResult
+
+@dataclass(frozen=True)
+class RuleResult:
+    """One rule that the change's files call for."""
+
+    id: str
+    role: str
+    needed: int
+    by: tuple[str, ...]
+    """Whose approval counts."""
+
+    @property
+    def met(self) -> bool:
+        """Whether there are enough."""
+        return len(self.by) >= self.needed
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.statement import Kind, P, Statement, read_statement
 from modelyard.evidence.training import Training
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 
 
 @dataclass(frozen=True)

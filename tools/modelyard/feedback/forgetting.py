@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 from modelyard.delivery.evidence_branch import append, filed
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
-from modelyard.evidence.erasure import Erasure, Rewritten
+from modelyard.evidence.production import Erasure, Rewritten
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.feedback.increment import TOUCHES, folder_of, increments, kept_increment
 from modelyard.files import write_whole
 from modelyard.git import Git
+from modelyard.manifests.model import Model
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
 from modelyard.predictions.entities import log_key
 from modelyard.proposal.champion import model_history
 from modelyard.report.feedback import forgetting_body

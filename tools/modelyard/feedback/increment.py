@@ -20,11 +20,11 @@ import numpy as np
 
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
-from modelyard.evidence.feedback import Joined
+from modelyard.evidence.production import Joined
 from modelyard.feedback.joining import NOTHING, Earlier, join
 from modelyard.git import Git
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
 from modelyard.outcomes.known import Outcomes, labels_of
 from modelyard.predictions.interface import Reader, Window
 from modelyard.predictions.once import text_hashes

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
-from modelyard.evidence.feedback import Joined
-from modelyard.manifests.schema import Model
-from modelyard.measure.scores import Floats, Integers
+from modelyard.evidence.production import Joined
+from modelyard.manifests.model import Model
+from modelyard.metrics.scores import Floats, Integers
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import mask, seconds

@@ -11,8 +11,8 @@ from modelyard.errors import ModelyardError
 from modelyard.feedback.increment import folder_of
 from modelyard.feedback.joining import increment_types
 from modelyard.files import write_whole
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
 from modelyard.predictions.once import text_hashes
 
 if TYPE_CHECKING:

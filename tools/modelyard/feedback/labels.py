@@ -10,8 +10,7 @@ from typing import NoReturn
 
 from modelyard.errors import UsageError
 from modelyard.feedback.sampling import REVIEW
-from modelyard.manifests.outcomes import PREDICTION, TIME
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.tables import Table
 

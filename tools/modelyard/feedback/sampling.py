@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.feedback.joining import Earlier
-from modelyard.manifests.schema import Model
-from modelyard.measure.profile import Profile
-from modelyard.measure.sampling import Why, best, pick, uncertainty
-from modelyard.measure.scores import Floats
-from modelyard.measure.surprise import Surprise, bits
+from modelyard.manifests.model import Model
+from modelyard.metrics.label_value import Why, best, pick, uncertainty
+from modelyard.metrics.outliers import Surprise, bits
+from modelyard.metrics.profile import Profile
+from modelyard.metrics.scores import Floats
 from modelyard.monitoring.gathering import code_rows
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import has_scores, mask, scores_of

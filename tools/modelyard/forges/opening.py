@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import cast
 
-from modelyard.errors import ModelyardError, UsageError
+from modelyard.errors import ModelyardError, UsageError, near_match
 from modelyard.forges.ci import CI, read_ci
 from modelyard.forges.git import GitForge
 from modelyard.forges.interface import Forge, PullForge
 from modelyard.git import Git
-from modelyard.manifests.problems import near_match
 from modelyard.manifests.repository import ModelRepository
 
 

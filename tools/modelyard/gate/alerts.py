@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from modelyard.gate.verdict import CheckResult, Outcome, Verdict
-from modelyard.measure.monitoring import Monitoring
+from modelyard.evidence.verdict import CheckResult, Outcome, Verdict
+from modelyard.metrics.window import Monitoring
 
 Severity = Literal["critical", "warning"]
 _HOLDS = ("fail", "error")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from modelyard.manifests.schema import ApprovalRule, Approvals
+from modelyard.evidence.approval import RuleResult
+from modelyard.manifests.approvals import ApprovalRule, Approvals
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,6 @@ class Proposal:
     """sha256 of the report that stands on the head now; '' when none is due."""
     requesters: tuple[str, ...] = ()
     """Who asked for a waiver in it: they may not approve it either."""
-
-
-@dataclass(frozen=True)
-class RuleResult:
-    """One rule that the change's files call for."""
-
-    id: str
-    role: str
-    needed: int
-    by: tuple[str, ...]
-    """Whose approval counts."""
-
-    @property
-    def met(self) -> bool:
-        """Whether there are enough."""
-        return len(self.by) >= self.needed
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from modelyard.evidence.bundle import Bundle
-from modelyard.gate.finding import Finding
+from modelyard.evidence.verdict import CheckResult, Finding, Verdict, overall
 from modelyard.gate.findings import find
-from modelyard.gate.verdict import CheckResult, Verdict, overall
-from modelyard.manifests.check import Check
+from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document, FieldPath
-from modelyard.manifests.policy import Policy
-from modelyard.manifests.schema import Waiver
+from modelyard.manifests.policy import Check, Policy
 
 
 def judge(

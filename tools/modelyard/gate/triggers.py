@@ -1,4 +1,4 @@
-"""What makes a retraining due, and what holds it back."""
+"""What makes a retraining due, what holds it back, and whether its result is worth a review."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from modelyard.manifests.calendar import freeze_on
+from modelyard.manifests.model import Retrain
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.retraining import Retrain
-from modelyard.rollout.promotion import freeze_on
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 
 Trigger = Literal["data", "drift", "decay", "age"]
+
 _DRIFT = ("inputs", "scores", "outliers", "confidence")
+
+Cause = Literal["manual", "schedule", "drift", "due"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,36 @@ def due(rules: Retrain, situation: Situation) -> Due:
     spent, over = _spent(rules, situation)
     freeze = freeze_on(rules.freezes, datetime.fromtimestamp(situation.now, UTC).date())
     return Due(tuple(reasons), f"Retraining is frozen: {freeze.why}" if freeze else over, spent)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Whether to propose, and why or why not, in one sentence."""
+
+    propose: bool
+    sentence: str
+    gain: float | None = None
+    """Of the task's first metric; positive is better."""
+
+
+def worth_proposing(cause: Cause, evaluation: Evaluation, drift: Drift | None, minimum_gain: float) -> Worth:
+    """A person who asks gets an answer; a clock or an alarm has to show a gain of at least ``minimum_gain``."""
+    if evaluation.identical_bytes:
+        return Worth(False, "The same data and code gave the same bytes: there is nothing to propose.")
+    drifted = [column.name for column in drift.columns if column.alarm] if drift else []
+    if cause == "drift" and not drifted:
+        return Worth(False, "No column drifted.")
+    metric = evaluation.metrics[0]
+    if metric.difference is None:
+        return Worth(True, "There is no champion to compare with.")
+    gain = metric.difference if metric.higher_is_better else -metric.difference
+    found = f"{metric.name} {'better' if gain >= 0 else 'worse'} by {abs(gain):.4f}"
+    if cause == "manual":
+        return Worth(True, f"Asked for; {found}.", gain)
+    if gain < minimum_gain:
+        return Worth(False, f"{found}: below the gain of {minimum_gain:g} that is worth a review.", gain)
+    why = f"{', '.join(drifted[:5])} drifted; " if drifted else ""
+    return Worth(True, f"{why}{found}.", gain)
 
 
 def _spent(rules: Retrain, situation: Situation) -> tuple[str, str]:

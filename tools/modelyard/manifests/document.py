@@ -1,8 +1,4 @@
-"""Hostile YAML to plain values, remembering the line of every field.
-
-A subset of YAML is read: no aliases, no tags, no duplicate keys, and scalars by the YAML 1.2 core rules, so ``no`` is
-the country Norway and ``2026-05-03`` a string. What is left out is what attacks and surprises are made of.
-"""
+"""What is wrong in a manifest, as data that every output form can show."""
 
 from __future__ import annotations
 
@@ -14,20 +10,52 @@ from typing import Any
 import yaml
 from msgspec import Struct, field
 
-from modelyard.manifests.problems import ManifestErrors, Problem
+from modelyard.errors import ModelyardError
 
 MAXIMUM_BYTES = 1_000_000
+
 MAXIMUM_DEPTH = 40
 
 FieldPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+
 _CONSTANTS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+
+Fault = tuple[FieldPath, str, str]
+"""Where in the file, what is wrong with it, what to do."""
+
+
+class Problem(Struct, frozen=True, order=True):
+    """One fault: where it stands, what it is, what to do."""
+
+    file: str
+    line: int
+    field: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        name = f" {self.field}" if self.field else ""
+        return f"{self.file}:{self.line}:{name} {self.what} {self.remedy}"
+
+
+class ManifestErrors(ModelyardError):
+    """One or more manifests cannot be used."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        first = problems[0]
+        name = f" {first.field}" if first.field else ""
+        more = len(problems) - 1
+        rest = f" ({more} more: run modelyard validate.)" if more else ""
+        super().__init__(f"{first.file}:{first.line}:{name} {first.what}", first.remedy + rest)
+        self.problems = problems
 
 
 class Document(Struct, frozen=True):
@@ -79,6 +107,14 @@ def parse_document(content: bytes, file: str) -> Document:
         tabbed = line <= len(lines) and b"\t" in lines[line - 1]
         remedy = "Indent with spaces, never with tabs." if tabbed else "Mend the YAML there."
         raise ManifestErrors([Problem(file, line, "", f"is not valid YAML: {what}.", remedy)]) from error
+
+
+def field_name(path: FieldPath) -> str:
+    """A path as people write it: ``contract.inputs[2].type``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 class _Builder:
@@ -139,14 +175,6 @@ class _Builder:
 
     def _error(self, event: Any, path: FieldPath, what: str, remedy: str) -> ManifestErrors:
         return ManifestErrors([Problem(self._file, self._line(event), field_name(path), what, remedy)])
-
-
-def field_name(path: FieldPath) -> str:
-    """A path as people write it: ``contract.inputs[2].type``."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _scalar(event: Any) -> Any:

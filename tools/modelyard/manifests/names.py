@@ -1,4 +1,4 @@
-"""The grammar of names, and semantic versions."""
+"""The grammar of names, versions and the small types that manifests share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 MODEL_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,62}[a-zA-Z0-9])?$"
+
 VERSION_PATTERN = (
     r"^v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 )
@@ -19,6 +20,7 @@ Name = Annotated[
         description="Letters, digits, - and _; begins and ends with a letter or digit; at most 64 characters.",
     ),
 ]
+
 RelativePath = Annotated[
     str,
     Meta(
@@ -26,6 +28,7 @@ RelativePath = Annotated[
         description="A path below the model's folder, with / and without '..'.",
     ),
 ]
+
 RootPath = Annotated[
     str,
     Meta(
@@ -33,14 +36,18 @@ RootPath = Annotated[
         description="A path below the repository's root, with / and without '..'.",
     ),
 ]
+
 VersionText = Annotated[str, Meta(pattern=VERSION_PATTERN, description="A semantic version such as v1.2.3.")]
+
 VersionOrLatest = Annotated[
     str,
     Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
 ]
+
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)", description="A time such as 90s, 15m, 24h or 7d.")
 ]
+
 Reference = Annotated[
     str,
     Meta(
@@ -50,9 +57,28 @@ Reference = Annotated[
 ]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 _MODEL = re.compile(MODEL_PATTERN)
+
 _VERSION = re.compile(VERSION_PATTERN)
+
 _PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\Z")
+
+Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
+
+Margin = Annotated[float, Meta(ge=0, description="A number of at least 0, in the metric's own unit.")]
+
+Count = Annotated[int, Meta(ge=0, description="A whole number of at least 0.")]
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port from 1 to 65535.")]
+
+Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
+
+ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
+
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]
 
 
 def is_name(text: str) -> bool:
@@ -109,3 +135,7 @@ class Version(Struct, frozen=True, gc=False):
             return (self.major, self.minor, self.patch, True)
         words = tuple((0, int(w), "") if w.isdigit() else (1, 0, w) for w in self.prerelease.split("."))
         return (self.major, self.minor, self.patch, False, words)
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Common behaviour: frozen, no unknown keys."""

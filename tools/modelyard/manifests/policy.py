@@ -1,4 +1,4 @@
-"""The rules a candidate is judged by: one class a kind of check; and those that watch it once it serves."""
+"""``policies/<name>.yaml``: one class a kind of check, and one a kind of watch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,90 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from modelyard.manifests.base import Count, Fraction, Manifest, Margin, Text
-from modelyard.manifests.check import Check, Metric
-from modelyard.manifests.monitoring import AnyWatch
-from modelyard.manifests.names import Name
+from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin, Name, Text
+
+Metric = Literal[
+    "auc", "average_precision", "recall_at_precision", "log_loss", "brier", "accuracy", "f1", "precision", "recall",
+    "macro_f1", "mae", "rmse", "pinball", "r2", "ndcg", "map",
+]  # fmt: skip
+
+Level = Literal["advisory", "soft", "hard"]
 
 ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
+
+
+class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
+    """What every check has, whatever it looks at."""
+
+    id: Name
+    why: Text
+    level: Annotated[
+        Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
+    ] = "soft"
+
+
+class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
+    """The inputs are still like those the version learnt from, in windows of this size."""
+
+    maximum_alarm_share: Annotated[Fraction, Meta(description="Share of inputs whose drift is an alarm.")]
+
+
+class ScoresWatch(Check, frozen=True, kw_only=True, tag="scores"):
+    """The version's scores are still distributed as on its own held-out rows."""
+
+    maximum_distance: Annotated[Margin, Meta(description="Jensen–Shannon distance, 0 to 0.83.")] = 0.1
+
+
+class OutliersWatch(Check, frozen=True, kw_only=True, tag="outliers"):
+    """No more rows are unlike all the version learnt from than there were while it learnt."""
+
+    maximum_increase: Annotated[Fraction, Meta(description="Above the reference's own share (1 in 100).")] = 0.02
+
+
+class ConfidenceWatch(Check, frozen=True, kw_only=True, tag="confidence"):
+    """The version is about as sure as it was on its held-out rows (classification)."""
+
+    maximum_fall: Fraction = 0.05
+
+
+class ServiceWatch(Check, frozen=True, kw_only=True, tag="service"):
+    """Requests are answered, and in time: the error budget burns slowly, over a long and over a short window."""
+
+    objective: Annotated[Fraction, Meta(description="Share of requests that must be good, such as 0.99.")]
+    maximum_milliseconds: (
+        Annotated[float, Meta(gt=0, description="A slower answer is a bad one too; left out, only errors are.")] | None
+    ) = None
+    long: Duration = "1h"
+    short: Duration = "5m"
+    burn: Annotated[
+        float, Meta(gt=0, description="Alarm when the budget burns this many times too fast in both windows.")
+    ] = 14.4
+
+
+class TrafficWatch(Check, frozen=True, kw_only=True, tag="traffic"):
+    """There is traffic at all: a silent model is as broken as a wrong one."""
+
+    minimum_rows: Annotated[Count, Meta(description="Predictions in the whole window.")] = 1
+    maximum_silent_days: Annotated[Count, Meta(description="Whole days (UTC) without any.")] = 0
+
+
+class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
+    """Realised quality is not worse than what the version was accepted with, by more than a margin."""
+
+    metric: Metric
+    margin: Margin
+    before_outcomes: Annotated[
+        Literal["estimate", "wait"],
+        Meta(description="estimate: judge the label-free estimate while outcomes are too few; wait: inconclusive."),
+    ] = "wait"
+    minimum_outcomes: Annotated[int, Meta(ge=1)] = 200
+
+
+class OutcomesWatch(Check, frozen=True, kw_only=True, tag="outcomes"):
+    """Outcomes arrive: without them nobody knows how good the model is."""
+
+    due: Annotated[Duration, Meta(description="How long after a prediction its outcome is expected.")]
+    maximum_missing: Annotated[Fraction, Meta(description="Share of the due ones.")] = 0.1
 
 
 class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
@@ -113,6 +191,17 @@ class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
 
     maximum_alarm_share: Annotated[Fraction, Meta(description="Share of columns whose drift is an alarm.")]
 
+
+AnyWatch = (
+    InputsWatch
+    | ScoresWatch
+    | OutliersWatch
+    | ConfidenceWatch
+    | ServiceWatch
+    | TrafficWatch
+    | QualityWatch
+    | OutcomesWatch
+)
 
 AnyCheck = (
     EvidenceCheck

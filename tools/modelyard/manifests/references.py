@@ -6,18 +6,19 @@ import os
 from datetime import date
 from pathlib import Path
 
-from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.document import Document, FieldPath, field_name, read_document
-from modelyard.manifests.loading import M, convert
+from modelyard.errors import near_match
+from modelyard.manifests.approvals import Approvals, Waiver
+from modelyard.manifests.calendar import freeze_faults
+from modelyard.manifests.configuration import Repository
+from modelyard.manifests.conversion import M, convert
+from modelyard.manifests.deployment import Deployment, rollout_faults
+from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
 from modelyard.manifests.location import CONFIG
+from modelyard.manifests.model import Model, outcomes_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
-from modelyard.manifests.outcomes import outcomes_faults
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.problems import ManifestErrors, Problem, near_match
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.rollouts import freeze_faults, rollout_faults
-from modelyard.manifests.schema import Approvals, Model, Repository, Waiver
 
 
 def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:

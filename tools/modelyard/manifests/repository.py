@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from modelyard.errors import UsageError
+from modelyard.errors import UsageError, near_match
+from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.configuration import Environment, Repository
+from modelyard.manifests.conversion import M, load
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.document import Document
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.loading import M, load
 from modelyard.manifests.location import CONFIG, find_root
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.problems import near_match
-from modelyard.manifests.schema import Model, Repository, Waiver
 
 APPROVALS = "policies/approvals.yaml"
 

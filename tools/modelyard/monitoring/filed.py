@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from modelyard.delivery.evidence_branch import SUPERSEDED, listed
 from modelyard.errors import ModelyardError
-from modelyard.evidence.monitoring import WindowRecord
+from modelyard.evidence.production import WindowRecord
 from modelyard.evidence.statement import Statement, read_statement
-from modelyard.gate.verdict import Outcome
+from modelyard.evidence.verdict import Outcome
 from modelyard.git import Git
 
 _PATH = re.compile(r"(?P<model>[^/]+)/([0-9a-f]{64}|unregistered)/monitoring/(?P<env>[^/]+)/\w+-(?P<until>\w+)\.json")

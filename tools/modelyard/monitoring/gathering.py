@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
-from modelyard.manifests.schema import Model
-from modelyard.measure.coding import level_codes, number_codes, profile_codes
-from modelyard.measure.profile import ColumnProfile, Profile, merge_columns
-from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.service import Objective, by_minute
-from modelyard.measure.surprise import Surprise
+from modelyard.manifests.model import Model
+from modelyard.metrics.outliers import Surprise
+from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.tally import level_codes, number_codes, profile_codes
+from modelyard.metrics.window import Objective, by_minute
 from modelyard.monitoring.labelled import Labelled
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.measure.evaluation import Holdout
-from modelyard.measure.levels import Levels
-from modelyard.measure.scores import Floats, Integers
+from modelyard.metrics.evaluation import Holdout
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.slices import Levels
 from modelyard.predictions.arrays import LOG
 from modelyard.predictions.interface import Window
 from modelyard.proposal.evaluating import levels_of

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from modelyard.delivery.evidence_branch import append
-from modelyard.evidence.monitoring import WindowRecord
+from modelyard.evidence.production import WindowRecord
 from modelyard.evidence.statement import write_statement
-from modelyard.gate.monitoring import judge_window
-from modelyard.gate.verdict import Verdict
+from modelyard.evidence.verdict import Verdict
+from modelyard.gate.watches import judge_window
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.measure.monitoring import Monitoring
+from modelyard.metrics.window import Monitoring
 from modelyard.monitoring.window import artifact_of, monitor_window
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.interface import Window, open_reader

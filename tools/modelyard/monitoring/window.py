@@ -10,19 +10,17 @@ import numpy as np
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.monitoring import OutcomesWatch, ServiceWatch
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.policy import Policy
-from modelyard.manifests.schema import Model
-from modelyard.measure.comparing import compare
-from modelyard.measure.drift import Drift, measure_drift
-from modelyard.measure.estimation import SliceEstimate, estimate_quality
-from modelyard.measure.monitoring import Confidence, Day, Monitoring, Realised, Served
-from modelyard.measure.profile import ColumnProfile, NumericBins, Profile
-from modelyard.measure.scores import Floats
-from modelyard.measure.service import Objective, burn, latency
-from modelyard.measure.surprise import outliers
+from modelyard.manifests.policy import OutcomesWatch, Policy, ServiceWatch
+from modelyard.metrics.drift import Drift, measure_drift
+from modelyard.metrics.estimate import SliceEstimate, estimate_quality
+from modelyard.metrics.evaluation import compare
+from modelyard.metrics.outliers import outliers
+from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
+from modelyard.metrics.scores import Floats
+from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
 from modelyard.monitoring.gathering import Gathered, Gathering
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.interface import Reader, Window

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.errors import UsageError
-from modelyard.manifests.outcomes import PREDICTION, TIME
-from modelyard.manifests.problems import near_match
-from modelyard.manifests.schema import Model
-from modelyard.measure.scores import Floats, Integers
+from modelyard.errors import UsageError, near_match
+from modelyard.manifests.model import PREDICTION, TIME, Model
+from modelyard.metrics.scores import Floats, Integers
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.arrays import mask, seconds
 from modelyard.predictions.entities import AsLogged

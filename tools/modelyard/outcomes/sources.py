@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.outcomes import PREDICTION, TIME, OutcomesSource, outcomes_faults
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import PREDICTION, TIME, Model, OutcomesSource, outcomes_faults
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
 from modelyard.outcomes.known import Outcomes, named_texts, outcomes_of, read_outcomes
 from modelyard.predictions.ahead import ahead
 from modelyard.predictions.entities import as_logged

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.manifests.schema import Model
-from modelyard.measure.scores import Floats
+from modelyard.manifests.model import Model
+from modelyard.metrics.scores import Floats
 from modelyard.tables import Table
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.outcomes import PREDICTION
-from modelyard.manifests.schema import Model
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import PREDICTION, Model
 from modelyard.secrets.interface import Secrets
 from modelyard.serving.predictions import Privacy
 

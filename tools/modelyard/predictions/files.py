@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.schema import Model
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
 from modelyard.predictions.interface import TEXTS, within
 from modelyard.predictions.moments import moments
 from modelyard.predictions.once import once

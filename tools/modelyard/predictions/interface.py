@@ -21,10 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from modelyard.errors import UsageError
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.problems import near_match
-from modelyard.manifests.schema import Model
+from modelyard.errors import UsageError, near_match
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import UsageError
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.schema import Model
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
 from modelyard.predictions.interface import within
 from modelyard.serving.layout import Layout
 from modelyard.serving.segments import read_predictions

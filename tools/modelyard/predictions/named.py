@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 from modelyard.predictions.interface import Reader
 
 _COLUMNS = ("id", "entity", "time", "version", "variant", "score", "error")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
     import pyarrow as pa

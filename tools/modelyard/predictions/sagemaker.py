@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.schema import Model
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
 from modelyard.predictions.files import files_of
 from modelyard.predictions.interface import within
 from modelyard.predictions.once import once

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from modelyard.git import Git
-from modelyard.manifests.document import parse_document
+from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.manifests.pipeline import Pipeline, pointer_outputs, read_pipeline
-from modelyard.manifests.problems import ManifestErrors
 from modelyard.registry.history import read_registry
 
 _FEW = 100

@@ -9,9 +9,9 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Model
-from modelyard.measure.scores import Floats
+from modelyard.metrics.scores import Floats
 from modelyard.scoring import prediction_columns, stacked
 from modelyard.tables import Table, TableFile, read_table
 

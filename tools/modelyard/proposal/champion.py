@@ -12,13 +12,13 @@ from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import sha256_of
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.manifests.schema import Model
-from modelyard.registry.grammar import model_patterns, version_tag
 from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
+from modelyard.registry.tags import model_patterns, version_tag
 
 
 @dataclass(frozen=True)

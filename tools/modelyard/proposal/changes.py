@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from modelyard.evidence.bundle import Bundle
-from modelyard.evidence.changes import Changes, differences
+from modelyard.evidence.training import Changes, differences
 from modelyard.git import Git
 from modelyard.manifests.names import Version
-from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import read_registry
+from modelyard.registry.tags import model_patterns
 
 
 def changes_between(git: Git, bundle: Bundle, base: str | None, head: str) -> Changes:

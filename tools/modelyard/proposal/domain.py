@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.boosting import import_lightgbm
-from modelyard.manifests.schema import Column, Model
-from modelyard.measure.drift import MINIMUM_ROWS, DomainShift
-from modelyard.measure.intervals import delong_error, normal_interval
-from modelyard.measure.scores import Floats, auc
+from modelyard.manifests.model import Column, Model
+from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift
+from modelyard.metrics.intervals import delong_error, normal_interval
+from modelyard.metrics.scores import Floats, auc
 from modelyard.tables import TableFile
 
 _ROWS = 20_000

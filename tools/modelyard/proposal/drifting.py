@@ -9,10 +9,10 @@ from typing import Literal
 
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
-from modelyard.measure.drift import Drift, Exact, measure_drift
-from modelyard.measure.estimation import Estimate, estimate_quality
-from modelyard.measure.profile import Profile
-from modelyard.measure.slicing import SliceDrift
+from modelyard.metrics.drift import Drift, Exact, measure_drift
+from modelyard.metrics.estimate import Estimate, estimate_quality
+from modelyard.metrics.profile import Profile
+from modelyard.metrics.slices import SliceDrift
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.domain import tell_apart
 from modelyard.proposal.partitions import partitions, profile_partitions

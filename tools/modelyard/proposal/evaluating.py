@@ -7,15 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from modelyard.errors import ModelyardError
-from modelyard.manifests.schema import Model
-from modelyard.measure.comparing import compare
-from modelyard.measure.evaluation import Evaluation, Holdout
-from modelyard.measure.flips import Driver, FlippedRow, most_moved
-from modelyard.measure.folds import Stability, stability
-from modelyard.measure.leakage import Leakage, identical, input_strengths, overlap, row_hashes
-from modelyard.measure.levels import MISSING, Levels, levels_of_numbers
-from modelyard.measure.ranking import query_scores
-from modelyard.measure.scores import Floats, Settings
+from modelyard.manifests.model import Model
+from modelyard.metrics.evaluation import Evaluation, Holdout, compare
+from modelyard.metrics.flips import Driver, FlippedRow, most_moved
+from modelyard.metrics.folds import Stability, stability
+from modelyard.metrics.leakage import Leakage, identical, input_strengths, overlap, row_hashes
+from modelyard.metrics.scores import Floats, Settings, query_scores
+from modelyard.metrics.slices import MISSING, Levels, levels_of_numbers
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import FetchedVersion
 from modelyard.scoring import LightGBMScorer, TableScorer, load_scorer, prediction_columns, stacked

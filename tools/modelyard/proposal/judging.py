@@ -10,9 +10,9 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.gate.judge import judge
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.manifests.schema import Model
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.changes import changes_between

@@ -14,8 +14,8 @@ from modelyard.evidence.statement import Kind, write_statement
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import
 from modelyard.manifests.repository import ModelRepository
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import champion_of, fetched, model_history, version_by_name
 from modelyard.proposal.drifting import DriftOptions, drift_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.measure.profile import Profile
+from modelyard.metrics.profile import Profile
 from modelyard.proposal.profiles import Columns, Profiled, merged, profile_file
 from modelyard.tables import TableFile
 

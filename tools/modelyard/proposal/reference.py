@@ -11,12 +11,11 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
-from modelyard.measure.coding import level_codes, number_codes
-from modelyard.measure.profile import ColumnProfile, Profile, WindowThreshold
-from modelyard.measure.profiling import ColumnValues, profile_column
-from modelyard.measure.scores import Floats, Integers
-from modelyard.measure.surprise import fits, row_shape
-from modelyard.measure.windows import window_thresholds
+from modelyard.metrics.outliers import fits, row_shape
+from modelyard.metrics.profile import ColumnProfile, Profile, WindowThreshold
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.tally import ColumnValues, level_codes, number_codes, profile_column
+from modelyard.metrics.thresholds import window_thresholds
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
 from modelyard.scoring import LightGBMScorer, load_scorer, prediction_columns

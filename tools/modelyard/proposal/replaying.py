@@ -8,17 +8,16 @@ from pathlib import Path
 from modelyard.delivery.evidence_store import all_filed_documents
 from modelyard.errors import UsageError
 from modelyard.evidence.bundle import read_bundle
-from modelyard.gate.loosening import policy_changes
-from modelyard.gate.replay import Promoted, Replay, replay
+from modelyard.gate.backtest import Promoted, Replay, replay
+from modelyard.gate.rule_changes import policy_changes
 from modelyard.git import Git
-from modelyard.manifests.document import Document, parse_document, read_document
-from modelyard.manifests.loading import convert, parse
+from modelyard.manifests.conversion import convert, parse
+from modelyard.manifests.document import Document, ManifestErrors, parse_document, read_document
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.problems import ManifestErrors
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.rules import policy_file, waivers_at
-from modelyard.registry.grammar import model_patterns
 from modelyard.registry.history import read_registry
+from modelyard.registry.tags import model_patterns
 
 LIMIT = 20
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.gate.loosening import RuleChange, evaluation_changes, policy_changes
-from modelyard.gate.waiving import Granted, within_budget
+from modelyard.gate.rule_changes import RuleChange, evaluation_changes, policy_changes
+from modelyard.gate.waivers import Granted, within_budget
 from modelyard.git import Git
-from modelyard.manifests.document import Document, parse_document
-from modelyard.manifests.loading import convert, parse
+from modelyard.manifests.approvals import Approvals, Waiver
+from modelyard.manifests.conversion import convert, parse
+from modelyard.manifests.document import Document, ManifestErrors, parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
-from modelyard.manifests.problems import ManifestErrors
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.schema import Approvals, Model, Waiver
 
 
 @dataclass(frozen=True)

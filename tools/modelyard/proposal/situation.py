@@ -7,8 +7,8 @@ import time
 import msgspec
 
 from modelyard.delivery.evidence_branch import append, filed
-from modelyard.evidence.retraining import RetrainingRecord
 from modelyard.evidence.statement import read_statement, write_statement
+from modelyard.evidence.training import RetrainingRecord
 from modelyard.feedback.increment import increments
 from modelyard.gate.triggers import Failed, PastRun, Situation
 from modelyard.git import Git

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelyard.manifests.schema import Model
-from modelyard.measure.drift import MINIMUM_ROWS
-from modelyard.measure.levels import MISSING, Levels, levels_of_numbers
-from modelyard.measure.profile import Profile
-from modelyard.measure.slicing import Coded, SliceDrift, slice_drifts
+from modelyard.manifests.model import Model
+from modelyard.metrics.drift import MINIMUM_ROWS
+from modelyard.metrics.profile import Profile
+from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
 from modelyard.proposal.reference import bin_codes
 from modelyard.tables import TableFile, read_table
 

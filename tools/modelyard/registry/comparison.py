@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from modelyard.evidence.changes import Difference, differences
-from modelyard.manifests.schema import Contract
+from modelyard.evidence.training import Difference, differences
+from modelyard.manifests.model import Contract
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.numbering import contract_changes
-from modelyard.registry.record import VersionRecord
+from modelyard.registry.tags import VersionRecord
 
 
 class MetricChange(Struct, frozen=True):

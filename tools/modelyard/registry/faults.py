@@ -9,9 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from modelyard.registry.grammar import Action, parse_tag
 from modelyard.registry.history import Tag
-from modelyard.registry.record import read_stage_record, read_version_record
+from modelyard.registry.tags import Action, parse_tag, read_stage_record, read_version_record
 
 Level = Literal["error", "warning"]
 

@@ -11,11 +11,13 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from modelyard.manifests.names import Version
-from modelyard.registry.grammar import Action, ParsedTag, parse_tag
-from modelyard.registry.record import (
+from modelyard.registry.tags import (
+    Action,
+    ParsedTag,
     StageRecord,
     VersionRecord,
     WithdrawalRecord,
+    parse_tag,
     read_stage_record,
     read_version_record,
     read_withdrawal_record,

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from modelyard.errors import Refused
+from modelyard.manifests.model import Column, Contract
 from modelyard.manifests.names import Version
-from modelyard.manifests.schema import Column, Contract
 
 FIRST = Version(1, 0, 0)
 _WISH = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from modelyard.errors import UsageError
-from modelyard.evidence.changes import flat
+from modelyard.evidence.training import flat
 
 _TERM = re.compile(r"(?P<key>[A-Za-z_][\w./@#-]*)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z", re.S)
 _ORDER: dict[str, Callable[[float, float], bool]] = {

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from modelyard.registry.grammar import version_tag
 from modelyard.registry.history import Assignment, ModelHistory
+from modelyard.registry.tags import version_tag
 
 What = Literal["registered", "assigned", "unassigned", "withdrawn", "archived"]
 

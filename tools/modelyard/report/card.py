@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import yaml
 
 from modelyard.evidence.bundle import Bundle
-from modelyard.manifests.schema import Model
-from modelyard.measure.evaluation import Evaluation
+from modelyard.manifests.model import Model
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
 from modelyard.report.content import number
 from modelyard.report.safe import table, text

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelyard.evidence.bundle import Bundle
-from modelyard.evidence.changes import Changes
-from modelyard.gate.replay import Replay
-from modelyard.gate.verdict import CheckResult, Verdict
-from modelyard.measure.drift import ColumnDrift
-from modelyard.measure.evaluation import MetricResult, SliceResult
-from modelyard.measure.fairness import Gap
-from modelyard.measure.flips import Flips
-from modelyard.measure.intervals import Interval
+from modelyard.evidence.training import Changes
+from modelyard.evidence.verdict import CheckResult, Verdict
+from modelyard.gate.backtest import Replay
+from modelyard.metrics.drift import ColumnDrift
+from modelyard.metrics.evaluation import MetricResult, SliceResult
+from modelyard.metrics.fairness import Gap
+from modelyard.metrics.flips import Flips
+from modelyard.metrics.intervals import Interval
 from modelyard.registry.numbering import Numbering
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}

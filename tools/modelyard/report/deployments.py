@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from modelyard.report.safe import table as markdown_table
 from modelyard.report.safe import text as safe
 from modelyard.report.text import bold, coloured, table, when, wrapped
+from modelyard.rollout.plan import Delivery, Moment, StatusLine
 from modelyard.rollout.progress import RolloutState
-from modelyard.rollout.state import Delivery, Moment, StatusLine
 
 
 def render_deliveries(deliveries: Sequence[Delivery], plan_only: bool) -> str:

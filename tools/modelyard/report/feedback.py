@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from modelyard.evidence.erasure import Erasure
-from modelyard.evidence.feedback import Joined
+from modelyard.evidence.production import Erasure, Joined
 from modelyard.report.safe import table as markdown_table
 from modelyard.report.safe import text
 from modelyard.report.text import bold, table, wrapped

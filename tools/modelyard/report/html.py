@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from modelyard.measure.calibration import Calibration
-from modelyard.measure.evaluation import Evaluation
+from modelyard.metrics.curves import Calibration
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.report.content import (
     Report,
     between,

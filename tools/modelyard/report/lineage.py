@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.evidence.changes import flat
+from modelyard.evidence.training import flat
 from modelyard.registry.lineage import Descendant, Lineage
 from modelyard.report.text import bold, table, when, wrapped
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.gate.verdict import Outcome
+from modelyard.evidence.verdict import Outcome
 from modelyard.report.content import Report
 from modelyard.report.safe import fold, table, text
 from modelyard.report.sections import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.gate.verdict import CheckResult, Verdict
-from modelyard.measure.monitoring import Day, Monitoring, Realised
+from modelyard.evidence.verdict import CheckResult, Verdict
+from modelyard.metrics.window import Day, Monitoring, Realised
 from modelyard.report import safe
 from modelyard.report.content import between, check_difference, drift_word, number, share, signed, worst_slices
 from modelyard.report.text import bold, coloured, table, wrapped

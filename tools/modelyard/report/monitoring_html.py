@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
-from modelyard.gate.verdict import Verdict
-from modelyard.measure.evaluation import MetricResult
-from modelyard.measure.intervals import Interval
-from modelyard.measure.monitoring import Monitoring, Realised
-from modelyard.measure.service import Burn
+from modelyard.evidence.verdict import Verdict
+from modelyard.metrics.evaluation import MetricResult
+from modelyard.metrics.intervals import Interval
+from modelyard.metrics.window import Burn, Monitoring, Realised
 from modelyard.report.content import between, failures_first, number
 from modelyard.report.monitoring import estimate_sentence, headline, outcomes_sentence, served_rows, slice_rows, span
 from modelyard.report.page import html_table, page

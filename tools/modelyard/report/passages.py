@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from modelyard.gate.verdict import CheckResult
-from modelyard.measure.drift import ColumnDrift, Drift
+from modelyard.evidence.verdict import CheckResult
+from modelyard.metrics.drift import ColumnDrift, Drift
 from modelyard.report.content import check_difference, drift_word, number, share, signed
 from modelyard.report.page import html_table
 from modelyard.report.svg import distribution_plot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.measure.evaluation import MetricResult
+from modelyard.metrics.evaluation import MetricResult
 from modelyard.report.content import Report, signed
 from modelyard.report.svg import IntervalRow, interval_plot, standalone
 

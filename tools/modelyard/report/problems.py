@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.manifests.problems import Problem
+from modelyard.manifests.document import Problem
 
 
 def as_json(problems: Sequence[Problem]) -> list[dict[str, object]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.evidence.reproduction import Reproduction
+from modelyard.evidence.training import Reproduction
 from modelyard.report.text import bold, coloured, table, wrapped
 
 _SAID = {

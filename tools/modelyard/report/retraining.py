@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from modelyard.gate.retraining import Cause, Worth
-from modelyard.gate.triggers import Due
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation
+from modelyard.gate.triggers import Cause, Due, Worth
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.report.content import metric_difference
 from modelyard.report.safe import fold, table, text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.evidence.changes import Difference, flat
-from modelyard.gate.verdict import CheckResult
+from modelyard.evidence.training import Difference, flat
+from modelyard.evidence.verdict import CheckResult
 from modelyard.report.content import (
     SYMBOLS,
     Report,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from modelyard.evidence.artifact import Artifact
-from modelyard.gate.replay import Replay
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation
+from modelyard.gate.backtest import Replay
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.report.content import (
     Report,
     check_difference,

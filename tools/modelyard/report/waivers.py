@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.gate.waiving import WaiverState
+from modelyard.gate.waivers import WaiverState
 from modelyard.report.text import bold, wrapped
 
 

@@ -11,9 +11,9 @@ from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import VERDICT, Comment, Pull, PullForge, Reaction
 from modelyard.forges.reported import verdict_status
 from modelyard.git import Git
+from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.names import Version
 from modelyard.manifests.repository import ModelRepository
-from modelyard.manifests.schema import Waiver
 from modelyard.proposal.affected import affected_models
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.rules import rules_of_base

@@ -10,10 +10,11 @@ from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Statu
 from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Approval, Proposal, judge_approvals
 from modelyard.git import EMPTY_TREE, Git
-from modelyard.manifests.loading import parse
-from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.approvals import Approvals, Waiver
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import APPROVALS, model_file
-from modelyard.manifests.schema import Approvals, Model, Waiver
 from modelyard.proposal.rules import approvals_at
 from modelyard.review.subject import Subject
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from modelyard.errors import UsageError
+from modelyard.errors import UsageError, near_match
 from modelyard.manifests.names import Version, is_name
-from modelyard.manifests.problems import near_match
 
 PREFIX = "/modelyard"
 Verb = Literal["explain", "retrain", "promote", "rollback", "waive"]

@@ -13,15 +13,15 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
+from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import PullForge, State
 from modelyard.forges.reported import verdict_status
-from modelyard.gate.verdict import SEVERITY, Outcome
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
-from modelyard.manifests.problems import ManifestErrors
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.manifests.schema import Model
 from modelyard.proposal.affected import affected_models
 from modelyard.proposal.judging import report_on
 from modelyard.proposal.rules import rules_of_base

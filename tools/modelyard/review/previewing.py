@@ -8,14 +8,14 @@ from modelyard.delivery.planning import Planner
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import PullForge
 from modelyard.git import Git
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.loading import parse
 from modelyard.manifests.names import is_name
 from modelyard.manifests.repository import ModelRepository
 from modelyard.report.deployments import plan_comment
 from modelyard.report.safe import text
 from modelyard.review.subject import fetch_head
-from modelyard.rollout.state import Delivery
+from modelyard.rollout.plan import Delivery
 
 MARKER = "<!-- modelyard:plan -->"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
+from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.pipeline import read_lock
-from modelyard.manifests.problems import ManifestErrors
 from modelyard.review.parcel import Parcel
 from modelyard.review.pushing import push_commit
 from modelyard.review.subject import profile_of

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Draft, Pull, PullForge
-from modelyard.gate.waiving import WaiverState
+from modelyard.gate.waivers import WaiverState
 from modelyard.git import Git
+from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Cleared, Deployment
-from modelyard.manifests.loading import parse
 from modelyard.manifests.repository import deployment_file
-from modelyard.manifests.schema import Waiver
 from modelyard.report.safe import table, text
 from modelyard.review.pushing import push_commit, remote_head
 

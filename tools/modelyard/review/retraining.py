@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from modelyard.evidence.retraining import RetrainingRecord
+from modelyard.evidence.training import RetrainingRecord
 from modelyard.forges.interface import PullForge
-from modelyard.gate.retraining import Cause, Worth, worth_proposing
-from modelyard.gate.triggers import Due, due
+from modelyard.gate.triggers import Cause, Due, Worth, due, worth_proposing
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.measure.drift import Drift
-from modelyard.measure.evaluation import Evaluation
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.proposal.measuring import Measuring
 from modelyard.proposal.situation import file_retraining, situation_of
 from modelyard.report.retraining import retrain_body

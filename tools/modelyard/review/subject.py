@@ -9,11 +9,11 @@ from typing import Any
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
-from modelyard.manifests.loading import parse
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
-from modelyard.manifests.problems import ManifestErrors
 from modelyard.manifests.repository import model_file
-from modelyard.manifests.schema import Model
 from modelyard.proposal.training import GENERATED
 
 _SHA = re.compile(r"[0-9a-f]{40}")

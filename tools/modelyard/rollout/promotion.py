@@ -1,16 +1,15 @@
-"""Whether a version may go to an environment now: the order of environments, bake time, freezes."""
+"""Whether a version may go to an environment: blocked bytes, order of environments, bake time, freezes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
-from modelyard.manifests.environment import Environment, Freeze
+from modelyard.manifests.calendar import freeze_on
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.names import seconds_of
-from modelyard.registry.history import ModelHistory
+from modelyard.registry.history import Assignment, ModelHistory, RegisteredVersion
 from modelyard.registry.timeline import periods
-
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def not_baked(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
@@ -37,13 +36,19 @@ def frozen(environment: Environment, today: date) -> str:
     return f"{environment.name} is frozen{until}: {freeze.why}"
 
 
-def freeze_on(freezes: Sequence[Freeze], today: date) -> Freeze | None:
-    """The freeze that covers a day (UTC)."""
-    return next((freeze for freeze in freezes if _covers(freeze, today)), None)
+def blocking(history: ModelHistory, artifact: str, forgiven: Collection[str] = ()) -> Assignment | None:
+    """The newest rollback, in any environment, that took these bytes away and is not among the ``forgiven`` tags."""
+    for rollback in reversed(history.rollbacks()):
+        if rollback.record and rollback.record.blocked == artifact and rollback.tag not in forgiven:
+            return rollback
+    return None
 
 
-def _covers(freeze: Freeze, today: date) -> bool:
-    day = today.isoformat()
-    if (freeze.first and day < freeze.first) or (freeze.last and day > freeze.last):
-        return False
-    return not freeze.days or _DAYS[today.weekday()] in freeze.days
+def latest_allowed(history: ModelHistory, forgiven: Collection[str] = ()) -> RegisteredVersion | None:
+    """The highest version that is registered and not blocked; what ``latest`` means."""
+    if not history.rollbacks():
+        return history.latest
+    for known in reversed(history.versions):
+        if known.record is None or blocking(history, known.record.artifact, forgiven) is None:
+            return known
+    return None

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from modelyard.manifests.environment import Role
+from modelyard.manifests.configuration import Role
 
 _MAY: dict[Role, frozenset[str]] = {
     "viewer": frozenset({"view"}),

@@ -11,7 +11,7 @@ import msgspec
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError
-from modelyard.manifests.environment import Limits
+from modelyard.manifests.configuration import Limits
 from modelyard.serving.access import Access
 from modelyard.serving.binary import HEADER, asks_for_binary, json_length
 from modelyard.serving.control import Control

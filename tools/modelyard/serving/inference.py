@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from modelyard.manifests.environment import PredictionLogging
+from modelyard.manifests.configuration import PredictionLogging
 from modelyard.rollout.plan import Traffic
 from modelyard.serving.binary import binary_tensor
 from modelyard.serving.metrics import Metrics, Variant

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.scoring import LightGBMScorer
 from modelyard.serving.booster import NativeBooster

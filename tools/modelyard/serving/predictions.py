@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from modelyard.manifests.environment import PredictionLogging
-from modelyard.manifests.schema import Contract
+from modelyard.manifests.configuration import PredictionLogging
+from modelyard.manifests.model import Contract
 
 _DIGEST_BYTES = 12
 

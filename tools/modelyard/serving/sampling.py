@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.manifests.deployment import Analysis
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.arrays import seconds
 from modelyard.rollout.analysis import Samples

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.manifests.environment import Environment, PredictionLogging
+from modelyard.manifests.configuration import Environment, PredictionLogging
 from modelyard.secrets.interface import Secrets
 from modelyard.serving.layout import Layout
 

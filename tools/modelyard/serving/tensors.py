@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.manifests.problems import near_match
-from modelyard.manifests.schema import Column, Contract
+from modelyard.errors import near_match
+from modelyard.manifests.model import Column, Contract
 from modelyard.serving.binary import blob_numbers, blob_values, read_blobs
 from modelyard.serving.protocol import BadRequest, Given, InferBody
 

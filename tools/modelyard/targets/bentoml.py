@@ -19,10 +19,10 @@ from msgspec import Struct
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, near_match
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.problems import near_match
 from modelyard.rollout.plan import Action, Live
 from modelyard.secrets.interface import Secrets
 

@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from modelyard.errors import ModelyardError
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package

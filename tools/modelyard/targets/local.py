@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of, write_whole
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Model
+from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.serving.layout import Layout

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import yaml
 from msgspec import Struct
 
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
-from modelyard.manifests.loading import parse
-from modelyard.manifests.schema import Contract, Model
+from modelyard.manifests.model import Contract, Model
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http

@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http

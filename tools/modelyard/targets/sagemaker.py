@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from modelyard.errors import ModelyardError, missing_extra
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.environment import Environment
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package

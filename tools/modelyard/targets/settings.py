@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from modelyard.errors import UsageError
-from modelyard.manifests.environment import Environment
+from modelyard.manifests.configuration import Environment
 from modelyard.rollout.plan import Traffic
 
 S = TypeVar("S", bound=Struct)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from modelyard.evidence.monitoring import ShownWindow
+from modelyard.evidence.production import ShownWindow
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period
 from modelyard.report.svg import trend_plot

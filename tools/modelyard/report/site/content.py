@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from modelyard.evidence.monitoring import ShownWindow
-from modelyard.gate.waiving import WaiverState
-from modelyard.manifests.schema import Model
+from modelyard.evidence.production import ShownWindow
+from modelyard.gate.waivers import WaiverState
+from modelyard.manifests.model import Model
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period, running

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from modelyard.gate.waiving import WaiverState
+from modelyard.gate.waivers import WaiverState
 from modelyard.registry.timeline import Event, events, periods
 from modelyard.report.content import number
 from modelyard.report.page import Cell, Link, html_table, page

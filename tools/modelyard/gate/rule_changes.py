@@ -1,0 +1,114 @@
+"""What a pull request changes in the rules it is judged by, and which changes make them looser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from modelyard.manifests.model import Evaluation
+from modelyard.manifests.policy import Check, Policy
+
+_LEVELS = ("advisory", "soft", "hard")
+
+# Field → whether a larger value is looser. What is not here and not ordered counts as looser when it changes.
+_LARGER_IS_LOOSER = {
+    "minimum": False,
+    "minimum_per_class": False,
+    "maximum": True,
+    "margin": True,
+    "maximum_increase": True,
+    "maximum_error": True,
+    "maximum_single_input_auc": True,
+    "maximum_overlap": True,
+    "maximum_identical_share": True,
+    "maximum_deviation": True,
+    "maximum_alarm_share": True,
+    "maximum_bytes": True,
+    "maximum_row_milliseconds": True,
+    "allow_added": True,
+    "allow_removed": True,
+    "maximum_distance": True,
+    "maximum_fall": True,
+    "maximum_milliseconds": True,
+    "maximum_missing": True,
+    "maximum_silent_days": True,
+    "minimum_rows": False,
+    "objective": False,
+    "burn": True,
+}
+
+_SPOKEN = ("id", "why", "kind")
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """One difference between two policies."""
+
+    sentence: str
+    loosens: bool
+
+
+def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
+    """Every difference that can change a verdict; texts do not count."""
+    old = {c.id: c for c in (*before.checks, *before.monitoring)}
+    new = {c.id: c for c in (*after.checks, *after.monitoring)}
+    found = [RuleChange(f"{name} is removed", old[name].level != "advisory") for name in old if name not in new]
+    found += [RuleChange(f"{name} is added", False) for name in new if name not in old]
+    for name in old:
+        if name in new:
+            found += _check_changes(old[name], new[name])
+    one, two = before.maximum_waivers, after.maximum_waivers
+    if one != two:
+        looser = two is None or (one is not None and two > one)
+        found.append(RuleChange(f"maximum_waivers {_shown(one)} → {_shown(two)}", looser))
+    return tuple(found)
+
+
+def evaluation_changes(before: Evaluation, after: Evaluation) -> tuple[RuleChange, ...]:
+    """The same for how model.yaml cuts the held-out rows: what is not looked at cannot fail."""
+    found = []
+    for what, old, new in (("slice", before.slices, after.slices), ("group", before.groups, after.groups)):
+        found += [RuleChange(f"{what} {name} is no longer looked at", True) for name in old if name not in new]
+    if after.minimum_support != before.minimum_support:
+        found.append(
+            RuleChange(
+                f"minimum_support {before.minimum_support} → {after.minimum_support}",
+                after.minimum_support > before.minimum_support,
+            )
+        )
+    if before.block != after.block:
+        found.append(RuleChange(f"block {before.block or 'none'} → {after.block or 'none'}", True))
+    return tuple(found)
+
+
+def _check_changes(before: Check, after: Check) -> list[RuleChange]:
+    if type(before) is not type(after):
+        return [RuleChange(f"{before.id} becomes another kind of check", True)]
+    found = []
+    for field in msgspec.structs.fields(before):
+        name = field.name
+        old, new = getattr(before, name), getattr(after, name)
+        if name in _SPOKEN or old == new:
+            continue
+        found.append(RuleChange(f"{before.id} {name} {_shown(old)} → {_shown(new)}", _looser(name, old, new)))
+    return found
+
+
+def _looser(name: str, old: Any, new: Any) -> bool:
+    if name == "level":
+        return _LEVELS.index(new) < _LEVELS.index(old)
+    if name == "require":
+        return bool(set(old) - set(new))
+    if name == "formats":
+        return bool(set(new) - set(old))
+    if name not in _LARGER_IS_LOOSER:
+        return True
+    if old is None or new is None:  # no bound is the loosest
+        return new is None
+    return bool((new > old) == _LARGER_IS_LOOSER[name])
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)

@@ -1,0 +1,200 @@
+"""``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from modelyard.errors import near_match
+from modelyard.manifests.calendar import Freeze
+from modelyard.manifests.document import FieldPath
+from modelyard.manifests.names import (
+    ColumnName,
+    Count,
+    Duration,
+    Fraction,
+    Manifest,
+    Margin,
+    Name,
+    Reference,
+    RelativePath,
+    Text,
+)
+
+PREDICTION = "prediction_id"
+
+TIME = "outcome_time"
+
+
+class OutcomesSource(Manifest, frozen=True, kw_only=True):
+    """What happened to what was predicted: files, or a query. ``monitor``, ``feedback`` and ``deploy`` read it."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description="A Parquet, CSV or .jsonl file, or a folder of them, here or in an object store.",
+        ),
+    ] = ""
+    columns: Annotated[
+        dict[str, str],
+        Meta(
+            description="uri: what a column is called there; the contract's id and label, prediction_id, outcome_time."
+        ),
+    ] = field(default_factory=dict)
+    sql: Annotated[Reference | None, Meta(description="Where the URL of a database stands.")] = None
+    query: Annotated[str, Meta(max_length=10_000, description="sql: what gives those columns.")] = ""
+
+
+def outcomes_faults(
+    source: OutcomesSource | None, id_and_label: Collection[str]
+) -> Iterator[tuple[FieldPath, str, str]]:
+    """(field, what is wrong, what to do). The contract's id and label are among the columns."""
+    if source is None:
+        return
+    if bool(source.uri) == bool(source.sql):
+        said = "names both uri and sql." if source.uri else "names neither uri nor sql."
+        yield ("outcomes",), said, "Say uri: …, or sql: env:NAME with query: …."
+    elif bool(source.query) != bool(source.sql):
+        yield ("outcomes",), "needs sql and query together.", "Say sql: env:NAME and query: select …."
+    elif source.sql and source.columns:
+        yield ("outcomes", "columns"), "is for files.", "Rename columns in the query: select a as b."
+    known = {*id_and_label, PREDICTION, TIME}
+    for name in source.columns.keys() - known:
+        yield ("outcomes", "columns", name), f"{name!r} is no column of outcomes.", near_match(name, known)
+
+
+class Budget(Manifest, frozen=True, kw_only=True):
+    """What a clock or an alarm may spend; a person who asks is never held up."""
+
+    runs: Annotated[int, Meta(ge=1, description="Retrainings in the span below.")] = 10
+    minutes: Annotated[float, Meta(gt=0, description="Of training, in the span below.")] | None = None
+    every: Annotated[Duration, Meta(description="The span, counted back from now.")] = "30d"
+
+
+class Retrain(Manifest, frozen=True, kw_only=True):
+    """When the bot retrains, and when its result is worth a review."""
+
+    minimum_gain: Annotated[
+        Margin, Meta(description="Smaller gains of the task's first metric are not proposed by a clock or an alarm.")
+    ] = 0.0
+    new_rows: Annotated[
+        Count, Meta(description="Due when so many labelled rows of feedback came since the champion; 0: never.")
+    ] = 0
+    maximum_age: Annotated[Duration, Meta(description="Due when the champion is older.")] | None = None
+    on_drift: Annotated[bool, Meta(description="Due when the newest window's inputs or scores failed.")] = True
+    on_decay: Annotated[bool, Meta(description="Due when the newest window's quality failed.")] = True
+    budget: Budget = field(default_factory=Budget)
+    freezes: Annotated[list[Freeze], Meta(description="Days (UTC) on which nothing retrains unless somebody asks.")] = (
+        field(default_factory=list)
+    )
+
+
+# --- models/<name>/model.yaml -------------------------------------------------------------------------------------
+
+
+class Column(Manifest, frozen=True, kw_only=True):
+    """One input of the contract."""
+
+    name: ColumnName
+    type: Literal["integer", "float", "string", "boolean"]
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    description: str = ""
+    personal: Annotated[
+        Literal["no", "hash", "drop"],
+        Meta(description="What prediction logs keep of it: the value, a keyed digest, or nothing."),
+    ] = "no"
+    rare_below: Annotated[
+        Count, Meta(description="Texts: a level with fewer training rows does not appear by name in the profile.")
+    ] = 0
+    rare_become: Annotated[
+        Literal["suppressed", "hashed"], Meta(description="Counted with the others, or kept under a digest.")
+    ] = "suppressed"
+
+
+class Contract(Manifest, frozen=True, kw_only=True):
+    """What a caller sends and gets; a change of it is a major version."""
+
+    id: Annotated[ColumnName, Meta(description="The column that identifies a row.")]
+    personal_id: Annotated[
+        Literal["no", "hash", "drop"], Meta(description="What prediction logs keep of the id; see a column's personal.")
+    ] = "no"
+    label: Annotated[ColumnName, Meta(description="The column that holds the outcome.")]
+    inputs: Annotated[list[Column], Meta(min_length=1)]
+    output: ColumnName = "prediction"
+    classes: Annotated[
+        list[Text], Meta(description="Multiclass: the label's values; the predictions are columns prediction_<class>.")
+    ] = field(default_factory=list)
+    threshold: Annotated[Fraction, Meta(description="Binary tasks: at or above it the decision is positive.")] = 0.5
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns that are texts, also where a file has nothing but digits in them."""
+        return self.id, *(column.name for column in self.inputs if column.type == "string")
+
+
+class Files(Manifest, frozen=True, kw_only=True):
+    """What the pipeline writes, below the model's folder."""
+
+    artifact: RelativePath
+    training: RelativePath = "data/train.parquet"
+    holdout: RelativePath = "data/holdout.parquet"
+    predictions: RelativePath = "predictions.parquet"
+    profile: RelativePath = "profile.json"
+    folds: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description="Cross-validation, where the pipeline makes one: fold, label, prediction; rows it did not learn"
+            " from. A column trained_rows shows how the result grows with the data.",
+        ),
+    ] = ""
+
+
+class Scorer(Manifest, frozen=True, kw_only=True):
+    """How any table is scored with any version of the artifact."""
+
+    type: Literal["lightgbm", "command"] = "lightgbm"
+    command: Annotated[
+        list[Text],
+        Meta(description="A program and its arguments; {model}, {input} and {output} become paths. No shell."),
+    ] = field(default_factory=list)
+
+
+class Evaluation(Manifest, frozen=True, kw_only=True):
+    """How the held-out rows are cut when they are measured."""
+
+    slices: list[ColumnName] = field(default_factory=list)
+    groups: Annotated[list[ColumnName], Meta(description="Columns whose levels are compared for fairness.")] = field(
+        default_factory=list
+    )
+    block: Annotated[ColumnName, Meta(description="Rows with the same value depend on each other.")] | None = None
+    minimum_support: Annotated[Count, Meta(description="A slice or group with fewer rows is not judged.")] = 100
+    precision: Annotated[Fraction, Meta(description="Of the metric recall_at_precision.")] = 0.9
+    quantile: Annotated[Fraction, Meta(description="Of the metric pinball.")] = 0.5
+    query: Annotated[ColumnName, Meta(description="Ranking: rows with the same value are ordered.")] | None = None
+    at: Annotated[int, Meta(ge=1, description="Ranking: how many results NDCG and MAP look at.")] = 10
+
+
+class Model(Manifest, frozen=True, kw_only=True):
+    """``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
+
+    name: Name
+    description: Text
+    owners: Annotated[list[Text], Meta(min_length=1, description="Forge handles or e-mail addresses.")]
+    task: Literal["binary", "multiclass", "regression", "ranking"]
+    policy: Name
+    files: Files
+    contract: Contract
+    scorer: Scorer = field(default_factory=Scorer)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    outcomes: Annotated[OutcomesSource | None, Meta(description="Where it is told what happened.")] = None
+    retrain: Retrain = field(default_factory=Retrain)
+    lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
+    card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""
+    limitations: Annotated[str, Meta(description="Where it is weak and whom it may harm; Markdown.")] = ""
+    license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""

@@ -1,1 +1,0 @@
-"""Numbers from tables: numpy in, frozen values out. Reads no file, no clock, and decides nothing."""

@@ -1,0 +1,1 @@
+"""Numbers from tables: scores, intervals, fairness, calibration, profiles, drift. NumPy in, values out."""

@@ -1,0 +1,288 @@
+"""Candidate and champion on the same held-out rows: every metric, slice and difference with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelyard.metrics.curves import (
+    Calibration,
+    average_precision,
+    binned,
+    bins_for,
+    calibration,
+    curve_bins,
+    recall_at_precision,
+)
+from modelyard.metrics.fairness import GroupFairness, group_fairness
+from modelyard.metrics.flips import Flips, count_flips
+from modelyard.metrics.folds import Stability
+from modelyard.metrics.intervals import (
+    Interval,
+    Resampling,
+    bootstrap_error,
+    defined,
+    delong_error,
+    normal_interval,
+    percentile_interval,
+)
+from modelyard.metrics.leakage import Leakage
+from modelyard.metrics.scores import TASKS, Floats, Integers, Settings, SumMetric, auc, query_scores
+from modelyard.metrics.slices import Levels
+
+SEED = 20130101
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Held-out rows, aligned: every array has one entry per row."""
+
+    label: Floats
+    """Multiclass: codes of the classes. Ranking: relevance."""
+    candidate: Floats
+    """(rows,); multiclass: (rows, classes)."""
+    champion: Floats | None
+    """None for a first version."""
+    slices: dict[str, Levels]
+    groups: dict[str, Levels]
+    blocks: Integers | None
+    """Codes from 0 of rows that depend on each other."""
+    queries: Integers | None = None
+    """Ranking: codes from 0 of the rows that are ordered against each other."""
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One metric. ``difference`` is candidate − champion; values are None where the metric is undefined."""
+
+    name: str
+    higher_is_better: bool
+    candidate: float | None
+    champion: float | None
+    difference: float | None
+    interval: Interval | None
+    """95 % interval of the paired difference; of the candidate's own value when there is no champion."""
+    method: str
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """The metrics of the rows with one level of one column; intervals hold for all slices at once."""
+
+    column: str
+    level: str
+    rows: int
+    sufficient: bool
+    metrics: tuple[MetricResult, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured on the holdout."""
+
+    task: str
+    rows: int
+    positives: int | None
+    threshold: float
+    champion: str | None
+    """The champion's version, or None for a first version."""
+    identical_bytes: bool
+    metrics: tuple[MetricResult, ...]
+    slices: tuple[SliceResult, ...]
+    fairness: tuple[GroupFairness, ...]
+    calibration: Calibration | None
+    champion_calibration: Calibration | None
+    flips: Flips | None
+    leakage: Leakage
+    inputs_added: tuple[str, ...]
+    inputs_removed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    stability: Stability | None = None
+
+    def metric(self, name: str) -> MetricResult | None:
+        """The result of one metric over all rows."""
+        return next((result for result in self.metrics if result.name == name), None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The part of an evaluation that comes from the rows alone."""
+
+    metrics: tuple[MetricResult, ...]
+    slices: tuple[SliceResult, ...]
+    fairness: tuple[GroupFairness, ...]
+    calibration: Calibration | None
+    champion_calibration: Calibration | None
+    flips: Flips | None
+
+
+def compare(holdout: Holdout, task: str, settings: Settings, minimum_support: int) -> Comparison:
+    """Measures the candidate, against the champion where there is one. Seeded: the same rows give the same values."""
+    if task == "ranking":
+        holdout = _by_query(holdout, settings)
+    resampling = Resampling(holdout.label.size, holdout.blocks, SEED)
+    terms = _terms(holdout, task, settings)
+    metrics = _sum_metrics(holdout, task, resampling.by_block(terms), resampling, 0)[0]
+    if task != "binary":
+        return Comparison(metrics, _slices(holdout, task, terms, minimum_support, resampling), (), None, None, None)
+    champion = holdout.champion
+    return Comparison(
+        metrics=(_auc(holdout.label, holdout.candidate, champion, holdout.blocks, 0),
+                 *_curve_metrics(holdout, settings, resampling), *metrics),
+        slices=_slices(holdout, task, terms, minimum_support, resampling),
+        fairness=tuple(
+            group_fairness(name, levels, holdout.label, holdout.candidate, champion, settings.threshold, resampling,
+                           minimum_support)
+            for name, levels in holdout.groups.items()
+        ),
+        calibration=calibration(holdout.label, holdout.candidate, resampling),
+        champion_calibration=calibration(holdout.label, champion, resampling) if champion is not None else None,
+        flips=count_flips(holdout.candidate, champion, holdout.label, holdout.slices, settings.threshold)
+        if champion is not None else None,
+    )  # fmt: skip
+
+
+def _by_query(holdout: Holdout, settings: Settings) -> Holdout:
+    """The same with a row a query, whose scores stand in the place of predictions."""
+    queries = holdout.queries
+    if queries is None:
+        raise ValueError("ranking needs queries")
+    _, first = np.unique(queries, return_index=True)
+    candidate, champion = (
+        query_scores(holdout.label, scores, queries, settings.at) if scores is not None else None
+        for scores in (holdout.candidate, holdout.champion)
+    )
+    return Holdout(
+        holdout.label[first],
+        candidate if candidate is not None else np.empty((0, 2)),
+        champion,
+        {name: levels.first_of(first) for name, levels in holdout.slices.items()},
+        {},
+        np.unique(holdout.blocks[first], return_inverse=True)[1] if holdout.blocks is not None else None,
+    )
+
+
+def _terms(holdout: Holdout, task: str, settings: Settings) -> Floats:
+    """Terms of the candidate, and beside them those of the champion (rows, k or 2k)."""
+    make = TASKS[task].terms
+    mine = make(holdout.label, holdout.candidate, settings)
+    if holdout.champion is None:
+        return mine
+    return np.column_stack([mine, make(holdout.label, holdout.champion, settings)])
+
+
+def _slices(
+    holdout: Holdout, task: str, terms: Floats, minimum_support: int, resampling: Resampling
+) -> tuple[SliceResult, ...]:
+    sizes = {name: np.bincount(levels.codes, minlength=len(levels.names)) for name, levels in holdout.slices.items()}
+    judged = int(sum((rows >= minimum_support).sum() for rows in sizes.values()))
+    results = []
+    for column, levels in holdout.slices.items():
+        by_block = resampling.by_block(terms, levels.codes, len(levels.names))
+        metrics = _sum_metrics(holdout, task, by_block, resampling, judged)
+        areas = _slice_areas(holdout, levels, minimum_support, judged) if task == "binary" else {}
+        for code, level in enumerate(levels.names):
+            rows = int(sizes[column][code])
+            enough = rows >= minimum_support
+            found = (*areas.get(code, ()), *metrics[code]) if enough else ()
+            if rows:
+                results.append(SliceResult(column, level, rows, enough, found))
+    return tuple(results)
+
+
+def _slice_areas(holdout: Holdout, levels: Levels, minimum_support: int, judged: int) -> dict[int, list[MetricResult]]:
+    """AUC by level: rows are put in the order of their levels once, and each level is a run of them."""
+    order = np.argsort(levels.codes, kind="stable")
+    ends = np.cumsum(np.bincount(levels.codes, minlength=len(levels.names)))
+    label, candidate = holdout.label[order], holdout.candidate[order]
+    champion = holdout.champion[order] if holdout.champion is not None else None
+    blocks = holdout.blocks[order] if holdout.blocks is not None else None
+    found = {}
+    for code, end in enumerate(ends.tolist()):
+        part = slice(int(ends[code - 1]) if code else 0, end)
+        if part.stop - part.start >= minimum_support:
+            found[code] = [_auc(label[part], candidate[part], champion[part] if champion is not None else None,
+                                blocks[part] if blocks is not None else None, judged)]  # fmt: skip
+    return found
+
+
+def _auc(
+    label: Floats, candidate: Floats, champion: Floats | None, blocks: Integers | None, comparisons: int
+) -> MetricResult:
+    mine = auc(label, candidate)
+    theirs = auc(label, champion) if champion is not None else None
+    error = delong_error(label, candidate, champion, blocks)
+    difference = mine - theirs if mine is not None and theirs is not None else None
+    centre = difference if champion is not None else mine
+    interval = normal_interval(centre, error, comparisons) if centre is not None and error is not None else None
+    method = "DeLong, by block" if blocks is not None else "DeLong"
+    return MetricResult("auc", True, mine, theirs, difference, interval, method)
+
+
+def _curve_metrics(holdout: Holdout, settings: Settings, resampling: Resampling) -> list[MetricResult]:
+    """Exact values; intervals from replicates of at most 512 bins, moved to the exact value."""
+    sides = [holdout.candidate] if holdout.champion is None else [holdout.candidate, holdout.champion]
+    exact: list[list[float | None]] = []
+    spread: list[tuple[Floats, Floats]] = []
+    for scores in sides:
+        exact.append([average_precision(holdout.label, scores),
+                      recall_at_precision(holdout.label, scores, settings.precision)])  # fmt: skip
+        bins = curve_bins(scores)
+        hits = (holdout.label == 1).astype(np.float64)
+        count = bins_for(scores.size)
+        sums = np.stack([resampling.counts(bins, count), resampling.counts(bins, count, hits)], axis=1)
+        whole = binned(sums.sum(axis=0), settings.precision)
+        drawn = binned(resampling.replicates(sums), settings.precision)
+        spread.append((drawn[0] - whole[0], drawn[1] - whole[1]))
+    results = []
+    for i, name in enumerate(("average_precision", "recall_at_precision")):
+        mine, theirs = exact[0][i], exact[1][i] if len(sides) > 1 else None
+        difference = mine - theirs if mine is not None and theirs is not None else None
+        centre = difference if len(sides) > 1 else mine
+        moves = spread[0][i] - spread[1][i] if len(sides) > 1 else spread[0][i]
+        interval = percentile_interval(centre + moves) if centre is not None else None
+        results.append(MetricResult(name, True, mine, theirs, difference, interval, _method(holdout)))
+    return results
+
+
+def _sum_metrics(
+    holdout: Holdout, task: str, by_block: Floats, resampling: Resampling, comparisons: int
+) -> list[tuple[MetricResult, ...]]:
+    """All metrics of each cell, from sums (cells, blocks, k). ``comparisons`` 0 asks for percentile intervals, n for
+    normal ones that hold for n slices at once.
+    """
+    replicates = resampling.replicates(np.moveaxis(by_block, 0, 1))
+    totals = by_block.sum(axis=1)
+    champion = holdout.champion is not None
+    k = totals.shape[-1] // (2 if champion else 1)
+    return [
+        tuple(
+            _sum_metric(metric, holdout, totals[cell], replicates[:, cell], k, comparisons)
+            for metric in TASKS[task].metrics
+        )
+        for cell in range(totals.shape[0])
+    ]
+
+
+def _sum_metric(
+    metric: SumMetric, holdout: Holdout, total: Floats, replicates: Floats, k: int, comparisons: int
+) -> MetricResult:
+    mine = defined(metric.value(total[:k]))
+    theirs = defined(metric.value(total[k:])) if holdout.champion is not None else None
+    spread = metric.value(replicates[:, :k])
+    if holdout.champion is not None:
+        spread = spread - metric.value(replicates[:, k:])
+    difference = mine - theirs if mine is not None and theirs is not None else None
+    centre = difference if holdout.champion is not None else mine
+    interval: Interval | None = None
+    if centre is not None and comparisons:
+        error = bootstrap_error(spread)
+        interval = normal_interval(centre, error, comparisons) if error is not None else None
+    elif centre is not None:
+        interval = percentile_interval(spread)
+    return MetricResult(metric.name, metric.higher_is_better, mine, theirs, difference, interval, _method(holdout))
+
+
+def _method(holdout: Holdout) -> str:
+    return "bootstrap of blocks" if holdout.blocks is not None else "bootstrap"

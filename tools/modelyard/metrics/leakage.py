@@ -1,0 +1,118 @@
+"""Signs that the holdout was not held out: inputs that know the outcome, rows seen in training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.metrics.scores import Floats, auc
+
+_BINS = 50
+
+
+@dataclass(frozen=True)
+class InputStrength:
+    """How well one input alone tells the classes apart; AUC from 0.5, cross-fitted. None: not measurable."""
+
+    name: str
+    auc: float | None
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Inputs by strength, strongest first, and held-out rows that are in training too."""
+
+    inputs: tuple[InputStrength, ...]
+    overlap: int
+    """By id."""
+    identical: int | None = None
+    """By content: equal in every input and the label, whatever the id. Coarse inputs make some such rows by chance."""
+
+
+def input_strengths(columns: dict[str, NDArray[Any]], label: Floats) -> tuple[InputStrength, ...]:
+    """The AUC that each input reaches alone.
+
+    Values are cut into at most 50 quantile bins (levels, for text); the outcome's rate per bin is learnt on one half
+    of the rows and scored on the other, so that a column of unique values does not look like a leak.
+    """
+    halves = np.arange(label.size) % 2 == 0
+    found = [InputStrength(name, _strength(_codes(values), label, halves)) for name, values in columns.items()]
+    return tuple(sorted(found, key=lambda s: (-(s.auc or 0), s.name)))
+
+
+def overlap(training: NDArray[Any], holdout: NDArray[Any]) -> int:
+    """How many held-out ids were trained on."""
+    known = set(training.tolist())
+    return sum(identifier in known for identifier in holdout.tolist())
+
+
+def row_hashes(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
+    """A number a row (rows,) that equal rows share and others, but for one in 10¹⁹ pairs, do not."""
+    size = len(next(iter(columns.values()))) if columns else 0
+    result = np.zeros(size, dtype=np.uint64)
+    for name, values in columns.items():
+        result = _mixed(result ^ _mixed(_bits(values) ^ np.uint64(_number_of(name))))
+    return result
+
+
+def identical(training: NDArray[np.uint64], holdout: NDArray[np.uint64]) -> int:
+    """How many held-out rows have an equal row in training."""
+    return int(np.isin(holdout, training).sum())
+
+
+def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
+    if values.dtype.kind in "fiub":
+        numbers = values.astype(np.float64) + 0.0  # one zero
+        numbers[np.isnan(numbers)] = np.nan  # one NaN
+        return numbers.view(np.uint64)
+    known = {value: _number_of("" if value is None else f"={value}") for value in set(values.tolist())}
+    return np.array([known[value] for value in values.tolist()], dtype=np.uint64)
+
+
+def _number_of(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        value = (value + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(0xFFFFFFFFFFFFFFFF)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def _strength(codes: NDArray[np.int64], label: Floats, half: NDArray[np.bool_]) -> float | None:
+    scores = np.empty_like(label)
+    size = int(codes.max()) + 1 if codes.size else 0
+    for learn, score in ((half, ~half), (~half, half)):
+        if not learn.any() or not score.any():
+            return None
+        count = np.bincount(codes[learn], minlength=size)
+        hits = np.bincount(codes[learn], weights=label[learn], minlength=size)
+        base = label[learn].mean()
+        # One pseudo-row at the base rate: an unseen bin says nothing.
+        scores[score] = ((hits + base) / (count + 1))[codes[score]]
+    parts = [auc(label[part], scores[part]) for part in (half, ~half)]
+    if any(part is None for part in parts):
+        return None
+    return max(float(np.mean([part for part in parts if part is not None])), 0.5)
+
+
+def _codes(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Bin codes from 0; missing values are a bin of their own."""
+    if values.dtype.kind in "fiub":
+        numbers = values.astype(np.float64)
+        known = np.isfinite(numbers)
+        inner = np.linspace(0, 1, _BINS + 1)[1:-1]
+        edges = np.unique(np.quantile(numbers[known], inner)) if known.any() else np.empty(0)
+        codes = np.searchsorted(edges, numbers, side="right") + 1
+        codes[~known] = 0
+        return codes.astype(np.int64)
+    at: dict[str, int] = {}
+    return np.array([at.setdefault("" if v is None else f"={v}", len(at)) for v in values.tolist()], dtype=np.int64)

@@ -1,0 +1,221 @@
+"""Sums that do not depend on the order or the parts they were added in.
+
+Floating-point sums differ with the way a table was cut, so merged profiles would differ from the profile of the whole.
+Here values are counted in a fixed unit, a power of two frozen by the reference, and added as integers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DIGITS = 24
+"""Binary digits of the reference's largest value: its mean is known to 6e-8 of that."""
+
+_CHUNK = 2**17
+
+_LARGEST = 2**31
+"""In units; values beyond (128 times the reference's largest) count as that."""
+
+Role = Literal["input", "label", "score"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sum and sum of squares of the finite values."""
+
+    unit: float
+    total: str
+    """In units, as decimal digits: JSON readers elsewhere cut long numbers."""
+    squares: str
+    """In units squared."""
+
+    def mean(self, count: int) -> float | None:
+        """Of ``count`` values; None without any."""
+        return int(self.total) * self.unit / count if count else None
+
+    def deviation(self, count: int) -> float | None:
+        """Standard deviation (of the population, as ``numpy.std``); None without any value."""
+        if not count:
+            return None
+        spread = int(self.squares) * count - int(self.total) ** 2  # exact
+        return math.sqrt(max(spread, 0)) / count * self.unit
+
+
+def moments(finite: NDArray[np.float64], unit: float | None = None) -> Moments:
+    """Of finite values (n,), in a given unit or in that of their own largest."""
+    if unit is None:
+        largest = float(max(abs(finite.min()), abs(finite.max()))) if finite.size else 0.0
+        unit = 2.0 ** max(math.frexp(largest)[1] - _DIGITS, -1000) if largest else 2.0**-_DIGITS
+    total = squares = 0
+    for at in range(0, finite.size, _CHUNK):
+        with np.errstate(over="ignore"):
+            counted = np.rint(np.clip(finite[at : at + _CHUNK] / unit, -_LARGEST, _LARGEST)).astype(np.int64)
+        high, low = counted >> 16, counted & 0xFFFF
+        total += int(counted.sum())
+        squares += (int(high @ high) << 32) + (int(high @ low) << 17) + int(low @ low)
+    return Moments(unit, str(total), str(squares))
+
+
+def add_moments(a: Moments, b: Moments) -> Moments:
+    """Of both; they must be in the same unit."""
+    if a.unit != b.unit:
+        raise ValueError("moments in different units")
+    return Moments(a.unit, str(int(a.total) + int(b.total)), str(int(a.squares) + int(b.squares)))
+
+
+@dataclass(frozen=True)
+class NumericBins:
+    """Counts between frozen edges; the first and last bin are under- and overflow."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    """len(edges) + 1: below the first edge, between, above the last, which lies just above the largest value."""
+
+
+@dataclass(frozen=True)
+class LevelCounts:
+    """Counts of the frozen top levels, and of everything else."""
+
+    levels: tuple[str, ...]
+    counts: tuple[int, ...]
+    other: int
+    """Rows whose level the reference had too, but not among its top."""
+    new: int = 0
+    """Rows whose level the reference never had."""
+    rest: str | None = ""
+    """Digests of the reference's levels beyond the top; None where they were too many to keep, and new ones count as
+    ``other``."""
+
+
+@dataclass(frozen=True)
+class WindowThreshold:
+    """What windows inside the reference differ from the rest of it: Jensen–Shannon distance, 99 of 100 below it."""
+
+    rows: int
+    js: float
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column. ``rows`` counts all; nulls and infinities are in no bin."""
+
+    name: str
+    type: str
+    rows: int
+    nulls: int
+    role: Role = "input"
+    infinities: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    moments: Moments | None = None
+    numeric: NumericBins | None = None
+    levels: LevelCounts | None = None
+    thresholds: tuple[WindowThreshold, ...] = ()
+    """Frozen by the reference, as are ``importance`` and ``scores``; merging keeps them."""
+    importance: float | None = None
+    """The model's share of gain from this input, 0 to 1."""
+    scores: tuple[float | None, ...] = ()
+    """Mean prediction in each of ``bins()``."""
+
+    def bins(self) -> tuple[list[str], list[int]]:
+        """Names and counts of all bins, which together hold every row once."""
+        if self.numeric:
+            edges = [f"{edge:.6g}" for edge in self.numeric.edges]
+            between = [f"{low} to {high}" if low != high else low for low, high in itertools.pairwise(edges)]
+            names = [f"< {edges[0]}", *between, f"> {edges[-1]}"] if edges else ["any"]
+            names, counts = [*names, "infinite"], [*self.numeric.counts, self.infinities]
+        elif self.levels:
+            names = [*self.levels.levels, "(other)", "(new)"]
+            counts = [*self.levels.counts, self.levels.other, self.levels.new]
+        else:
+            names, counts = [], []
+        return [*names, "(missing)"], [*counts, self.nulls]
+
+    @property
+    def finite(self) -> int:
+        """Rows with a finite number."""
+        return self.rows - self.nulls - self.infinities
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """What whole rows were like (``surprise.py``)."""
+
+    names: tuple[str, ...]
+    """Numeric inputs whose correlations are known."""
+    correlations: tuple[float, ...]
+    """Of their normal scores: the triangle below the diagonal, row by row."""
+    limit: float
+    """Bits that one in a hundred of the rows exceeds."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One table."""
+
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    shape: RowShape | None = None
+    """Frozen by the reference; merging drops it."""
+
+    def column(self, name: str) -> ColumnProfile | None:
+        """The column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def merge(first: Profile, second: Profile) -> Profile:
+    """The profile of both tables together. Both must have been made with the same bins."""
+    return Profile(
+        first.rows + second.rows,
+        tuple(merge_columns([a, b]) for a, b in zip(first.columns, second.columns, strict=True)),
+    )
+
+
+def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
+    """The profile of all parts (at least one) together; ValueError when their bins differ."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = _merge(result, part)
+    return result
+
+
+def _merge(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
+    if (a.numeric is None) != (b.numeric is None) or (a.numeric and b.numeric and a.numeric.edges != b.numeric.edges):
+        raise ValueError(f"profiles of {a.name} have different edges")
+    if (a.levels is None) != (b.levels is None) or (a.levels and b.levels and a.levels.levels != b.levels.levels):
+        raise ValueError(f"profiles of {a.name} have different levels")
+    lows = [low for low in (a.minimum, b.minimum) if low is not None]
+    highs = [high for high in (a.maximum, b.maximum) if high is not None]
+    numeric = replace(a.numeric, counts=_add(a.numeric.counts, b.numeric.counts)) if a.numeric and b.numeric else None
+    levels = (
+        replace(
+            a.levels,
+            counts=_add(a.levels.counts, b.levels.counts),
+            other=a.levels.other + b.levels.other,
+            new=a.levels.new + b.levels.new,
+        )
+        if a.levels and b.levels
+        else None
+    )
+    return replace(
+        a,
+        rows=a.rows + b.rows,
+        nulls=a.nulls + b.nulls,
+        infinities=a.infinities + b.infinities,
+        minimum=min(lows, default=None),
+        maximum=max(highs, default=None),
+        moments=add_moments(a.moments, b.moments) if a.moments and b.moments else None,
+        numeric=numeric,
+        levels=levels,
+    )
+
+
+def _add(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
