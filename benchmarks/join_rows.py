@@ -23,11 +23,11 @@ contract:
 
 def ours(folder: Path) -> int:
     """Two passes over the segments."""
-    from modelyard.feedback.joining import NOTHING, join
+    from modelyard.ground_truth.join import NOTHING, join
+    from modelyard.ground_truth.labels import read_outcomes
     from modelyard.manifests.configuration import Environment
     from modelyard.manifests.conversion import parse
     from modelyard.manifests.model import Model
-    from modelyard.outcomes.known import read_outcomes
     from modelyard.predictions.interface import Window
     from modelyard.predictions.log import LogReader
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 from clock import ENVIRONMENT, Figure
-from modelyard.boosting import import_lightgbm
 from modelyard.demo.stage import free_ports
+from modelyard.flavors.lightgbm import import_lightgbm
+from modelyard.predictions.layout import Layout, State
+from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
-from modelyard.serving.layout import Layout, State
-from modelyard.serving.segments import read_predictions
 
 FEATURES, TREES = 20, 100
 ROUNDS, REQUESTS, CONNECTIONS = 7, 2_000, 8

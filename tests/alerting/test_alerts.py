@@ -18,7 +18,7 @@ from forge.place import forge_with_people
 from modelyard.delivery.evidence_branch import append
 from modelyard.demo.stage import free_ports
 from modelyard.git import Git
-from modelyard.serving.predictions import Entry
+from modelyard.predictions.writer import Entry
 from msgspec.structs import replace
 from support.listener import listening
 from support.logged import MODEL, START, Flights, write_log

@@ -15,7 +15,7 @@ import yaml
 from alerting.test_alerts import running, wait_for
 from modelyard.demo.stage import free_ports
 from modelyard.manifests.policy import InputsWatch, ServiceWatch, TrafficWatch
-from modelyard.report.prometheus import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
+from modelyard.report.prometheus.rules import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
 from support.listener import listening
 from support.logged import MODEL, Flights, write_log, write_outcomes
 from support.server import request, serving

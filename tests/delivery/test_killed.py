@@ -23,9 +23,9 @@ from modelyard.forges.ci import CI
 from modelyard.forges.git import GitForge
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.layout import Layout
 from modelyard.rollout.analysis import Samples
 from modelyard.secrets.interface import Secrets
-from modelyard.serving.layout import Layout
 from modelyard.targets.interface import Health
 from modelyard.targets.local import LocalTarget
 from support.yard import IDENTITY, commit_all, git, tool

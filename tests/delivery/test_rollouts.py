@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelyard.serving.layout import Layout
+from modelyard.predictions.layout import Layout
 from support.server import Server, request, serving
 from support.yard import commit_all, git, tool
 
@@ -160,7 +160,7 @@ def test_a_shadow_gets_copies_and_answers_nobody(rival: Path) -> None:
                 break
             threading.Event().wait(0.02)
         assert 'version="v1.1.0"' in metrics(server)
-    from modelyard.serving.segments import read_predictions
+    from modelyard.predictions.segments import read_predictions
 
     rows = [r for t in read_predictions(Layout.of(rival, "production").logs / MODEL) for r in t.to_pylist()]
     assert {row["version"] for row in rows if row["variant"] == "shadow"} == {"v1.1.0"}

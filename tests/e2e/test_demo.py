@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from modelyard.serving.layout import Layout
+from modelyard.predictions.layout import Layout
 from support.yard import tool
 
 

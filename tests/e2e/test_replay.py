@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from modelyard.demo.months import Month, render_replay, replay_chart
 from modelyard.demo.replay import months_of
 from modelyard.errors import UsageError
-from modelyard.report.replay import Month, render_replay, replay_chart
-from modelyard.serving.layout import Layout
+from modelyard.predictions.layout import Layout
 from support.yard import git, tool
 
 MONTHS = [

@@ -11,7 +11,7 @@ import pytest
 from actions.runner import BOT
 from e2e.conftest import Hosted
 from forge.store import Pull
-from modelyard.serving.predictions import Entry
+from modelyard.predictions.writer import Entry
 
 FOLDER = "data/feedback/churn"
 TRAIN = """\

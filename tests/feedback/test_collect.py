@@ -21,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.evidence.production import Joined
-from modelyard.feedback.joining import NOTHING, join
+from modelyard.ground_truth.join import NOTHING, join
+from modelyard.ground_truth.labels import outcomes_of
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
-from modelyard.outcomes.known import outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.tables import Table
 from support.logged import MODEL, START, Flights, write_log, write_outcomes

@@ -13,9 +13,8 @@ from modelyard.delivery.evidence_branch import append
 from modelyard.dvc import Dvc
 from modelyard.git import Git
 from modelyard.manifests.configuration import PredictionLogging
-from modelyard.serving.erasing import erase
-from modelyard.serving.predictions import Entry, PredictionLog
-from modelyard.serving.segments import compact, read_predictions
+from modelyard.predictions.segments import compact, erase, read_predictions
+from modelyard.predictions.writer import Entry, PredictionLog
 from support.logged import MODEL, Flights, write_log, write_outcomes
 from support.yard import IDENTITY, git, tool
 

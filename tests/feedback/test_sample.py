@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from modelyard.serving.predictions import Entry
+from modelyard.predictions.writer import Entry
 from msgspec.structs import replace
 from support.logged import MODEL, Flights, write_log
 from support.yard import git, tool

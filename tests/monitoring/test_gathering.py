@@ -10,17 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from modelyard.gate.watches import find_watch, judge_window
+from modelyard.ground_truth.labels import Outcomes, outcomes_of
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.document import Document
 from modelyard.manifests.policy import ConfidenceWatch, Policy, ScoresWatch
 from modelyard.metrics.window import Monitoring
 from modelyard.monitoring.labelled import block_seconds
 from modelyard.monitoring.window import monitor_window
-from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.predictions.interface import Window
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.reference import write_profile
-from modelyard.report.monitoring import render_monitoring, slice_rows
+from modelyard.report.terminal.production import render_monitoring
+from modelyard.report.window import slice_rows
 from modelyard.tables import Table
 from proposal.test_evaluating import make
 from support.versions import add_stage, add_version, plain_git

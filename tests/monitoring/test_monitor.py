@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from modelyard.monitoring.window import _since
+from modelyard.predictions.writer import Entry, Privacy
 from modelyard.registry.history import Assignment, ModelHistory
-from modelyard.serving.predictions import Entry, Privacy
 from msgspec.structs import replace
 from support.logged import MODEL, START, Flights, write_log, write_outcomes
 from support.yard import commit_all, git, killed_after, tool

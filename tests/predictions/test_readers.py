@@ -20,8 +20,8 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.manifests.configuration import Environment, Predictions
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
-from modelyard.predictions.interface import open_reader
-from modelyard.predictions.once import once
+from modelyard.predictions.discovery import open_reader
+from modelyard.predictions.ids import once
 from support.yard import MODEL_YAML
 
 MODEL = parse(Model, MODEL_YAML.format(name="m").encode(), "model.yaml")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.writer import Entry
 from modelyard.proposal.situation import situation_of
-from modelyard.serving.predictions import Entry
 from msgspec.structs import replace
 from support.logged import MODEL, Flights, write_log
 from support.versions import add_stage, add_version, plain_git

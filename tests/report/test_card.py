@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.registry.lineage import Lineage, Source
-from modelyard.report.card import Card, render_card
+from modelyard.report.markdown.card import Card, render_card
 from support.evidence import ARTIFACT, bundle
 from support.yard import MODEL_YAML
 

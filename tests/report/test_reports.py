@@ -17,10 +17,10 @@ from modelyard.manifests.document import parse_document
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.evaluation import SliceResult
 from modelyard.report.content import Report
-from modelyard.report.html import render_html
-from modelyard.report.markdown import LIMIT, render_comment, render_markdown
-from modelyard.report.safe import text
-from modelyard.report.terminal import render_drift, render_evaluation, render_terminal
+from modelyard.report.html.proposal import render_html
+from modelyard.report.markdown.comment import LIMIT, render_comment, render_markdown
+from modelyard.report.markdown.safe import text
+from modelyard.report.terminal.proposal import render_drift, render_evaluation, render_terminal
 from support.evidence import DRIFT, EVALUATION, bundle
 from support.yard import POLICIES
 

@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.manifests.configuration import PredictionLogging
 from modelyard.manifests.model import Column, Contract
+from modelyard.predictions.layout import Layout
+from modelyard.predictions.segments import compact, read_predictions
+from modelyard.predictions.writer import Entry, PredictionLog, Privacy
 from modelyard.rollout.plan import Traffic
-from modelyard.serving.layout import Layout
-from modelyard.serving.predictions import Entry, PredictionLog, Privacy
-from modelyard.serving.routing import goes_to_candidate
-from modelyard.serving.segments import compact, read_predictions
+from modelyard.serving.inference import goes_to_candidate
 from support.server import Server, request, serving
 from support.yard import tool
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from modelyard.predictions.layout import Layout, State
+from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
-from modelyard.serving.layout import Layout, State
-from modelyard.serving.segments import read_predictions
 from support.server import Server, request, serving
 from support.yard import tool
 

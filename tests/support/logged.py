@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from modelyard.manifests.repository import ModelRepository
-from modelyard.serving.predictions import Entry
+from modelyard.predictions.writer import Entry
 from modelyard.tables import Table, read_table
 
 MODEL = "flight-delay"

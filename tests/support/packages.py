@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from modelyard.boosting import import_lightgbm
+from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.manifests.configuration import Environment
 from modelyard.rollout.plan import Action, Live, Traffic, plan, withdrawal
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Package, Target, open_target
+from modelyard.targets.discovery import open_target
+from modelyard.targets.interface import Package, Target
 
 MANIFEST = """\
 name: churn

@@ -16,7 +16,6 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 
 MINIMUM_FREE_BYTES = 2_000_000_000
-
 _EXTRAS = {
     "train": ("dvc", "lightgbm", "pandas", "pyarrow"),
     "measure": ("numpy", "pyarrow", "lightgbm"),

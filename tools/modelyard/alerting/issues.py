@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from modelyard.forges.interface import PullForge
 from modelyard.gate.alerts import Alert, alert_key
 from modelyard.metrics.window import Monitoring
-from modelyard.report.monitoring import render_cause
-from modelyard.report.safe import text
+from modelyard.report.markdown.bodies import render_cause
+from modelyard.report.markdown.safe import text
 
 
 class Issues:

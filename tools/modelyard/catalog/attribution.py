@@ -10,9 +10,9 @@ from modelyard.catalog.tracing import trace_up
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.predictions.entities import as_logged
-from modelyard.predictions.interface import Window, open_reader
-from modelyard.predictions.named import named
+from modelyard.predictions.discovery import open_reader
+from modelyard.predictions.interface import Window
+from modelyard.predictions.lookup import as_logged, named
 from modelyard.proposal.champion import model_history
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period, periods

@@ -9,7 +9,7 @@ from modelyard.evidence.bundle import read_bundle
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.champion import model_history, version_by_name
-from modelyard.report.card import Card
+from modelyard.report.markdown.card import Card
 
 
 def card_of(repository: ModelRepository, git: Git, model: str, version: str | None) -> Card:

@@ -20,10 +20,10 @@ from modelyard.evidence.training import Training
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.layout import Layout, State
 from modelyard.proposal.champion import FetchedVersion, fetched, model_history, version_by_name
-from modelyard.report.container import containerfile
+from modelyard.report.generated import containerfile
 from modelyard.rollout.plan import Live, Traffic
-from modelyard.serving.layout import Layout, State
 
 ENVIRONMENT = "container"
 _SERVED = "served"

@@ -26,10 +26,9 @@ from modelyard.proposal.rules import granted_waivers
 from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
 from modelyard.registry.lineage import Lineage, Source, lineage_up
 from modelyard.registry.tags import parse_tag
-from modelyard.report.card import Card, render_card
-from modelyard.report.site.content import Desired, ModelPage
-from modelyard.report.site.content import model_file as page_file
-from modelyard.report.site.pages import index_page, model_page
+from modelyard.report.html.site import Desired, ModelPage, index_page, model_page
+from modelyard.report.html.site import model_file as page_file
+from modelyard.report.markdown.card import Card, render_card
 
 _STATE = ".site.json"
 _WINDOWS = 12

@@ -16,6 +16,7 @@ from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import Reproduction, differences
+from modelyard.flavors.interface import prediction_columns, stacked
 from modelyard.git import Git
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import ModelRepository
@@ -24,7 +25,6 @@ from modelyard.proposal.champion import model_history, version_by_name
 from modelyard.proposal.evaluating import evaluate
 from modelyard.proposal.training import installed_packages
 from modelyard.registry.history import RegisteredVersion
-from modelyard.scoring import prediction_columns, stacked
 from modelyard.tables import read_table
 
 _TOLERANCE = 1e-6

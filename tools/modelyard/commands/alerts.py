@@ -10,8 +10,7 @@ import yaml
 
 from modelyard.files import write_whole
 from modelyard.manifests.repository import ModelRepository
-from modelyard.report.dashboard import grafana_dashboard
-from modelyard.report.prometheus import Watching, prometheus_rules
+from modelyard.report.prometheus.rules import Watching, grafana_dashboard, prometheus_rules
 from modelyard.terminal import result, say
 
 _OUT = click.option(

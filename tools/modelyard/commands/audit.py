@@ -13,8 +13,7 @@ from modelyard.catalog.attribution import attribute
 from modelyard.commands.opening import open_checkout
 from modelyard.commands.spans import window_of
 from modelyard.delivery.guarding import check_registry, restore_tags
-from modelyard.report.attribution import render_attribution
-from modelyard.report.registry import render_faults
+from modelyard.report.terminal.registry import render_attribution, render_faults
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, result, result_json, say
 

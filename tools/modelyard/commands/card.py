@@ -9,7 +9,7 @@ import click
 from modelyard.catalog.carding import card_of
 from modelyard.commands.opening import open_checkout, the_model
 from modelyard.files import write_whole
-from modelyard.report.card import render_card
+from modelyard.report.markdown.card import render_card
 from modelyard.terminal import finish, result, say
 
 

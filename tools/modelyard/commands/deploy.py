@@ -16,8 +16,8 @@ from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.opening import open_forge, open_pull_forge
-from modelyard.outcomes.sources import known_outcomes
-from modelyard.report.deployments import render_deliveries
+from modelyard.ground_truth.sources import known_outcomes
+from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.review.previewing import preview
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.plan import Delivery

@@ -6,7 +6,7 @@ import click
 
 from modelyard.catalog.comparing import compare
 from modelyard.commands.opening import open_checkout, the_model
-from modelyard.report.registry import render_version_difference
+from modelyard.report.terminal.registry import render_version_difference
 from modelyard.terminal import result, result_json
 
 

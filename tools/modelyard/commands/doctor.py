@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from modelyard.machine import examine
-from modelyard.report.machine import render_findings
+from modelyard.report.terminal.doctor import render_findings
 from modelyard.terminal import finish, result, result_json
 
 

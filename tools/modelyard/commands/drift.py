@@ -10,7 +10,7 @@ from modelyard.commands.opening import open_checkout
 from modelyard.errors import UsageError
 from modelyard.proposal.drifting import DriftOptions, Engine
 from modelyard.proposal.measuring import Measuring
-from modelyard.report.terminal import render_drift
+from modelyard.report.terminal.proposal import render_drift
 from modelyard.terminal import result, result_json, say
 
 _PATH = click.Path(path_type=Path, exists=True)

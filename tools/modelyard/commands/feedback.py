@@ -24,11 +24,11 @@ from modelyard.feedback.labels import read_labels
 from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.files import write_whole
 from modelyard.forges.opening import open_forge
+from modelyard.ground_truth.sources import find_outcomes
 from modelyard.monitoring.window import profile_of
-from modelyard.outcomes.sources import find_outcomes
-from modelyard.predictions.interface import open_reader
+from modelyard.predictions.discovery import open_reader
 from modelyard.proposal.champion import model_history
-from modelyard.report.feedback import render_erasure, render_joined
+from modelyard.report.terminal.production import render_erasure, render_joined
 from modelyard.review.going_back import propose_change
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, result, result_json, say

@@ -12,7 +12,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.judging import judged_report
 from modelyard.proposal.replaying import policy_lines, replay_policy
 from modelyard.proposal.reporting import write_verdict
-from modelyard.report.terminal import render_replay, render_terminal
+from modelyard.report.terminal.proposal import render_replay, render_terminal
 from modelyard.terminal import finish, result, result_json
 
 

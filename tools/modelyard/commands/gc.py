@@ -15,7 +15,7 @@ from modelyard.forges.interface import PullForge
 from modelyard.forges.opening import open_pull_forge
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.report.storage import render_plans
+from modelyard.report.terminal.registry import render_plans
 from modelyard.terminal import result, result_json, say
 
 

@@ -8,7 +8,7 @@ from modelyard.catalog.running import registry_of
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.registry.timeline import events
-from modelyard.report.history import render_history
+from modelyard.report.terminal.history import render_history
 from modelyard.terminal import result, result_json
 
 

@@ -7,7 +7,7 @@ import click
 from modelyard.catalog.tracing import trace_down, trace_up
 from modelyard.commands.opening import open_checkout, the_model
 from modelyard.errors import UsageError
-from modelyard.report.lineage import render_descendants, render_lineage
+from modelyard.report.terminal.registry import render_descendants, render_lineage
 from modelyard.terminal import result, result_json
 
 

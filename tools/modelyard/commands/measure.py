@@ -11,7 +11,7 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.proposal.affected import affected_models, unregistered_models
 from modelyard.proposal.measuring import Measuring
 from modelyard.proposal.reporting import write_reports, write_verdict
-from modelyard.report.terminal import render_terminal
+from modelyard.report.terminal.proposal import render_terminal
 from modelyard.terminal import finish, result, say, show_error
 
 

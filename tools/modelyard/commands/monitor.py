@@ -15,11 +15,11 @@ from modelyard.commands.several import chosen_models, for_each, of_one_model, ow
 from modelyard.commands.spans import window_of
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
+from modelyard.ground_truth.sources import find_outcomes
 from modelyard.monitoring.watching import file_window, watch
 from modelyard.monitoring.window import NeverServed
-from modelyard.outcomes.sources import find_outcomes
-from modelyard.report.monitoring import render_monitoring
-from modelyard.report.monitoring_html import render_monitoring_html
+from modelyard.report.html.window import render_monitoring_html
+from modelyard.report.terminal.production import render_monitoring
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, progress, result, result_json, say
 

@@ -6,7 +6,7 @@ import click
 
 from modelyard.commands.opening import open_repository
 from modelyard.files import write_whole
-from modelyard.report.owners import render_owners
+from modelyard.report.generated import render_owners
 from modelyard.terminal import finish, result, say
 
 _FILES = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS", "git": "CODEOWNERS"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from modelyard.demo.months import render_replay
 from modelyard.demo.replay import months_of, replay
-from modelyard.report.replay import render_replay
 from modelyard.terminal import result, result_json, say
 
 

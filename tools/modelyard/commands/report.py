@@ -9,7 +9,7 @@ import click
 from modelyard.commands.opening import open_checkout
 from modelyard.proposal.judging import judged_report
 from modelyard.proposal.reporting import file_reports, write_reports
-from modelyard.report.terminal import render_terminal
+from modelyard.report.terminal.proposal import render_terminal
 from modelyard.terminal import result, result_json, say
 
 

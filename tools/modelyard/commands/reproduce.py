@@ -7,7 +7,7 @@ import click
 from modelyard.catalog.reproducing import file_reproduction, reproduce
 from modelyard.commands.opening import open_checkout
 from modelyard.errors import UsageError
-from modelyard.report.reproduction import render_reproduction
+from modelyard.report.terminal.registry import render_reproduction
 from modelyard.terminal import finish, result, result_json, say
 
 

@@ -10,9 +10,9 @@ from modelyard.commands.opening import open_checkout
 from modelyard.delivery.going_back import go_back
 from modelyard.dvc import Dvc
 from modelyard.forges.opening import open_forge
-from modelyard.report.deployments import render_deliveries
+from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import open_target
+from modelyard.targets.discovery import open_target
 from modelyard.terminal import result, result_json, say
 
 

@@ -6,7 +6,7 @@ import click
 
 from modelyard.commands.opening import open_checkout
 from modelyard.proposal.measuring import Measuring
-from modelyard.report.terminal import render_scan
+from modelyard.report.terminal.proposal import render_scan
 from modelyard.terminal import result, result_json, say
 
 

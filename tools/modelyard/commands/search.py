@@ -7,7 +7,7 @@ import click
 from modelyard.catalog.finding import find
 from modelyard.commands.opening import open_checkout
 from modelyard.registry.search import asked_metrics, parse_terms
-from modelyard.report.registry import render_found
+from modelyard.report.terminal.registry import render_found
 from modelyard.terminal import result, result_json
 
 

@@ -25,7 +25,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     # Half of what the command takes is imports; git reads its refs meanwhile.
     from modelyard.delivery.observation import observe
     from modelyard.manifests.repository import ModelRepository
-    from modelyard.report.deployments import render_status
+    from modelyard.report.terminal.deployments import render_status
 
     repository = ModelRepository(git.root)
     if model:

@@ -10,7 +10,7 @@ from modelyard.commands.opening import open_checkout
 from modelyard.forges.opening import open_pull_forge
 from modelyard.gate.waivers import waiver_states
 from modelyard.proposal.rules import granted_waivers
-from modelyard.report.waivers import render_waivers
+from modelyard.report.terminal.proposal import render_waivers
 from modelyard.review.pulls import expired_change, open_proposed
 from modelyard.terminal import result, result_json
 

@@ -7,7 +7,7 @@ import click
 from modelyard.catalog.running import moment, running_at
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.report.history import render_running
+from modelyard.report.terminal.history import render_running
 from modelyard.terminal import result, result_json
 
 

@@ -15,7 +15,8 @@ from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Live, StatusLine
 from modelyard.rollout.promotion import blocking, latest_allowed
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Health, Target, open_target
+from modelyard.targets.discovery import open_target
+from modelyard.targets.interface import Health, Target
 
 
 def observe(

@@ -24,11 +24,12 @@ from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, p
 from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, goes_forward, moved
 from modelyard.rollout.promotion import blocking, frozen, not_baked
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Target, open_target
+from modelyard.targets.discovery import open_target
+from modelyard.targets.interface import Target
 
 if TYPE_CHECKING:
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.manifests.model import Model
-    from modelyard.outcomes.known import Outcomes
 
 _LOOK_BACK = 86_400
 """Seconds of the champion's traffic before a switch that stand in for what it no longer gets."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelyard.demo.stage import Stage, free_ports
 from modelyard.errors import UsageError
-from modelyard.serving.layout import Layout
+from modelyard.predictions.layout import Layout
 
 MODEL = "flight-delay"
 AUTHOR, _REVIEWER = "Ada Author", "Grace Reviewer"

@@ -17,18 +17,18 @@ from typing import Any
 import msgspec
 
 from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion
+from modelyard.demo.months import Month, replay_chart
 from modelyard.demo.stage import Stage
 from modelyard.demo.traffic import send, write_outcomes
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
+from modelyard.flavors.discovery import load_scorer
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
+from modelyard.predictions.layout import Layout
 from modelyard.proposal.champion import model_history
-from modelyard.report.replay import Month, replay_chart
-from modelyard.report.svg import standalone
-from modelyard.scoring import load_scorer
-from modelyard.serving.layout import Layout
+from modelyard.report.html.pictures import standalone
 from modelyard.tables import Table, read_table
 
 _BEGINNING, _A_MONTH, _A_PROMOTION = 12, 11, 4

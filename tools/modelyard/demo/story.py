@@ -16,7 +16,7 @@ from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first
 from modelyard.demo.stage import Stage
 from modelyard.demo.traffic import send, write_outcomes
 from modelyard.manifests.repository import ModelRepository
-from modelyard.serving.layout import Layout
+from modelyard.predictions.layout import Layout
 from modelyard.tables import read_table
 
 FLIGHTS_SENT = 2000

@@ -24,15 +24,15 @@ from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
 from modelyard.manifests.repository import ModelRepository
-from modelyard.predictions.entities import log_key
+from modelyard.predictions.layout import Layout
+from modelyard.predictions.lookup import log_key
+from modelyard.predictions.segments import erase
+from modelyard.predictions.writer import Privacy
 from modelyard.proposal.champion import model_history
-from modelyard.report.feedback import forgetting_body
-from modelyard.report.safe import text
+from modelyard.report.markdown.bodies import forgetting_body
+from modelyard.report.markdown.safe import text
 from modelyard.review.pulls import Proposed
 from modelyard.secrets.interface import Secrets
-from modelyard.serving.erasing import erase
-from modelyard.serving.layout import Layout
-from modelyard.serving.predictions import Privacy
 from modelyard.tables import read_table
 
 

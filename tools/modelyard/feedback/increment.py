@@ -21,16 +21,16 @@ import numpy as np
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
 from modelyard.evidence.production import Joined
-from modelyard.feedback.joining import NOTHING, Earlier, join
 from modelyard.git import Git
+from modelyard.ground_truth.join import NOTHING, Earlier, join
+from modelyard.ground_truth.labels import Outcomes, labels_of
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
-from modelyard.outcomes.known import Outcomes, labels_of
+from modelyard.predictions.ids import text_hashes
 from modelyard.predictions.interface import Reader, Window
-from modelyard.predictions.once import text_hashes
 from modelyard.proposal.profiles import Columns, profile_file
 from modelyard.proposal.reference import encode_profile
-from modelyard.report.feedback import increment_body
+from modelyard.report.markdown.bodies import increment_body
 from modelyard.review.pulls import Proposed
 from modelyard.tables import TableFile, read_table
 

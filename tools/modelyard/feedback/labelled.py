@@ -9,11 +9,11 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.feedback.increment import folder_of
-from modelyard.feedback.joining import increment_types
 from modelyard.files import write_whole
+from modelyard.ground_truth.join import increment_types
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
-from modelyard.predictions.once import text_hashes
+from modelyard.predictions.ids import text_hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa

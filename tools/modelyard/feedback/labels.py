@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from modelyard.errors import UsageError
 from modelyard.feedback.sampling import REVIEW
+from modelyard.ground_truth.labels import Outcomes, outcomes_of
 from modelyard.manifests.model import PREDICTION, TIME, Model
-from modelyard.outcomes.known import Outcomes, outcomes_of
 from modelyard.tables import Table
 
 _MOST_ROWS = 1_000_000

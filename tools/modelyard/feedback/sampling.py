@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.feedback.joining import Earlier
+from modelyard.ground_truth.join import Earlier
 from modelyard.manifests.model import Model
 from modelyard.metrics.label_value import Why, best, pick, uncertainty
 from modelyard.metrics.outliers import Surprise, bits
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats
 from modelyard.monitoring.gathering import code_rows
-from modelyard.predictions.ahead import ahead
-from modelyard.predictions.arrays import has_scores, mask, scores_of
-from modelyard.predictions.interface import Reader, Window
-from modelyard.predictions.once import Hashes, text_hashes
+from modelyard.predictions.columns import has_scores, mask, scores_of
+from modelyard.predictions.ids import Hashes, text_hashes
+from modelyard.predictions.interface import Reader, Window, ahead
 
 if TYPE_CHECKING:
     import pyarrow as pa

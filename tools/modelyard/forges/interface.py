@@ -10,7 +10,6 @@ from modelyard.gate.approvals import Review
 Permission = Literal["none", "read", "write", "admin"]
 State = Literal["pending", "success", "failure", "error"]
 Reaction = Literal["eyes", "+1", "-1", "confused"]
-
 VERDICT = "modelyard/verdict"
 APPROVAL = "modelyard/approval"
 DEPLOY = "modelyard/deploy"

@@ -13,9 +13,7 @@ from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 
 Trigger = Literal["data", "drift", "decay", "age"]
-
 _DRIFT = ("inputs", "scores", "outliers", "confidence")
-
 Cause = Literal["manual", "schedule", "drift", "due"]
 
 

@@ -13,7 +13,6 @@ from modelyard.errors import ModelyardError, UsageError
 
 # git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
 _LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
-
 _CHUNK = 1 << 18
 
 

@@ -11,7 +11,6 @@ from modelyard.errors import UsageError
 from modelyard.git.process import Begun, GitError, GitProcess, no_repository
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
 _TAG_FORMAT = (
     "%(refname:strip=2)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"

@@ -12,7 +12,6 @@ from modelyard.manifests.document import Fault
 from modelyard.manifests.names import Date, Manifest, Text
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 

@@ -10,7 +10,6 @@ from modelyard.manifests.calendar import Freeze
 from modelyard.manifests.names import Count, Duration, Manifest, Name, Port, Reference, RootPath, Text
 
 Role = Literal["viewer", "caller", "operator"]
-
 _Url = Annotated[str, Meta(pattern=r"^(https?://[^\s@]+)?$(?!\n)", max_length=500)]
 
 

@@ -1,4 +1,8 @@
-"""Every kind of manifest by its name."""
+"""Documents to manifests: accepted by msgspec at once, or explained field by field through the JSON Schema.
+
+``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from the manifest classes. Editors read those files; a
+test keeps both equal.
+"""
 
 from __future__ import annotations
 

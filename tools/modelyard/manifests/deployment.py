@@ -25,7 +25,6 @@ from modelyard.manifests.names import (
 )
 
 Strategy = Literal["all-at-once", "canary", "blue-green", "shadow"]
-
 Percent = Annotated[float, Meta(ge=0, le=100, description="Percent of the traffic, 0 to 100.")]
 
 

@@ -1,4 +1,4 @@
-"""What is wrong in a manifest, as data that every output form can show."""
+"""Hostile YAML to plain values, remembering the line of every field; faults as data."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from msgspec import Struct, field
 from modelyard.errors import ModelyardError
 
 MAXIMUM_BYTES = 1_000_000
-
 MAXIMUM_DEPTH = 40
-
 FieldPath = tuple[str | int, ...]
-
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 
 _CONSTANTS: dict[str, bool | None] = {

@@ -24,7 +24,6 @@ from modelyard.manifests.names import (
 )
 
 PREDICTION = "prediction_id"
-
 TIME = "outcome_time"
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 MODEL_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9_-]{0,62}[a-zA-Z0-9])?$"
-
 VERSION_PATTERN = (
     r"^v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 )
@@ -38,7 +37,6 @@ RootPath = Annotated[
 ]
 
 VersionText = Annotated[str, Meta(pattern=VERSION_PATTERN, description="A semantic version such as v1.2.3.")]
-
 VersionOrLatest = Annotated[
     str,
     Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
@@ -57,25 +55,15 @@ Reference = Annotated[
 ]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 _MODEL = re.compile(MODEL_PATTERN)
-
 _VERSION = re.compile(VERSION_PATTERN)
-
 _PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\Z")
-
 Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
-
 Margin = Annotated[float, Meta(ge=0, description="A number of at least 0, in the metric's own unit.")]
-
 Count = Annotated[int, Meta(ge=0, description="A whole number of at least 0.")]
-
 Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port from 1 to 65535.")]
-
 Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
-
 ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
-
 Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]

@@ -14,7 +14,6 @@ Metric = Literal[
 ]  # fmt: skip
 
 Level = Literal["advisory", "soft", "hard"]
-
 ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
 
 

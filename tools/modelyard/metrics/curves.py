@@ -10,9 +10,7 @@ from modelyard.metrics.intervals import Interval, Resampling, percentile_interva
 from modelyard.metrics.scores import Floats, Integers
 
 _BINS = 512
-
 BINS = 10
-
 MINIMUM_ROWS = 200
 """Below this a bin holds too few rows for its rate to mean anything."""
 

@@ -9,7 +9,6 @@ import numpy as np
 from modelyard.metrics.scores import Floats
 
 _CELLS = 4096
-
 _CHUNK = 2**17
 
 

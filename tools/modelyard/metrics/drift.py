@@ -25,11 +25,8 @@ EFFECT_MARGIN = 0.1
 """Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters."""
 
 FALSE_DISCOVERY_RATE = 0.05
-
 MINIMUM_ROWS = 200
-
 _SLICES = 50
-
 MINIMUM_IMPORTANCE = 0.005
 """Share of gain below which drift of an input is information and no alarm."""
 

@@ -10,9 +10,7 @@ from modelyard.metrics.intervals import Interval
 from modelyard.metrics.scores import Floats
 
 ASSUMPTION = "Holds while predictions are calibrated and inputs keep their meaning; it can't see concept drift."
-
 MINIMUM_ROWS = 200
-
 _Z = 1.959963984540054
 
 

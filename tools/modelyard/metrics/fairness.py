@@ -11,7 +11,6 @@ from modelyard.metrics.scores import Floats
 from modelyard.metrics.slices import Levels
 
 MINIMUM_OF_EACH_CLASS = 30
-
 MEASURES = (
     "demographic_parity_difference", "demographic_parity_ratio", "equalized_odds_difference",
     "equal_opportunity_difference",

@@ -14,9 +14,7 @@ import numpy as np
 from modelyard.metrics.scores import Floats, Integers
 
 REPLICATES = 2000
-
 CONFIDENCE = 0.95
-
 GROUPS = 1000
 
 

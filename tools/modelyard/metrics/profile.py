@@ -1,8 +1,4 @@
-"""Sums that do not depend on the order or the parts they were added in.
-
-Floating-point sums differ with the way a table was cut, so merged profiles would differ from the profile of the whole.
-Here values are counted in a fixed unit, a power of two frozen by the reference, and added as integers.
-"""
+"""A small, mergeable summary of a table. Committed next to a model, it makes drift measurable without raw data."""
 
 from __future__ import annotations
 
@@ -19,7 +15,6 @@ _DIGITS = 24
 """Binary digits of the reference's largest value: its mean is known to 6e-8 of that."""
 
 _CHUNK = 2**17
-
 _LARGEST = 2**31
 """In units; values beyond (128 times the reference's largest) count as that."""
 

@@ -12,9 +12,7 @@ from modelyard.metrics.distances import chi_square_p, js_distance
 from modelyard.metrics.scores import Floats, Integers
 
 MISSING = "(missing)"
-
 _PARTS = 4
-
 _FEW = 10
 
 

@@ -15,9 +15,7 @@ from modelyard.metrics.profile import ColumnProfile, LevelCounts, NumericBins, P
 from modelyard.metrics.scores import Floats, Integers
 
 QUANTILES = 20
-
 MAXIMUM_LEVELS = 100
-
 _MAXIMUM_REST = 400
 """Levels beyond the top of which four bytes each are kept, to tell new ones."""
 

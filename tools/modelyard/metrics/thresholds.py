@@ -15,13 +15,9 @@ from modelyard.metrics.profile import WindowThreshold
 from modelyard.metrics.scores import Floats, Integers
 
 SIZES = (200, 1_000, 10_000, 100_000)
-
 QUANTILE = 0.99
-
 _SEED = 20130101
-
 _WINDOWS = 200
-
 _FEWEST = 20
 
 

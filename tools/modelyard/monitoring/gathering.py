@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
+from modelyard.flavors.interface import prediction_columns
+from modelyard.ground_truth.labels import Outcomes
 from modelyard.manifests.model import Model
 from modelyard.metrics.outliers import Surprise
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
@@ -19,11 +21,9 @@ from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import level_codes, number_codes, profile_codes
 from modelyard.metrics.window import Objective, by_minute
 from modelyard.monitoring.labelled import Labelled
-from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.arrays import LOG, has_scores, mask, scores_of, seconds
+from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
 from modelyard.proposal.profiles import CONFIDENCE, SCORE
-from modelyard.scoring import prediction_columns
 from modelyard.tables import Table
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modelyard.metrics.evaluation import Holdout
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.slices import Levels
-from modelyard.predictions.arrays import LOG
+from modelyard.predictions.columns import LOG
 from modelyard.predictions.interface import Window
 from modelyard.proposal.evaluating import levels_of
 from modelyard.tables import Table

@@ -12,11 +12,12 @@ from modelyard.evidence.statement import write_statement
 from modelyard.evidence.verdict import Verdict
 from modelyard.gate.watches import judge_window
 from modelyard.git import Git
+from modelyard.ground_truth.labels import Outcomes
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.window import Monitoring
 from modelyard.monitoring.window import artifact_of, monitor_window
-from modelyard.outcomes.known import Outcomes
-from modelyard.predictions.interface import Window, open_reader
+from modelyard.predictions.discovery import open_reader
+from modelyard.predictions.interface import Window
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.rules import rules_here
 

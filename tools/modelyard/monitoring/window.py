@@ -10,6 +10,7 @@ import numpy as np
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
+from modelyard.ground_truth.labels import Outcomes
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
@@ -22,7 +23,6 @@ from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
 from modelyard.monitoring.gathering import Gathered, Gathering
-from modelyard.outcomes.known import Outcomes
 from modelyard.predictions.interface import Reader, Window
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.evaluating import settings_of

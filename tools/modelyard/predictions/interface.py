@@ -15,20 +15,22 @@ inputs.x    one column an input, as it was logged
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from modelyard.errors import UsageError, near_match
-from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
 TEXTS = ("id", "entity", "version", "variant", "error")
+T = TypeVar("T")
+_AT_MOST = 2
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,6 @@ class Reader(Protocol):
         """
 
 
-def open_reader(environment: Environment, root: Path) -> Reader:
-    """The reader that an environment names; the ``local`` target's own log by default."""
-    named = environment.predictions.reader
-    if named == "log":  # without the scan that entry points cost
-        from modelyard.predictions.log import LogReader
-
-        return LogReader(environment, root)
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.predictions")}
-    if named not in found:
-        raise UsageError(
-            f"modelyard.yaml: environments: {environment.name}: predictions: reader: {named!r} is not installed.",
-            near_match(named, ["log", *found]),
-        )
-    reader: Reader = found[named].load()(environment, root)
-    return reader
-
-
 def within(table: pa.Table, begin: float, end: float) -> pa.Table:
     """The rows of a window."""
     import pyarrow.compute as pc
@@ -83,3 +66,41 @@ def within(table: pa.Table, begin: float, end: float) -> pa.Table:
     if earliest is not None and first <= earliest and latest < last and not time.null_count:
         return table
     return table.filter(pc.and_(pc.greater_equal(time, first), pc.less(time, last)))
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items in the same order; whatever raised there is raised here. Ends its thread when it is closed."""
+    queue: Queue[tuple[T | None, BaseException | None]] = Queue(_AT_MOST)
+    stopped = Event()
+
+    def put(item: T | None, fault: BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                queue.put((item, fault), timeout=0.1)
+                return
+            except Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item, None)
+                if stopped.is_set():
+                    return
+            put(None, StopIteration())
+        except BaseException as fault:
+            put(None, fault)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, fault = queue.get()
+            if isinstance(fault, StopIteration):
+                return
+            if fault is not None:
+                raise fault
+            yield item  # type: ignore[misc]
+    finally:
+        stopped.set()
+        thread.join()

@@ -10,8 +10,8 @@ from modelyard.errors import UsageError
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.predictions.interface import within
-from modelyard.serving.layout import Layout
-from modelyard.serving.segments import read_predictions
+from modelyard.predictions.layout import Layout
+from modelyard.predictions.segments import read_predictions
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,66 +1,63 @@
-"""Where hashes stand among many sorted ones."""
+"""Single predictions: how a log names an id, and finding rows by what somebody knows of them."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from modelyard.predictions.once import Hashes
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import PREDICTION, Model
+from modelyard.predictions.interface import Reader
+from modelyard.predictions.writer import Privacy
+from modelyard.secrets.interface import Secrets
 
-_AT_ONCE = 1 << 16
-"""Memory that is touched for the first time costs more than what is done with it, so work goes on in small pieces."""
-
-
-class Lookup:
-    """Sorted, distinct hashes. They are spread evenly, so their first bits say nearly where each one stands."""
-
-    def __init__(self, hashes: Hashes) -> None:
-        self._hashes = hashes
-        bits = max(1, int(hashes.size).bit_length() + 1)
-        self._shift = np.uint64(64 - bits)
-        place = np.int32 if hashes.size < 2**31 else np.int64
-        first = np.full((1 << bits) + 1, hashes.size, dtype=place)
-        for end in range(hashes.size, 0, -_AT_ONCE):
-            begin = max(end - _AT_ONCE, 0)
-            bucket = (hashes[begin:end] >> self._shift).astype(np.int64)
-            first[bucket[::-1]] = np.arange(end - 1, begin - 1, -1, dtype=place)  # of several, the last assigned stays
-        np.minimum.accumulate(first[::-1], out=first[::-1])  # an empty bucket begins where the next one does
-        self._first = first
-
-    def places(self, wanted: Hashes) -> NDArray[np.int64]:
-        """The place of each hash (rows,); -1 where it is not there."""
-        bucket = (wanted >> self._shift).astype(np.int64)
-        place, end = self._first[bucket].astype(np.int64), self._first[bucket + 1]
-        found = np.full(wanted.size, -1, dtype=np.int64)
-        rows = np.flatnonzero(np.less(place, end))
-        while rows.size:
-            there, here = self._hashes[place[rows]], wanted[rows]
-            hit = np.equal(there, here)
-            found[rows[hit]] = place[rows[hit]]
-            rows = rows[np.less(there, here)]
-            place[rows] += 1
-            rows = rows[np.less(place[rows], end[rows])]
-        return found
+AsLogged = Callable[[Sequence[str | None]], list[str | None]]
+_COLUMNS = ("id", "entity", "time", "version", "variant", "score", "error")
 
 
-def sorting_order(hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
-    """The order that sorts hashes (rows,), as ``argsort`` does, and the sorted ones; several times as fast for many.
+def log_key(environment: Environment, model: Model, secrets: Secrets) -> bytes | None:
+    """The key of the log's digests; None where there are none. ModelyardError where it has to be, and is not named."""
+    reference = environment.log.hash_key
+    if reference is None and model.contract.personal_id == "hash" and environment.predictions.reader == "log":
+        raise ModelyardError(
+            f"{environment.name} logs digests of ids, and modelyard.yaml names no log.hash_key for it.",
+            "Name the key the server used.",
+        )
+    return secrets.read(reference).encode() if reference else None
 
-    Sorting plain numbers is what processors do fastest, so a number is made of a hash's first bits and its row. The few
-    hashes that share those bits are put in order afterwards.
-    """
-    bits = np.uint64(max(1, int(hashes.size).bit_length()))
-    rows = (np.uint64(1) << bits) - np.uint64(1)
-    keys = hashes & ~rows
-    for begin in range(0, keys.size, _AT_ONCE):
-        end = min(begin + _AT_ONCE, keys.size)
-        keys[begin:end] |= np.arange(begin, end, dtype=np.uint64)
-    keys.sort()
-    keys &= rows
-    order = keys.view(np.int64)
-    ordered = hashes[order]
-    while (wrong := np.flatnonzero(ordered[1:] < ordered[:-1])).size:
-        wrong = wrong[np.concatenate([[True], np.diff(wrong) > 1])]  # of neighbours that overlap, one pair at a time
-        order[wrong], order[wrong + 1] = order[wrong + 1], order[wrong]
-        ordered[wrong], ordered[wrong + 1] = ordered[wrong + 1], ordered[wrong]
-    return order, ordered
+
+def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLogged | None:
+    """What turns ids into the log's names; None where those are the ids themselves."""
+    personal = model.contract.personal_id
+    if personal == "no":
+        return None
+    key = log_key(environment, model, secrets) if personal == "hash" else None
+    if personal == "hash" and key is None:  # another's log, which knows nothing of our digests
+        return None
+    privacy = Privacy(model.contract, key)
+
+    def names(ids: Sequence[str | None]) -> list[str | None]:
+        known = privacy.entities([one for one in ids if one is not None])
+        if known is None:
+            raise UsageError(
+                f"The log of {model.name} keeps no {model.contract.id}, so no outcome finds its prediction by it.",
+                f"Name outcomes by {PREDICTION}, which callers get with the answer.",
+            )
+        rest = iter(known)
+        return [None if one is None else str(next(rest)) for one in ids]
+
+    return names
+
+
+def named(reader: Reader, model: Model, begin: float, end: float, wanted: str, most: int) -> list[dict[str, Any]]:
+    """The rows of ``[begin, end)`` whose id, request or entity is ``wanted``, oldest first, at most so many."""
+    import pyarrow.compute as pc
+
+    found: list[dict[str, Any]] = []
+    for table in reader.read(model, begin, end, _COLUMNS):
+        those = pc.or_kleene(pc.equal(table["id"], wanted), pc.starts_with(table["id"], f"{wanted}/"))
+        those = pc.or_kleene(those, pc.equal(table["entity"], wanted)).fill_null(False)
+        found += table.filter(those).select(_COLUMNS).to_pylist()
+    return sorted(found, key=lambda row: row["time"] or datetime.fromtimestamp(0, UTC))[:most]

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import ModelyardError
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
-from modelyard.predictions.files import files_of
+from modelyard.predictions.files import UNREADABLE, files_of, json_lines, opened
+from modelyard.predictions.ids import once
 from modelyard.predictions.interface import within
-from modelyard.predictions.once import once
 from modelyard.predictions.payload import PayloadRows, decoded
-from modelyard.predictions.stored import UNREADABLE, json_lines, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa

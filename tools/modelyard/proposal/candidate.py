@@ -9,10 +9,10 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
+from modelyard.flavors.interface import prediction_columns, stacked
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import Floats
-from modelyard.scoring import prediction_columns, stacked
 from modelyard.tables import Table, TableFile, read_table
 
 

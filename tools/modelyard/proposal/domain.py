@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.boosting import import_lightgbm
+from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.manifests.model import Column, Model
 from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift
 from modelyard.metrics.intervals import delong_error, normal_interval

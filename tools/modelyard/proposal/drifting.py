@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelyard.errors import ModelyardError
+from modelyard.flavors.interface import prediction_columns
 from modelyard.git import Git
 from modelyard.metrics.drift import Drift, Exact, measure_drift
 from modelyard.metrics.estimate import Estimate, estimate_quality
@@ -20,7 +21,6 @@ from modelyard.proposal.profiles import SCORE, Columns, Profiled, compare_files,
 from modelyard.proposal.reference import decode_profile
 from modelyard.proposal.slices import drift_in_slices
 from modelyard.registry.history import RegisteredVersion
-from modelyard.scoring import prediction_columns
 from modelyard.tables import TableFile
 
 Engine = Literal["local", "dask"]

@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from modelyard.errors import ModelyardError
+from modelyard.flavors.discovery import load_scorer
+from modelyard.flavors.interface import TableScorer, prediction_columns, stacked
+from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.manifests.model import Model
 from modelyard.metrics.evaluation import Evaluation, Holdout, compare
 from modelyard.metrics.flips import Driver, FlippedRow, most_moved
@@ -16,7 +19,6 @@ from modelyard.metrics.scores import Floats, Settings, query_scores
 from modelyard.metrics.slices import MISSING, Levels, levels_of_numbers
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.champion import FetchedVersion
-from modelyard.scoring import LightGBMScorer, TableScorer, load_scorer, prediction_columns, stacked
 from modelyard.tables import Table, read_table
 
 _DRIVERS = 3

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelyard.errors import ModelyardError
+from modelyard.flavors.interface import prediction_columns
 from modelyard.manifests.model import Model
 from modelyard.metrics.distances import ks_p, ks_statistic, wasserstein
 from modelyard.metrics.drift import Exact
 from modelyard.metrics.profile import ColumnProfile, Profile, Role, merge_columns
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.tally import ColumnValues, RareLevels, Tally, profile_sorted, profile_tally
-from modelyard.scoring import prediction_columns
 from modelyard.tables import TableFile
 
 SCORE = "prediction"

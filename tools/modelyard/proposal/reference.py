@@ -11,6 +11,9 @@ import numpy as np
 
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
+from modelyard.flavors.discovery import load_scorer
+from modelyard.flavors.interface import prediction_columns
+from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.metrics.outliers import fits, row_shape
 from modelyard.metrics.profile import ColumnProfile, Profile, WindowThreshold
 from modelyard.metrics.scores import Floats, Integers
@@ -18,7 +21,6 @@ from modelyard.metrics.tally import ColumnValues, level_codes, number_codes, pro
 from modelyard.metrics.thresholds import window_thresholds
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
-from modelyard.scoring import LightGBMScorer, load_scorer, prediction_columns
 from modelyard.tables import Table, read_table
 
 _ROWS_OF_SHAPE = 100_000

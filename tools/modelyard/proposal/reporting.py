@@ -11,8 +11,8 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.proposal.judging import judged_report
 from modelyard.report.content import Report
-from modelyard.report.html import render_html
-from modelyard.report.markdown import render_markdown
+from modelyard.report.html.proposal import render_html
+from modelyard.report.markdown.comment import render_markdown
 from modelyard.workspace import Workspace
 
 

@@ -6,9 +6,9 @@ import statistics
 import time
 
 from modelyard.evidence.artifact import Artifact, rounded_up
+from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.proposal.candidate import Candidate
 from modelyard.proposal.sniffing import sniff_file
-from modelyard.scoring import LightGBMScorer
 
 _ROWS = 50
 

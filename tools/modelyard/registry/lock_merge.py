@@ -10,7 +10,6 @@ from msgspec import Struct
 from modelyard.manifests.document import parse_document
 
 _STAGE = re.compile(r"  (?P<name>[^\s#].*?):\s*\Z")
-
 _EMPTY = "schema: '2.0'\nstages: {}\n"
 
 

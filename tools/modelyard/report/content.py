@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.production import Joined
 from modelyard.evidence.training import Changes
 from modelyard.evidence.verdict import CheckResult, Verdict
 from modelyard.gate.backtest import Replay
@@ -184,3 +185,26 @@ def metric_difference(result: MetricResult) -> str:
     if result.difference is None and interval is not None:
         return f"[{number(interval.low)}, {number(interval.high)}]"
     return with_interval(result.difference, interval.low if interval else None, interval.high if interval else None)
+
+
+def prediction_counts(joined: Joined) -> list[list[str]]:
+    """Rows of a table: what became of every prediction."""
+    new = joined.labelled - joined.corrected
+    counts = [
+        ("newly labelled", new), ("labelled otherwise than before", joined.corrected),
+        ("labelled before", joined.known),
+        ("superseded by a newer one of the same id", joined.repeated), ("without an outcome yet", joined.waiting),
+        ("all", joined.predictions),
+    ]  # fmt: skip
+    return [[name, f"{count:,}"] for name, count in counts]
+
+
+def outcome_counts(joined: Joined) -> list[list[str]]:
+    """Rows of a table: what became of every label that was delivered."""
+    counts = [
+        ("delivered", joined.outcomes), ("delivered twice", joined.duplicates),
+        ("replaced by a later one", joined.changed),
+        ("ids that contradict themselves", joined.contradicting), ("unreadable", joined.unreadable),
+        ("for ids that nobody predicted here", joined.unknown),
+    ]  # fmt: skip
+    return [[name, f"{count:,}"] for name, count in counts]

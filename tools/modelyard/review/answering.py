@@ -18,8 +18,8 @@ from modelyard.proposal.affected import affected_models
 from modelyard.proposal.champion import model_history
 from modelyard.proposal.rules import rules_of_base
 from modelyard.registry.history import ModelHistory
-from modelyard.report.explaining import EXPLAINED, explain
-from modelyard.report.markdown import artifact_in, marker
+from modelyard.report.markdown.bodies import EXPLAINED, explain
+from modelyard.report.markdown.comment import artifact_in, marker
 from modelyard.review.orders import Order, is_order, parse_order
 from modelyard.review.pulls import Proposed, deployment_change, open_proposed, waiver_change
 from modelyard.review.subject import fetch_head

@@ -11,7 +11,7 @@ from modelyard.forges.interface import Forge, PullForge
 from modelyard.forges.reported import verdict_status
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.report.deployments import rollback_story
+from modelyard.report.markdown.bodies import rollback_story
 from modelyard.review.pulls import Proposed, deployment_change, open_proposed, unchanged
 from modelyard.review.pushing import push_commit, remote_head
 from modelyard.rollout.progress import RolloutState

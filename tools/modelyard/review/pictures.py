@@ -7,7 +7,7 @@ from modelyard.errors import ModelyardError
 from modelyard.forges.interface import PullForge
 from modelyard.git import Git
 from modelyard.report.content import Report
-from modelyard.report.picture import render_picture
+from modelyard.report.html.pictures import render_picture
 
 
 def keep_picture(git: Git, forge: PullForge, report: Report) -> str:

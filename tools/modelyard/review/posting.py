@@ -25,8 +25,8 @@ from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.proposal.affected import affected_models
 from modelyard.proposal.judging import report_on
 from modelyard.proposal.rules import rules_of_base
-from modelyard.report.markdown import LIMIT, Rendered, joint_digest, marker, render_comment
-from modelyard.report.safe import text
+from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
+from modelyard.report.markdown.safe import text
 from modelyard.review.cml import stick, without_watermark
 from modelyard.review.pictures import keep_picture
 from modelyard.review.subject import Subject

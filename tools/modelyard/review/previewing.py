@@ -12,8 +12,8 @@ from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import is_name
 from modelyard.manifests.repository import ModelRepository
-from modelyard.report.deployments import plan_comment
-from modelyard.report.safe import text
+from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.safe import text
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
 

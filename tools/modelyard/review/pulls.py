@@ -14,7 +14,7 @@ from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Cleared, Deployment
 from modelyard.manifests.repository import deployment_file
-from modelyard.report.safe import table, text
+from modelyard.report.markdown.safe import table, text
 from modelyard.review.pushing import push_commit, remote_head
 
 _VERSION_LINE = re.compile(rb"^version:[^\n#]*?(?=\s*(?:#[^\n]*)?$)", re.MULTILINE)

@@ -14,7 +14,7 @@ from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.proposal.measuring import Measuring
 from modelyard.proposal.situation import file_retraining, situation_of
-from modelyard.report.retraining import retrain_body
+from modelyard.report.markdown.bodies import retrain_body
 from modelyard.review.pulls import Proposed, open_proposed, unchanged
 from modelyard.review.pushing import remote_head
 

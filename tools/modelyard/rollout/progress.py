@@ -17,7 +17,6 @@ from modelyard.rollout.plan import Desired, Live, Traffic
 
 Phase = Literal["progressing", "done", "rolled back"]
 Outcome = Literal["pass", "fail", "inconclusive"]
-
 _DEFAULT_CANARY = (Step(weight=5.0, hold="10m"), Step(weight=25.0, hold="30m"), Step(weight=50.0, hold="1h"))
 
 

@@ -1,35 +1,97 @@
-"""The HTTP face: Open Inference Protocol v2 as a bare ASGI application."""
+"""The HTTP face: Open Inference Protocol v2 as a bare ASGI application, its tokens and its operator controls."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from modelyard import __version__
-from modelyard.errors import ModelyardError
-from modelyard.manifests.configuration import Limits
-from modelyard.serving.access import Access
-from modelyard.serving.binary import HEADER, asks_for_binary, json_length
-from modelyard.serving.control import Control
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.manifests.configuration import Limits, Role
+from modelyard.predictions.layout import Layout
+from modelyard.rollout.plan import Live, Traffic
 from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_blobs
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
-from modelyard.serving.protocol import BadRequest
+from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length
 from modelyard.serving.tensors import DATATYPES, decode_request
+
+_MAY: dict[Role, frozenset[str]] = {
+    "viewer": frozenset({"view"}),
+    "caller": frozenset({"infer"}),
+    "operator": frozenset({"view", "infer", "control"}),
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer))?")
 _CONTROL = re.compile(r"/v2/repository/models/([^/]+)/(load|unload|rollback)")
 _JSON = b"application/json"
 _BYTES = b"application/octet-stream"
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Access:
+    """Tokens as digests; the tokens themselves are not kept."""
+
+    def __init__(self, tokens: Iterable[tuple[Role, str]]) -> None:
+        self._known = [(sha256(token.encode()).digest(), _MAY[role]) for role, token in tokens]
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has to show a token, except for control, which then nobody has."""
+        return not self._known
+
+    def allows(self, headers: Sequence[tuple[bytes, bytes]], deed: str) -> bool | None:
+        """Whether a request may view, infer or control; None when it shows no token that is known."""
+        if not self._known:
+            return deed != "control"
+        shown = next((value for name, value in headers if name == b"authorization"), b"")
+        if shown[:7].lower() != b"bearer ":
+            return None
+        digest = sha256(shown[7:].strip()).digest()
+        found: bool | None = None
+        for known, deeds in self._known:  # all of them, so that the time taken tells nothing
+            if hmac.compare_digest(known, digest):
+                found = bool(found) or deed in deeds
+        return found
+
+
+class Control:
+    """The control endpoints of one server."""
+
+    def __init__(self, layout: Layout, table: ModelTable) -> None:
+        self._layout, self._table = layout, table
+
+    def do(self, verb: str, model: str) -> object:
+        """``load`` looks at the folder again; ``rollback`` gives the stable version all traffic, now."""
+        if verb == "unload":
+            raise UsageError(f"{model} is served because main says so.", "Remove its file below deployments/ instead.")
+        if verb == "rollback":
+            self._back(model)
+        self._table.refresh()
+        loaded = self._table.models.get(model)
+        if loaded is None:
+            raise UsageError(f"No model {model!r} is served here.", "Deploy it first.")
+        return {"name": model, "serving": loaded.serving, "weight": loaded.traffic.weight}
+
+    def _back(self, model: str) -> None:
+        with self._layout.changing():
+            state = self._layout.read_state()
+            live = state.models.get(model)
+            if live is None or live.traffic is None or not live.traffic.candidate:
+                raise UsageError(
+                    f"No rollout of {model} is under way here.", "To go back further run: modelyard rollback MODEL"
+                )
+            # The next deploy sees that its traffic was taken away, writes the rollback down and opens the pull request.
+            self._layout.write_state(state.with_model(model, Live(Traffic(live.traffic.stable), live.installed)))
 
 
 class Answer(Exception):

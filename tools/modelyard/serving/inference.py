@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import queue
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,18 +18,53 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from modelyard.manifests.configuration import PredictionLogging
+from modelyard.predictions.writer import Entry, PredictionLog
 from modelyard.rollout.plan import Traffic
-from modelyard.serving.binary import binary_tensor
 from modelyard.serving.metrics import Metrics, Variant
 from modelyard.serving.models import LoadedModel, LoadedVersion
-from modelyard.serving.predictions import Entry, PredictionLog
-from modelyard.serving.protocol import BadRequest, Tensor
-from modelyard.serving.routing import goes_to_candidate
-from modelyard.serving.shadow import Shadow
+from modelyard.serving.protocol import BadRequest, Tensor, binary_tensor
 from modelyard.serving.tensors import InferRequest, Rows
 
+_WHOLE = float(1 << 64)
+_WAITING = 1_000
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _LONGEST_ENTITY = 500
+
+
+def goes_to_candidate(traffic: Traffic, entity: str) -> bool:
+    """Whether an entity is among the callers that the candidate answers. Who is in at 5 % stays in at 25 %."""
+    if traffic.weight <= 0:
+        return False
+    if traffic.weight >= 100:
+        return True
+    digest = blake2b(f"{traffic.salt}\0{entity}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / _WHOLE * 100 < traffic.weight
+
+
+class Shadow:
+    """A queue of jobs and the one thread that does them."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Callable[[], None]) -> bool:
+        """Takes a job, unless more wait already than the shadow can be expected to do."""
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Does what waits, then ends."""
+        self._jobs.put(None)
+        self._thread.join(10)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
 
 
 class Answered(Struct, frozen=True, omit_defaults=True):

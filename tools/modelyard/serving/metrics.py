@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from modelyard.report.prometheus import REQUEST_BUCKETS
+from modelyard.report.prometheus.rules import REQUEST_BUCKETS
 
 Variant = Literal["champion", "candidate", "shadow"]
-
 _LABELS = ("environment", "model", "version", "variant")
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
+from modelyard.flavors.booster import NativeBooster
+from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
+from modelyard.predictions.layout import Layout, ServerReport
+from modelyard.predictions.writer import Privacy
 from modelyard.rollout.plan import Live, Traffic
-from modelyard.scoring import LightGBMScorer
-from modelyard.serving.booster import NativeBooster
-from modelyard.serving.layout import Layout, ServerReport
-from modelyard.serving.predictions import Privacy
 from modelyard.serving.tensors import ContractCheck
 
 

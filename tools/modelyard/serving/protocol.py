@@ -1,11 +1,21 @@
-"""The bodies of the Open Inference Protocol v2, as they come and go."""
+"""Open Inference Protocol v2: bodies as they come and go, and its binary tensor data."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
+
+HEADER = b"inference-header-content-length"
+_NUMBERS = {
+    "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
+    "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
+}  # fmt: skip
 
 
 class BadRequest(Exception):
@@ -48,3 +58,70 @@ class InferBody(Struct, frozen=True):
     id: str | None = None
     parameters: dict[str, Any] | None = None
     outputs: list[RequestedOutput] | None = None
+
+
+def json_length(headers: Iterable[tuple[bytes, bytes]], body: int) -> int:
+    """Where the JSON part of a body of so many bytes ends; BadRequest when the header says what cannot be."""
+    for name, value in headers:
+        if name == HEADER:
+            if not value.isdigit() or int(value) > body:
+                raise BadRequest("Inference-Header-Content-Length must be the length of the JSON part.")
+            return int(value)
+    return body
+
+
+def read_blobs(inputs: Sequence[Given], tail: memoryview) -> dict[str, memoryview]:
+    """Column → its bytes."""
+    found: dict[str, memoryview] = {}
+    for tensor in inputs:
+        size = (tensor.parameters or {}).get("binary_data_size")
+        if size is None:
+            continue
+        if type(size) is not int or not 0 <= size <= len(tail):
+            raise BadRequest(f"Column {tensor.name!r}: binary_data_size is not the length of what follows.")
+        if tensor.data:
+            raise BadRequest(f"Column {tensor.name!r} has both data and bytes.")
+        found[tensor.name], tail = tail[:size], tail[size:]
+    if len(tail):
+        raise BadRequest(f"{len(tail)} bytes after the JSON part belong to no column.")
+    return found
+
+
+def blob_numbers(given: Given, blob: memoryview) -> NDArray[np.float64]:
+    """(rows,) as float64; NaN stands for null."""
+    if given.datatype not in _NUMBERS:
+        raise BadRequest(f"Column {given.name!r} has datatype {given.datatype}, which has no binary form.")
+    layout = np.dtype(_NUMBERS[given.datatype])
+    if len(blob) % layout.itemsize:
+        raise BadRequest(f"Column {given.name!r}: {len(blob)} bytes are no whole number of {given.datatype}.")
+    return np.frombuffer(blob, layout).astype(np.float64)
+
+
+def blob_values(given: Given, blob: memoryview) -> list[object]:
+    """Texts (each after its length in four bytes) or booleans (a byte each)."""
+    if given.datatype == "BOOL":
+        return [byte != 0 for byte in blob]
+    texts: list[object] = []
+    at = 0
+    try:
+        while at < len(blob):
+            (size,) = struct.unpack_from("<I", blob, at)
+            if at + 4 + size > len(blob):
+                raise struct.error
+            texts.append(str(blob[at + 4 : at + 4 + size], "utf-8"))
+            at += 4 + size
+    except (struct.error, UnicodeDecodeError) as error:
+        raise BadRequest(f"Column {given.name!r}, row {len(texts)}: its bytes are no UTF-8 text.") from error
+    return texts
+
+
+def asks_for_binary(parameters: Mapping[str, object] | None, output: Mapping[str, object] | None) -> bool:
+    """Whether the caller wants the scores as bytes too."""
+    return bool((output or {}).get("binary_data", (parameters or {}).get("binary_data_output", False)))
+
+
+def binary_tensor(tensor: Tensor) -> tuple[Tensor, bytes]:
+    """An output as it stands in the JSON part, and its bytes."""
+    blob = np.asarray(tensor.data, dtype="<f8").tobytes()
+    parameters = {**(tensor.parameters or {}), "binary_data_size": len(blob)}
+    return Tensor(tensor.name, tensor.shape, tensor.datatype, parameters=parameters), blob

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.manifests.configuration import Environment, PredictionLogging
+from modelyard.predictions.layout import Layout
 from modelyard.secrets.interface import Secrets
-from modelyard.serving.layout import Layout
 
 if TYPE_CHECKING:
     from modelyard.serving.inference import Inference
@@ -33,9 +33,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
     try:
         import uvicorn
 
-        from modelyard.serving.access import Access
-        from modelyard.serving.app import Application
-        from modelyard.serving.control import Control
+        from modelyard.serving.app import Access, Application, Control
         from modelyard.serving.inference import Inference
         from modelyard.serving.metrics import Metrics
         from modelyard.serving.models import ModelTable
@@ -101,7 +99,7 @@ async def _keep(inference: Inference, keeping: PredictionLogging) -> None:
     while True:
         await asyncio.sleep(ROTATE_SECONDS)
         for folder in inference.rotate():
-            arguments = ("-m", "modelyard.serving.segments", str(folder), str(keeping.keep_days))
+            arguments = ("-m", "modelyard.predictions.segments", str(folder), str(keeping.keep_days))
             process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=asyncio.subprocess.DEVNULL)
             await process.wait()
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from modelyard.errors import near_match
 from modelyard.manifests.model import Column, Contract
-from modelyard.serving.binary import blob_numbers, blob_values, read_blobs
-from modelyard.serving.protocol import BadRequest, Given, InferBody
+from modelyard.serving.protocol import BadRequest, Given, InferBody, blob_numbers, blob_values, read_blobs
 
 DATATYPES = {"integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL"}
 _WHOLE = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}

@@ -26,11 +26,10 @@ from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http
-from modelyard.targets.interface import Health, Package
-from modelyard.targets.settings import settings_of
+from modelyard.targets.interface import Health, Package, settings_of
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _STATE = "modelyard.json"

@@ -1,22 +1,26 @@
-"""The contract of a target, and how one is found."""
+"""The contract of a target, its settings, and what it keeps on its own objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from modelyard.errors import ModelyardError, near_match
+from modelyard.errors import UsageError
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.rollout.plan import Action, Live
-from modelyard.secrets.interface import Secrets
+from modelyard.rollout.plan import Action, Live, Traffic
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
+
+
+S = TypeVar("S", bound=Struct)
+PREFIX = "modelyard"
 
 
 class Package(Struct, frozen=True):
@@ -62,19 +66,26 @@ class Target(Protocol):
         """
 
 
-def open_target(environment: Environment, root: Path, secrets: Secrets) -> Target:
-    """The target of an environment, by the entry point that its manifest names."""
-    if environment.target == "local":  # without the scan of every installed package that entry points cost
-        from modelyard.targets.local import LocalTarget
+def settings_of(environment: Environment, kind: type[S]) -> S:
+    """The environment's ``settings`` as the target's own type; a UsageError that names the key otherwise."""
+    try:
+        return msgspec.convert(environment.settings, kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(msgspec.json.schema(kind)["$defs"][kind.__name__].get("properties", {}))
+        raise UsageError(
+            f"modelyard.yaml: environments: {environment.name}: settings: {error}.",
+            f"The target {environment.target} reads: {known}; see docs/targets.md.",
+        ) from error
 
-        return LocalTarget(environment, root, secrets)
-    from importlib.metadata import entry_points
 
-    found = {entry.name: entry for entry in entry_points(group="modelyard.targets")}
-    if environment.target not in found:
-        raise ModelyardError(
-            f"Environment {environment.name} asks for the target {environment.target!r}, which is not installed.",
-            near_match(environment.target, found),
-        )
-    target: Target = found[environment.target].load()(environment, root, secrets)
-    return target
+def write_traffic(traffic: Traffic) -> str:
+    """Traffic as text that a label, an annotation or a tag can hold."""
+    return msgspec.json.encode(traffic, order="sorted").decode()
+
+
+def read_traffic(text: str | None) -> Traffic | None:
+    """The same read back; None for what we did not write."""
+    try:
+        return msgspec.json.decode(text, type=Traffic) if text else None
+    except msgspec.MsgspecError:
+        return None

@@ -18,13 +18,12 @@ from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
-from modelyard.targets.interface import Health, Package
+from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, conditions, is_ready
-from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
 from modelyard.targets.storage import put, remove
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _INSTALLED = f"{PREFIX}/installed-"

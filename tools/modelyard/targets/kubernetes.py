@@ -11,12 +11,11 @@ from typing import Any
 import yaml
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.targets.settings import PREFIX
+from modelyard.targets.interface import PREFIX
 
 _ATTEMPTS = 5
 _SECONDS = 30
 _LABEL = "app.kubernetes.io/managed-by=modelyard"
-
 Resource = dict[str, Any]
 
 

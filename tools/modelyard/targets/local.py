@@ -18,13 +18,13 @@ from modelyard.manifests.configuration import Environment
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.manifests.model import Model
+from modelyard.predictions.layout import Layout
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
-from modelyard.serving.layout import Layout
 from modelyard.targets.interface import Health, Package
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
 
 SWITCH_SECONDS = 30.0
@@ -57,7 +57,7 @@ class LocalTarget:
 
     def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
         """From the server's own prediction log."""
-        from modelyard.serving.sampling import sample
+        from modelyard.targets.samples import sample
 
         live = self._layout.read_state().models.get(model, Live())
         version = live.serving or next(iter(live.installed), "")

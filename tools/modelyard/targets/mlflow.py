@@ -20,11 +20,10 @@ from modelyard.manifests.model import Contract, Model
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http
-from modelyard.targets.interface import Health, Package
-from modelyard.targets.settings import PREFIX, read_traffic, settings_of, write_traffic
+from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _API = "/api/2.0/mlflow"

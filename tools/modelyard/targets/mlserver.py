@@ -23,11 +23,10 @@ from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.http import Http
-from modelyard.targets.interface import Health, Package
-from modelyard.targets.settings import read_traffic, settings_of, write_traffic
+from modelyard.targets.interface import Health, Package, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
-    from modelyard.outcomes.known import Outcomes
+    from modelyard.ground_truth.labels import Outcomes
     from modelyard.rollout.analysis import Samples
 
 _ROUTED = "routed"

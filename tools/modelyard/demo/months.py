@@ -1,0 +1,72 @@
+"""A year replayed: each month's quality with the first model left alone and with the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelyard.report.html.pictures import trend_plot
+from modelyard.report.terminal.text import bold, table, wrapped
+
+
+@dataclass(frozen=True)
+class Month:
+    """What one month brought. AUC is realised: of all its predictions against what happened."""
+
+    month: str
+    rows: int
+    version: str
+    """That answered."""
+    static: float
+    """AUC of v1.0.0 on the same rows."""
+    loop: float
+    interval: tuple[float, float]
+    """Of ``loop``, 95 %."""
+    alarms: tuple[str, ...]
+    """Watches that failed."""
+    candidate: str
+    """The version it was promoted as; '' where the gate refused it."""
+    refused: tuple[str, ...]
+    """Checks that the retrained candidate did not pass."""
+    seconds: float
+    """Of training."""
+
+
+def render_replay(months: Sequence[Month]) -> str:
+    """For a terminal of 80 columns."""
+    rows = [
+        [m.month, f"{m.rows:,}", m.version, f"{m.static:.4f}", f"{m.loop:.4f}", f"{m.loop - m.static:+.4f}",
+         str(len(m.alarms)), f"→ {m.candidate}" if m.candidate else "refused"]
+        for m in months
+    ]  # fmt: skip
+    lines = [table(["month", "flights", "serves", "static", "loop", "gain", "alarms", "retrained"], rows), ""]
+    for m in months:
+        if m.alarms:
+            lines.append(wrapped(f"{m.month} alarms: {', '.join(m.alarms)}", "  "))
+        if m.refused:
+            lines.append(wrapped(f"{m.month} refused by: {', '.join(m.refused)}", "  "))
+    total = sum(m.rows for m in months)
+    static, loop = (sum(value * m.rows for m, value in zip(months, values, strict=True)) / total
+                    for values in ([m.static for m in months], [m.loop for m in months]))  # fmt: skip
+    promoted = sum(bool(m.candidate) for m in months)
+    lines += ["", bold(f"Mean AUC by flights: static {static:.4f}, loop {loop:.4f} ({loop - static:+.4f})"),
+              f"{_counted(promoted, 'promotion')}, {_counted(len(months) - promoted, 'refusal')}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def replay_chart(months: Sequence[Month]) -> str:
+    """The same as a figure: two lines, and what happened to each month's candidate."""
+    marks = [f"{m.candidate}" if m.candidate else "refused" for m in months]
+    return trend_plot(
+        [m.month for m in months],
+        [
+            ("the loop", "good", [m.loop for m in months]),
+            ("v1.0.0 left alone", "bad", [m.static for m in months]),
+        ],
+        marks,
+        "Realised AUC of every month's flights, and what became of the candidate retrained after it",
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""How a model's file is recognised, loaded, scored, explained and packaged."""

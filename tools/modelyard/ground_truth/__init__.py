@@ -1,0 +1,1 @@
+"""Labels that arrive later, from anywhere, joined to the predictions they belong to."""

@@ -1,0 +1,209 @@
+"""Outcomes joined to predictions: at most one labelled row an outcome, written part by part.
+
+Two passes over the log. The first sees ids and times alone and finds, for each outcome, the newest prediction before
+it; the second writes those rows whole. So memory grows with the outcomes' ids, never with the predictions' columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import ModelyardError
+from modelyard.evidence.production import Joined
+from modelyard.ground_truth.labels import Outcomes
+from modelyard.manifests.model import Model
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.predictions.columns import mask, seconds
+from modelyard.predictions.ids import Hashes, text_hashes
+from modelyard.predictions.interface import Reader, Window, ahead
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier increments hold."""
+
+    hashes: Hashes
+    """Of prediction ids (rows,), sorted."""
+    labels: Floats
+
+    def of(self, ids: Any) -> Floats:
+        """The label each prediction has there (rows,); NaN where it is new."""
+        if not self.hashes.size:
+            return np.full(len(ids), np.nan)
+        hashes = text_hashes(ids)
+        place = np.minimum(np.searchsorted(self.hashes, hashes), self.hashes.size - 1)
+        return np.where(self.hashes[place] == hashes, self.labels[place], np.nan)
+
+
+NOTHING = Earlier(np.empty(0, dtype=np.uint64), np.empty(0))
+
+
+def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earlier: Earlier, target: Path) -> Joined:
+    """Writes the increment to ``target`` (Parquet; nothing when there is no row for it) and counts everything."""
+    newest = np.full(outcomes.hashes.size, -np.inf)
+    chosen = np.full(outcomes.hashes.size, -1, dtype=np.int64)
+    predictions = matched = 0
+    key = "id" if outcomes.by_prediction else "entity"
+
+    def placed(table: pa.Table) -> tuple[int, Floats, Integers, Integers]:
+        at = seconds(table["time"])
+        place = outcomes.of_rows(table, at)
+        hits = np.flatnonzero(place >= 0)
+        return table.num_rows, at[hits], place[hits], hits
+
+    for size, at, place, hits in ahead(
+        map(placed, _answered(reader, model, window, (key, "time", "score", "variant")))
+    ):
+        matched += int(hits.size)
+        _keep_newest(newest, chosen, place, at, predictions + hits)
+        predictions += size
+    outcome_of = np.full(predictions, -1, dtype=np.int32)
+    taken = np.flatnonzero(chosen >= 0)
+    outcome_of[chosen[taken]] = taken
+    found = np.flatnonzero(outcome_of >= 0)
+    whose = outcome_of[found].astype(np.int64)
+    known = corrected = rows = first = 0
+    writer = _Writer(target, model)
+    for table in _answered(reader, model, window, _whole(model)) if found.size else ():
+        low, high = np.searchsorted(found, [first, first + table.num_rows])
+        here, place = found[low:high] - first, whose[low:high]
+        first += table.num_rows
+        if not here.size:
+            continue
+        part = table if here.size == table.num_rows else table.take(here)
+        if (seconds(part["time"]) != newest[place]).any():
+            raise ModelyardError("The prediction log changed while it was read.", "Run it again.")
+        labels = np.asarray(outcomes.labels[place], dtype=np.float64)
+        before = earlier.of(part["id"])
+        same = before == labels
+        known += int(same.sum())
+        corrected += int((~same & ~np.isnan(before)).sum())
+        if same.all():
+            continue
+        writer.write(_increment(part, model, labels, ~same))
+        rows += int((~same).sum())
+    writer.close()
+    lacking = tuple(c.name for c in model.contract.inputs if c.personal != "no")
+    return Joined(
+        predictions,
+        rows,
+        corrected,
+        known,
+        matched - int(found.size),
+        predictions - matched,
+        outcomes.delivered,
+        outcomes.duplicates,
+        outcomes.changed,
+        outcomes.contradicting,
+        outcomes.unreadable,
+        int(outcomes.hashes.size - found.size),
+        lacking,
+    )
+
+
+def _whole(model: Model) -> tuple[str, ...]:
+    """The columns that an increment is made of."""
+    inputs = (f"inputs.{column.name}" for column in model.contract.inputs if column.personal == "no")
+    return "id", "entity", "time", "version", "variant", "score", *inputs
+
+
+def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Predictions that somebody got; a shadow's never left the server."""
+    import pyarrow.compute as pc
+
+    for table in ahead(reader.read(model, window.begin, window.end, columns)):
+        kept = mask(pc.is_valid(table["score"])) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
+        yield table if kept.all() else table.filter(kept)
+
+
+def _keep_newest(newest: Floats, chosen: Integers, place: Integers, at: Floats, rows: Integers) -> None:
+    """Of one outcome's predictions the newest is kept; of those of one moment, the last."""
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")
+        place, at, rows = place[order], at[order], rows[order]
+    later = at >= newest[place]
+    place, at, rows = place[later], at[later], rows[later]
+    newest[place] = at  # of repeated places NumPy keeps the last one assigned
+    chosen[place] = rows
+
+
+def _increment(part: pa.Table, model: Model, labels: Floats, keep: NDArray[np.bool_]) -> pa.Table:
+    import pyarrow as pa
+
+    contract = model.contract
+    columns: dict[str, Any] = {contract.id: part["entity"], "prediction_id": part["id"], "predicted_at": part["time"]}
+    columns |= {name: part[name] for name in ("version", "score")}
+    if model.task == "multiclass":
+        columns[contract.label] = pa.array([contract.classes[int(code)] for code in labels])
+    else:
+        columns[contract.label] = pa.array(labels)
+    for column in contract.inputs:
+        name = f"inputs.{column.name}"
+        columns[column.name] = part[name] if name in part.column_names else pa.nulls(part.num_rows)
+    types = {name: kind for name, kind in increment_types(model).items() if name in columns}
+    typed = pa.table({name: columns[name].cast(kind, safe=False) for name, kind in types.items()})
+    return typed if keep.all() else typed.filter(pa.array(keep))
+
+
+def increment_types(model: Model) -> dict[str, Any]:
+    """Column → Arrow type of labelled rows, by the contract, so that every part and every increment has the same.
+
+    Personal inputs are in none of them; ``reviewer`` and ``reviewed_at`` are where people gave the labels.
+    """
+    import pyarrow as pa
+
+    contract, moment = model.contract, pa.timestamp("us", "UTC")
+    texts = {column.name: column.type in ("string", "boolean") for column in contract.inputs if column.personal == "no"}
+    label = {"binary": pa.int64(), "multiclass": pa.string()}.get(model.task, pa.float64())
+    score = pa.list_(pa.float64()) if model.task == "multiclass" else pa.float64()
+    return {
+        contract.id: pa.string(),
+        **{name: pa.string() if text else pa.float64() for name, text in texts.items()},
+        contract.label: label, "prediction_id": pa.string(), "predicted_at": moment, "version": pa.string(),
+        "score": score, "reviewer": pa.string(), "reviewed_at": moment,
+    }  # fmt: skip
+
+
+class _Writer:
+    """Writes one part while the next one is made."""
+
+    def __init__(self, target: Path, model: Model) -> None:
+        self._target, self._model = target, model
+        self._file: Any = None
+        self._pool = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Hands a part over; raises what writing the one before raised."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._pool.submit(self._write, table)
+
+    def close(self) -> None:
+        """Writes to the end; without a part there is no file."""
+        if self._last is not None:
+            self._last.result()
+            self._file.close()
+        self._pool.shutdown()
+
+    def _write(self, table: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
+        if self._file is None:
+            # Ids are all different: a dictionary of them, or their bounds, takes longer than all the rest.
+            levels = ["version", *(c.name for c in self._model.contract.inputs if c.type in ("string", "boolean"))]
+            bounded = [name for name in table.column_names if name not in (self._model.contract.id, "prediction_id")]
+            self._file = pq.ParquetWriter(
+                self._target, table.schema, compression="snappy", use_dictionary=levels, write_statistics=bounded
+            )
+        self._file.write_table(table)

@@ -1,0 +1,141 @@
+"""Where outcomes come from: what the caller names, else what ``model.yaml`` declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.ground_truth.labels import Outcomes, named_texts, outcomes_of, read_outcomes
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import PREDICTION, TIME, Model, OutcomesSource, outcomes_faults
+from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.files import KINDS, files_below, parts_of
+from modelyard.predictions.interface import ahead
+from modelyard.predictions.lookup import as_logged
+from modelyard.secrets.interface import Secrets
+from modelyard.tables import Table, TableFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_ROWS = 50_000
+
+
+def find_outcomes(
+    model: Model,
+    environment: Environment,
+    root: Path,
+    secrets: Secrets,
+    file: Path | None = None,
+    sql: str | None = None,
+    query: str | None = None,
+) -> Outcomes | None:
+    """From a file or a query, else from where ``model.yaml`` says; None where nobody says anything.
+
+    UsageError when two are named or one by half, or when a column is not there.
+    """
+    if (file is not None and sql) or bool(sql) != bool(query):
+        raise UsageError(
+            "Name one place where outcomes come from.", "Say --outcomes FILE, or --sql REFERENCE --query SELECT…."
+        )
+    if file is not None:
+        return read_outcomes(file, model, as_logged(environment, model, secrets))
+    if sql and query:
+        return outcomes_of([_queried(sql, query, secrets)], model, as_logged(environment, model, secrets))
+    if model.outcomes is None:
+        return None
+    declared = ahead(_declared(model.outcomes, model, root, secrets))
+    return outcomes_of(declared, model, as_logged(environment, model, secrets))
+
+
+def known_outcomes(
+    repository: ModelRepository, secrets: Secrets, file: Path | None
+) -> Callable[[Model, Environment], Outcomes | None]:
+    """Asks once for each model and environment: the file where its columns are the model's, else what is declared.
+
+    UsageError when the file is no model's.
+    """
+    found: dict[tuple[str, str], Outcomes | None] = {}
+    names = set(TableFile(file).names) if file else set()
+
+    def fits(model: Model) -> bool:
+        return model.contract.label in names and not names.isdisjoint({model.contract.id, PREDICTION})
+
+    if file and not any(fits(repository.model(name)) for name in repository.model_names()):
+        raise UsageError(
+            f"{file} holds no model's id and label.", "Name its columns as the contract in model.yaml does."
+        )
+
+    def known(model: Model, environment: Environment) -> Outcomes | None:
+        key = (model.name, environment.name)
+        if key not in found:
+            theirs = file if fits(model) else None
+            found[key] = find_outcomes(model, environment, repository.root, secrets, theirs)
+        return found[key]
+
+    return known
+
+
+def _declared(source: OutcomesSource, model: Model, root: Path, secrets: Secrets) -> Iterator[Table]:
+    said = f"models/{model.name}/model.yaml: outcomes"
+    for _, what, remedy in outcomes_faults(source, {model.contract.id, model.contract.label}):
+        raise UsageError(f"{said} {what}", remedy)
+    if source.sql:
+        yield _queried(source.sql, source.query, secrets)
+    else:
+        yield from _stored(source, model, root, f"{said}: uri")
+
+
+def _stored(source: OutcomesSource, model: Model, root: Path, said: str) -> Iterator[Table]:
+    """Every file's parts under our names; an empty table where there are none, or none has a row."""
+    import pyarrow as pa
+
+    wanted = [model.contract.id, PREDICTION, model.contract.label, TIME]
+    theirs = {source.columns.get(name, name): name for name in wanted}
+    texts = {source.columns.get(name, name) for name in named_texts(model)}
+    some = False
+    for system, path in files_below(source.uri.replace("{model}", model.name), root, KINDS, said):
+        for part in parts_of(system, path, theirs, texts):
+            if part.num_columns:
+                some = True
+                yield Table(_named(part, theirs), Path(path))
+    if not some:
+        yield Table(pa.table({name: pa.array([], pa.string()) for name in wanted[:1] + wanted[2:]}), Path(source.uri))
+
+
+def _named(part: pa.Table, theirs: Mapping[str, str]) -> pa.Table:
+    kept = [name for name in part.column_names if name in theirs]
+    return part.select(kept).rename_columns([theirs[name] for name in kept])
+
+
+def _queried(url: str, query: str, secrets: Secrets) -> Table:
+    """The rows of a query. ``url`` is a reference to SQLAlchemy's URL, for such a URL holds a password."""
+    try:
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError as error:
+        raise missing_extra("sql", "sqlalchemy") from error
+    import pyarrow as pa
+
+    try:
+        engine = create_engine(secrets.read(url))
+        parts = []
+        with engine.connect() as connection:
+            result = connection.execution_options(stream_results=True).execute(text(query))
+            names = list(result.keys())
+            for rows in result.partitions(_ROWS):
+                parts.append(pa.table({n: [row[i] for row in rows] for i, n in enumerate(names)}))
+        engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        # Only the kind: the whole message may repeat the URL and with it the password.
+        raise ModelyardError(
+            f"The outcomes cannot be asked for from {url}: {type(error).__name__}.",
+            "Check its URL and the query.",
+        ) from None
+    except pa.ArrowException as error:
+        raise ModelyardError(f"The query's rows have mixed types: {error}.", "Cast its columns.") from error
+    empty = pa.table({name: pa.array([], pa.string()) for name in names})
+    return Table(pa.concat_tables(parts, promote_options="permissive") if parts else empty, Path(url))

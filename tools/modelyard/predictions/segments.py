@@ -1,0 +1,201 @@
+"""Closed segments of a prediction log become Parquet, a row a prediction; old ones go. Readers see all of it once.
+
+Compaction is a process of its own (``python -m modelyard.predictions.segments FOLDER DAYS``), so that no request waits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modelyard.predictions.writer import Entry, open_segments, plain_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_TEXTS = ("id", "entity", "time", "version", "variant", "error")
+_LINES_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 65_536
+_CLOCK_SET_BACK = 7200.0
+"""Seconds by which a segment's answers may be newer than the segment, where a machine's clock was set back."""
+
+
+def compact(folder: Path, keep_days: int) -> list[Path]:
+    """Converts every segment but the newest, deletes those past ``keep_days`` (0 keeps all); the files made."""
+    import pyarrow.parquet as pq
+
+    made = []
+    for closed in open_segments(folder)[:-1]:
+        target = closed.with_suffix(".parquet")
+        if not target.is_file():
+            temporary = closed.with_name(f".{closed.name}.{os.getpid()}")
+            pq.write_table(table_of(entries_of(closed)), temporary, compression="zstd")
+            temporary.replace(target)
+            os.utime(target, (closed.stat().st_mtime,) * 2)  # its age is the age of its last answer
+            made.append(target)
+        closed.unlink()
+    if keep_days:
+        oldest = time.time() - keep_days * 86400
+        for segment in folder.glob("[0-9]*.parquet"):
+            if segment.stat().st_mtime < oldest:
+                segment.unlink()
+    return made
+
+
+def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The logged predictions of one model as tables, oldest first; segments that ended before ``since`` are left out.
+
+    Columns (of ``columns`` at least those): id (request/row), entity, time, version, variant, score, latency_ms, error,
+    and ``inputs.<column>``.
+    """
+    stems = sorted({path.stem for path in folder.glob("[0-9]*") if path.suffix in (".jsonl", ".parquet")})
+    for stem in stems:
+        whole, lines = folder / f"{stem}.parquet", folder / f"{stem}.jsonl"
+        try:
+            if (whole if whole.is_file() else lines).stat().st_mtime >= since - _CLOCK_SET_BACK:
+                yield from _closed(whole, columns) if whole.is_file() else [table_of(entries_of(lines))]
+        except FileNotFoundError:
+            if whole.is_file():  # it was converted just now
+                yield from _closed(whole, columns)
+
+
+def table_of(entries: Iterable[Entry]) -> pa.Table:
+    """Entries as a table with a row a prediction; a failed request is one row without a score."""
+    import pyarrow as pa
+
+    parts = []
+    batch: list[Entry] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) >= _LINES_AT_ONCE:
+            parts.append(_part(batch))
+            batch = []
+    parts.append(_part(batch))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def entries_of(path: Path) -> Iterator[Entry]:
+    """The whole lines of a segment."""
+    decoder = msgspec.json.Decoder(Entry)
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue  # cut off when the machine went down; nobody got that answer
+
+
+def erase(folder: Path, entity: str, live: bool) -> tuple[int, int]:
+    """Rows erased, and rows that stand in the segment a ``live`` server writes to: those have to wait until it closes.
+
+    Closed segments are replaced in one rename each, and looked through again until none holds the id: one may be
+    converted meanwhile from what it held before.
+    """
+    erased = 0
+    while found := _pass(folder, entity, live):
+        erased += found
+    waiting = open_segments(folder)[-1:] if live else []
+    return erased, sum(_count(table_of(entries_of(path)), entity) for path in waiting)
+
+
+def _closed(path: Path, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    """A Parquet segment in parts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+def _part(entries: list[Entry]) -> pa.Table:
+    import pyarrow as pa
+
+    texts: dict[str, list[Any]] = {name: [] for name in _TEXTS}
+    scores: list[Any] = []
+    latencies: list[float] = []
+    names = dict.fromkeys(name for entry in entries for name in entry.inputs)
+    inputs: dict[str, list[Any]] = {name: [] for name in names}
+    for entry in entries:
+        rows = len(entry.scores) or 1
+        entities = entry.entities or []
+        texts["id"] += [f"{entry.id}/{row}" for row in range(rows)]
+        texts["entity"] += [None if e is None else str(e) for e in entities[:rows]] + [None] * (rows - len(entities))
+        for name in ("time", "version", "variant"):
+            texts[name] += [getattr(entry, name)] * rows
+        texts["error"] += [entry.error or None] * rows
+        scores += entry.scores or [None]
+        latencies += [entry.latency_ms] * rows
+        for name, values in inputs.items():
+            given = plain_values(entry.inputs[name]) if name in entry.inputs else None
+            values += given if given is not None and len(given) == rows else [None] * rows
+    arrays: dict[str, Any] = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    arrays["time"] = arrays["time"].cast(pa.timestamp("us", "UTC"))
+    arrays["score"] = _typed(scores)
+    arrays["latency_ms"] = pa.array(latencies, pa.float64())
+    return pa.table(arrays | {f"inputs.{name}": _typed(values) for name, values in inputs.items()})
+
+
+def _typed(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    if all(
+        value is None or (isinstance(value, int | float) and value is not True and value is not False)
+        for value in values
+    ):
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the type of the column changed from one version to the next
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _pass(folder: Path, entity: str, live: bool) -> int:
+    import pyarrow.parquet as pq
+
+    erased = 0
+    lines = open_segments(folder)
+    for path in lines[:-1] if live else lines:
+        table = table_of(entries_of(path))
+        if rows := _count(table, entity):
+            _replace(path.with_suffix(".parquet"), _without(table, entity), path.stat().st_mtime)
+            path.unlink(missing_ok=True)
+            erased += rows
+    for path in sorted(folder.glob("[0-9]*.parquet")):
+        if rows := _count(pq.read_table(path, columns=["entity"]), entity):
+            _replace(path, _without(pq.read_table(path), entity), path.stat().st_mtime)
+            erased += rows
+    return erased
+
+
+def _replace(target: Path, table: pa.Table, modified: float) -> None:
+    import pyarrow.parquet as pq
+
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    pq.write_table(table, temporary, compression="zstd")
+    os.utime(temporary, (modified, modified))  # its age is the age of its last answer
+    temporary.replace(target)
+
+
+def _count(table: pa.Table, entity: str) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.equal(table["entity"], entity)).as_py() or 0)
+
+
+def _without(table: pa.Table, entity: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.invert(pc.equal(table["entity"], entity).fill_null(False)))
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    compact(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,46 @@
+"""Files that modelyard writes for others: CODEOWNERS and a version's Containerfile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+HEAD = "# Written by: modelyard owners --write. Edit model.yaml and modelyard.yaml instead."
+_SHARED = ("/modelyard.yaml", "/policies/", "/waivers/", "/.github/", "/.gitlab-ci.yml", "/.gitlab/", "/Jenkinsfile")
+
+
+def render_owners(shared: Sequence[str], models: Mapping[str, Sequence[str]]) -> str:
+    """The file: what belongs to no model first, because the last line that matches counts."""
+    lines = [HEAD]
+    if shared:
+        lines += [_line(path, shared) for path in _SHARED]
+    for name, owners in sorted(models.items()):
+        lines += [_line(f"/models/{name}/", owners), _line(f"/deployments/*/{name}.yaml", owners)]
+        lines += [_line(f"/waivers/{name}-*", [*shared, *(o for o in owners if o not in shared)])]
+    return "\n".join(lines) + "\n"
+
+
+def containerfile(model: str, version: str, sha256: str, environment: str) -> str:
+    """A Containerfile that serves the version as its contract says, as nobody in particular."""
+    return f"""\
+# {model} {version}: the server of modelyard with its contract check and prediction log. Rendered by modelyard package.
+# Build: podman build -t {model.lower()}:{version} .   Run: with MODELYARD_TOKEN set, and a volume on /srv/served/log.
+FROM python:3.12-slim
+LABEL org.opencontainers.image.title="{model}" \\
+      org.opencontainers.image.version="{version}" \\
+      modelyard.sha256="{sha256}"
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+COPY requirements.txt /tmp/requirements.txt
+RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
+COPY --chown=10001:10001 . /srv
+USER 10001
+WORKDIR /srv
+EXPOSE 8080
+HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/v2/health/ready')"]
+ENTRYPOINT ["modelyard", "serve", "--env", "{environment}"]
+"""
+
+
+def _line(path: str, owners: Sequence[str]) -> str:
+    # A handle, a team or an address has no space and no #; anything else could end the line or add an owner.
+    sound = [owner for owner in owners if not any(c.isspace() or c == "#" for c in owner)]
+    return f"{path} {' '.join(sound)}".rstrip()

@@ -1,0 +1,216 @@
+"""Pictures as inline SVG. Colours come from the page's CSS variables, so that light and dark both work."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelyard.metrics.evaluation import MetricResult
+from modelyard.report.content import Report, signed
+
+_ROW = 26
+_COLOURS = """
+svg { font: 12px system-ui, sans-serif; background: #ffffff } text { fill: #1c2430 } .muted { fill: #5b6675 }
+.axis { stroke: #5b6675 } .good { stroke: #1a7f4b; fill: #1a7f4b } .bad { stroke: #c0342b; fill: #c0342b }
+.unsure { stroke: #9a6b00; fill: #9a6b00 }
+"""
+
+CAPTION = "Candidate − champion with 95 % intervals"
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """A point with its interval; ``tone`` is good, bad or unsure."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    tone: str
+    label: str
+
+
+def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, width: int = 640) -> str:
+    """Intervals around zero, one row each, on one scale."""
+    if not rows:
+        return ""
+    reach = max(max(abs(row.low), abs(row.high)) for row in rows) * 1.05 or 1.0
+    right = 210
+    middle = left + (width - left - right) / 2
+    scale = (width - left - right) / 2 / reach
+    height = _ROW * len(rows) + 30
+    parts = [f'<line class="axis" x1="{middle:.1f}" y1="4" x2="{middle:.1f}" y2="{height - 24}"/>']
+    for i, row in enumerate(rows):
+        y = _ROW * i + 18
+        x1, x, x2 = (middle + v * scale for v in (row.low, row.value, row.high))
+        parts.append(_text(left - 10, y + 4, row.name, "end"))
+        parts.append(f'<line class="{row.tone}" x1="{x1:.1f}" y1="{y}" x2="{x2:.1f}" y2="{y}" stroke-width="3"/>')
+        parts.append(f'<circle class="{row.tone}" cx="{x:.1f}" cy="{y}" r="4.5"/>')
+        parts.append(_text(width - right + 14, y + 4, row.label, "start"))
+    parts.append(_text(middle - 8, height - 6, "worse ←", "end", "muted"))
+    parts.append(_text(middle + 8, height - 6, "→ better", "start", "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], caption: str) -> str:
+    """Observed rate over mean prediction: (name, CSS class, points) per line, with the diagonal."""
+    size, pad = 320, 44
+    span = max((max(x, y) for _, _, points in series for x, y in points), default=1.0)
+    top = min(1.0, (int(span * 10) + 1) / 10)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return pad + x / top * (size - pad - 12), size - pad - y / top * (size - pad - 12)
+
+    x0, y0 = place(0, 0)
+    x1, y1 = place(top, top)
+    parts = [
+        f'<rect class="frame" x="{x0}" y="{y1}" width="{x1 - x0}" height="{y0 - y1}"/>',
+        f'<line class="axis dashed" x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}"/>',
+    ]
+    for step in range(6):
+        value = top * step / 5
+        x, y = place(value, value)
+        parts.append(_text(x, y0 + 16, f"{value:.2g}", "middle", "muted"))
+        parts.append(_text(x0 - 6, y + 4, f"{value:.2g}", "end", "muted"))
+    for n, (name, tone, points) in enumerate(series):
+        placed = [place(x, y) for x, y in points]
+        parts.append(
+            f'<polyline class="{tone}" fill="none" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>'
+        )
+        parts += [f'<circle class="{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed]
+        parts.append(f'<circle class="{tone}" cx="{x0 + 14}" cy="{y1 + 16 + 18 * n}" r="4"/>')
+        parts.append(_text(x0 + 24, y1 + 20 + 18 * n, name, "start"))
+    parts.append(_text((x0 + x1) / 2, size - 6, "mean prediction", "middle", "muted"))
+    return _svg(size, size, parts, caption)
+
+
+def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, width: int = 310) -> str:
+    """Shares per bin of reference and current, side by side: (name, reference, current)."""
+    height, foot = 120, 20
+    peak = max((max(r, c) for _, r, c in bins), default=0) or 1
+    step = (width - 8) / max(len(bins), 1)
+    parts = []
+    for i, (name, reference, current) in enumerate(bins):
+        x = 4 + i * step
+        for tone, share, shift in (("reference", reference, 0.0), ("current", current, step * 0.42)):
+            tall = share / peak * (height - foot - 6)
+            parts.append(
+                f'<rect class="{tone}" x="{x + shift:.1f}" y="{height - foot - tall:.1f}" width="{step * 0.4:.1f}"'
+                f' height="{tall:.1f}"><title>{html.escape(name)}: {tone} {share:.1%}</title></rect>'
+            )
+    if bins:
+        parts.append(_text(4, height - 5, bins[0][0], "start", "muted"))
+        parts.append(_text(width - 4, height - 5, bins[-1][0], "end", "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], caption: str, width: int = 640) -> str:
+    """A bar a day, of parts on top of each other: (name, counts), a CSS class a part; a day without any is marked."""
+    height, left, foot = 150, 56, 24
+    peak = max((sum(counts) for _, counts in days), default=0) or 1
+    step = min((width - left - 8) / max(len(days), 1), 60.0)
+    base = height - foot
+    parts = [
+        f'<line class="axis" x1="{left}" y1="{base}" x2="{width - 8}" y2="{base}"/>',
+        _text(left - 6, 16, f"{peak:,}", "end", "muted"),
+        _text(left - 6, base, "0", "end", "muted"),
+    ]
+    for i, (name, counts) in enumerate(days):
+        x, top = left + i * step, float(base)
+        said = f"{name}: {' + '.join(f'{count:,}' for count in counts)}"
+        for tone, count in zip(tones, counts, strict=True):
+            tall = count / peak * (base - 10)
+            top -= tall
+            parts.append(f'<rect class="{tone}" x="{x + step * 0.1:.1f}" y="{top:.1f}" width="{step * 0.8:.1f}"'
+                         f' height="{tall:.1f}"><title>{html.escape(said)}</title></rect>')  # fmt: skip
+        if not any(counts):
+            parts.append(_text(x + step / 2, base - 6, "none", "middle", "bad"))
+    for i, anchor in ((0, "start"), (len(days) - 1, "end")) if len(days) > 1 else ((0, "start"),) if days else ():
+        parts.append(_text(left + (i and len(days) * step), height - 6, days[i][0], anchor, "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def trend_plot(
+    names: Sequence[str],
+    series: Sequence[tuple[str, str, Sequence[float]]],
+    marks: Sequence[str],
+    caption: str,
+    width: int = 760,
+) -> str:
+    """Values over time: (name, CSS class, one value a moment) per line; below each moment its mark."""
+    height, left, right, foot = 280, 56, 16, 58
+    values = [value for _, _, line in series for value in line]
+    low, high = min(values), max(values)
+    room = (high - low) * 0.12 or 0.01
+    low, high = low - room, high + room
+    step = (width - left - right) / max(len(names) - 1, 1)
+
+    def place(i: int, value: float) -> tuple[float, float]:
+        return left + i * step, 34 + (high - value) / (high - low) * (height - foot - 34)
+
+    parts = []
+    for part in range(5):
+        value = low + (high - low) * part / 4
+        y = place(0, value)[1]
+        parts.append(f'<line class="axis" x1="{left}" y1="{y:.1f}" x2="{width - right}" y2="{y:.1f}" opacity="0.2"/>')
+        parts.append(_text(left - 8, y + 4, f"{value:.3f}", "end", "muted"))
+    for n, (name, tone, line) in enumerate(series):
+        placed = [place(i, value) for i, value in enumerate(line)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        parts.append(f'<polyline class="{tone}" style="fill: none" stroke-width="2" points="{points}"/>')
+        parts += [
+            f'<circle class="{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
+            f"<title>{html.escape(name)}: {shown:.4f}</title></circle>"
+            for (x, y), shown in zip(placed, line, strict=True)
+        ]
+        parts.append(f'<circle class="{tone}" cx="{left + 6 + 200 * n}" cy="14" r="4"/>')
+        parts.append(_text(left + 16 + 200 * n, 18, name, "start"))
+    for i, (name, mark) in enumerate(zip(names, marks, strict=True)):
+        anchor = "start" if i == 0 else "end" if i == len(names) - 1 else "middle"
+        parts.append(_text(place(i, low)[0], height - foot + 20, name, anchor))
+        parts.append(_text(place(i, low)[0], height - foot + 38, mark, anchor, "muted"))
+    return _svg(width, height, parts, caption)
+
+
+def standalone(figure: str) -> str:
+    """The SVG of a figure as a file of its own, which has no page to take its colours from."""
+    inner = figure[figure.index("<svg") : figure.index("</svg>") + len("</svg>")]
+    head, rest = inner.split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n'
+
+
+def render_picture(report: Report) -> bytes:
+    """Intervals of every metric; nothing for a first version, which has no difference to draw."""
+    evaluation = report.bundle.evaluation
+    if evaluation is None or evaluation.champion is None:
+        return b""
+    rows = interval_rows(evaluation.metrics)
+    return standalone(interval_plot(rows, CAPTION)).encode() if rows else b""
+
+
+def interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:
+    """What is drawn of metrics: better to the right, whichever way the metric goes."""
+    rows = []
+    for i, result in enumerate(results):
+        if result.difference is None or result.interval is None:
+            continue
+        sign = 1 if result.higher_is_better else -1
+        low, high = sorted((sign * result.interval.low, sign * result.interval.high))
+        tone = "good" if low > 0 else "bad" if high < 0 else "unsure"
+        label = f"{signed(result.difference)} [{signed(result.interval.low)}, {signed(result.interval.high)}]"
+        rows.append(IntervalRow(names[i] if names else result.name, sign * result.difference, low, high, tone, label))
+    return rows
+
+
+def _svg(width: int, height: int, parts: Sequence[str], caption: str) -> str:
+    label = html.escape(caption, quote=True)
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg><figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _text(x: float, y: float, value: str, anchor: str, tone: str = "") -> str:
+    shown = value if len(value) <= 34 else value[:33] + "…"
+    return f'<text class="{tone}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(shown)}</text>'

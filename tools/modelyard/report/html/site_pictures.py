@@ -1,0 +1,149 @@
+"""The site's pictures as inline SVG. Every value in them also stands in a table of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from modelyard.evidence.production import ShownWindow
+from modelyard.registry.lineage import Lineage
+from modelyard.registry.timeline import Period
+from modelyard.report.html.pictures import trend_plot
+from modelyard.report.terminal.text import when
+
+_WIDTH = 320
+_MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
+
+
+def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
+    """One metric over the versions that have it: (version, value)."""
+    height, left, right, foot = 130, 62, 14, 24
+    values = [value for _, value in points]
+    low, high = min(values), max(values)
+    if high - low < 1e-12:
+        low, high = low - 0.5, high + 0.5
+    step = (_WIDTH - left - right) / max(len(points) - 1, 1)
+
+    def place(i: int, value: float) -> tuple[float, float]:
+        return left + i * step, 10 + (high - value) / (high - low) * (height - foot - 16)
+
+    placed = [place(i, value) for i, value in enumerate(values)]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+    parts = [
+        f'<line class="axis" x1="{left}" y1="{height - foot}" x2="{_WIDTH - right}" y2="{height - foot}"/>',
+        f'<text class="muted" x="{left - 6}" y="14" text-anchor="end">{high:.4g}</text>',
+        f'<text class="muted" x="{left - 6}" y="{height - foot}" text-anchor="end">{low:.4g}</text>',
+        f'<polyline class="after" points="{line}"/>',
+    ]
+    parts += [
+        f'<circle class="after" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{escape(version)}: {value:.4f}</title></circle>'
+        for (x, y), (version, value) in zip(placed, points, strict=True)
+    ]
+    ends = [(0, "start"), (len(points) - 1, "end")] if len(points) > 1 else [(0, "start")]
+    parts += [
+        f'<text class="muted" x="{placed[i][0]:.1f}" y="{height - 6}" text-anchor="{anchor}">'
+        f"{escape(points[i][0])}</text>"
+        for i, anchor in ends
+    ]
+    return _figure(_WIDTH, height, parts, f"{name}: {values[-1]:.4f} in {points[-1][0]}")
+
+
+def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
+    """Realised and accepted quality of windows in the order of time; '' for fewer than two with outcomes."""
+    known = [
+        (window, value, window.monitoring.accepted[metric])
+        for window in windows
+        if (value := window.realised(metric)) is not None and metric in window.monitoring.accepted
+    ]
+    if len(known) < 2:
+        return ""
+    return trend_plot(
+        [window.monitoring.until[5:10] for window, _, _ in known],
+        [("realised", "after", [value for _, value, _ in known]),
+         ("accepted", "before", [value for _, _, value in known])],
+        [f"{window.monitoring.version}{_MARKS.get(window.verdict.outcome, '')}" for window, _, _ in known],
+        f"{metric} of each window with outcomes, and what the version was accepted with; ✗: a watch failed",
+    )  # fmt: skip
+
+
+def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: int) -> str:
+    """Which version each environment had when. ``last``: the newest event, in seconds since 1970; what still runs is
+    drawn beyond it, so that the same tags give the same picture on any day.
+    """
+    if not found:
+        return ""
+    width, left, row = 860, 110, 34
+    begun = min(period.since for period in found)
+    span = max((last - begun) * 1.2, 1.0)
+    now = begun + span
+    names = [name for name in environments if any(p.environment == name for p in found)]
+    names += sorted({p.environment for p in found} - set(names))
+    height = row * len(names) + 24
+    parts = []
+    for i, name in enumerate(names):
+        parts.append(f'<text x="{left - 10}" y="{i * row + 21}" text-anchor="end">{escape(name)}</text>')
+        for k, period in enumerate(p for p in found if p.environment == name):
+            x = left + (period.since - begun) / span * (width - left)
+            end = left + ((period.until or now) - begun) / span * (width - left)
+            wide = max(end - x, 2.0)
+            until = when(period.until) if period.until else "now"
+            said = f"{period.version} in {name}, {when(period.since)} to {until}: {period.why or 'no reason recorded'}"
+            tone = "current" if period.until is None else "reference" if k % 2 else "earlier"
+            parts.append(
+                f'<rect class="{tone}" x="{x:.1f}" y="{i * row + 4}" width="{wide:.1f}" height="{row - 10}" rx="3">'
+                f"<title>{escape(said)}</title></rect>"
+            )
+            if wide > 8 * len(period.version):
+                parts.append(f'<text class="on" x="{x + 6:.1f}" y="{i * row + 21}">{escape(period.version)}</text>')
+    foot = height - 6
+    parts.append(f'<text class="muted" x="{left}" y="{foot}">{when(begun)}</text>')
+    parts.append(f'<text class="muted" x="{width}" y="{foot}" text-anchor="end">still</text>')
+    return _figure(width, height, parts, "Which version ran where and when (UTC)")
+
+
+def lineage_graph(found: Lineage) -> str:
+    """Data, code and packages on the left, the version in the middle, where it serves on the right."""
+    left = [("data", source.path, source.md5[:10]) for source in found.data]
+    left.append(("code", found.code[:10], found.subject))
+    if found.packages:
+        left.append(("packages", f"{len(found.packages)} pinned", ", ".join(found.packages)))
+    live = [period for period in found.served if period.until is None]
+    right = [("serves", period.environment, when(period.since)) for period in live] or [("serves", "nowhere", "")]
+    row, width, box = 58, 860, 240
+    height = row * max(len(left), len(right), 1) + 10
+    middle = (width - box) / 2, height / 2 - 24
+    parts = []
+    for column, nodes, x in (("left", left, 0), ("right", right, width - box)):
+        top = (height - row * len(nodes)) / 2
+        for i, (kind, name, detail) in enumerate(nodes):
+            y = top + i * row + 5
+            one, two = (float(box), y + 24), (middle[0], height / 2)
+            if column == "right":
+                one, two = (middle[0] + box, height / 2), (width - box, y + 24)
+            parts.append(f'<path class="edge" d="M{one[0]:.0f} {one[1]:.0f} L{two[0]:.0f} {two[1]:.0f}"/>')
+            parts += _node(x, y, box, kind, name, detail)
+    people = f"{found.proposed_by or 'unknown'}, approved by {', '.join(found.approved_by) or 'nobody'}"
+    parts += _node(middle[0], middle[1], box, found.model, found.version, people, "main")
+    return _figure(width, height, parts, f"What made {found.model} {found.version}, and where it serves")
+
+
+def _node(x: float, y: float, box: float, kind: str, name: str, detail: str, tone: str = "") -> list[str]:
+    head, body = _cut(f"{kind}  {name}", 34), _cut(detail, 36)
+    return [
+        f"<g><title>{escape(f'{kind} {name} {detail}')}</title>"
+        f'<rect class="node {tone}" x="{x:.0f}" y="{y:.0f}" width="{box}" height="48" rx="6"/>',
+        f'<text x="{x + 12:.0f}" y="{y + 20:.0f}">{escape(head)}</text>',
+        f'<text class="muted" x="{x + 12:.0f}" y="{y + 37:.0f}">{escape(body)}</text></g>',
+    ]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _figure(width: int, height: float, parts: Sequence[str], caption: str) -> str:
+    label = escape(caption, quote=True)
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height:.0f}" width="{width}" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>"
+    )

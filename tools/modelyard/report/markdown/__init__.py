@@ -1,0 +1,1 @@
+"""Comments, cards and bodies in Markdown that GitHub and GitLab render."""

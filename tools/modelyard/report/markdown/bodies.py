@@ -1,0 +1,221 @@
+"""What the bot writes into pull requests, issues and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from modelyard.evidence.production import Erasure, Joined
+from modelyard.evidence.verdict import CheckResult
+from modelyard.gate.triggers import Cause, Due, Worth
+from modelyard.manifests.document import Document
+from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
+from modelyard.metrics.window import Monitoring
+from modelyard.report.content import (
+    drift_word,
+    metric_difference,
+    number,
+    outcome_counts,
+    prediction_counts,
+    share,
+    signed,
+)
+from modelyard.report.markdown.safe import fold, table, text
+from modelyard.report.terminal.deployments import delivery_lines
+from modelyard.report.terminal.text import when
+from modelyard.report.window import slice_rows, sparkline
+from modelyard.rollout.plan import Delivery, Moment
+from modelyard.rollout.progress import RolloutState
+
+_CAUSES = {
+    "schedule": "the schedule came round", "drift": "the data drifted", "manual": "somebody asked for it",
+    "due": "a trigger of model.yaml holds",
+}  # fmt: skip
+
+EXPLAINED = "<!-- modelyard:explain -->"
+_LEVELS = {
+    "advisory": "It is shown and never blocks.",
+    "soft": "It blocks; a reviewed waiver lets one artifact pass until a day.",
+    "hard": "It blocks and cannot be waived.",
+}
+
+
+def retrain_body(
+    model: str,
+    cause: Cause,
+    now: Due,
+    worth: Worth,
+    evaluation: Evaluation,
+    drift: Drift,
+    rows: int,
+    size: int,
+    seconds: float,
+) -> str:
+    """Markdown. ``rows`` were learnt from, ``size`` is the artifact's bytes, ``seconds`` the pipeline took."""
+    metric = evaluation.metrics[0]
+    drifted = [column for column in drift.columns if column.alarm]
+    facts = [
+        ["why now", f"{_CAUSES[cause]}. {text(worth.sentence)}"],
+        *([[trigger, text(sentence)] for trigger, sentence in now.reasons]),
+        ["expected gain", f"{text(metric.name)} {metric_difference(metric)} on {evaluation.rows:,} held-out rows"],
+        ["cost", f"{_duration(seconds)} of training on {rows:,} rows; an artifact of {size:,} bytes"],
+        ["spent before this", text(f"{now.spent}. {now.held}".strip(" ."))],
+        ["drift", f"{len(drifted)} of {len(drift.columns)} columns against {text(drift.reference)}"],
+    ]
+    columns = [[text(c.name), f"{c.js:.4f}" if c.js is not None else "–", text(c.reason)] for c in drifted[:20]]
+    lines = [
+        f"## Retrain {text(model)}", "", *table(["", ""], facts), "",
+        *fold("Columns that drifted", table(["column", "JS distance", "note"], columns) if columns else []), "",
+        "The report is in the first comment. Only the lock, the metrics, the profile and data pointers change.",
+        "",
+        "**If it is merged:** it becomes the next version, and is deployed where an environment follows `latest`.",
+        "",
+        "**If nobody acts:** the next run refreshes this same pull request; there is never a second one for"
+        f" {text(model)}. Close it, and it stays closed until the result is another one.",
+        "",
+        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>",
+        "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def plan_comment(deliveries: Sequence[Delivery], marker: str) -> str:
+    """What merging a pull request will do to each environment, as the body of a comment."""
+    moving = [delivery for delivery in deliveries if delivery.actions or delivery.skipped]
+    count = f"{len(moving)} deployment{'' if len(moving) == 1 else 's'}" if moving else "nothing"
+    lines = [f"## Merging moves {count}", ""]
+    for delivery in deliveries:
+        lines += [f"**{text(delivery.environment)} / {text(delivery.model)}**", "", "```diff"]
+        # Names are of a grammar without backticks, so nothing gets out of the fence.
+        lines += [line[2:] if line.startswith(("  - ", "  + ")) else line for line in delivery_lines(delivery, True)]
+        lines += ["```", ""]
+        if delivery.rollout:
+            lines += [text(delivery.rollout), ""]
+    lines += ["<sub>Planned against what the targets report now; deploy looks again.</sub>", "", marker, ""]
+    return "\n".join(lines)
+
+
+def rollback_story(state: RolloutState, moments: Sequence[Moment]) -> str:
+    """Why a version was taken back, and what happened when; Markdown for a pull request."""
+    rows = [[when(moment.at), text(moment.sentence)] for moment in moments]
+    lines = [
+        f"{text(state.candidate)} was taken back: {text(state.reason)}.",
+        "",
+        f"All traffic is on {text(state.stable)} already. Until this is merged, main says {text(state.candidate)} and"
+        f" {text(state.stable)} runs. Its bytes (sha256 {state.artifact[:16]}) are deployed nowhere again, unless a"
+        " deployment file forgives this rollback under readmit.",
+    ]
+    return "\n".join([*lines, "", *table(["when (UTC)", "what"], rows)] if rows else lines)
+
+
+def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
+    """One failed check as the body of an issue."""
+    lines = [
+        f"**{text(check.sentence, 2000)}**",
+        "",
+        text(check.why, 2000),
+        "",
+        *table(
+            ["", ""],
+            [
+                ["model", text(f"{model} {monitoring.version}")],
+                ["environment", text(monitoring.environment)],
+                ["window", f"{monitoring.since} to {monitoring.until}"],
+                ["predictions", f"{monitoring.rows:,}"],
+                ["rule", f"{text(check.id)} ({text(check.file)}:{check.line}, {check.level})"],
+            ],
+        ),
+    ]
+    if monitoring.drift and check.kind in ("inputs", "scores"):
+        rows = [
+            [
+                text(c.name),
+                drift_word(c),
+                number(c.js),
+                number(c.threshold),
+                share(c.importance),
+                signed(c.consequence),
+            ]
+            for c in monitoring.drift.columns
+            if c.state == "drifted"
+        ]
+        if rows:
+            lines += ["", *table(["column", "state", "JS", "alarm >", "weight", "effect"], rows[:20])]
+    if check.kind == "quality" and (found := slice_rows(monitoring, 10)):
+        headings, rows = found
+        lines += ["", *table(headings, [[text(cell) for cell in row] for row in rows])]
+    lines += ["", f"What it does to predictions a day: {sparkline(monitoring.days)}"]
+    return "\n".join(lines)
+
+
+def increment_body(model: str, environment: str, path: str, begin: float, end: float, joined: Joined) -> str:
+    """Markdown for the pull request."""
+    lines = [
+        f"## Feedback for {text(model)}", "",
+        f"What happened to the predictions of {text(environment)} from {_day(begin)} to {_day(end)}, as the next"
+        f" labelled increment: `{text(path)}`.", "",
+        *table(["predictions", ""], prediction_counts(joined)), "",
+        *table(["outcomes", ""], outcome_counts(joined)), "",
+        *([f"Not in the log, for they are personal: {text(', '.join(joined.lacking))}.", ""] if joined.lacking else []),
+        "**If it is merged:** a pipeline with `modelyard feedback table` as a stage learns from it, once retrained.",
+        "",
+        "**If nobody acts:** the next run refreshes this pull request; no row is brought twice.", "",
+        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
+    """Markdown for the pull request; it names nobody."""
+    trained = ", ".join(erasure.trained) or "none"
+    lines = [
+        f"## Erase an id from the feedback of {text(model)}", "",
+        f"Asked for by somebody who may. The tombstone is `{erasure.digest[:16]}` on the evidence branch.", "",
+        *table(["increment", ""], [[f"`{text(path)}`", "rewritten without it"] for path in paths]), "",
+        f"Versions that learnt from it: {text(trained)}. They keep serving; retrain, or deprecate them.", "",
+        "**If it is merged:** the next retraining does not see it. `modelyard feedback forget --purge` then deletes the"
+        " older bytes for good.", "",
+        "**If nobody acts:** main's increments keep holding it.", "",
+        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def explain(model: str, policy: Policy, lines: Document, report: str, check: str | None) -> str:
+    """The rules of a policy (or one of them) against the comment that reports on a model."""
+    parts = [f"## How {text(model)} is judged: {text(policy.name)}", "", text(policy.description, 1000), ""]
+    for i, rule in enumerate(policy.checks):
+        if check in (None, rule.id):
+            parts += _rule(rule, f"{lines.file}:{lines.line(('checks', i))}", report)
+    return "\n".join([*parts, EXPLAINED, ""])
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _rule(rule: AnyCheck, where: str, report: str) -> list[str]:
+    settings = [
+        [text(field.name), text(_shown(getattr(rule, field.name)))]
+        for field in msgspec.structs.fields(rule)
+        if field.name not in ("id", "why", "level", "kind") and getattr(rule, field.name) is not None
+    ]
+    row = next((line for line in report.splitlines() if line.startswith(f"| {text(rule.id)} ")), "")
+    outcome = row.rsplit("|", 2)[1].strip() if row.count("|") > 2 else ""
+    said = next((line for line in report.splitlines() if line.startswith("- ") and f"**{text(rule.id)}**" in line), "")
+    lines = [f"<details{' open' if said else ''}><summary><b>{text(rule.id)}</b> {outcome}</summary>", ""]
+    lines += [f"{text(rule.why, 1000)} {_LEVELS[rule.level]} Rule: `{where}`.", ""]
+    lines += [*(table(["setting", "value"], settings) if settings else []), ""]
+    return [*lines, *([said, ""] if said else []), "</details>", ""]
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

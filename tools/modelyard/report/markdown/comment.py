@@ -1,0 +1,169 @@
+"""The pull request's comment: Markdown that GitHub and GitLab show as it is meant, whatever the names in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from modelyard.evidence.verdict import Outcome
+from modelyard.report.content import Report
+from modelyard.report.markdown.safe import fold, table, text
+from modelyard.report.markdown.sections import (
+    changes_section,
+    checks_section,
+    drift_section,
+    fairness_section,
+    flips_section,
+    lineage_section,
+    metrics_section,
+    numbering_section,
+    replay_section,
+    slices_section,
+)
+
+LIMIT = 60_000
+"""Characters; GitHub takes 65,536."""
+
+RUNS = 5
+_ARTIFACT = re.compile(r"^<sub>commit [0-9a-f]{12} · artifact sha256 ([0-9a-f]{64})\b", re.MULTILINE)
+_URL = r"https://[\w./:@%~-]+"
+_LINK = re.compile(rf'<a href="({_URL})">full report</a>')
+_RUNS = re.compile(r"<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->")
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """An earlier report that stood in the same comment."""
+
+    commit: str
+    outcome: Literal["pass", "fail", "inconclusive", "waived", "error"]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A comment and the sha256 of what it reports; the list of earlier runs is no part of that."""
+
+    body: str
+    digest: str
+    reported: str = ""
+    """What the sha256 is of."""
+
+
+def marker(model: str) -> str:
+    """What our comment about a model holds, so that it is found again. Never shown."""
+    return f"<!-- modelyard:report {model} -->"
+
+
+def artifact_in(body: str) -> str:
+    """sha256 of the artifact that a comment of ours is about; '' when it names none."""
+    found = _ARTIFACT.search(body)
+    return found[1] if found else ""
+
+
+def render_markdown(report: Report) -> str:
+    """The report as a file of its own."""
+    return render_comment(report).body
+
+
+def render_comment(
+    report: Report,
+    earlier: str = "",
+    limit: int = LIMIT,
+    url: str = "",
+    notes: Sequence[str] = (),
+    orders: bool = False,
+    picture: str = "",
+) -> Rendered:
+    """The sticky comment. The same report in place of the same ``earlier`` body gives the same bytes.
+
+    Sections that do not fit are left out and named on top. ``url`` is the page of the run that holds the full report;
+    with ``orders`` the comment says which commands can be written below it; ``picture`` is where one is kept.
+    """
+    head = [f"## {text(report.headline)}", "", text(report.next_step), ""]
+    head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
+    sections = [
+        ("checks", checks_section(report)),
+        ("number", numbering_section(report)),
+        ("policy replay", replay_section(report)),
+        ("picture", [f"![Candidate against champion]({picture})", ""] if picture else []),
+        ("worst slices", slices_section(report)),
+        ("flips", fold("Decisions that flip", flips_section(report))),
+        ("all metrics", fold("All metrics", metrics_section(report))),
+        ("fairness", fold("Gaps between groups", fairness_section(report))),
+        ("drift", fold("Drift", drift_section(report))),
+        ("changes", fold("Data, parameters and files that change", changes_section(report))),
+        ("lineage", fold("Lineage", lineage_section(report))),
+        ("reproduce", fold("How to reproduce", ["```sh", *report.reproduce(), "```"])),
+    ]
+    kept = [(name, "\n".join(lines)) for name, lines in sections if lines]
+    left_out: list[str] = []
+    room = limit - len("\n".join(head)) - 4000
+    while len(kept) > 1 and sum(len(body) for _, body in kept) > room:
+        left_out.append(kept.pop(max(range(len(kept)), key=lambda i: (kept[i][0] != "checks", len(kept[i][1]))))[0])
+    if left_out:
+        head[2:2] = [f"> Left out, because a comment has a limit: {', '.join(left_out)}. The HTML report has all.", ""]
+    body = "\n".join([*head, *(f"{body}\n" for _, body in kept)])
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    now = Run(report.commit, report.verdict.outcome, digest)
+    runs = _runs(earlier, now)
+    if _kept(earlier)[:1] == [now]:  # nothing is new: the link stays that of the run that said it first
+        found = _LINK.search(earlier)
+        url = found[1] if found else ""
+    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest, body)
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """One sha256 for the reports of one pull request, in the order of their models; a single one stands for itself."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
+
+
+def outcome_sign(outcome: Outcome) -> str:
+    """The sign a verdict has wherever it is shown."""
+    return {"pass": "✅", "fail": "⛔", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}[outcome]
+
+
+def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: bool) -> list[str]:
+    name = report.bundle.model
+    lines = [""]
+    if len(runs) > 1:
+        rows = [
+            [f"`{r.commit[:10]}`", f"{outcome_sign(r.outcome)} {r.outcome}", f"`{r.digest[:12]}`"] for r in runs[1:]
+        ]
+        lines += [*fold("Earlier runs", table(["commit", "verdict", "report sha256"], rows)), ""]
+    if orders:
+        written = [
+            f"`/modelyard explain` · `/modelyard retrain model={name}`",
+            f'`/modelyard waive model={name} check=… until=YYYY-MM-DD reason="…"`',
+            f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
+        ]
+        lines += [*fold("Commands, each as a comment of its own", [f"- {order}" for order in written]), ""]
+    more = f' · <a href="{url}">full report</a>' if re.fullmatch(_URL, url) else ""
+    lines += [
+        f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
+        f"report sha256 {digest}</sub>",
+        "",
+        marker(name),
+    ]
+    kept = ",".join(msgspec.json.encode(run).decode() for run in runs)
+    return [*lines, f"<!-- modelyard:runs [{kept}] -->"]
+
+
+def _runs(earlier: str, now: Run) -> tuple[Run, ...]:
+    """This run and those before it, newest first. What a comment says of them is checked before it is repeated."""
+    return (now, *[run for run in _kept(earlier) if run != now][:RUNS])
+
+
+def _kept(earlier: str) -> list[Run]:
+    found = _RUNS.search(earlier)
+    try:
+        known = msgspec.json.decode(found[1], type=list[Run]) if found else []
+    except msgspec.MsgspecError:
+        return []
+    return [r for r in known if re.fullmatch(r"[0-9a-f]{40}", r.commit) and re.fullmatch(r"[0-9a-f]{64}", r.digest)]

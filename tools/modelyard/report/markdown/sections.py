@@ -1,0 +1,221 @@
+"""The sections of the comment, each a list of lines; nothing for what was not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelyard.evidence.training import Difference, flat
+from modelyard.evidence.verdict import CheckResult
+from modelyard.report.content import (
+    SYMBOLS,
+    Report,
+    between,
+    change_of,
+    check_difference,
+    drift_sign,
+    flips_sentence,
+    metric_difference,
+    number,
+    share,
+    signed,
+    worst_slices,
+)
+from modelyard.report.markdown.safe import node, table, text
+
+_ROWS = 12
+_FILES = 30
+
+
+def checks_section(report: Report) -> list[str]:
+    """The checks, failures first, and a sentence about each that did not pass."""
+    rows = [
+        [
+            text(check.id) + (" *(advisory)*" if check.level == "advisory" else ""),
+            number(check.champion),
+            number(check.candidate),
+            check_difference(check),
+            f"`{check.file}:{check.line}`",
+            f"{SYMBOLS[check.outcome]} {check.outcome}",
+        ]
+        for check in report.checks[:_ROWS]
+    ]
+    lines = table(["check", "champion", "candidate", "difference [95 %]", "rule", "outcome"], rows)
+    lines += ["", *_sentences([check for check in report.checks if check.outcome != "pass"][:_ROWS])]
+    more = len(report.checks) - _ROWS
+    if more > 0:
+        lines += ["", f"{more} more {'check is' if more == 1 else 'checks are'} in the HTML report."]
+    return lines
+
+
+def replay_section(report: Report) -> list[str]:
+    """The proposed policy against past versions: what would flip first."""
+    replay = report.replay
+    if replay is None:
+        return []
+    rows = [
+        [text(f"{one.model} {one.version}"), one.before, f"{SYMBOLS[one.after]} {one.after}",
+         text(", ".join(one.because)) or "–"]
+        for one in sorted(replay.versions, key=lambda one: not one.flips)[:_ROWS]
+    ]  # fmt: skip
+    lines = [f"**The proposed policy {text(replay.policy)} on past versions.** {text(replay.sentence)}", ""]
+    lines += table(["version", "then", "by the proposed policy", "because of"], rows)
+    loose = [change.sentence for change in replay.changes if change.loosens]
+    return [*lines, "", *(f"- ⚠️ looser: {text(sentence)}" for sentence in loose[:_ROWS])]
+
+
+def numbering_section(report: Report) -> list[str]:
+    """The number that merging gives, and why."""
+    if report.numbering is None:
+        return []
+    reasons = "; ".join(report.numbering.reasons[:6])
+    said = f"Merging registers **{report.numbering.version}**: {text(reasons, 600)}."
+    return [f"{said} A commit that says `Bump: major` (minor, patch, v2.0.0) asks for another number.", ""]
+
+
+def _sentences(checks: Sequence[CheckResult]) -> list[str]:
+    """What each check found and why the rule is there; checks that lack the same evidence share a line."""
+    found: dict[tuple[str, str], list[CheckResult]] = {}
+    for check in checks:
+        found.setdefault((check.outcome, check.sentence), []).append(check)
+    lines = []
+    for (_, sentence), same in found.items():
+        names = ", ".join(f"**{text(check.id)}**" for check in same)
+        why = f" *{text(same[0].why)}*" if len(same) == 1 else ""
+        waived = f" Waived by {text(same[0].waiver)}." if same[0].waiver else ""
+        lines.append(f"- {SYMBOLS[same[0].outcome]} {names}: {text(sentence)}{why}{waived}")
+    return lines
+
+
+def slices_section(report: Report) -> list[str]:
+    """The five slices with the least gain."""
+    evaluation = report.bundle.evaluation
+    worst = worst_slices(evaluation.slices if evaluation else ())
+    if not worst:
+        return []
+    rows = [
+        [f"{text(part.column)} = {text(part.level)}", f"{part.rows:,}", number(result.champion),
+         number(result.candidate), metric_difference(result)]
+        for part, result in worst
+    ]  # fmt: skip
+    name = worst[0][1].name
+    return [f"**Worst slices by {name}**", "", *table(["slice", "rows", "champion", "candidate", "difference"], rows)]
+
+
+def metrics_section(report: Report) -> list[str]:
+    """Every metric, and how it varies over folds."""
+    evaluation = report.bundle.evaluation
+    if evaluation is None:
+        return []
+    against = f"against {text(evaluation.champion)}" if evaluation.champion else "without a champion"
+    rows = [
+        [f"{text(m.name)} {'↑' if m.higher_is_better else '↓'}", number(m.champion), number(m.candidate),
+         metric_difference(m), text(m.method)]
+        for m in evaluation.metrics[:40]
+    ]  # fmt: skip
+    lines = [f"{evaluation.rows:,} held-out rows, {against}.", ""]
+    lines += table(["metric", "champion", "candidate", "difference [95 %]", "interval by"], rows)
+    if evaluation.stability:
+        rows = [[text(m.name), number(m.mean), number(m.deviation), ", ".join(number(v) for v in m.values[:10])]
+                for m in evaluation.stability.metrics]  # fmt: skip
+        title = f"over {len(evaluation.stability.folds)} folds"
+        lines += ["", *table([title, "mean", "deviation", "by fold"], rows)]
+    return lines
+
+
+def flips_section(report: Report) -> list[str]:
+    """Held-out rows whose decision changes, where, and which input moved those that moved the most."""
+    flips = report.bundle.evaluation.flips if report.bundle.evaluation else None
+    if flips is None:
+        return []
+    total = flips.to_positive + flips.to_negative
+    lines = [f"{flips_sentence(flips)}"]
+    if not total:
+        return lines
+    rows = [[f"{text(s.column)} = {text(s.level)}", f"{s.rows:,}", f"{s.to_positive:,}", f"{s.to_negative:,}",
+             share((s.to_positive + s.to_negative) / s.rows)] for s in flips.slices[:8]]  # fmt: skip
+    if rows:
+        lines += ["", *table(["slice", "rows", "to positive", "to negative", "share"], rows)]
+    rows = [[text(row.id), f"{row.label:g}", number(row.champion), number(row.candidate),
+             ", ".join(f"{text(d.input)} {signed(d.change)}" for d in row.drivers)]
+            for row in flips.rows[:8]]  # fmt: skip
+    if rows:
+        lines += ["", *table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)]
+    return lines
+
+
+def fairness_section(report: Report) -> list[str]:
+    """Rates by group, and the gaps between them."""
+    evaluation = report.bundle.evaluation
+    if evaluation is None or not evaluation.fairness:
+        return []
+    lines = []
+    for fairness in evaluation.fairness[:10]:
+        rows = [[text(g.level), f"{g.rows:,}", number(g.selection_rate), number(g.true_positive_rate),
+                 number(g.false_positive_rate)] for g in fairness.groups[:30]]  # fmt: skip
+        lines += [*table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows), ""]
+        rows = [[text(gap.measure.replace("_", " ")), number(gap.champion), number(gap.candidate),
+                 between(gap.interval), change_of(gap)] for gap in fairness.gaps[:10]]  # fmt: skip
+        lines += [*table(["gap", "champion", "candidate", "95 %", "change [95 %]"], rows), ""]
+        thin = sum(not group.sufficient for group in fairness.groups)
+        if thin:
+            lines += [f"{thin} {'group has' if thin == 1 else 'groups have'} too few rows to be judged.", ""]
+    return lines
+
+
+def drift_section(report: Report) -> list[str]:
+    """Every column against the champion's profile."""
+    drift = report.bundle.drift
+    if drift is None:
+        return []
+    rows = [
+        [f"{drift_sign(c)} {text(c.name)}", number(c.js), number(c.threshold), number(c.psi), share(c.importance),
+         signed(c.consequence), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", text(c.reason)]
+        for c in drift.columns[:40]
+    ]  # fmt: skip
+    headings = ["column", "JS distance", "alarm above", "PSI", "importance", "consequence", "missing", "new", "note"]
+    said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {text(drift.reference)}."
+    lines = [said, "", *table(headings, rows)]
+    lines += [
+        "",
+        "🔺 alarm, 🔸 drifted but hardly used, ⚪ not enough data. Consequence: by how much the mean prediction moves.",
+    ]
+    return lines
+
+
+def changes_section(report: Report) -> list[str]:
+    """Data and parameters against the champion, files against the base branch."""
+    changes = report.changes
+    lines = []
+    if changes.against and not (changes.data or changes.params):
+        lines += [f"Data and parameters are those of {text(changes.against)}.", ""]
+    for title, found, length in (("data", changes.data, 10), ("parameter", changes.params, 120)):
+        if found:
+            rows = [_row(difference, length) for difference in found[:_FILES]]
+            lines += [*table([title, text(changes.against), "candidate"], rows), ""]
+    if changes.files:
+        lines += [f"{len(changes.files)} {'file' if len(changes.files) == 1 else 'files'}:", ""]
+        lines += [f"- {text(path)}" for path in changes.files[:_FILES]]
+        if len(changes.files) > _FILES:
+            lines.append(f"- … and {len(changes.files) - _FILES} more")
+    return lines
+
+
+def lineage_section(report: Report) -> list[str]:
+    """Which data and which commit made which bytes, drawn."""
+    training = report.bundle.training
+    if training is None:
+        return []
+    lines = ["```mermaid", "flowchart LR"]
+    for i, entry in enumerate(training.inputs[:_FILES]):
+        lines.append(f'  d{i}["{node(entry.path)}<br/>md5 {node(entry.md5[:10])}"] --> p')
+    lines.append(f'  p["pipeline at {node(report.commit[:10])}"] --> m["{node(report.bundle.model)}<br/>'
+                 f'sha256 {node(report.bundle.artifact[:10])}"]')  # fmt: skip
+    params = [f"{text(key, 80)} {text(value, 80)}" for key, value in flat(training.params).items()]
+    lines += ["```", "", "Parameters: " + ", ".join(params[:60])]
+    if training.changed:
+        lines += ["", f"Not committed when it was trained: {', '.join(text(path) for path in training.changed[:10])}."]
+    return lines
+
+
+def _row(difference: Difference, length: int) -> list[str]:
+    return [text(difference.name), *(text(value[:length]) or "–" for value in (difference.before, difference.after))]

@@ -1,0 +1,1 @@
+"""Rules, dashboards and figures for Prometheus and Grafana."""

@@ -1,0 +1,1 @@
+"""Verdict, evidence and registry as a person at a terminal reads them."""

@@ -1,0 +1,28 @@
+"""The target of an environment, found by entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard.errors import ModelyardError, near_match
+from modelyard.manifests.configuration import Environment
+from modelyard.secrets.interface import Secrets
+from modelyard.targets.interface import Target
+
+
+def open_target(environment: Environment, root: Path, secrets: Secrets) -> Target:
+    """The target of an environment, by the entry point that its manifest names."""
+    if environment.target == "local":  # without the scan of every installed package that entry points cost
+        from modelyard.targets.local import LocalTarget
+
+        return LocalTarget(environment, root, secrets)
+    from importlib.metadata import entry_points
+
+    found = {entry.name: entry for entry in entry_points(group="modelyard.targets")}
+    if environment.target not in found:
+        raise ModelyardError(
+            f"Environment {environment.name} asks for the target {environment.target!r}, which is not installed.",
+            near_match(environment.target, found),
+        )
+    target: Target = found[environment.target].load()(environment, root, secrets)
+    return target
