@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from clock import Figure, measured, modelyard, process
+from modelyard.candidate.profiles import Columns, profile_file
+from modelyard.candidate.reference import encode_profile
 from modelyard.manifests.repository import ModelRepository
-from modelyard.proposal.profiles import Columns, profile_file
-from modelyard.proposal.reference import encode_profile
 from modelyard.tables import TableFile
 from peers import peer
 from support.yard import commit_all, git, small_repository, write

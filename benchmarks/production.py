@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from clock import Figure, measured, process
 from measurements import INPUTS, READ, repository, table
+from modelyard.candidate.reference import bin_codes, decode_profile, encode_profile
 from modelyard.metrics.outliers import row_shape
-from modelyard.proposal.reference import bin_codes, decode_profile, encode_profile
 from modelyard.tables import read_table
 from support.yard import commit_all, git
 

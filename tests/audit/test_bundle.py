@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelyard.audit.verifier.ecdsa import verify_ecdsa
-from modelyard.delivery.evidence_branch import BRANCH, append, filed
+from modelyard.checkout.evidence_branch import BRANCH, append, filed
 from support.versions import plain_git
 from support.yard import commit_all, git, tool
 

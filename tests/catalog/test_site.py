@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from modelyard.delivery.evidence_branch import append
-from modelyard.delivery.evidence_store import file_evidence
+from modelyard.checkout.evidence_branch import append
+from modelyard.checkout.evidence_store import file_evidence
 from modelyard.evidence.statement import write_statement
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.versions import add_stage, add_version, artifact_of, plain_git

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.checkout.trust import sniff_file
 from modelyard.evidence.artifact import rounded_up, sniff
-from modelyard.proposal.sniffing import sniff_file
 
 
 def zipped(*names: str) -> bytes:

@@ -13,8 +13,7 @@ from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci, repository_of
 from modelyard.forges.github import GitHubForge
-from modelyard.forges.interface import VERDICT, Draft, Pull, Status
-from modelyard.forges.reported import report_at, verdict_status
+from modelyard.forges.interface import VERDICT, Draft, Pull, Status, report_at, verdict_status
 from modelyard.git import Git
 from support.yard import git
 

@@ -14,8 +14,7 @@ from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci
 from modelyard.forges.gitlab import GitLabForge
-from modelyard.forges.interface import Draft
-from modelyard.forges.reported import report_at, verdict_status
+from modelyard.forges.interface import Draft, report_at, verdict_status
 from modelyard.git import Git
 from support.yard import git
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from modelyard.delivery.evidence_store import file_evidence, file_tags
-from modelyard.delivery.tagging import write_tag
+from modelyard.checkout.champion import model_history
+from modelyard.checkout.evidence_store import file_evidence, file_tags
+from modelyard.checkout.tags import write_tag
 from modelyard.git import Git
 from modelyard.manifests.names import Version
-from modelyard.proposal.champion import model_history
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 
 from support.yard import IDENTITY, commit_all, git

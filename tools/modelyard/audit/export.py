@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelyard.delivery.evidence_branch import filed, newest, refresh
+from modelyard.checkout.evidence_branch import filed, newest, refresh
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.git import Git

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from modelyard.checkout.affected import affected_models, all_models, unregistered_models
 from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.proposal.affected import affected_models, all_models, unregistered_models
 from modelyard.terminal import result, result_json, say
 
 

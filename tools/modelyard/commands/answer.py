@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
 from modelyard.forges.ci import read_event
-from modelyard.forges.opening import open_pull_forge
-from modelyard.review.answering import Answerer, read_comment
+from modelyard.forges.discovery import open_pull_forge
+from modelyard.options import open_checkout
+from modelyard.review.commands import Answerer, read_comment
 from modelyard.terminal import say
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_checkout
 from modelyard.forges.ci import read_event
-from modelyard.forges.opening import open_pull_forge
-from modelyard.review.approval import approval_of_pull, approval_status
+from modelyard.forges.discovery import open_pull_forge
+from modelyard.options import open_checkout
+from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.subject import subject_of_pull, subject_of_run
 from modelyard.terminal import finish, result, result_json, say
 

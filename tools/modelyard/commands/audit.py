@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
+from modelyard.audit.attribution import attribute
 from modelyard.audit.export import export as write_bundle
 from modelyard.audit.export import heads
-from modelyard.catalog.attribution import attribute
-from modelyard.commands.opening import open_checkout
-from modelyard.commands.spans import window_of
-from modelyard.delivery.guarding import check_registry, restore_tags
+from modelyard.checkout.guard import check_registry, restore_tags
+from modelyard.options import open_checkout, window_of
 from modelyard.report.terminal.registry import render_attribution, render_faults
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, result, result_json, say

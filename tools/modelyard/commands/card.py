@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from modelyard.catalog.carding import card_of
-from modelyard.commands.opening import open_checkout, the_model
+from modelyard.catalog.versions import card_of
 from modelyard.files import write_whole
+from modelyard.options import open_checkout, the_model
 from modelyard.report.markdown.card import render_card
 from modelyard.terminal import finish, result, say
 

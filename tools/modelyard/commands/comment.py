@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
 from modelyard.forges.ci import read_event
-from modelyard.forges.opening import open_pull_forge
-from modelyard.review.approval import approval_of_pull, approval_status
-from modelyard.review.parcel import read_parcel
-from modelyard.review.posting import Poster
+from modelyard.forges.discovery import open_pull_forge
+from modelyard.options import open_checkout
+from modelyard.review.approvals import approval_of_pull, approval_status
+from modelyard.review.bundle import read_parcel
+from modelyard.review.comment import Poster
 from modelyard.review.subject import subject_of_pull, subject_of_run
 from modelyard.terminal import result, result_json, say
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.deployment import Deployer
-from modelyard.delivery.planning import Planner
+from modelyard.deployment.delivery import Deployer
+from modelyard.deployment.planning import Planner
+from modelyard.deployment.promotion import preview
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
-from modelyard.forges.opening import open_forge, open_pull_forge
+from modelyard.forges.discovery import open_forge, open_pull_forge
 from modelyard.ground_truth.sources import known_outcomes
+from modelyard.options import open_checkout
 from modelyard.report.terminal.deployments import render_deliveries
-from modelyard.review.previewing import preview
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.plan import Delivery
 from modelyard.secrets.interface import Secrets

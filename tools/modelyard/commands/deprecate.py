@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.withdrawal import set_lifecycle, withdraw
+from modelyard.options import open_checkout
+from modelyard.release.withdrawal import set_lifecycle, withdraw
 from modelyard.terminal import result, say
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.comparing import compare
-from modelyard.commands.opening import open_checkout, the_model
+from modelyard.catalog.versions import compare
+from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.registry import render_version_difference
 from modelyard.terminal import result, result_json
 

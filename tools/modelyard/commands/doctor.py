@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from modelyard.machine import examine
 from modelyard.report.terminal.doctor import render_findings
+from modelyard.setup.doctor import examine
 from modelyard.terminal import finish, result, result_json
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.candidate.drift import DriftOptions, Engine
+from modelyard.candidate.steps import Measuring
 from modelyard.errors import UsageError
-from modelyard.proposal.drifting import DriftOptions, Engine
-from modelyard.proposal.measuring import Measuring
+from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_drift
 from modelyard.terminal import result, result_json, say
 

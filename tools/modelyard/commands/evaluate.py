@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.proposal.measuring import Measuring
+from modelyard.candidate.steps import Measuring
+from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_evaluation
 from modelyard.terminal import result, result_json, say
 

@@ -8,28 +8,32 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout, open_repository
-from modelyard.commands.outcomes import outcome_options
-from modelyard.commands.several import chosen_models, for_each, of_one_model
-from modelyard.commands.spans import window_of
+from modelyard.checkout.champion import model_history
+from modelyard.deployment.rollback import propose_change
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
 from modelyard.evidence.verdict import Outcome
-from modelyard.feedback.forgetting import forget as forget_entity
-from modelyard.feedback.forgetting import purge
-from modelyard.feedback.increment import collect as collect_increment
-from modelyard.feedback.increment import earlier_labels
-from modelyard.feedback.labelled import write_labelled
-from modelyard.feedback.labels import read_labels
-from modelyard.feedback.sampling import sample as pick_sample
 from modelyard.files import write_whole
-from modelyard.forges.opening import open_forge
+from modelyard.forges.discovery import open_forge
 from modelyard.ground_truth.sources import find_outcomes
-from modelyard.monitoring.window import profile_of
+from modelyard.options import (
+    chosen_models,
+    for_each,
+    of_one_model,
+    open_checkout,
+    open_repository,
+    outcome_options,
+    window_of,
+)
 from modelyard.predictions.discovery import open_reader
-from modelyard.proposal.champion import model_history
+from modelyard.production.feedback.erasure import forget as forget_entity
+from modelyard.production.feedback.erasure import purge
+from modelyard.production.feedback.increment import collect as collect_increment
+from modelyard.production.feedback.increment import earlier_labels, write_labelled
+from modelyard.production.feedback.reviews import read_labels
+from modelyard.production.feedback.sample import sample as pick_sample
+from modelyard.production.monitoring.window import profile_of
 from modelyard.report.terminal.production import render_erasure, render_joined
-from modelyard.review.going_back import propose_change
 from modelyard.secrets.interface import Secrets
 from modelyard.terminal import finish, result, result_json, say
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout, the_model
+from modelyard.candidate.backtest import policy_lines, replay_policy
+from modelyard.candidate.judgement import judged_report, write_verdict
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
-from modelyard.proposal.judging import judged_report
-from modelyard.proposal.replaying import policy_lines, replay_policy
-from modelyard.proposal.reporting import write_verdict
+from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.proposal import render_replay, render_terminal
 from modelyard.terminal import finish, result, result_json
 

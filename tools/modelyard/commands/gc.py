@@ -6,15 +6,14 @@ import time
 
 import click
 
-from modelyard.catalog.collecting import Where, needed_commits, needed_md5s, plan_collection
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.evidence_branch import refresh
-from modelyard.delivery.pruning import prunable, prune
+from modelyard.catalog.storage import Where, needed_commits, needed_md5s, plan_collection, prunable, prune
+from modelyard.checkout.evidence_branch import refresh
 from modelyard.dvc import Dvc
+from modelyard.forges.discovery import open_pull_forge
 from modelyard.forges.interface import PullForge
-from modelyard.forges.opening import open_pull_forge
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
+from modelyard.options import open_checkout
 from modelyard.report.terminal.registry import render_plans
 from modelyard.terminal import result, result_json, say
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.running import registry_of
+from modelyard.catalog.queries import registry_of
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.registry.timeline import events

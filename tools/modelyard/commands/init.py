@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from modelyard.scaffold import write_repository
+from modelyard.setup.template import write_repository
 from modelyard.terminal import result, result_json, say
 
 

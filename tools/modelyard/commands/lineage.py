@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.tracing import trace_down, trace_up
-from modelyard.commands.opening import open_checkout, the_model
+from modelyard.catalog.versions import trace_down, trace_up
 from modelyard.errors import UsageError
+from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.registry import render_descendants, render_lineage
 from modelyard.terminal import result, result_json
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
+from modelyard.candidate.judgement import write_reports, write_verdict
+from modelyard.candidate.steps import Measuring
+from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.proposal.affected import affected_models, unregistered_models
-from modelyard.proposal.measuring import Measuring
-from modelyard.proposal.reporting import write_reports, write_verdict
+from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_terminal
 from modelyard.terminal import finish, result, say, show_error
 

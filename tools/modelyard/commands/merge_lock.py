@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
+from modelyard.options import open_checkout
 from modelyard.registry.lock_merge import merge_locks
 from modelyard.terminal import result, say
 

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import click
 
-from modelyard.alerting.metrics import write_metrics
-from modelyard.alerting.telling import tell
-from modelyard.commands.opening import open_checkout
-from modelyard.commands.outcomes import outcome_options
-from modelyard.commands.several import chosen_models, for_each, of_one_model, own_file
-from modelyard.commands.spans import window_of
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
 from modelyard.ground_truth.sources import find_outcomes
-from modelyard.monitoring.watching import file_window, watch
-from modelyard.monitoring.window import NeverServed
+from modelyard.options import chosen_models, for_each, of_one_model, open_checkout, outcome_options, own_file, window_of
+from modelyard.production.alerting.notify import tell
+from modelyard.production.alerting.pushgateway import write_metrics
+from modelyard.production.monitoring.watch import file_window, watch
+from modelyard.production.monitoring.window import NeverServed
 from modelyard.report.html.window import render_monitoring_html
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.secrets.interface import Secrets

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_repository
 from modelyard.files import write_whole
+from modelyard.options import open_repository
 from modelyard.report.generated import render_owners
 from modelyard.terminal import finish, result, say
 

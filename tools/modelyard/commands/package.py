@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from modelyard.catalog.packaging import package
-from modelyard.commands.opening import open_checkout, the_model
+from modelyard.catalog.package import package
+from modelyard.checkout.champion import model_history
 from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
-from modelyard.proposal.champion import model_history
+from modelyard.options import open_checkout, the_model
 from modelyard.terminal import result, say
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.promotion import promotion
-from modelyard.forges.opening import open_forge
-from modelyard.review.going_back import propose_change
+from modelyard.deployment.promotion import promotion
+from modelyard.deployment.rollback import propose_change
+from modelyard.forges.discovery import open_forge
+from modelyard.options import open_checkout
 from modelyard.terminal import result, say
 
 

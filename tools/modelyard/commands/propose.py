@@ -7,16 +7,15 @@ from typing import get_args
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.commands.several import chosen_models, for_each
+from modelyard.candidate.steps import Measuring
 from modelyard.errors import ModelyardError
 from modelyard.evidence.verdict import Outcome
-from modelyard.forges.opening import open_pull_forge
+from modelyard.forges.discovery import open_pull_forge
 from modelyard.gate.triggers import Cause
-from modelyard.proposal.measuring import Measuring
-from modelyard.review.approval import approval_of_pull, approval_status
-from modelyard.review.posting import Poster
-from modelyard.review.retraining import refresh
+from modelyard.options import chosen_models, for_each, open_checkout
+from modelyard.retraining.proposal import refresh
+from modelyard.review.approvals import approval_of_pull, approval_status
+from modelyard.review.comment import Poster
 from modelyard.review.subject import subject_of_pull
 from modelyard.terminal import finish, result, say
 

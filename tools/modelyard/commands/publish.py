@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from modelyard.commands.opening import open_checkout
 from modelyard.forges.ci import read_event
-from modelyard.forges.opening import open_pull_forge
-from modelyard.review.parcel import read_parcel
-from modelyard.review.publishing import publish
+from modelyard.forges.discovery import open_pull_forge
+from modelyard.options import open_checkout
+from modelyard.review.bundle import read_parcel
+from modelyard.review.lock_push import publish
 from modelyard.review.subject import subject_of_run
 from modelyard.terminal import result, result_json, say
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.registration import register
+from modelyard.checkout.affected import unregistered_models
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.forges.opening import open_forge
-from modelyard.proposal.affected import unregistered_models
+from modelyard.forges.discovery import open_forge
+from modelyard.options import open_checkout
+from modelyard.release.registration import register
 from modelyard.terminal import finish, result, result_json, say, show_error
 
 

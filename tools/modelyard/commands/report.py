@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.proposal.judging import judged_report
-from modelyard.proposal.reporting import file_reports, write_reports
+from modelyard.candidate.judgement import file_reports, judged_report, write_reports
+from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_terminal
 from modelyard.terminal import result, result_json, say
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.reproducing import file_reproduction, reproduce
-from modelyard.commands.opening import open_checkout
+from modelyard.catalog.reproduction import file_reproduction, reproduce
 from modelyard.errors import UsageError
+from modelyard.options import open_checkout
 from modelyard.report.terminal.registry import render_reproduction
 from modelyard.terminal import finish, result, result_json, say
 

@@ -6,10 +6,10 @@ import os
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.delivery.going_back import go_back
+from modelyard.deployment.rollback import go_back
 from modelyard.dvc import Dvc
-from modelyard.forges.opening import open_forge
+from modelyard.forges.discovery import open_forge
+from modelyard.options import open_checkout
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target

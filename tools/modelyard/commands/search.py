@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.finding import find
-from modelyard.commands.opening import open_checkout
+from modelyard.catalog.queries import find
+from modelyard.options import open_checkout
 from modelyard.registry.search import asked_metrics, parse_terms
 from modelyard.report.terminal.registry import render_found
 from modelyard.terminal import result, result_json

@@ -7,7 +7,7 @@ import os
 import click
 import msgspec
 
-from modelyard.commands.opening import open_repository
+from modelyard.options import open_repository
 from modelyard.secrets.interface import Secrets
 from modelyard.serving.server import serve
 from modelyard.terminal import say

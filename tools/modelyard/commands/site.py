@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from modelyard.catalog.publishing import publish
-from modelyard.commands.opening import open_checkout
+from modelyard.catalog.site import publish
+from modelyard.options import open_checkout
 from modelyard.terminal import result, say
 
 

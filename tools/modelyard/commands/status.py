@@ -23,7 +23,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     git = Git(find_root(context.obj))
     pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
     # Half of what the command takes is imports; git reads its refs meanwhile.
-    from modelyard.delivery.observation import observe
+    from modelyard.deployment.observation import observe
     from modelyard.manifests.repository import ModelRepository
     from modelyard.report.terminal.deployments import render_status
 

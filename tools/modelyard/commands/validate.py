@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.commands.opening import open_repository
 from modelyard.git import Git
 from modelyard.manifests.references import check_repository
+from modelyard.options import open_repository
 from modelyard.registry.history import read_registry
 from modelyard.report import problems
 from modelyard.terminal import finish, result, result_json, say

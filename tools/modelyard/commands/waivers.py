@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.commands.opening import open_checkout
-from modelyard.forges.opening import open_pull_forge
+from modelyard.checkout.rules import granted_waivers
+from modelyard.forges.discovery import open_pull_forge
 from modelyard.gate.waivers import waiver_states
-from modelyard.proposal.rules import granted_waivers
+from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_waivers
-from modelyard.review.pulls import expired_change, open_proposed
+from modelyard.review.pull_requests import expired_change, open_proposed
 from modelyard.terminal import result, result_json
 
 

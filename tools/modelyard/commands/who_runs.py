@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.running import moment, running_at
+from modelyard.catalog.queries import moment, running_at
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.report.terminal.history import render_running

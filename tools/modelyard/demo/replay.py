@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion
+from modelyard.checkout.champion import model_history
 from modelyard.demo.months import Month, replay_chart
-from modelyard.demo.stage import Stage
+from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, first_champion
 from modelyard.demo.traffic import send, write_outcomes
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
@@ -27,7 +27,6 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
 from modelyard.predictions.layout import Layout
-from modelyard.proposal.champion import model_history
 from modelyard.report.html.pictures import standalone
 from modelyard.tables import Table, read_table
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modelyard.demo.beginning import APPROVAL, AUTHOR, MODEL, clean_stage, first_champion, measure
-from modelyard.demo.stage import Stage
+from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, first_champion, measure
 from modelyard.demo.traffic import send, write_outcomes
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout

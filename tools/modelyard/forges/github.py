@@ -20,9 +20,10 @@ from modelyard.forges.interface import (
     Pull,
     Reaction,
     Status,
+    merged_change,
+    newest_change,
+    report_at,
 )
-from modelyard.forges.merged import merged_change, newest_change
-from modelyard.forges.reported import report_at
 from modelyard.gate.approvals import Review
 from modelyard.git import Git
 

@@ -9,9 +9,20 @@ from typing import Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
-from modelyard.forges.interface import LABEL, Change, Comment, Draft, Issue, Permission, Pull, Reaction, Status
-from modelyard.forges.merged import merged_change, newest_change
-from modelyard.forges.reported import report_at
+from modelyard.forges.interface import (
+    LABEL,
+    Change,
+    Comment,
+    Draft,
+    Issue,
+    Permission,
+    Pull,
+    Reaction,
+    Status,
+    merged_change,
+    newest_change,
+    report_at,
+)
 from modelyard.gate.approvals import Review
 from modelyard.git import Git
 

@@ -1,11 +1,14 @@
-"""What the tools ask of a forge, and the values they get."""
+"""What the tools ask of a forge, the values they get, and what a merge brought."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from modelyard.gate.approvals import Review
+from modelyard.git import CommitInfo, Git
 
 Permission = Literal["none", "read", "write", "admin"]
 State = Literal["pending", "success", "failure", "error"]
@@ -15,6 +18,9 @@ APPROVAL = "modelyard/approval"
 DEPLOY = "modelyard/deploy"
 LABEL = "modelyard"
 """What our issues carry."""
+
+_DIGEST = re.compile(r"\breport sha256 ([0-9a-f]{64})$")
+_LIMIT = 140
 
 
 @dataclass(frozen=True)
@@ -166,3 +172,37 @@ class PullForge(Forge, Protocol):
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a pipeline by hand."""
+
+
+def verdict_status(state: State, said: str, report: str, url: str) -> Status:
+    """The commit status of a verdict. Its description ends with the report's digest."""
+    tail = f" · report sha256 {report}" if report else ""
+    room = _LIMIT - len(tail)
+    return Status(VERDICT, state, (said if len(said) <= room else said[: room - 1] + "…") + tail, url)
+
+
+def report_at(statuses: Iterable[Status], at: int | None = None) -> str:
+    """sha256 of the report on a commit, now or at a time; '' when there was none. Others' statuses are not believed."""
+    for status in statuses:
+        if status.context == VERDICT and status.ours and (at is None or status.at <= at):
+            found = _DIGEST.search(status.description)
+            return found[1] if found else ""
+    return ""
+
+
+def newest_change(git: Git, forge: PullForge, path: str) -> Change | None:
+    """Of the newest commit on main that touched ``path``."""
+    history = git.history(path, first_parent=True)
+    return merged_change(git, forge, history[0]) if history else None
+
+
+def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
+    """Of one commit of main. A commit that no pull request brought has no reviews."""
+    files = tuple(git.files_of(commit))
+    pulls = forge.pulls_of(commit.sha)
+    pull = next((p for p in pulls if p.state == "merged" and p.merge_commit == commit.sha), None)
+    if pull is None:
+        return Change(commit.sha, commit.subject, commit.author, files, ())
+    report = report_at(forge.statuses(pull.head))
+    reviews = forge.reviews(pull.number)
+    return Change(commit.sha, pull.title, f"@{pull.author}", files, reviews, pull.number, pull.head, report)

@@ -1,7 +1,7 @@
 """Documents to manifests: accepted by msgspec at once, or explained field by field through the JSON Schema.
 
-``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from the manifest classes. Editors read those files; a
-test keeps both equal.
+``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from the manifest classes. Editors read those files;
+a test keeps both equal.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.candidate.steps import GENERATED
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
@@ -14,7 +15,6 @@ from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
 from modelyard.manifests.repository import model_file
-from modelyard.proposal.training import GENERATED
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 

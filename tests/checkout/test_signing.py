@@ -1,0 +1,103 @@
+"""Signed versions on real bytes: what deploy refuses, and that it refuses before anything is loaded."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from modelyard.checkout.evidence_branch import append, filed
+from support.versions import plain_git
+from support.yard import commit_all, git, tool
+
+MODEL = "flight-delay"
+APPROVED = "\n\nApproved-by: Grace Reviewer <grace@example.org>"
+
+
+def private_key(path: Path) -> str:
+    """A new key: its PEM; the public one is written."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+@pytest.fixture
+def signed(champion: Path, propose: Callable[[Path], None]) -> tuple[Path, str]:
+    """A repository that asks for signatures, with a candidate that may be registered; its private key."""
+    pem = private_key(champion / "keys/release.pub")
+    config = champion / "modelyard.yaml"
+    config.write_text(config.read_text() + "signing:\n  keys: [keys/release.pub]\n")
+    params = champion / f"models/{MODEL}/params.yaml"
+    params.write_text(params.read_text().replace("trees: 40", "trees: 50"))
+    commit_all(champion, "Sign versions, and more trees")
+    propose(champion)
+    return champion, pem
+
+
+def test_versions_are_signed_and_deploy_checks_the_bytes(signed: tuple[Path, str]) -> None:
+    folder, pem = signed
+    done = tool(folder, "register", MODEL, expect=1)
+    assert "nothing to sign" in done.stderr and "MODELYARD_SIGNING_KEY" in done.stderr
+    assert f"{MODEL}@v1.1.0" not in git(folder, "tag")
+    done = tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=pem)
+    assert done.stdout == f"{MODEL}@v1.1.0\n" and "PRIVATE" not in done.stderr
+    tool(folder, "deploy", "--env", "staging")
+    everything = b"".join(filed(plain_git(folder)).values())
+    assert b"PRIVATE KEY" not in everything
+    # Served before there were signatures: that version cannot come back unsigned.
+    (folder / f"deployments/staging/{MODEL}.yaml").write_text(f"model: {MODEL}\nversion: v1.0.0\n")
+    commit_all(folder, f"Back{APPROVED}")
+    (folder / ".modelyard/local/staging").exists()
+    shutil.rmtree(folder / ".modelyard/local/staging")
+    assert "none is filed" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
+
+
+@pytest.mark.parametrize("attack", ["other key", "other bytes", "no json"])
+def test_a_signature_that_does_not_vouch_is_refused(signed: tuple[Path, str], attack: str, tmp_path: Path) -> None:
+    folder, pem = signed
+    other = private_key(tmp_path / "keys/other.pub")
+    tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=other if attack == "other key" else pem)
+    door = plain_git(folder)
+    path = next(path for path in filed(door) if path.endswith("/model.sig"))
+    if attack == "no json":
+        append(door, {path: b"{}"}, "damage")
+    elif attack == "other bytes":
+        from modelyard.signing import Signer, sign
+
+        forged = tmp_path / "model.txt"
+        forged.write_text("tree\nforged\n")
+        append(door, {path: sign(forged, Signer(pem))}, "a signature of ours, over other bytes")
+    done = tool(folder, "deploy", "--env", "staging", expect=1)
+    assert "does not vouch for model.txt" in done.stderr and "Nothing was loaded" in done.stderr
+    assert "v1.0.0" in tool(folder, "status", "--env", "staging").stdout
+
+
+def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str], tmp_path: Path) -> None:
+    folder, pem = signed
+    key = tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = key.with_suffix(".pub").read_text()
+    (folder / "keys/allowed_signers").write_text(f"ada@example.org {public}")
+    config = folder / "modelyard.yaml"
+    config.write_text(config.read_text() + "  allowed_signers: keys/allowed_signers\n")
+    commit_all(folder, "Sign tags too")
+    git(folder, "config", "gpg.format", "ssh")
+    git(folder, "config", "user.signingkey", str(key))
+    tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=pem)
+    assert "SSH SIGNATURE" in git(folder, "cat-file", "tag", f"{MODEL}@v1.1.0")
+    tool(folder, "deploy", "--env", "staging")
+    assert "SSH SIGNATURE" in git(folder, "cat-file", "tag", f"{MODEL}#staging#3")
+    assert tool(folder, "history", MODEL).stdout.count("v1.1.0") >= 2, "a signature does not hide the record"
+    (folder / "keys/allowed_signers").write_text(f"eve@example.org {public.replace('AAAA', 'AAAB', 1)}")
+    commit_all(folder, "Another signer")
+    shutil.rmtree(folder / ".modelyard/local/staging")
+    assert "carries no signature of anybody" in tool(folder, "deploy", "--env", "staging", expect=1).stderr

@@ -1,0 +1,93 @@
+"""Formats that run code, or that nobody knows, reach no target: whatever their names say."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from modelyard.checkout.champion import FetchedVersion, model_history, version_by_name
+from modelyard.checkout.evidence_store import file_evidence
+from modelyard.checkout.trust import require_trusted
+from modelyard.errors import Refused
+from modelyard.files import sha256_of
+from modelyard.git import Git
+from modelyard.manifests.configuration import Signing
+from modelyard.manifests.repository import ModelRepository
+from modelyard.signing import SIGNATURE, Signer, sign
+from support.versions import add_version, plain_git
+from support.yard import small_repository
+
+PICKLE = b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07builtin\x94."
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return buffer.getvalue()
+
+
+def fetched(folder: Path, content: bytes, verdict: str) -> tuple[Git, FetchedVersion]:
+    """A version whose artifact is ``content``, though it is called model.txt."""
+    small_repository(folder)
+    artifact = folder.parent / "model.txt"
+    artifact.write_bytes(content)
+    add_version(folder, "churn", "v1.0.0", artifact=sha256_of(artifact), verdict=verdict, file=False)
+    door = plain_git(folder)
+    version = version_by_name(model_history(door, "churn"), "v1.0.0")
+    return door, FetchedVersion(ModelRepository(folder).model("churn"), version, artifact, sha256_of(artifact), b"")
+
+
+def signing(folder: Path, door: Git, found: FetchedVersion) -> Signing:
+    """Signs it with a new key, and says so in the evidence."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (folder / "keys").mkdir()
+    (folder / "keys/a.pub").write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    file_evidence(door, "churn", found.sha256, {}, {SIGNATURE: sign(found.artifact, Signer(pem))}, "signed")
+    return Signing(keys=["keys/a.pub"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (PICKLE, "a pickle, which runs what its author wrote"),
+        (zipped("archive/data.pkl"), "a pickle, which runs what its author wrote"),
+        (zipped("weights.bin"), "of no format that is known"),
+        (b"\x78\x9c\x80\x04 a compressed something", "of no format that is known"),
+        (b"", "of no format that is known"),
+    ],
+)
+def test_what_may_run_code_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    door, found = fetched(tmp_path / "yard", content, "pass")
+    with pytest.raises(Refused, match=said):
+        require_trusted(door, None, found)
+
+
+@pytest.mark.parametrize("content", [b"tree\nversion=v4\n", b'{"learner":{"a":1}}', zipped("schema.json")])
+def test_formats_that_only_hold_numbers_pass(tmp_path: Path, content: bytes) -> None:
+    door, found = fetched(tmp_path / "yard", content, "pass")
+    require_trusted(door, None, found)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "signs", "passes"),
+    [("pass", True, False), ("waived", False, False), ("pass", False, False), ("waived", True, True)],
+)
+def test_a_pickle_needs_a_waiver_and_a_signature(tmp_path: Path, verdict: str, signs: bool, passes: bool) -> None:
+    door, found = fetched(tmp_path / "yard", PICKLE, verdict)
+    trusted = signing(tmp_path / "yard", door, found) if signs else None
+    if passes:
+        require_trusted(door, trusted, found)
+    else:
+        with pytest.raises(Refused, match="a pickle"):
+            require_trusted(door, trusted, found)

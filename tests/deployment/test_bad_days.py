@@ -1,0 +1,210 @@
+"""What happens to a registry in real life: nothing is lost, and no version number is used twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from modelyard.checkout.champion import model_history
+from modelyard.checkout.guard import require_unmoved
+from modelyard.checkout.tags import next_counter, number_at
+from modelyard.errors import Refused
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from support.versions import add_stage, add_version, hosted_pair, plain_git
+from support.yard import IDENTITY, commit_all, git, small_repository, tool
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Two clones; the remote holds v1.0.0, v1.1.0, and what staging serves, with copies filed."""
+    yard = small_repository(tmp_path / "yard")
+    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    deps:\n    - {path: ../../data/flights, md5: 1.dir}\n"
+    (yard / "models/churn/dvc.lock").write_text(lock)
+    commit_all(yard, "lock")
+    one, two = hosted_pair(tmp_path, yard)
+    for version in ("v1.0.0", "v1.1.0"):
+        add_version(one, "churn", version)
+        git(one, "push", "--quiet", "origin", "main")
+        add_stage(one, "churn", version, "staging")
+    git(two, "pull", "--quiet", "--tags")
+    git(two, "fetch", "--quiet", "origin")
+    return one, two
+
+
+def next_number(folder: Path) -> str:
+    door, repository = Git(folder, IDENTITY), ModelRepository(folder)
+    return str(number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD").version)
+
+
+def faults(folder: Path, expect: int) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(tool(folder, "audit", "check", "--json", expect=expect).stdout)
+    return found
+
+
+def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple[Path, Path]) -> None:
+    one, two = pair
+    before = git(one, "rev-parse", "refs/tags/churn@v1.1.0")
+    for folder in pair:
+        git(folder, "tag", "--delete", "churn@v1.1.0")
+    git(one, "push", "--quiet", "origin", ":refs/tags/churn@v1.1.0")
+    (two / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
+    commit_all(two, "change")
+    assert next_number(two) == "v1.2.0", "v1.1.0 was given once, though no tag says so any more"
+    found = faults(two, 1)
+    assert [(f["tag"], f["level"]) for f in found if "deleted" in f["sentence"]] == [("churn@v1.1.0", "error")]
+    assert "put back: churn@v1.1.0" in tool(two, "audit", "check", "--restore").stderr
+    git(one, "fetch", "--quiet", "--tags")
+    assert git(one, "rev-parse", "refs/tags/churn@v1.1.0") == before, "the very object, signature and all"
+
+
+def test_the_number_of_a_deleted_receipt_is_not_given_again(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    git(one, "tag", "--delete", "churn#staging#2")
+    door = plain_git(one)
+    assert next_counter(door, model_history(door, "churn")) == 3
+
+
+def test_a_moved_tag_is_noticed_refused_and_put_back(pair: tuple[Path, Path]) -> None:
+    one, two = pair
+    before = git(one, "rev-parse", "refs/tags/churn@v1.1.0")
+    git(one, "tag", "--force", "--annotate", "churn@v1.1.0", "-m", "mine", "churn@v1.0.0^{commit}")
+    git(one, "push", "--quiet", "--force", "origin", "refs/tags/churn@v1.1.0")
+    git(two, "fetch", "--quiet", "--tags", "--force")
+    assert "was moved" in next(f["sentence"] for f in faults(two, 1) if f["tag"] == "churn@v1.1.0")
+    with pytest.raises(Refused, match=r"churn@v1\.1\.0 was moved"):
+        require_unmoved(plain_git(two), "churn", "churn@v1.1.0")
+    require_unmoved(plain_git(two), "churn", "churn@v1.0.0")
+    tool(two, "audit", "check", "--restore")
+    assert git(two, "rev-parse", "refs/tags/churn@v1.1.0") == before
+    assert git(two, "ls-remote", "origin", "refs/tags/churn@v1.1.0").split()[0] == before
+
+
+def test_a_clone_that_knows_the_old_tag_refuses_the_moved_one(pair: tuple[Path, Path]) -> None:
+    one, two = pair
+    git(one, "tag", "--force", "--annotate", "churn@v1.0.0", "-m", "mine", "HEAD")
+    git(one, "push", "--quiet", "--force", "origin", "refs/tags/churn@v1.0.0")
+    done = tool(two, "deprecate", "churn@v1.0.0", "--why", "old", expect=1)
+    assert "moved" in done.stderr and "audit check --restore" in done.stderr
+
+
+def test_a_clock_that_jumps_back_does_not_turn_the_order(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    future = {"GIT_COMMITTER_DATE": "2100000000 +0000"}
+    subprocess.run(
+        ["git", "tag", "-a", "churn#production#90", "-m", "from a wrong clock", "churn@v1.0.0^{commit}"],
+        cwd=one, env=os.environ | IDENTITY | future, check=True,
+    )  # fmt: skip
+    add_stage(one, "churn", "v1.1.0", "production")
+    history = model_history(plain_git(one), "churn")
+    assigned = history.assigned("production")
+    assert assigned and assigned.version == "v1.1.0" and assigned.at == 2100000001
+
+
+def test_a_killed_push_between_tag_and_evidence_is_completed(pair: tuple[Path, Path]) -> None:
+    one, two = pair
+    add_version(one, "churn", "v1.2.0", file=False)  # killed here: the tag is on the remote, nothing is filed
+    git(one, "push", "--quiet", "origin", "main")
+    assert any("no filed copy" in f["sentence"] for f in faults(one, 0))
+    git(two, "pull", "--quiet", "--tags")
+    add_stage(two, "churn", "v1.2.0", "staging")
+    assert not any("no filed copy" in f["sentence"] for f in faults(two, 0))
+
+
+def test_five_thousand_foreign_tags_change_nothing(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    before = tool(one, "status", "--json").stdout
+    head = git(one, "rev-parse", "HEAD")
+    lines = "".join(f"create refs/tags/release-{n} {head}\n" for n in range(5000))
+    subprocess.run(["git", "update-ref", "--stdin"], cwd=one, input=lines.encode(), check=True)
+    git(one, "tag", "churn@v9.9.9")
+    assert tool(one, "status", "--json").stdout == before
+    found = faults(one, 0)
+    assert any("5000 tags are outside the grammar" in f["sentence"] for f in found)
+    assert any(f["tag"] == "churn@v9.9.9" and "lightweight" in f["sentence"] for f in found)
+
+
+def test_a_shallow_clone_says_what_it_lacks(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", f"file://{tmp_path / 'remote.git'}", "shallow")
+    for command in (["history", "churn"], ["who-runs"], ["status"], ["diff", "v1.0.0", "v1.1.0"]):
+        said = tool(tmp_path / "shallow", *command, expect=2).stderr
+        assert "shallow" in said and "git fetch" in said
+
+
+def test_a_corrupt_evidence_file_is_an_error_of_that_version_alone(pair: tuple[Path, Path]) -> None:
+    from modelyard.checkout.evidence_store import file_evidence
+    from support.versions import artifact_of
+
+    one, _ = pair
+    file_evidence(plain_git(one), "churn", artifact_of("churn", "v1.0.0"), {"drift": b'{"half":'}, {}, "damage")
+    found = [f for f in faults(one, 1) if f["level"] == "error"]
+    assert [f["tag"] for f in found] == ["churn@v1.0.0"] and "drift" in found[0]["sentence"]
+    assert tool(one, "history", "churn").returncode == 0
+
+
+def test_withdrawn_versions_are_not_served_and_their_numbers_stay_taken(pair: tuple[Path, Path]) -> None:
+    one, two = pair
+    said = tool(one, "deprecate", "churn@v1.1.0", "--why", "leaks", expect=1).stderr
+    assert "staging serves churn@v1.1.0" in said
+    add_stage(one, "churn", "v1.0.0", "staging")
+    assert tool(one, "deprecate", "churn@v1.1.0", "--why", "leaks").stdout == "churn@v1.1.0!\n"
+    git(two, "fetch", "--quiet", "--tags")
+    (two / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
+    commit_all(two, "change")
+    assert next_number(two) == "v1.2.0"
+    (two / "deployments/staging/churn.yaml").write_text("model: churn\nversion: v1.1.0\n")
+    assert "out of use: leaks" in tool(two, "deploy", "--env", "staging", expect=1).stderr
+    assert "leaks" in tool(two, "history", "churn").stdout
+
+
+def test_an_archived_model_is_refused_while_deployed_and_keeps_its_past(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    assert "still asks for churn" in tool(one, "archive", "churn", "--why", "replaced", expect=1).stderr
+    (one / "deployments/staging/churn.yaml").unlink()
+    commit_all(one, "retire churn")
+    done = tool(one, "archive", "churn", "--why", "replaced")
+    assert done.stdout.splitlines() == ["churn#staging!#3", "churn@deprecated"]
+    assert "lifecycle: archived" in (one / "models/churn/model.yaml").read_text()
+    assert tool(one, "archive", "churn", "--why", "replaced").stdout == ""
+    periods = json.loads(tool(one, "who-runs", "churn", "--json").stdout)
+    assert periods == [], "nothing runs any more"
+    assert [e["what"] for e in json.loads(tool(one, "history", "churn", "--json").stdout)][-2:] == [
+        "unassigned",
+        "archived",
+    ]
+
+
+def test_the_wish_of_a_commit_goes_before_what_was_computed(pair: tuple[Path, Path]) -> None:
+    one, _ = pair
+    (one / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
+    commit_all(one, "Retune\n\nBump: major")
+    assert next_number(one) == "v2.0.0"
+    commit_all(one, "Say which\n\nBump: churn v3.1.4")
+    assert next_number(one) == "v3.1.4"
+    commit_all(one, "Not ours\n\nBump: other v9.0.0")
+    assert next_number(one) == "v3.1.4"
+    commit_all(one, "Backwards\n\nBump: churn v1.0.5")
+    with pytest.raises(Refused, match=r"does not follow v1\.1\.0"):
+        next_number(one)
+
+
+def test_the_number_and_its_reasons_follow_from_what_changed(pair: tuple[Path, Path]) -> None:
+    def numbered() -> tuple[str, tuple[str, ...]]:
+        door, repository = Git(one, IDENTITY), ModelRepository(one)
+        found = number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD")
+        return str(found.version), found.reasons
+
+    one, _ = pair
+    (one / "data/flights.dvc").write_text("outs:\n- {md5: b.dir, path: flights}\n")
+    commit_all(one, "New flights, not retrained yet")
+    assert numbered() == ("v1.1.1", ("data: data/flights",))
+    (one / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
+    commit_all(one, "Retune")
+    assert numbered() == ("v1.2.0", ("code: models/churn/params.yaml",))
+    manifest = one / "models/churn/model.yaml"
+    manifest.write_text(manifest.read_text().replace("type: float}", "type: integer}"))
+    commit_all(one, "Whole numbers only")
+    assert numbered() == ("v2.0.0", ("contract: input x changed",))

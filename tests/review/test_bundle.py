@@ -1,0 +1,96 @@
+"""What an untrusted job hands over."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modelyard.errors import ModelyardError
+from modelyard.review import bundle
+from modelyard.review.bundle import FILE_LIMIT, TOTAL_LIMIT, read_parcel
+from support.yard import write
+
+
+def test_known_names_and_nothing_else(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "churn/training.json": "t",
+            "churn/verdict.json": "v",
+            "churn/report.md": "r",
+            "churn/generated/dvc.lock": "l",
+            "churn/generated/model.pkl": "p",
+            "churn/deep/training.json": "t",
+            ".git/config": "c",
+            "training.json": "t",
+            "a b/training.json": "t",
+        },
+    )
+    found = read_parcel(tmp_path)
+    assert found.evidence == {"churn": {"training": b"t"}} and found.generated == {"churn": {"dvc.lock": b"l"}}
+    assert found.refused == []
+
+
+def test_an_absent_folder_is_an_empty_parcel(tmp_path: Path) -> None:
+    assert read_parcel(tmp_path / "nothing") == bundle.Parcel()
+
+
+def test_links_pipes_and_large_files(tmp_path: Path) -> None:
+    (tmp_path / "churn").mkdir()
+    (tmp_path / "churn/training.json").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "churn/drift.json")
+    with (tmp_path / "churn/evaluation.json").open("wb") as file:
+        file.truncate(FILE_LIMIT + 1)
+    (tmp_path / "linked").symlink_to("/etc")
+    found = read_parcel(tmp_path)
+    assert found.evidence == {} and len(found.refused) == 3
+
+
+def test_the_whole_is_bounded(tmp_path: Path) -> None:
+    for i in range(TOTAL_LIMIT // FILE_LIMIT + 2):
+        (tmp_path / f"m{i}").mkdir()
+        with (tmp_path / f"m{i}/training.json").open("wb") as file:
+            file.truncate(FILE_LIMIT)
+    with pytest.raises(ModelyardError, match="larger than"):
+        read_parcel(tmp_path)
+
+
+def test_zip_archives_slip_nothing(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "proposal.zip", "w") as archive:
+        archive.writestr("churn/training.json", "t")
+        for name in ("../x/training.json", "/churn/drift.json", "churn/../../evil", "..\\churn\\drift.json"):
+            archive.writestr(name, "evil")
+        link = zipfile.ZipInfo("churn/drift.json")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    found = read_parcel(tmp_path)
+    assert found.evidence == {"churn": {"training": b"t"}} and "is a link" in found.refused[0]
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["proposal.zip"]
+
+
+def test_a_bomb_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("churn/training.json", bytes(FILE_LIMIT * 2))
+    content = bytearray((tmp_path / "bomb.zip").read_bytes())
+    size = (FILE_LIMIT * 2).to_bytes(4, "little")
+    while (at := content.find(size)) >= 0:
+        content[at : at + 4] = (100).to_bytes(4, "little")  # the directory lies
+    (tmp_path / "bomb.zip").write_bytes(content)
+    found = read_parcel(tmp_path)
+    assert len(found.evidence.get("churn", {}).get("training", b"")) <= 100 or found.evidence == {}
+
+
+def test_no_archive_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 not really")
+    assert "no zip archive" in read_parcel(tmp_path).refused[0]
+
+
+@given(st.text(max_size=60))
+def test_any_member_name_is_a_known_place_or_none(name: str) -> None:
+    place = bundle._place(name)
+    if place is not None:
+        assert name in {f"{place[0]}/{place[2]}", f"{place[0]}/generated/{place[2]}"}

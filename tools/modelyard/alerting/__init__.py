@@ -1,1 +1,0 @@
-"""Tells those on call: issues, webhooks, Alertmanager, Prometheus."""

@@ -1,0 +1,1 @@
+"""The model in this checkout: trained, scored, evaluated, compared with the champion."""

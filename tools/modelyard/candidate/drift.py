@@ -1,0 +1,241 @@
+"""Data against a reference: column by column, inside slices, and by a classifier that tells two tables apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.candidate.files import Candidate
+from modelyard.candidate.profiles import (
+    SCORE,
+    Columns,
+    Profiled,
+    compare_files,
+    joined,
+    partitions,
+    profile_file,
+    profile_partitions,
+)
+from modelyard.candidate.reference import bin_codes, decode_profile
+from modelyard.errors import ModelyardError
+from modelyard.flavors.interface import prediction_columns
+from modelyard.flavors.lightgbm import import_lightgbm
+from modelyard.git import Git
+from modelyard.manifests.model import Column, Model
+from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift, Drift, Exact, measure_drift
+from modelyard.metrics.estimate import Estimate, estimate_quality
+from modelyard.metrics.intervals import delong_error, normal_interval
+from modelyard.metrics.profile import Profile
+from modelyard.metrics.scores import Floats, auc
+from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
+from modelyard.registry.history import RegisteredVersion
+from modelyard.tables import TableFile, read_table
+
+Engine = Literal["local", "dask"]
+
+_ROWS = 20_000
+_FOLDS = 5
+_SEED = 20130101
+_PARAMS: dict[str, Any] = {
+    "objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": 50, "seed": _SEED,
+    "verbosity": -1, "deterministic": True, "force_row_wise": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DriftOptions:
+    """What is compared, and how."""
+
+    current: Path | None = None
+    """A table, or a folder of tables; by default the candidate's held-out rows."""
+    reference: Path | None = None
+    """A table whose every value is compared; by default the champion's profile."""
+    domain: bool = False
+    """Whether a classifier is to tell both apart as well."""
+    engine: Engine = "local"
+    scheduler: str = ""
+
+
+def drift_of(
+    candidate: Candidate,
+    git: Git,
+    champion: RegisteredVersion | None,
+    options: DriftOptions,
+    say: Callable[[str], None],
+) -> Drift:
+    """Drift of a table. Without a champion, or with one tagged without a profile, the reference is our own training."""
+    model = candidate.model
+    path = f"models/{model.name}/{model.files.profile}"
+    content = git.file_at(champion.commit, path) if champion and not options.reference else None
+    current = options.current or candidate.folder / model.files.holdout
+    if champion is not None and content is not None:
+        reference = decode_profile(content, f"{path} of {champion.version}")
+        found = _current(candidate, current, reference, options, say)
+        drift = _compared(reference, found, str(champion.version), no_alarm=_other_scores(candidate, champion, options))
+    else:
+        training = candidate.folder / model.files.training
+        table = options.reference or training
+        name = options.reference.name if options.reference else "its own training rows"
+        drift = _exactly(candidate, table, current, options, say, name)
+    if options.current is not None and model.task == "binary":
+        drift = replace(drift, estimate=_estimate(candidate, current))
+    if options.domain:
+        say("Teaching a classifier to tell both apart …")
+        before = TableFile(options.reference or candidate.folder / model.files.training, model.contract.texts)
+        after = TableFile(partitions(current)[0], model.contract.texts)
+        drift = replace(drift, domain=tell_apart(model, before, after))
+    return drift
+
+
+def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift | None:
+    """Cross-fitted over at most 20,000 rows of each table; None with fewer than 200 rows in one of them."""
+    inputs = [c for c in model.contract.inputs if c.name in before.names and c.name in after.names]
+    if min(before.rows, after.rows) < MINIMUM_ROWS or not inputs:
+        return None
+    lightgbm = import_lightgbm()
+    matrix = np.column_stack([_both(column, before, after) for column in inputs])
+    label = np.concatenate([np.zeros(min(before.rows, _ROWS)), np.ones(min(after.rows, _ROWS))])
+    fold = np.random.default_rng(_SEED).permutation(label.size) % _FOLDS
+    score: Floats = np.empty(label.size)
+    gains = np.zeros(len(inputs))
+    texts = [i for i, column in enumerate(inputs) if column.type in ("string", "boolean")]
+    for held in range(_FOLDS):
+        learn = fold != held
+        data = lightgbm.Dataset(matrix[learn], label[learn], categorical_feature=texts, free_raw_data=True)
+        booster = lightgbm.train(_PARAMS, data, 60)
+        score[~learn] = booster.predict(matrix[~learn])
+        gains += np.asarray(booster.feature_importance("gain"), dtype=np.float64)
+    area, error = auc(label, score), delong_error(label, score, None, None)
+    if area is None:
+        return None
+    order = np.argsort(-gains, kind="stable")
+    strongest = tuple(inputs[i].name for i in order[:3] if gains[i] > 0)
+    interval = normal_interval(area, error) if error is not None else None
+    return DomainShift(area, interval, int(label.size), strongest)
+
+
+def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference: Profile) -> tuple[SliceDrift, ...]:
+    """Every column of the reference in every slice that both tables have."""
+    names = [name for name in model.evaluation.slices if name in before.names and name in after.names]
+    columns = [c for c in reference.columns if c.name in before.names and c.name in after.names]
+    if not names or not columns:
+        return ()
+    slices = {name: _shared(before, after, name) for name in names}
+    bins = {}
+    for column in columns:
+        sides = [bin_codes(read_table(file.path, [column.name], file.texts), column) for file in (before, after)]
+        bins[column.name] = (sides[0], sides[1])
+    return slice_drifts(Coded(slices, bins), MINIMUM_ROWS)
+
+
+def _exactly(
+    candidate: Candidate, table: Path, current: Path, options: DriftOptions, say: Callable[[str], None], name: str
+) -> Drift:
+    model = candidate.model
+    columns = Columns.of(model, "input", "label", "score")
+    before = TableFile(table, columns.texts)
+    if current.is_dir() or options.engine == "dask":
+        reference = profile_file(before, columns).profile
+        return _compared(reference, _current(candidate, current, reference, options, say), name)
+    after = TableFile(current, columns.texts)
+    wanted = Columns(tuple(c for c in columns.wanted if c.role == "input" or {c.name} <= {*before.names, *after.names}))
+    reference_side, found, exact = compare_files(before, after, wanted)
+    if not reference_side.profile.columns:
+        first = next(iter(reference_side.faults.items()), ("", "it has no column of the contract"))
+        raise ModelyardError(f"{table} cannot be a reference: {first[0]} {first[1]}.", "Name a table with the inputs.")
+    readable = {column.name for column in found.profile.columns}
+    shared = replace(
+        reference_side.profile, columns=tuple(c for c in reference_side.profile.columns if c.name in readable)
+    )
+    slices = drift_in_slices(model, before, after, shared)
+    return _compared(reference_side.profile, found, name, exact, slices=slices)
+
+
+def _current(
+    candidate: Candidate, current: Path, reference: Profile, options: DriftOptions, say: Callable[[str], None]
+) -> Profiled:
+    known = {column.name for column in reference.columns}
+    columns = Columns(
+        tuple(c for c in Columns.of(candidate.model, "input", "label", "score").wanted if c.name in known)
+    )
+    if options.current is None:
+        predictions = candidate.file(candidate.model.files.predictions)
+        rest = Columns(tuple(column for column in columns.wanted if column.role != "score"))
+        score = Columns(tuple(column for column in columns.wanted if column.role == "score"))
+        return joined(
+            [profile_file(TableFile(current, rest.texts), rest, reference), profile_file(predictions, score, reference)]
+        )
+    parts = partitions(current)
+    if options.engine == "dask":
+        return profile_partitions(parts, columns, reference, options.scheduler, say)
+    if len(parts) == 1:
+        return profile_file(TableFile(parts[0], columns.texts), columns, reference)
+    return profile_partitions(parts, columns, reference, None, say)
+
+
+def _other_scores(candidate: Candidate, champion: RegisteredVersion, options: DriftOptions) -> dict[str, str]:
+    """Another model scores otherwise: that is why it is proposed, and no sign of other data."""
+    if options.current is not None or (champion.record and champion.record.artifact == candidate.sha256()):
+        return {}
+    return dict.fromkeys(prediction_columns(candidate.model), "another model's scores")
+
+
+def _compared(
+    reference: Profile,
+    current: Profiled,
+    name: str,
+    exact: dict[str, Exact] | None = None,
+    no_alarm: dict[str, str] | None = None,
+    slices: tuple[SliceDrift, ...] = (),
+) -> Drift:
+    """Unlabelled or unscored data are no drift of the label or the score: such a column is left out."""
+    there = {column.name for column in current.profile.columns}
+    columns = tuple(c for c in reference.columns if c.role == "input" or c.name in there)
+    return measure_drift(
+        replace(reference, columns=columns), current.profile, name, exact, current.faults, no_alarm, slices
+    )
+
+
+def _estimate(candidate: Candidate, current: Path) -> Estimate | None:
+    file = TableFile(partitions(current)[0])
+    if SCORE not in file.names:
+        return None
+    return estimate_quality(file.numbers(SCORE), candidate.model.contract.threshold)
+
+
+def _both(column: Column, before: TableFile, after: TableFile) -> Floats:
+    sides = [_sampled(file, column) for file in (before, after)]
+    if column.type not in ("string", "boolean"):
+        return np.concatenate(sides)
+    texts = np.concatenate(sides)
+    _, codes = np.unique(np.array(["" if t is None else f"={t}" for t in texts], dtype=np.str_), return_inverse=True)
+    return codes.astype(np.float64)
+
+
+def _sampled(file: TableFile, column: Column) -> NDArray[Any]:
+    """At most 20,000 values, evenly spaced."""
+    values = file.values(column.name, column.type)
+    if values.size <= _ROWS:
+        return values
+    return values[np.linspace(0, values.size - 1, _ROWS).astype(np.int64)]
+
+
+def _shared(before: TableFile, after: TableFile, name: str) -> tuple[Levels, Levels]:
+    """The slice column of both tables with the same levels: numbers are cut where the quartiles of both lie."""
+    tables = [read_table(file.path, [name], file.texts) for file in (before, after)]
+    if all(table.is_number(name) for table in tables):
+        both = levels_of_numbers(np.concatenate([table.numbers(name) for table in tables]))
+        at = tables[0].rows
+        return Levels(both.names, both.codes[:at]), Levels(both.names, both.codes[at:])
+    coded = [table.level_codes(name) for table in tables]
+    shown = [[MISSING if level is None else level for level in levels] for levels, _ in coded]
+    known = sorted(set(shown[0]) | set(shown[1]))
+    place = {level: i for i, level in enumerate(known)}
+    places = [np.array([place[level] for level in levels], dtype=np.int64)[codes]
+              for levels, (_, codes) in zip(shown, coded, strict=True)]  # fmt: skip
+    return Levels(tuple(known), places[0]), Levels(tuple(known), places[1])

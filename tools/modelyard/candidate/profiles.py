@@ -1,0 +1,212 @@
+"""Tables on disk to profiles: two columns at a time, each let go when it is counted, so that memory stays flat."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.flavors.interface import prediction_columns
+from modelyard.manifests.model import Model
+from modelyard.metrics.distances import ks_p, ks_statistic, wasserstein
+from modelyard.metrics.drift import Exact
+from modelyard.metrics.profile import ColumnProfile, Profile, Role, merge_columns
+from modelyard.metrics.scores import Floats
+from modelyard.metrics.tally import ColumnValues, RareLevels, Tally, profile_sorted, profile_tally
+from modelyard.tables import TableFile
+
+SCORE = "prediction"
+CONFIDENCE = "(confidence)"
+"""Of several classes the likeliest one's probability; no column of a table can have this name."""
+_NOTHING = np.empty(0)
+
+_SUFFIXES = {".parquet", ".arrow", ".feather", ".csv"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What of a table is profiled: names and types by the contract, never guessed anew."""
+
+    wanted: tuple[ColumnValues, ...]
+    """Without values."""
+
+    @classmethod
+    def of(cls, model: Model, *roles: Role) -> Columns:
+        """The model's inputs, its label, its score or one a class: those asked for."""
+        contract = model.contract
+        label = {"regression": "float", "multiclass": "string"}.get(model.task, "integer")
+        found = [
+            ColumnValues(c.name, c.type, _NOTHING, "input", RareLevels(c.rare_below, c.rare_become))
+            for c in contract.inputs
+        ]
+        found.append(ColumnValues(contract.label, label, _NOTHING, "label"))
+        found += [ColumnValues(name, "float", _NOTHING, "score") for name in prediction_columns(model)]
+        return cls(tuple(column for column in found if column.role in roles))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those that are texts, also where a file has nothing but digits in them."""
+        return tuple(column.name for column in self.wanted if column.type == "string")
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profile, and why columns of the table are not in it."""
+
+    profile: Profile
+    faults: dict[str, str]
+
+
+def profile_file(file: TableFile, columns: Columns, reference: Profile | None = None) -> Profiled:
+    """The profile of a table; with a reference, in the reference's bins and in one pass over parts of each column."""
+
+    def one(column: ColumnValues) -> ColumnProfile:
+        into = reference.column(column.name) if reference else None
+        if not _is_number(column):
+            return profile_tally(column, Tally(*file.tally(column.name)), into)
+        if into is None:
+            return profile_sorted(column, _ordered(file.numbers(column.name)))
+        parts = [profile_sorted(column, np.sort(part), into) for part in file.number_parts(column.name)]
+        return merge_columns(parts) if parts else profile_sorted(column, _NOTHING, into)
+
+    return _each(file, columns, one)
+
+
+def compare_files(before: TableFile, after: TableFile, columns: Columns) -> tuple[Profiled, Profiled, dict[str, Exact]]:
+    """Both tables in the first one's bins, and what only all values tell: Kolmogorov–Smirnov and Wasserstein."""
+    found: dict[str, tuple[ColumnProfile, Exact | None]] = {}
+
+    def both(column: ColumnValues) -> ColumnProfile:
+        if not _is_number(column):
+            reference = profile_tally(column, Tally(*before.tally(column.name)))
+            if column.name in after.names:
+                found[column.name] = profile_tally(column, Tally(*after.tally(column.name)), reference), None
+            return reference
+        first = _ordered(before.numbers(column.name))
+        reference = profile_sorted(column, first)
+        if column.name in after.names:
+            second = _ordered(after.numbers(column.name))
+            found[column.name] = profile_sorted(column, second, reference), _exact(reference, first, second)
+        return reference
+
+    reference = _each(before, columns, both)
+    faults = {name: why for name, why in reference.faults.items() if name in before.names}
+    current = [found[c.name][0] for c in columns.wanted if c.name in found]
+    exact = {name: value for name, (_, value) in found.items() if value is not None}
+    return reference, Profiled(Profile(after.rows, tuple(current)), faults), exact
+
+
+def joined(parts: Sequence[Profiled]) -> Profiled:
+    """Profiles of different columns of the same rows as one."""
+    columns = [column for part in parts for column in part.profile.columns]
+    faults = {name: why for part in parts for name, why in part.faults.items()}
+    return Profiled(Profile(parts[0].profile.rows, tuple(columns)), faults)
+
+
+def merged(parts: Sequence[Profiled], reference: Profile) -> Profiled:
+    """Profiles of different rows of the same columns as one; a column that one part lacks is missing from all."""
+    faults = {name: why for part in parts for name, why in part.faults.items()}
+    columns = []
+    for column in reference.columns:
+        found = [part.profile.column(column.name) for part in parts]
+        whole = [one for one in found if one is not None]
+        if len(whole) == len(parts):
+            columns.append(merge_columns(whole))
+    return Profiled(Profile(sum(part.profile.rows for part in parts), tuple(columns)), faults)
+
+
+def with_details(profile: Profile, details: dict[str, dict[str, object]]) -> Profile:
+    """A profile whose columns carry thresholds, importance or scores, by name."""
+    return replace(
+        profile,
+        columns=tuple(replace(c, **details.get(c.name, {})) for c in profile.columns),  # type: ignore[arg-type]
+    )
+
+
+def partitions(path: Path) -> list[Path]:
+    """The tables of a folder, in the order of their names, or the one table that a path names."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not found:
+        raise UsageError(f"{path} holds no table.", f"Expected are files ending in {', '.join(sorted(_SUFFIXES))}.")
+    return found
+
+
+def profile_partitions(
+    paths: list[Path], columns: Columns, reference: Profile, scheduler: str | None, say: Callable[[str], None]
+) -> Profiled:
+    """The profile of all files together, in the reference's bins.
+
+    ``scheduler`` is the address of a Dask scheduler whose workers see the same paths; '' starts a cluster of processes
+    on this machine, None reads one file after the other.
+    """
+    say(f"Profiling {len(paths)} {'file' if len(paths) == 1 else 'files'} …")
+    if scheduler is None:
+        return merged([profile_part(str(path), columns, reference) for path in paths], reference)
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise missing_extra("dask", "distributed") from error
+    try:
+        client = Client(scheduler, timeout=20) if scheduler else Client(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        )  # fmt: skip
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ModelyardError(
+            f"The Dask scheduler {scheduler or 'of this machine'} cannot be reached: {error}.",
+            "Start one with: dask scheduler, or leave --scheduler out.",
+        ) from error
+    with client:
+        futures = client.map(
+            profile_part, [str(path.resolve()) for path in paths], columns=columns, reference=reference
+        )
+        return merged(client.gather(futures), reference)
+
+
+def profile_part(path: str, columns: Columns, reference: Profile) -> Profiled:
+    """One file; what a Dask worker runs."""
+    return profile_file(TableFile(Path(path), columns.texts), columns, reference)
+
+
+def _each(file: TableFile, columns: Columns, one: Callable[[ColumnValues], ColumnProfile]) -> Profiled:
+    faults: dict[str, str] = {}
+
+    def safely(column: ColumnValues) -> ColumnProfile | None:
+        if column.name not in file.names:
+            faults[column.name] = "the column is missing"
+            return None
+        try:
+            return one(column)
+        except ModelyardError as error:
+            faults[column.name] = error.problem
+            return None
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        found = list(pool.map(safely, columns.wanted))
+    return Profiled(Profile(file.rows, tuple(column for column in found if column is not None)), faults)
+
+
+def _exact(reference: ColumnProfile, before: Floats, after: Floats) -> Exact | None:
+    first, second = (values[np.searchsorted(values, -np.inf, "right") : np.searchsorted(values, np.inf)]
+                     for values in (before, after))  # fmt: skip
+    if not first.size or not second.size:
+        return None
+    ks = ks_statistic(first, second)
+    spread = reference.moments.deviation(reference.finite) if reference.moments else None
+    distance = wasserstein(first, second)
+    return Exact(ks, ks_p(ks, first.size, second.size), distance / spread if spread else distance)
+
+
+def _ordered(values: Floats) -> Floats:
+    values.sort()
+    return values
+
+
+def _is_number(column: ColumnValues) -> bool:
+    return column.type in ("integer", "float")

@@ -1,0 +1,188 @@
+"""The steps that make a candidate's evidence: retrain, evaluate, drift, scan. Each leaves its document."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from modelyard.candidate.drift import DriftOptions, drift_of
+from modelyard.candidate.evaluation import evaluate
+from modelyard.candidate.files import Candidate
+from modelyard.candidate.reference import write_profile
+from modelyard.candidate.workspace import Workspace
+from modelyard.checkout.champion import champion_of, fetched, model_history, version_by_name
+from modelyard.checkout.trust import sniff_file
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError
+from modelyard.evidence.artifact import Artifact, rounded_up
+from modelyard.evidence.statement import Kind, write_statement
+from modelyard.evidence.training import DataInput, Training
+from modelyard.flavors.lightgbm import LightGBMScorer
+from modelyard.git import Git
+from modelyard.manifests.pipeline import is_import, read_lock
+from modelyard.manifests.repository import ModelRepository
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
+
+GENERATED = ("dvc.lock", "metrics.json")
+"""Files of a model that retraining writes and git keeps, beside its profile."""
+
+_PACKAGES = ("lightgbm", "numpy", "pandas", "pyarrow", "dvc")
+
+_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What running the pipeline came to."""
+
+    artifact: str
+    """sha256"""
+    reproduced: bool
+    """Whether any stage ran."""
+    commit: str
+    seconds: float
+
+
+class Measuring:
+    """One model of this checkout, measured step by step."""
+
+    def __init__(self, repository: ModelRepository, git: Git, name: str, say: Callable[[str], None]) -> None:
+        self.candidate = Candidate.of(repository, name)
+        self._repository, self._git, self._name, self._say = repository, git, name, say
+        self._dvc = Dvc(repository.root)
+        self._workspace = Workspace(repository.root, name)
+
+    @property
+    def generated(self) -> list[str]:
+        """What retraining writes and git keeps, as paths from the root: lock, metrics, profile."""
+        return [f"models/{self._name}/{name}" for name in (*GENERATED, self.candidate.model.files.profile)]
+
+    def sources(self) -> list[str]:
+        """Pointers to data that somebody else keeps: what ``dvc import-url`` and ``dvc import`` made."""
+        tracked = self._git.run("ls-files", "-z", "--", "*.dvc").decode().split("\0")
+        root = self._repository.root
+        return [path for path in tracked if path and is_import((root / path).read_bytes(), path)]
+
+    def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
+        """Pulls what is cached, runs what changed, profiles, pushes. ``news`` asks imported data for new content."""
+        pipeline = f"models/{self._name}/dvc.yaml"
+        self._workspace.clear()
+        self._say(f"Pulling what is cached for {self._name} …")
+        self._dvc.pull(pipeline)
+        if news and (sources := self.sources()):
+            self._say(f"Asking {len(sources)} imported data {'source' if len(sources) == 1 else 'sources'} for news …")
+            self._dvc.update(sources)
+        self._say(f"Running {pipeline} …")
+        begun = time.monotonic()
+        ran = self._dvc.reproduce(pipeline, force=force)
+        seconds = time.monotonic() - begun
+        artifact = self.candidate.sha256()
+        write_profile(self.candidate)
+        if push and self._dvc.has_remote():
+            self._dvc.push(pipeline)
+        root = self._repository.root
+        there = [path for path in self.generated if (root / path).is_file()]
+        if commit:
+            self._git.commit(there, f"{self._name}: retrained")
+        names = {f"models/{self._name}/{self.candidate.model.files.profile}": "profile.json"}
+        self._workspace.write_generated(
+            {names.get(path, path.rpartition("/")[2]): (root / path).read_bytes() for path in there}
+        )
+        training = describe_training(self.candidate, self._git, ran)
+        self._keep("training", training)
+        return Retrained(artifact, ran, training.commit, seconds)
+
+    def evaluate(self, champion: str | None = None) -> Evaluation:
+        """Candidate against champion (of that version; by default the one the last environment serves)."""
+        history = model_history(self._git, self._name)
+        version = version_by_name(history, champion) if champion else champion_of(self._repository, history)
+        with ExitStack() as stack:
+            opponent = stack.enter_context(fetched(self._git, self._dvc, self._name, version)) if version else None
+            evaluation = evaluate(self.candidate, opponent)
+        self._keep("evaluation", evaluation)
+        return evaluation
+
+    def drift(self, options: DriftOptions | None = None) -> Drift:
+        """The held-out rows against the champion's profile; of other tables nothing is kept, it is no evidence."""
+        options = options or DriftOptions()
+        champion = champion_of(self._repository, model_history(self._git, self._name))
+        drift = drift_of(self.candidate, self._git, champion, options, self._say)
+        if options.current is None and options.reference is None:
+            self._keep("drift", drift)
+        return drift
+
+    def scan(self) -> Artifact:
+        """The artifact's bytes."""
+        found = scan(self.candidate)
+        self._keep("artifact", found)
+        return found
+
+    def documents(self) -> dict[str, bytes]:
+        """Kind → evidence that was made."""
+        return self._workspace.documents()
+
+    def _keep(self, kind: Kind, value: Any) -> None:
+        self._workspace.write_evidence(kind, write_statement(kind, self._name, self.candidate.sha256(), value))
+
+
+def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Training:
+    """The lineage of the artifact that lies here."""
+    name = candidate.model.name
+    lock_path = candidate.folder / "dvc.lock"
+    if not lock_path.is_file():
+        raise ModelyardError(f"{lock_path} is not there.", f"Run: modelyard retrain {name}")
+    content = lock_path.read_bytes()
+    lock = read_lock(content, f"models/{name}/dvc.lock")
+    made = {f"models/{name}/{file}" for file in GENERATED} | {f"models/{name}/{candidate.model.files.profile}"}
+    status = git.text("status", "--porcelain", "--untracked-files=no", "--", f"models/{name}", "data")
+    return Training(
+        commit=git.commit_of("HEAD"),
+        changed=tuple(sorted({line[3:] for line in status.splitlines()} - made)),
+        lock_sha256=hashlib.sha256(content).hexdigest(),
+        artifact_bytes=candidate.artifact.stat().st_size,
+        inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),
+        params=lock.params,
+        packages=installed_packages(),
+        reproduced=reproduced,
+    )
+
+
+def installed_packages() -> dict[str, str]:
+    """Package → version, of those that make the bytes and are installed here."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def scan(candidate: Candidate) -> Artifact:
+    """The artifact evidence of the candidate. Only what is read without running code is loaded and timed."""
+    found = sniff_file(candidate.artifact)
+    milliseconds = None
+    if found == "lightgbm-text" and candidate.model.scorer.type == "lightgbm":
+        milliseconds = _row_milliseconds(candidate)
+    return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
+
+
+def _row_milliseconds(candidate: Candidate) -> float | None:
+    table = candidate.holdout()
+    inputs = candidate.model.contract.inputs
+    columns = {column.name: table.values(column.name, column.type) for column in inputs}
+    scorer = LightGBMScorer.load(candidate.model, candidate.artifact, threads=1)
+    times = []
+    for row in range(min(_ROWS, table.rows)):
+        one = {name: values[row : row + 1] for name, values in columns.items()}
+        begun = time.perf_counter()
+        scorer.score(one)
+        times.append((time.perf_counter() - begun) * 1000)
+    return rounded_up(statistics.median(times)) if times else None

@@ -1,0 +1,104 @@
+"""One version as a folder that becomes a container image, with the list of what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelyard import __version__
+from modelyard.checkout.champion import FetchedVersion, fetched, model_history, version_by_name
+from modelyard.checkout.evidence_store import filed_documents
+from modelyard.checkout.trust import require_trusted
+from modelyard.dvc import Dvc
+from modelyard.errors import missing_extra
+from modelyard.evidence.statement import read_statement
+from modelyard.evidence.training import Training
+from modelyard.files import write_whole
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.layout import Layout, State
+from modelyard.report.generated import containerfile
+from modelyard.rollout.plan import Live, Traffic
+
+ENVIRONMENT = "container"
+_SERVED = "served"
+_CONFIG = f"""\
+# Read by the server in the container. Its token comes from the variable MODELYARD_TOKEN.
+toolkit: {__version__}
+environments:
+  - name: {ENVIRONMENT}
+    folder: {_SERVED}
+    host: 0.0.0.0
+    port: 8080
+    tokens:
+      - {{role: operator, token: "env:MODELYARD_TOKEN"}}
+"""
+
+
+def package(repository: ModelRepository, git: Git, dvc: Dvc, model: str, version: str, folder: Path) -> list[str]:
+    """Writes the folder; the names of what stands in it. Refused for bytes that deploy would not trust either."""
+    known = version_by_name(model_history(git, model), version)
+    with fetched(git, dvc, model, known) as found:
+        require_trusted(git, repository.config.signing, found)
+        layout = Layout(folder / _SERVED)
+        place = layout.version_folder(model, found.name)
+        write_whole(place / "artifact", found.artifact.read_bytes())
+        write_whole(place / "model.yaml", found.manifest)
+        layout.write_state(State({model: Live(Traffic(found.name), {found.name: found.sha256})}))
+        content = filed_documents(git, model, found.sha256).get("training")
+        training = read_statement(content, "training", Training).predicate if content else None
+        packages = training.packages if training else {}
+        write_whole(folder / "modelyard.yaml", _CONFIG.encode())
+        write_whole(folder / "requirements.txt", _requirements(packages).encode())
+        write_whole(folder / "Containerfile", containerfile(model, found.name, found.sha256, ENVIRONMENT).encode())
+        write_whole(folder / "sbom.cdx.json", bill_of_materials(found, training))
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
+    """A CycloneDX document: the model, the data and the packages that made it. Same version, same bytes."""
+    try:
+        from cyclonedx.model import HashAlgorithm, HashType, Property
+        from cyclonedx.model.bom import Bom
+        from cyclonedx.model.component import Component, ComponentType
+        from cyclonedx.output import make_outputter
+        from cyclonedx.schema import OutputFormat, SchemaVersion
+        from packageurl import PackageURL
+    except ImportError as error:
+        raise missing_extra("sbom", error.name or "cyclonedx-python-lib") from error
+
+    def digest(algorithm: Any, content: str) -> Any:
+        return HashType(alg=algorithm, content=content)
+
+    model = Component(
+        name=found.model.name, version=found.name, type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref="model",
+        description=found.model.description, hashes=[digest(HashAlgorithm.SHA_256, found.sha256)],
+        properties=[Property(name="modelyard:commit", value=found.version.commit)],
+    )  # fmt: skip
+    parts = []
+    for entry in training.inputs if training else ():
+        md5 = entry.md5.removesuffix(".dir")
+        parts.append(
+            Component(name=entry.path, type=ComponentType.DATA, bom_ref=f"data:{entry.path}",
+                      hashes=[digest(HashAlgorithm.MD5, md5)])
+        )  # fmt: skip
+    for name, number in (training.packages if training else {}).items():
+        purl = PackageURL("pypi", name=name, version=number)
+        parts.append(Component(name=name, version=number, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)))
+    bom = Bom(components=parts, serial_number=uuid.UUID(hashlib.sha256(found.sha256.encode()).hexdigest()[:32]))
+    bom.metadata.component = model
+    bom.metadata.timestamp = datetime.fromtimestamp(found.version.at, UTC)
+    bom.register_dependency(model, parts)
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.decode(text), order="sorted"), indent=2) + b"\n"
+
+
+def _requirements(packages: dict[str, str]) -> str:
+    """What made the bytes is what scores them."""
+    pinned = [f"{name}=={packages[name]}" for name in ("lightgbm", "numpy") if name in packages]
+    return "\n".join([f"modelyard[serve]=={__version__}", *pinned, ""])

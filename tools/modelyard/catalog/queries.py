@@ -1,0 +1,86 @@
+"""What the registry answers: which version ran where, and which versions match."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.history import ModelHistory, Registry, read_registry
+from modelyard.registry.search import Entry, Term, search
+from modelyard.registry.tags import EVERY_MODEL, model_patterns
+from modelyard.registry.timeline import Period, periods, running
+
+
+def registry_of(git: Git, model: str | None) -> Registry:
+    """The registry of one model or of all; a UsageError where this clone has no tags and cannot know."""
+    registry = read_registry(git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL)))
+    if not registry.models:
+        git.require_work_tree()
+        if git.is_shallow() and git.remote():
+            raise UsageError(
+                "This clone is shallow and has no tags, so it cannot tell what happened.",
+                f"Run: git fetch --tags {git.remote()}",
+            )
+    return registry
+
+
+def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
+    """The periods that cover a moment (None: those that last), models by name."""
+    found: list[Period] = []
+    for _, history in sorted(registry_of(git, model).models.items()):
+        # "Now" asks no clock: tags of one second are dated ahead of it, so that their order stays.
+        found += running(history, environment) if at is None else periods(history, environment, at)
+    return found
+
+
+def moment(text: str) -> int:
+    """Seconds since 1970 of an ISO time; UTC unless it names its zone."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time.", "Write it as 2026-05-03T14:00, in UTC or with its zone.") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+
+
+def find(repository: ModelRepository, git: Git, terms: tuple[Term, ...]) -> list[Entry]:
+    """The versions that fulfil every condition, newest first."""
+    registry = read_registry(git.tags())
+    known = set(repository.model_names())
+    found = []
+    for name, history in registry.models.items():
+        found += _entries(repository, name if name in known else None, history)
+    return search(found, terms)
+
+
+def _entries(repository: ModelRepository, name: str | None, history: ModelHistory) -> list[Entry]:
+    manifest = repository.model(name) if name else None
+    live: dict[str, list[str]] = {}
+    for period in running(history):
+        live.setdefault(period.version, []).append(period.environment)
+    text = f"{manifest.description} {manifest.card}" if manifest else ""
+    found = []
+    for version in history.ever:
+        record = version.record
+        withdrawn = version in history.withdrawn or history.archived
+        words: dict[str, tuple[str, ...]] = {
+            "model": (history.model,),
+            "version": (str(version.version),),
+            "owner": tuple(manifest.owners) if manifest else (),
+            "task": (manifest.task,) if manifest else (),
+            "lifecycle": ("archived" if withdrawn else manifest.lifecycle if manifest else "archived",),
+            "live": tuple(live.get(str(version.version), ())),
+            "data": tuple(w for entry in record.data.items() for w in entry) if record else (),
+            "by": ((record.by if record else "") or version.by,),
+            "approved": record.approved_by if record else (),
+            "verdict": (record.verdict if record else "none",),
+            "artifact": (record.artifact,) if record else (),
+        }
+        found.append(
+            Entry(
+                history.model, str(version.version), version.at, words,
+                record.metrics if record else {}, record.params if record else {}, text,
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,194 @@
+"""Gathers the whole registry in a handful of git calls, and writes the pages that changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from importlib import metadata
+from pathlib import Path
+
+from modelyard.checkout.evidence_branch import listed
+from modelyard.checkout.evidence_store import all_filed_documents, report_blobs
+from modelyard.checkout.rules import granted_waivers
+from modelyard.errors import ModelyardError, missing_extra
+from modelyard.evidence.bundle import read_bundle
+from modelyard.evidence.production import ShownWindow
+from modelyard.evidence.statement import read_statement
+from modelyard.evidence.training import Training
+from modelyard.files import write_whole
+from modelyard.gate.waivers import WaiverState, waiver_states
+from modelyard.git import Git, TagRef
+from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.production.monitoring.watch import window_blobs
+from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
+from modelyard.registry.lineage import Lineage, Source, lineage_up
+from modelyard.registry.tags import parse_tag
+from modelyard.report.html.site import Desired, ModelPage, index_page, model_page
+from modelyard.report.html.site import model_file as page_file
+from modelyard.report.markdown.card import Card, render_card
+
+_STATE = ".site.json"
+_WINDOWS = 12
+"""Of each model in each environment."""
+
+
+def publish(
+    repository: ModelRepository, git: Git, out: Path, title: str, say: Callable[[str], None]
+) -> tuple[int, int]:
+    """Writes the site; how many model pages there are, and how many of them changed."""
+    gathered = _Gathered(repository, git, datetime.now(UTC).date())
+    state = _read_state(out / _STATE)
+    environments = [environment.name for environment in repository.config.environments]
+    known: dict[str, str] = {}
+    pages, changed = [], 0
+    for name in gathered.names:
+        digest = gathered.digest(name, title)
+        known[name] = digest
+        page = gathered.page(name)
+        pages.append(page)
+        target = out / page.file
+        if state.get(name) == digest and target.is_file():
+            continue
+        changed += 1
+        if changed % 50 == 0:
+            say(f"  {changed} pages …")
+        write_whole(target, model_page(title, environments, page, gathered.card(page)).encode())
+        for version, address in page.reports.items():
+            if not (out / address).is_file():
+                write_whole(out / address, gathered.report(name, version))
+    write_whole(out / "index.html", index_page(title, environments, pages).encode())
+    write_whole(out / _STATE, json.dumps(known, sort_keys=True).encode())
+    for name in state.keys() - known.keys():
+        (out / page_file(name)).unlink(missing_ok=True)
+    return len(pages), changed
+
+
+class _Gathered:
+    """Everything the pages are made of, read in a few git calls however many models there are."""
+
+    def __init__(self, repository: ModelRepository, git: Git, today: date) -> None:
+        self._repository, self._git = repository, git
+        tags = git.tags()
+        self._tags: dict[str, list[TagRef]] = {}
+        for tag in tags:
+            if (parsed := parse_tag(tag.name)) and tag.annotated:
+                self._tags.setdefault(parsed.model, []).append(tag)
+        self._registry = read_registry(tags)
+        self._folders = set(repository.model_names())
+        self.names = sorted(self._folders | set(self._registry.models))
+        self._desired: dict[str, list[Desired]] = {}
+        for environment, deployment in repository.deployments():
+            self._desired.setdefault(deployment.model, []).append(Desired(environment, deployment.version))
+        waivers = repository.waivers()
+        self._waivers = waiver_states(waivers, granted_waivers(git, "HEAD") if waivers else [], today)
+        order = [environment.name for environment in repository.config.environments]
+        self._shown = {name: _shown(self._registry.history(name), order) for name in self.names}
+        of_commit = [_code(version) for version in self._shown.values() if version]
+        self._commits = {commit.sha: commit for commit in git.commits(of_commit)}
+        artifacts = [(n, v.record.artifact) for n, v in self._shown.items() if v and v.record]
+        self._documents = all_filed_documents(git, artifacts)
+        files = listed(git)
+        self._reports = report_blobs(files)
+        self._windows = window_blobs(files, _WINDOWS)
+        self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
+
+    def digest(self, name: str, title: str) -> str:
+        """Changes when anything does that the model's page shows."""
+        shown = self._shown[name]
+        parts: list[object] = [metadata.version("modelyard"), title, self._desired.get(name), self._of_model(name)]
+        parts += [tag.object for tag in self._tags.get(name, ())]
+        parts.append((self._repository.root / model_file(name)).read_bytes() if name in self._folders else b"")
+        parts += sorted(self._filed(name, shown).items())
+        parts += sorted(self._addresses(name).items())
+        parts += self._windows.get(name, ())
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def page(self, name: str) -> ModelPage:
+        """What the page of a model shows, without its card."""
+        history = self._registry.history(name)
+        manifest = self._repository.model(name) if name in self._folders else None
+        desired = tuple(self._desired.get(name, ()))
+        return ModelPage(
+            name, history, manifest, desired, self._lineage(name), self._addresses(name), self._of_model(name),
+            tuple(self._shown_windows(name)),
+        )  # fmt: skip
+
+    def _shown_windows(self, name: str) -> Iterator[ShownWindow]:
+        for sha in self._windows.get(name, ()):
+            with contextlib.suppress(ModelyardError):  # filed by another version of the toolkit
+                yield read_statement(self._contents[sha], "monitoring", ShownWindow).predicate
+
+    def card(self, page: ModelPage) -> str:
+        """The model card as HTML; '' for a model without a version or without its folder."""
+        if page.lineage is None or page.manifest is None:
+            return ""
+        filed = self._filed(page.name, self._shown[page.name])
+        card = Card(page.manifest, page.lineage, read_bundle(page.name, page.lineage.artifact, filed))
+        return _html(render_card(card).split("---\n", 2)[2])
+
+    def report(self, name: str, version: str) -> bytes:
+        """The report of a version, as it was filed."""
+        known = next(v for v in self._registry.history(name).ever if str(v.version) == version)
+        sha = self._reports[name, known.record.artifact if known.record else ""]
+        return self._git.blobs([sha])[sha]
+
+    def _addresses(self, name: str) -> dict[str, str]:
+        return {
+            str(version.version): f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
+            for version in self._registry.history(name).ever
+            if version.record and (name, version.record.artifact) in self._reports
+        }
+
+    def _filed(self, name: str, version: RegisteredVersion | None) -> dict[str, bytes]:
+        return self._documents.get((name, version.record.artifact), {}) if version and version.record else {}
+
+    def _of_model(self, name: str) -> tuple[WaiverState, ...]:
+        return tuple(state for state in self._waivers if state.model == name)
+
+    def _lineage(self, name: str) -> Lineage | None:
+        version = self._shown[name]
+        if version is None:
+            return None
+        commit = self._commits.get(_code(version))
+        sources = [Source(path, md5) for path, md5 in (version.record.data if version.record else {}).items()]
+        packages: dict[str, str] = {}
+        if content := self._filed(name, version).get("training"):
+            with contextlib.suppress(ModelyardError):  # audit check says what is wrong with it
+                packages = read_statement(content, "training", Training).predicate.packages
+        said = (commit.subject, commit.author) if commit else ("", "")
+        return lineage_up(self._registry.history(name), version, said, sources, packages)
+
+
+def _shown(history: ModelHistory, environments: list[str]) -> RegisteredVersion | None:
+    """The version the last environment that has one serves; else the latest."""
+    for environment in reversed(environments):
+        if assigned := history.assigned(environment):
+            found = next((v for v in history.ever if str(v.version) == assigned.version), None)
+            if found:
+                return found
+    return history.latest
+
+
+def _code(version: RegisteredVersion) -> str:
+    return version.record.code if version.record and version.record.code else version.commit
+
+
+def _read_state(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}  # a first run, or one that was cut short: everything is written
+    return found if isinstance(found, dict) else {}
+
+
+def _html(markdown: str) -> str:
+    try:
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise missing_extra("report", "markdown-it-py") from error
+    # No raw HTML and no address that runs: a card is text from a pull request.
+    rendered: str = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
+    return rendered

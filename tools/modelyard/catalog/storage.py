@@ -1,0 +1,115 @@
+"""Stored bytes that nothing needs: DVC's data and what old pull requests showed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from modelyard.checkout.evidence_branch import append, newest
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.forges.interface import PullForge
+from modelyard.git import Git
+from modelyard.manifests.pipeline import pointer_outputs, read_lock
+from modelyard.registry.history import read_registry
+from modelyard.registry.storage import StoragePlan, plan_removal
+
+Where = Literal["cache", "remote"]
+
+_PULL = re.compile(r"pulls/(?P<number>\d+)/")
+
+
+def needed_commits(git: Git, forge: PullForge | None, default_branch: str) -> dict[str, str]:
+    """Commit → why its data stay: every version ever registered, every receipt, the default branch, open proposals.
+
+    Without a ``forge`` there are no pull requests to ask for, so every branch is taken for one.
+    """
+    if git.is_shallow():
+        raise UsageError(
+            "This clone is shallow, so it does not know everything that is needed.", "Run: git fetch --unshallow --tags"
+        )
+    if remote := git.remote():
+        git.run("fetch", "--quiet", "--prune", "--tags", remote)
+    found = {git.commit_of("HEAD"): "HEAD"}
+    for history in read_registry(git.tags()).models.values():
+        for version in history.ever:
+            found.setdefault(version.commit, f"{history.model}@{version.version}")
+        for assignment in history.assignments:
+            found.setdefault(assignment.commit, assignment.tag)
+    for branch, commit in git.branches().items():
+        if forge is None or branch in (default_branch, f"{git.remote()}/{default_branch}"):
+            found.setdefault(commit, branch)
+    for pull in forge.open_pulls() if forge else ():
+        found.setdefault(_fetched(git, pull.head), f"pull request {pull.number}")
+    return found
+
+
+def needed_md5s(git: Git, dvc: Dvc, commits: Iterable[str], say: Callable[[str], None]) -> set[str]:
+    """Every md5 that dvc.lock and .dvc files of the commits name, and what their folders hold."""
+    found: set[str] = set()
+    for commit in commits:
+        files = {path: sha for path, sha in git.files_at(commit).items() if _is_pointer(path)}
+        blobs = git.blobs(files.values())
+        for path, sha in files.items():
+            if path.endswith(".dvc"):
+                found |= {entry.md5 for entry in pointer_outputs(blobs[sha], path)}
+            else:
+                lock = read_lock(blobs[sha], path)
+                found |= {entry.md5 for entry in (*lock.inputs, *lock.outputs)}
+    folders = sorted(md5 for md5 in found if md5.endswith(".dir"))
+    say(f"Reading the lists of {len(folders)} data folders …")
+    for folder in folders:
+        try:
+            found.update(dvc.members(folder))
+        except ModelyardError:
+            # Its files cannot be told from rubbish then; but what was never stored cannot be lost either.
+            if folder in dvc.stored("cache"):
+                raise
+            say(f"  {folder[:12]} is stored nowhere; it protects nothing")
+    return found
+
+
+def plan_collection(dvc: Dvc, where: Where, needed: set[str], before: float) -> StoragePlan:
+    """What would go from the cache or the remote."""
+    return plan_removal(where, dvc.stored(where), needed, before)
+
+
+def prunable(git: Git, open_pulls: set[int], before: float) -> dict[str, int]:
+    """Path → pull request of everything that may go: shown before a moment (seconds since 1970), by a pull request that
+    is not open and that no version and no receipt came from. What an approver of a version saw stays.
+    """
+    commit = newest(git)
+    if commit is None:
+        return {}
+    numbers = {path: int(found["number"]) for path in git.files_at(commit, "pulls/") if (found := _PULL.match(path))}
+    kept = open_pulls | _delivered(git)
+    old = {}
+    for number in set(numbers.values()) - kept:
+        shown = git.history(f"pulls/{number}", at=commit)
+        old[number] = bool(shown) and shown[0].at < before
+    return {path: number for path, number in numbers.items() if old.get(number)}
+
+
+def prune(git: Git, paths: dict[str, int]) -> None:
+    """Takes the paths off, in one commit."""
+    pulls = ", ".join(map(str, sorted(set(paths.values()))))
+    append(git, {}, f"By policy: what pull requests {pulls} showed leaves the newest tree", frozenset(paths))
+
+
+def _is_pointer(path: str) -> bool:
+    return path.rpartition("/")[2] == "dvc.lock" or path.endswith(".dvc")
+
+
+def _fetched(git: Git, commit: str) -> str:
+    if not git.succeeds("cat-file", "-e", commit):
+        git.run("fetch", "--quiet", git.remote() or "origin", commit)
+    return commit
+
+
+def _delivered(git: Git) -> set[int]:
+    found = set()
+    for history in read_registry(git.tags()).models.values():
+        records = [version.record for version in history.ever] + [one.record for one in history.assignments]
+        found |= {record.pull for record in records if record and record.pull}
+    return found

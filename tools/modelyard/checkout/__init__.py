@@ -1,0 +1,1 @@
+"""One clone: manifests, tags, histories, champion, rules, evidence store."""

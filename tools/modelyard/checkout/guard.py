@@ -1,0 +1,102 @@
+"""Compares the registry's tags with their filed copies, and puts back what was deleted or moved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from modelyard.checkout.evidence_branch import filed, refresh
+from modelyard.checkout.evidence_store import all_filed_documents, all_filed_tags
+from modelyard.errors import ModelyardError, Refused
+from modelyard.evidence.statement import Kind, read_statement
+from modelyard.git import Git
+from modelyard.registry.faults import Fault, find_faults
+from modelyard.registry.history import read_registry
+from modelyard.registry.tags import VersionRecord
+
+
+def check_registry(git: Git) -> tuple[Fault, ...]:
+    """Every fault of tags and evidence that can be seen from here."""
+    refresh(git)
+    tags = git.tags()
+    objects = {tag.name: tag.object for tag in tags}
+    copies = {name: object_id(git, content) for name, content in all_filed_tags(git).items()}
+    found = [*find_faults(tags, objects, copies)]
+    for path, content in filed(git, "incidents/").items():
+        said = json.loads(content)
+        found.append(
+            Fault(
+                "warning",
+                path,
+                f"the evidence branch was rewritten; {said['files_put_back']} files were put back",
+                "Protect the branch modelyard/evidence against forced pushes.",
+            )
+        )
+    registered = [
+        (history.model, str(version.version), version.record)
+        for history in read_registry(tags).models.values()
+        for version in history.ever
+        if version.record is not None
+    ]
+    documents = all_filed_documents(git, [(model, record.artifact) for model, _, record in registered])
+    for model, number, record in registered:
+        found += _evidence_faults(model, number, record, documents[model, record.artifact])
+    return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
+
+
+def restore_tags(git: Git) -> list[str]:
+    """Puts deleted and moved tags back as they were filed, here and on the remote; their names."""
+    refresh(git)
+    objects = {tag.name: tag.object for tag in git.tags()}
+    done = []
+    for name, content in all_filed_tags(git).items():
+        sha = object_id(git, content)
+        if objects.get(name) == sha:
+            continue
+        git.write_tag_object(name, content)
+        done.append(name)
+    if done and (remote := git.remote()):
+        git.run("push", "--quiet", "--force", remote, *(f"refs/tags/{name}:refs/tags/{name}" for name in done))
+    return done
+
+
+def require_unmoved(git: Git, model: str, tag: str) -> None:
+    """Refused when a tag is not the one whose copy was filed."""
+    content = filed(git, f"{model}/tags/{tag}").get(f"{model}/tags/{tag}")
+    if content is None:
+        return
+    now = git.text("rev-parse", f"refs/tags/{tag}")
+    if now != object_id(git, content):
+        raise Refused(
+            f"The tag {tag} was moved: it is not the one that was registered.",
+            "Find out who did it, then run: modelyard audit check --restore",
+        )
+
+
+def object_id(git: Git, content: bytes) -> str:
+    """The SHA that git gives a tag object, in either of its hashes."""
+    sha256 = git.text("rev-parse", "--show-object-format") == "sha256"
+    return hashlib.new("sha256" if sha256 else "sha1", b"tag %d\0" % len(content) + content).hexdigest()
+
+
+def _evidence_faults(model: str, version: str, record: VersionRecord, documents: Mapping[str, bytes]) -> list[Fault]:
+    found = []
+    kinds: tuple[Kind, ...] = ("training", "evaluation", "drift", "artifact", "verdict")
+    for kind in kinds:
+        content = documents.get(kind)
+        tag = f"{model}@{version}"
+        if content is None:
+            if kind in record.evidence:
+                found.append(
+                    Fault("error", tag, f"its {kind} evidence is missing", f"Run modelyard register {model} again.")
+                )
+            continue
+        try:
+            statement = read_statement(content, kind, dict)
+        except ModelyardError as error:
+            found.append(Fault("error", tag, error.problem.rstrip("."), "Restore it from the branch's history."))
+            continue
+        if statement.artifact != record.artifact:
+            found.append(Fault("error", tag, f"its {kind} evidence is about other bytes", "Restore it from history."))
+    return found

@@ -1,0 +1,87 @@
+"""Registry tags as this clone and its remote get them: the next number, the next counter, the order of GTO."""
+
+from __future__ import annotations
+
+import time
+
+from modelyard.checkout.evidence_store import filed_tags
+from modelyard.git import Git
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.model import Model
+from modelyard.manifests.names import Version
+from modelyard.manifests.pipeline import read_lock
+from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
+from modelyard.registry.tags import parse_tag, version_tag
+
+
+def number_at(git: Git, model: Model, history: ModelHistory, head: str) -> Numbering:
+    """The number that registering a commit would give, and why. ``model``: its manifest there."""
+    highest = _highest(git, history)
+    latest = history.latest
+    if latest is None:
+        return next_version(None, Changes(), highest, _wish(git, model.name, None, head))
+    before = git.file_at(latest.commit, model_file(model.name))
+    contract: tuple[str, ...] = ()
+    if before is not None:
+        old = parse(Model, before, f"{version_tag(model.name, latest.version)}:{model_file(model.name)}")
+        contract = contract_changes(old.contract, model.contract)
+    folder = f"models/{model.name}/"
+    generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
+    changed = git.text("diff", "--name-only", latest.commit, head, "--", folder).splitlines()
+    code = tuple(path for path in changed if path not in generated)
+    changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
+    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
+
+
+def write_tag(git: Git, history: ModelHistory, name: str, commit: str, message: str, *, sign: bool = False) -> None:
+    """Makes and pushes an annotated tag later than all of the model's; RefRejected when somebody was first."""
+    # GTO orders by tagger time in whole seconds: two tags of one second would be ordered by their names.
+    git.create_tag(name, commit, message, max(int(time.time()), history.last_time + 1), sign=sign)
+    if remote := git.remote():
+        git.push_tag(remote, name)
+
+
+def next_counter(git: Git, history: ModelHistory) -> int:
+    """The number of a model's next receipt: never one that a receipt had before, not even one whose tag is gone."""
+    parsed = [parse_tag(name) for name in filed_tags(git, history.model)]
+    return max([history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
+
+
+def signs_tags(repository: ModelRepository) -> bool:
+    """Whether modelyard.yaml asks for signed tags."""
+    return bool(repository.config.signing and repository.config.signing.allowed_signers)
+
+
+def _highest(git: Git, history: ModelHistory) -> Version | None:
+    """Of all numbers ever given; a tag that somebody deleted still has its copy in the evidence."""
+    given = [known.version for known in history.ever]
+    for name in filed_tags(git, history.model):
+        parsed = parse_tag(name)
+        if parsed and parsed.version:
+            given.append(parsed.version)
+    return max(given, default=None)
+
+
+def _wish(git: Git, name: str, since: str | None, head: str) -> Wish | None:
+    for commit in git.messages(f"{since}..{head}" if since else head, "Bump: "):
+        touches = any(path.startswith(f"models/{name}/") for path in git.files_of(commit))
+        by = f"{commit.author}, {commit.sha[:7]}"
+        if wish := parse_wish(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
+            return wish
+    return None
+
+
+def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]:
+    def inputs(revision: str) -> dict[str, str]:
+        content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
+        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
+
+    before, after = inputs(since), inputs(head)
+    changed = tuple(path for path in after if before.get(path) != after[path])
+    if changed:
+        return changed
+    # A proposal whose lock is not retrained yet still says by its pointers what is new.
+    pointers = set(git.text("diff", "--name-only", since, head, "--", "*.dvc").splitlines())
+    return tuple(path for path in after if f"{path}.dvc" in pointers)

@@ -1,0 +1,1 @@
+"""Desired, observed, planned, applied; receipts, rollback, promotion."""

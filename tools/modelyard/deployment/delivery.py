@@ -1,0 +1,242 @@
+"""Makes what runs equal what main says, and leaves a stage tag as the receipt.
+
+Traffic that goes forward is written down first and moved afterwards; traffic that goes back is moved first. A run that
+is killed in between leaves less traffic on a candidate than the record allows, never more, and the next run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from modelyard.checkout.champion import fetched, version_by_name
+from modelyard.checkout.evidence_store import file_receipts, file_tags, is_vouched
+from modelyard.checkout.guard import require_unmoved
+from modelyard.checkout.trust import require_trusted
+from modelyard.deployment.desired import require_waivers
+from modelyard.deployment.planning import Planned, Planner, changed
+from modelyard.deployment.record import require_approved, write_farewell, write_receipt, write_rollout
+from modelyard.deployment.rollback import propose_going_back
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError, Refused
+from modelyard.evidence.approval import ApprovalRecord
+from modelyard.forges.interface import Change, Forge
+from modelyard.git import Git, RefRejected
+from modelyard.manifests.repository import ModelRepository, deployment_file
+from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.tags import StageRecord, version_tag
+from modelyard.rollout.plan import Delivery
+from modelyard.rollout.progress import RolloutState, goes_back, goes_forward, moved
+from modelyard.targets.interface import Package
+
+_ATTEMPTS = 5
+
+
+class Deployer:
+    """Carries out plans on the targets of one repository."""
+
+    def __init__(self, planner: Planner, dvc: Dvc, forge: Forge, say: Callable[[str], None]) -> None:
+        self._planner, self._dvc, self._forge, self._say = planner, dvc, forge, say
+        self._repository: ModelRepository = planner.repository
+        self._git: Git = planner.git
+
+    def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
+        """Carries out every plan; what is refused or fails holds up nothing but itself."""
+        done: list[Delivery] = []
+        faults: list[ModelyardError] = []
+        for plan in planned:
+            try:
+                delivery = self.deliver(plan)
+                if plan.fault:
+                    faults.append(plan.fault)
+                if delivery.rolled_back:
+                    faults.append(_taken_back(delivery))
+                done.append(delivery)
+            except Refused as refusal:
+                faults.append(refusal)
+                done.append(replace(plan.delivery, actions=(), skipped=f"refused: {refusal.problem}"))
+            except ModelyardError as error:
+                faults.append(error)
+                done.append(replace(plan.delivery, skipped=f"failed: {error.problem}"))
+        file_tags(self._git, *dict.fromkeys(delivery.model for delivery in done))
+        return done, faults
+
+    def deliver(self, planned: Planned) -> Delivery:
+        """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
+        for _ in range(_ATTEMPTS):
+            if planned.delivery.skipped:
+                return planned.delivery
+            try:
+                delivery = self._remove(planned) if planned.deployment is None else self._advance(planned)
+                if not _made_room(planned):
+                    return delivery
+            except RefRejected:
+                pass
+            planned = self._planner.again(planned)
+        raise ModelyardError(
+            f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
+            "Run modelyard deploy again.",
+        )
+
+    def _advance(self, planned: Planned) -> Delivery:
+        delivery, after, before = planned.delivery, planned.after, planned.recorded.state
+        if after is None or planned.version is None:
+            return delivery
+        assigned = planned.history.assigned(delivery.environment)
+        due = assigned is None or assigned.version != after.answers or _unreceipted(planned, after)
+        change: Change | None = None
+        approvals: tuple[ApprovalRecord, ...] = ()
+        back = goes_back(planned.live, after)
+        if goes_forward(before, planned.live, after) or (planned.actions and due and not back):
+            change, approvals = self._authorise(planned, planned.version)
+        if back:
+            self._apply(planned)
+            self._record(planned, after)
+        else:
+            self._record(planned, after)
+            self._apply(planned)
+        tag = None
+        if due and after.answers:
+            tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
+        else:
+            self._vouch_late(planned, planned.version)
+        delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
+        if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
+            pull = propose_going_back(
+                self._repository, self._git, self._forge, delivery.environment, delivery.model, after, self._say
+            )
+            delivery = replace(delivery, pull=pull)
+        return delivery
+
+    def _remove(self, planned: Planned) -> Delivery:
+        """Takes a model that main no longer names off its target."""
+        delivery = planned.delivery
+        if not changed(planned):
+            return delivery
+        change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+        require_approved(self._git, self._forge, delivery.environment, delivery.model, (change,))
+        self._apply(planned)
+        why = change.subject if change else "main no longer asks for it"
+        tag = write_farewell(
+            self._repository, self._git, delivery.model, delivery.environment, why, change.author if change else ""
+        )
+        return replace(delivery, live=None, tag=tag)
+
+    def _authorise(
+        self, planned: Planned, version: RegisteredVersion
+    ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
+        """Refused unless the version and the wish for it were approved, and nothing was moved or ran out since."""
+        delivery = planned.delivery
+        require_waivers(self._repository, self._git, delivery.model, version, datetime.now(UTC).date())
+        brought, change = self._forge.change_of(version.commit), self._change(planned, version)
+        changes = dict.fromkeys((brought, change))
+        approvals = require_approved(self._git, self._forge, delivery.environment, delivery.model, changes)
+        require_unmoved(self._git, delivery.model, version_tag(delivery.model, version.version))
+        return change, approvals
+
+    def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
+        """What asked for a version. An environment that follows latest is moved by the change that became it."""
+        delivery = planned.delivery
+        if planned.deployment and planned.deployment.version == "latest":
+            return self._forge.change_of(version.commit)
+        return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+
+    def _apply(self, planned: Planned) -> None:
+        delivery, target = planned.delivery, planned.target
+        with ExitStack() as stack:
+            for action in planned.actions:
+                package = None
+                if action.do == "install":
+                    version = version_by_name(planned.history, action.version)
+                    found = stack.enter_context(fetched(self._git, self._dvc, delivery.model, version))
+                    require_trusted(self._git, self._repository.config.signing, found)
+                    package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
+                self._say(f"{delivery.environment}: {delivery.model}: {action}")
+                if target is not None:
+                    target.apply(delivery.model, action, package)
+
+    def _record(self, planned: Planned, after: RolloutState) -> None:
+        if moved(planned.recorded.state, after):
+            delivery = planned.delivery
+            write_rollout(
+                self._git, delivery.environment, delivery.model, planned.recorded, after, _headline(planned, after)
+            )
+
+    def _receipt(
+        self, planned: Planned, after: RolloutState, change: Change | None, approvals: tuple[ApprovalRecord, ...]
+    ) -> str | None:
+        delivery, version = planned.delivery, version_by_name(planned.history, after.answers)
+        assigned = planned.history.assigned(delivery.environment)
+        artifact = version.record.artifact if version.record else ""
+        follows = planned.deployment is not None and planned.deployment.version == "latest"
+        stage = StageRecord(
+            version=after.answers,
+            artifact=artifact,
+            why=("follows latest: " if follows else "") + (change.subject if change else ""),
+            by=change.author if change else "",
+            approved_by=tuple(dict.fromkeys(name for approval in approvals for name in approval.by)),
+            pull=(change.pull or 0) if change else 0,
+            commit=self._git.commit_of("HEAD"),
+            replaced=assigned.version if assigned else "",
+        )
+        if after.phase == "rolled back":
+            stage = replace(
+                stage, why=f"rolled back {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
+                replaced=after.candidate, blocked=after.artifact, rollout=after.salt,
+            )  # fmt: skip
+        tag = write_receipt(self._repository, self._git, delivery.model, delivery.environment, stage)
+        if tag:
+            self._vouch(planned, version, tag, approvals)
+        return tag
+
+    def _vouch_late(self, planned: Planned, wanted: RegisteredVersion) -> None:
+        """Files on whose word the newest receipt was written, should that run have been killed before it could."""
+        assigned = planned.history.assigned(planned.delivery.environment)
+        if assigned is None or is_vouched(self._git, planned.delivery.model, assigned.tag):
+            return
+        version = version_by_name(planned.history, assigned.version)
+        if assigned.record and assigned.record.blocked:
+            self._vouch(planned, version, assigned.tag, ())
+        elif version == wanted:
+            self._vouch(planned, version, assigned.tag, self._authorise(planned, version)[1])
+
+    def _vouch(
+        self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
+    ) -> None:
+        model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
+        # The version's own receipt too, should the run that registered it have been killed before it.
+        own = [approval for approval in approvals if approval.commit == version.commit]
+        number = version_tag(model, version.version)
+        file_receipts(self._git, model, artifact, {tag: approvals} | ({number: own} if own else {}))
+
+
+def _unreceipted(planned: Planned, after: RolloutState) -> bool:
+    """Whether a rollback has no receipt yet, which is what blocks its bytes."""
+    known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
+    return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
+
+
+def _made_room(planned: Planned) -> bool:
+    """Whether all this did was to end the rollout of another candidate, so that its own can begin."""
+    after = planned.after
+    return after is not None and after.phase == "done" and after.stable != planned.delivery.desired
+
+
+def _headline(planned: Planned, after: RolloutState) -> str:
+    if after.phase == "progressing":
+        share = "a copy of all requests" if after.mirror and not after.weight else f"{after.weight:g} %"
+        return f"{share} to {after.candidate} ({after.reason})"
+    if after.phase == "rolled back":
+        return f"all traffic back to {after.stable or 'nothing'}: {after.reason}"
+    return f"all traffic to {after.stable}" + (f" ({after.reason})" if after.reason else "")
+
+
+def _taken_back(delivery: Delivery) -> Refused:
+    return Refused(
+        f"{delivery.model} in {delivery.environment}: main says {delivery.desired}, {delivery.live or 'nothing'} runs;"
+        f" {delivery.rollout}.",
+        f"Merge pull request {delivery.pull}." if delivery.pull else f"Let main ask for {delivery.live} again.",
+    )

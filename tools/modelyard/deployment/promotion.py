@@ -1,0 +1,123 @@
+"""Which change moves a version on, and what merging a pull request will do to the environments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from modelyard.checkout.champion import model_history
+from modelyard.deployment.desired import desired_version
+from modelyard.deployment.planning import Planner
+from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.forges.interface import PullForge
+from modelyard.git import Git
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.deployment import Deployment
+from modelyard.manifests.names import is_name
+from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.tags import model_patterns
+from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.safe import text
+from modelyard.review.pull_requests import Proposed, clearing_change, deployment_change
+from modelyard.review.subject import fetch_head
+from modelyard.rollout.plan import Delivery
+from modelyard.rollout.promotion import blocking, frozen, not_baked
+
+MARKER = "<!-- modelyard:plan -->"
+
+
+def promotion(
+    repository: ModelRepository,
+    git: Git,
+    model: str,
+    environment: str,
+    version: str | None,
+    clear: float | None,
+    who: str,
+    why: str,
+    now: datetime,
+) -> Proposed:
+    """The change of a deployment file that promotes a version, or opens its manual gates; Refused when it may not."""
+    where = repository.environment(environment)
+    if remote := git.remote():
+        git.fetch_tags(remote, *model_patterns(model))
+    history = model_history(git, model)
+    deployment = repository.deployment(environment, model)
+    readmit = deployment.readmit if deployment else []
+    if clear is not None:
+        if deployment is None:
+            raise UsageError(f"{model} is not deployed in {environment}.", "Promote a version there first.")
+        wanted = desired_version(history, deployment)
+        base = git.commit_of("HEAD")
+        return clearing_change(git, base, model, environment, str(wanted.version), clear, who, why)
+    number = version or _served_before(repository, history, environment)
+    known = desired_version(history, Deployment(model=model, version=number, readmit=readmit))
+    rollback = blocking(history, known.record.artifact if known.record else "", readmit)
+    if rollback is not None:
+        raise Refused(
+            f"The bytes of {number} were rolled back in {rollback.environment}:"
+            f" {rollback.record.why if rollback.record else rollback.tag}.",
+            f"Promote another version; to forgive that, list {rollback.tag} under readmit in the deployment's file.",
+        )
+    refusal = frozen(where, now.date()) or not_baked(
+        history, repository.config.environments, environment, number, int(now.timestamp())
+    )
+    if refusal:
+        raise Refused(f"{refusal}.", "Ask again later; modelyard.yaml says when.")
+    return deployment_change(git, git.commit_of("HEAD"), model, environment, number, who, why, "promote")
+
+
+def preview(
+    repository: ModelRepository, git: Git, forge: PullForge, number: int, environments: set[str], now: datetime
+) -> str:
+    """Comments the plan of a pull request that changes deployments; what was done, in a sentence."""
+    pull = forge.pull(number)
+    fetch_head(git, pull)
+    base = git.commit_of("HEAD")
+    touched = [path for path in git.changed_files(base, pull.head) if _place(path)[0]]
+    there = any(comment.ours and MARKER in comment.body for comment in forge.comments(number))
+    if not touched and not there:
+        return f"Pull request {number} changes no deployment."
+    planner = Planner(repository, git, clock=now.timestamp)
+    deliveries = []
+    for path in touched:
+        environment, model = _place(path)
+        if environment not in environments:
+            continue
+        deliveries.append(_planned(planner, git, pull.head, path, environment, model))
+    forge.write_comment(number, plan_comment(deliveries, MARKER), MARKER)
+    return f"Pull request {number}: the plan of {len(deliveries)} deployment(s) is in its comments."
+
+
+def _served_before(repository: ModelRepository, history: ModelHistory, environment: str) -> str:
+    names = [known.name for known in repository.config.environments]
+    index = names.index(environment)
+    if index == 0:
+        if history.latest is None:
+            raise UsageError(f"{history.model} has no version yet.", f"Run: modelyard register {history.model}")
+        return str(history.latest.version)
+    assigned = history.assigned(names[index - 1])
+    if assigned is None:
+        raise UsageError(f"{names[index - 1]} serves no version of {history.model}.", "Say which: --version v1.2.0")
+    return assigned.version
+
+
+def _planned(planner: Planner, git: Git, head: str, path: str, environment: str, model: str) -> Delivery:
+    content = git.file_at(head, path)
+    try:
+        if content is None:
+            return Delivery(environment, model, "nothing", None, (f"take {model} off {environment}",))
+        deployment = parse(Deployment, content, path)
+        return planner.plan_one(planner.repository.environment(environment), deployment).delivery
+    except ModelyardError as error:
+        return Delivery(environment, model, "?", None, (), skipped=f"failed: {text(error.problem)}")
+
+
+def _place(path: str) -> tuple[str, str]:
+    """(environment, model) of a deployment's path; ('', '') of any other."""
+    parts = path.split("/")
+    if len(parts) == 3 and parts[0] == "deployments" and parts[2].endswith(".yaml"):
+        environment, model = parts[1], parts[2].removesuffix(".yaml")
+        if is_name(environment) and is_name(model):
+            return environment, model
+    return "", ""

@@ -1,0 +1,178 @@
+"""What a delivery leaves in git: the rollout's journal, the stage tag as a receipt, approvals that were missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from modelyard.checkout.champion import model_history, version_by_name
+from modelyard.checkout.evidence_branch import append
+from modelyard.checkout.tags import next_counter, signs_tags, write_tag
+from modelyard.errors import ModelyardError, Refused
+from modelyard.evidence.approval import ApprovalRecord
+from modelyard.forges.interface import DEPLOY, Change, Forge, Status
+from modelyard.gate.approvals import Approval
+from modelyard.git import Git, RefRejected
+from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.tags import (
+    StageRecord,
+    WithdrawalRecord,
+    model_patterns,
+    stage_tag,
+    unassigning_tag,
+    write_record,
+)
+from modelyard.review.approvals import approval_of_change, record_of
+from modelyard.rollout.plan import Moment
+from modelyard.rollout.progress import RolloutState
+
+_PREFIX = "refs/modelyard/rollouts/"
+_LONGEST = 40
+
+_ATTEMPTS = 5
+
+
+class Recorded(Struct, frozen=True):
+    """The newest entry of one journal."""
+
+    state: RolloutState | None = None
+    commit: str = ""
+
+
+def fetch_rollouts(git: Git) -> None:
+    """Brings the remote's journals here; what we wrote and never pushed is given up."""
+    if remote := git.remote():
+        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"+{_PREFIX}*:{_PREFIX}*")
+
+
+def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
+    """(environment, model) → where its rollout stands."""
+    found = {}
+    for ref, (commit, message) in git.newest_entries(_PREFIX).items():
+        environment, _, model = ref.removeprefix(_PREFIX).partition("/")
+        found[environment, model] = Recorded(_state(ref, message), commit)
+    return found
+
+
+def write_rollout(
+    git: Git, environment: str, model: str, before: Recorded, state: RolloutState, sentence: str
+) -> Recorded:
+    """Adds an entry; RefRejected when somebody else did meanwhile."""
+    message = f"{model} in {environment}: {sentence}\n\n{msgspec.json.encode(state, order='sorted').decode()}\n"
+    return Recorded(state, git.add_entry(f"{_PREFIX}{environment}/{model}", before.commit, message))
+
+
+def timeline(git: Git, environment: str, model: str) -> tuple[Moment, ...]:
+    """What happened to the newest candidate, oldest first."""
+    moments: list[Moment] = []
+    newest: RolloutState | None = None
+    for entry in git.entries(f"{_PREFIX}{environment}/{model}", _LONGEST):
+        state = _state(entry.sha, f"{entry.subject}\n\n{entry.body}")
+        if newest is not None and (state.candidate, state.artifact) != (newest.candidate, newest.artifact):
+            break
+        newest = newest or state
+        moments.append(Moment(entry.at, entry.subject.partition(": ")[2] or entry.subject))
+    return tuple(reversed(moments))
+
+
+def write_receipt(
+    repository: ModelRepository, git: Git, model: str, environment: str, stage: StageRecord
+) -> str | None:
+    """Tags an assignment; None when the newest receipt says the same. A refused push counts anew and tries again."""
+    for _ in range(_ATTEMPTS):
+        _refresh(git, model)
+        history = model_history(git, model)
+        assigned = history.assigned(environment)
+        if assigned and assigned.version == stage.version and not stage.blocked:
+            return None
+        if any(known.record and known.record.rollout == stage.rollout != "" for known in history.rollbacks()):
+            return None
+        tag = stage_tag(model, environment, next_counter(git, history))
+        headline = f"Assigning stage {environment} to artifact {model} version {stage.version}"
+        commit = version_by_name(history, stage.version).commit
+        try:
+            write_tag(git, history, tag, commit, write_record(headline, stage), sign=signs_tags(repository))
+            return tag
+        except RefRejected:
+            continue
+    raise _crowded(model)
+
+
+def write_farewell(
+    repository: ModelRepository, git: Git, model: str, environment: str, why: str, by: str
+) -> str | None:
+    """Tags the end of what an environment serves; None when no receipt says that it serves anything."""
+    for _ in range(_ATTEMPTS):
+        _refresh(git, model)
+        history = model_history(git, model)
+        assigned = history.assigned(environment)
+        if assigned is None:
+            return None
+        tag = unassigning_tag(model, environment, next_counter(git, history))
+        message = write_record(f"Unassigning stage {environment} from artifact {model}", WithdrawalRecord(why, by))
+        try:
+            write_tag(git, history, tag, assigned.commit, message, sign=signs_tags(repository))
+            return tag
+        except RefRejected:
+            continue
+    raise _crowded(model)
+
+
+def require_approved(
+    git: Git, forge: Forge, environment: str, model: str, changes: Iterable[Change | None]
+) -> tuple[ApprovalRecord, ...]:
+    """The approvals of the changes behind a delivery. Refused, and recorded, when one lacks any."""
+    given: list[ApprovalRecord] = []
+    for change in changes:
+        if change is None:
+            continue
+        approval = approval_of_change(git, forge, change)
+        if not approval.given:
+            _record(git, forge, environment, model, change, approval)
+            what = f"Pull request {change.pull}" if change.pull else f"Commit {change.commit[:12]}"
+            raise Refused(
+                f"{what} ({change.subject}) was merged without the approvals it needs: {approval.sentence}.",
+                f"{model} in {environment} keeps what it serves. Have it approved in a new pull request, or revert it.",
+            )
+        given.append(record_of(git, change, approval))
+    return tuple(given)
+
+
+def _state(where: str, message: str) -> RolloutState:
+    line = next((line for line in message.splitlines() if line.startswith("{")), "")
+    try:
+        return msgspec.json.decode(line, type=RolloutState)
+    except msgspec.MsgspecError as error:
+        raise ModelyardError(
+            f"The rollout record {where} cannot be read: {error}.",
+            f"Look at it with git log, and delete the ref to begin anew: git update-ref -d {where}",
+        ) from error
+
+
+def _refresh(git: Git, model: str) -> None:
+    if remote := git.remote():
+        git.fetch_tags(remote, *model_patterns(model))
+
+
+def _crowded(model: str) -> ModelyardError:
+    return ModelyardError(f"Others tagged {model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again.")
+
+
+def _record(git: Git, forge: Forge, environment: str, model: str, change: Change, approval: Approval) -> None:
+    said = {
+        "commit": change.commit,
+        "pull": change.pull,
+        "subject": change.subject,
+        "author": change.author,
+        "missing": approval.sentence,
+        "refused": list(approval.refused),
+    }
+    content = json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
+    path = f"refused/{environment}/{model}/{change.commit}.json"
+    append(git, {path: content}, f"{model} in {environment}: deployment refused, not approved")
+    set_status = getattr(forge, "set_status", None)  # plain git keeps no statuses
+    if set_status is not None:
+        set_status(change.commit, Status(DEPLOY, "failure", f"refused: {approval.sentence}"[:140]))

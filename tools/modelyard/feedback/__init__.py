@@ -1,1 +1,0 @@
-"""What happened, brought back: outcomes joined to predictions, the next labelled increment."""

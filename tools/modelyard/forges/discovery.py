@@ -1,0 +1,38 @@
+"""The forge that modelyard.yaml names."""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+from modelyard.errors import ModelyardError, UsageError, near_match
+from modelyard.forges.ci import CI, read_ci
+from modelyard.forges.git import GitForge
+from modelyard.forges.interface import Forge, PullForge
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+
+
+def open_forge(repository: ModelRepository, git: Git) -> Forge:
+    """The adapter for the repository's forge; ModelyardError when it is not installed or not reachable."""
+    name = repository.config.forge
+    ci = read_ci(os.environ)
+    if name == "git":
+        return GitForge.connect(git, ci)
+    from importlib.metadata import entry_points
+
+    found = {entry.name: entry for entry in entry_points(group="modelyard.forges")}
+    if name not in found:
+        raise ModelyardError(f"The forge {name!r} is not installed.", near_match(name, found))
+    adapter = found[name].load()
+    return cast(Forge, adapter.connect(git, ci))
+
+
+def open_pull_forge(repository: ModelRepository, git: Git) -> tuple[PullForge, CI]:
+    """The same for commands that need pull requests; a UsageError in plain git."""
+    if repository.config.forge == "git":
+        raise UsageError(
+            "modelyard.yaml says forge: git, and plain git has no pull requests.",
+            "Set forge: github or forge: gitlab there.",
+        )
+    return cast(PullForge, open_forge(repository, git)), read_ci(os.environ)

@@ -1,1 +1,0 @@
-"""What served versions did: gathered from logs in one pass, judged, filed, told."""

@@ -1,0 +1,37 @@
+"""Alertmanager's API v2. Its clients send what holds again and again; each sending holds for a while."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from modelyard.gate.alerts import Alert
+from modelyard.metrics.window import Monitoring
+from modelyard.production.alerting.interface import post_json
+
+
+class Alertmanager:
+    """One Alertmanager; ``hold`` is in seconds."""
+
+    def __init__(self, url: str, hold: float) -> None:
+        self._url, self._hold = url.rstrip("/"), hold
+
+    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+        """Sends what fires, to hold until the next window is judged, and ends what is over."""
+        now = datetime.now(UTC)
+        body = [_alert(a, now, self._hold) for a in alerts if a.firing or a.changed]
+        if not body:
+            return ""
+        post_json(f"{self._url}/api/v2/alerts", body, f"Alertmanager at {self._url}")
+        return f"sent {len(body)} to Alertmanager"
+
+
+def _alert(alert: Alert, now: datetime, hold: float) -> dict[str, object]:
+    # The version is no label: a cause that outlives a rollout is the same cause.
+    labels = {
+        "alertname": alert.check.id, "model": alert.model, "environment": alert.environment, "kind": alert.check.kind,
+        "severity": alert.severity, "source": "modelyard",
+    }  # fmt: skip
+    said = {"summary": alert.title, "description": alert.check.sentence, "why": alert.check.why,
+            "version": alert.version}  # fmt: skip
+    ends = now + timedelta(seconds=hold) if alert.firing else now
+    return {"labels": labels, "annotations": said, "endsAt": ends.isoformat(timespec="milliseconds")}

@@ -1,0 +1,1 @@
+"""Ground truth brought back as labelled data, rows chosen for a label, ids erased."""

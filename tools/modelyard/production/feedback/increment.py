@@ -1,0 +1,220 @@
+"""Labelled increments: the next one as a pull request, and all of them as one table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from modelyard.candidate.profiles import Columns, profile_file
+from modelyard.candidate.reference import encode_profile
+from modelyard.dvc import Dvc
+from modelyard.errors import ModelyardError
+from modelyard.evidence.production import Joined
+from modelyard.files import write_whole
+from modelyard.git import Git
+from modelyard.ground_truth.join import NOTHING, Earlier, increment_types, join
+from modelyard.ground_truth.labels import Outcomes, labels_of
+from modelyard.manifests.model import Model
+from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.ids import text_hashes
+from modelyard.predictions.interface import Reader, Window
+from modelyard.report.markdown.bodies import increment_body
+from modelyard.review.pull_requests import Proposed
+from modelyard.tables import TableFile, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+TOUCHES = "no version is touched: what learns from these rows is measured when it is proposed"
+_IGNORED = b"/*.parquet\n"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_OURS = re.compile(r"(?P<stem>\d{8}T\d{6}Z)(\.parquet(\.dvc)?|\.json|\.profile\.json)")
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What a run brought. ``proposed`` is None when there is nothing new."""
+
+    joined: Joined
+    path: str
+    """From the root; '' when there is nothing new."""
+    proposed: Proposed | None
+
+
+def folder_of(model: str) -> str:
+    """Where a model's increments lie, from the root."""
+    return f"data/feedback/{model}"
+
+
+def collect(
+    repository: ModelRepository,
+    git: Git,
+    dvc: Dvc,
+    model: Model,
+    environment: str,
+    reader: Reader,
+    window: Window,
+    outcomes: Outcomes,
+    say: Callable[[str], None],
+    reviews: Mapping[str, tuple[str, datetime]] | None = None,
+) -> Increment:
+    """Joins, keeps the increment in DVC's cache and on its remote, and says what main should take.
+
+    The checkout is left as it was: what is proposed lies on the proposal's branch alone.
+    """
+    with git.exclusively("feedback"), dvc.scratch() as scratch:  # two runs would write the same file
+        _clear(repository, git, model.name)
+        earlier = earlier_labels(repository, git, dvc, model)
+        written = Path(scratch) / "increment.parquet"
+        joined = join(reader, model, window, outcomes, earlier, written)
+        if not joined.labelled:
+            return Increment(joined, "", None)
+        if reviews is not None:
+            _add_reviews(written, reviews)
+        name = _free_name(git, model.name, window.end)
+        path = repository.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / ".gitignore").write_bytes(_IGNORED)
+        written.replace(path)
+        said: dict[str, object] = {"model": model.name, "environment": environment}
+        said |= {"begin": window.begin, "end": window.end}
+        if reviews is not None:
+            said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
+        record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
+        say(f"Sending {joined.labelled:,} labelled rows …")
+        files = kept_increment(dvc, model, path, name, record)
+        changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
+        for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
+            (repository.root / file).unlink(missing_ok=True)
+    title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
+    body = increment_body(model.name, environment, name, window.begin, window.end, joined)
+    return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed, TOUCHES))
+
+
+def kept_increment(dvc: Dvc, model: Model, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:
+    """Hands an increment's bytes to DVC and its remote; the files that git keeps of it, by path."""
+    profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
+    path.with_suffix(".json").write_bytes(record)
+    path.with_suffix(".profile.json").write_bytes(profile)
+    dvc.add(path)
+    stem = name.removesuffix(".parquet")
+    return {
+        f"{name}.dvc": path.with_name(f"{path.name}.dvc").read_bytes(),
+        f"{stem}.json": record,
+        f"{stem}.profile.json": profile,
+        f"{folder_of(model.name)}/.gitignore": _IGNORED,
+    }
+
+
+def increments(git: Git, model: str, commit: str = "HEAD") -> list[str]:
+    """Paths of the increments that a commit knows, oldest first."""
+    listed = git.run("ls-tree", "-r", "-z", "--name-only", commit, "--", folder_of(model)).decode().split("\0")
+    return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
+
+
+def earlier_labels(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> Earlier:
+    """What the increments on this commit hold; of one prediction, the newest file's label."""
+    found = NOTHING
+    for name in increments(git, model.name):
+        path = repository.root / name
+        if not path.is_file():
+            dvc.pull(f"{name}.dvc")
+        if not path.is_file():
+            raise ModelyardError(f"{name} is not here, and the remote does not have it.", "Run: dvc pull")
+        table = read_table(path, ["prediction_id", model.contract.label])
+        hashes = text_hashes(table.column("prediction_id"))
+        labels = labels_of(table, model)
+        both = np.concatenate([found.hashes, hashes])
+        values = np.concatenate([found.labels, labels])
+        order = np.argsort(both, kind="stable")
+        last = np.concatenate([both[order][1:] != both[order][:-1], [True]]) if both.size else np.empty(0, dtype=bool)
+        found = Earlier(both[order][last], values[order][last])
+    return found
+
+
+def write_labelled(repository: ModelRepository, model: Model, target: Path) -> int:
+    """Writes them as Parquet, of each prediction what the newest increment says; how many there are.
+
+    Columns are the contract's id, inputs and label, then those of ``increment_types``; what an older increment lacks is
+    null there. Without increments the table is empty. ModelyardError for an increment whose bytes are not here.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = increment_types(model)
+    parts = [_read(path, types) for path in _files(repository.root / folder_of(model.name))]
+    table = pa.concat_tables(parts) if parts else pa.schema(types).empty_table()
+    newest = np.unique(text_hashes(table["prediction_id"])[::-1], return_index=True)[1]
+    table = table.take(pa.array(np.sort(table.num_rows - 1 - newest)))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="snappy")
+    write_whole(target, sink.getvalue())
+    return int(table.num_rows)
+
+
+def _clear(repository: ModelRepository, git: Git, model: str) -> None:
+    """Takes away what a run that was killed left in the checkout: increments that this commit does not know."""
+    known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(git, model)}
+    for path in (repository.root / folder_of(model)).glob("*"):
+        match = _OURS.fullmatch(path.name)
+        if match and match["stem"] not in known:
+            path.unlink()
+
+
+def _free_name(git: Git, model: str, end: float) -> str:
+    """By the window's end, but after all that main has: of several labels that in the last name counts."""
+    moment = datetime.fromtimestamp(end, UTC)
+    for name in increments(git, model):
+        try:
+            taken = datetime.strptime(name.rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
+        except ValueError:  # somebody's own file
+            continue
+        moment = max(moment, taken + timedelta(seconds=1))
+    return f"{folder_of(model)}/{moment.strftime(_STAMP)}.parquet"
+
+
+def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> None:
+    """Who gave each label, and when."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    whose = [reviews[name] for name in table["prediction_id"].to_pylist()]
+    table = table.append_column("reviewer", pa.array([who for who, _ in whose], pa.string()))
+    table = table.append_column("reviewed_at", pa.array([at for _, at in whose], pa.timestamp("us", "UTC")))
+    pq.write_table(table, path, compression="snappy")
+
+
+def _files(folder: Path) -> list[Path]:
+    """The increments, oldest first; ModelyardError where only a pointer is there."""
+    found = sorted(pointer.with_suffix("") for pointer in folder.glob("*.parquet.dvc"))
+    for path in found:
+        if not path.is_file():
+            raise ModelyardError(f"{path} is not here, only its pointer.", f"Run: dvc pull {path}.dvc")
+    return found
+
+
+def _read(path: Path, types: dict[str, Any]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        columns = {
+            name: table[name].cast(kind, safe=False) if name in table.column_names else pa.nulls(table.num_rows, kind)
+            for name, kind in types.items()
+        }
+    except (OSError, pa.ArrowException) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise ModelyardError(f"{path} is no increment of labelled rows: {said}.", "Run: dvc checkout") from error
+    return pa.table(columns)

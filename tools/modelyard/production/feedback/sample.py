@@ -1,0 +1,221 @@
+"""The predictions most worth a label, for any labelling tool: a CSV with room for label, reviewer and time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from modelyard.ground_truth.join import Earlier
+from modelyard.manifests.model import Model
+from modelyard.metrics.outliers import Surprise, bits
+from modelyard.metrics.profile import Profile
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.predictions.columns import has_scores, mask, scores_of
+from modelyard.predictions.ids import Hashes, text_hashes
+from modelyard.predictions.interface import Reader, Window, ahead
+from modelyard.production.monitoring.counts import code_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+REVIEW = ("reviewer", "reviewed_at")
+RARE_BITS = float(np.log2(20))
+"""A level that fewer than one in twenty of the rows learnt from had."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Why = Literal["uncertain", "unusual", "rare", "flip", "random"]
+
+WHYS: tuple[Why, ...] = get_args(Why)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows picked of how many that had no label, and how many for each reason."""
+
+    content: bytes
+    """The CSV."""
+    rows: int
+    of: int
+    reasons: dict[str, int]
+
+
+def sample(
+    reader: Reader,
+    model: Model,
+    window: Window,
+    profile_of: Callable[[str], Profile | None],
+    earlier: Earlier,
+    count: int,
+) -> Sample:
+    """Two passes: the first finds ids on which two versions disagreed, the second ranks. Labelled rows are left out."""
+    import pyarrow as pa
+
+    flips = _flips(reader, model, window)
+    kept: list[pa.Table] = []
+    worths: list[dict[Why, Floats]] = []
+    of = 0
+    for table in _unlabelled(reader, model, window, earlier):
+        of += table.num_rows
+        worth = _worth(table, model, profile_of, flips)
+        rows = best(worth, count)
+        kept.append(table.take(rows))
+        worths.append({why: values[rows] for why, values in worth.items()})
+    if not of:
+        return Sample(_csv(None, [], model), 0, 0, {})
+    table = pa.concat_tables(kept, promote_options="permissive")
+    found = pick({why: np.concatenate([part[why] for part in worths]) for why in worths[0]}, count)
+    reasons: dict[str, int] = {}
+    for _, why in found:
+        reasons[why] = reasons.get(why, 0) + 1
+    return Sample(_csv(table, found, model), len(found), of, reasons)
+
+
+def uncertainty(scores: Floats, threshold: float) -> Floats:
+    """How close each row (rows,) or (rows, classes) is to another decision: 1 on the border, 0 as far as can be."""
+    if scores.ndim == 2:
+        ordered = np.sort(scores, axis=1)
+        return np.asarray(1 - (ordered[:, -1] - ordered[:, -2]), dtype=np.float64)
+    far = np.where(scores >= threshold, 1 - threshold, threshold)
+    distance = np.divide(np.abs(scores - threshold), far, out=np.zeros_like(scores), where=far > 0)
+    return np.asarray(np.clip(1 - distance, 0.0, 1.0), dtype=np.float64)
+
+
+def best(worth: Mapping[Why, Floats], count: int) -> Integers:
+    """Rows that could be among ``count`` picked ones, sorted: the best of every reason."""
+    found = [_ranked(values)[:count] for values in worth.values()]
+    return np.unique(np.concatenate(found)).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+
+
+def pick(worth: Mapping[Why, Floats], count: int) -> list[tuple[int, Why]]:
+    """At most ``count`` rows and why: each reason in turn gives its best. A worth of 0 is no reason."""
+    queues = {why: iter(_ranked(values).tolist()) for why, values in worth.items()}
+    taken: dict[int, Why] = {}
+    while queues and len(taken) < count:
+        for why in list(queues):
+            row = next((row for row in queues[why] if row not in taken), None)
+            if row is None:
+                del queues[why]
+            elif len(taken) < count:
+                taken[row] = why
+    return list(taken.items())
+
+
+def _unlabelled(reader: Reader, model: Model, window: Window, earlier: Earlier) -> Iterator[pa.Table]:
+    import pyarrow.compute as pc
+
+    for table in ahead(reader.read(model, window.begin, window.end)):
+        kept = has_scores(table, model) & mask(pc.not_equal(table["variant"], "shadow").fill_null(True))
+        kept &= mask(table["id"].is_valid())
+        rows = table if kept.all() else table.filter(kept)
+        new = np.isnan(earlier.of(rows["id"]))
+        yield rows if new.all() else rows.filter(new)
+
+
+def _worth(
+    table: pa.Table, model: Model, profile_of: Callable[[str], Profile | None], flips: Hashes
+) -> dict[Why, Floats]:
+    rows = table.num_rows
+    unusual, rare = np.zeros(rows), np.zeros(rows)
+    versions = np.asarray(table["version"].to_pylist(), dtype=np.str_) if rows else np.empty(0, dtype=np.str_)
+    for version in np.unique(versions):
+        profile = profile_of(str(version))
+        if profile is None:
+            continue
+        here = np.flatnonzero(versions == version)
+        part = table.take(here)
+        inputs = {c.name: c for c in profile.columns if c.role == "input"}
+        codes = {name: code_rows(part, column)[1] for name, column in inputs.items()}
+        for name in inputs.keys() & set(model.evaluation.slices):
+            own = bits(inputs[name])[codes[name]]
+            rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))
+        surprise = Surprise.of(profile)
+        if surprise is not None:
+            found = surprise.of_rows(codes)
+            unusual[here] = np.where(found > surprise.limit, found, 0.0)
+    scores = scores_of(table, model)
+    decided = model.task in ("binary", "multiclass")
+    ids = text_hashes(table["entity"])
+    # The low bits of a hash of the id: the same rows are drawn in every run.
+    drawn = (text_hashes(table["id"]) % np.uint64(2**52)).astype(np.float64) + 1
+    return {
+        "uncertain": uncertainty(scores, model.contract.threshold) if decided else np.zeros(rows),
+        "unusual": unusual,
+        "rare": rare,
+        "flip": np.isin(ids, flips).astype(np.float64) * drawn,
+        "random": drawn,
+    }
+
+
+def _flips(reader: Reader, model: Model, window: Window) -> Hashes:
+    """Hashes of the ids that two versions decided differently, shadows among them."""
+    import pyarrow as pa
+
+    if model.task not in ("binary", "multiclass"):
+        return np.empty(0, dtype=np.uint64)
+    ids, decisions, versions = [], [], []
+    for table in reader.read(model, window.begin, window.end, ("entity", "version", "score")):
+        rows = table.filter(pa.array(has_scores(table, model) & mask(table["entity"].is_valid())))
+        scores = scores_of(rows, model)
+        ids.append(text_hashes(rows["entity"]))
+        decisions.append(scores.argmax(axis=1) if scores.ndim == 2 else scores >= model.contract.threshold)
+        versions.append(text_hashes(rows["version"]))
+    if not ids:
+        return np.empty(0, dtype=np.uint64)
+    hashes, decided, version = (np.concatenate(parts) for parts in (ids, decisions, versions))
+    distinct = np.unique(np.stack([hashes, version, decided.astype(np.uint64)]), axis=1)
+    several = _with_several(distinct[0], distinct[1]), _with_several(distinct[0], distinct[2])
+    return np.intersect1d(*several)
+
+
+def _with_several(keys: Hashes, values: Hashes) -> Hashes:
+    """Keys that have more than one value."""
+    pairs = np.unique(np.stack([keys, values]), axis=1)[0]
+    found, counts = np.unique(pairs, return_counts=True)
+    return np.asarray(found[counts > 1], dtype=np.uint64)
+
+
+def _csv(table: pa.Table | None, found: list[tuple[int, Why]], model: Model) -> bytes:
+    contract = model.contract
+    inputs = [c.name for c in contract.inputs if c.personal == "no"]
+    whole = {f"inputs.{c.name}" for c in contract.inputs if c.type == "integer"}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["prediction_id", contract.id, *inputs, "score", "version", "predicted_at", "why",
+                     contract.label, *REVIEW])  # fmt: skip
+    if table is not None and found:
+        chosen = table.take([row for row, _ in found])
+        columns = [chosen["id"], chosen["entity"], *(_column(chosen, f"inputs.{name}", whole) for name in inputs)]
+        columns += [chosen["score"], chosen["version"], chosen["time"]]
+        for row, (_, why) in enumerate(found):
+            writer.writerow([*(_cell(column[row].as_py()) for column in columns), why, "", "", ""])
+    return text.getvalue().encode()
+
+
+def _column(table: pa.Table, name: str, whole: set[str]) -> Any:
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows)
+    column = table[name]
+    return column.cast(pa.int64(), safe=False) if name in whole and pa.types.is_floating(column.type) else column
+
+
+def _cell(value: Any) -> str:
+    """Text that a spreadsheet would run as a formula is quoted; ids that come back so are read without it."""
+    if value is None:
+        return ""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    shown = str(value)
+    return f"'{shown}" if isinstance(value, str) and shown.startswith(_FORMULA) else shown
+
+
+def _ranked(values: Floats) -> Integers:
+    order = np.argsort(-values, kind="stable")
+    return np.asarray(order[values[order] > 0], dtype=np.int64)

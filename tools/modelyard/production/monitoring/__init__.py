@@ -1,0 +1,1 @@
+"""Windows of production: measured in one pass, judged by the policy, filed."""

@@ -1,0 +1,262 @@
+"""One pass over a window's predictions: everything that is measured of a version is counted as the tables go by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.candidate.profiles import CONFIDENCE, SCORE
+from modelyard.errors import ModelyardError
+from modelyard.flavors.interface import prediction_columns
+from modelyard.ground_truth.labels import Outcomes
+from modelyard.manifests.model import Model
+from modelyard.metrics.outliers import Surprise
+from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.tally import level_codes, number_codes, profile_codes
+from modelyard.metrics.window import Objective, by_minute
+from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
+from modelyard.predictions.interface import Window
+from modelyard.production.monitoring.realised import Labelled
+from modelyard.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_FURTHER_ROW = r"/[1-9][0-9]*$"
+
+
+@dataclass
+class Gathered:
+    """One version in one part it played."""
+
+    rows: int = 0
+    requests: int = 0
+    errors: int = 0
+    milliseconds: list[NDArray[np.float32]] = field(default_factory=list)
+    """Of answered requests."""
+    minutes: Floats = field(default_factory=lambda: np.zeros(1))
+    """Requests by minute, oldest first."""
+    bad: dict[str, Floats] = field(default_factory=dict)
+    """Objective → those that use its budget up."""
+    days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
+    """Days since 1970 → rows, errors, sum of scores."""
+    profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
+    sliced: dict[str, Integers] = field(default_factory=dict)
+    """Slice column → rows by its bins and the score's (bins, score bins)."""
+    faults: dict[str, str] = field(default_factory=dict)
+    unusual: int = 0
+    measured: int = 0
+    """Rows whose surprise is known."""
+    due: int = 0
+    missing: int = 0
+    oldest_missing: float | None = None
+    labelled: Labelled | None = None
+    """None where nobody said what happened."""
+    last: float = 0.0
+    """Seconds since 1970 of the newest prediction."""
+
+    def profile(self) -> Profile:
+        """Of the window, in the version's own bins."""
+        return Profile(self.rows, tuple(parts[0] for parts in self.profiles.values()))
+
+
+class Gathering:
+    """Takes tables and fills ``found``: (version, variant) → what it did."""
+
+    def __init__(
+        self,
+        model: Model,
+        profile_of: Callable[[str], Profile | None],
+        window: Window,
+        objectives: Sequence[Objective],
+        outcomes: Outcomes | None,
+        due_before: float,
+    ) -> None:
+        """``profile_of`` gives a version's committed profile; ``due_before``: outcomes of older predictions are due."""
+        self._window, self._objectives = window, objectives
+        self.found: dict[tuple[str, str], Gathered] = {}
+        self._model, self._profile_of = model, profile_of
+        self._profiles: dict[str, tuple[Profile, Surprise | None] | None] = {}
+        self._outcomes, self._due_before = outcomes, due_before
+        self._columns = prediction_columns(model)
+        self._slices = {
+            c.name: c.type in ("integer", "float")
+            for c in model.contract.inputs
+            if c.name in model.evaluation.slices and c.personal == "no"
+        }
+        """Column → whether it holds numbers."""
+        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
+
+    def take(self, table: pa.Table) -> None:
+        """Counts one table's rows, each once."""
+        import pyarrow.compute as pc
+
+        for version in pc.unique(table["version"]).to_pylist():
+            of_version = _where(table, "version", version)
+            for variant in pc.unique(of_version["variant"]).to_pylist():
+                key = (version or "", variant or "champion")
+                self._take(self.found.setdefault(key, Gathered()), key, _where(of_version, "variant", variant))
+
+    def close(self) -> None:
+        """Ends its threads."""
+        self._pool.shutdown()
+
+    def _take(self, found: Gathered, key: tuple[str, str], table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        at = seconds(table["time"])
+        failed = mask(pc.is_valid(table["error"]))
+        first = ~_further(table["id"])
+        milliseconds = Table(table.select(["latency_ms"]), LOG).numbers("latency_ms")
+        self._serve(found, at[first], milliseconds[first], failed[first])
+        found.last = max(found.last, float(at.max(initial=0.0)))
+        answered = ~failed & has_scores(table, self._model)
+        rows = table if answered.all() else table.filter(answered)
+        scores = scores_of(rows, self._model)
+        tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
+        found.rows += rows.num_rows
+        _count_days(found.days, at, failed & first, answered, tops)
+        if key[1] == "shadow":
+            return
+        reference = self._reference(key[0])
+        if reference is not None and rows.num_rows:
+            self._measure(found, *reference, rows, scores)
+        if self._outcomes is not None:
+            self._label(found, rows, at[answered], scores)
+
+    def _serve(self, found: Gathered, at: Floats, milliseconds: Floats, failed: NDArray[np.bool_]) -> None:
+        found.requests += int(at.size)
+        found.errors += int(failed.sum())
+        found.milliseconds.append(milliseconds[~failed].astype(np.float32))
+        begin, end = self._window.begin, self._window.end
+        found.minutes = found.minutes + by_minute(at, begin, end)
+        for objective in self._objectives:
+            bad = by_minute(at[objective.bad(milliseconds, failed)], begin, end)
+            found.bad[objective.id] = found.bad.get(objective.id, 0.0) + bad
+
+    def _reference(self, version: str) -> tuple[Profile, Surprise | None] | None:
+        if version not in self._profiles:
+            profile = self._profile_of(version)
+            self._profiles[version] = (profile, Surprise.of(profile)) if profile else None
+        return self._profiles[version]
+
+    def _measure(
+        self, found: Gathered, profile: Profile, surprise: Surprise | None, rows: pa.Table, scores: Floats
+    ) -> None:
+        """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
+        personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
+
+        def one(column: ColumnProfile) -> tuple[ColumnProfile, Integers] | str:
+            if column.role == "score":
+                own = self._score(column.name, scores)
+                if own is None:
+                    return "the contract has no such class"
+                codes = number_codes(own, column)
+                return profile_codes(codes, column, own), codes
+            if column.name in personal:
+                return "personal: it is not in the log"
+            try:
+                return code_rows(rows, column)
+            except ModelyardError as error:
+                return error.problem
+
+        columns = [column for column in profile.columns if column.role != "label"]
+        measured: dict[str, Integers] = {}
+        for column, coded in zip(columns, self._pool.map(one, columns), strict=True):
+            if isinstance(coded, str):
+                found.faults[column.name] = coded
+                continue
+            counted, codes = coded
+            parts = found.profiles.setdefault(column.name, [])
+            parts[:] = [merge_columns([*parts, counted])]
+            measured[column.name] = codes
+        if surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
+            found.unusual += int((surprise.of_rows(measured) > surprise.limit).sum())
+            found.measured += rows.num_rows
+        if SCORE in measured:
+            size = {c.name: len(c.bins()[0]) for c in columns if c.name in self._slices or c.name == SCORE}
+            for name in self._slices.keys() & measured.keys():
+                cells = measured[name] * size[SCORE] + measured[SCORE]
+                counts = np.bincount(cells, minlength=size[name] * size[SCORE]).reshape(-1, size[SCORE])
+                found.sliced[name] = found.sliced.get(name, 0) + counts
+
+    def _score(self, column: str, scores: Floats) -> Floats | None:
+        """Scores (rows,) of one of the profile's score columns."""
+        if scores.ndim == 1:
+            return scores
+        if column == CONFIDENCE:
+            return np.asarray(scores.max(axis=1, initial=0.0))
+        return scores[:, self._columns.index(column)] if column in self._columns else None
+
+    def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
+        assert self._outcomes is not None  # noqa: S101
+        place = self._outcomes.of_rows(rows, at)
+        known = place >= 0
+        due = at < self._due_before
+        found.due += int(due.sum())
+        lacking = due & ~known
+        found.missing += int(lacking.sum())
+        if lacking.any():
+            oldest = float(at[lacking].min())
+            found.oldest_missing = min(oldest, found.oldest_missing or oldest)
+        if found.labelled is None:
+            found.labelled = Labelled(self._slices, self._window)
+        found.labelled.take(rows, known, at, scores, self._outcomes.labels[place[known]])
+
+
+def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
+    """A column's profile and each row's bin; one that callers left out of a whole table is missing in all its rows."""
+    name = f"inputs.{column.name}"
+    if name not in rows.column_names:
+        codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)
+        return profile_codes(codes, column, np.full(rows.num_rows, np.nan)), codes
+    table = Table(rows.select([name]), LOG)
+    if column.type in ("integer", "float"):
+        values = table.numbers(name)
+        codes = number_codes(values, column)
+        return profile_codes(codes, column, values), codes
+    names, places = table.level_codes(name)
+    codes = level_codes(names, column)[places]
+    return profile_codes(codes, column, None), codes
+
+
+def _count_days(
+    days: dict[int, tuple[int, int, float]], at: Floats, failed: NDArray[np.bool_], answered: NDArray[np.bool_],
+    scores: Floats,
+) -> None:  # fmt: skip
+    day = (at // 86400).astype(np.int64)
+    if not day.size:
+        return
+    first = int(day.min())
+    size = int(day.max()) - first + 1
+    rows = np.bincount(day[answered] - first, minlength=size)
+    errors = np.bincount(day[failed] - first, minlength=size)
+    sums = np.bincount(day[answered] - first, weights=scores, minlength=size)
+    for i in np.flatnonzero(rows + errors).tolist():
+        before = days.get(first + i, (0, 0, 0.0))
+        days[first + i] = (before[0] + int(rows[i]), before[1] + int(errors[i]), before[2] + float(sums[i]))
+
+
+def _further(ids: Any) -> NDArray[np.bool_]:
+    """Whether each row is a further one of its request."""
+    import pyarrow.compute as pc
+
+    first = mask(pc.ends_with(ids, "/0").fill_null(True))
+    if first.all():
+        return np.zeros(first.size, dtype=bool)
+    return mask(pc.match_substring_regex(ids, _FURTHER_ROW).fill_null(False))
+
+
+def _where(table: pa.Table, name: str, value: str | None) -> pa.Table:
+    import pyarrow.compute as pc
+
+    those = (pc.equal(table[name], value) if value is not None else table[name].is_null()).fill_null(False)
+    return table if pc.all(those).as_py() else table.filter(those)

@@ -1,0 +1,93 @@
+"""Predictions whose outcome is known, gathered part by part and handed over as held-out rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.candidate.evaluation import levels_of
+from modelyard.metrics.evaluation import Holdout
+from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.slices import Levels
+from modelyard.predictions.columns import LOG
+from modelyard.predictions.interface import Window
+from modelyard.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_BLOCKS = (86400.0, 21600.0, 3600.0, 600.0)
+_FEWEST_BLOCKS = 20
+
+
+def block_seconds(window: Window) -> float:
+    """The longest stretch of time of which a window holds twenty: fewer say too little of how far they differ.
+
+    0 where even ten minutes are too long; its rows count as independent.
+    """
+    return next((seconds for seconds in _BLOCKS if window.end - window.begin >= _FEWEST_BLOCKS * seconds), 0.0)
+
+
+class Labelled:
+    """Of one version in one window. ``slices``: the columns rows are cut by, and whether each holds numbers."""
+
+    def __init__(self, slices: Mapping[str, bool], window: Window) -> None:
+        self._slices, self._begin, self._block = slices, window.begin, block_seconds(window)
+        self._scores: list[Floats] = []
+        self._labels: list[Floats] = []
+        self._blocks: list[Integers] = []
+        self._columns: dict[str, list[Any]] = {name: [] for name in slices}
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(len(part) for part in self._labels)
+
+    def take(self, rows: pa.Table, known: NDArray[np.bool_], at: Floats, scores: Floats, labels: Floats) -> None:
+        """Rows of the log with their times and scores, of which some are ``known`` (rows,); ``labels`` are theirs."""
+        import pyarrow as pa
+
+        self._scores.append(scores[known])
+        self._labels.append(labels)
+        since = (at[known] - self._begin) // self._block if self._block else np.zeros(labels.size)
+        self._blocks.append(since.astype(np.int64))
+        for name, number in self._slices.items():
+            self._columns[name].append(_column(rows, name, number).filter(pa.array(known)))
+
+    def holdout(self) -> Holdout:
+        """All of them (at least one), in the order of their scores: each metric sorts them, and once is enough."""
+        scores, blocks = np.concatenate(self._scores), np.concatenate(self._blocks)
+        there = np.bincount(blocks) > 0
+        blocks = (np.cumsum(there) - 1)[blocks]  # without those that have no row
+        order = np.argsort(scores, kind="stable") if scores.ndim == 1 else np.arange(len(scores))
+        levels = {name: found.first_of(order) for name, found in self._levels().items()}
+        labels = np.concatenate(self._labels)
+        return Holdout(labels[order], scores[order], None, levels, {}, blocks[order] if blocks.any() else None)
+
+    def _levels(self) -> dict[str, Levels]:
+        """Of the columns that any row has."""
+        import pyarrow as pa
+
+        found: dict[str, Levels] = {}
+        for name, parts in self._columns.items():
+            chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
+            if any(chunk.null_count < len(chunk) for chunk in chunks):
+                found[name] = levels_of(Table(pa.table({name: pa.chunked_array(chunks)}), LOG), name)
+        return found
+
+
+def _column(rows: pa.Table, name: str, number: bool) -> Any:
+    """Nulls where a part of the log lacks the column, or has something else in it."""
+    import pyarrow as pa
+
+    kind = pa.float64() if number else pa.string()
+    if f"inputs.{name}" not in rows.column_names:
+        return pa.nulls(rows.num_rows, kind)
+    try:
+        return rows[f"inputs.{name}"].cast(kind, safe=False)
+    except pa.ArrowException:
+        return pa.nulls(rows.num_rows, kind)

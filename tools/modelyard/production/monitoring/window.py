@@ -1,0 +1,259 @@
+"""A window of one model in one environment: what its versions did, and how the one that answers is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+
+from modelyard.candidate.evaluation import settings_of
+from modelyard.candidate.profiles import CONFIDENCE, SCORE
+from modelyard.candidate.reference import decode_profile
+from modelyard.checkout.champion import model_history
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.ground_truth.labels import Outcomes
+from modelyard.manifests.configuration import Environment
+from modelyard.manifests.model import Model
+from modelyard.manifests.names import seconds_of
+from modelyard.manifests.policy import OutcomesWatch, Policy, ServiceWatch
+from modelyard.metrics.drift import Drift, measure_drift
+from modelyard.metrics.estimate import SliceEstimate, estimate_quality
+from modelyard.metrics.evaluation import compare
+from modelyard.metrics.outliers import outliers
+from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
+from modelyard.metrics.scores import Floats
+from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
+from modelyard.predictions.interface import Reader, Window
+from modelyard.production.monitoring.counts import Gathered, Gathering
+from modelyard.registry.history import ModelHistory
+
+_DAY = 86400.0
+_EPOCH = date(1970, 1, 1).toordinal()
+_NO_DAY = (0, 0, 0.0)
+FEWEST_OUTCOMES = 30
+"""Below this, realised metrics are not computed at all."""
+
+
+class NeverServed(UsageError):
+    """There is no version to be watched."""
+
+
+def monitor_window(
+    git: Git,
+    model: Model,
+    policy: Policy,
+    environment: Environment,
+    reader: Reader,
+    window: Window,
+    outcomes: Outcomes | None,
+    say: Callable[[str], None],
+) -> Monitoring:
+    """Reads the window once and measures the version that answered last. NeverServed when none ever did."""
+    history = model_history(git, model.name)
+    due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
+    objectives = _objectives(policy)
+    gathering = Gathering(
+        model, lambda version: profile_of(git, model, history, version), window, objectives, outcomes, window.end - due
+    )
+    rows = 0
+    try:
+        for table in reader.read(model, window.begin, window.end):
+            gathering.take(table)
+            rows += table.num_rows
+            say(f"{rows:,} predictions read …")
+    finally:
+        gathering.close()
+    found = gathering.found
+    version = _watched(found, history, environment.name)
+    own = _joined(found, version)
+    reference = profile_of(git, model, history, version)
+    drift = _drift(reference, own, version)
+    notes = _notes(found, reference, version, outcomes)
+    said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
+    before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
+    now, then = (
+        estimate_quality(_binned_scores(column), model.contract.threshold) if model.task == "binary" else None
+        for column in (after, before)
+    )
+    accepted = next((v.record.metrics for v in history.ever if str(v.version) == version and v.record), {})
+    return Monitoring(
+        environment.name,
+        version,
+        _shown(window.begin),
+        _shown(window.end),
+        own.rows,
+        _served(found),
+        _days(found, own, window, _since(found, history, environment.name)),
+        tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
+        drift,
+        outliers([own.unusual], own.measured),
+        _confidence(before, after),
+        now if then else None,
+        then,
+        _realised(model, own, window, accepted) if outcomes is not None else None,
+        dict(accepted),
+        notes,
+        _estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
+    )
+
+
+def artifact_of(history: ModelHistory, version: str) -> str:
+    """sha256 of a version's bytes; '' for one that was never registered."""
+    return next((v.record.artifact for v in history.ever if str(v.version) == version and v.record), "")
+
+
+def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> str:
+    champions = [(g.last, version) for (version, variant), g in found.items() if variant == "champion" and g.last]
+    if champions:
+        return max(champions)[1]
+    assigned = history.assigned(environment)
+    if assigned is None or not assigned.version:
+        raise NeverServed(
+            f"No version of {history.model} ever served in {environment}.", "Deploy one: modelyard deploy"
+        )
+    return assigned.version
+
+
+def _joined(found: dict[tuple[str, str], Gathered], version: str) -> Gathered:
+    """The version's part as champion. As a candidate it had other callers, and the rollout's analysis judged that."""
+    return found.get((version, "champion"), Gathered())
+
+
+def profile_of(git: Git, model: Model, history: ModelHistory, version: str) -> Profile | None:
+    """The profile that a version was tagged with; None where it has none."""
+    known = next((v for v in history.ever if str(v.version) == version), None)
+    path = f"models/{model.name}/{model.files.profile}"
+    content = git.file_at(known.commit, path) if known else None
+    return decode_profile(content, f"{path} of {version}") if content is not None else None
+
+
+def _drift(reference: Profile | None, own: Gathered, version: str) -> Drift | None:
+    if reference is None:
+        return None
+    columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
+    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults)
+
+
+def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
+    answered = sum(g.rows for (_, variant), g in found.items() if variant != "shadow")
+    shown = []
+    for (version, variant), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+        shown.append(
+            Served(
+                version,
+                variant,
+                gathered.requests,
+                gathered.errors,
+                gathered.rows,
+                gathered.rows / answered if answered else 0.0,
+                latency(gathered.milliseconds),
+            )
+        )
+    return tuple(shown)
+
+
+def _days(found: dict[tuple[str, str], Gathered], own: Gathered, window: Window, since: float) -> tuple[Day, ...]:
+    others = [g for (_, variant), g in found.items() if g is not own and variant != "shadow"]
+    last = int(max(window.end - 1e-6, window.begin) // _DAY)
+    days = []
+    for day in range(int(max(window.begin, since) // _DAY), last + 1):
+        rows, errors, total = own.days.get(day, _NO_DAY)
+        elsewhere = sum(sum(other.days.get(day, _NO_DAY)[:2]) for other in others)
+        name = date.fromordinal(_EPOCH + day).isoformat()
+        days.append(Day(name, rows, errors, round(total / rows, 9) if rows else None, elsewhere))
+    return tuple(days)
+
+
+def _since(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> float:
+    """When the model began to serve there: by its first receipt or by its first row, whichever is earlier."""
+    receipts = [float(a.at) for a in history.assignments if a.environment == environment]
+    answered = [day * _DAY for (_, variant), g in found.items() if variant != "shadow" for day in g.days]
+    return min([*receipts, *answered], default=0.0)
+
+
+def _objectives(policy: Policy) -> list[Objective]:
+    return [
+        Objective(w.id, w.objective, w.maximum_milliseconds, seconds_of(w.long), seconds_of(w.short))
+        for w in policy.monitoring
+        if isinstance(w, ServiceWatch)
+    ]
+
+
+def _confidence(before: ColumnProfile | None, after: ColumnProfile | None) -> Confidence | None:
+    then, now = _binned_scores(before), _binned_scores(after)
+    if not then.size or not now.size:
+        return None
+    if before is not None and before.name == SCORE:
+        now, then = (np.maximum(scores, 1 - scores) for scores in (now, then))
+    return Confidence(float(now.mean()), float(then.mean()))
+
+
+def _binned_scores(column: ColumnProfile | None) -> Floats:
+    """Probabilities (rows,) as the middles of their bins: whatever that costs, it costs both sides the same."""
+    if column is None or column.numeric is None or not column.numeric.edges:
+        return np.empty(0)
+    edges = np.asarray([0.0, *column.numeric.edges, 1.0])
+    middles = np.clip((edges[:-1] + edges[1:]) / 2, 0.0, 1.0)
+    return np.repeat(middles, column.numeric.counts)
+
+
+def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, float]) -> Realised:
+    rows = own.labelled.rows if own.labelled else 0
+    oldest = None if own.oldest_missing is None else (window.end - own.oldest_missing) / 86400
+    counted = Realised(own.due, rows, own.missing, oldest)
+    if own.labelled is None or rows < FEWEST_OUTCOMES or model.task == "ranking":
+        return counted
+    holdout = own.labelled.holdout()
+    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
+    metrics = tuple(
+        replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
+        for m in measured.metrics
+    )
+    return replace(counted, metrics=metrics, slices=measured.slices)
+
+
+def _minus(now: float | None, then: float | None) -> float | None:
+    return None if now is None or then is None else now - then
+
+
+def _estimated_slices(own: Gathered, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
+    """Of every bin of every slice column with rows enough, the estimate of its scores."""
+    score = reference.column(SCORE) if reference else None
+    found = []
+    for name, cells in sorted(own.sliced.items()):
+        column = reference.column(name) if reference else None
+        if score is None or score.numeric is None or column is None:
+            continue
+        for level, counts in zip(column.bins()[0], cells[:, :-2].tolist(), strict=True):
+            bins = replace(score, numeric=NumericBins(score.numeric.edges, tuple(counts)))
+            if estimate := estimate_quality(_binned_scores(bins), threshold):
+                found.append(SliceEstimate(name, level, estimate.rows, estimate.metrics))
+    return tuple(found)
+
+
+def _notes(
+    found: dict[tuple[str, str], Gathered], reference: Profile | None, version: str, outcomes: Outcomes | None
+) -> tuple[str, ...]:
+    notes = []
+    others = sorted({v for (v, variant) in found if v != version and variant != "shadow"})
+    if others:
+        notes.append(f"{', '.join(others)} answered in this window too; what is measured here is {version}'s alone.")
+    if reference is None:
+        notes.append(f"{version} was tagged without a profile, so drift cannot be measured.")
+    elif reference.shape is None:
+        notes.append(
+            f"The profile of {version} does not say what whole rows were like; the next retraining writes that."
+        )
+    if outcomes is not None and (outcomes.contradicting or outcomes.unreadable):
+        notes.append(
+            f"Of {outcomes.delivered:,} outcomes {outcomes.contradicting:,} ids contradict themselves and"
+            f" {outcomes.unreadable:,} cannot be read; they count as unknown."
+        )
+    return tuple(notes)
+
+
+def _shown(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

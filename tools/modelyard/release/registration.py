@@ -1,0 +1,190 @@
+"""Registers the merged candidate: judged again, numbered, tagged, its evidence filed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import date
+
+from modelyard.candidate.files import Candidate
+from modelyard.candidate.workspace import Workspace
+from modelyard.checkout.champion import champion_of, model_history
+from modelyard.checkout.evidence_store import file_evidence, file_receipts, filed_documents, filed_files
+from modelyard.checkout.rules import rules_here
+from modelyard.checkout.tags import number_at, signs_tags, write_tag
+from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.evidence.approval import ApprovalRecord
+from modelyard.evidence.bundle import Bundle, read_bundle
+from modelyard.evidence.statement import write_statement
+from modelyard.evidence.training import environment_digest
+from modelyard.evidence.verdict import Verdict
+from modelyard.forges.interface import Forge
+from modelyard.gate.judge import judge
+from modelyard.git import Git, RefRejected
+from modelyard.manifests.pipeline import read_lock
+from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.numbering import Numbering
+from modelyard.registry.tags import VersionRecord, model_patterns, version_tag, write_record
+from modelyard.review.approvals import approval_of_change, record_of
+from modelyard.signing import SIGNATURE, Signer, sign
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What ``register`` did."""
+
+    tag: str
+    version: str
+    reasons: tuple[str, ...]
+    new: bool
+    """False when this very artifact was a version before."""
+
+
+def register(
+    repository: ModelRepository, git: Git, forge: Forge, name: str, today: date, skip_unchanged: bool = False
+) -> Registered:
+    """Tags the candidate of HEAD. Refused when it would not pass the gate, and when its bytes were registered at
+    another commit, unless ``skip_unchanged`` is content with the version they are.
+    """
+    candidate = Candidate.of(repository, name)
+    artifact = candidate.sha256()
+    commit = git.commit_of("HEAD")
+    if not git.is_clean(f"models/{name}", "data"):
+        raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
+    _require_locked_bytes(candidate, artifact)
+    remote = git.remote()
+    signature: dict[str, bytes] = {}
+    for _ in range(_ATTEMPTS):
+        if remote:
+            git.fetch_tags(remote, *model_patterns(name))
+        history = model_history(git, name)
+        if history.archived or candidate.model.lifecycle == "archived":
+            raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
+        done = _registered_already(history, artifact, commit, skip_unchanged)
+        if done:
+            _complete_filing(repository, git, forge, candidate, artifact, done.tag)
+            return done
+        documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
+        bundle = read_bundle(name, artifact, documents)
+        verdict = _judged(repository, git, bundle, history, today)
+        numbering = number_at(git, candidate.model, history, commit)
+        change = forge.change_of(commit)
+        approval = record_of(git, change, approval_of_change(git, forge, change))
+        record = _record(candidate, approval, bundle, verdict, numbering)
+        tag = version_tag(name, numbering.version)
+        headline = f"Registering artifact {name} version {numbering.version}"
+        # Evidence is about bytes, not about a version: filed first, a run that is killed here loses none of it.
+        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
+        signature = signature or _signature(repository, candidate)
+        reports = Workspace(repository.root, name).reports() | signature
+        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
+        try:
+            write_tag(git, history, tag, commit, write_record(headline, record), sign=signs_tags(repository))
+        except RefRejected:
+            continue
+        file_receipts(git, name, artifact, {tag: (approval,)})
+        return Registered(tag, str(numbering.version), numbering.reasons, new=True)
+    raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
+
+
+def _signature(repository: ModelRepository, candidate: Candidate) -> dict[str, bytes]:
+    """File name → the signature over the candidate's artifact; empty where none is asked for."""
+    if repository.config.signing is None:
+        return {}
+    return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
+
+
+def _complete_filing(
+    repository: ModelRepository, git: Git, forge: Forge, candidate: Candidate, artifact: str, tag: str
+) -> None:
+    """Files what a killed run did not, or what was lost since: evidence, signature, receipt."""
+    name = candidate.model.name
+    workspace = Workspace(repository.root, name)
+    there = filed_files(git, name, artifact)
+    documents = {kind: content for kind, content in workspace.documents().items() if f"{kind}.json" not in there}
+    reports = workspace.reports() if documents else {}
+    if repository.config.signing is not None and SIGNATURE not in there:
+        reports |= _signature(repository, candidate)
+    if documents or reports:
+        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
+    change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
+    file_receipts(git, name, artifact, {tag: (record_of(git, change, approval_of_change(git, forge, change)),)})
+
+
+def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
+    for known in reversed(history.versions):
+        if known.record is None or known.record.artifact != artifact:
+            continue
+        if anywhere or known.commit == commit:
+            return Registered(
+                version_tag(history.model, known.version), str(known.version), known.record.reasons, False
+            )
+        raise Refused(
+            f"{history.model} is byte-identical to {known.version}, which is registered already.",
+            "There is nothing to register. Deploy that version, or change code, parameters or data.",
+        )
+    return None
+
+
+def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
+    """The artifact that lies here must be the one that dvc.lock of HEAD pins, or the tag would lie."""
+    name = candidate.model.name
+    lock = candidate.folder / "dvc.lock"
+    path = f"models/{name}/{candidate.model.files.artifact}"
+    locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock").output(path) if lock.is_file() else None
+    if locked is None:
+        raise ModelyardError(f"{lock} pins no {path}.", f"Run: modelyard retrain {name} --commit")
+    md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 != locked.md5:
+        raise ModelyardError(
+            f"{candidate.artifact} is not what dvc.lock pins (sha256 {artifact[:12]}).",
+            f"Run: modelyard retrain {name}",
+        )
+
+
+def _judged(repository: ModelRepository, git: Git, bundle: Bundle, history: ModelHistory, today: date) -> Verdict:
+    model = repository.model(bundle.model)
+    champion = champion_of(repository, history)
+    if bundle.evaluation and bundle.evaluation.champion != (str(champion.version) if champion else None):
+        raise Refused(
+            f"The candidate was compared with {bundle.evaluation.champion or 'no champion'}, but the champion is now"
+            f" {champion.version if champion else 'none'}.",
+            f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
+        )
+    rules = rules_here(repository, git, model.name, today)
+    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes)
+    if verdict.outcome not in ("pass", "waived"):
+        first = verdict.blocking[0]
+        raise Refused(
+            f"The verdict on {bundle.model} is {verdict.outcome}: {first.id}: {first.sentence}",
+            f"See all checks with: modelyard gate {bundle.model}",
+        )
+    return verdict
+
+
+def _record(
+    candidate: Candidate, approval: ApprovalRecord, bundle: Bundle, verdict: Verdict, numbering: Numbering
+) -> VersionRecord:
+    training, evaluation = bundle.training, bundle.evaluation
+    return VersionRecord(
+        artifact=bundle.artifact,
+        lock=hashlib.sha256((candidate.folder / "dvc.lock").read_bytes()).hexdigest(),
+        code=approval.commit,
+        data={entry.path: entry.md5 for entry in training.inputs} if training else {},
+        environment=environment_digest(training.packages) if training else "",
+        params=training.params if training else {},
+        metrics={m.name: round(m.candidate, 6) for m in evaluation.metrics if m.candidate is not None}
+        if evaluation else {},
+        verdict=verdict.outcome,
+        evidence=bundle.digests,
+        reasons=numbering.reasons,
+        champion=(evaluation.champion or "") if evaluation else "",
+        by=approval.author,
+        approved_by=approval.by,
+        pull=approval.pull,
+        report=approval.report,
+    )  # fmt: skip

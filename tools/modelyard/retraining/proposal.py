@@ -1,0 +1,79 @@
+"""Retrains on the newest data and keeps one open pull request a model; silent when it is not worth one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from modelyard.candidate.steps import Measuring
+from modelyard.evidence.training import RetrainingRecord
+from modelyard.forges.interface import PullForge
+from modelyard.gate.triggers import Cause, Due, Worth, due, worth_proposing
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.metrics.drift import Drift
+from modelyard.metrics.evaluation import Evaluation
+from modelyard.report.markdown.bodies import retrain_body
+from modelyard.retraining.situation import file_retraining, situation_of
+from modelyard.review.pull_requests import Proposed, open_proposed, remote_head, unchanged
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What came of it: silent, held, opened, refreshed or unchanged; the pull request and its head, if any."""
+
+    done: str
+    why: str
+    pull: int | None = None
+    head: str = ""
+
+
+def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: Measuring, cause: Cause) -> Refreshed:
+    """Measures all that a proposal needs, on a checkout of the default branch; opens or refreshes its pull request."""
+    base = git.commit_of("HEAD")
+    model = measuring.candidate.model
+    now = due(model.retrain, situation_of(repository, git, model.name))
+    if cause == "due" and not now.reasons:
+        return Refreshed("silent", "Nothing is due: no trigger of model.yaml holds.")
+    if cause != "manual" and now.held:
+        return Refreshed("held", now.held)
+    retrained = measuring.retrain(news=True)
+    evaluation, drift = measuring.evaluate(), measuring.drift()
+    measuring.scan()
+    worth = worth_proposing(cause, evaluation, drift, model.retrain.minimum_gain)
+    reasons = tuple(sentence for _, sentence in now.reasons)
+    if retrained.reproduced:
+        record = RetrainingRecord(
+            time.time(), cause, reasons, retrained.seconds, worth.propose, worth.sentence, worth.gain
+        )
+        file_retraining(git, model.name, retrained.artifact, record)
+    if not worth.propose:
+        return Refreshed("silent", worth.sentence)
+    body = _body(measuring, cause, now, worth, evaluation, drift, retrained.seconds)
+    paths = [*measuring.generated, *measuring.sources()]
+    files = {path: (repository.root / path).read_bytes() for path in paths if (repository.root / path).is_file()}
+    changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
+    proposed = Proposed(f"modelyard/retrain/{model.name}", f"Retrain {model.name}", body, changed)
+    before = remote_head(git, proposed.branch)
+    if unchanged(git, before, base, proposed):
+        open_now = forge.open_pulls(proposed.branch)
+        if not open_now:
+            return Refreshed("silent", "The same result was proposed before, and its pull request was closed.")
+        return Refreshed("unchanged", worth.sentence, open_now[0].number, before)
+    pull, new, head = open_proposed(git, forge, repository.config.default_branch, base, proposed)
+    return Refreshed("opened" if new else "refreshed", worth.sentence, pull.number, head)
+
+
+def _body(
+    measuring: Measuring,
+    cause: Cause,
+    now: Due,
+    worth: Worth,
+    evaluation: Evaluation,
+    drift: Drift,
+    seconds: float,
+) -> str:
+    candidate = measuring.candidate
+    rows = candidate.training([candidate.model.contract.id]).rows
+    size = candidate.artifact.stat().st_size
+    return retrain_body(candidate.model.name, cause, now, worth, evaluation, drift, rows, size, seconds)

@@ -1,0 +1,117 @@
+"""Approvals: the forge's reviews, judged by ``policies/approvals.yaml`` of the base branch."""
+
+from __future__ import annotations
+
+import hashlib
+
+from modelyard.checkout.rules import approvals_at
+from modelyard.errors import ModelyardError
+from modelyard.evidence.approval import ApprovalRecord
+from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status, report_at
+from modelyard.gate.approvals import Approval, Proposal, judge_approvals
+from modelyard.git import EMPTY_TREE, Git
+from modelyard.manifests.approvals import Approvals, Waiver
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.model import Model
+from modelyard.manifests.repository import APPROVALS, model_file
+from modelyard.review.subject import Subject
+
+_DESCRIPTION = 140
+
+
+def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
+    """Whether what was merged had been approved: by the rules of the commit it was merged into; the first had none."""
+    parents = git.commit_info(change.commit).parents
+    base = parents[0] if parents else EMPTY_TREE
+    proposal = Proposal(
+        change.author, change.files, change.head, change.report, _requesters(git, change.commit, change.files)
+    )
+    policy = approvals_at(git, base)
+    return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
+
+
+def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
+    """The judgement on a change, to be filed."""
+    parents = git.commit_info(change.commit).parents
+    base = parents[0] if parents else ""
+    rules = git.file_at(base, APPROVALS) if base else None
+    digest = hashlib.sha256(rules).hexdigest() if rules is not None else ""
+    return ApprovalRecord(
+        change.commit, base, change.pull or 0, change.subject, change.author, change.report,
+        approval.by, approval.rules, approval.refused, digest,
+    )  # fmt: skip
+
+
+def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) -> Approval:
+    """The same for an open pull request."""
+    pull = subject.pull
+    files = tuple(forge.changed_files(pull.number))
+    report = report_at(forge.statuses(subject.head))
+    proposal = Proposal(f"@{pull.author}", files, subject.head, report, _requesters(git, subject.head, files))
+    policy = approvals_at(git, base)
+    roles = _Roles(git, forge, base, files, policy)
+    return judge_approvals(policy, proposal, forge.reviews(pull.number), roles.holds)
+
+
+def approval_status(approval: Approval, url: str) -> Status:
+    """The commit status that branch protection asks for."""
+    said = approval.sentence
+    said = said if len(said) <= _DESCRIPTION else said[: _DESCRIPTION - 1] + "…"
+    return Status(APPROVAL, "success" if approval.given else "pending", said, url)
+
+
+class _Roles:
+    """Who holds which role for a change: owners are those of the touched models, on the base branch."""
+
+    def __init__(self, git: Git, forge: Forge, base: str, files: tuple[str, ...], policy: Approvals | None) -> None:
+        self._forge = forge
+        self._named = dict(policy.roles) if policy else {}
+        self._named["owners"] = _owners(git, base, files)
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def holds(self, person: str, role: str) -> bool:
+        """Whether somebody holds a role; a writer is whoever may push to the repository."""
+        if (person, role) not in self._known:
+            self._known[person, role] = self._look(person, role)
+        return self._known[person, role]
+
+    def _look(self, person: str, role: str) -> bool:
+        if role == "writers":
+            return self._forge.permission(person) in ("write", "admin")
+        members = self._named.get(role)
+        if members is None:
+            raise ModelyardError(
+                f"policies/approvals.yaml asks for the role {role!r}, which it does not declare.",
+                "Declare it under roles.",
+            )
+        plain = {member.removeprefix("@").lower() for member in members if "/" not in member}
+        if person.removeprefix("@").lower() in plain:
+            return True
+        return any(self._forge.is_member(person, member) for member in members if "/" in member)
+
+
+def _owners(git: Git, base: str, files: tuple[str, ...]) -> list[str]:
+    names = {part.split("/")[1] for part in files if part.startswith("models/") and part.count("/") > 1}
+    names |= {part.rpartition("/")[2].removesuffix(".yaml") for part in files if part.startswith("deployments/")}
+    owners: list[str] = []
+    for name in sorted(names):
+        content = git.file_at(base, model_file(name))
+        if content is not None:
+            try:
+                owners += parse(Model, content, model_file(name)).owners
+            except ManifestErrors:
+                continue
+    return owners
+
+
+def _requesters(git: Git, revision: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    found = []
+    for path in files:
+        content = git.file_at(revision, path) if path.startswith("waivers/") else None
+        if content is not None:
+            try:
+                found.append(parse(Waiver, content, path).requested_by)
+            except ManifestErrors:
+                continue
+    return tuple(found)

@@ -1,0 +1,135 @@
+"""What an untrusted job handed over, read as hostile: a folder, or zip archives in one."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from modelyard.candidate.workspace import GENERATED, KINDS
+from modelyard.errors import ModelyardError
+from modelyard.manifests.names import is_name
+
+FILE_LIMIT = 10_000_000
+TOTAL_LIMIT = 50_000_000
+_ENTRIES = 5_000
+GENERATED_FOLDER = "generated"
+_EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
+
+
+@dataclass
+class Parcel:
+    """Evidence and generated files by model, and sentences about everything that was refused."""
+
+    evidence: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Model → kind → document. Verdicts are not taken: they are made anew."""
+    generated: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Model → file name → content."""
+    refused: list[str] = field(default_factory=list)
+
+
+def read_parcel(folder: Path) -> Parcel:
+    """Takes known names of bounded size and nothing else; an absent folder is an empty parcel.
+
+    No link is followed, no path is joined, nothing is written to disk. ModelyardError when the whole is too large.
+    """
+    parcel, total = Parcel(), 0
+    for name, size, read in _entries(folder, parcel.refused):
+        place = _place(name)
+        if place is None:
+            continue
+        if size > FILE_LIMIT:
+            parcel.refused.append(f"{_shown(name)} has {size:,} bytes; {FILE_LIMIT:,} are allowed")
+            continue
+        content = read(FILE_LIMIT + 1)
+        total += len(content)
+        if total > TOTAL_LIMIT:
+            raise ModelyardError(
+                f"The evidence handed over is larger than {TOTAL_LIMIT:,} bytes.", "It is not read; look at the run."
+            )
+        if len(content) > FILE_LIMIT:  # an archive's directory may lie about sizes
+            parcel.refused.append(f"{_shown(name)} is larger than it says")
+            continue
+        model, kind, file = place
+        if kind:
+            parcel.evidence.setdefault(model, {})[kind] = content
+        else:
+            parcel.generated.setdefault(model, {})[file] = content
+    return parcel
+
+
+class _Reader:
+    """Reads at most so many bytes of one file or archive member."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile | None = None, member: str = "") -> None:
+        self._path, self._archive, self._member = path, archive, member
+
+    def __call__(self, limit: int) -> bytes:
+        if self._archive is None:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(descriptor, "rb") as file:
+                return file.read(limit)
+        try:
+            with self._archive.open(self._member) as file:
+                return file.read(limit)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
+            return b""
+
+
+def _entries(folder: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reader]]:
+    count = 0
+    for base, folders, files in os.walk(folder, followlinks=False):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(base, file)
+            status = path.lstat()
+            name = path.relative_to(folder).as_posix()
+            count += 1
+            if count > _ENTRIES:
+                raise ModelyardError(f"The evidence handed over has more than {_ENTRIES:,} files.", "It is not read.")
+            if not stat.S_ISREG(status.st_mode):
+                refused.append(f"{_shown(name)} is no regular file")
+            elif file.endswith(".zip"):
+                yield from _archived(path, refused)
+            else:
+                yield name, status.st_size, _Reader(path)
+
+
+def _archived(path: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reader]]:
+    if path.stat().st_size > TOTAL_LIMIT:
+        refused.append(f"{_shown(path.name)} has more than {TOTAL_LIMIT:,} bytes")
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _ENTRIES:
+                refused.append(f"{_shown(path.name)} has more than {_ENTRIES:,} members")
+                return
+            for member in members:
+                if member.is_dir():
+                    continue
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    refused.append(f"{_shown(member.filename)} is a link")
+                    continue
+                yield member.filename, member.file_size, _Reader(path, archive, member.filename)
+    except zipfile.BadZipFile:
+        refused.append(f"{_shown(path.name)} is no zip archive")
+
+
+def _place(name: str) -> tuple[str, str, str] | None:
+    """Model, kind and file of a known name; None for any other, '..' and absolute paths among them."""
+    parts = PurePosixPath(name).parts
+    if "\\" in name or len(parts) < 2 or not is_name(parts[0]):
+        return None
+    if len(parts) == 2 and parts[1] in _EVIDENCE:
+        return parts[0], _EVIDENCE[parts[1]], parts[1]
+    if len(parts) == 3 and parts[1] == GENERATED_FOLDER and parts[2] in GENERATED:
+        return parts[0], "", parts[2]
+    return None
+
+
+def _shown(name: str) -> str:
+    return repr(name[:80])

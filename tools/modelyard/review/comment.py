@@ -1,0 +1,241 @@
+"""Reports on a pull request: one comment a model, by CML or the forge's API, and the verdict as a commit status."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from modelyard.candidate.judgement import report_on
+from modelyard.checkout.affected import affected_models
+from modelyard.checkout.evidence_branch import BRANCH, append
+from modelyard.checkout.rules import rules_of_base
+from modelyard.errors import ModelyardError
+from modelyard.evidence.bundle import Bundle, read_bundle
+from modelyard.evidence.statement import read_statement
+from modelyard.evidence.training import Training
+from modelyard.evidence.verdict import SEVERITY, Outcome
+from modelyard.forges.ci import CI
+from modelyard.forges.interface import Comment, PullForge, State, verdict_status
+from modelyard.git import Git
+from modelyard.manifests.conversion import parse
+from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.model import Model
+from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.report.content import Report
+from modelyard.report.html.pictures import render_picture
+from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
+from modelyard.report.markdown.safe import text
+from modelyard.review.subject import Subject
+
+_STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
+                                 "error": "error"}  # fmt: skip
+_MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
+_RESERVE = 5_000
+
+_PAGE = 30
+_SECONDS = 120
+_WATERMARK = re.compile(r"\s*!\[\]\(https://cml\.dev/watermark\.png[^)\n]*\)\s*")
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What now stands on the pull request."""
+
+    pull: int
+    head: str
+    outcomes: dict[str, Outcome]
+    report: str
+    """sha256 of the report, of all models' reports together when there are several."""
+
+
+class Poster:
+    """Reports on one pull request. Judges by the rules of ``base``; reads the proposal's files as data only."""
+
+    def __init__(
+        self,
+        forge: PullForge,
+        git: Git,
+        ci: CI,
+        repository: ModelRepository,
+        base: str,
+        today: date,
+        say: Callable[[str], None],
+    ) -> None:
+        self._forge, self._git, self._ci, self._root = forge, git, ci, repository.root
+        self._base, self._today, self._say = base, today, say
+        self._pictures = repository.config.pictures == "evidence-branch"
+
+    def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
+        """Comments, then the status. Which models are due follows from the diff, never from what was handed over."""
+        due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
+        notes = self._notes(subject, refused)
+        outcomes: dict[str, Outcome] = {}
+        digests = []
+        shown: dict[str, bytes] = {}
+        number = subject.pull.number
+        comments = self._forge.comments(number)
+        for model in due:
+            earlier = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
+            outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
+            body = rendered.body
+            stick(self._forge, self._ci, self._root, number, marker(model), f"modelyard-{model}", body, self._say)
+            outcomes[model] = outcome
+            digests.append(rendered.digest)
+            shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
+            self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
+        for comment in comments:
+            found = _MARKER.search(comment.body) if comment.ours else None
+            if found and found[1] not in due:
+                body = f"## ⚪ This pull request does not touch {text(found[1])} any more\n\n{marker(found[1])}\n"
+                stick(
+                    self._forge,
+                    self._ci,
+                    self._root,
+                    number,
+                    marker(found[1]),
+                    f"modelyard-{found[1]}",
+                    body,
+                    self._say,
+                )
+        report = joint_digest(digests)
+        if len(digests) > 1:
+            shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
+        self._status(subject, outcomes, report)
+        if shown:
+            append(self._git, shown, f"Pull request {number}: what its reviewers see")
+        return Posted(number, subject.head, outcomes, report)
+
+    def _report(
+        self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
+    ) -> tuple[Outcome, Rendered]:
+        bundle = _bundle(model, documents)
+        try:
+            rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
+            content = self._git.file_at(subject.head, model_file(model)) or b""
+            owners = tuple(parse(Model, content, model_file(model)).owners)
+        except ManifestErrors as errors:
+            said = f"{text(errors.problem)} {text(errors.remedy)}"
+            body = f"## 💥 {model} could not be judged\n\n{said}\n\n{marker(model)}\n"
+            return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+        report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
+        limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
+        orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
+        picture = keep_picture(self._git, self._forge, report) if self._pictures else ""
+        rendered = render_comment(report, earlier, limit, subject.run, notes, orders, picture)
+        return report.verdict.outcome, rendered
+
+    def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
+        files = self._forge.changed_files(subject.pull.number)
+        notes = [f"Not read, because it is not what evidence looks like: {'; '.join(refused[:5])}."] if refused else []
+        if not subject.succeeded:
+            notes.append("The run that measures this did not end well; what it did not hand over counts as missing.")
+        touched = [path for path in files if path.startswith((".github/", ".gitlab", "Jenkinsfile"))]
+        if touched:
+            notes.append(f"This pull request changes how it is measured: {', '.join(touched[:5])}.")
+        if subject.pull.from_fork:
+            notes.append(
+                "Measured in a fork's own run, without this repository's secrets. It is measured again on main, and"
+                " only that is registered."
+            )
+        return notes
+
+    def _status(self, subject: Subject, outcomes: dict[str, Outcome], report: str) -> None:
+        worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
+        if outcomes:
+            said = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
+        elif subject.succeeded:
+            said = "no model is touched"
+        else:
+            worst, said = "error", "the run that checks this failed"
+        for commit in dict.fromkeys((subject.measured, subject.head)):
+            self._forge.set_status(commit, verdict_status(_STATES[worst], said, report, subject.run))
+
+
+def stick(
+    forge: PullForge, ci: CI, root: Path, number: int, marker: str, title: str, body: str, say: Callable[[str], None]
+) -> None:
+    """Leaves one comment with ``marker`` on a pull request: through CML where it may, else through the forge's API.
+
+    A body that stands there already is not written again. A repository may change from one way to the other.
+    """
+    comments = forge.comments(number)
+    ours = next((c for c in comments if c.ours and marker in c.body), None)
+    if ours is not None and without_watermark(ours.body) == body.rstrip():
+        return
+    if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, number, title, body, say):
+        return
+    if ours is not None and _mark(title) in ours.body:
+        body = f"{body.rstrip()}\n\n{''.join(_WATERMARK.findall(ours.body)[-1:]).strip()}\n"
+    forge.write_comment(number, body, marker)
+
+
+def without_watermark(body: str) -> str:
+    """A comment's body as it was before CML signed it."""
+    return _WATERMARK.sub("\n", body.replace("\r\n", "\n")).rstrip()
+
+
+def keep_picture(git: Git, forge: PullForge, report: Report) -> str:
+    """Files the picture of a report where it is not there yet; its address, '' when there is nothing to draw."""
+    drawn = render_picture(report)
+    if not drawn:
+        return ""
+    path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
+    if git.file_at(f"refs/remotes/{git.remote() or 'origin'}/{BRANCH}", path) != drawn:
+        try:
+            append(git, {path: drawn}, f"{report.bundle.model}: the picture of a report")
+        except ModelyardError:
+            return ""  # a picture is no reason to be without a report
+    return forge.raw_url(BRANCH, path)
+
+
+def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
+    """The artifact is the one the training evidence is about; the other documents must be about the same bytes."""
+    artifact = ""
+    if "training" in documents:
+        try:
+            artifact = read_statement(documents["training"], "training", Training).artifact
+        except ModelyardError:
+            artifact = ""
+    if not re.fullmatch(r"[0-9a-f]{64}", artifact):
+        return Bundle(model, "", faults=dict.fromkeys(("training", "evaluation", "drift", "artifact"), "there is none"))
+    return read_bundle(model, artifact, documents)
+
+
+def _cml_finds(comments: list[Comment], ours: Comment | None, title: str) -> bool:
+    signed = [c for c in comments[:_PAGE] if _mark(title) in c.body]
+    if ours is None:
+        return not signed and len(comments) < _PAGE
+    return bool(signed) and signed[-1] == ours
+
+
+def _through_cml(ci: CI, root: Path, number: int, title: str, body: str, say: Callable[[str], None]) -> bool:
+    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
+        file = Path(scratch) / "report.md"
+        file.write_text(body, encoding="utf-8")
+        # A home of its own: every call of CML writes to git's global settings.
+        environment = os.environ | {"REPO_TOKEN": ci.token, "ITERATIVE_DO_NOT_TRACK": "1", "HOME": scratch}
+        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={title}",
+                   f"--target=pr/{number}", str(file)]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            say(f"cml did not work ({type(error).__name__}); the forge's API is used instead.")
+            return False
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1].replace(ci.token or "\0", "***")
+        say(f"cml ended with {done.returncode} ({said[:200]}); the forge's API is used instead.")
+    return done.returncode == 0
+
+
+def _mark(title: str) -> str:
+    return f'"CML watermark {title}"'

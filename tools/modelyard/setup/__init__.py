@@ -1,0 +1,1 @@
+"""New model repositories, and what this machine lacks."""
