@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelyard.audit.verifier.ecdsa import verify_ecdsa
-from modelyard.checkout.evidence_branch import BRANCH, append, filed
-from support.versions import plain_git
+from modelyard.checkout.evidence_branch import BRANCH
+from support.versions import opened
 from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
@@ -124,7 +124,7 @@ def tampered(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
 
 def test_an_edited_object_is_noticed(yard: Path) -> None:
     bundle = exported(yard)
-    path = next(path for path in filed(plain_git(yard)) if path.endswith("/verdict.json"))
+    path = next(path for path in opened(yard).evidence.filed() if path.endswith("/verdict.json"))
     sha = git(yard, "rev-parse", f"{BRANCH}:{path}")
 
     def edit(members: dict[str, bytes]) -> None:
@@ -153,8 +153,8 @@ def test_another_key_another_report_another_author(yard: Path) -> None:
     ],
 )
 def test_what_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: str) -> None:
-    door = plain_git(yard)
-    files = filed(door)
+    door = opened(yard)
+    files = door.evidence.filed()
     artifact = json.loads(git(yard, "tag", "-l", "--format=%(contents:body)", f"{MODEL}@v1.1.0"))["artifact"]
     approval = f"{MODEL}/approvals/{MODEL}#production#3.json"
     assert approval in files, sorted(path for path in files if "approvals" in path)
@@ -176,7 +176,7 @@ def test_what_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: s
     elif attack == "a softer policy":
         predicate["policy_sha256"] = hashlib.sha256(b"softer").hexdigest()
     drop = frozenset({f"{MODEL}/{artifact}/evaluation.json"}) if attack == "no evidence" else frozenset()
-    append(door, {path: json.dumps(document).encode()}, "a hand in it", drop)
+    door.evidence.append({path: json.dumps(document).encode()}, "a hand in it", drop)
     found = verify(exported(yard), expect=1)
     assert any(said in line and "(v1.1.0)" in line for line in found["FAIL"]), found["FAIL"]
     if attack == "no evidence":

@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from modelyard.checkout.evidence_store import file_evidence
 from modelyard.evidence.statement import write_statement
 from support.evidence import EVALUATION, SCAN, TRAINING, bundle
-from support.versions import add_version, artifact_of, plain_git
+from support.versions import add_version, artifact_of, opened
 from support.yard import commit_all, git, small_repository, tool
 
 MODEL = "flight-delay"
@@ -24,7 +23,7 @@ def yard_with_evidence(folder: Path, versions: int) -> Path:
         artifact = artifact_of("churn", version)
         parts = {"training": TRAINING, "evaluation": EVALUATION, "drift": bundle().drift, "artifact": SCAN}
         documents = {kind: write_statement(kind, "churn", artifact, part) for kind, part in parts.items()}  # type: ignore[arg-type]
-        file_evidence(plain_git(folder), "churn", artifact, documents, {}, version)
+        opened(folder).evidence.file_evidence("churn", artifact, documents, {}, version)
     return folder
 
 

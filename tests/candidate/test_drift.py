@@ -72,9 +72,9 @@ def test_a_scheduler_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 from pathlib import Path
 from modelyard.errors import ModelyardError
 from modelyard.metrics.profile import Profile
-from modelyard.proposal import partitions, profiles
+from modelyard.candidate import profiles
 try:
-    partitions.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns(()), Profile(0, ()), "tcp://127.0.0.1:9", print)
+    profiles.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns(()), Profile(0, ()), "tcp://127.0.0.1:9", print)
 except ModelyardError as error:
     print("said:", error.problem)
 """

@@ -12,7 +12,7 @@ import pytest
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import decode_profile, encode_profile, write_profile
-from modelyard.checkout.champion import FetchedVersion
+from modelyard.checkout.fetched import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.manifests.conversion import parse
@@ -78,7 +78,7 @@ def make(folder: Path, task: str, trees: int = 20, noise: float = 0.0, rows: int
 
 
 def version_of(candidate: Candidate) -> FetchedVersion:
-    registered = RegisteredVersion(Version(1, 0, 0), "c" * 40, 0, "ada", "v1.0.0")
+    registered = RegisteredVersion(Version.of(1, 0, 0), "c" * 40, 0, "ada", "v1.0.0")
     return FetchedVersion(candidate.model, registered, candidate.artifact, sha256_of(candidate.artifact), b"")
 
 

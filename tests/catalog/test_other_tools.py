@@ -53,9 +53,9 @@ def test_gto_show_and_who_runs_agree(yard: Path) -> None:
 
 def test_the_latest_version_agrees(yard: Path) -> None:
     from modelyard.registry.history import read_registry
-    from support.versions import plain_git
+    from support.versions import opened
 
-    registry = read_registry(plain_git(yard).tags())
+    registry = read_registry(opened(yard).git.tags())
     ours = {name.replace("=", ":"): str(h.latest.version) for name, h in registry.models.items() if h.latest}
     assert {name: of["version"] for name, of in gto(yard, "show").items()} == ours
     assert ours["churn"] == "v1.2.0", "v1.3.0 is withdrawn"

@@ -9,11 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from modelyard.checkout.evidence_branch import append
-from modelyard.checkout.evidence_store import file_evidence
 from modelyard.evidence.statement import write_statement
 from playwright.sync_api import Browser, Page, sync_playwright
-from support.versions import add_stage, add_version, artifact_of, plain_git
+from support.versions import add_stage, add_version, artifact_of, opened
 from support.yard import commit_all, git, small_repository, tool
 
 HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
@@ -31,7 +29,7 @@ def window(folder: Path, day: str, realised: float) -> None:
     predicate = {"monitoring": monitoring, "verdict": {"outcome": "fail" if fails else "pass", "checks": checks}}
     artifact = artifact_of("churn", "v1.1.0")
     path = f"churn/{artifact}/monitoring/production/202604{day}T000000Z-202605{day}T000000Z.json"
-    append(plain_git(folder), {path: write_statement("monitoring", "churn", artifact, predicate)}, "a window")
+    opened(folder).evidence.append({path: write_statement("monitoring", "churn", artifact, predicate)}, "a window")
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +45,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_stage(folder, "churn", "v1.1.0", "production")
     add_version(folder, "price", "v1.0.0", by=HOSTILE, reasons=(HOSTILE,))
     add_stage(folder, "price", "v1.0.0", "staging")
-    file_evidence(
-        plain_git(folder),
+    opened(folder).evidence.file_evidence(
         "churn",
         artifact_of("churn", "v1.2.0"),
         {},

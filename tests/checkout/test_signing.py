@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from modelyard.checkout.evidence_branch import append, filed
-from support.versions import plain_git
+from support.versions import opened
 from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
@@ -51,7 +50,7 @@ def test_versions_are_signed_and_deploy_checks_the_bytes(signed: tuple[Path, str
     done = tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=pem)
     assert done.stdout == f"{MODEL}@v1.1.0\n" and "PRIVATE" not in done.stderr
     tool(folder, "deploy", "--env", "staging")
-    everything = b"".join(filed(plain_git(folder)).values())
+    everything = b"".join(opened(folder).evidence.filed().values())
     assert b"PRIVATE KEY" not in everything
     # Served before there were signatures: that version cannot come back unsigned.
     (folder / f"deployments/staging/{MODEL}.yaml").write_text(f"model: {MODEL}\nversion: v1.0.0\n")
@@ -66,16 +65,16 @@ def test_a_signature_that_does_not_vouch_is_refused(signed: tuple[Path, str], at
     folder, pem = signed
     other = private_key(tmp_path / "keys/other.pub")
     tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=other if attack == "other key" else pem)
-    door = plain_git(folder)
-    path = next(path for path in filed(door) if path.endswith("/model.sig"))
+    door = opened(folder)
+    path = next(path for path in door.evidence.filed() if path.endswith("/model.sig"))
     if attack == "no json":
-        append(door, {path: b"{}"}, "damage")
+        door.evidence.append({path: b"{}"}, "damage")
     elif attack == "other bytes":
         from modelyard.signing import Signer, sign
 
         forged = tmp_path / "model.txt"
         forged.write_text("tree\nforged\n")
-        append(door, {path: sign(forged, Signer(pem))}, "a signature of ours, over other bytes")
+        door.evidence.append({path: sign(forged, Signer(pem))}, "a signature of ours, over other bytes")
     done = tool(folder, "deploy", "--env", "staging", expect=1)
     assert "does not vouch for model.txt" in done.stderr and "Nothing was loaded" in done.stderr
     assert "v1.0.0" in tool(folder, "status", "--env", "staging").stdout

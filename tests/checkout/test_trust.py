@@ -9,16 +9,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from modelyard.checkout.champion import FetchedVersion, model_history, version_by_name
-from modelyard.checkout.evidence_store import file_evidence
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.fetched import FetchedVersion
 from modelyard.checkout.trust import require_trusted
 from modelyard.errors import Refused
 from modelyard.files import sha256_of
-from modelyard.git import Git
-from modelyard.manifests.configuration import Signing
-from modelyard.manifests.repository import ModelRepository
 from modelyard.signing import SIGNATURE, Signer, sign
-from support.versions import add_version, plain_git
+from support.versions import add_version, opened
 from support.yard import small_repository
 
 PICKLE = b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07builtin\x94."
@@ -32,19 +29,19 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def fetched(folder: Path, content: bytes, verdict: str) -> tuple[Git, FetchedVersion]:
+def fetched(folder: Path, content: bytes, verdict: str) -> tuple[Checkout, FetchedVersion]:
     """A version whose artifact is ``content``, though it is called model.txt."""
     small_repository(folder)
     artifact = folder.parent / "model.txt"
     artifact.write_bytes(content)
     add_version(folder, "churn", "v1.0.0", artifact=sha256_of(artifact), verdict=verdict, file=False)
-    door = plain_git(folder)
-    version = version_by_name(model_history(door, "churn"), "v1.0.0")
-    return door, FetchedVersion(ModelRepository(folder).model("churn"), version, artifact, sha256_of(artifact), b"")
+    door = opened(folder)
+    view = door.model("churn")
+    return door, FetchedVersion(view.manifest, view.version("v1.0.0"), artifact, sha256_of(artifact), b"")
 
 
-def signing(folder: Path, door: Git, found: FetchedVersion) -> Signing:
-    """Signs it with a new key, and says so in the evidence."""
+def signing(folder: Path, door: Checkout, found: FetchedVersion) -> Checkout:
+    """Signs it with a new key, and says so in the evidence; the clone that asks for signatures."""
     key = ec.generate_private_key(ec.SECP256R1())
     (folder / "keys").mkdir()
     (folder / "keys/a.pub").write_bytes(
@@ -53,8 +50,10 @@ def signing(folder: Path, door: Git, found: FetchedVersion) -> Signing:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    file_evidence(door, "churn", found.sha256, {}, {SIGNATURE: sign(found.artifact, Signer(pem))}, "signed")
-    return Signing(keys=["keys/a.pub"])
+    door.evidence.file_evidence("churn", found.sha256, {}, {SIGNATURE: sign(found.artifact, Signer(pem))}, "signed")
+    with (folder / "modelyard.yaml").open("a") as file:
+        file.write("signing: {keys: [keys/a.pub]}\n")
+    return opened(folder)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +69,13 @@ def signing(folder: Path, door: Git, found: FetchedVersion) -> Signing:
 def test_what_may_run_code_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     door, found = fetched(tmp_path / "yard", content, "pass")
     with pytest.raises(Refused, match=said):
-        require_trusted(door, None, found)
+        require_trusted(door, found)
 
 
 @pytest.mark.parametrize("content", [b"tree\nversion=v4\n", b'{"learner":{"a":1}}', zipped("schema.json")])
 def test_formats_that_only_hold_numbers_pass(tmp_path: Path, content: bytes) -> None:
     door, found = fetched(tmp_path / "yard", content, "pass")
-    require_trusted(door, None, found)
+    require_trusted(door, found)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +84,10 @@ def test_formats_that_only_hold_numbers_pass(tmp_path: Path, content: bytes) -> 
 )
 def test_a_pickle_needs_a_waiver_and_a_signature(tmp_path: Path, verdict: str, signs: bool, passes: bool) -> None:
     door, found = fetched(tmp_path / "yard", PICKLE, verdict)
-    trusted = signing(tmp_path / "yard", door, found) if signs else None
+    if signs:
+        door = signing(tmp_path / "yard", door, found)
     if passes:
-        require_trusted(door, trusted, found)
+        require_trusted(door, found)
     else:
         with pytest.raises(Refused, match="a pickle"):
-            require_trusted(door, trusted, found)
+            require_trusted(door, found)

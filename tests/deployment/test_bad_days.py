@@ -8,13 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from modelyard.checkout.champion import model_history
 from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.tags import next_counter, number_at
 from modelyard.errors import Refused
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
-from support.versions import add_stage, add_version, hosted_pair, plain_git
+from support.versions import add_stage, add_version, hosted_pair, opened
 from support.yard import IDENTITY, commit_all, git, small_repository, tool
 
 
@@ -36,8 +33,8 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def next_number(folder: Path) -> str:
-    door, repository = Git(folder, IDENTITY), ModelRepository(folder)
-    return str(number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD").version)
+    view = opened(folder).model("churn")
+    return number_at(view, view.manifest, "HEAD").version
 
 
 def faults(folder: Path, expect: int) -> list[dict[str, str]]:
@@ -64,8 +61,7 @@ def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple
 def test_the_number_of_a_deleted_receipt_is_not_given_again(pair: tuple[Path, Path]) -> None:
     one, _ = pair
     git(one, "tag", "--delete", "churn#staging#2")
-    door = plain_git(one)
-    assert next_counter(door, model_history(door, "churn")) == 3
+    assert next_counter(opened(one).model("churn")) == 3
 
 
 def test_a_moved_tag_is_noticed_refused_and_put_back(pair: tuple[Path, Path]) -> None:
@@ -76,8 +72,8 @@ def test_a_moved_tag_is_noticed_refused_and_put_back(pair: tuple[Path, Path]) ->
     git(two, "fetch", "--quiet", "--tags", "--force")
     assert "was moved" in next(f["sentence"] for f in faults(two, 1) if f["tag"] == "churn@v1.1.0")
     with pytest.raises(Refused, match=r"churn@v1\.1\.0 was moved"):
-        require_unmoved(plain_git(two), "churn", "churn@v1.1.0")
-    require_unmoved(plain_git(two), "churn", "churn@v1.0.0")
+        require_unmoved(opened(two).model("churn"), "churn@v1.1.0")
+    require_unmoved(opened(two).model("churn"), "churn@v1.0.0")
     tool(two, "audit", "check", "--restore")
     assert git(two, "rev-parse", "refs/tags/churn@v1.1.0") == before
     assert git(two, "ls-remote", "origin", "refs/tags/churn@v1.1.0").split()[0] == before
@@ -99,7 +95,7 @@ def test_a_clock_that_jumps_back_does_not_turn_the_order(pair: tuple[Path, Path]
         cwd=one, env=os.environ | IDENTITY | future, check=True,
     )  # fmt: skip
     add_stage(one, "churn", "v1.1.0", "production")
-    history = model_history(plain_git(one), "churn")
+    history = opened(one).history("churn")
     assigned = history.assigned("production")
     assert assigned and assigned.version == "v1.1.0" and assigned.at == 2100000001
 
@@ -135,11 +131,10 @@ def test_a_shallow_clone_says_what_it_lacks(pair: tuple[Path, Path], tmp_path: P
 
 
 def test_a_corrupt_evidence_file_is_an_error_of_that_version_alone(pair: tuple[Path, Path]) -> None:
-    from modelyard.checkout.evidence_store import file_evidence
     from support.versions import artifact_of
 
     one, _ = pair
-    file_evidence(plain_git(one), "churn", artifact_of("churn", "v1.0.0"), {"drift": b'{"half":'}, {}, "damage")
+    opened(one).evidence.file_evidence("churn", artifact_of("churn", "v1.0.0"), {"drift": b'{"half":'}, {}, "damage")
     found = [f for f in faults(one, 1) if f["level"] == "error"]
     assert [f["tag"] for f in found] == ["churn@v1.0.0"] and "drift" in found[0]["sentence"]
     assert tool(one, "history", "churn").returncode == 0
@@ -193,9 +188,9 @@ def test_the_wish_of_a_commit_goes_before_what_was_computed(pair: tuple[Path, Pa
 
 def test_the_number_and_its_reasons_follow_from_what_changed(pair: tuple[Path, Path]) -> None:
     def numbered() -> tuple[str, tuple[str, ...]]:
-        door, repository = Git(one, IDENTITY), ModelRepository(one)
-        found = number_at(door, repository.model("churn"), model_history(door, "churn"), "HEAD")
-        return str(found.version), found.reasons
+        view = opened(one).model("churn")
+        found = number_at(view, view.manifest, "HEAD")
+        return found.version, found.reasons
 
     one, _ = pair
     (one / "data/flights.dvc").write_text("outs:\n- {md5: b.dir, path: flights}\n")

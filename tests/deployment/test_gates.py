@@ -10,18 +10,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from modelyard.checkout.champion import model_history
-from modelyard.checkout.evidence_store import filed_documents
 from modelyard.deployment.desired import require_waivers
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.verdict import Verdict
-from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.tags import VersionRecord
 from msgspec.structs import replace
 from support.server import request, serving
-from support.yard import IDENTITY, commit_all, git, tool
+from support.versions import opened
+from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
 FILE = f"deployments/production/{MODEL}.yaml"
@@ -103,11 +101,11 @@ def test_a_manual_gate_waits_for_a_reviewed_word(rival: Path) -> None:
 
 
 def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
-    repository, door = ModelRepository(rival), Git(rival, IDENTITY)
-    version = model_history(door, MODEL).latest
+    door = opened(rival)
+    version = door.history(MODEL).latest
     assert version and version.record
     artifact = version.record.artifact
-    verdict = read_statement(filed_documents(door, MODEL, artifact)["verdict"], "verdict", Verdict).predicate
+    verdict = read_statement(door.evidence.documents(MODEL, artifact)["verdict"], "verdict", Verdict).predicate
     file = f"waivers/{MODEL}-{verdict.checks[0].id}-{artifact[:8]}.yaml"
     checks = (dataclasses.replace(verdict.checks[0], outcome="waived", waiver=file), *verdict.checks[1:])
     waived = write_statement("verdict", MODEL, artifact, dataclasses.replace(verdict, outcome="waived", checks=checks))
@@ -117,9 +115,9 @@ def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
 
     def refusal(today: date) -> str:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("modelyard.deployment.desired.filed_documents", lambda *_: {"verdict": waived})
+            patch.setattr(door.evidence, "documents", lambda *_: {"verdict": waived})
             try:
-                require_waivers(repository, door, MODEL, version, today)
+                require_waivers(door.model(MODEL), version, today)
             except Refused as refused:
                 return refused.problem
         return ""

@@ -13,21 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.deployment import delivery, rollback
 from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planner
 from modelyard.deployment.record import read_rollouts
-from modelyard.dvc import Dvc
 from modelyard.forges.ci import CI
 from modelyard.forges.git import GitForge
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout
 from modelyard.rollout.analysis import Samples
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health
 from modelyard.targets.local import LocalTarget
-from support.yard import IDENTITY, commit_all, git, tool
+from support.versions import opened
+from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
 FILE = f"deployments/production/{MODEL}.yaml"
@@ -71,26 +70,27 @@ class Fate:
 def fate(monkeypatch: pytest.MonkeyPatch) -> Fate:
     found = Fate()
     for room, names in (
-        (delivery, ("write_rollout", "write_receipt", "file_receipts", "propose_going_back")),
+        (delivery, ("write_rollout", "write_receipt", "propose_going_back")),
         (rollback, ("write_rollout", "write_receipt", "propose_going_back")),
     ):
         for name in names:
             monkeypatch.setattr(room, name, found.guard(getattr(room, name)))
+    monkeypatch.setattr(EvidenceStore, "file_receipts", found.guard(EvidenceStore.file_receipts))
     monkeypatch.setattr(LocalTarget, "apply", found.guard(LocalTarget.apply))
     return found
 
 
 def deploy(yard: Path) -> None:
-    repository, door = ModelRepository(yard), Git(yard, IDENTITY)
-    planner = Planner(repository, door)
-    deployer = Deployer(planner, Dvc(yard), GitForge.connect(door, CI()), lambda _: None)
+    checkout = opened(yard)
+    planner = Planner(checkout)
+    deployer = Deployer(planner, GitForge.connect(checkout.git, CI()), lambda _: None)
     deployer.deliver_all(planner.plan({"production"}, set()))
 
 
 def allowed(yard: Path) -> None:
     """No candidate ever has more traffic than the record says."""
     live = Layout.of(yard, "production").read_state().models[MODEL].traffic
-    recorded = read_rollouts(Git(yard, IDENTITY)).get(("production", MODEL))
+    recorded = read_rollouts(opened(yard).git).get(("production", MODEL))
     if live and live.candidate:
         assert recorded and recorded.state
         assert recorded.state.stable == live.candidate or recorded.state.weight >= live.weight
@@ -168,13 +168,12 @@ def test_killed_while_going_back_by_hand(rival: Path, fate: Fate) -> None:
     def back(yard: Path) -> None:
         if str(going_back_record(yard)).count("rolled back v1.1.0"):
             return  # it was done; a second call would mean: still further back
-        repository, door = ModelRepository(yard), Git(yard, IDENTITY)
-        environment = repository.environment("production")
+        checkout = opened(yard)
+        environment = checkout.repository.environment("production")
         target = LocalTarget(environment, yard, Secrets({}))
-        rollback.go_back(
-            repository, door, Dvc(yard), lambda: GitForge.connect(door, CI()), target, environment, MODEL, None,
-            "wrong in Boston", "ada", lambda _: None,
-        )  # fmt: skip
+        order = rollback.RollbackOrder(to=None, why="wrong in Boston", by="ada")
+        view = checkout.model(MODEL)
+        rollback.go_back(view, environment, target, lambda: GitForge.connect(checkout.git, CI()), order, lambda _: None)
 
     ends = dict(each_end(rival, fate, back))
     assert ends[-1][0] == "v1.0.0"

@@ -15,9 +15,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from forge.place import forge_with_people
-from modelyard.checkout.evidence_branch import append
+from modelyard.checkout.checkout import Checkout
 from modelyard.demo.stage import free_ports
-from modelyard.git import Git
 from modelyard.predictions.writer import Entry
 from msgspec.structs import replace
 from support.listener import listening
@@ -108,7 +107,7 @@ def test_the_webhook_hears_of_a_beginning_and_an_end_once(
     with listening() as listener:
         monkeypatch.setenv("ALERTS_URL", f"{listener.url}/secret-path")
         older = f"{MODEL}/{'a' * 64}/monitoring/production/20260401T000000Z-20260408T000000Z.json"
-        append(Git(champion), {older: b"{}"}, "What an older toolkit filed")
+        Checkout(champion).evidence.append({older: b"{}"}, "What an older toolkit filed")
         week(champion, flights, 0, bad=False)
         watch(champion, 0, expect=0)
         assert listener.posted == [], "nothing began"

@@ -24,8 +24,8 @@ from modelyard.production.monitoring.window import monitor_window
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.report.window import slice_rows
 from modelyard.tables import Table
-from support.versions import add_stage, add_version, plain_git
-from support.yard import commit_all, git
+from support.versions import add_stage, add_version, opened
+from support.yard import CONFIG, commit_all, git
 
 BEGIN = 1_777_593_600.0
 WINDOW = Window(BEGIN, BEGIN + 7 * 86400)
@@ -46,6 +46,7 @@ def serving(folder: Path, task: str) -> Candidate:
     """A registered model that serves in production."""
     git(folder, "init", "--quiet", "-b", "main")
     (folder / "models").mkdir()
+    (folder / "modelyard.yaml").write_text(CONFIG)
     candidate = make(folder / "models/tiny", task)
     write_profile(candidate)
     commit_all(folder, "a model")
@@ -80,10 +81,11 @@ def known(candidate: Candidate) -> Outcomes:
 
 
 def watched(candidate: Candidate, *tables: pa.Table, outcomes: Outcomes | None = None) -> Monitoring:
-    door = plain_git(candidate.folder.parents[1])
+    view = opened(candidate.folder.parents[1]).model(candidate.model.name)
+    view.__dict__["manifest"] = candidate.model
     policy = Policy(name="p", description="", checks=[])
     environment = Environment(name="production")
-    return monitor_window(door, candidate.model, policy, environment, Given(*tables), WINDOW, outcomes, lambda _: None)
+    return monitor_window(view, policy, environment, Given(*tables), WINDOW, outcomes, lambda _: None)
 
 
 def test_several_classes_are_watched_by_each_score_and_by_the_likeliest(classes: Candidate) -> None:

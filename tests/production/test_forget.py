@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from modelyard.checkout.evidence_branch import append
+from modelyard.checkout.checkout import Checkout
 from modelyard.dvc import Dvc
-from modelyard.git import Git
 from modelyard.manifests.configuration import PredictionLogging
 from modelyard.predictions.segments import compact, erase, read_predictions
 from modelyard.predictions.writer import Entry, PredictionLog
@@ -77,7 +76,7 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
 
     evaluation = {f"{MODEL}/{'e' * 64}/evaluation.json": f'{{"id": "{other}"}}'.encode(),
                   "pulls/9/report.html": f"<td>{other}</td>".encode(), "pulls/8/report.html": f"<td>{other}0</td>".encode()}  # fmt: skip
-    append(Git(champion, IDENTITY), evaluation, "what reviewers saw")
+    Checkout(champion, IDENTITY).evidence.append(evaluation, "what reviewers saw")
     done = tool(champion, "feedback", "forget", MODEL, "--entity", other, expect=3)
     assert "  pulls/9/report.html" in done.stdout.splitlines()
     assert "names nobody" in tool(champion, "feedback", "forget", MODEL, "--entity", " ", expect=2).stderr

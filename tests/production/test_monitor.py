@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from modelyard.manifests.names import Version
 from modelyard.predictions.writer import Entry, Privacy
 from modelyard.production.monitoring.window import _since
 from modelyard.registry.history import Assignment, ModelHistory
@@ -162,7 +163,7 @@ def test_days_before_a_model_began_to_serve_are_no_silence(champion: Path, fligh
     assert [day["day"] for day in found["monitoring"]["days"]] == ["2026-05-05", "2026-05-06", "2026-05-07"]
     assert outcome(found, "has-traffic") == "pass"
     begun = int(START.timestamp()) + 86400
-    history = ModelHistory(MODEL, assignments=(Assignment("production", "v1.0.0", "", begun, "", "", ""),))
+    history = ModelHistory(MODEL, assignments=(Assignment("production", Version("v1.0.0"), "", begun, "", "", ""),))
     assert _since({}, history, "production") == begun, "a receipt without a row: silence since then"
 
 

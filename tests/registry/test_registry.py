@@ -56,7 +56,7 @@ def test_gto_grammar(tag: str, action: Action | None) -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    version = Version(1, 2, 3)
+    version = Version.of(1, 2, 3)
     parsed = parse_tag(version_tag("churn", version))
     assert parsed and (parsed.model, parsed.version) == ("churn", version)
     parsed = parse_tag(stage_tag("churn", "prod", 7))
@@ -115,7 +115,7 @@ def test_the_order_of_reading_does_not_matter(tags: list[FakeTag]) -> None:
 
 
 def test_numbers_follow_from_changes() -> None:
-    before = Version(1, 4, 2)
+    before = Version.of(1, 4, 2)
     assert str(next_version(None, Changes()).version) == "v1.0.0"
     assert str(next_version(before, Changes(("input x removed",), ("a.py",), ("d",))).version) == "v2.0.0"
     minor = next_version(before, Changes((), ("models/m/params.yaml",), ("d",)))

@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
+from modelyard.manifests.names import Version
 from modelyard.registry.lineage import Lineage, Source
 from modelyard.report.markdown.card import Card, render_card
 from support.evidence import ARTIFACT, bundle
@@ -17,7 +18,7 @@ from support.yard import MODEL_YAML
 GOLDEN = Path(__file__).parent / "golden" / "card.md"
 MORE = "license: mit\nlimitations: Not for people.\ncard: Ranks customers.\n"
 LINEAGE = Lineage(
-    "churn", "v1.2.0", 1_700_000_000, ARTIFACT, "c" * 40, "Learn from spring", "Ada", (Source("data/flights", "e" * 32, "Ada, abc: new"),),
+    "churn", Version("v1.2.0"), 1_700_000_000, ARTIFACT, "c" * 40, "Learn from spring", "Ada", (Source("data/flights", "e" * 32, "Ada, abc: new"),),
     {"train": {"trees": 5}}, {"lightgbm": "4.7.0"}, "v1.1.0", "pass", "ada", ("grace",), "Bot", 7, "", {}, (),
 )  # fmt: skip
 

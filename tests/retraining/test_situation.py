@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.writer import Entry
 from modelyard.retraining.situation import situation_of
 from msgspec.structs import replace
 from support.logged import MODEL, Flights, write_log
-from support.versions import add_stage, add_version, plain_git
+from support.versions import add_stage, add_version, opened
 from support.yard import tool
 
 ROWS = np.random.default_rng(1).permutation(27_900).tolist()[:9000]
@@ -24,7 +23,7 @@ def test_a_window_of_a_version_that_was_replaced_makes_nothing_due(champion: Pat
     tool(champion, "monitor", MODEL, "--env", "production", "--until", "2026-05-08T00:00", "--file", expect=1)
 
     def failed() -> set[str]:
-        return {one.check for one in situation_of(ModelRepository(champion), plain_git(champion), MODEL).failed}
+        return {one.check for one in situation_of(opened(champion).model(MODEL)).failed}
 
     assert {"scores-as-accepted", "quality-kept"} <= failed()
     add_version(champion, MODEL, "v1.1.0")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from modelyard.checkout.champion import model_history
-from modelyard.checkout.evidence_store import file_evidence, file_tags
+from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.tags import write_tag
-from modelyard.git import Git
 from modelyard.manifests.names import Version
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 
 from support.yard import IDENTITY, commit_all, git
 
 
-def plain_git(folder: Path) -> Git:
-    """The tool's own git, as the tests' person."""
-    return Git(folder, IDENTITY)
+def opened(folder: Path) -> Checkout:
+    """A clone as the tool opens it, as the tests' person."""
+    return Checkout(folder, IDENTITY)
 
 
 def artifact_of(model: str, version: str) -> str:
@@ -29,31 +27,29 @@ def add_version(folder: Path, model: str, version: str, *, file: bool = True, **
     """A commit of the model, its tag, and evidence; the tag."""
     (folder / f"models/{model}/note").write_text(version)
     commit = commit_all(folder, f"{model} {version}")
-    door = plain_git(folder)
+    checkout = opened(folder)
     number = Version.parse(version)
     assert number is not None
     artifact = artifact_of(model, version)
     parts = {"artifact": artifact, "code": commit, "data": {"data/flights": "1" * 32}, "verdict": "pass", "by": "ada",
-             "metrics": {"auc": 0.7 + number.minor / 100}, "params": {"train": {"trees": number.minor}}}  # fmt: skip
+             "metrics": {"auc": 0.7 + number.release[1] / 100}, "params": {"train": {"trees": number.release[1]}}}  # fmt: skip
     tag = version_tag(model, number)
     message = write_record(f"Registering artifact {model} version {version}", VersionRecord(**(parts | record)))  # type: ignore[arg-type]
-    write_tag(door, model_history(door, model), tag, commit, message)
+    write_tag(checkout.model(model), tag, commit, message)
     if file:
-        file_evidence(door, model, artifact, {}, {"report.md": f"# {tag}\n".encode()}, f"{tag}: evidence")
+        checkout.evidence.file_evidence(model, artifact, {}, {"report.md": f"# {tag}\n".encode()}, f"{tag}: evidence")
     return tag
 
 
 def add_stage(folder: Path, model: str, version: str, environment: str) -> str:
     """The receipt of a deployment; the tag."""
-    door = plain_git(folder)
-    history = model_history(door, model)
-    number = Version.parse(version)
-    known = next(v for v in history.versions if v.version == number)
-    tag = stage_tag(model, environment, history.last_counter + 1)
+    checkout = opened(folder)
+    view = checkout.model(model)
+    tag = stage_tag(model, environment, view.history.last_counter + 1)
     record = StageRecord(version, artifact_of(model, version), "wanted", "ada", ("grace",))
     message = write_record(f"Assigning stage {environment} to artifact {model} version {version}", record)
-    write_tag(door, history, tag, known.commit, message)
-    file_tags(door, model)
+    write_tag(view, tag, view.version(version).commit, message)
+    checkout.evidence.file_tags(model)
     return tag
 
 

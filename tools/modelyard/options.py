@@ -18,6 +18,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.terminal import show_error
 
 if TYPE_CHECKING:
+    from modelyard.checkout.checkout import Checkout, ModelView
     from modelyard.evidence.verdict import Outcome
     from modelyard.predictions.interface import Window
 
@@ -33,49 +34,51 @@ def open_repository(context: click.Context) -> ModelRepository:
     return ModelRepository.find(folder)
 
 
-def open_checkout(context: click.Context) -> tuple[ModelRepository, Git]:
-    """The same with its git, which pushes with the CI's token; a UsageError when it is no checkout with a commit."""
+def open_checkout(context: click.Context) -> Checkout:
+    """The same as a clone whose git pushes with the CI's token; a UsageError when it is no checkout with a commit."""
+    from modelyard.checkout.checkout import Checkout
+
     repository = open_repository(context)
-    git = Git(repository.root, _settings(repository))
-    git.require_work_tree()
-    return repository, git
+    checkout = Checkout(repository.root, _settings(repository))
+    checkout.git.require_work_tree()
+    return checkout
 
 
-def the_model(repository: ModelRepository, name: str | None) -> str:
+def the_model(checkout: Checkout, name: str | None) -> ModelView:
     """The named model, or the only one; a UsageError where it must be named."""
     if name:
-        repository.model_folder(name)
-        return name
-    names = repository.model_names()
+        checkout.repository.model_folder(name)
+        return checkout.model(name)
+    names = checkout.repository.model_names()
     if len(names) == 1:
-        return names[0]
+        return checkout.model(names[0])
     raise UsageError(f"There are {len(names)} models here.", f"Say which with --model: {', '.join(names[:5])}.")
 
 
-def chosen_models(repository: ModelRepository, named: Sequence[str], everything: bool) -> tuple[str, ...]:
+def chosen_models(checkout: Checkout, named: Sequence[str], everything: bool) -> tuple[ModelView, ...]:
     """Those that were named, all, or the only one there is; a UsageError for none of several, or both."""
-    names = repository.model_names()
+    names = checkout.repository.model_names()
     if named and everything:
         raise UsageError("Models are named beside --all.", "Name some, or say --all.")
     if not named and not everything and len(names) != 1:
         raise UsageError("No model is named.", f"Name one, or say --all: {', '.join(names[:5])}.")
-    return tuple(named or names)
+    return tuple(checkout.model(name) for name in named or names)
 
 
-def of_one_model(models: Sequence[str], *places: object) -> None:
+def of_one_model(models: Sequence[ModelView], *places: object) -> None:
     """UsageError where outcomes of several models are looked for in one place."""
     if len(models) > 1 and any(places):
         raise UsageError("One place holds one model's outcomes.", "Name one model, or outcomes in every model.yaml.")
 
 
-def own_file(path: Path | None, models: Sequence[str]) -> Callable[[str], Path]:
+def own_file(path: Path | None, models: Sequence[ModelView]) -> Callable[[str], Path]:
     """Each model's own file of a name with ``{model}`` in it; UsageError where several would share one."""
     if path is not None and len(models) > 1 and "{model}" not in str(path):
         raise UsageError(f"{path} is one file for {len(models)} models.", "Write {model} into its name.")
     return lambda model: Path(str(path).replace("{model}", model))
 
 
-def for_each(models: Sequence[str], work: Callable[[str], Outcome]) -> Outcome:
+def for_each(models: Sequence[ModelView], work: Callable[[ModelView], Outcome]) -> Outcome:
     """The worst outcome. Of several models the fault of one is shown and keeps no other from its turn."""
     if len(models) == 1:
         return work(models[0])

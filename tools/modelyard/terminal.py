@@ -42,9 +42,9 @@ def result(text: str) -> None:
 
 def result_json(value: Any) -> None:
     """A result as strict JSON."""
-    import msgspec
+    from modelyard.documents import encode
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(encode(value, indent=2).decode())
 
 
 def finish(outcome: str) -> None:

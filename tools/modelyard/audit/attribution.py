@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.catalog.versions import trace_up
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
+from modelyard.manifests.configuration import Environment
 from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.interface import Window
 from modelyard.predictions.lookup import as_logged, named
@@ -41,10 +40,8 @@ class Attribution:
 
 
 def attribute(
-    repository: ModelRepository,
-    git: Git,
-    models: Sequence[str],
-    environments: Sequence[str],
+    models: Sequence[ModelView],
+    environments: Sequence[Environment],
     wanted: str,
     window: Window,
     secrets: Secrets,
@@ -59,13 +56,13 @@ def attribute(
     for model in models:
         for environment in environments:
             try:
-                found += _in_one_log(repository, git, model, environment, wanted, window, secrets)
+                found += _in_one_log(model, environment, wanted, window, secrets)
             except ModelyardError as error:
                 if len(models) * len(environments) == 1:
                     raise
-                say(f"not searched, {model} in {environment}: {error.problem}")
+                say(f"not searched, {model.name} in {environment.name}: {error.problem}")
     if not found:
-        where = f"the log of {environments[0]}" if len(environments) == 1 else "any log that could be read"
+        where = f"the log of {environments[0].name}" if len(environments) == 1 else "any log that could be read"
         raise UsageError(
             f"There is no prediction {wanted!r} of that time in {where}.",
             "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
@@ -74,36 +71,39 @@ def attribute(
 
 
 def _in_one_log(
-    repository: ModelRepository,
-    git: Git,
-    model: str,
-    environment: str,
-    wanted: str,
-    window: Window,
-    secrets: Secrets,
+    view: ModelView, environment: Environment, wanted: str, window: Window, secrets: Secrets
 ) -> list[Attribution]:
     """The key of a log that holds digests of ids is asked for only when no prediction and no request has that name."""
-    manifest, where = repository.model(model), repository.environment(environment)
-    reader = open_reader(where, repository.root)
+    manifest = view.manifest
+    reader = open_reader(environment, view.checkout.root)
     found = named(reader, manifest, window.begin, window.end, wanted, MOST)
-    if not found and manifest.contract.personal_id == "hash" and (names := as_logged(where, manifest, secrets)):
+    if not found and manifest.contract.personal_id == "hash" and (names := as_logged(environment, manifest, secrets)):
         found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MOST)
-    history = model_history(git, model)
-    lineages = {version: _lineage(git, model, version) for version in {row["version"] for row in found}}
+    lineages = {version: _lineage(view, version) for version in {row["version"] for row in found}}
     return [
         Attribution(
-            model, environment,
-            row["id"], row["entity"], row["time"].isoformat().replace("+00:00", "Z"), row["version"],
-            row["variant"] or "champion", row["score"], row["error"], lineages[row["version"]],
-            next((p for p in periods(history, environment, int(row["time"].timestamp()))
-                  if p.version == row["version"]), None),
+            model=view.name,
+            environment=environment.name,
+            id=row["id"],
+            entity=row["entity"],
+            time=row["time"].isoformat().replace("+00:00", "Z"),
+            version=row["version"],
+            variant=row["variant"] or "champion",
+            score=row["score"],
+            error=row["error"],
+            lineage=lineages[row["version"]],
+            period=_period(view, environment.name, int(row["time"].timestamp()), row["version"]),
         )
         for row in found
-    ]  # fmt: skip
+    ]
 
 
-def _lineage(git: Git, model: str, version: str) -> Lineage | None:
+def _period(view: ModelView, environment: str, at: int, version: str) -> Period | None:
+    return next((p for p in periods(view.history, environment, at) if p.version == version), None)
+
+
+def _lineage(view: ModelView, version: str) -> Lineage | None:
     try:
-        return trace_up(git, model, version)
+        return trace_up(view, version)
     except ModelyardError:
         return None

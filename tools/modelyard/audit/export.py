@@ -9,34 +9,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelyard.checkout.evidence_branch import filed, newest, refresh
+from modelyard.checkout.checkout import Checkout
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.git import Git
-from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.manifests.repository import APPROVALS, model_file
 from modelyard.registry.tags import parse_tag
 
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
-def heads(git: Git) -> dict[str, Any]:
+def heads(checkout: Checkout) -> dict[str, Any]:
     """What an auditor keeps outside of the repository, to prove later that nothing before it changed."""
-    evidence = newest(git)
+    git, evidence = checkout.git, checkout.evidence.newest()
     if evidence is None:
         raise UsageError("There is no evidence yet.", "Run modelyard register first, or fetch modelyard/evidence.")
     tags = {tag.name: tag.object for tag in git.tags() if tag.annotated and parse_tag(tag.name)}
     return {"heads": {"main": git.commit_of("HEAD"), "evidence": evidence}, "tags": dict(sorted(tags.items()))}
 
 
-def export(repository: ModelRepository, git: Git, out: Path, environment: str, anchor: Path | None) -> int:
+def export(checkout: Checkout, out: Path, environment: str, anchor: Path | None) -> int:
     """Writes the bundle and its verifier beside it; how many git objects it holds. The same heads, the same bytes."""
+    git = checkout.git
     if git.is_shallow():
         raise UsageError(
             "This clone is shallow; an audit needs the whole history.", "Run: git fetch --unshallow --tags"
         )
-    refresh(git)
-    now = heads(git)
-    signing = repository.config.signing
+    checkout.evidence.refresh()
+    now = heads(checkout)
+    signing = checkout.repository.config.signing
     manifest = {
         "format": 1,
         "environment": environment,
@@ -44,7 +45,7 @@ def export(repository: ModelRepository, git: Git, out: Path, environment: str, a
         "anchor": json.loads(anchor.read_bytes()) if anchor else None,
         **now,
     }
-    objects = _objects(git, manifest)
+    objects = _objects(checkout, manifest)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
@@ -68,7 +69,8 @@ def verifier() -> bytes:
     return buffer.getvalue()
 
 
-def _objects(git: Git, manifest: dict[str, Any]) -> dict[str, bytes]:
+def _objects(checkout: Checkout, manifest: dict[str, Any]) -> dict[str, bytes]:
+    git = checkout.git
     main, evidence = manifest["heads"]["main"], manifest["heads"]["evidence"]
     shas = set(git.text("rev-list", "--objects", "--no-object-names", evidence).splitlines())
     shas |= set(git.text("rev-list", main).splitlines())
@@ -79,23 +81,23 @@ def _objects(git: Git, manifest: dict[str, Any]) -> dict[str, bytes]:
         model = parsed.model if parsed else ""
         shas |= _reached(git, commit, [*folders, model_file(model), f"models/{model}/dvc.lock"])
         shas |= set(git.text("rev-list", commit).splitlines())
-    for commit in _bases(git):
+    for commit in _bases(checkout):
         shas |= _reached(git, commit, [APPROVALS])
     shas |= _reached(git, main, manifest["keys"])
     return git.objects(sorted(shas))
 
 
-def _bases(git: Git) -> set[str]:
+def _bases(checkout: Checkout) -> set[str]:
     """The commits whose approval rules were applied, as the filed approvals name them."""
     found = set()
-    for path, content in filed(git).items():
+    for path, content in checkout.evidence.filed().items():
         if "/approvals/" in path:
             try:
                 changes = json.loads(content)["predicate"]["changes"]
                 found |= {str(change["base"]) for change in changes if change["base"]}
             except (ValueError, KeyError, TypeError):
                 continue  # the verifier says what is wrong with it
-    return {commit for commit in found if git.succeeds("cat-file", "-e", f"{commit}^{{commit}}")}
+    return {commit for commit in found if checkout.git.succeeds("cat-file", "-e", f"{commit}^{{commit}}")}
 
 
 def _reached(git: Git, commit: str, paths: list[str]) -> set[str]:

@@ -76,7 +76,7 @@ def drift_of(
     if champion is not None and content is not None:
         reference = decode_profile(content, f"{path} of {champion.version}")
         found = _current(candidate, current, reference, options, say)
-        drift = _compared(reference, found, str(champion.version), no_alarm=_other_scores(candidate, champion, options))
+        drift = _compared(reference, found, champion.version, no_alarm=_other_scores(candidate, champion, options))
     else:
         training = candidate.folder / model.files.training
         table = options.reference or training

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.flavors.interface import prediction_columns, stacked
 from modelyard.manifests.model import Model
-from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import Floats
 from modelyard.tables import Table, TableFile, read_table
 
@@ -24,9 +24,9 @@ class Candidate:
     folder: Path
 
     @classmethod
-    def of(cls, repository: ModelRepository, name: str) -> Candidate:
-        """The candidate of that name."""
-        return cls(repository.model(name), repository.model_folder(name))
+    def of(cls, view: ModelView) -> Candidate:
+        """The candidate of a model."""
+        return cls(view.manifest, view.folder)
 
     @property
     def artifact(self) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
+from modelyard.documents import builtins
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.flavors.discovery import load_scorer
@@ -74,7 +75,7 @@ def bin_codes(table: Table, column: ColumnProfile) -> Integers:
 
 
 def _compact(value: object) -> str:
-    return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    return json.dumps(builtins(value), separators=(",", ":"))
 
 
 def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], dict[str, Integers]]:

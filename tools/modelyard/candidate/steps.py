@@ -16,9 +16,9 @@ from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import write_profile
 from modelyard.candidate.workspace import Workspace
-from modelyard.checkout.champion import champion_of, fetched, model_history, version_by_name
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.fetched import fetched
 from modelyard.checkout.trust import sniff_file
-from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
@@ -26,7 +26,6 @@ from modelyard.evidence.training import DataInput, Training
 from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
-from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 
@@ -53,11 +52,11 @@ class Retrained:
 class Measuring:
     """One model of this checkout, measured step by step."""
 
-    def __init__(self, repository: ModelRepository, git: Git, name: str, say: Callable[[str], None]) -> None:
-        self.candidate = Candidate.of(repository, name)
-        self._repository, self._git, self._name, self._say = repository, git, name, say
-        self._dvc = Dvc(repository.root)
-        self._workspace = Workspace(repository.root, name)
+    def __init__(self, view: ModelView, say: Callable[[str], None]) -> None:
+        self.view, self.candidate = view, Candidate.of(view)
+        self._git, self._dvc, self._root = view.checkout.git, view.checkout.dvc, view.checkout.root
+        self._name, self._say = view.name, say
+        self._workspace = Workspace(view)
 
     @property
     def generated(self) -> list[str]:
@@ -67,8 +66,7 @@ class Measuring:
     def sources(self) -> list[str]:
         """Pointers to data that somebody else keeps: what ``dvc import-url`` and ``dvc import`` made."""
         tracked = self._git.run("ls-files", "-z", "--", "*.dvc").decode().split("\0")
-        root = self._repository.root
-        return [path for path in tracked if path and is_import((root / path).read_bytes(), path)]
+        return [path for path in tracked if path and is_import((self._root / path).read_bytes(), path)]
 
     def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
         """Pulls what is cached, runs what changed, profiles, pushes. ``news`` asks imported data for new content."""
@@ -87,7 +85,7 @@ class Measuring:
         write_profile(self.candidate)
         if push and self._dvc.has_remote():
             self._dvc.push(pipeline)
-        root = self._repository.root
+        root = self._root
         there = [path for path in self.generated if (root / path).is_file()]
         if commit:
             self._git.commit(there, f"{self._name}: retrained")
@@ -101,10 +99,9 @@ class Measuring:
 
     def evaluate(self, champion: str | None = None) -> Evaluation:
         """Candidate against champion (of that version; by default the one the last environment serves)."""
-        history = model_history(self._git, self._name)
-        version = version_by_name(history, champion) if champion else champion_of(self._repository, history)
+        version = self.view.version(champion) if champion else self.view.champion
         with ExitStack() as stack:
-            opponent = stack.enter_context(fetched(self._git, self._dvc, self._name, version)) if version else None
+            opponent = stack.enter_context(fetched(self.view, version)) if version else None
             evaluation = evaluate(self.candidate, opponent)
         self._keep("evaluation", evaluation)
         return evaluation
@@ -112,8 +109,7 @@ class Measuring:
     def drift(self, options: DriftOptions | None = None) -> Drift:
         """The held-out rows against the champion's profile; of other tables nothing is kept, it is no evidence."""
         options = options or DriftOptions()
-        champion = champion_of(self._repository, model_history(self._git, self._name))
-        drift = drift_of(self.candidate, self._git, champion, options, self._say)
+        drift = drift_of(self.candidate, self._git, self.view.champion, options, self._say)
         if options.current is None and options.reference is None:
             self._keep("drift", drift)
         return drift

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
@@ -15,8 +16,8 @@ REPORTS = ("report.md", "report.html")
 class Workspace:
     """The evidence folder of one model in one checkout."""
 
-    def __init__(self, root: Path, model: str) -> None:
-        self.folder = root / ".modelyard" / "evidence" / model
+    def __init__(self, view: ModelView) -> None:
+        self.folder = view.checkout.root / ".modelyard" / "evidence" / view.name
 
     def write(self, name: str, content: bytes) -> Path:
         """Leaves one document; the path it lies at."""

@@ -11,16 +11,14 @@ from typing import Any
 import msgspec
 
 from modelyard import __version__
-from modelyard.checkout.champion import FetchedVersion, fetched, model_history, version_by_name
-from modelyard.checkout.evidence_store import filed_documents
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.fetched import FetchedVersion, fetched
 from modelyard.checkout.trust import require_trusted
-from modelyard.dvc import Dvc
+from modelyard.documents import encode
 from modelyard.errors import missing_extra
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout, State
 from modelyard.report.generated import containerfile
 from modelyard.rollout.plan import Live, Traffic
@@ -40,17 +38,17 @@ environments:
 """
 
 
-def package(repository: ModelRepository, git: Git, dvc: Dvc, model: str, version: str, folder: Path) -> list[str]:
+def package(view: ModelView, version: str, folder: Path) -> list[str]:
     """Writes the folder; the names of what stands in it. Refused for bytes that deploy would not trust either."""
-    known = version_by_name(model_history(git, model), version)
-    with fetched(git, dvc, model, known) as found:
-        require_trusted(git, repository.config.signing, found)
+    model = view.name
+    with fetched(view, view.version(version)) as found:
+        require_trusted(view.checkout, found)
         layout = Layout(folder / _SERVED)
         place = layout.version_folder(model, found.name)
         write_whole(place / "artifact", found.artifact.read_bytes())
         write_whole(place / "model.yaml", found.manifest)
         layout.write_state(State({model: Live(Traffic(found.name), {found.name: found.sha256})}))
-        content = filed_documents(git, model, found.sha256).get("training")
+        content = view.checkout.evidence.documents(model, found.sha256).get("training")
         training = read_statement(content, "training", Training).predicate if content else None
         packages = training.packages if training else {}
         write_whole(folder / "modelyard.yaml", _CONFIG.encode())
@@ -76,7 +74,7 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
         return HashType(alg=algorithm, content=content)
 
     model = Component(
-        name=found.model.name, version=found.name, type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref="model",
+        name=found.model.name, version=str(found.name), type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref="model",
         description=found.model.description, hashes=[digest(HashAlgorithm.SHA_256, found.sha256)],
         properties=[Property(name="modelyard:commit", value=found.version.commit)],
     )  # fmt: skip
@@ -95,7 +93,7 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
     bom.metadata.timestamp = datetime.fromtimestamp(found.version.at, UTC)
     bom.register_dependency(model, parts)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.decode(text), order="sorted"), indent=2) + b"\n"
+    return encode(msgspec.json.decode(text), order="sorted", indent=2) + b"\n"
 
 
 def _requirements(packages: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from modelyard.errors import UsageError
 from modelyard.git import Git
@@ -11,6 +12,9 @@ from modelyard.registry.history import ModelHistory, Registry, read_registry
 from modelyard.registry.search import Entry, Term, search
 from modelyard.registry.tags import EVERY_MODEL, model_patterns
 from modelyard.registry.timeline import Period, periods, running
+
+if TYPE_CHECKING:
+    from modelyard.checkout.checkout import Checkout
 
 
 def registry_of(git: Git, model: str | None) -> Registry:
@@ -44,13 +48,12 @@ def moment(text: str) -> int:
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
-def find(repository: ModelRepository, git: Git, terms: tuple[Term, ...]) -> list[Entry]:
+def find(checkout: Checkout, terms: tuple[Term, ...]) -> list[Entry]:
     """The versions that fulfil every condition, newest first."""
-    registry = read_registry(git.tags())
-    known = set(repository.model_names())
+    known = set(checkout.repository.model_names())
     found = []
-    for name, history in registry.models.items():
-        found += _entries(repository, name if name in known else None, history)
+    for name, history in checkout.registry.models.items():
+        found += _entries(checkout.repository, name if name in known else None, history)
     return search(found, terms)
 
 
@@ -66,11 +69,11 @@ def _entries(repository: ModelRepository, name: str | None, history: ModelHistor
         withdrawn = version in history.withdrawn or history.archived
         words: dict[str, tuple[str, ...]] = {
             "model": (history.model,),
-            "version": (str(version.version),),
+            "version": (version.version,),
             "owner": tuple(manifest.owners) if manifest else (),
             "task": (manifest.task,) if manifest else (),
             "lifecycle": ("archived" if withdrawn else manifest.lifecycle if manifest else "archived",),
-            "live": tuple(live.get(str(version.version), ())),
+            "live": tuple(live.get(version.version, ())),
             "data": tuple(w for entry in record.data.items() for w in entry) if record else (),
             "by": ((record.by if record else "") or version.by,),
             "approved": record.approved_by if record else (),
@@ -79,7 +82,7 @@ def _entries(repository: ModelRepository, name: str | None, history: ModelHistor
         }
         found.append(
             Entry(
-                history.model, str(version.version), version.at, words,
+                history.model, version.version, version.at, words,
                 record.metrics if record else {}, record.params if record else {}, text,
             )
         )  # fmt: skip

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 
-from modelyard.checkout.evidence_branch import listed
-from modelyard.checkout.evidence_store import all_filed_documents, report_blobs
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_store import report_blobs
 from modelyard.checkout.rules import granted_waivers
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.evidence.bundle import read_bundle
@@ -20,8 +20,8 @@ from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
 from modelyard.gate.waivers import WaiverState, waiver_states
-from modelyard.git import Git, TagRef
-from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.git import TagRef
+from modelyard.manifests.repository import model_file
 from modelyard.production.monitoring.watch import window_blobs
 from modelyard.registry.history import ModelHistory, RegisteredVersion, read_registry
 from modelyard.registry.lineage import Lineage, Source, lineage_up
@@ -35,13 +35,11 @@ _WINDOWS = 12
 """Of each model in each environment."""
 
 
-def publish(
-    repository: ModelRepository, git: Git, out: Path, title: str, say: Callable[[str], None]
-) -> tuple[int, int]:
+def build_site(checkout: Checkout, out: Path, title: str, say: Callable[[str], None]) -> tuple[int, int]:
     """Writes the site; how many model pages there are, and how many of them changed."""
-    gathered = _Gathered(repository, git, datetime.now(UTC).date())
+    gathered = _Gathered(checkout, datetime.now(UTC).date())
     state = _read_state(out / _STATE)
-    environments = [environment.name for environment in repository.config.environments]
+    environments = [environment.name for environment in checkout.repository.config.environments]
     known: dict[str, str] = {}
     pages, changed = [], 0
     for name in gathered.names:
@@ -69,7 +67,8 @@ def publish(
 class _Gathered:
     """Everything the pages are made of, read in a few git calls however many models there are."""
 
-    def __init__(self, repository: ModelRepository, git: Git, today: date) -> None:
+    def __init__(self, checkout: Checkout, today: date) -> None:
+        repository, git = checkout.repository, checkout.git
         self._repository, self._git = repository, git
         tags = git.tags()
         self._tags: dict[str, list[TagRef]] = {}
@@ -89,8 +88,8 @@ class _Gathered:
         of_commit = [_code(version) for version in self._shown.values() if version]
         self._commits = {commit.sha: commit for commit in git.commits(of_commit)}
         artifacts = [(n, v.record.artifact) for n, v in self._shown.items() if v and v.record]
-        self._documents = all_filed_documents(git, artifacts)
-        files = listed(git)
+        self._documents = checkout.evidence.all_documents(artifacts)
+        files = checkout.evidence.listed()
         self._reports = report_blobs(files)
         self._windows = window_blobs(files, _WINDOWS)
         self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
@@ -112,9 +111,15 @@ class _Gathered:
         manifest = self._repository.model(name) if name in self._folders else None
         desired = tuple(self._desired.get(name, ()))
         return ModelPage(
-            name, history, manifest, desired, self._lineage(name), self._addresses(name), self._of_model(name),
-            tuple(self._shown_windows(name)),
-        )  # fmt: skip
+            name=name,
+            history=history,
+            manifest=manifest,
+            desired=desired,
+            lineage=self._lineage(name),
+            reports=self._addresses(name),
+            waivers=self._of_model(name),
+            windows=tuple(self._shown_windows(name)),
+        )
 
     def _shown_windows(self, name: str) -> Iterator[ShownWindow]:
         for sha in self._windows.get(name, ()):
@@ -131,13 +136,13 @@ class _Gathered:
 
     def report(self, name: str, version: str) -> bytes:
         """The report of a version, as it was filed."""
-        known = next(v for v in self._registry.history(name).ever if str(v.version) == version)
-        sha = self._reports[name, known.record.artifact if known.record else ""]
+        known = self._registry.history(name).known(version)
+        sha = self._reports[name, known.record.artifact if known and known.record else ""]
         return self._git.blobs([sha])[sha]
 
     def _addresses(self, name: str) -> dict[str, str]:
         return {
-            str(version.version): f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
+            version.version: f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
             for version in self._registry.history(name).ever
             if version.record and (name, version.record.artifact) in self._reports
         }
@@ -165,10 +170,8 @@ class _Gathered:
 def _shown(history: ModelHistory, environments: list[str]) -> RegisteredVersion | None:
     """The version the last environment that has one serves; else the latest."""
     for environment in reversed(environments):
-        if assigned := history.assigned(environment):
-            found = next((v for v in history.ever if str(v.version) == assigned.version), None)
-            if found:
-                return found
+        if (assigned := history.assigned(environment)) and (found := history.known(assigned.version)):
+            return found
     return history.latest
 
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from modelyard.checkout.evidence_branch import append, newest
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.interface import PullForge
 from modelyard.git import Git
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
-from modelyard.registry.history import read_registry
+from modelyard.registry.history import Registry
 from modelyard.registry.storage import StoragePlan, plan_removal
 
 Where = Literal["cache", "remote"]
@@ -20,11 +21,12 @@ Where = Literal["cache", "remote"]
 _PULL = re.compile(r"pulls/(?P<number>\d+)/")
 
 
-def needed_commits(git: Git, forge: PullForge | None, default_branch: str) -> dict[str, str]:
+def needed_commits(checkout: Checkout, forge: PullForge | None) -> dict[str, str]:
     """Commit → why its data stay: every version ever registered, every receipt, the default branch, open proposals.
 
     Without a ``forge`` there are no pull requests to ask for, so every branch is taken for one.
     """
+    git, default_branch = checkout.git, checkout.repository.config.default_branch
     if git.is_shallow():
         raise UsageError(
             "This clone is shallow, so it does not know everything that is needed.", "Run: git fetch --unshallow --tags"
@@ -32,7 +34,7 @@ def needed_commits(git: Git, forge: PullForge | None, default_branch: str) -> di
     if remote := git.remote():
         git.run("fetch", "--quiet", "--prune", "--tags", remote)
     found = {git.commit_of("HEAD"): "HEAD"}
-    for history in read_registry(git.tags()).models.values():
+    for history in checkout.registry.models.values():
         for version in history.ever:
             found.setdefault(version.commit, f"{history.model}@{version.version}")
         for assignment in history.assignments:
@@ -45,8 +47,9 @@ def needed_commits(git: Git, forge: PullForge | None, default_branch: str) -> di
     return found
 
 
-def needed_md5s(git: Git, dvc: Dvc, commits: Iterable[str], say: Callable[[str], None]) -> set[str]:
+def needed_md5s(checkout: Checkout, commits: Iterable[str], say: Callable[[str], None]) -> set[str]:
     """Every md5 that dvc.lock and .dvc files of the commits name, and what their folders hold."""
+    git, dvc = checkout.git, checkout.dvc
     found: set[str] = set()
     for commit in commits:
         files = {path: sha for path, sha in git.files_at(commit).items() if _is_pointer(path)}
@@ -75,15 +78,15 @@ def plan_collection(dvc: Dvc, where: Where, needed: set[str], before: float) -> 
     return plan_removal(where, dvc.stored(where), needed, before)
 
 
-def prunable(git: Git, open_pulls: set[int], before: float) -> dict[str, int]:
+def prunable(checkout: Checkout, open_pulls: set[int], before: float) -> dict[str, int]:
     """Path → pull request of everything that may go: shown before a moment (seconds since 1970), by a pull request that
     is not open and that no version and no receipt came from. What an approver of a version saw stays.
     """
-    commit = newest(git)
+    git, commit = checkout.git, checkout.evidence.newest()
     if commit is None:
         return {}
     numbers = {path: int(found["number"]) for path in git.files_at(commit, "pulls/") if (found := _PULL.match(path))}
-    kept = open_pulls | _delivered(git)
+    kept = open_pulls | _delivered(checkout.registry)
     old = {}
     for number in set(numbers.values()) - kept:
         shown = git.history(f"pulls/{number}", at=commit)
@@ -91,10 +94,10 @@ def prunable(git: Git, open_pulls: set[int], before: float) -> dict[str, int]:
     return {path: number for path, number in numbers.items() if old.get(number)}
 
 
-def prune(git: Git, paths: dict[str, int]) -> None:
+def prune(evidence: EvidenceStore, paths: dict[str, int]) -> None:
     """Takes the paths off, in one commit."""
     pulls = ", ".join(map(str, sorted(set(paths.values()))))
-    append(git, {}, f"By policy: what pull requests {pulls} showed leaves the newest tree", frozenset(paths))
+    evidence.append({}, f"By policy: what pull requests {pulls} showed leaves the newest tree", frozenset(paths))
 
 
 def _is_pointer(path: str) -> bool:
@@ -107,9 +110,9 @@ def _fetched(git: Git, commit: str) -> str:
     return commit
 
 
-def _delivered(git: Git) -> set[int]:
+def _delivered(registry: Registry) -> set[int]:
     found = set()
-    for history in read_registry(git.tags()).models.values():
+    for history in registry.models.values():
         records = [version.record for version in history.ever] + [one.record for one in history.assignments]
         found |= {record.pull for record in records if record and record.pull}
     return found

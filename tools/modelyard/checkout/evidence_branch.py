@@ -21,41 +21,52 @@ _LOCAL = f"refs/heads/{BRANCH}"
 _ATTEMPTS = 12
 
 
-def append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> str:
-    """Adds files by their path on the branch (and takes ``drop`` off its newest tree), pushes it where there is a
-    remote; the commit. Concurrent writers take turns, none is lost.
-    """
-    with git.exclusively("evidence"):  # of one clone; against other clones the push decides
-        return _append(git, files, message, drop)
+class EvidenceBranch:
+    """The branch as one clone sees it."""
+
+    def __init__(self, git: Git) -> None:
+        self.git = git
+        self._known: str | None = None
+
+    def append(self, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> str:
+        """Adds files by their path on the branch (and takes ``drop`` off its newest tree), pushes it where there is a
+        remote; the commit. Concurrent writers take turns, none is lost.
+        """
+        self._known = None
+        with self.git.exclusively("evidence"):  # of one clone; against other clones the push decides
+            return _append(self.git, files, message, drop)
+
+    def newest(self) -> str | None:
+        """The commit that holds the evidence known here: our branch, or the remote's as last fetched."""
+        if self._known is None:
+            self._known = _newest(self.git)
+        return self._known
+
+    def listed(self, *folders: str) -> dict[str, str]:
+        """Path → SHA of the blob of everything filed below folders (or at paths); empty without evidence."""
+        commit = self.newest()
+        return self.git.files_at(commit, *folders) if commit else {}
+
+    def filed(self, *folders: str) -> dict[str, bytes]:
+        """Path → content of the same."""
+        files = self.listed(*folders)
+        blobs = self.git.blobs(files.values())
+        return {path: blobs[sha] for path, sha in files.items()}
+
+    def refresh(self) -> None:
+        """Brings the remote's evidence here, and keeps what only we have."""
+        self._known = None
+        if remote := self.git.remote():
+            with self.git.exclusively("evidence"):
+                _meet(self.git, remote)
 
 
-def newest(git: Git) -> str | None:
-    """The commit that holds the evidence known here: our branch, or the remote's as last fetched."""
+def _newest(git: Git) -> str | None:
     remote = git.remote() or "origin"
     here, there = _sha(git, _LOCAL), _sha(git, _tracking(remote))
     if here and there and here != there and git.succeeds("merge-base", "--is-ancestor", here, there):
         return there
     return here or there
-
-
-def listed(git: Git, *folders: str) -> dict[str, str]:
-    """Path → SHA of the blob of everything filed below folders (or at paths); empty without evidence."""
-    commit = newest(git)
-    return git.files_at(commit, *folders) if commit else {}
-
-
-def filed(git: Git, *folders: str) -> dict[str, bytes]:
-    """Path → content of the same."""
-    files = listed(git, *folders)
-    blobs = git.blobs(files.values())
-    return {path: blobs[sha] for path, sha in files.items()}
-
-
-def refresh(git: Git) -> None:
-    """Brings the remote's evidence here, and keeps what only we have."""
-    if remote := git.remote():
-        with git.exclusively("evidence"):
-            _meet(git, remote)
 
 
 def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[str]) -> str:

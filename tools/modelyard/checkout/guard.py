@@ -6,8 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from modelyard.checkout.evidence_branch import filed, refresh
-from modelyard.checkout.evidence_store import all_filed_documents, all_filed_tags
+from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.statement import Kind, read_statement
 from modelyard.git import Git
@@ -16,14 +15,15 @@ from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
 
 
-def check_registry(git: Git) -> tuple[Fault, ...]:
+def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     """Every fault of tags and evidence that can be seen from here."""
-    refresh(git)
+    git, evidence = checkout.git, checkout.evidence
+    evidence.refresh()
     tags = git.tags()
     objects = {tag.name: tag.object for tag in tags}
-    copies = {name: object_id(git, content) for name, content in all_filed_tags(git).items()}
+    copies = {name: object_id(git, content) for name, content in evidence.all_tags().items()}
     found = [*find_faults(tags, objects, copies)]
-    for path, content in filed(git, "incidents/").items():
+    for path, content in evidence.filed("incidents/").items():
         said = json.loads(content)
         found.append(
             Fault(
@@ -34,23 +34,24 @@ def check_registry(git: Git) -> tuple[Fault, ...]:
             )
         )
     registered = [
-        (history.model, str(version.version), version.record)
+        (history.model, version.version, version.record)
         for history in read_registry(tags).models.values()
         for version in history.ever
         if version.record is not None
     ]
-    documents = all_filed_documents(git, [(model, record.artifact) for model, _, record in registered])
+    documents = evidence.all_documents([(model, record.artifact) for model, _, record in registered])
     for model, number, record in registered:
         found += _evidence_faults(model, number, record, documents[model, record.artifact])
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
-def restore_tags(git: Git) -> list[str]:
+def restore_tags(checkout: Checkout) -> list[str]:
     """Puts deleted and moved tags back as they were filed, here and on the remote; their names."""
-    refresh(git)
+    git, evidence = checkout.git, checkout.evidence
+    evidence.refresh()
     objects = {tag.name: tag.object for tag in git.tags()}
     done = []
-    for name, content in all_filed_tags(git).items():
+    for name, content in evidence.all_tags().items():
         sha = object_id(git, content)
         if objects.get(name) == sha:
             continue
@@ -61,9 +62,10 @@ def restore_tags(git: Git) -> list[str]:
     return done
 
 
-def require_unmoved(git: Git, model: str, tag: str) -> None:
+def require_unmoved(view: ModelView, tag: str) -> None:
     """Refused when a tag is not the one whose copy was filed."""
-    content = filed(git, f"{model}/tags/{tag}").get(f"{model}/tags/{tag}")
+    git, path = view.checkout.git, f"{view.name}/tags/{tag}"
+    content = view.checkout.evidence.filed(path).get(path)
     if content is None:
         return
     now = git.text("rev-parse", f"refs/tags/{tag}")

@@ -27,10 +27,10 @@ class Rules:
     notes: tuple[str, ...] = ()
 
 
-def rules_here(repository: ModelRepository, git: Git, model: str, today: date, policy: str | None = None) -> Rules:
-    """What the working tree says."""
-    found, lines = repository.policy(policy or repository.model(model).policy)
-    waivers, notes = _counting(git, "HEAD", tuple(repository.waivers()), model, found, today)
+def rules_here(repository: ModelRepository, git: Git, model: Model, today: date, policy: str | None = None) -> Rules:
+    """What the working tree says about a model."""
+    found, lines = repository.policy(policy or model.policy)
+    waivers, notes = _counting(git, "HEAD", tuple(repository.waivers()), model.name, found, today)
     return Rules(found, lines, waivers, notes)
 
 

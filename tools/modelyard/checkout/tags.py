@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 
-from modelyard.checkout.evidence_store import filed_tags
+from modelyard.checkout.checkout import ModelView
 from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
-from modelyard.manifests.repository import ModelRepository, model_file
-from modelyard.registry.history import ModelHistory
+from modelyard.manifests.repository import model_file
 from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
 from modelyard.registry.tags import parse_tag, version_tag
 
 
-def number_at(git: Git, model: Model, history: ModelHistory, head: str) -> Numbering:
+def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     """The number that registering a commit would give, and why. ``model``: its manifest there."""
-    highest = _highest(git, history)
-    latest = history.latest
+    git, highest, latest = view.checkout.git, _highest(view), view.history.latest
     if latest is None:
         return next_version(None, Changes(), highest, _wish(git, model.name, None, head))
     before = git.file_at(latest.commit, model_file(model.name))
@@ -35,29 +33,30 @@ def number_at(git: Git, model: Model, history: ModelHistory, head: str) -> Numbe
     return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
 
 
-def write_tag(git: Git, history: ModelHistory, name: str, commit: str, message: str, *, sign: bool = False) -> None:
-    """Makes and pushes an annotated tag later than all of the model's; RefRejected when somebody was first."""
+def write_tag(view: ModelView, name: str, commit: str, message: str) -> None:
+    """Makes and pushes an annotated tag later than all of the model's, signed where modelyard.yaml asks for it.
+
+    RefRejected when somebody was first.
+    """
+    git, signing = view.checkout.git, view.checkout.repository.config.signing
     # GTO orders by tagger time in whole seconds: two tags of one second would be ordered by their names.
-    git.create_tag(name, commit, message, max(int(time.time()), history.last_time + 1), sign=sign)
+    at = max(int(time.time()), view.history.last_time + 1)
+    git.create_tag(name, commit, message, at, sign=bool(signing and signing.allowed_signers))
     if remote := git.remote():
         git.push_tag(remote, name)
+    view.checkout.reread(view.name)
 
 
-def next_counter(git: Git, history: ModelHistory) -> int:
+def next_counter(view: ModelView) -> int:
     """The number of a model's next receipt: never one that a receipt had before, not even one whose tag is gone."""
-    parsed = [parse_tag(name) for name in filed_tags(git, history.model)]
-    return max([history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
+    parsed = [parse_tag(name) for name in view.checkout.evidence.tags(view.name)]
+    return max([view.history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
 
 
-def signs_tags(repository: ModelRepository) -> bool:
-    """Whether modelyard.yaml asks for signed tags."""
-    return bool(repository.config.signing and repository.config.signing.allowed_signers)
-
-
-def _highest(git: Git, history: ModelHistory) -> Version | None:
+def _highest(view: ModelView) -> Version | None:
     """Of all numbers ever given; a tag that somebody deleted still has its copy in the evidence."""
-    given = [known.version for known in history.ever]
-    for name in filed_tags(git, history.model):
+    given = [known.version for known in view.history.ever]
+    for name in view.checkout.evidence.tags(view.name):
         parsed = parse_tag(name)
         if parsed and parsed.version:
             given.append(parsed.version)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from modelyard.checkout.champion import FetchedVersion
-from modelyard.checkout.evidence_store import filed_files
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.fetched import FetchedVersion
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.artifact import HEAD_BYTES, sniff
 from modelyard.git import Git
@@ -32,15 +32,16 @@ def sniff_file(path: Path) -> ArtifactFormat | None:
     return sniff(head, members)
 
 
-def require_trusted(git: Git, signing: Signing | None, found: FetchedVersion) -> None:
+def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
     """Refused unless tag and bytes are signed (where modelyard.yaml asks for it) and the format is one that runs no
     code; a pickle needs a waiver and a signature.
     """
+    git, signing = checkout.git, checkout.repository.config.signing
     tag = version_tag(found.model.name, found.version.version)
     signed = False
     if signing is not None:
         _require_signed_tag(git, signing, tag)
-        signature = filed_files(git, found.model.name, found.sha256).get(SIGNATURE)
+        signature = checkout.evidence.files(found.model.name, found.sha256).get(SIGNATURE)
         if signature is None:
             raise Refused(
                 f"modelyard.yaml asks for signatures, and none is filed for {tag}.",

@@ -21,11 +21,12 @@ def command(context: click.Context) -> None:
     /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". Called by commands.yml
     on a checkout of the default branch; who wrote it must have write permission.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
     asked = read_comment(read_event(ci.event))
     if asked is None:
         say("The comment is no command.")
         return
-    Answerer(repository, git, forge, datetime.now(UTC).date(), say).answer(asked)
+    Answerer(checkout, forge, datetime.now(UTC).date(), say).answer(asked)
     say(f"Answered the comment of @{asked.actor}.")

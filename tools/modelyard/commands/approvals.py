@@ -23,7 +23,8 @@ def command(context: click.Context, number: int | None, post: bool, as_json: boo
     An approval counts for the head and the report it was given on; the author, bots and who asked for a waiver never
     count. Ends with 1 when approvals are missing.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
     if number is None:
         subject = subject_of_run(forge, git, read_event(ci.event))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, the_model
 from modelyard.release.withdrawal import archive, set_lifecycle
 from modelyard.terminal import result, say
 
@@ -18,9 +18,9 @@ def command(context: click.Context, model: str, why: str) -> None:
 
     Refused while a deployment asks for it. Versions, evidence and data stay; gc keeps them too.
     """
-    repository, git = open_checkout(context)
-    repository.model_folder(model)
-    for tag in archive(repository, git, model, why):
+    checkout = open_checkout(context)
+    view = the_model(checkout, model)
+    for tag in archive(view, why):
         result(tag)
-    if file := set_lifecycle(repository, model, "archived"):
+    if file := set_lifecycle(view, "archived"):
         say(f"  {file} says lifecycle: archived now; commit it.")

@@ -32,11 +32,11 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
     Reports deleted, moved, hand-made, lightweight and foreign tags, rewritten and corrupt evidence. Ends with 1 when
     what the registry says may not be true.
     """
-    _, git = open_checkout(context)
+    checkout = open_checkout(context)
     if restore:
-        for name in restore_tags(git):
+        for name in restore_tags(checkout):
             say(f"put back: {name}")
-    found = check_registry(git)
+    found = check_registry(checkout)
     if as_json:
         result_json(found)
     else:
@@ -56,9 +56,10 @@ def export(context: click.Context, out: Path, environment: str | None, anchor: P
 
     python build/verify.pyz build/audit.zip prints PASS or FAIL for each claim; it needs the standard library alone.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository = checkout.repository
     chosen = environment or repository.config.environments[-1].name
-    count = write_bundle(repository, git, out, repository.environment(chosen).name, anchor)
+    count = write_bundle(checkout, out, repository.environment(chosen).name, anchor)
     result(str(out))
     say(f"  {count} git objects. Verify with: python {out.with_name('verify.pyz')} {out}")
 
@@ -70,8 +71,8 @@ def anchor(context: click.Context) -> None:
 
     Keep it outside of the repository, with a date; give it to audit export or to the verifier later.
     """
-    _, git = open_checkout(context)
-    result_json(heads(git))
+    checkout = open_checkout(context)
+    result_json(heads(checkout))
 
 
 @command.command()
@@ -96,11 +97,11 @@ def prediction(
     ID is the prediction's, its request's, or the contract's id. Shows which version answered, on whose word it served
     then, and what made it: data, code, people, verdict.
     """
-    repository, git = open_checkout(context)
-    models = [model] if model else repository.model_names()
-    places = [environment] if environment else [known.name for known in repository.config.environments]
-    span, secrets = window_of(window, until), Secrets(os.environ)
-    found = attribute(repository, git, models, places, wanted, span, secrets, say)
+    checkout = open_checkout(context)
+    repository = checkout.repository
+    models = [checkout.model(name) for name in ([model] if model else repository.model_names())]
+    places = [repository.environment(environment)] if environment else repository.config.environments
+    found = attribute(models, places, wanted, window_of(window, until), Secrets(os.environ), say)
     if as_json:
         result_json(found)
     else:

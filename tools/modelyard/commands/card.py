@@ -23,9 +23,9 @@ def command(context: click.Context, name: str | None, out: Path | None, check: b
 
     Markdown with the front matter that Hugging Face reads. What the card lacks is said in it.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     model, _, version = (name or "").partition("@")
-    card = card_of(repository, git, the_model(repository, model or None), version or None)
+    card = card_of(the_model(checkout, model or None), version or None)
     if check:
         for sentence in card.missing:
             result(sentence)

@@ -35,7 +35,8 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
     Called in a trusted job, on a checkout of the default branch. Everything is judged again by the rules there; the
     pull request's own files are read as data and never run.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
     if number is None:
         subject = subject_of_run(forge, git, read_event(ci.event))
@@ -46,7 +47,7 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
         return
     parcel = read_parcel(folder)
     base = git.commit_of("HEAD")
-    poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
+    poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
     posted = poster.post(subject, parcel.evidence, parcel.refused)
     approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))

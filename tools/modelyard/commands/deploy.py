@@ -12,7 +12,6 @@ import click
 from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planner
 from modelyard.deployment.promotion import preview
-from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_forge, open_pull_forge
@@ -59,7 +58,8 @@ def command(
     """
     if (post or number is not None) and not (post and plan_only):
         raise UsageError("Only a plan is posted to a pull request.", "Say: modelyard deploy --plan --post")
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     chosen = {repository.environment(name).name for name in environments}
     chosen = chosen or {environment.name for environment in repository.config.environments}
     for name in models:
@@ -72,17 +72,17 @@ def command(
         if number is None:
             say("No open pull request has that head any more.")
         else:
-            result(preview(repository, git, forge, number, chosen, datetime.now(UTC)))
+            result(preview(checkout, forge, number, chosen, datetime.now(UTC)))
         return
     faults: list[ModelyardError] = []
     while True:
-        planner = Planner(repository, git, outcomes=known_outcomes(repository, Secrets(os.environ), outcomes))
+        planner = Planner(checkout, outcomes=known_outcomes(repository, Secrets(os.environ), outcomes))
         planned = planner.plan(chosen, set(models))
         if plan_only:
             deliveries = [plan.delivery for plan in planned]
             faults = [plan.fault for plan in planned if plan.fault]
         else:
-            deployer = Deployer(planner, Dvc(repository.root), open_forge(repository, git), say)
+            deployer = Deployer(planner, open_forge(repository, git), say)
             deliveries, faults = deployer.deliver_all(planned)
         if not wait or plan_only or not any(_goes_on(delivery) for delivery in deliveries):
             break

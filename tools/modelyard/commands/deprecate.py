@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, the_model
 from modelyard.release.withdrawal import set_lifecycle, withdraw
 from modelyard.terminal import result, say
 
@@ -19,13 +19,13 @@ def command(context: click.Context, name: str, why: str) -> None:
     A version gets a tag in GTO's grammar and is never deployed again; its number is never used again. Without a
     version, model.yaml says lifecycle: deprecated, to be proposed as any change.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     model, _, version = name.partition("@")
-    repository.model_folder(model)
+    view = the_model(checkout, model)
     if version:
-        result(withdraw(repository, git, model, version, why))
+        result(withdraw(view, version, why))
         return
-    file = set_lifecycle(repository, model, "deprecated")
+    file = set_lifecycle(view, "deprecated")
     result(file or f"{model} is deprecated already")
     if file:
         say(f"  Commit it and open a pull request, with the reason: {why}")

@@ -21,10 +21,10 @@ def command(context: click.Context, before: str, after: str, model: str | None, 
 
     BEFORE and AFTER are v1.2.0 and v1.3.0, or flight-delay@v1.2.0 and v1.3.0.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     if "@" in before:
         model, before = before.rsplit("@", 1)
-    found = compare(git, the_model(repository, model), before, after.rsplit("@", 1)[-1])
+    found = compare(the_model(checkout, model), before, after.rsplit("@", 1)[-1])
     if as_json:
         result_json(found)
     else:

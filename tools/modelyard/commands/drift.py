@@ -51,9 +51,9 @@ def command(
         raise UsageError("--engine dask needs a table.", "Name a folder of files with --current.")
     if scheduler and engine != "dask":
         raise UsageError("--scheduler is for --engine dask.", "Add --engine dask.")
-    repository, git = open_checkout(context)
-    options = DriftOptions(current, reference, domain, engine, scheduler)
-    drift = Measuring(repository, git, model, say).drift(options)
+    checkout = open_checkout(context)
+    options = DriftOptions(current=current, reference=reference, domain=domain, engine=engine, scheduler=scheduler)
+    drift = Measuring(checkout.model(model), say).drift(options)
     if as_json:
         result_json(drift)
     else:

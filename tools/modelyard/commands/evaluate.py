@@ -20,8 +20,8 @@ def command(context: click.Context, model: str, champion: str | None, as_json: b
 
     Both score the candidate's held-out rows; every difference has a 95 % interval.
     """
-    repository, git = open_checkout(context)
-    evaluation = Measuring(repository, git, model, say).evaluate(champion)
+    checkout = open_checkout(context)
+    evaluation = Measuring(checkout.model(model), say).evaluate(champion)
     if as_json:
         result_json(evaluation)
     else:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import ModelView
 from modelyard.deployment.rollback import propose_change
-from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
@@ -23,6 +22,7 @@ from modelyard.options import (
     open_checkout,
     open_repository,
     outcome_options,
+    the_model,
     window_of,
 )
 from modelyard.predictions.discovery import open_reader
@@ -77,22 +77,23 @@ def collect(
     Writes a file that DVC tracks below data/feedback/MODEL/, with its profile, and keeps one pull request with it. Of
     several outcomes of one id the latest counts; of several predictions of one id the newest before its outcome.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     where, span = repository.environment(environment), window_of(window, until)
-    chosen = chosen_models(repository, models, everything)
+    chosen = chosen_models(checkout, models, everything)
     if labels is not None and (file or sql):
         raise UsageError("--labels is a place of its own.", "Bring labels and outcomes back one after the other.")
     of_one_model(chosen, file, sql, labels)
 
-    def one(model: str) -> Outcome:
-        found = repository.model(model)
+    def one(view: ModelView) -> Outcome:
+        model, found = view.name, view.manifest
         reviews = None
         if labels is not None:
             given = read_labels(labels, found)
             known, reviews = given.outcomes, given.reviews
             say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
         else:
-            asked = find_outcomes(found, where, repository.root, Secrets(os.environ), file, sql, query)
+            asked = find_outcomes(found, where, checkout.root, Secrets(os.environ), file, sql, query)
             if asked is None and (if_declared or everything):
                 say(f"{model}: model.yaml names no outcomes")
                 return "pass"
@@ -103,12 +104,11 @@ def collect(
                     " REFERENCE.",
                 )
             known = asked
-        reader, dvc = open_reader(where, repository.root), Dvc(repository.root)
-        brought = collect_increment(repository, git, dvc, found, environment, reader, span, known, say, reviews)
+        brought = collect_increment(view, where, span, known, say, reviews)
         number = None
         if brought.proposed is not None:
             forge = open_forge(repository, git)
-            number = propose_change(repository, git, forge, git.commit_of("HEAD"), brought.proposed, say)
+            number = propose_change(checkout, forge, git.commit_of("HEAD"), brought.proposed, say)
         if as_json:
             result_json({"model": model, "joined": brought.joined, "path": brought.path, "pull": number})
         else:
@@ -135,13 +135,11 @@ def sample(
     two versions decided differently, and some at random. Fill in label, reviewer and reviewed_at; feedback collect
     --labels takes them back.
     """
-    repository, git = open_checkout(context)
-    found = repository.model(model)
-    history = model_history(git, model)
-    profiles = cache(lambda version: profile_of(git, found, history, version))
-    reader = open_reader(repository.environment(environment), repository.root)
-    earlier = earlier_labels(repository, git, Dvc(repository.root), found)
-    picked = pick_sample(reader, found, window_of(window, until), profiles, earlier, rows)
+    checkout = open_checkout(context)
+    view = the_model(checkout, model)
+    profiles = cache(lambda version: profile_of(view, version))
+    reader = open_reader(checkout.repository.environment(environment), checkout.root)
+    picked = pick_sample(reader, view.manifest, window_of(window, until), profiles, earlier_labels(view), rows)
     write_whole(out, picked.content)
     said = ", ".join(f"{count:,} {why}" for why, count in picked.reasons.items())
     result(f"{out}: {picked.rows:,} of {picked.of:,} predictions without a label" + (f" ({said})" if said else ""))
@@ -158,7 +156,7 @@ def table(context: click.Context, model: str, out: Path) -> None:
     the folder data/feedback/MODEL as its dependency.
     """
     repository = open_repository(context)
-    result(f"{out}: {write_labelled(repository, repository.model(model), out):,} labelled rows")
+    result(f"{out}: {write_labelled(repository.root, repository.model(model), out):,} labelled rows")
 
 
 @command.command()
@@ -176,21 +174,21 @@ def forget(
     Leaves a tombstone with a digest on the evidence branch, opens the pull request that rewrites the increments, and
     lists the versions that learnt from it. Ends with 3 when something still holds it.
     """
-    repository, git = open_checkout(context)
-    dvc = Dvc(repository.root)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     if not entity.strip():
         raise UsageError("An empty --entity names nobody.", "Give the contract's id, as callers sent it.")
 
-    def one(model: str) -> Outcome:
-        done = forget_entity(repository, git, dvc, repository.model(model), entity, Secrets(os.environ), say)
+    def one(view: ModelView) -> Outcome:
+        done = forget_entity(view, entity, Secrets(os.environ), say)
         if purging:
-            say(f"deleted for good: {purge(dvc, done)} copies of older increments")
+            say(f"deleted for good: {purge(checkout.dvc, done)} copies of older increments")
         elif done.proposed is not None:
-            propose_change(repository, git, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
+            propose_change(checkout, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
         if as_json:
             result_json(done.erasure)
         else:
-            result(render_erasure(model, done.erasure))
+            result(render_erasure(view.name, done.erasure))
         return "pass" if done.erasure.complete else "inconclusive"
 
-    finish(for_each(chosen_models(repository, models, everything), one))
+    finish(for_each(chosen_models(checkout, models, everything), one))

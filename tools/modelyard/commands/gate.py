@@ -8,8 +8,7 @@ import click
 
 from modelyard.candidate.backtest import policy_lines, replay_policy
 from modelyard.candidate.judgement import judged_report, write_verdict
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
+from modelyard.checkout.checkout import Checkout
 from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.proposal import render_replay, render_terminal
 from modelyard.terminal import finish, result, result_json
@@ -31,16 +30,12 @@ def command(
     Ends with 0 when the candidate may be merged, 1 when a check failed, 3 when it is inconclusive and 4 when a check
     had nothing to judge.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     if last:
-        _replay(repository, git, model, policy, last, as_json)
+        _replay(checkout, model, policy, last, as_json)
         return
-    model = the_model(repository, model)
-    today = datetime.now(UTC).date()
-    if policy:
-        report = judged_report(repository, git, model, today, policy)
-    else:
-        report = write_verdict(repository, git, model, today, base)
+    view, today = the_model(checkout, model), datetime.now(UTC).date()
+    report = judged_report(view, today, policy) if policy else write_verdict(view, today, base)
     if as_json:
         result_json(report.verdict)
     else:
@@ -48,15 +43,14 @@ def command(
     finish(report.verdict.outcome)
 
 
-def _replay(
-    repository: ModelRepository, git: Git, model: str | None, policy: str | None, last: int, as_json: bool
-) -> None:
-    models = [the_model(repository, model)] if model else repository.model_names()
+def _replay(checkout: Checkout, model: str | None, policy: str | None, last: int, as_json: bool) -> None:
+    repository = checkout.repository
+    models = [the_model(checkout, model).name] if model else repository.model_names()
     lines = policy_lines(repository, policy or repository.model(models[0]).policy)
     if not model:
         name = str(lines.value.get("name")) if isinstance(lines.value, dict) else ""
         models = [known for known in models if repository.model(known).policy == name] or models
-    found = replay_policy(git, models, lines, last)
+    found = replay_policy(checkout, models, lines, last)
     if as_json:
         result_json(found)
     else:

@@ -7,12 +7,9 @@ import time
 import click
 
 from modelyard.catalog.storage import Where, needed_commits, needed_md5s, plan_collection, prunable, prune
-from modelyard.checkout.evidence_branch import refresh
-from modelyard.dvc import Dvc
+from modelyard.checkout.checkout import Checkout
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.forges.interface import PullForge
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
 from modelyard.options import open_checkout
 from modelyard.report.terminal.registry import render_plans
 from modelyard.terminal import result, result_json, say
@@ -33,14 +30,15 @@ def command(context: click.Context, remove: bool, remote: bool, evidence: bool, 
     Needed is what any version, withdrawn or not, any receipt, the default branch or an open pull request names; in
     plain git every branch counts as a proposal. What is deleted from the remote is gone for everybody.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     forge = None if repository.config.forge == "git" else open_pull_forge(repository, git)[0]
     if evidence:
-        _prune(repository, git, forge, remove)
+        _prune(checkout, forge, remove)
         return
-    dvc = Dvc(repository.root)
-    commits = needed_commits(git, forge, repository.config.default_branch)
-    needed = needed_md5s(git, dvc, commits, say)
+    dvc = checkout.dvc
+    commits = needed_commits(checkout, forge)
+    needed = needed_md5s(checkout, commits, say)
     places: list[Where] = ["cache", "remote"] if remote else ["cache"]
     plans = [plan_collection(dvc, place, needed, time.time() - keep_hours * 3600) for place in places]
     if remove:
@@ -53,15 +51,15 @@ def command(context: click.Context, remove: bool, remote: bool, evidence: bool, 
         result(render_plans(plans, len(commits), remove))
 
 
-def _prune(repository: ModelRepository, git: Git, forge: PullForge | None, remove: bool) -> None:
-    days = repository.config.evidence.pull_days
-    refresh(git)
+def _prune(checkout: Checkout, forge: PullForge | None, remove: bool) -> None:
+    days = checkout.repository.config.evidence.pull_days
+    checkout.evidence.refresh()
     still_open = {pull.number for pull in forge.open_pulls()} if forge else set()
-    paths = prunable(git, still_open, time.time() - days * 86_400)
+    paths = prunable(checkout, still_open, time.time() - days * 86_400)
     for path in sorted(paths):
         result(path)
     say(f"{len(paths)} files of closed pull requests are older than {days} days and brought no version.")
     if paths and remove:
-        prune(git, paths)
+        prune(checkout.evidence, paths)
     elif paths:
         say("Nothing was taken off. To do it, add --remove; the branch's history keeps them.")

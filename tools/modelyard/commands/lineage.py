@@ -23,16 +23,16 @@ def command(context: click.Context, name: str | None, wanted: str | None, as_jso
     """
     if name and wanted:
         raise UsageError("A version and --of ask for different directions.", "Give one of them.")
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     if wanted:
-        descendants = trace_down(git, wanted)
+        descendants = trace_down(checkout.registry, wanted)
         if as_json:
             result_json(descendants)
         else:
             result(render_descendants(descendants, wanted))
         return
     model, _, version = (name or "").partition("@")
-    found = trace_up(git, the_model(repository, model or None), version or None)
+    found = trace_up(the_model(checkout, model or None), version or None)
     if as_json:
         result_json(found)
     else:

@@ -27,7 +27,8 @@ def command(context: click.Context, models: tuple[str, ...], base: str | None, u
     For CI systems without a matrix, and for people. Ends with 0 whatever the verdict, which is in the report, and with
     4 when a model could not be measured; the others are measured all the same.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    git = checkout.git
     if not models:
         if not (base or unregistered):
             raise UsageError("No model is named.", "Name one, or say --base REVISION or --unregistered.")
@@ -38,14 +39,15 @@ def command(context: click.Context, models: tuple[str, ...], base: str | None, u
     failed = False
     for model in models:
         try:
-            measuring = Measuring(repository, git, model, say)
+            view = checkout.model(model)
+            measuring = Measuring(view, say)
             measuring.retrain(push=push)
             say(f"Measuring {model} …")
             measuring.evaluate()
             measuring.drift()
             measuring.scan()
-            report = write_verdict(repository, git, model, datetime.now(UTC).date(), base)
-            write_reports(repository, model, report)
+            report = write_verdict(view, datetime.now(UTC).date(), base)
+            write_reports(view, report)
             result(render_terminal(report))
         except ModelyardError as error:
             show_error(error)

@@ -26,7 +26,7 @@ def command(context: click.Context, files: tuple[str, ...], install: bool) -> No
     never conflict markers, never a digest that nobody computed.
     """
     if install:
-        _, git = open_checkout(context)
+        git = open_checkout(context).git
         git.run("config", "merge.modelyard-lock.name", "dvc.lock, stage by stage")
         # By its full path: git also merges where this environment is not activated.
         driver = f"{shlex.quote(sys.executable)} -m modelyard merge-lock %O %A %B %P"

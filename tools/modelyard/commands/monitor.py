@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
 from modelyard.ground_truth.sources import find_outcomes
@@ -67,17 +68,19 @@ def command(
     the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows; of several
     models the worst counts.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository = checkout.repository
     span = window_of(window, until, filed=keep)
     where = repository.environment(environment)
-    chosen = chosen_models(repository, models, everything)
+    chosen = chosen_models(checkout, models, everything)
     of_one_model(chosen, file, sql)
     metrics_of, page_of = own_file(metrics, chosen), own_file(page, chosen)
 
-    def one(model: str) -> Outcome:
-        known = find_outcomes(repository.model(model), where, repository.root, Secrets(os.environ), file, sql, query)
+    def one(view: ModelView) -> Outcome:
+        model = view.name
+        known = find_outcomes(view.manifest, where, checkout.root, Secrets(os.environ), file, sql, query)
         try:
-            watched = watch(repository, git, model, environment, span, known, progress())
+            watched = watch(view, where, span, known, progress())
         except NeverServed as never:
             if not (if_served or everything):
                 raise
@@ -92,9 +95,9 @@ def command(
         else:
             result(render_monitoring(model, watched.monitoring, watched.verdict))
         if alert:
-            tell(repository, git, watched, os.environ, say)
+            tell(checkout, watched, os.environ, say)
         if keep:  # last: a window that is filed was told
-            say(f"filed: {file_window(git, watched)[:12]}")
+            say(f"filed: {file_window(checkout.evidence, watched)[:12]}")
         return watched.verdict.outcome
 
     finish(for_each(chosen, one))

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from modelyard.catalog.package import package
-from modelyard.checkout.champion import model_history
-from modelyard.dvc import Dvc
 from modelyard.errors import UsageError
 from modelyard.options import open_checkout, the_model
 from modelyard.terminal import result, say
@@ -26,16 +24,16 @@ def command(context: click.Context, name: str | None, out: Path) -> None:
     The image serves that version as modelyard serve does. The SBOM is CycloneDX 1.6: the model, the data and the
     packages that made it.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     model, _, version = (name or "").partition("@")
-    model = the_model(repository, model or None)
+    view = the_model(checkout, model or None)
     if not version:
-        latest = model_history(git, model).latest
+        latest = view.history.latest
         if latest is None:
-            raise UsageError(f"{model} has no version yet.", f"Run: modelyard register {model}")
-        version = str(latest.version)
+            raise UsageError(f"{view.name} has no version yet.", f"Run: modelyard register {view.name}")
+        version = latest.version
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty.", "Name a new folder.")
-    for written in package(repository, git, Dvc(repository.root), model, version, out):
+    for written in package(view, version, out):
         result(written)
-    say(f"Build it with: podman build -t {model.lower()}:{version} {out}")
+    say(f"Build it with: podman build -t {view.name.lower()}:{version} {out}")

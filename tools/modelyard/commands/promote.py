@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.deployment.promotion import promotion
+from modelyard.deployment.promotion import PromotionOrder, promotion
 from modelyard.deployment.rollback import propose_change
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, the_model
 from modelyard.terminal import result, say
 
 
@@ -29,10 +29,12 @@ def command(
     Refused while it has not served long enough in the environment before, while the environment is frozen, and for
     bytes that were rolled back. Merging it deploys.
     """
-    repository, git = open_checkout(context)
-    repository.model_folder(model)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
+    view = the_model(checkout, model)
     who = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or git.me()
-    change = promotion(repository, git, model, environment, version, clear, who, why, datetime.now(UTC))
+    order = PromotionOrder(environment=environment, version=version, clear=clear, who=who, why=why)
+    change = promotion(view, order, datetime.now(UTC))
     forge = open_forge(repository, git)
-    number = propose_change(repository, git, forge, git.commit_of("HEAD"), change, say)
+    number = propose_change(checkout, forge, git.commit_of("HEAD"), change, say)
     result(f"pull request {number}" if number else change.branch)

@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from modelyard.candidate.steps import Measuring
+from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.evidence.verdict import Outcome
 from modelyard.forges.discovery import open_pull_forge
@@ -37,21 +38,22 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
     Called on a checkout of the default branch. Never opens a second pull request for a model; its report and its
     verdict are posted at once, because a push with the job's token starts no workflow.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
     base = git.commit_of("HEAD")
 
-    def one(model: str) -> Outcome:
-        measuring = Measuring(repository, git, model, say)
-        done = refresh(repository, git, forge, measuring, cause)
+    def one(view: ModelView) -> Outcome:
+        model, measuring = view.name, Measuring(view, say)
+        done = refresh(measuring, forge, cause)
         if done.pull is not None:
             subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
             if subject is None:
                 raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
-            poster = Poster(forge, git, ci, repository, base, datetime.now(UTC).date(), say)
+            poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
             poster.post(subject, {model: measuring.documents()}, [])
             forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
         result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
         return "pass"
 
-    finish(for_each(chosen_models(repository, models, everything), one))
+    finish(for_each(chosen_models(checkout, models, everything), one))

@@ -35,7 +35,8 @@ def command(context: click.Context, folder: Path, branch: str | None, head: str,
     One commit with nothing but locks, metrics and profiles; nothing when they are there already. The branch of a fork
     is left alone.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     if branch is None:
         forge, ci = open_pull_forge(repository, git)
         subject = subject_of_run(forge, git, read_event(ci.event))

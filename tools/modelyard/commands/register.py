@@ -28,7 +28,8 @@ def command(
     The evidence is judged again. The number follows from what changed: major for the contract, minor for code or
     parameters, patch for data. One model's refusal does not keep the others from being registered.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     if unregistered:
         models = tuple(entry.model for entry in unregistered_models(git))
     elif not models:
@@ -37,7 +38,7 @@ def command(
     done, errors = [], []
     for model in models:
         try:
-            done.append(register(repository, git, forge, model, today, skip_unchanged))
+            done.append(register(checkout.model(model), forge, today, skip_unchanged))
         except ModelyardError as error:
             if len(models) == 1:
                 raise

@@ -23,11 +23,12 @@ def command(context: click.Context, model: str, keep: bool, base: str | None, as
 
     Writes .modelyard/evidence/MODEL/report.md (the pull request's comment) and report.html.
     """
-    repository, git = open_checkout(context)
-    report = judged_report(repository, git, model, datetime.now(UTC).date(), base=base)
-    paths = write_reports(repository, model, report)
+    checkout = open_checkout(context)
+    view = checkout.model(model)
+    report = judged_report(view, datetime.now(UTC).date(), base=base)
+    paths = write_reports(view, report)
     if keep:
-        file_reports(repository, git, model, report)
+        file_reports(view, report)
     if as_json:
         result_json({"model": model, "outcome": report.verdict.outcome} | {k: str(p) for k, p in paths.items()})
         return

@@ -6,7 +6,7 @@ import click
 
 from modelyard.catalog.reproduction import file_reproduction, reproduce
 from modelyard.errors import UsageError
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.registry import render_reproduction
 from modelyard.terminal import finish, result, result_json, say
 
@@ -22,14 +22,14 @@ def command(context: click.Context, name: str, file_it: bool, as_json: bool) -> 
     In a worktree of its own; this checkout stays as it is. Ends with 0 for the same bytes, 3 for other bytes with the
     same predictions, 1 for other predictions.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     model, _, version = name.partition("@")
-    repository.model_folder(model)
+    view = the_model(checkout, model)
     if not version:
         raise UsageError(f"{name} names no version.", f"Such as: modelyard reproduce {model}@v1.2.0")
-    found = reproduce(git, repository.root, model, version, say)
+    found = reproduce(view, version, say)
     if file_it:
-        file_reproduction(git, found)
+        file_reproduction(checkout.evidence, found)
     if as_json:
         result_json(found)
     else:

@@ -18,8 +18,8 @@ from modelyard.terminal import result, result_json, say
 @click.pass_context
 def command(context: click.Context, model: str, commit: bool, push: bool, force: bool, as_json: bool) -> None:
     """Run a model's pipeline and record its lineage."""
-    repository, git = open_checkout(context)
-    done = Measuring(repository, git, model, say).retrain(push=push, force=force, commit=commit)
+    checkout = open_checkout(context)
+    done = Measuring(checkout.model(model), say).retrain(push=push, force=force, commit=commit)
     if as_json:
         result_json({"model": model, "artifact": done.artifact, "reproduced": done.reproduced, "commit": done.commit})
     else:

@@ -6,10 +6,9 @@ import os
 
 import click
 
-from modelyard.deployment.rollback import go_back
-from modelyard.dvc import Dvc
+from modelyard.deployment.rollback import RollbackOrder, go_back
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
@@ -29,23 +28,13 @@ def command(context: click.Context, model: str, environment: str, to: str | None
     Traffic moves first. Then a receipt blocks the version's bytes everywhere, and a pull request makes main say what
     runs. During a rollout the candidate goes; otherwise the version that answers.
     """
-    repository, git = open_checkout(context)
-    repository.model_folder(model)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
+    view = the_model(checkout, model)
     where = repository.environment(environment)
     target = open_target(where, repository.root, Secrets(os.environ))
-    done = go_back(
-        repository,
-        git,
-        Dvc(repository.root),
-        lambda: open_forge(repository, git),
-        target,
-        where,
-        model,
-        to,
-        why,
-        git.me(),
-        say,
-    )
+    order = RollbackOrder(to=to, why=why, by=git.me())
+    done = go_back(view, where, target, lambda: open_forge(repository, git), order, say)
     if as_json:
         result_json(done)
     else:

@@ -16,8 +16,8 @@ from modelyard.terminal import result, result_json, say
 @click.pass_context
 def command(context: click.Context, model: str, as_json: bool) -> None:
     """Look at the artifact: format by content, size, speed."""
-    repository, git = open_checkout(context)
-    found = Measuring(repository, git, model, say).scan()
+    checkout = open_checkout(context)
+    found = Measuring(checkout.model(model), say).scan()
     if as_json:
         result_json(found)
     else:

@@ -21,9 +21,9 @@ def command(context: click.Context, terms: tuple[str, ...], as_json: bool) -> No
     All conditions must hold: owner=@team live=production "auc>=0.7" data=data/flights params.train.trees=300
     lifecycle=active, or any word of a description.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
     conditions = parse_terms(terms)
-    found = find(repository, git, conditions)
+    found = find(checkout, conditions)
     if as_json:
         result_json(found)
     else:

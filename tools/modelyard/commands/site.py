@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from modelyard.catalog.site import publish
+from modelyard.catalog.site import build_site
 from modelyard.options import open_checkout
 from modelyard.terminal import result, say
 
@@ -22,7 +22,7 @@ def command(context: click.Context, out: Path, title: str | None) -> None:
     Opens from a file, needs no server and no network. Metrics over versions, rollouts, lineage, cards, reports,
     waivers; made of tags and evidence alone.
     """
-    repository, git = open_checkout(context)
-    pages, changed = publish(repository, git, out, title or repository.root.resolve().name, say)
+    checkout = open_checkout(context)
+    pages, changed = build_site(checkout, out, title or checkout.root.resolve().name, say)
     result(str(out / "index.html"))
     say(f"  models: {pages}, pages written: {changed}")

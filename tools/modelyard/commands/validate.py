@@ -31,7 +31,7 @@ def command(context: click.Context, form: str, as_json: bool) -> None:
     known = None
     if git.succeeds("rev-parse", "--verify", "--quiet", "HEAD") and not git.is_shallow():
         registry = read_registry(git.tags())
-        known = {m: {str(v.version) for v in h.versions} for m, h in registry.models.items()}
+        known = {m: {v.version for v in h.versions} for m, h in registry.models.items()}
     found = check_repository(repository, known)
     if as_json or form == "json":
         result_json(problems.as_json(found))

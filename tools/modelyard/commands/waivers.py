@@ -24,7 +24,8 @@ def command(context: click.Context, remove_expired: bool, as_json: bool) -> None
 
     With --remove-expired, called on the default branch by a clock: opens or refreshes the one pull request.
     """
-    repository, git = open_checkout(context)
+    checkout = open_checkout(context)
+    repository, git = checkout.repository, checkout.git
     waivers = repository.waivers()
     granted = granted_waivers(git, "HEAD") if waivers else []
     states = waiver_states(waivers, granted, datetime.now(UTC).date())

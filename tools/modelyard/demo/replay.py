@@ -14,16 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import Checkout
 from modelyard.demo.months import Month, replay_chart
 from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, first_champion
 from modelyard.demo.traffic import send, write_outcomes
+from modelyard.documents import encode
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.flavors.discovery import load_scorer
-from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
 from modelyard.predictions.layout import Layout
@@ -61,7 +59,7 @@ def replay(folder: Path, months: range, say: Callable[[str], None]) -> list[Mont
             found.append(_month(stage, folder, month, static))
     finally:
         stage.stop_servers()
-    write_whole(folder / "replay.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    write_whole(folder / "replay.json", encode(found, indent=1) + b"\n")
     write_whole(folder / "replay.svg", standalone(replay_chart(found)).encode())
     return found
 
@@ -158,8 +156,8 @@ def _merge_and_promote(stage: Stage, branch: str, month: int) -> str:
     stage.modelyard("retrain", MODEL)
     stage.modelyard("register", MODEL)
     stage.modelyard("deploy", "--env", "staging")
-    history = model_history(Git(stage.repository), MODEL)
-    version = str(history.latest.version) if history.latest else ""
+    latest = Checkout(stage.repository).history(MODEL).latest
+    version = latest.version if latest else ""
     file = stage.repository / f"deployments/production/{MODEL}.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
     lines = [f"version: {version}" if line.startswith("version:") else line for line in lines]

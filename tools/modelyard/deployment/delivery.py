@@ -12,20 +12,19 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from modelyard.checkout.champion import fetched, version_by_name
-from modelyard.checkout.evidence_store import file_receipts, file_tags, is_vouched
+from modelyard.checkout.checkout import ModelView, version_of
+from modelyard.checkout.fetched import fetched
 from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.desired import require_waivers
 from modelyard.deployment.planning import Planned, Planner, changed
 from modelyard.deployment.record import require_approved, write_farewell, write_receipt, write_rollout
 from modelyard.deployment.rollback import propose_going_back
-from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import Change, Forge
-from modelyard.git import Git, RefRejected
-from modelyard.manifests.repository import ModelRepository, deployment_file
+from modelyard.git import RefRejected
+from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, version_tag
 from modelyard.rollout.plan import Delivery
@@ -38,10 +37,9 @@ _ATTEMPTS = 5
 class Deployer:
     """Carries out plans on the targets of one repository."""
 
-    def __init__(self, planner: Planner, dvc: Dvc, forge: Forge, say: Callable[[str], None]) -> None:
-        self._planner, self._dvc, self._forge, self._say = planner, dvc, forge, say
-        self._repository: ModelRepository = planner.repository
-        self._git: Git = planner.git
+    def __init__(self, planner: Planner, forge: Forge, say: Callable[[str], None]) -> None:
+        self._planner, self._forge, self._say = planner, forge, say
+        self._checkout = planner.checkout
 
     def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
         """Carries out every plan; what is refused or fails holds up nothing but itself."""
@@ -61,7 +59,7 @@ class Deployer:
             except ModelyardError as error:
                 faults.append(error)
                 done.append(replace(plan.delivery, skipped=f"failed: {error.problem}"))
-        file_tags(self._git, *dict.fromkeys(delivery.model for delivery in done))
+        self._checkout.evidence.file_tags(*dict.fromkeys(delivery.model for delivery in done))
         return done, faults
 
     def deliver(self, planned: Planned) -> Delivery:
@@ -105,9 +103,7 @@ class Deployer:
             self._vouch_late(planned, planned.version)
         delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
         if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
-            pull = propose_going_back(
-                self._repository, self._git, self._forge, delivery.environment, delivery.model, after, self._say
-            )
+            pull = propose_going_back(self._model(planned), self._forge, delivery.environment, after, self._say)
             delivery = replace(delivery, pull=pull)
         return delivery
 
@@ -117,24 +113,22 @@ class Deployer:
         if not changed(planned):
             return delivery
         change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
-        require_approved(self._git, self._forge, delivery.environment, delivery.model, (change,))
+        require_approved(self._model(planned), self._forge, delivery.environment, (change,))
         self._apply(planned)
         why = change.subject if change else "main no longer asks for it"
-        tag = write_farewell(
-            self._repository, self._git, delivery.model, delivery.environment, why, change.author if change else ""
-        )
+        tag = write_farewell(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
 
     def _authorise(
         self, planned: Planned, version: RegisteredVersion
     ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
         """Refused unless the version and the wish for it were approved, and nothing was moved or ran out since."""
-        delivery = planned.delivery
-        require_waivers(self._repository, self._git, delivery.model, version, datetime.now(UTC).date())
+        view, delivery = self._model(planned), planned.delivery
+        require_waivers(view, version, datetime.now(UTC).date())
         brought, change = self._forge.change_of(version.commit), self._change(planned, version)
         changes = dict.fromkeys((brought, change))
-        approvals = require_approved(self._git, self._forge, delivery.environment, delivery.model, changes)
-        require_unmoved(self._git, delivery.model, version_tag(delivery.model, version.version))
+        approvals = require_approved(view, self._forge, delivery.environment, changes)
+        require_unmoved(view, version_tag(view.name, version.version))
         return change, approvals
 
     def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
@@ -150,25 +144,26 @@ class Deployer:
             for action in planned.actions:
                 package = None
                 if action.do == "install":
-                    version = version_by_name(planned.history, action.version)
-                    found = stack.enter_context(fetched(self._git, self._dvc, delivery.model, version))
-                    require_trusted(self._git, self._repository.config.signing, found)
-                    package = Package(delivery.model, found.name, found.artifact, found.sha256, found.manifest)
+                    version = version_of(planned.history, action.version)
+                    found = stack.enter_context(fetched(self._model(planned), version))
+                    require_trusted(self._checkout, found)
+                    package = Package(
+                        model=delivery.model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
+                        manifest=found.manifest,
+                    )  # fmt: skip
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
                 if target is not None:
                     target.apply(delivery.model, action, package)
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
         if moved(planned.recorded.state, after):
-            delivery = planned.delivery
-            write_rollout(
-                self._git, delivery.environment, delivery.model, planned.recorded, after, _headline(planned, after)
-            )
+            headline = _headline(planned, after)
+            write_rollout(self._model(planned), planned.delivery.environment, planned.recorded, after, headline)
 
     def _receipt(
         self, planned: Planned, after: RolloutState, change: Change | None, approvals: tuple[ApprovalRecord, ...]
     ) -> str | None:
-        delivery, version = planned.delivery, version_by_name(planned.history, after.answers)
+        delivery, version = planned.delivery, version_of(planned.history, after.answers)
         assigned = planned.history.assigned(delivery.environment)
         artifact = version.record.artifact if version.record else ""
         follows = planned.deployment is not None and planned.deployment.version == "latest"
@@ -179,7 +174,7 @@ class Deployer:
             by=change.author if change else "",
             approved_by=tuple(dict.fromkeys(name for approval in approvals for name in approval.by)),
             pull=(change.pull or 0) if change else 0,
-            commit=self._git.commit_of("HEAD"),
+            commit=self._checkout.git.commit_of("HEAD"),
             replaced=assigned.version if assigned else "",
         )
         if after.phase == "rolled back":
@@ -187,7 +182,7 @@ class Deployer:
                 stage, why=f"rolled back {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
                 replaced=after.candidate, blocked=after.artifact, rollout=after.salt,
             )  # fmt: skip
-        tag = write_receipt(self._repository, self._git, delivery.model, delivery.environment, stage)
+        tag = write_receipt(self._model(planned), delivery.environment, stage)
         if tag:
             self._vouch(planned, version, tag, approvals)
         return tag
@@ -195,9 +190,9 @@ class Deployer:
     def _vouch_late(self, planned: Planned, wanted: RegisteredVersion) -> None:
         """Files on whose word the newest receipt was written, should that run have been killed before it could."""
         assigned = planned.history.assigned(planned.delivery.environment)
-        if assigned is None or is_vouched(self._git, planned.delivery.model, assigned.tag):
+        if assigned is None or self._checkout.evidence.is_vouched(planned.delivery.model, assigned.tag):
             return
-        version = version_by_name(planned.history, assigned.version)
+        version = version_of(planned.history, assigned.version)
         if assigned.record and assigned.record.blocked:
             self._vouch(planned, version, assigned.tag, ())
         elif version == wanted:
@@ -210,7 +205,10 @@ class Deployer:
         # The version's own receipt too, should the run that registered it have been killed before it.
         own = [approval for approval in approvals if approval.commit == version.commit]
         number = version_tag(model, version.version)
-        file_receipts(self._git, model, artifact, {tag: approvals} | ({number: own} if own else {}))
+        self._checkout.evidence.file_receipts(model, artifact, {tag: approvals} | ({number: own} if own else {}))
+
+    def _model(self, planned: Planned) -> ModelView:
+        return self._checkout.model(planned.delivery.model)
 
 
 def _unreceipted(planned: Planned, after: RolloutState) -> bool:

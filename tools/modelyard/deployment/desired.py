@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from modelyard.checkout.champion import version_by_name
-from modelyard.checkout.evidence_store import filed_documents
+from modelyard.checkout.checkout import ModelView, version_of
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.verdict import Verdict
 from modelyard.gate.waivers import last_day
-from modelyard.git import Git
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.promotion import latest_allowed
 
@@ -22,7 +19,7 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
     version = (
         latest_allowed(history, deployment.readmit)
         if deployment.version == "latest"
-        else version_by_name(history, deployment.version)
+        else version_of(history, deployment.version)
     )
     if version is None:
         raise Refused(
@@ -47,19 +44,19 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
     return version
 
 
-def require_waivers(repository: ModelRepository, git: Git, model: str, version: RegisteredVersion, today: date) -> None:
+def require_waivers(view: ModelView, version: RegisteredVersion, today: date) -> None:
     """Refused when a version passed only by waivers, and one of those is over or gone."""
-    record = version.record
+    record, model = version.record, view.name
     if record is None or record.verdict != "waived":
         return
-    content = filed_documents(git, model, record.artifact).get("verdict")
+    content = view.checkout.evidence.documents(model, record.artifact).get("verdict")
     if content is None:
         raise Refused(
             f"{model} {version.version} passed by a waiver, and its verdict is not filed here.",
             "Fetch the branch modelyard/evidence, then deploy again.",
         )
     verdict = read_statement(content, "verdict", Verdict).predicate
-    there = dict(repository.waivers())
+    there = dict(view.checkout.repository.waivers())
     for check in verdict.checks:
         if check.outcome != "waived":
             continue
@@ -74,6 +71,6 @@ def require_waivers(repository: ModelRepository, git: Git, model: str, version: 
 
 def _why(history: ModelHistory, version: RegisteredVersion) -> str:
     for withdrawal in reversed(history.withdrawals):
-        if withdrawal.version in ("", str(version.version)):
+        if withdrawal.version in ("", version.version):
             return (withdrawal.record.why if withdrawal.record else "") or f"see the tag {withdrawal.tag}"
     return "withdrawn"

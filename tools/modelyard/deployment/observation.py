@@ -109,7 +109,7 @@ def _desired(deployment: Deployment, history: ModelHistory) -> str:
     if deployment.version != "latest":
         return deployment.version
     latest = latest_allowed(history, deployment.readmit)
-    return str(latest.version) if latest else "latest"
+    return latest.version if latest else "latest"
 
 
 def _sync(

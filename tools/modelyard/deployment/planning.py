@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from modelyard.checkout.champion import model_history, version_by_name
+from modelyard.checkout.checkout import Checkout, version_of
 from modelyard.deployment.desired import desired_version
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts
 from modelyard.errors import ModelyardError, Refused
-from modelyard.git import Git
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import Version, seconds_of
-from modelyard.manifests.repository import ModelRepository, deployment_file
+from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
 from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, withdrawal
@@ -60,19 +59,17 @@ class Planner:
 
     def __init__(
         self,
-        repository: ModelRepository,
-        git: Git,
+        checkout: Checkout,
         clock: Callable[[], float] = time.time,
         outcomes: Callable[[Model, Environment], Outcomes | None] = lambda model, environment: None,
     ) -> None:
-        self.repository, self.git = repository, git
+        self.checkout, self.repository = checkout, checkout.repository
         self._clock, self._outcomes = clock, outcomes
         self._secrets = Secrets(os.environ)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
         self._silent: set[str] = set()
-        fetch_rollouts(git)
-        self._records = read_rollouts(git)
+        self._read_records()
 
     def plan(self, environments: set[str], models: set[str]) -> list[Planned]:
         """One plan per deployment of the chosen environments and models (all models when the set is empty)."""
@@ -100,8 +97,8 @@ class Planner:
 
     def again(self, planned: Planned) -> Planned:
         """The same after somebody else was first."""
-        fetch_rollouts(self.git)
-        self._records = read_rollouts(self.git)
+        self._read_records()
+        self.checkout.reread(planned.delivery.model)
         environment = self.repository.environment(planned.delivery.environment)
         self._observed.pop(environment.name, None)
         if planned.deployment is None:
@@ -112,7 +109,7 @@ class Planner:
         """What one deployment needs next."""
         model = deployment.model
         target, live = self.target(environment), self._live(environment).get(model, Live())
-        history = model_history(self.git, model)
+        history = self.checkout.history(model)
         if deployment.version == "latest" and history.latest is None:
             skipped = Delivery(environment.name, model, "latest", live.serving, (), skipped="no version yet")
             return Planned(skipped, target, history, deployment)
@@ -127,8 +124,12 @@ class Planner:
     def target(self, environment: Environment) -> Target:
         """The target of an environment, opened once."""
         if environment.name not in self._targets:
-            self._targets[environment.name] = open_target(environment, self.repository.root, self._secrets)
+            self._targets[environment.name] = open_target(environment, self.checkout.root, self._secrets)
         return self._targets[environment.name]
+
+    def _read_records(self) -> None:
+        fetch_rollouts(self.checkout.git)
+        self._records = read_rollouts(self.checkout.git)
 
     def _next(
         self, environment: Environment, deployment: Deployment, target: Target, live: Live, history: ModelHistory,
@@ -142,7 +143,7 @@ class Planner:
                 f"It can: {', '.join(target.strategies)}.",
             )
         recorded = self._records.get((name, model), Recorded())
-        wanted = Desired(str(version.version), version.record.artifact if version.record else "")
+        wanted = Desired(version.version, version.record.artifact if version.record else "")
         findings, judgement = self._analysis(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
@@ -203,17 +204,17 @@ class Planner:
     def _artifacts(self, history: ModelHistory, after: RolloutState, live: Live) -> dict[str, str]:
         found = dict(live.installed)
         for known in history.ever:
-            if str(known.version) in (after.stable, after.candidate) and known.record:
-                found[str(known.version)] = known.record.artifact
+            if known.version in (after.stable, after.candidate) and known.record:
+                found[known.version] = known.record.artifact
         for version in (after.stable, after.candidate):
             if version and version not in found:
-                version_by_name(history, version)  # it says that there is none
+                version_of(history, version)  # it says that there is none
         return found
 
     def _plan_removal(self, environment: Environment, model: str) -> list[Planned]:
         """Of a model that lies on a target of ours and that main no longer names."""
         live = self._live(environment).get(model, Live())
-        history = model_history(self.git, model)
+        history = self.checkout.history(model)
         if not any(assignment.environment == environment.name for assignment in history.assignments):
             return []  # somebody else's
         actions = withdrawal(live)

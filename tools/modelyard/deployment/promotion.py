@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.deployment.desired import desired_version
 from modelyard.deployment.planning import Planner
 from modelyard.errors import ModelyardError, Refused, UsageError
@@ -12,13 +13,12 @@ from modelyard.forges.interface import PullForge
 from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Deployment
-from modelyard.manifests.names import is_name
+from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
-from modelyard.registry.tags import model_patterns
 from modelyard.report.markdown.bodies import plan_comment
 from modelyard.report.markdown.safe import text
-from modelyard.review.pull_requests import Proposed, clearing_change, deployment_change
+from modelyard.review.pull_requests import Proposed, Wish, clearing_change, deployment_change
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
 from modelyard.rollout.promotion import blocking, frozen, not_baked
@@ -26,31 +26,32 @@ from modelyard.rollout.promotion import blocking, frozen, not_baked
 MARKER = "<!-- modelyard:plan -->"
 
 
-def promotion(
-    repository: ModelRepository,
-    git: Git,
-    model: str,
-    environment: str,
-    version: str | None,
-    clear: float | None,
-    who: str,
-    why: str,
-    now: datetime,
-) -> Proposed:
+@dataclass(frozen=True)
+class PromotionOrder:
+    """What is asked for. Without ``version``: what the environment before serves; ``clear`` opens gates instead."""
+
+    environment: str
+    version: str | None
+    clear: float | None
+    who: str
+    why: str
+
+
+def promotion(view: ModelView, order: PromotionOrder, now: datetime) -> Proposed:
     """The change of a deployment file that promotes a version, or opens its manual gates; Refused when it may not."""
+    repository, git, model, environment = view.checkout.repository, view.checkout.git, view.name, order.environment
     where = repository.environment(environment)
-    if remote := git.remote():
-        git.fetch_tags(remote, *model_patterns(model))
-    history = model_history(git, model)
+    history = view.checkout.reread(model, fetch=True)
     deployment = repository.deployment(environment, model)
     readmit = deployment.readmit if deployment else []
-    if clear is not None:
+    base = git.commit_of("HEAD")
+    if order.clear is not None:
         if deployment is None:
             raise UsageError(f"{model} is not deployed in {environment}.", "Promote a version there first.")
         wanted = desired_version(history, deployment)
-        base = git.commit_of("HEAD")
-        return clearing_change(git, base, model, environment, str(wanted.version), clear, who, why)
-    number = version or _served_before(repository, history, environment)
+        wish = Wish(model, environment, wanted.version, who=order.who, why=order.why, verb="clear")
+        return clearing_change(git, base, wish, order.clear)
+    number = order.version or _served_before(repository, history, environment)
     known = desired_version(history, Deployment(model=model, version=number, readmit=readmit))
     rollback = blocking(history, known.record.artifact if known.record else "", readmit)
     if rollback is not None:
@@ -64,13 +65,13 @@ def promotion(
     )
     if refusal:
         raise Refused(f"{refusal}.", "Ask again later; modelyard.yaml says when.")
-    return deployment_change(git, git.commit_of("HEAD"), model, environment, number, who, why, "promote")
+    wish = Wish(model, environment, number, who=order.who, why=order.why, verb="promote")
+    return deployment_change(git, base, wish)
 
 
-def preview(
-    repository: ModelRepository, git: Git, forge: PullForge, number: int, environments: set[str], now: datetime
-) -> str:
+def preview(checkout: Checkout, forge: PullForge, number: int, environments: set[str], now: datetime) -> str:
     """Comments the plan of a pull request that changes deployments; what was done, in a sentence."""
+    git = checkout.git
     pull = forge.pull(number)
     fetch_head(git, pull)
     base = git.commit_of("HEAD")
@@ -78,7 +79,7 @@ def preview(
     there = any(comment.ours and MARKER in comment.body for comment in forge.comments(number))
     if not touched and not there:
         return f"Pull request {number} changes no deployment."
-    planner = Planner(repository, git, clock=now.timestamp)
+    planner = Planner(checkout, clock=now.timestamp)
     deliveries = []
     for path in touched:
         environment, model = _place(path)
@@ -89,13 +90,13 @@ def preview(
     return f"Pull request {number}: the plan of {len(deliveries)} deployment(s) is in its comments."
 
 
-def _served_before(repository: ModelRepository, history: ModelHistory, environment: str) -> str:
+def _served_before(repository: ModelRepository, history: ModelHistory, environment: str) -> Version:
     names = [known.name for known in repository.config.environments]
     index = names.index(environment)
     if index == 0:
         if history.latest is None:
             raise UsageError(f"{history.model} has no version yet.", f"Run: modelyard register {history.model}")
-        return str(history.latest.version)
+        return history.latest.version
     assigned = history.assigned(names[index - 1])
     if assigned is None:
         raise UsageError(f"{names[index - 1]} serves no version of {history.model}.", "Say which: --version v1.2.0")

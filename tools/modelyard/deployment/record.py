@@ -8,19 +8,17 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from modelyard.checkout.champion import model_history, version_by_name
-from modelyard.checkout.evidence_branch import append
-from modelyard.checkout.tags import next_counter, signs_tags, write_tag
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.tags import next_counter, write_tag
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import DEPLOY, Change, Forge, Status
 from modelyard.gate.approvals import Approval
 from modelyard.git import Git, RefRejected
-from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.tags import (
     StageRecord,
     WithdrawalRecord,
-    model_patterns,
     stage_tag,
     unassigning_tag,
     write_record,
@@ -57,19 +55,17 @@ def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
     return found
 
 
-def write_rollout(
-    git: Git, environment: str, model: str, before: Recorded, state: RolloutState, sentence: str
-) -> Recorded:
+def write_rollout(view: ModelView, environment: str, before: Recorded, state: RolloutState, sentence: str) -> Recorded:
     """Adds an entry; RefRejected when somebody else did meanwhile."""
-    message = f"{model} in {environment}: {sentence}\n\n{msgspec.json.encode(state, order='sorted').decode()}\n"
-    return Recorded(state, git.add_entry(f"{_PREFIX}{environment}/{model}", before.commit, message))
+    message = f"{view.name} in {environment}: {sentence}\n\n{encode(state, order='sorted').decode()}\n"
+    return Recorded(state, view.checkout.git.add_entry(f"{_PREFIX}{environment}/{view.name}", before.commit, message))
 
 
-def timeline(git: Git, environment: str, model: str) -> tuple[Moment, ...]:
+def timeline(view: ModelView, environment: str) -> tuple[Moment, ...]:
     """What happened to the newest candidate, oldest first."""
     moments: list[Moment] = []
     newest: RolloutState | None = None
-    for entry in git.entries(f"{_PREFIX}{environment}/{model}", _LONGEST):
+    for entry in view.checkout.git.entries(f"{_PREFIX}{environment}/{view.name}", _LONGEST):
         state = _state(entry.sha, f"{entry.subject}\n\n{entry.body}")
         if newest is not None and (state.candidate, state.artifact) != (newest.candidate, newest.artifact):
             break
@@ -78,43 +74,37 @@ def timeline(git: Git, environment: str, model: str) -> tuple[Moment, ...]:
     return tuple(reversed(moments))
 
 
-def write_receipt(
-    repository: ModelRepository, git: Git, model: str, environment: str, stage: StageRecord
-) -> str | None:
+def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str | None:
     """Tags an assignment; None when the newest receipt says the same. A refused push counts anew and tries again."""
+    model = view.name
     for _ in range(_ATTEMPTS):
-        _refresh(git, model)
-        history = model_history(git, model)
+        history = view.checkout.reread(model, fetch=True)
         assigned = history.assigned(environment)
         if assigned and assigned.version == stage.version and not stage.blocked:
             return None
         if any(known.record and known.record.rollout == stage.rollout != "" for known in history.rollbacks()):
             return None
-        tag = stage_tag(model, environment, next_counter(git, history))
+        tag = stage_tag(model, environment, next_counter(view))
         headline = f"Assigning stage {environment} to artifact {model} version {stage.version}"
-        commit = version_by_name(history, stage.version).commit
         try:
-            write_tag(git, history, tag, commit, write_record(headline, stage), sign=signs_tags(repository))
+            write_tag(view, tag, view.version(stage.version).commit, write_record(headline, stage))
             return tag
         except RefRejected:
             continue
     raise _crowded(model)
 
 
-def write_farewell(
-    repository: ModelRepository, git: Git, model: str, environment: str, why: str, by: str
-) -> str | None:
+def write_farewell(view: ModelView, environment: str, why: str, by: str) -> str | None:
     """Tags the end of what an environment serves; None when no receipt says that it serves anything."""
+    model = view.name
     for _ in range(_ATTEMPTS):
-        _refresh(git, model)
-        history = model_history(git, model)
-        assigned = history.assigned(environment)
+        assigned = view.checkout.reread(model, fetch=True).assigned(environment)
         if assigned is None:
             return None
-        tag = unassigning_tag(model, environment, next_counter(git, history))
+        tag = unassigning_tag(model, environment, next_counter(view))
         message = write_record(f"Unassigning stage {environment} from artifact {model}", WithdrawalRecord(why, by))
         try:
-            write_tag(git, history, tag, assigned.commit, message, sign=signs_tags(repository))
+            write_tag(view, tag, assigned.commit, message)
             return tag
         except RefRejected:
             continue
@@ -122,16 +112,17 @@ def write_farewell(
 
 
 def require_approved(
-    git: Git, forge: Forge, environment: str, model: str, changes: Iterable[Change | None]
+    view: ModelView, forge: Forge, environment: str, changes: Iterable[Change | None]
 ) -> tuple[ApprovalRecord, ...]:
     """The approvals of the changes behind a delivery. Refused, and recorded, when one lacks any."""
     given: list[ApprovalRecord] = []
+    git, model = view.checkout.git, view.name
     for change in changes:
         if change is None:
             continue
         approval = approval_of_change(git, forge, change)
         if not approval.given:
-            _record(git, forge, environment, model, change, approval)
+            _record_refusal(view, forge, environment, change, approval)
             what = f"Pull request {change.pull}" if change.pull else f"Commit {change.commit[:12]}"
             raise Refused(
                 f"{what} ({change.subject}) was merged without the approvals it needs: {approval.sentence}.",
@@ -152,16 +143,11 @@ def _state(where: str, message: str) -> RolloutState:
         ) from error
 
 
-def _refresh(git: Git, model: str) -> None:
-    if remote := git.remote():
-        git.fetch_tags(remote, *model_patterns(model))
-
-
 def _crowded(model: str) -> ModelyardError:
     return ModelyardError(f"Others tagged {model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again.")
 
 
-def _record(git: Git, forge: Forge, environment: str, model: str, change: Change, approval: Approval) -> None:
+def _record_refusal(view: ModelView, forge: Forge, environment: str, change: Change, approval: Approval) -> None:
     said = {
         "commit": change.commit,
         "pull": change.pull,
@@ -171,8 +157,8 @@ def _record(git: Git, forge: Forge, environment: str, model: str, change: Change
         "refused": list(approval.refused),
     }
     content = json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
-    path = f"refused/{environment}/{model}/{change.commit}.json"
-    append(git, {path: content}, f"{model} in {environment}: deployment refused, not approved")
+    path = f"refused/{environment}/{view.name}/{change.commit}.json"
+    view.checkout.evidence.append({path: content}, f"{view.name} in {environment}: deployment refused, not approved")
     set_status = getattr(forge, "set_status", None)  # plain git keeps no statuses
     if set_status is not None:
         set_status(change.commit, Status(DEPLOY, "failure", f"refused: {approval.sentence}"[:140]))

@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import cast
 
-from modelyard.checkout.champion import fetched, model_history, version_by_name
-from modelyard.checkout.evidence_store import file_tags
+from modelyard.checkout.checkout import Checkout, ModelView, version_of
+from modelyard.checkout.fetched import fetched
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts, timeline, write_receipt, write_rollout
-from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Forge, PullForge, verdict_status
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.configuration import Environment
-from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.tags import StageRecord
 from modelyard.report.markdown.bodies import rollback_story
 from modelyard.review.pull_requests import (
     Proposed,
+    Wish,
     deployment_change,
     open_proposed,
     push_commit,
@@ -35,30 +35,34 @@ from modelyard.targets.interface import Package, Target
 _ATTEMPTS = 5
 
 
+@dataclass(frozen=True)
+class RollbackOrder:
+    """Where to, why and who says so. Without ``to``: what served before."""
+
+    to: str | None
+    why: str
+    by: str
+
+
 def go_back(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    forge: Callable[[], Forge],
-    target: Target,
+    view: ModelView,
     environment: Environment,
-    model: str,
-    to: str | None,
-    why: str,
-    by: str,
+    target: Target,
+    forge: Callable[[], Forge],
+    order: RollbackOrder,
     say: Callable[[str], None],
 ) -> Delivery:
     """All traffic to an older version (by default what served before); the bytes it leaves are blocked.
 
     ``forge`` is opened only after the traffic is back. Refused where there is nothing to go back to.
     """
+    model, git, history = view.name, view.checkout.git, view.history
     live = target.observe().get(model, Live())
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
-    history = model_history(git, model)
     unfinished = _interrupted(recorded, live, history)
     bad = unfinished or _bad(live)
-    if to:
-        good = str(version_by_name(history, to).version)
+    if order.to:
+        good: str = view.version(order.to).version
     else:
         good = (live.serving or "") if unfinished else _before(history, environment.name, recorded, live, bad)
     if bad is None or bad == good:
@@ -70,59 +74,57 @@ def go_back(
     artifact = _artifacts(history, bad, live).get(bad, "")
     state = RolloutState(
         "rolled back", good, bad, artifact, started=now, step_since=now, salt=f"{artifact[:12]}-{now}", previous=good,
-        reason=why,
+        reason=order.why,
     )  # fmt: skip
     actions = plan(state.traffic, _artifacts(history, good, live), live, frozenset({good, bad}))
     with ExitStack() as stack:
         for action in actions:
             package = None
             if action.do == "install":
-                found = stack.enter_context(fetched(git, dvc, model, version_by_name(history, action.version)))
-                require_trusted(git, repository.config.signing, found)
-                package = Package(model, found.name, found.artifact, found.sha256, found.manifest)
+                found = stack.enter_context(fetched(view, view.version(action.version)))
+                require_trusted(view.checkout, found)
+                package = Package(
+                    model=model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
+                    manifest=found.manifest,
+                )  # fmt: skip
             say(f"{environment.name}: {model}: {action}")
             target.apply(model, action, package)
-    tag = _write_down(repository, git, environment.name, model, state, by)
+    tag = _write_down(view, environment.name, state, order.by)
     pull = None
-    deployment = repository.deployment(environment.name, model)
+    deployment = view.checkout.repository.deployment(environment.name, model)
     if deployment is not None and deployment.version not in ("latest", good):
-        pull = propose_going_back(repository, git, forge(), environment.name, model, state, say)
+        pull = propose_going_back(view, forge(), environment.name, state, say)
     return Delivery(
-        environment.name, model, deployment.version if deployment else "nothing", good, described(actions), tag,
-        rollout=f"{bad} was rolled back: {why}", rolled_back=True, pull=pull,
+        environment=environment.name, model=model, desired=deployment.version if deployment else "nothing", live=good,
+        actions=described(actions), tag=tag, rollout=f"{bad} was rolled back: {order.why}", rolled_back=True, pull=pull,
     )  # fmt: skip
 
 
 def propose_going_back(
-    repository: ModelRepository,
-    git: Git,
-    forge: Forge,
-    environment: str,
-    model: str,
-    state: RolloutState,
-    say: Callable[[str], None],
+    view: ModelView, forge: Forge, environment: str, state: RolloutState, say: Callable[[str], None]
 ) -> int | None:
     """Opens (or refreshes) the revert; its number, None in plain git and when the forge cannot be reached.
 
     The traffic is back already: what fails here is told, and the next run tries again.
     """
-    base = git.commit_of("HEAD")
+    base = view.checkout.git.commit_of("HEAD")
     try:
-        proposed = _proposed(git, base, environment, model, state)
+        proposed = _proposed(view, base, environment, state)
     except Refused:  # main says so already
         return None
     try:
-        return propose_change(repository, git, forge, base, proposed, say)
+        return propose_change(view.checkout, forge, base, proposed, say)
     except ModelyardError as error:
-        say(f"The pull request that reverts {model} in {environment} could not be opened: {error.problem}")
+        say(f"The pull request that reverts {view.name} in {environment} could not be opened: {error.problem}")
         say("  The traffic is back; the next run tries again.")
         return None
 
 
 def propose_change(
-    repository: ModelRepository, git: Git, forge: Forge, base: str, proposed: Proposed, say: Callable[[str], None]
+    checkout: Checkout, forge: Forge, base: str, proposed: Proposed, say: Callable[[str], None]
 ) -> int | None:
     """Opens or refreshes the pull request of a proposed change; in plain git, its branch (then None)."""
+    git, repository = checkout.git, checkout.repository
     if repository.config.forge != "git":
         pull_forge = cast(PullForge, forge)
         pull, new, head = open_proposed(git, pull_forge, repository.config.default_branch, base, proposed)
@@ -135,15 +137,14 @@ def propose_change(
     return None
 
 
-def _write_down(
-    repository: ModelRepository, git: Git, environment: str, model: str, state: RolloutState, by: str
-) -> str | None:
+def _write_down(view: ModelView, environment: str, state: RolloutState, by: str) -> str | None:
+    git, model = view.checkout.git, view.name
     sentence = f"all traffic back to {state.stable} by {by}: {state.reason}"
     for _ in range(_ATTEMPTS):
         try:
             fetch_rollouts(git)
             recorded = read_rollouts(git).get((environment, model), Recorded())
-            write_rollout(git, environment, model, recorded, state, sentence)
+            write_rollout(view, environment, recorded, state, sentence)
             break
         except RefRejected:
             continue
@@ -152,14 +153,13 @@ def _write_down(
                 f"The traffic is back on {state.stable}, but that could not be written down: {error.problem}",
                 "Run the same command again when the remote answers, or the next deploy goes forward once more.",
             ) from error
-    history = model_history(git, model)
     stage = StageRecord(
-        version=state.stable, artifact=_artifacts(history, state.stable, Live()).get(state.stable, ""),
+        version=state.stable, artifact=_artifacts(view.history, state.stable, Live()).get(state.stable, ""),
         why=f"rolled back {state.candidate}: {state.reason}", by=by, commit=git.commit_of("HEAD"),
         replaced=state.candidate, blocked=state.artifact, rollout=state.salt,
     )  # fmt: skip
-    tag = write_receipt(repository, git, model, environment, stage)
-    file_tags(git, model)
+    tag = write_receipt(view, environment, stage)
+    view.checkout.evidence.file_tags(model)
     return tag
 
 
@@ -188,9 +188,7 @@ def _before(history: ModelHistory, environment: str, recorded: Recorded, live: L
     if live.traffic and live.traffic.candidate:
         return live.traffic.stable
     blocked = {rollback.record.blocked for rollback in history.rollbacks() if rollback.record}
-    usable = {
-        str(known.version) for known in history.versions if not (known.record and known.record.artifact in blocked)
-    }
+    usable = {known.version for known in history.versions if not (known.record and known.record.artifact in blocked)}
     state = recorded.state
     if state and state.previous in usable - {bad}:
         return state.previous
@@ -203,7 +201,7 @@ def _before(history: ModelHistory, environment: str, recorded: Recorded, live: L
 
 
 def _artifacts(history: ModelHistory, version: str, live: Live) -> dict[str, str]:
-    known = version_by_name(history, version)
+    known = version_of(history, version)
     return dict(live.installed) | ({version: known.record.artifact} if known.record else {})
 
 
@@ -222,6 +220,7 @@ def _keep_branch(git: Git, base: str, proposed: Proposed) -> None:
         git.run("update-ref", ref, head)
 
 
-def _proposed(git: Git, base: str, environment: str, model: str, state: RolloutState) -> Proposed:
-    story = rollback_story(state, timeline(git, environment, model))
-    return deployment_change(git, base, model, environment, state.stable, "modelyard", story, "rollback")
+def _proposed(view: ModelView, base: str, environment: str, state: RolloutState) -> Proposed:
+    story = rollback_story(state, timeline(view, environment))
+    wish = Wish(view.name, environment, state.stable, who="modelyard", why=story, verb="rollback")
+    return deployment_change(view.checkout.git, base, wish)

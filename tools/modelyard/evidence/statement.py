@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from modelyard.documents import builtins, encode
 from modelyard.errors import ModelyardError
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -47,10 +48,8 @@ class _Wire(msgspec.Struct, frozen=True):
 
 def write_statement(kind: Kind, model: str, artifact: str, predicate: Any) -> bytes:
     """The document as strict JSON: sorted keys, no NaN, a last newline; the same value gives the same bytes."""
-    wire = _Wire(
-        STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), msgspec.to_builtins(predicate)
-    )
-    return msgspec.json.format(msgspec.json.encode(wire, order="sorted"), indent=1) + b"\n"
+    wire = _Wire(STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), builtins(predicate))
+    return encode(wire, order="sorted", indent=1) + b"\n"
 
 
 def read_statement(content: bytes, kind: Kind, predicate_type: type[P]) -> Statement[P]:

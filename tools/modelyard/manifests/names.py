@@ -79,50 +79,64 @@ def seconds_of(duration: str) -> float:
     return float(duration[:-1]) * _SECONDS[duration[-1]]
 
 
-class Version(Struct, frozen=True, gc=False):
-    """A semantic version (semver.org 2.0), written with a leading v as GTO does."""
+class Version(str):
+    """Semantic version (semver.org 2.0), written with a leading v as GTO does: text that was checked.
 
-    major: int
-    minor: int
-    patch: int
-    prerelease: str = ""
-    build: str = ""
+    It compares by precedence, not by letters: ``Version.parse("v1.10.0") > Version.parse("v1.9.0")``.
+    """
+
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Version | None:
         """The version, or None when ``text`` is not one."""
-        plain = _PLAIN.match(text)
-        if plain:  # nearly all are; the whole grammar takes three times as long
-            return cls(int(plain[1]), int(plain[2]), int(plain[3]))
-        found = _VERSION.match(text)
-        if not found or text.endswith("\n"):
-            return None
-        major, minor, patch, pre, build = found.groups()
-        return cls(int(major), int(minor), int(patch), (pre or "")[1:], (build or "")[1:])
+        # Nearly all are plain; the whole grammar takes three times as long.
+        if _PLAIN.match(text) or (_VERSION.match(text) and not text.endswith("\n")):
+            return cls(text)
+        return None
 
-    def __str__(self) -> str:
-        pre = f"-{self.prerelease}" if self.prerelease else ""
-        build = f"+{self.build}" if self.build else ""
-        return f"v{self.major}.{self.minor}.{self.patch}{pre}{build}"
+    @classmethod
+    def of(cls, major: int, minor: int, patch: int) -> Version:
+        """The release of three numbers."""
+        return cls(f"v{major}.{minor}.{patch}")
 
-    def __lt__(self, other: Version) -> bool:
-        return self.order < other.order
-
-    def bump(self, part: str) -> Version:
-        """The next version when ``part`` (major, minor or patch) changed."""
-        if part == "major":
-            return Version(self.major + 1, 0, 0)
-        if part == "minor":
-            return Version(self.major, self.minor + 1, 0)
-        return Version(self.major, self.minor, self.patch + 1)
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """Major, minor and patch; (-1, -1, -1) of what is not a version, as GTO shows a stage without one."""
+        found = _VERSION.match(self)
+        return (int(found[1]), int(found[2]), int(found[3])) if found else (-1, -1, -1)
 
     @property
     def order(self) -> tuple[object, ...]:
         """What sorts versions: a release above its prereleases, numeric identifiers below words (semver 2.0 §11)."""
-        if not self.prerelease:
-            return (self.major, self.minor, self.patch, True)
-        words = tuple((0, int(w), "") if w.isdigit() else (1, 0, w) for w in self.prerelease.split("."))
-        return (self.major, self.minor, self.patch, False, words)
+        found = _VERSION.match(self)
+        if not found or not found[4]:
+            return (*self.release, True)
+        words = tuple((0, int(w), "") if w.isdigit() else (1, 0, w) for w in found[4][1:].split("."))
+        return (*self.release, False, words)
+
+    def bump(self, part: str) -> Version:
+        """The next version when ``part`` (major, minor or patch) changed."""
+        major, minor, patch = self.release
+        if part == "major":
+            return Version.of(major + 1, 0, 0)
+        return Version.of(major, minor + 1, 0) if part == "minor" else Version.of(major, minor, patch + 1)
+
+    def __lt__(self, other: str) -> bool:
+        return self.order < Version(other).order
+
+    def __gt__(self, other: str) -> bool:
+        return self.order > Version(other).order
+
+    def __le__(self, other: str) -> bool:
+        return not self > other
+
+    def __ge__(self, other: str) -> bool:
+        return not self < other
+
+
+NO_VERSION = Version("")
+"""Where a version may stand and none does; false."""
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from modelyard.manifests.policy import Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
 
 
-def check_repository(repository: ModelRepository, versions: dict[str, set[str]] | None) -> list[Problem]:
+def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:
     """Every fault of every manifest, by file and line.
 
     ``versions`` are the registered versions per model; None when this clone cannot know them.
@@ -30,7 +31,7 @@ def check_repository(repository: ModelRepository, versions: dict[str, set[str]] 
 
 
 class _Checker:
-    def __init__(self, repository: ModelRepository, versions: dict[str, set[str]] | None) -> None:
+    def __init__(self, repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> None:
         self._repository = repository
         self._versions = versions
         self._found: list[Problem] = []

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.rollout.plan import Live, Traffic
@@ -74,7 +75,7 @@ class Layout(Struct, frozen=True):
 
     def write_state(self, state: State) -> None:
         """Replaces what should serve, in one rename."""
-        write_whole(self.folder / "state.json", msgspec.json.encode(state, order="sorted"))
+        write_whole(self.folder / "state.json", encode(state, order="sorted"))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -98,7 +99,7 @@ class Layout(Struct, frozen=True):
 
     def write_report(self, report: ServerReport) -> None:
         """Says what serves now."""
-        write_whole(self.folder / "server.json", msgspec.json.encode(report, order="sorted"))
+        write_whole(self.folder / "server.json", encode(report, order="sorted"))
 
     def server_is_up(self) -> bool:
         """Whether a living process holds the server's lock."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from modelyard.evidence.training import Difference, differences
 from modelyard.manifests.model import Contract
+from modelyard.manifests.names import Version
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.numbering import contract_changes
 from modelyard.registry.tags import VersionRecord
@@ -25,8 +26,8 @@ class VersionDifference(Struct, frozen=True):
     """Everything that differs, in the order a reader asks for it."""
 
     model: str
-    before: str
-    after: str
+    before: Version
+    after: Version
     same_bytes: bool
     metrics: tuple[MetricChange, ...]
     params: tuple[Difference, ...]
@@ -51,14 +52,14 @@ def compare_versions(
     old, new = before.record or VersionRecord(""), after.record or VersionRecord("")
     names = dict.fromkeys([*old.metrics, *new.metrics])
     return VersionDifference(
-        model,
-        str(before.version),
-        str(after.version),
-        bool(old.artifact) and old.artifact == new.artifact,
-        tuple(MetricChange(name, old.metrics.get(name), new.metrics.get(name)) for name in names),
-        differences(old.params, new.params),
-        differences(old.data, new.data),
-        contract_changes(*contracts) if contracts else ("a version without a manifest cannot be compared",),
-        differences(*packages),
-        tuple(files),
+        model=model,
+        before=before.version,
+        after=after.version,
+        same_bytes=bool(old.artifact) and old.artifact == new.artifact,
+        metrics=tuple(MetricChange(name, old.metrics.get(name), new.metrics.get(name)) for name in names),
+        params=differences(old.params, new.params),
+        data=differences(old.data, new.data),
+        features=contract_changes(*contracts) if contracts else ("a version without a manifest cannot be compared",),
+        environment=differences(*packages),
+        files=tuple(files),
     )

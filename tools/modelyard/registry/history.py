@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from modelyard.manifests.names import Version
+from modelyard.manifests.names import NO_VERSION, Version
 from modelyard.registry.tags import (
     Action,
     ParsedTag,
@@ -73,7 +73,8 @@ class Assignment(Struct, frozen=True, dict=True):
     """One version set to serve in one environment."""
 
     environment: str
-    version: str
+    version: Version
+    """'' from where it serves nothing; a commit's first digits, as GTO shows it, where no version is registered."""
     commit: str
     at: int
     by: str
@@ -89,7 +90,7 @@ class Assignment(Struct, frozen=True, dict=True):
 class Withdrawal(Struct, frozen=True, dict=True):
     """A version taken out of use, or with version '' the whole model."""
 
-    version: str
+    version: Version
     at: int
     by: str
     message: str
@@ -108,7 +109,7 @@ class ModelHistory(Struct, frozen=True):
     versions: tuple[RegisteredVersion, ...] = ()
     """In the order of their numbers, without those that were withdrawn."""
     assignments: tuple[Assignment, ...] = ()
-    """In the order of time; an un-assignment has version ''."""
+    """In the order of time."""
     withdrawals: tuple[Withdrawal, ...] = ()
     """In the order of time."""
     withdrawn: tuple[RegisteredVersion, ...] = ()
@@ -133,9 +134,13 @@ class ModelHistory(Struct, frozen=True):
         """The highest version that is still registered."""
         return self.versions[-1] if self.versions else None
 
-    def version(self, number: Version) -> RegisteredVersion | None:
+    def version(self, number: str) -> RegisteredVersion | None:
         """The registered version of that number."""
         return next((known for known in self.versions if known.version == number), None)
+
+    def known(self, number: str) -> RegisteredVersion | None:
+        """The version of that number, registered or out of use."""
+        return next((known for known in self.ever if known.version == number), None)
 
     def assigned(self, environment: str) -> Assignment | None:
         """The newest assignment in an environment; None when there is none or it was taken away."""
@@ -180,10 +185,9 @@ def read_registry(tags: Iterable[Tag]) -> Registry:
 
 
 def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
-    # Keyed by the version's text: hashing a Struct costs more than all else here.
-    versions: dict[str, RegisteredVersion] = {}
-    withdrawn: dict[str, RegisteredVersion] = {}
-    at_commit: dict[str, str] = {}
+    versions: dict[Version, RegisteredVersion] = {}
+    withdrawn: dict[Version, RegisteredVersion] = {}
+    at_commit: dict[str, Version] = {}
     stages: list[tuple[ParsedTag, Tag]] = []
     withdrawals: list[Withdrawal] = []
     counter = 0
@@ -195,20 +199,18 @@ def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
         if action is Action.ASSIGN or action is Action.UNASSIGN:
             stages.append(event)
         elif action is Action.REGISTER and version:
-            name = str(version)
-            versions[name] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
-            withdrawn.pop(name, None)
-            at_commit[tag.commit] = name
+            versions[version] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            withdrawn.pop(version, None)
+            at_commit[tag.commit] = version
         elif action is Action.DEREGISTER or action is Action.DEPRECATE:
-            name = str(version) if version else ""
-            withdrawals.append(Withdrawal(name, tag.tagged_at, tag.tagger, tag.message, tag.name))
-            if name in versions:
-                withdrawn[name] = versions.pop(name)
+            withdrawals.append(Withdrawal(version or NO_VERSION, tag.tagged_at, tag.tagger, tag.message, tag.name))
+            if version and version in versions:
+                withdrawn[version] = versions.pop(version)
     # A stage tag names no version: it means the version registered at its commit, even if that tag came later.
     assignments = [
         Assignment(
             parsed.environment or "",
-            (at_commit.get(tag.commit) or tag.commit[:7]) if parsed.action is Action.ASSIGN else "",
+            (at_commit.get(tag.commit) or Version(tag.commit[:7])) if parsed.action is Action.ASSIGN else NO_VERSION,
             tag.commit,
             tag.tagged_at,
             tag.tagger,

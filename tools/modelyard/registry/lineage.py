@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from modelyard.manifests.names import Version
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.registry.timeline import Period, periods
 
@@ -27,7 +28,7 @@ class Lineage(Struct, frozen=True):
     """Everything that made one version, and where it went."""
 
     model: str
-    version: str
+    version: Version
     registered_at: int
     artifact: str
     code: str
@@ -53,7 +54,7 @@ class Descendant(Struct, frozen=True):
     """A version that was trained on a piece of data."""
 
     model: str
-    version: str
+    version: Version
     path: str
     md5: str
     registered_at: int
@@ -71,16 +72,15 @@ def lineage_up(
 ) -> Lineage:
     """What a version's tag, its commit (subject, author) and its training evidence say."""
     record = version.record
-    name = str(version.version)
     return Lineage(
-        model=history.model, version=name, registered_at=version.at,
+        model=history.model, version=version.version, registered_at=version.at,
         artifact=record.artifact if record else "", code=record.code if record and record.code else version.commit,
         subject=commit[0], author=commit[1], data=tuple(sources), params=record.params if record else {},
         packages=packages, champion=record.champion if record else "", verdict=record.verdict if record else "",
         proposed_by=record.by if record else "", approved_by=record.approved_by if record else (),
         registered_by=version.by, pull=record.pull if record else 0, report=record.report if record else "",
         evidence=record.evidence if record else {},
-        served=tuple(p for p in periods(history) if p.version == name),
+        served=tuple(p for p in periods(history) if p.version == version.version),
     )  # fmt: skip
 
 
@@ -96,10 +96,14 @@ def lineage_down(histories: Iterable[ModelHistory], wanted: str) -> list[Descend
         for version in history.ever:
             for known, md5 in (version.record.data if version.record else {}).items():
                 if _same_data(known, md5, path, wanted):
-                    name = str(version.version)
-                    of_version = tuple(p for p in served if p.version == name)
+                    of_version = tuple(p for p in served if p.version == version.version)
                     live = tuple(p for p in of_version if p.until is None)
-                    found.append(Descendant(history.model, name, known, md5, version.at, live, bool(of_version)))
+                    found.append(
+                        Descendant(
+                            model=history.model, version=version.version, path=known, md5=md5,
+                            registered_at=version.at, live=live, ever_live=bool(of_version),
+                        )
+                    )  # fmt: skip
     return sorted(found, key=lambda one: (not one.live, -one.registered_at, one.model))
 
 

@@ -9,7 +9,7 @@ from modelyard.errors import Refused
 from modelyard.manifests.model import Column, Contract
 from modelyard.manifests.names import Version
 
-FIRST = Version(1, 0, 0)
+FIRST = Version.of(1, 0, 0)
 _WISH = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from modelyard.documents import encode
 from modelyard.manifests.names import Version
 
 _TAG = re.compile(
@@ -147,7 +148,7 @@ class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):
 
 def write_record(headline: str, record: VersionRecord | StageRecord | WithdrawalRecord) -> str:
     """A tag message: GTO's sentence, a blank line, the record as one line of JSON."""
-    return f"{headline}\n\n{msgspec.json.encode(record, order='sorted').decode()}\n"
+    return f"{headline}\n\n{encode(record, order='sorted').decode()}\n"
 
 
 def read_version_record(message: str) -> VersionRecord | None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from modelyard.manifests.names import Version
 from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.registry.tags import version_tag
 
@@ -17,7 +18,7 @@ class Period(Struct, frozen=True):
 
     model: str
     environment: str
-    version: str
+    version: Version
     since: int
     until: int | None
     """None: still."""
@@ -33,7 +34,8 @@ class Event(Struct, frozen=True):
 
     at: int
     what: What
-    version: str
+    version: Version
+    """'' where the environment, or the model as a whole, is meant."""
     environment: str
     by: str
     why: str
@@ -72,10 +74,9 @@ def events(history: ModelHistory) -> tuple[Event, ...]:
     found = []
     for version in history.ever:
         record = version.record
-        name = str(version.version)
         found.append(
             Event(
-                version.at, "registered", name, "", (record.by if record else "") or version.by,
+                version.at, "registered", version.version, "", (record.by if record else "") or version.by,
                 "; ".join(record.reasons) if record else "tagged by hand", record.approved_by if record else (),
                 version_tag(history.model, version.version),
             )

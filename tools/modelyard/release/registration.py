@@ -9,10 +9,8 @@ from datetime import date
 
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.workspace import Workspace
-from modelyard.checkout.champion import champion_of, model_history
-from modelyard.checkout.evidence_store import file_evidence, file_receipts, filed_documents, filed_files
-from modelyard.checkout.rules import rules_here
-from modelyard.checkout.tags import number_at, signs_tags, write_tag
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.tags import number_at, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.bundle import Bundle, read_bundle
@@ -21,12 +19,12 @@ from modelyard.evidence.training import environment_digest
 from modelyard.evidence.verdict import Verdict
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
-from modelyard.git import Git, RefRejected
+from modelyard.git import RefRejected
+from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
-from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
-from modelyard.registry.tags import VersionRecord, model_patterns, version_tag, write_record
+from modelyard.registry.tags import VersionRecord, version_tag, write_record
 from modelyard.review.approvals import approval_of_change, record_of
 from modelyard.signing import SIGNATURE, Signer, sign
 
@@ -38,40 +36,36 @@ class Registered:
     """What ``register`` did."""
 
     tag: str
-    version: str
+    version: Version
     reasons: tuple[str, ...]
     new: bool
     """False when this very artifact was a version before."""
 
 
-def register(
-    repository: ModelRepository, git: Git, forge: Forge, name: str, today: date, skip_unchanged: bool = False
-) -> Registered:
+def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = False) -> Registered:
     """Tags the candidate of HEAD. Refused when it would not pass the gate, and when its bytes were registered at
     another commit, unless ``skip_unchanged`` is content with the version they are.
     """
-    candidate = Candidate.of(repository, name)
+    git, evidence, name = view.checkout.git, view.checkout.evidence, view.name
+    candidate = Candidate.of(view)
     artifact = candidate.sha256()
     commit = git.commit_of("HEAD")
     if not git.is_clean(f"models/{name}", "data"):
         raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
     _require_locked_bytes(candidate, artifact)
-    remote = git.remote()
     signature: dict[str, bytes] = {}
     for _ in range(_ATTEMPTS):
-        if remote:
-            git.fetch_tags(remote, *model_patterns(name))
-        history = model_history(git, name)
+        history = view.checkout.reread(name, fetch=True)
         if history.archived or candidate.model.lifecycle == "archived":
             raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
-            _complete_filing(repository, git, forge, candidate, artifact, done.tag)
+            _complete_filing(view, forge, candidate, artifact, done.tag)
             return done
-        documents = filed_documents(git, name, artifact) | Workspace(repository.root, name).documents()
+        documents = evidence.documents(name, artifact) | Workspace(view).documents()
         bundle = read_bundle(name, artifact, documents)
-        verdict = _judged(repository, git, bundle, history, today)
-        numbering = number_at(git, candidate.model, history, commit)
+        verdict = _judged(view, bundle, today)
+        numbering = number_at(view, candidate.model, commit)
         change = forge.change_of(commit)
         approval = record_of(git, change, approval_of_change(git, forge, change))
         record = _record(candidate, approval, bundle, verdict, numbering)
@@ -79,40 +73,37 @@ def register(
         headline = f"Registering artifact {name} version {numbering.version}"
         # Evidence is about bytes, not about a version: filed first, a run that is killed here loses none of it.
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
-        signature = signature or _signature(repository, candidate)
-        reports = Workspace(repository.root, name).reports() | signature
-        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
+        signature = signature or _signature(view, candidate)
+        evidence.file_evidence(name, artifact, documents, Workspace(view).reports() | signature, f"{tag}: evidence")
         try:
-            write_tag(git, history, tag, commit, write_record(headline, record), sign=signs_tags(repository))
+            write_tag(view, tag, commit, write_record(headline, record))
         except RefRejected:
             continue
-        file_receipts(git, name, artifact, {tag: (approval,)})
-        return Registered(tag, str(numbering.version), numbering.reasons, new=True)
+        evidence.file_receipts(name, artifact, {tag: (approval,)})
+        return Registered(tag, numbering.version, numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
 
 
-def _signature(repository: ModelRepository, candidate: Candidate) -> dict[str, bytes]:
+def _signature(view: ModelView, candidate: Candidate) -> dict[str, bytes]:
     """File name → the signature over the candidate's artifact; empty where none is asked for."""
-    if repository.config.signing is None:
+    if view.checkout.repository.config.signing is None:
         return {}
     return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
 
 
-def _complete_filing(
-    repository: ModelRepository, git: Git, forge: Forge, candidate: Candidate, artifact: str, tag: str
-) -> None:
+def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifact: str, tag: str) -> None:
     """Files what a killed run did not, or what was lost since: evidence, signature, receipt."""
-    name = candidate.model.name
-    workspace = Workspace(repository.root, name)
-    there = filed_files(git, name, artifact)
+    git, evidence, name, workspace = view.checkout.git, view.checkout.evidence, view.name, Workspace(view)
+    there = evidence.files(name, artifact)
     documents = {kind: content for kind, content in workspace.documents().items() if f"{kind}.json" not in there}
     reports = workspace.reports() if documents else {}
-    if repository.config.signing is not None and SIGNATURE not in there:
-        reports |= _signature(repository, candidate)
+    if SIGNATURE not in there:
+        reports |= _signature(view, candidate)
     if documents or reports:
-        file_evidence(git, name, artifact, documents, reports, f"{tag}: evidence")
+        evidence.file_evidence(name, artifact, documents, reports, f"{tag}: evidence")
     change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
-    file_receipts(git, name, artifact, {tag: (record_of(git, change, approval_of_change(git, forge, change)),)})
+    approval = record_of(git, change, approval_of_change(git, forge, change))
+    evidence.file_receipts(name, artifact, {tag: (approval,)})
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
@@ -120,9 +111,7 @@ def _registered_already(history: ModelHistory, artifact: str, commit: str, anywh
         if known.record is None or known.record.artifact != artifact:
             continue
         if anywhere or known.commit == commit:
-            return Registered(
-                version_tag(history.model, known.version), str(known.version), known.record.reasons, False
-            )
+            return Registered(version_tag(history.model, known.version), known.version, known.record.reasons, False)
         raise Refused(
             f"{history.model} is byte-identical to {known.version}, which is registered already.",
             "There is nothing to register. Deploy that version, or change code, parameters or data.",
@@ -146,16 +135,15 @@ def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
         )
 
 
-def _judged(repository: ModelRepository, git: Git, bundle: Bundle, history: ModelHistory, today: date) -> Verdict:
-    model = repository.model(bundle.model)
-    champion = champion_of(repository, history)
-    if bundle.evaluation and bundle.evaluation.champion != (str(champion.version) if champion else None):
+def _judged(view: ModelView, bundle: Bundle, today: date) -> Verdict:
+    champion = view.champion
+    if bundle.evaluation and bundle.evaluation.champion != (champion.version if champion else None):
         raise Refused(
             f"The candidate was compared with {bundle.evaluation.champion or 'no champion'}, but the champion is now"
             f" {champion.version if champion else 'none'}.",
             f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
         )
-    rules = rules_here(repository, git, model.name, today)
+    rules = view.rules(today)
     verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes)
     if verdict.outcome not in ("pass", "waived"):
         first = verdict.blocking[0]

@@ -9,8 +9,6 @@ from modelyard.candidate.steps import Measuring
 from modelyard.evidence.training import RetrainingRecord
 from modelyard.forges.interface import PullForge
 from modelyard.gate.triggers import Cause, Due, Worth, due, worth_proposing
-from modelyard.git import Git
-from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.report.markdown.bodies import retrain_body
@@ -28,11 +26,12 @@ class Refreshed:
     head: str = ""
 
 
-def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: Measuring, cause: Cause) -> Refreshed:
+def refresh(measuring: Measuring, forge: PullForge, cause: Cause) -> Refreshed:
     """Measures all that a proposal needs, on a checkout of the default branch; opens or refreshes its pull request."""
+    view, model = measuring.view, measuring.candidate.model
+    git, root = view.checkout.git, view.checkout.root
     base = git.commit_of("HEAD")
-    model = measuring.candidate.model
-    now = due(model.retrain, situation_of(repository, git, model.name))
+    now = due(model.retrain, situation_of(view))
     if cause == "due" and not now.reasons:
         return Refreshed("silent", "Nothing is due: no trigger of model.yaml holds.")
     if cause != "manual" and now.held:
@@ -44,14 +43,20 @@ def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: 
     reasons = tuple(sentence for _, sentence in now.reasons)
     if retrained.reproduced:
         record = RetrainingRecord(
-            time.time(), cause, reasons, retrained.seconds, worth.propose, worth.sentence, worth.gain
+            at=time.time(),
+            cause=cause,
+            reasons=reasons,
+            seconds=retrained.seconds,
+            proposed=worth.propose,
+            sentence=worth.sentence,
+            gain=worth.gain,
         )
-        file_retraining(git, model.name, retrained.artifact, record)
+        file_retraining(view, retrained.artifact, record)
     if not worth.propose:
         return Refreshed("silent", worth.sentence)
     body = _body(measuring, cause, now, worth, evaluation, drift, retrained.seconds)
     paths = [*measuring.generated, *measuring.sources()]
-    files = {path: (repository.root / path).read_bytes() for path in paths if (repository.root / path).is_file()}
+    files = {path: (root / path).read_bytes() for path in paths if (root / path).is_file()}
     changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
     proposed = Proposed(f"modelyard/retrain/{model.name}", f"Retrain {model.name}", body, changed)
     before = remote_head(git, proposed.branch)
@@ -60,7 +65,7 @@ def refresh(repository: ModelRepository, git: Git, forge: PullForge, measuring: 
         if not open_now:
             return Refreshed("silent", "The same result was proposed before, and its pull request was closed.")
         return Refreshed("unchanged", worth.sentence, open_now[0].number, before)
-    pull, new, head = open_proposed(git, forge, repository.config.default_branch, base, proposed)
+    pull, new, head = open_proposed(git, forge, view.checkout.repository.config.default_branch, base, proposed)
     return Refreshed("opened" if new else "refreshed", worth.sentence, pull.number, head)
 
 

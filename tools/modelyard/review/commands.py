@@ -9,18 +9,16 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from modelyard.checkout.affected import affected_models
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.rules import rules_of_base
 from modelyard.errors import ModelyardError, Refused, UsageError, near_match
 from modelyard.forges.interface import VERDICT, Comment, Pull, PullForge, Reaction, verdict_status
-from modelyard.git import Git
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.names import Version, is_name
-from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
 from modelyard.report.markdown.bodies import EXPLAINED, explain
 from modelyard.report.markdown.comment import artifact_in, marker
-from modelyard.review.pull_requests import Proposed, deployment_change, open_proposed, waiver_change
+from modelyard.review.pull_requests import Proposed, Wish, deployment_change, open_proposed, waiver_change
 from modelyard.review.subject import fetch_head
 
 PREFIX = "/modelyard"
@@ -118,12 +116,10 @@ def read_comment(event: dict[str, Any]) -> Asked | None:
 class Answerer:
     """Answers one comment with a reaction, and does what it asks."""
 
-    def __init__(
-        self, repository: ModelRepository, git: Git, forge: PullForge, today: date, say: Callable[[str], None]
-    ) -> None:
-        self._repository, self._git, self._forge = repository, git, forge
-        self._today, self._say = today, say
-        self._base = git.commit_of("HEAD")
+    def __init__(self, checkout: Checkout, forge: PullForge, today: date, say: Callable[[str], None]) -> None:
+        self._checkout, self._git, self._repository = checkout, checkout.git, checkout.repository
+        self._forge, self._today, self._say = forge, today, say
+        self._base = self._git.commit_of("HEAD")
 
     def answer(self, asked: Asked) -> None:
         """👀 when it is seen, 👍 when it is done, 👎 when it is refused, 😕 when it is not understood; then raises."""
@@ -183,21 +179,22 @@ class Answerer:
     def _promote(self, order: Order, pull: Pull, asked: Asked) -> None:
         model = self._model(order, pull)
         environment = self._repository.environment(order.values["env"]).name
-        history = model_history(self._git, model)
+        history = self._checkout.history(model)
         version = order.values.get("version") or self._version_of(pull, history)
         self._require_version(history, version)
         why = f"In pull request {pull.number}."
-        self._open(deployment_change(self._git, self._base, model, environment, version, asked.actor, why, "promote"))
+        wish = Wish(model, environment, version, who=asked.actor, why=why, verb="promote")
+        self._open(deployment_change(self._git, self._base, wish))
 
     def _roll_back(self, order: Order, pull: Pull, asked: Asked) -> None:
         model = self._model(order, pull)
         environment = self._repository.environment(
             order.values.get("env", self._repository.config.environments[-1].name)
         ).name
-        self._require_version(model_history(self._git, model), order.values["to"])
-        why = f"In pull request {pull.number}."
-        version = order.values["to"]
-        self._open(deployment_change(self._git, self._base, model, environment, version, asked.actor, why, "rollback"))
+        version, why = order.values["to"], f"In pull request {pull.number}."
+        self._require_version(self._checkout.history(model), version)
+        wish = Wish(model, environment, version, who=asked.actor, why=why, verb="rollback")
+        self._open(deployment_change(self._git, self._base, wish))
 
     def _waive(self, order: Order, pull: Pull, asked: Asked) -> None:
         self._require_pinned(pull, asked)
@@ -246,16 +243,15 @@ class Answerer:
         """What this pull request became; a version of anything else must be named."""
         for known in history.versions:
             if known.record and pull.merge_commit and known.commit == pull.merge_commit:
-                return str(known.version)
+                return known.version
         raise Refused(
             f"Pull request {pull.number} has no registered version of {history.model} yet.",
             "Merge it first, or say which: version=v1.2.0",
         )
 
     def _require_version(self, history: ModelHistory, version: str) -> None:
-        number = Version.parse(version)
-        if number is None or history.version(number) is None:
-            known = ", ".join(str(v.version) for v in history.versions[-5:]) or "none"
+        if history.version(version) is None:
+            known = ", ".join(v.version for v in history.versions[-5:]) or "none"
             raise UsageError(f"{history.model} has no version {version}.", f"Registered: {known}.")
 
     def _require_pinned(self, pull: Pull, asked: Asked) -> None:

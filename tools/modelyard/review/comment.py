@@ -15,7 +15,9 @@ from pathlib import Path
 
 from modelyard.candidate.judgement import report_on
 from modelyard.checkout.affected import affected_models
-from modelyard.checkout.evidence_branch import BRANCH, append
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_branch import BRANCH
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.checkout.rules import rules_of_base
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
@@ -24,11 +26,10 @@ from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import Comment, PullForge, State, verdict_status
-from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
-from modelyard.manifests.repository import ModelRepository, model_file
+from modelyard.manifests.repository import model_file
 from modelyard.report.content import Report
 from modelyard.report.html.pictures import render_picture
 from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
@@ -60,18 +61,10 @@ class Poster:
     """Reports on one pull request. Judges by the rules of ``base``; reads the proposal's files as data only."""
 
     def __init__(
-        self,
-        forge: PullForge,
-        git: Git,
-        ci: CI,
-        repository: ModelRepository,
-        base: str,
-        today: date,
-        say: Callable[[str], None],
+        self, checkout: Checkout, forge: PullForge, ci: CI, base: str, today: date, say: Callable[[str], None]
     ) -> None:
-        self._forge, self._git, self._ci, self._root = forge, git, ci, repository.root
+        self._checkout, self._git, self._forge, self._ci = checkout, checkout.git, forge, ci
         self._base, self._today, self._say = base, today, say
-        self._pictures = repository.config.pictures == "evidence-branch"
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Comments, then the status. Which models are due follows from the diff, never from what was handed over."""
@@ -86,7 +79,7 @@ class Poster:
             earlier = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
             outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
             body = rendered.body
-            stick(self._forge, self._ci, self._root, number, marker(model), f"modelyard-{model}", body, self._say)
+            self._stick(number, model, body)
             outcomes[model] = outcome
             digests.append(rendered.digest)
             shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
@@ -95,22 +88,13 @@ class Poster:
             found = _MARKER.search(comment.body) if comment.ours else None
             if found and found[1] not in due:
                 body = f"## ⚪ This pull request does not touch {text(found[1])} any more\n\n{marker(found[1])}\n"
-                stick(
-                    self._forge,
-                    self._ci,
-                    self._root,
-                    number,
-                    marker(found[1]),
-                    f"modelyard-{found[1]}",
-                    body,
-                    self._say,
-                )
+                self._stick(number, found[1], body)
         report = joint_digest(digests)
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
         self._status(subject, outcomes, report)
         if shown:
-            append(self._git, shown, f"Pull request {number}: what its reviewers see")
+            self._checkout.evidence.append(shown, f"Pull request {number}: what its reviewers see")
         return Posted(number, subject.head, outcomes, report)
 
     def _report(
@@ -125,12 +109,18 @@ class Poster:
             said = f"{text(errors.problem)} {text(errors.remedy)}"
             body = f"## 💥 {model} could not be judged\n\n{said}\n\n{marker(model)}\n"
             return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
-        report = report_on(self._git, bundle, rules, subject.head, self._base, owners, self._today)
+        view = self._checkout.model(model)
+        report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
         orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
-        picture = keep_picture(self._git, self._forge, report) if self._pictures else ""
+        pictures = self._checkout.repository.config.pictures == "evidence-branch"
+        picture = keep_picture(self._checkout.evidence, self._forge, report) if pictures else ""
         rendered = render_comment(report, earlier, limit, subject.run, notes, orders, picture)
         return report.verdict.outcome, rendered
+
+    def _stick(self, number: int, model: str, body: str) -> None:
+        comment = Sticky(number, marker(model), f"modelyard-{model}", body)
+        stick(self._forge, self._ci, self._checkout.root, comment, self._say)
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)
@@ -159,22 +149,32 @@ class Poster:
             self._forge.set_status(commit, verdict_status(_STATES[worst], said, report, subject.run))
 
 
-def stick(
-    forge: PullForge, ci: CI, root: Path, number: int, marker: str, title: str, body: str, say: Callable[[str], None]
-) -> None:
+@dataclass(frozen=True)
+class Sticky:
+    """The one comment with a marker that a pull request has of us."""
+
+    pull: int
+    marker: str
+    title: str
+    """What CML finds it by."""
+    body: str
+
+
+def stick(forge: PullForge, ci: CI, root: Path, comment: Sticky, say: Callable[[str], None]) -> None:
     """Leaves one comment with ``marker`` on a pull request: through CML where it may, else through the forge's API.
 
     A body that stands there already is not written again. A repository may change from one way to the other.
     """
-    comments = forge.comments(number)
-    ours = next((c for c in comments if c.ours and marker in c.body), None)
+    body, title = comment.body, comment.title
+    comments = forge.comments(comment.pull)
+    ours = next((c for c in comments if c.ours and comment.marker in c.body), None)
     if ours is not None and without_watermark(ours.body) == body.rstrip():
         return
-    if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, number, title, body, say):
+    if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, comment, say):
         return
     if ours is not None and _mark(title) in ours.body:
         body = f"{body.rstrip()}\n\n{''.join(_WATERMARK.findall(ours.body)[-1:]).strip()}\n"
-    forge.write_comment(number, body, marker)
+    forge.write_comment(comment.pull, body, comment.marker)
 
 
 def without_watermark(body: str) -> str:
@@ -182,15 +182,15 @@ def without_watermark(body: str) -> str:
     return _WATERMARK.sub("\n", body.replace("\r\n", "\n")).rstrip()
 
 
-def keep_picture(git: Git, forge: PullForge, report: Report) -> str:
+def keep_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
     """Files the picture of a report where it is not there yet; its address, '' when there is nothing to draw."""
     drawn = render_picture(report)
     if not drawn:
         return ""
     path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
-    if git.file_at(f"refs/remotes/{git.remote() or 'origin'}/{BRANCH}", path) != drawn:
+    if evidence.filed(path).get(path) != drawn:
         try:
-            append(git, {path: drawn}, f"{report.bundle.model}: the picture of a report")
+            evidence.append({path: drawn}, f"{report.bundle.model}: the picture of a report")
         except ModelyardError:
             return ""  # a picture is no reason to be without a report
     return forge.raw_url(BRANCH, path)
@@ -216,14 +216,14 @@ def _cml_finds(comments: list[Comment], ours: Comment | None, title: str) -> boo
     return bool(signed) and signed[-1] == ours
 
 
-def _through_cml(ci: CI, root: Path, number: int, title: str, body: str, say: Callable[[str], None]) -> bool:
+def _through_cml(ci: CI, root: Path, comment: Sticky, say: Callable[[str], None]) -> bool:
     with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
         file = Path(scratch) / "report.md"
-        file.write_text(body, encoding="utf-8")
+        file.write_text(comment.body, encoding="utf-8")
         # A home of its own: every call of CML writes to git's global settings.
         environment = os.environ | {"REPO_TOKEN": ci.token, "ITERATIVE_DO_NOT_TRACK": "1", "HOME": scratch}
-        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={title}",
-                   f"--target=pr/{number}", str(file)]  # fmt: skip
+        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={comment.title}",
+                   f"--target=pr/{comment.pull}", str(file)]  # fmt: skip
         try:
             done = subprocess.run(
                 command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Draft, Pull, PullForge
@@ -34,10 +35,21 @@ class Proposed:
     """Why there is nothing to measure: the words beside its verdict."""
 
 
-def deployment_change(
-    git: Git, base: str, model: str, environment: str, version: str, who: str, why: str, verb: str
-) -> Proposed:
+@dataclass(frozen=True)
+class Wish:
+    """A version of a model that somebody wants in an environment, and why."""
+
+    model: str
+    environment: str
+    version: str
+    who: str
+    why: str
+    verb: Literal["promote", "rollback", "clear"]
+
+
+def deployment_change(git: Git, base: str, wish: Wish) -> Proposed:
     """Moves a model's desired version in an environment. Refused when main says so already."""
+    model, environment, version = wish.model, wish.environment, wish.version
     file = deployment_file(environment, model)
     content = git.file_at(base, file)
     if content is None:
@@ -49,24 +61,23 @@ def deployment_change(
         raise Refused(f"main already says {version} for {model} in {environment}.", "There is nothing to change.")
     if parse(Deployment, after, file).version != version:
         raise ModelyardError(f"{file} could not be edited.", "Edit its version by hand.")
-    verbs = {"promote": "Promote", "rollback": "Roll back"}
-    title = f"{verbs[verb]} {model} to {version} in {environment}"
+    verb = {"promote": "Promote", "rollback": "Roll back"}[wish.verb]
+    title = f"{verb} {model} to {version} in {environment}"
     rows = [["model", text(model)], ["environment", text(environment)], ["now", text(before)], ["then", text(version)]]
     body = _body(
-        f"{text(verbs[verb])} {text(model)} in {text(environment)}: {text(before)} → **{text(version)}**",
-        f"Asked for by {text(who)}. {text(why)}",
+        f"{text(verb)} {text(model)} in {text(environment)}: {text(before)} → **{text(version)}**",
+        f"Asked for by {text(wish.who)}. {text(wish.why)}",
         table(["", ""], rows),
         "Merging deploys it.",
         f"{text(environment)} keeps {text(before)}; this pull request stays open. Close it and it is not opened again"
         " unless somebody asks.",
     )
-    return Proposed(f"modelyard/{verb}/{environment}/{model}", title, body, {file: after})
+    return Proposed(f"modelyard/{wish.verb}/{environment}/{model}", title, body, {file: after})
 
 
-def clearing_change(
-    git: Git, base: str, model: str, environment: str, version: str, weight: float, who: str, why: str
-) -> Proposed:
+def clearing_change(git: Git, base: str, wish: Wish, weight: float) -> Proposed:
     """Opens the manual gates of one version's rollout up to a weight. Refused when they are open already."""
+    model, environment, version = wish.model, wish.environment, wish.version
     file = deployment_file(environment, model)
     content = git.file_at(base, file) or b""
     before = parse(Deployment, content, file).rollout.cleared
@@ -82,7 +93,7 @@ def clearing_change(
     title = f"Clear {model} {version} up to {weight:g} % in {environment}"
     body = _body(
         f"Let {text(model)} {text(version)} go beyond {weight:g} % in {text(environment)}",
-        f"Asked for by {text(who)}. {text(why)}",
+        f"Asked for by {text(wish.who)}. {text(wish.why)}",
         table(["", ""], [["version", text(version)], ["gates open up to", f"{weight:g} %"]]),
         "The rollout takes its next step when its time and its analysis allow it.",
         "The rollout waits at its gate until its deadline, and then goes back.",

@@ -68,7 +68,7 @@ def _copied_template(into: Path) -> Path:
 
 def _template_folder() -> Path:
     """Where copier.yml stands: in the package when installed, at the root of a checkout of the toolkit."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "shipped", package.parents[1]):
         if (folder / "copier.yml").is_file():
             return folder

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
 from modelyard.manifests.configuration import Environment
@@ -135,7 +136,7 @@ class BentoMLTarget:
         elif action.traffic is not None:
             self._link(folder, action.traffic)
             live = Live(action.traffic if action.traffic.stable else None, installed)
-        write_whole(folder / _STATE, msgspec.json.encode(Kept(live), order="sorted"))
+        write_whole(folder / _STATE, encode(Kept(live), order="sorted"))
 
     def _build(self, folder: Path, package: Package) -> None:
         model = parse(Model, package.manifest, f"{package.model} {package.version}")
@@ -153,7 +154,7 @@ class BentoMLTarget:
             "python": {"packages": ["lightgbm", "numpy"], "lock_packages": False},
         }  # fmt: skip
         write_whole(source / "service.py", _SERVICE.encode())
-        write_whole(source / "contract.json", msgspec.json.encode(contract))
+        write_whole(source / "contract.json", encode(contract))
         write_whole(source / "bentofile.yaml", yaml.safe_dump(described).encode())
         write_whole(source / "model.txt", package.artifact.read_bytes())
         tag = package.version.replace("+", "-")

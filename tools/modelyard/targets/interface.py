@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from modelyard.documents import encode
 from modelyard.errors import UsageError
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
@@ -80,7 +81,7 @@ def settings_of(environment: Environment, kind: type[S]) -> S:
 
 def write_traffic(traffic: Traffic) -> str:
     """Traffic as text that a label, an annotation or a tag can hold."""
-    return msgspec.json.encode(traffic, order="sorted").decode()
+    return encode(traffic, order="sorted").decode()
 
 
 def read_traffic(text: str | None) -> Traffic | None:

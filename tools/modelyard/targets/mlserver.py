@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
 from modelyard.manifests.configuration import Environment
@@ -127,7 +128,7 @@ class MLServerTarget:
         if version:
             parameters["version"] = version
         settings = {"name": model, "implementation": self._settings.runtime, "parameters": parameters}
-        write_whole(folder / _FILE, msgspec.json.format(msgspec.json.encode(settings), indent=2))
+        write_whole(folder / _FILE, encode(settings, indent=2))
 
     def _reload(self, model: str) -> None:
         there = any((self._folder / model).glob(f"*/{_FILE}"))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError
 from modelyard.forges.ci import read_ci
 from modelyard.forges.discovery import open_forge
 from modelyard.forges.interface import PullForge
 from modelyard.gate.alerts import alerts_of
-from modelyard.git import Git
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.repository import ModelRepository
 from modelyard.production.alerting.alertmanager import Alertmanager
 from modelyard.production.alerting.interface import Channel
 from modelyard.production.alerting.issues import Issues
@@ -22,15 +21,13 @@ from modelyard.production.monitoring.watch import Watched, settled_before
 from modelyard.secrets.interface import Secrets
 
 
-def tell(
-    repository: ModelRepository, git: Git, watched: Watched, environ: Mapping[str, str], say: Callable[[str], None]
-) -> None:
+def tell(checkout: Checkout, watched: Watched, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Says what each channel did. When one could not be told, a ModelyardError after all the others were."""
-    monitoring, settings = watched.monitoring, repository.config.alerts
-    before = settled_before(git, watched.model, monitoring.environment, monitoring.until)
+    monitoring, settings = watched.monitoring, checkout.repository.config.alerts
+    before = settled_before(checkout.evidence, watched.model, monitoring.environment, monitoring.until)
     alerts = alerts_of(watched.model, monitoring, watched.verdict, before)
     failed: list[ModelyardError] = []
-    for opening in _channels(repository, git, watched, environ):
+    for opening in _channels(checkout, watched, environ):
         try:
             if done := opening().tell(alerts, monitoring):
                 say(done)
@@ -48,17 +45,19 @@ def tell(
         raise failed[0]
 
 
-def _channels(
-    repository: ModelRepository, git: Git, watched: Watched, environ: Mapping[str, str]
-) -> list[Callable[[], Channel]]:
-    settings = repository.config.alerts
+def _channels(checkout: Checkout, watched: Watched, environ: Mapping[str, str]) -> list[Callable[[], Channel]]:
+    repository, settings = checkout.repository, checkout.repository.config.alerts
     found: list[Callable[[], Channel]] = []
     if settings.issues and repository.config.forge != "git":
-        owners = repository.model(watched.model).owners
+        owners = checkout.model(watched.model).manifest.owners
         watches = [check.id for check in watched.verdict.checks if check.level != "advisory"]
         found.append(
             lambda: Issues(
-                cast(PullForge, open_forge(repository, git)), watched.model, owners, watches, read_ci(environ).run
+                forge=cast(PullForge, open_forge(repository, checkout.git)),
+                model=watched.model,
+                owners=owners,
+                watches=watches,
+                run=read_ci(environ).run,
             )
         )
     if (webhook := settings.webhook) is not None:

@@ -13,17 +13,15 @@ from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from modelyard.checkout.champion import model_history
-from modelyard.checkout.evidence_branch import append, filed
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.production import Erasure, Rewritten
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.files import write_whole
-from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.manifests.pipeline import pointer_outputs, read_lock
-from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout
 from modelyard.predictions.lookup import log_key
 from modelyard.predictions.segments import erase
@@ -44,21 +42,14 @@ class Forgotten:
     proposed: Proposed | None
 
 
-def forget(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    model: Model,
-    entity: str,
-    secrets: Secrets,
-    say: Callable[[str], None],
-) -> Forgotten:
+def forget(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], None]) -> Forgotten:
     """Erases in every environment. A second time finds nothing more and adds nothing to the tombstone but its date."""
+    model, evidence_store = view.manifest, view.checkout.evidence
     logs: dict[str, int] = {}
     waiting: dict[str, int] = {}
     unreached: list[str] = []
     names, digest = {entity}, ""
-    for environment in repository.config.environments:
+    for environment in view.checkout.repository.config.environments:
         key = log_key(environment, model, secrets)
         logged = _as_logged(model, entity, key)
         digest = digest or (hmac.digest(key, entity.encode(), "sha256").hex() if key else "")
@@ -66,23 +57,25 @@ def forget(
         if environment.predictions.reader != "log":
             unreached.append(environment.name)
         elif logged:
-            layout = Layout.of(repository.root, environment.name, environment.folder)
+            layout = Layout.of(view.checkout.root, environment.name, environment.folder)
             say(f"Looking through the log of {environment.name} …")
             logs[environment.name], waiting[environment.name] = erase(
                 layout.logs / model.name, logged, layout.server_is_up()
             )
-    rewritten, files = _increments(repository, git, dvc, model, names)
-    trained, judged, unknown = _versions(git, dvc, model, names, say)
-    evidence = _named_in_evidence(git, model.name, names)
+    rewritten, files = _increments(view, names)
+    trained, judged, unknown = _versions(view, names, say)
+    evidence = _named_in_evidence(evidence_store, model.name, names)
     digest = digest or hashlib.sha256(entity.encode()).hexdigest()
     path = f"{model.name}/forgotten/{digest}.json"
-    before = filed(git, path).get(path)
+    before = evidence_store.filed(path).get(path)
     known = read_statement(before, "erasure", Erasure).predicate.increments if before else ()
     erasure = Erasure(
-        time.time(), digest, logs, waiting, tuple(unreached), tuple(dict.fromkeys([*known, *rewritten])), trained,
-        judged, unknown, evidence,
+        at=time.time(), digest=digest, logs=logs, waiting=waiting, unreached=tuple(unreached),
+        increments=tuple(dict.fromkeys([*known, *rewritten])), trained=trained, judged=judged, unknown=unknown,
+        evidence=evidence,
     )  # fmt: skip
-    append(git, {path: write_statement("erasure", model.name, "", erasure)}, f"{model.name}: an id was erased")
+    content = write_statement("erasure", model.name, "", erasure)
+    evidence_store.append({path: content}, f"{model.name}: an id was erased")
     if not files:
         return Forgotten(erasure, None)
     body = forgetting_body(model.name, erasure, [one.path for one in rewritten])
@@ -115,19 +108,18 @@ def _as_logged(model: Model, entity: str, key: bytes | None) -> str:
     return str(named[0]) if named else ""
 
 
-def _increments(
-    repository: ModelRepository, git: Git, dvc: Dvc, model: Model, names: set[str]
-) -> tuple[list[Rewritten], dict[str, bytes | None]]:
+def _increments(view: ModelView, names: set[str]) -> tuple[list[Rewritten], dict[str, bytes | None]]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     rewritten: list[Rewritten] = []
     files: dict[str, bytes | None] = {}
+    git, model = view.checkout.git, view.manifest
     for name in increments(git, model.name):
-        path = repository.root / name
+        path = view.checkout.root / name
         was_here = path.is_file()
         if not was_here:
-            dvc.pull(f"{name}.dvc")
+            view.checkout.dvc.pull(f"{name}.dvc")
         table = pq.read_table(path)
         held = pc.is_in(table[model.contract.id].cast("string"), value_set=_texts(names))
         rows = int(pc.sum(held).as_py() or 0)
@@ -135,36 +127,36 @@ def _increments(
             pointer = git.file_at("HEAD", f"{name}.dvc") or b""
             rewritten.append(Rewritten(name, pointer_outputs(pointer, f"{name}.dvc")[0].md5, rows))
             pq.write_table(table.filter(pc.invert(held)), path, compression="snappy")
-            files |= _kept(git, dvc, model, path, name, rows)
+            files |= _kept(view, path, name, rows)
         if not was_here or rows:
             path.unlink()
     return rewritten, files
 
 
-def _kept(git: Git, dvc: Dvc, model: Model, path: Path, name: str, rows: int) -> dict[str, bytes | None]:
+def _kept(view: ModelView, path: Path, name: str, rows: int) -> dict[str, bytes | None]:
     """The files of an increment without the rows; the checkout keeps the pointers it had."""
-    said = f"{folder_of(model.name)}/{path.stem}.json"
+    git, said = view.checkout.git, f"{folder_of(view.name)}/{path.stem}.json"
     record = json.loads(git.file_at("HEAD", said) or b"{}")
     record["forgotten"] = record.get("forgotten", 0) + rows
     record["joined"]["labelled"] -= rows
-    found = kept_increment(dvc, model, path, name, json.dumps(record, indent=1).encode() + b"\n")
+    found = kept_increment(view, path, name, json.dumps(record, indent=1).encode() + b"\n")
     for file in found:
         write_whole(path.parent / file.rpartition("/")[2], git.file_at("HEAD", file) or b"")
     return found
 
 
 def _versions(
-    git: Git, dvc: Dvc, model: Model, names: set[str], say: Callable[[str], None]
+    view: ModelView, names: set[str], say: Callable[[str], None]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Versions that learnt from it, that were judged on it, and whose data cannot be looked at any more."""
     holds: dict[str, bool | None] = {}
     found: dict[str, list[str]] = {"trained": [], "judged": [], "unknown": []}
-    for version in model_history(git, model.name).ever:
-        name = str(version.version)
-        for what, md5 in _data_of(git, model, version.commit):
+    for version in view.history.ever:
+        name = version.version
+        for what, md5 in _data_of(view, version.commit):
             if md5 not in holds:
                 say(f"Looking into what {name} learnt from …")
-                holds[md5] = _holds(dvc, md5, model, names)
+                holds[md5] = _holds(view, md5, names)
             if holds[md5] is None:
                 found["unknown"].append(name)
             elif holds[md5]:
@@ -173,8 +165,9 @@ def _versions(
     return trained, judged, unknown
 
 
-def _data_of(git: Git, model: Model, commit: str) -> Iterator[tuple[str, str]]:
-    lock = git.file_at(commit, f"models/{model.name}/dvc.lock")
+def _data_of(view: ModelView, commit: str) -> Iterator[tuple[str, str]]:
+    model = view.manifest
+    lock = view.checkout.git.file_at(commit, f"models/{model.name}/dvc.lock")
     for what, file in (("trained", model.files.training), ("judged", model.files.holdout)):
         output = (
             read_lock(lock, f"models/{model.name}/dvc.lock").output(f"models/{model.name}/{file}") if lock else None
@@ -183,23 +176,24 @@ def _data_of(git: Git, model: Model, commit: str) -> Iterator[tuple[str, str]]:
             yield what, output.md5
 
 
-def _holds(dvc: Dvc, md5: str, model: Model, names: set[str]) -> bool | None:
+def _holds(view: ModelView, md5: str, names: set[str]) -> bool | None:
     import pyarrow.compute as pc
 
+    column_name = view.manifest.contract.id
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         try:
-            path = dvc.fetch(md5, "A version's data", Path(scratch) / "data.parquet")
-            column = read_table(path, [model.contract.id]).column(model.contract.id)
+            path = view.checkout.dvc.fetch(md5, "A version's data", Path(scratch) / "data.parquet")
+            column = read_table(path, [column_name]).column(column_name)
         except ModelyardError:
             return None
         return bool(pc.any(pc.is_in(column.cast("string"), value_set=_texts(names))).as_py())
 
 
-def _named_in_evidence(git: Git, model: str, names: set[str]) -> tuple[str, ...]:
+def _named_in_evidence(evidence: EvidenceStore, model: str, names: set[str]) -> tuple[str, ...]:
     """Files that name it as a word of its own, as JSON, HTML and Markdown write it."""
     spelt = {form for name in names for form in (name, json.dumps(name)[1:-1], escape(name), text(name))}
     words = re.compile(rb"(?<![\w-])(" + b"|".join(re.escape(form.encode()) for form in sorted(spelt)) + rb")(?![\w-])")
-    contents = filed(git, f"{model}/", "pulls/")
+    contents = evidence.filed(f"{model}/", "pulls/")
     return tuple(sorted(path for path, content in contents.items() if words.search(content)))
 
 

@@ -11,22 +11,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from modelyard.candidate.profiles import Columns, profile_file
 from modelyard.candidate.reference import encode_profile
-from modelyard.dvc import Dvc
+from modelyard.checkout.checkout import ModelView
+from modelyard.documents import builtins
 from modelyard.errors import ModelyardError
 from modelyard.evidence.production import Joined
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.ground_truth.join import NOTHING, Earlier, increment_types, join
 from modelyard.ground_truth.labels import Outcomes, labels_of
+from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
-from modelyard.manifests.repository import ModelRepository
+from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.ids import text_hashes
-from modelyard.predictions.interface import Reader, Window
+from modelyard.predictions.interface import Window
 from modelyard.report.markdown.bodies import increment_body
 from modelyard.review.pull_requests import Proposed
 from modelyard.tables import TableFile, read_table
@@ -57,12 +58,8 @@ def folder_of(model: str) -> str:
 
 
 def collect(
-    repository: ModelRepository,
-    git: Git,
-    dvc: Dvc,
-    model: Model,
-    environment: str,
-    reader: Reader,
+    view: ModelView,
+    environment: Environment,
     window: Window,
     outcomes: Outcomes,
     say: Callable[[str], None],
@@ -72,41 +69,43 @@ def collect(
 
     The checkout is left as it was: what is proposed lies on the proposal's branch alone.
     """
-    with git.exclusively("feedback"), dvc.scratch() as scratch:  # two runs would write the same file
-        _clear(repository, git, model.name)
-        earlier = earlier_labels(repository, git, dvc, model)
+    git, model, root = view.checkout.git, view.manifest, view.checkout.root
+    with git.exclusively("feedback"), view.checkout.dvc.scratch() as scratch:  # two runs would write the same file
+        _clear(view)
+        earlier = earlier_labels(view)
         written = Path(scratch) / "increment.parquet"
-        joined = join(reader, model, window, outcomes, earlier, written)
+        joined = join(open_reader(environment, root), model, window, outcomes, earlier, written)
         if not joined.labelled:
             return Increment(joined, "", None)
         if reviews is not None:
             _add_reviews(written, reviews)
         name = _free_name(git, model.name, window.end)
-        path = repository.root / name
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / ".gitignore").write_bytes(_IGNORED)
         written.replace(path)
-        said: dict[str, object] = {"model": model.name, "environment": environment}
+        said: dict[str, object] = {"model": model.name, "environment": environment.name}
         said |= {"begin": window.begin, "end": window.end}
         if reviews is not None:
             said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
-        record = json.dumps(said | {"joined": msgspec.to_builtins(joined)}, indent=1).encode() + b"\n"
+        record = json.dumps(said | {"joined": builtins(joined)}, indent=1).encode() + b"\n"
         say(f"Sending {joined.labelled:,} labelled rows …")
-        files = kept_increment(dvc, model, path, name, record)
+        files = kept_increment(view, path, name, record)
         changed = {file: content for file, content in files.items() if git.file_at("HEAD", file) != content}
         for file in (name, *(file for file in files if git.file_at("HEAD", file) is None)):
-            (repository.root / file).unlink(missing_ok=True)
+            (root / file).unlink(missing_ok=True)
     title = f"Feedback for {model.name}: {joined.labelled:,} labelled rows"
-    body = increment_body(model.name, environment, name, window.begin, window.end, joined)
+    body = increment_body(model.name, environment.name, name, window.begin, window.end, joined)
     return Increment(joined, name, Proposed(f"modelyard/feedback/{model.name}", title, body, changed, TOUCHES))
 
 
-def kept_increment(dvc: Dvc, model: Model, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:
+def kept_increment(view: ModelView, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:
     """Hands an increment's bytes to DVC and its remote; the files that git keeps of it, by path."""
+    model = view.manifest
     profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
     path.with_suffix(".json").write_bytes(record)
     path.with_suffix(".profile.json").write_bytes(profile)
-    dvc.add(path)
+    view.checkout.dvc.add(path)
     stem = name.removesuffix(".parquet")
     return {
         f"{name}.dvc": path.with_name(f"{path.name}.dvc").read_bytes(),
@@ -122,13 +121,13 @@ def increments(git: Git, model: str, commit: str = "HEAD") -> list[str]:
     return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
 
 
-def earlier_labels(repository: ModelRepository, git: Git, dvc: Dvc, model: Model) -> Earlier:
+def earlier_labels(view: ModelView) -> Earlier:
     """What the increments on this commit hold; of one prediction, the newest file's label."""
-    found = NOTHING
-    for name in increments(git, model.name):
-        path = repository.root / name
+    found, model = NOTHING, view.manifest
+    for name in increments(view.checkout.git, view.name):
+        path = view.checkout.root / name
         if not path.is_file():
-            dvc.pull(f"{name}.dvc")
+            view.checkout.dvc.pull(f"{name}.dvc")
         if not path.is_file():
             raise ModelyardError(f"{name} is not here, and the remote does not have it.", "Run: dvc pull")
         table = read_table(path, ["prediction_id", model.contract.label])
@@ -142,7 +141,7 @@ def earlier_labels(repository: ModelRepository, git: Git, dvc: Dvc, model: Model
     return found
 
 
-def write_labelled(repository: ModelRepository, model: Model, target: Path) -> int:
+def write_labelled(root: Path, model: Model, target: Path) -> int:
     """Writes them as Parquet, of each prediction what the newest increment says; how many there are.
 
     Columns are the contract's id, inputs and label, then those of ``increment_types``; what an older increment lacks is
@@ -152,7 +151,7 @@ def write_labelled(repository: ModelRepository, model: Model, target: Path) -> i
     import pyarrow.parquet as pq
 
     types = increment_types(model)
-    parts = [_read(path, types) for path in _files(repository.root / folder_of(model.name))]
+    parts = [_read(path, types) for path in _files(root / folder_of(model.name))]
     table = pa.concat_tables(parts) if parts else pa.schema(types).empty_table()
     newest = np.unique(text_hashes(table["prediction_id"])[::-1], return_index=True)[1]
     table = table.take(pa.array(np.sort(table.num_rows - 1 - newest)))
@@ -162,10 +161,10 @@ def write_labelled(repository: ModelRepository, model: Model, target: Path) -> i
     return int(table.num_rows)
 
 
-def _clear(repository: ModelRepository, git: Git, model: str) -> None:
+def _clear(view: ModelView) -> None:
     """Takes away what a run that was killed left in the checkout: increments that this commit does not know."""
-    known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(git, model)}
-    for path in (repository.root / folder_of(model)).glob("*"):
+    known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(view.checkout.git, view.name)}
+    for path in (view.checkout.root / folder_of(view.name)).glob("*"):
         match = _OURS.fullmatch(path.name)
         if match and match["stem"] not in known:
             path.unlink()

@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from modelyard.checkout.champion import model_history
-from modelyard.checkout.evidence_branch import SUPERSEDED, append, listed
-from modelyard.checkout.rules import rules_here
+from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.evidence_branch import SUPERSEDED
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.evidence.production import WindowRecord
 from modelyard.evidence.statement import Statement, read_statement, write_statement
 from modelyard.evidence.verdict import Outcome, Verdict
 from modelyard.gate.watches import judge_window
-from modelyard.git import Git
 from modelyard.ground_truth.labels import Outcomes
-from modelyard.manifests.repository import ModelRepository
+from modelyard.manifests.configuration import Environment
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.interface import Window
@@ -40,26 +39,19 @@ class Watched:
 
 
 def watch(
-    repository: ModelRepository,
-    git: Git,
-    name: str,
-    environment: str,
-    window: Window,
-    outcomes: Outcomes | None,
-    say: Callable[[str], None],
+    view: ModelView, environment: Environment, window: Window, outcomes: Outcomes | None, say: Callable[[str], None]
 ) -> Watched:
     """Measures and judges a window by the rules of this checkout."""
-    model, where = repository.model(name), repository.environment(environment)
     today = datetime.now(UTC).date()
-    rules = rules_here(repository, git, name, today)
-    reader = open_reader(where, repository.root)
-    monitoring = monitor_window(git, model, rules.policy, where, reader, window, outcomes, say)
-    artifact = artifact_of(model_history(git, name), monitoring.version)
-    verdict = judge_window(rules.policy, rules.lines, name, artifact, monitoring, rules.waivers, today)
-    return Watched(name, artifact, monitoring, verdict)
+    rules = view.rules(today)
+    reader = open_reader(environment, view.checkout.root)
+    monitoring = monitor_window(view, rules.policy, environment, reader, window, outcomes, say)
+    artifact = artifact_of(view.history, monitoring.version)
+    verdict = judge_window(rules.policy, rules.lines, view.name, artifact, monitoring, rules.waivers, today)
+    return Watched(view.name, artifact, monitoring, verdict)
 
 
-def file_window(git: Git, watched: Watched) -> str:
+def file_window(evidence: EvidenceStore, watched: Watched) -> str:
     """Files the evidence; the commit. The same window again is the same path, and the older content is kept."""
     record = WindowRecord(watched.monitoring, watched.verdict)
     content = write_statement("monitoring", watched.model, watched.artifact, record)
@@ -67,16 +59,15 @@ def file_window(git: Git, watched: Watched) -> str:
     path = (
         f"{watched.model}/{watched.artifact or 'unregistered'}/monitoring/{watched.monitoring.environment}/{span}.json"
     )
-    return append(
-        git, {path: content}, f"{watched.model} in {watched.monitoring.environment}: {watched.verdict.outcome}"
-    )
+    message = f"{watched.model} in {watched.monitoring.environment}: {watched.verdict.outcome}"
+    return evidence.append({path: content}, message)
 
 
-def filed_windows(git: Git, model: str, environment: str = "") -> list[Statement[WindowRecord]]:
+def filed_windows(evidence: EvidenceStore, model: str, environment: str = "") -> list[Statement[WindowRecord]]:
     """The newest windows (at most 30) of a model, in one environment or all of them; the newest first."""
-    files = listed(git, f"{model}/")
+    files = evidence.listed(f"{model}/")
     paths = [path for _, place, path in _windows(files) if environment in ("", place)][:_REMEMBERED]
-    contents = git.blobs(files[path] for path in paths)
+    contents = evidence.git.blobs(files[path] for path in paths)
     return [found for path in paths if (found := _readable(contents[files[path]])) is not None]
 
 
@@ -94,10 +85,10 @@ def window_blobs(files: Mapping[str, str], most: int) -> dict[str, list[str]]:
     return found
 
 
-def settled_before(git: Git, model: str, environment: str, until: str) -> dict[str, Outcome]:
+def settled_before(evidence: EvidenceStore, model: str, environment: str, until: str) -> dict[str, Outcome]:
     """Each check's last outcome that was not inconclusive, in windows that ended before ``until`` (RFC 3339)."""
     settled: dict[str, Outcome] = {}
-    for statement in filed_windows(git, model, environment):
+    for statement in filed_windows(evidence, model, environment):
         record = statement.predicate
         if record.monitoring.until < until:
             for check in record.verdict.checks:

@@ -11,9 +11,8 @@ import numpy as np
 from modelyard.candidate.evaluation import settings_of
 from modelyard.candidate.profiles import CONFIDENCE, SCORE
 from modelyard.candidate.reference import decode_profile
-from modelyard.checkout.champion import model_history
+from modelyard.checkout.checkout import ModelView
 from modelyard.errors import UsageError
-from modelyard.git import Git
 from modelyard.ground_truth.labels import Outcomes
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
@@ -42,8 +41,7 @@ class NeverServed(UsageError):
 
 
 def monitor_window(
-    git: Git,
-    model: Model,
+    view: ModelView,
     policy: Policy,
     environment: Environment,
     reader: Reader,
@@ -52,11 +50,11 @@ def monitor_window(
     say: Callable[[str], None],
 ) -> Monitoring:
     """Reads the window once and measures the version that answered last. NeverServed when none ever did."""
-    history = model_history(git, model.name)
+    model, history = view.manifest, view.history
     due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
     objectives = _objectives(policy)
     gathering = Gathering(
-        model, lambda version: profile_of(git, model, history, version), window, objectives, outcomes, window.end - due
+        model, lambda version: profile_of(view, version), window, objectives, outcomes, window.end - due
     )
     rows = 0
     try:
@@ -69,7 +67,7 @@ def monitor_window(
     found = gathering.found
     version = _watched(found, history, environment.name)
     own = _joined(found, version)
-    reference = profile_of(git, model, history, version)
+    reference = profile_of(view, version)
     drift = _drift(reference, own, version)
     notes = _notes(found, reference, version, outcomes)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
@@ -78,31 +76,33 @@ def monitor_window(
         estimate_quality(_binned_scores(column), model.contract.threshold) if model.task == "binary" else None
         for column in (after, before)
     )
-    accepted = next((v.record.metrics for v in history.ever if str(v.version) == version and v.record), {})
+    known = history.known(version)
+    accepted = known.record.metrics if known and known.record else {}
     return Monitoring(
-        environment.name,
-        version,
-        _shown(window.begin),
-        _shown(window.end),
-        own.rows,
-        _served(found),
-        _days(found, own, window, _since(found, history, environment.name)),
-        tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
-        drift,
-        outliers([own.unusual], own.measured),
-        _confidence(before, after),
-        now if then else None,
-        then,
-        _realised(model, own, window, accepted) if outcomes is not None else None,
-        dict(accepted),
-        notes,
-        _estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
+        environment=environment.name,
+        version=version,
+        since=_shown(window.begin),
+        until=_shown(window.end),
+        rows=own.rows,
+        served=_served(found),
+        days=_days(found, own, window, _since(found, history, environment.name)),
+        burns=tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
+        drift=drift,
+        outliers=outliers([own.unusual], own.measured),
+        confidence=_confidence(before, after),
+        estimate=now if then else None,
+        expected=then,
+        realised=_realised(model, own, window, accepted) if outcomes is not None else None,
+        accepted=dict(accepted),
+        notes=notes,
+        estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
 
 
 def artifact_of(history: ModelHistory, version: str) -> str:
     """sha256 of a version's bytes; '' for one that was never registered."""
-    return next((v.record.artifact for v in history.ever if str(v.version) == version and v.record), "")
+    known = history.known(version)
+    return known.record.artifact if known and known.record else ""
 
 
 def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> str:
@@ -122,11 +122,11 @@ def _joined(found: dict[tuple[str, str], Gathered], version: str) -> Gathered:
     return found.get((version, "champion"), Gathered())
 
 
-def profile_of(git: Git, model: Model, history: ModelHistory, version: str) -> Profile | None:
+def profile_of(view: ModelView, version: str) -> Profile | None:
     """The profile that a version was tagged with; None where it has none."""
-    known = next((v for v in history.ever if str(v.version) == version), None)
-    path = f"models/{model.name}/{model.files.profile}"
-    content = git.file_at(known.commit, path) if known else None
+    known = view.history.known(version)
+    path = f"models/{view.name}/{view.manifest.files.profile}"
+    content = view.checkout.git.file_at(known.commit, path) if known else None
     return decode_profile(content, f"{path} of {version}") if content is not None else None
 
 

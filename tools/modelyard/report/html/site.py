@@ -123,7 +123,7 @@ def model_file(name: str) -> str:
 def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:
     """Whether the newest receipt is what main asks for."""
     latest = page.history.latest
-    wanted = str(latest.version) if desired == "latest" and latest else desired
+    wanted = latest.version if desired == "latest" and latest else desired
     if recorded is None:
         return "not deployed"
     return "in sync" if recorded.version == wanted else "out of sync"
@@ -198,7 +198,7 @@ def model_page(title: str, environments: Sequence[str], model: ModelPage, card_h
         '<a href="#windows">Windows</a><a href="#versions">Versions</a><a href="#lineage">Lineage</a>'
         '<a href="#card">Card</a></nav></header>',
         f'<main id="main"><p>{escape(description)}</p><p class="soft">{escape(model.lifecycle)} · owners'
-        f" {escape(model.owners)} · latest {escape(str(latest.version) if latest else 'none')}</p>",
+        f" {escape(model.owners)} · latest {escape(latest.version if latest else 'none')}</p>",
         "<h2>Where it runs</h2>",
         _places(model, environments),
         f'<div class="scroll rollouts" tabindex="0">{rollout_chart(environments, found, history.last_time)}</div>',
@@ -276,7 +276,7 @@ def _metrics(model: ModelPage) -> str:
     charts = []
     for name in names[:9]:
         points = [
-            (str(version.version), version.record.metrics[name])
+            (version.version, version.record.metrics[name])
             for version in model.history.versions
             if version.record and name in version.record.metrics
         ]
@@ -290,7 +290,7 @@ def _metrics(model: ModelPage) -> str:
 def _versions(model: ModelPage) -> str:
     rows: list[list[Cell]] = []
     for version in reversed(model.history.ever):
-        name, record = str(version.version), version.record
+        name, record = version.version, version.record
         value = record.metrics.get(model.primary) if record else None
         state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"
         rows.append([

@@ -98,7 +98,7 @@ def _front_matter(card: Card) -> dict[str, object]:
         front["library_name"] = _LIBRARIES[form]
     front["pipeline_tag"] = _TASKS[model.task]
     front["tags"] = ["modelyard", model.task, model.lifecycle]
-    front["version"] = card.lineage.version
+    front["version"] = str(card.lineage.version)
     front["owners"] = list(model.owners)
     if evaluation:
         measured = [m for m in evaluation.metrics if m.candidate is not None]

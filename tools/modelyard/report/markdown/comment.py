@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from modelyard.documents import encode
 from modelyard.evidence.verdict import Outcome
 from modelyard.report.content import Report
 from modelyard.report.markdown.safe import fold, table, text
@@ -151,7 +152,7 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
         "",
         marker(name),
     ]
-    kept = ",".join(msgspec.json.encode(run).decode() for run in runs)
+    kept = ",".join(encode(run).decode() for run in runs)
     return [*lines, f"<!-- modelyard:runs [{kept}] -->"]
 
 

@@ -1,0 +1,135 @@
+"""One clone of a model repository, opened once, and each of its models."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.dvc import Dvc
+from modelyard.errors import UsageError
+from modelyard.git import Git
+from modelyard.manifests.model import Model
+from modelyard.manifests.repository import ModelRepository
+from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
+from modelyard.registry.tags import model_patterns
+
+if TYPE_CHECKING:
+    from modelyard.checkout.rules import Rules
+
+
+class Checkout:
+    """Repository, Git, DVC, registry and evidence store of one clone.
+
+    What it holds is loaded when it is first asked for and kept; who writes or fetches tags says so with ``reread``.
+    """
+
+    def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
+        self.root = root
+        self.git = Git(root, settings)
+        self.repository = ModelRepository(root)
+        self.dvc = Dvc(root)
+        self.evidence = EvidenceStore(self.git)
+        self._models: dict[str, ModelView] = {}
+        self._histories: dict[str, ModelHistory] = {}
+        self._registry: Registry | None = None
+
+    @classmethod
+    def find(cls, start: Path) -> Checkout:
+        """The clone around a folder; a UsageError when there is none."""
+        return cls(ModelRepository.find(start).root)
+
+    @property
+    def registry(self) -> Registry:
+        """What the tags say about every model."""
+        if self._registry is None:
+            self._registry = read_registry(self.git.tags())
+            self._histories = {}
+        return self._registry
+
+    def model(self, name: str) -> ModelView:
+        """One model, the same view every time."""
+        if name not in self._models:
+            self._models[name] = ModelView(self, name)
+        return self._models[name]
+
+    def history(self, name: str) -> ModelHistory:
+        """What the tags say about one model; a UsageError where this clone cannot know."""
+        if self._registry is not None:
+            return self._registry.history(name)
+        if name not in self._histories:
+            history = read_registry(self.git.tags(*model_patterns(name))).history(name)
+            if not history.versions:
+                self._require_tags(name)
+            self._histories[name] = history
+        return self._histories[name]
+
+    def reread(self, name: str, *, fetch: bool = False) -> ModelHistory:
+        """The history after tags of a model were written here, or (``fetch``) on the remote."""
+        if fetch and (remote := self.git.remote()):
+            self.git.fetch_tags(remote, *model_patterns(name))
+        self._registry = None
+        self._histories.pop(name, None)
+        return self.history(name)
+
+    def _require_tags(self, name: str) -> None:
+        remote = self.git.remote()
+        if remote and self.git.is_shallow():
+            raise UsageError(
+                f"This clone is shallow and has no tags of {name}, so it cannot tell what is registered.",
+                f"Run: git fetch {remote} 'refs/tags/{name}@*:refs/tags/{name}@*'"
+                f" 'refs/tags/{name}#*:refs/tags/{name}#*'",
+            )
+
+
+class ModelView:
+    """One model of a checkout: its manifest, its history, its champion and the rules it is judged by."""
+
+    def __init__(self, checkout: Checkout, name: str) -> None:
+        self.checkout, self.name = checkout, name
+
+    @cached_property
+    def manifest(self) -> Model:
+        """``models/<name>/model.yaml`` of the working tree."""
+        return self.checkout.repository.model(self.name)
+
+    @property
+    def folder(self) -> Path:
+        """``models/<name>`` of the working tree."""
+        return self.checkout.repository.model_folder(self.name)
+
+    @property
+    def history(self) -> ModelHistory:
+        """What the tags say about it."""
+        return self.checkout.history(self.name)
+
+    @property
+    def champion(self) -> RegisteredVersion | None:
+        """The version the last environment serves; before the first deployment, the latest; None before the first."""
+        history = self.history
+        for environment in reversed(self.checkout.repository.config.environments):
+            assigned = history.assigned(environment.name)
+            if assigned and assigned.version:
+                return history.version(assigned.version) or history.latest
+        return history.latest
+
+    def version(self, number: str) -> RegisteredVersion:
+        """A version by its number, in use or not; a UsageError when there is none."""
+        return version_of(self.history, number)
+
+    def rules(self, today: date, policy: str | None = None) -> Rules:
+        """The rules of the working tree; with ``policy``, those of another one."""
+        from modelyard.checkout.rules import rules_here
+
+        return rules_here(self.checkout.repository, self.checkout.git, self.manifest, today, policy)
+
+
+def version_of(history: ModelHistory, number: str) -> RegisteredVersion:
+    """A version of a history by its number, in use or not; a UsageError when there is none."""
+    found = history.known(number)
+    if found is None:
+        known = ", ".join(known.version for known in history.versions[-5:]) or "none"
+        raise UsageError(f"{history.model} has no version {number}.", f"Registered: {known}.")
+    return found
