@@ -22,7 +22,7 @@ def pair(tmp_path: Path) -> tuple[Checkout, Checkout]:
 
 def on_remote(checkout: Checkout) -> dict[str, bytes]:
     git_ = checkout.git
-    git_.run("fetch", "--quiet", "origin", f"+refs/heads/{BRANCH}:refs/check")
+    git_.fetch("origin", f"+refs/heads/{BRANCH}:refs/check")
     files = git_.files_at("refs/check")
     blobs = git_.blobs(files.values())
     return {path: blobs[sha] for path, sha in files.items()}
@@ -67,7 +67,7 @@ def test_a_forced_push_is_noticed_and_undone(pair: tuple[Checkout, Checkout]) ->
     one, two = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")
     one.evidence.append({"m/a/2.json": b"2"}, "second")
-    known = one.git.text("rev-parse", BRANCH)
+    known = git(one.root, "rev-parse", BRANCH)
     two.evidence.append({"m/b/3.json": b"3"}, "third")
     git(two.root, "push", "--quiet", "--force", "origin", f"{BRANCH}~1^:refs/heads/{BRANCH}")
     one.evidence.append({"m/c/4.json": b"4"}, "fourth")

@@ -138,7 +138,7 @@ def _settings(repository: ModelRepository) -> dict[str, str]:
     ci = read_ci(os.environ)
     plain = Git(repository.root)
     if ci.token and not ci.server and (remote := plain.remote()):
-        ci = replace(ci, server=repository_of(plain.text("remote", "get-url", remote))[0])
+        ci = replace(ci, server=repository_of(plain.remote_url(remote))[0])
     return ci.git_settings()
 
 

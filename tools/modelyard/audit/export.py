@@ -72,18 +72,18 @@ def verifier() -> bytes:
 def _objects(checkout: Checkout, manifest: dict[str, Any]) -> dict[str, bytes]:
     git = checkout.git
     main, evidence = manifest["heads"]["main"], manifest["heads"]["evidence"]
-    shas = set(git.text("rev-list", "--objects", "--no-object-names", evidence).splitlines())
-    shas |= set(git.text("rev-list", main).splitlines())
+    shas = set(git.reachable(evidence, objects=True))
+    shas |= set(git.reachable(main))
     shas |= set(manifest["tags"].values())
     versions = {tag.commit: parse_tag(tag.name) for tag in git.tags() if tag.annotated and parse_tag(tag.name)}
     folders = ["policies", "waivers", APPROVALS]
     for commit, parsed in versions.items():
         model = parsed.model if parsed else ""
-        shas |= _reached(git, commit, [*folders, model_file(model), f"models/{model}/dvc.lock"])
-        shas |= set(git.text("rev-list", commit).splitlines())
+        shas |= git.trees_and_blobs(commit, *folders, model_file(model), f"models/{model}/dvc.lock")
+        shas |= set(git.reachable(commit))
     for commit in _bases(checkout):
-        shas |= _reached(git, commit, [APPROVALS])
-    shas |= _reached(git, main, manifest["keys"])
+        shas |= git.trees_and_blobs(commit, APPROVALS)
+    shas |= git.trees_and_blobs(main, *manifest["keys"])
     return git.objects(sorted(shas))
 
 
@@ -97,21 +97,13 @@ def _bases(checkout: Checkout) -> set[str]:
                 found |= {str(change["base"]) for change in changes if change["base"]}
             except (ValueError, KeyError, TypeError):
                 continue  # the verifier says what is wrong with it
-    return {commit for commit in found if checkout.git.succeeds("cat-file", "-e", f"{commit}^{{commit}}")}
-
-
-def _reached(git: Git, commit: str, paths: list[str]) -> set[str]:
-    """The trees and blobs on the way from a commit to paths, and below them."""
-    found = {git.text("rev-parse", f"{commit}^{{tree}}")}
-    output = git.text("ls-tree", "-r", "-t", "-z", "--full-tree", commit, "--", *paths) if paths else ""
-    return found | {line.split("\t")[0].split()[2] for line in output.split("\0") if line}
+    return {commit for commit in found if checkout.git.has(commit)}
 
 
 def _bundle(git: Git, now: dict[str, Any]) -> bytes:
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         path = Path(scratch) / "repository.bundle"
-        refs = git.text("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").splitlines()
-        git.run("-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), "HEAD", *refs)
+        git.write_bundle(path, git.refs("refs/heads", "refs/tags"))
         return path.read_bytes()
 
 

@@ -65,8 +65,8 @@ class Measuring:
 
     def sources(self) -> list[str]:
         """Pointers to data that somebody else keeps: what ``dvc import-url`` and ``dvc import`` made."""
-        tracked = self._git.run("ls-files", "-z", "--", "*.dvc").decode().split("\0")
-        return [path for path in tracked if path and is_import((self._root / path).read_bytes(), path)]
+        tracked = self._git.tracked("*.dvc")
+        return [path for path in tracked if is_import((self._root / path).read_bytes(), path)]
 
     def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
         """Pulls what is cached, runs what changed, profiles, pushes. ``news`` asks imported data for new content."""
@@ -137,10 +137,9 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
     content = lock_path.read_bytes()
     lock = read_lock(content, f"models/{name}/dvc.lock")
     made = {f"models/{name}/{file}" for file in GENERATED} | {f"models/{name}/{candidate.model.files.profile}"}
-    status = git.text("status", "--porcelain", "--untracked-files=no", "--", f"models/{name}", "data")
     return Training(
         commit=git.commit_of("HEAD"),
-        changed=tuple(sorted({line[3:] for line in status.splitlines()} - made)),
+        changed=tuple(sorted({*git.uncommitted(f"models/{name}", "data")} - made)),
         lock_sha256=hashlib.sha256(content).hexdigest(),
         artifact_bytes=candidate.artifact.stat().st_size,
         inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),

@@ -71,15 +71,11 @@ def file_reproduction(evidence: EvidenceStore, found: Reproduction) -> None:
 
 @contextmanager
 def _worktree(checkout: Checkout, commit: str) -> Iterator[Checkout]:
-    git = checkout.git
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         folder = Path(scratch) / "worktree"
-        git.run("worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
+        with checkout.git.worktree(folder, commit):
             checkout.dvc.lend_to(folder)
             yield Checkout(folder)
-        finally:
-            git.run("worktree", "remove", "--force", str(folder))
 
 
 def _locked(view: ModelView, version: RegisteredVersion) -> dict[str, str]:

@@ -32,7 +32,7 @@ def needed_commits(checkout: Checkout, forge: PullForge | None) -> dict[str, str
             "This clone is shallow, so it does not know everything that is needed.", "Run: git fetch --unshallow --tags"
         )
     if remote := git.remote():
-        git.run("fetch", "--quiet", "--prune", "--tags", remote)
+        git.fetch_everything(remote)
     found = {git.commit_of("HEAD"): "HEAD"}
     for history in checkout.registry.models.values():
         for version in history.ever:
@@ -105,8 +105,8 @@ def _is_pointer(path: str) -> bool:
 
 
 def _fetched(git: Git, commit: str) -> str:
-    if not git.succeeds("cat-file", "-e", commit):
-        git.run("fetch", "--quiet", git.remote() or "origin", commit)
+    if not git.has(commit):
+        git.fetch(git.remote() or "origin", commit)
     return commit
 
 

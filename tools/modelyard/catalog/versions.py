@@ -25,7 +25,7 @@ def compare(view: ModelView, before: str, after: str) -> VersionDifference:
     manifests = manifest_of(view, old), manifest_of(view, new)
     contracts = (manifests[0].contract, manifests[1].contract) if manifests[0] and manifests[1] else None
     folder = f"models/{model}"
-    changed = git.text("diff", "--name-only", "--no-renames", old.commit, new.commit, "--", folder).splitlines()
+    changed = git.differing_files(old.commit, new.commit, folder)
     packages = packages_of(view, old), packages_of(view, new)
     return compare_versions(model, old, new, contracts, packages, changed)
 

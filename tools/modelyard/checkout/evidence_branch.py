@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 
 from modelyard.errors import ModelyardError
-from modelyard.git import Git, GitError, RefRejected
+from modelyard.git import Git, GitError, Push, RefRejected
 
 BRANCH = "modelyard/evidence"
 SUPERSEDED = "superseded"
@@ -64,7 +64,7 @@ class EvidenceBranch:
 def _newest(git: Git) -> str | None:
     remote = git.remote() or "origin"
     here, there = _sha(git, _LOCAL), _sha(git, _tracking(remote))
-    if here and there and here != there and git.succeeds("merge-base", "--is-ancestor", here, there):
+    if here and there and here != there and git.is_ancestor(here, there):
         return there
     return here or there
 
@@ -81,8 +81,7 @@ def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[
                 _push(git, remote, before, commit)
             return commit
         except GitError as error:
-            taken = isinstance(error, RefRejected) or any(word in error.said for word in ("rejected", "cannot lock"))
-            if not taken or attempt == _ATTEMPTS - 1:
+            if not isinstance(error, RefRejected) or attempt == _ATTEMPTS - 1:
                 raise
             # Many jobs end in the same second; without the dice they would meet again and again.
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
@@ -92,20 +91,21 @@ def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[
 def _meet(git: Git, remote: str) -> None:
     """Moves our branch to the remote's. What we, or the remote when we last saw it, had beyond that is added again."""
     known, here = _sha(git, _tracking(remote)), _sha(git, _LOCAL)
-    if not git.succeeds("ls-remote", "--exit-code", "--heads", remote, BRANCH):
-        if not git.succeeds("ls-remote", remote):
-            raise ModelyardError(
-                f"The remote {remote!r} cannot be reached, so nothing was filed.",
-                f"Check it with: git ls-remote {remote}",
-            )
+    try:
+        there = git.remote_refs(remote, _LOCAL).get(_LOCAL)
+    except GitError as error:
+        raise ModelyardError(
+            f"The remote {remote!r} cannot be reached, so nothing was filed.", f"Check it with: git ls-remote {remote}"
+        ) from error
+    if there is None:
         if here is None and known:
-            git.run("update-ref", _LOCAL, known)
+            git.set_ref(_LOCAL, known)
         return
-    git.run("fetch", "--quiet", "--no-tags", remote, f"+{_LOCAL}:{_tracking(remote)}")
+    git.fetch(remote, f"+{_LOCAL}:{_tracking(remote)}")
     there = _sha(git, _tracking(remote)) or ""
     before = [old for old in (known, here) if old and not _contains(git, there, old)]
     rewritten = known if known in before else None
-    git.run("update-ref", _LOCAL, there)
+    git.set_ref(_LOCAL, there)
     lost: dict[str, bytes] = {}
     present = git.files_at(there)
     for old in dict.fromkeys(before):
@@ -124,13 +124,11 @@ def _meet(git: Git, remote: str) -> None:
 def _push(git: Git, remote: str, before: str | None, commit: str) -> None:
     try:
         # The commit, not the branch: another process of this clone may have moved that meanwhile.
-        git.run("push", "--quiet", remote, f"{commit}:{_LOCAL}")
+        git.push(remote, Push(_LOCAL, commit, _sha(git, _tracking(remote)) or ""))
     except GitError:
-        git.succeeds("update-ref", _LOCAL, before, commit) if before else git.succeeds(
-            "update-ref", "-d", _LOCAL, commit
-        )
+        git.withdraw_ref(_LOCAL, commit, before or "")
         raise
-    git.run("update-ref", _tracking(remote), commit)
+    git.set_ref(_tracking(remote), commit)
 
 
 def _kept(git: Git, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -152,11 +150,11 @@ def _aside(path: str, content: bytes) -> str:
 
 
 def _contains(git: Git, commit: str, older: str) -> bool:
-    return git.succeeds("merge-base", "--is-ancestor", older, commit)
+    return git.is_ancestor(older, commit)
 
 
 def _merge_base(git: Git, one: str, other: str) -> str | None:
-    return git.text("merge-base", one, other) if git.succeeds("merge-base", one, other) else None
+    return git.merge_base(one, other)
 
 
 def _tracking(remote: str) -> str:
@@ -164,4 +162,4 @@ def _tracking(remote: str) -> str:
 
 
 def _sha(git: Git, ref: str) -> str | None:
-    return git.text("for-each-ref", "--format=%(objectname)", ref) or None
+    return git.ref(ref)

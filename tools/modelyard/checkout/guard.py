@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.statement import Kind, read_statement
-from modelyard.git import Git
+from modelyard.git import Git, Push
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
@@ -58,7 +58,9 @@ def restore_tags(checkout: Checkout) -> list[str]:
         git.write_tag_object(name, content)
         done.append(name)
     if done and (remote := git.remote()):
-        git.run("push", "--quiet", "--force", remote, *(f"refs/tags/{name}:refs/tags/{name}" for name in done))
+        there = git.remote_refs(remote, *(f"refs/tags/{name}" for name in done))
+        refs = {f"refs/tags/{name}": git.ref(f"refs/tags/{name}") or "" for name in done}
+        git.push(remote, *(Push(ref, sha, there.get(ref, ""), lease=True) for ref, sha in refs.items()))
     return done
 
 
@@ -68,7 +70,7 @@ def require_unmoved(view: ModelView, tag: str) -> None:
     content = view.checkout.evidence.filed(path).get(path)
     if content is None:
         return
-    now = git.text("rev-parse", f"refs/tags/{tag}")
+    now = git.ref(f"refs/tags/{tag}")
     if now != object_id(git, content):
         raise Refused(
             f"The tag {tag} was moved: it is not the one that was registered.",
@@ -78,7 +80,7 @@ def require_unmoved(view: ModelView, tag: str) -> None:
 
 def object_id(git: Git, content: bytes) -> str:
     """The SHA that git gives a tag object, in either of its hashes."""
-    sha256 = git.text("rev-parse", "--show-object-format") == "sha256"
+    sha256 = git.object_format() == "sha256"
     return hashlib.new("sha256" if sha256 else "sha1", b"tag %d\0" % len(content) + content).hexdigest()
 
 

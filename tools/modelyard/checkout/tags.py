@@ -27,7 +27,7 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
         contract = contract_changes(old.contract, model.contract)
     folder = f"models/{model.name}/"
     generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
-    changed = git.text("diff", "--name-only", latest.commit, head, "--", folder).splitlines()
+    changed = git.differing_files(latest.commit, head, folder)
     code = tuple(path for path in changed if path not in generated)
     changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
     return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
@@ -82,5 +82,5 @@ def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]
     if changed:
         return changed
     # A proposal whose lock is not retrained yet still says by its pointers what is new.
-    pointers = set(git.text("diff", "--name-only", since, head, "--", "*.dvc").splitlines())
+    pointers = set(git.differing_files(since, head, "*.dvc"))
     return tuple(path for path in after if f"{path}.dvc" in pointers)

@@ -56,9 +56,7 @@ def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
 def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
     if not signing.allowed_signers:
         return
-    file = git.root / signing.allowed_signers
-    settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={file}")
-    if not git.succeeds(*settings, "verify-tag", tag):
+    if not git.tag_is_signed(tag, git.root / signing.allowed_signers):
         raise Refused(
             f"The tag {tag} carries no signature of anybody in {signing.allowed_signers}.",
             "Register with git's tag signing on (gpg.format ssh, user.signingkey), or find out who made the tag.",

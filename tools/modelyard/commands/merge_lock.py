@@ -27,10 +27,10 @@ def command(context: click.Context, files: tuple[str, ...], install: bool) -> No
     """
     if install:
         git = open_checkout(context).git
-        git.run("config", "merge.modelyard-lock.name", "dvc.lock, stage by stage")
+        git.configure("merge.modelyard-lock.name", "dvc.lock, stage by stage")
         # By its full path: git also merges where this environment is not activated.
         driver = f"{shlex.quote(sys.executable)} -m modelyard merge-lock %O %A %B %P"
-        git.run("config", "merge.modelyard-lock.driver", driver)
+        git.configure("merge.modelyard-lock.driver", driver)
         result("git merges dvc.lock with modelyard in this clone.")
         return
     if len(files) not in (3, 4):

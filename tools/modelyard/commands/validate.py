@@ -29,7 +29,7 @@ def command(context: click.Context, form: str, as_json: bool) -> None:
     git = Git(repository.root)
     # Without a history there are no versions to refer to; with a shallow one, nobody can know.
     known = None
-    if git.succeeds("rev-parse", "--verify", "--quiet", "HEAD") and not git.is_shallow():
+    if git.has_commits() and not git.is_shallow():
         registry = read_registry(git.tags())
         known = {m: {v.version for v in h.versions} for m, h in registry.models.items()}
     found = check_repository(repository, known)

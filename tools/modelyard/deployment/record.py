@@ -43,7 +43,7 @@ class Recorded(Struct, frozen=True):
 def fetch_rollouts(git: Git) -> None:
     """Brings the remote's journals here; what we wrote and never pushed is given up."""
     if remote := git.remote():
-        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"+{_PREFIX}*:{_PREFIX}*")
+        git.fetch(remote, f"+{_PREFIX}*:{_PREFIX}*")
 
 
 def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:

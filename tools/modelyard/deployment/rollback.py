@@ -217,7 +217,7 @@ def _keep_branch(git: Git, base: str, proposed: Proposed) -> None:
     if remote:
         push_commit(git, head, proposed.branch, before)
     else:
-        git.run("update-ref", ref, head)
+        git.set_ref(ref, head)
 
 
 def _proposed(view: ModelView, base: str, environment: str, state: RolloutState) -> Proposed:

@@ -66,7 +66,7 @@ class GitHubForge:
         """From the workflow's variables, or GITHUB_TOKEN and the remote; a UsageError that says what is missing."""
         server, repository = ci.server, ci.repository
         if not repository and (remote := git.remote()):
-            server, repository = repository_of(git.text("remote", "get-url", remote))
+            server, repository = repository_of(git.remote_url(remote))
         if not repository:
             raise UsageError(
                 "It is not known which GitHub repository this is.",

@@ -61,7 +61,7 @@ class GitLabForge:
         """From the pipeline's variables, or MODELYARD_TOKEN and the remote; a UsageError that says what is missing."""
         server, repository = ci.server, ci.repository
         if not repository and (remote := git.remote()):
-            server, repository = repository_of(git.text("remote", "get-url", remote))
+            server, repository = repository_of(git.remote_url(remote))
         if not repository:
             raise UsageError("It is not known which GitLab project this is.", "Add it as the remote origin.")
         if not ci.token:

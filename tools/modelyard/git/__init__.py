@@ -1,7 +1,7 @@
-"""The one door to git: the ``git`` binary. docs/decisions/git.md says why not a library."""
+"""The one door to Git: GitPython, and a stream of the binary for what is read in bulk."""
 
-from modelyard.git.process import GitError, RefRejected
-from modelyard.git.reading import EMPTY_TREE, CommitInfo, PendingTags, TagRef
-from modelyard.git.writing import Git
+from modelyard.git.remote import Git, Push
+from modelyard.git.stream import PendingTags
+from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, PushRefused, RefRejected, TagRef
 
-__all__ = ["EMPTY_TREE", "CommitInfo", "Git", "GitError", "PendingTags", "RefRejected", "TagRef"]
+__all__ = ["EMPTY_TREE", "CommitInfo", "Git", "GitError", "PendingTags", "Push", "PushRefused", "RefRejected", "TagRef"]

@@ -50,7 +50,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
     candidate = Candidate.of(view)
     artifact = candidate.sha256()
     commit = git.commit_of("HEAD")
-    if not git.is_clean(f"models/{name}", "data"):
+    if git.uncommitted(f"models/{name}", "data"):
         raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
     _require_locked_bytes(candidate, artifact)
     signature: dict[str, bytes] = {}

@@ -7,7 +7,7 @@ from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.pipeline import read_lock
 from modelyard.review.bundle import Parcel
-from modelyard.review.pull_requests import push_commit
+from modelyard.review.pull_requests import push_commit, remote_head
 from modelyard.review.subject import profile_of
 
 
@@ -30,10 +30,11 @@ def publish(git: Git, parcel: Parcel, head: str, branch: str) -> str | None:
         return None
     names = sorted({path.split("/")[1] for path in files})
     commit = git.commit_on(head, files, f"Retrained: {', '.join(names)}")
-    if not push_commit(git, commit, branch, head):
+    if remote_head(git, branch) != head:
         raise ModelyardError(
             f"{branch} has moved since {head[:12]} was measured.", "Nothing was pushed; the newer push has its own run."
         )
+    push_commit(git, commit, branch, head)
     return commit
 
 

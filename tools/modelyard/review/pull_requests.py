@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.errors import ModelyardError, Refused
 from modelyard.forges.interface import Draft, Pull, PullForge
 from modelyard.gate.waivers import WaiverState
-from modelyard.git import Git, GitError
+from modelyard.git import Git, Push, PushRefused, RefRejected
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Cleared, Deployment
@@ -147,8 +147,7 @@ def open_proposed(
     if not unchanged(git, before, base, proposed):
         kept = {path: content for path, content in proposed.files.items() if content is not None}
         head = git.commit_on(base, kept, proposed.title, frozenset(proposed.files.keys() - kept.keys()))
-        if not push_commit(git, head, proposed.branch, before):
-            raise UsageError(f"{proposed.branch} was pushed by somebody else meanwhile.", "Run it again.")
+        push_commit(git, head, proposed.branch, before)
     pull, new = forge.open_or_refresh(Draft(proposed.branch, base_branch, proposed.title, proposed.body))
     return pull, new, head
 
@@ -157,34 +156,35 @@ def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
     """Whether a branch at ``head`` ('' for none) holds this very proposal and nothing else."""
     if not head:
         return False
-    if not git.succeeds("cat-file", "-e", f"{head}^{{commit}}"):
-        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", git.remote() or "origin", head)
+    if not git.has(head):
+        git.fetch(git.remote() or "origin", head)
     if set(git.changed_files(base, head)) != set(proposed.files):
         return False
     return all(git.file_at(head, path) == content for path, content in proposed.files.items())
 
 
-def push_commit(git: Git, commit: str, branch: str, expected: str) -> bool:
-    """Moves a remote branch from ``expected`` ('' when it is new) to ``commit``; False when it is elsewhere by now."""
+def push_commit(git: Git, commit: str, branch: str, expected: str) -> None:
+    """Moves a remote branch from ``expected`` ('' when it is new) to ``commit``.
+
+    ModelyardError when it is elsewhere by now, and when the remote refuses it.
+    """
     remote = git.remote()
     if remote is None:
         raise ModelyardError("There is no remote to push to.", "Add the remote origin.")
-    ref = f"refs/heads/{branch}"
     try:
-        git.run("push", "--quiet", f"--force-with-lease={ref}:{expected}", remote, f"{commit}:{ref}")
-    except GitError as error:
-        if "rejected" in error.said or "stale info" in error.said:
-            return False
+        git.push(remote, Push(f"refs/heads/{branch}", commit, expected, lease=True))
+    except RefRejected as error:
+        raise ModelyardError(f"Somebody pushed to {branch} meanwhile; nothing was pushed.", "Run it again.") from error
+    except PushRefused as error:
         raise ModelyardError(
-            f"{error.problem}", "The job needs permissions: contents: write (or a MODELYARD_TOKEN that may push)."
+            error.problem, f"{error.remedy} In CI the job needs permissions: contents: write, or a MODELYARD_TOKEN."
         ) from error
-    return True
 
 
 def remote_head(git: Git, branch: str) -> str:
     """Where a branch of the remote stands; '' when there is none."""
-    said = git.text("ls-remote", git.remote() or "origin", f"refs/heads/{branch}")
-    return said.split("\t")[0] if said else ""
+    ref = f"refs/heads/{branch}"
+    return git.remote_refs(git.remote() or "origin", ref).get(ref, "")
 
 
 def _body(headline: str, why: str, facts: list[str], then: str, otherwise: str) -> str:

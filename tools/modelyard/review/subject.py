@@ -90,17 +90,17 @@ def subject_of_pull(
 
 def fetch_head(git: Git, pull: Pull) -> None:
     """Brings the objects of a pull request's head, to read them as data; nothing is checked out."""
-    if git.succeeds("cat-file", "-e", f"{pull.head}^{{commit}}"):
+    if git.has(pull.head):
         return
     remote = git.remote()
     if not _SHA.fullmatch(pull.head) or remote is None:
         raise ModelyardError(f"The head of pull request {pull.number} cannot be fetched.", "Add the remote origin.")
-    git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, pull.head)
+    git.fetch(remote, pull.head)
 
 
 def carries_only_generated(git: Git, measured: str, head: str) -> bool:
     """Whether ``head`` is ``measured`` plus one commit of nothing but locks, metrics and profiles."""
-    if not git.succeeds("cat-file", "-e", f"{measured}^{{commit}}"):
+    if not git.has(measured):
         return False
     commit = git.commit_info(head)
     return commit.parents == (measured,) and all(is_generated(git, head, path) for path in git.files_of(commit))

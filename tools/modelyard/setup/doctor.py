@@ -59,8 +59,8 @@ def _git(folder: Path) -> list[Finding]:
     findings = [Finding("git", "ok", said.removeprefix("git version "))]
     git = Git(folder if folder.is_dir() else Path())
     for key in ("user.name", "user.email"):
-        if git.succeeds("config", key):
-            findings.append(Finding(f"git {key}", "ok", git.text("config", key)))
+        if value := git.setting(key):
+            findings.append(Finding(f"git {key}", "ok", value))
         else:
             findings.append(Finding(f"git {key}", "missing", "not set", f'git config --global {key} "…"'))
     return findings
@@ -95,7 +95,7 @@ def _disk(folder: Path) -> Finding:
 def _checkout(repository: ModelRepository) -> list[Finding]:
     git = Git(repository.root)
     findings = [Finding("model repository", "ok", str(repository.root))]
-    if not git.succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
+    if not git.has_commits():
         return [*findings, Finding("commits", "missing", "none yet", "Make the first commit.")]
     if git.is_shallow():
         remedy = "git fetch --unshallow --tags (in a workflow: fetch-depth: 0)"

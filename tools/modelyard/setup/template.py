@@ -41,10 +41,8 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
                 cleanup_on_error=False,
             )
         git = Git(folder)
-        git.run("init", "--quiet", "--initial-branch=main")
-        git.run("add", "--all")
-        git.run("commit", "--quiet", "-m", "A model repository, written by modelyard init")
-        return git.commit_of("HEAD")
+        git.start()
+        return git.commit_all("A model repository, written by modelyard init")
     except (CopierError, ValueError, OSError, ModelyardError) as error:
         # Nothing half-written: an empty folder becomes empty again, an absent one absent.
         shutil.rmtree(folder, ignore_errors=True)

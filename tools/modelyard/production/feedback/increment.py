@@ -117,7 +117,7 @@ def kept_increment(view: ModelView, path: Path, name: str, record: bytes) -> dic
 
 def increments(git: Git, model: str, commit: str = "HEAD") -> list[str]:
     """Paths of the increments that a commit knows, oldest first."""
-    listed = git.run("ls-tree", "-r", "-z", "--name-only", commit, "--", folder_of(model)).decode().split("\0")
+    listed = git.files_at(commit, folder_of(model))
     return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
 
 

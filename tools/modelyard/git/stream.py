@@ -1,16 +1,28 @@
-"""What a repository says: refs, commits, files at revisions."""
+"""Reads of a repository as a stream of the ``git`` binary, where a library would cost more than the reading.
+
+One ``for-each-ref`` brings 75,000 annotated tags in a third of a second, and `status`, `who-runs`, `affected` and
+`history` end before GitPython is imported. docs/decisions/git.md has the figures. What writes, fetches or pushes goes
+through GitPython: repository.py and remote.py.
+"""
 
 from __future__ import annotations
 
+import codecs
+import os
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
+from pathlib import Path
+from typing import IO
 
-from msgspec import Struct
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, TagRef, no_git, no_repository
 
-from modelyard.errors import UsageError
-from modelyard.git.process import Begun, GitError, GitProcess, no_repository
+# git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
+LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_CHUNK = 1 << 18
 _TAG_FORMAT = (
     "%(refname:strip=2)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
@@ -19,17 +31,26 @@ _FIELDS = 7
 _LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
 
 
-class TagRef(Struct, frozen=True, gc=False):
-    """One tag as git keeps it. ``tagged_at`` is seconds since 1970, 0 for a lightweight tag."""
+class Begun:
+    """A git that runs while the caller does something else."""
 
-    name: str
-    annotated: bool
-    commit: str
-    tagged_at: int
-    tagger: str
-    message: str
-    object: str = ""
-    """SHA of the tag object itself."""
+    def __init__(
+        self, root: Path, arguments: Sequence[str], process: subprocess.Popen[bytes], errors: IO[bytes]
+    ) -> None:
+        self._root, self._arguments, self._process, self._errors = root, arguments, process, errors
+        self._pipe = process.stdout.fileno() if process.stdout else -1
+
+    def fields(self) -> Iterator[list[str]]:
+        """What it prints up to each zero byte, as it comes. A GitError at the end when it failed."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        rest = ""
+        with self._process as process, self._errors as errors:
+            while chunk := os.read(self._pipe, _CHUNK):
+                *whole, rest = (rest + decoder.decode(chunk)).split("\0")
+                yield whole
+            if process.wait():
+                errors.seek(0)
+                raise _failed(self._root, self._arguments, errors.read())
 
 
 class PendingTags:
@@ -50,26 +71,19 @@ class PendingTags:
             del waiting[:whole]
 
 
-class CommitInfo(Struct, frozen=True):
-    """A commit's header and message. ``at`` is the committer time in seconds since 1970."""
+class GitStream:
+    """What one repository says: refs, commits, files at revisions."""
 
-    sha: str
-    author: str
-    email: str
-    at: int
-    subject: str
-    body: str
-    parents: tuple[str, ...]
-
-
-class GitReader(GitProcess):
-    """The reading half."""
+    def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
+        self.root = root
+        self.settings = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(settings or {})}
+        self._environment = {k: v for k, v in os.environ.items() if k not in LEAKED} | self.settings
 
     def require_work_tree(self) -> None:
         """Raises a UsageError unless this is a git checkout with at least one commit."""
-        if self.succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
+        if self._succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
             return
-        if not self.succeeds("rev-parse", "--is-inside-work-tree"):
+        if not self._succeeds("rev-parse", "--is-inside-work-tree"):
             raise no_repository(self.root)
         raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
 
@@ -77,7 +91,7 @@ class GitReader(GitProcess):
         """The full SHA of the commit a revision names."""
         if revision.startswith("-") or "\0" in revision:
             raise UsageError(f"{revision!r} is not a git revision.", "Name a commit, a branch or a tag.")
-        done = self._process(("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"), None, None)
+        done = self._process("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if done.returncode:
             shallow = " This clone is shallow: git fetch --unshallow may bring it." if self.is_shallow() else ""
             raise UsageError(f"git knows no commit {revision!r} here.", f"Check the name, or fetch it.{shallow}")
@@ -85,31 +99,38 @@ class GitReader(GitProcess):
 
     def branch(self) -> str | None:
         """The branch that is checked out, or None on a detached head."""
-        done = self._process(("symbolic-ref", "--quiet", "--short", "HEAD"), None, None)
+        done = self._process("symbolic-ref", "--quiet", "--short", "HEAD")
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
-    def me(self) -> str:
-        """The name that a commit made here would carry; '' when git knows none."""
-        done = self._process(("var", "GIT_AUTHOR_IDENT"), None, None)
-        return done.stdout.decode("utf-8", "replace").partition(" <")[0] if done.returncode == 0 else ""
+    def has_commits(self) -> bool:
+        """Whether there is anything to look at."""
+        return self._succeeds("rev-parse", "--verify", "--quiet", "HEAD")
+
+    def has(self, sha: str) -> bool:
+        """Whether a commit is here."""
+        return self._succeeds("cat-file", "-e", f"{sha}^{{commit}}")
 
     def is_shallow(self) -> bool:
         """Whether history is cut off here."""
-        return self.text("rev-parse", "--is-shallow-repository") == "true"
+        return self._text("rev-parse", "--is-shallow-repository") == "true"
 
-    def is_clean(self, *paths: str) -> bool:
-        """Whether tracked files (below ``paths``) equal HEAD."""
-        return not self.run("status", "--porcelain", "-z", "--untracked-files=no", "--", *paths)
+    @cached_property
+    def _remote(self) -> str | None:
+        names = self._text("remote").split()
+        return "origin" if "origin" in names else names[0] if len(names) == 1 else None
 
     def remote(self) -> str | None:
         """The remote tags are pushed to: origin, else the only one, else None."""
-        names = self.text("remote").split()
-        return "origin" if "origin" in names else names[0] if len(names) == 1 else None
+        return self._remote
+
+    def remote_url(self, remote: str) -> str:
+        """The address of a remote, as git would use it."""
+        return self._text("remote", "get-url", remote)
 
     def tags(self, *patterns: str) -> list[TagRef]:
         """Every tag, or those that match ``refs/tags/`` patterns, in one process."""
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
-        return list(PendingTags([self.begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes)]))
+        return list(PendingTags([self._begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes)]))
 
     def begin_tags(self, *patterns: str) -> PendingTags:
         """The same, begun: one git a pattern, which read side by side while the caller does something else.
@@ -117,28 +138,38 @@ class GitReader(GitProcess):
         Without patterns every tag; a tag that two patterns match comes twice.
         """
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
-        return PendingTags([self.begin("for-each-ref", f"--format={_TAG_FORMAT}", scope) for scope in scopes])
+        return PendingTags([self._begin("for-each-ref", f"--format={_TAG_FORMAT}", scope) for scope in scopes])
+
+    def ref(self, name: str) -> str | None:
+        """What a full ref such as ``refs/heads/main`` points at, unpeeled; None when there is none."""
+        return self._text("for-each-ref", "--format=%(objectname)", name) or None
+
+    def refs(self, *prefixes: str) -> list[str]:
+        """Full names of the refs below prefixes."""
+        return self._text("for-each-ref", "--format=%(refname)", *prefixes).splitlines()
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit of every branch known here."""
-        output = self.text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
+        output = self._text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
         pairs = [line.rsplit(" ", 1) for line in output.splitlines()]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
     def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
         """Ref → (commit, message) of every ref below a prefix, in one process."""
-        output = self.text("for-each-ref", "--format=%(refname)%00%(objectname)%00%(contents)%00", prefix)
+        output = self._text("for-each-ref", "--format=%(refname)%00%(objectname)%00%(contents)%00", prefix)
         parts = output.split("\0")[:-1]
         return {parts[i].lstrip("\n"): (parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3)}
 
     def entries(self, ref: str, limit: int) -> list[CommitInfo]:
         """The newest entries of a journal, newest first."""
-        return _commits(self.text("log", "--first-parent", f"-{limit}", _LOG_FORMAT, ref, "--"))
+        return _commits(self._text("log", "--first-parent", f"-{limit}", _LOG_FORMAT, ref, "--"))
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between the merge base of two revisions and ``head``."""
         try:
-            output = self.run("diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--")
+            output = self._run(
+                "diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
+            )
         except GitError as error:
             self.commit_of(base)
             self.commit_of(head)
@@ -149,9 +180,13 @@ class GitReader(GitProcess):
             ) from error
         return _split(output)
 
+    def differing_files(self, one: str, other: str, *paths: str) -> list[str]:
+        """Paths that differ between two commits, below ``paths``."""
+        return _split(self._run("diff", "--name-only", "--no-renames", "-z", one, other, "--", *paths))
+
     def files_at(self, revision: str, *folders: str) -> dict[str, str]:
         """Path → blob SHA of every file below ``folders`` at a revision."""
-        output = self.run("ls-tree", "-r", "-z", "--full-tree", revision, "--", *folders)
+        output = self._run("ls-tree", "-r", "-z", "--full-tree", revision, "--", *folders)
         files = {}
         for line in _split(output):
             head, path = line.split("\t", 1)
@@ -163,7 +198,7 @@ class GitReader(GitProcess):
         wanted = list(dict.fromkeys(shas))
         if not wanted:
             return {}
-        output = self.run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
+        output = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
         contents: dict[str, bytes] = {}
         at = 0
         for sha in wanted:
@@ -176,7 +211,7 @@ class GitReader(GitProcess):
     def objects(self, shas: Iterable[str]) -> dict[str, bytes]:
         """SHA → whole object as git hashes it: type, size, zero byte, content; in one process."""
         wanted = list(shas)
-        output = self.run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
+        output = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
         found: dict[str, bytes] = {}
         at = 0
         for sha in wanted:
@@ -188,34 +223,34 @@ class GitReader(GitProcess):
 
     def file_at(self, revision: str, path: str) -> bytes | None:
         """A file's content at a revision, or None when it is not there."""
-        done = self._process(("cat-file", "blob", f"{revision}:{path}"), None, None)
+        done = self._process("cat-file", "blob", f"{revision}:{path}")
         return done.stdout if done.returncode == 0 else None
 
     def files_of(self, commit: CommitInfo) -> list[str]:
         """Paths a commit changed against its first parent; of the first commit, all."""
         base = commit.parents[0] if commit.parents else EMPTY_TREE
-        return _split(self.run("diff", "--name-only", "--no-renames", "-z", base, commit.sha, "--"))
+        return _split(self._run("diff", "--name-only", "--no-renames", "-z", base, commit.sha, "--"))
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of one commit."""
-        return _commits(self.text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
+        return _commits(self._text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
 
     def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
         """Headers and messages of many commits in one process; such as are not here are left out."""
         wanted = "\n".join(dict.fromkeys(shas)).encode()
         if not wanted:
             return []
-        output = self.run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", _LOG_FORMAT, stdin=wanted)
+        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", _LOG_FORMAT, stdin=wanted)
         return _commits(output.decode("utf-8", "surrogateescape"))
 
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
         """The newest commits that touched a path; with ``first_parent``, merges stand for what they brought."""
         options = ["--first-parent", "-m"] if first_parent else []
-        return _commits(self.text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
+        return _commits(self._text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
 
     def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
         """(commit, seconds since 1970, path) of every file that came into a folder, by first-parent history."""
-        output = self.text(
+        output = self._text(
             "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only",
             "--format=%x1e%H%x00%ct%x00", revision, "--", folder,
         )  # fmt: skip
@@ -227,7 +262,57 @@ class GitReader(GitProcess):
 
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message holds a text, newest first."""
-        return _commits(self.text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
+        return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
+
+    def _begin(self, *arguments: str) -> Begun:
+        errors = _nameless()
+        try:
+            process = subprocess.Popen(
+                ["git", "-c", "core.quotePath=false", *arguments],
+                cwd=self.root, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise no_git() from error
+        return Begun(self.root, arguments, process, errors)
+
+    def _run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        done = self._process(*arguments, stdin=stdin)
+        if done.returncode:
+            raise _failed(self.root, arguments, done.stderr)
+        return done.stdout
+
+    def _text(self, *arguments: str) -> str:
+        return self._run(*arguments).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def _succeeds(self, *arguments: str) -> bool:
+        return self._process(*arguments).returncode == 0
+
+    def _process(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                ["git", "-c", "core.quotePath=false", *arguments],
+                cwd=self.root,
+                env=self._environment,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise no_git() from error
+
+
+def _nameless() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):  # Linux; importing tempfile takes as long as a short git does
+        return os.fdopen(os.memfd_create("modelyard"), "w+b")
+    from tempfile import TemporaryFile
+
+    return TemporaryFile()
+
+
+def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardError:
+    said = stderr.decode("utf-8", "replace")
+    return no_repository(root) if "not a git repository" in said else GitError(arguments, said)
 
 
 def _commits(output: str) -> list[CommitInfo]:
