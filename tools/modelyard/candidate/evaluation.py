@@ -66,7 +66,7 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
         rows=table.rows,
         positives=int(label.sum()) if model.task == "binary" else None,
         threshold=contract.threshold,
-        champion=champion.name if champion and comparable else None,
+        champion=str(champion.name) if champion and comparable else None,
         identical_bytes=champion is not None and champion.sha256 == candidate.sha256(),
         metrics=comparison.metrics,
         slices=comparison.slices,
