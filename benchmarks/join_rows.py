@@ -1,4 +1,4 @@
-"""One side of the join: reads the log and the outcomes of a folder, joins them, writes the labelled rows."""
+"""One side of the join: reads the log and the labels of a folder, joins them, writes the labelled rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ contract:
 def ours(folder: Path) -> int:
     """Two passes over the segments."""
     from modelyard.ground_truth.join import NOTHING, join
-    from modelyard.ground_truth.labels import read_outcomes
+    from modelyard.ground_truth.labels import read_ground_truth
     from modelyard.manifests.configuration import Environment
     from modelyard.manifests.conversion import parse
     from modelyard.manifests.model import Model
@@ -32,9 +32,9 @@ def ours(folder: Path) -> int:
     from modelyard.predictions.log import LogReader
 
     model = parse(Model, MODEL.encode(), "model.yaml")
-    outcomes = read_outcomes(folder / "outcomes.parquet", model)
+    ground_truth = read_ground_truth(folder / "ground_truth.parquet", model)
     reader = LogReader(Environment(name="production"), folder)
-    return join(reader, model, Window(0, 2e10), outcomes, NOTHING, folder / "ours.parquet").labelled
+    return join(reader, model, Window(0, 2e10), ground_truth, NOTHING, folder / "ours.parquet").labelled
 
 
 def pandas(folder: Path) -> int:
@@ -43,8 +43,8 @@ def pandas(folder: Path) -> int:
 
     segments = sorted((folder / ".modelyard/local/production/log/small").glob("*.parquet"))
     log = pd.concat([pd.read_parquet(path) for path in segments], ignore_index=True)
-    outcomes = pd.read_parquet(folder / "outcomes.parquet")
-    joined = log.merge(outcomes.drop_duplicates("id", keep="last"), left_on="entity", right_on="id")
+    ground_truth = pd.read_parquet(folder / "ground_truth.parquet")
+    joined = log.merge(ground_truth.drop_duplicates("id", keep="last"), left_on="entity", right_on="id")
     joined.sort_values("time").drop_duplicates("entity", keep="last").to_parquet(folder / "pandas.parquet")
     return len(joined)
 

@@ -1,4 +1,4 @@
-"""The measuring commands on large tables: whole processes, imports and peak memory included, beside the peers."""
+"""The run commands on large tables: whole processes, imports and peak memory included, beside the peers."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _PREDICTIONS, _OUTCOMES = 10_000_000, 8_000_000
 
 
 def monitor(scratch: Path) -> list[Figure]:
-    """``modelyard monitor`` over 5,000,000 logged predictions of 25 columns, and with outcomes of most of them."""
+    """``modelyard monitor`` over 5,000,000 logged predictions of 25 columns, and with labels of most of them."""
     yard = repository(scratch)
     _with_outliers(yard)
     log = yard / ".modelyard/local/staging/log/big"
@@ -32,20 +32,20 @@ def monitor(scratch: Path) -> list[Figure]:
     files = [_segment(log, scratch, i) for i in range(_ROWS // _SEGMENT)]
     command = ["-m", "modelyard", "monitor", "big", "--env", "staging", "--until", "2026-05-08"]
     ours = process([sys.executable, *command], yard, ends=(0, 1, 3))  # the verdict is not what is timed
-    told = process([sys.executable, *command, "--outcomes", str(_outcomes(scratch))], yard, ends=(0, 1, 3))
+    told = process([sys.executable, *command, "--ground-truth", str(_ground_truth(scratch))], yard, ends=(0, 1, 3))
     reading = process([sys.executable, "-c", READ, *map(str, files)], yard)
     mine, judged, read = measured([ours, told, reading], 3)
     print([round(x.seconds, 2) for x in (mine, judged, read)], [round(x.peak / 1e6) for x in (mine, judged, read)])
     return [
         Figure("monitor, 5M predictions of 25 columns / reading the files once", mine.seconds / read.seconds, 6.0),
         Figure("  the same: peak memory / 500 MB", mine.peak / 500e6, 1.0),
-        Figure("  with 4M outcomes, 9 metrics with intervals / reading the files once", judged.seconds / read.seconds),
+        Figure("  with 4M labels, 9 metrics with intervals / reading the files once", judged.seconds / read.seconds),
         Figure("  the same: peak memory / 500 MB", judged.peak / 500e6),
     ]
 
 
 def feedback(scratch: Path) -> list[Figure]:
-    """10,000,000 predictions joined with 8,000,000 outcomes, from files to a file, beside pandas' merge of the same."""
+    """10,000,000 predictions joined with 8,000,000 labels, from files to a file, beside pandas' merge of the same."""
     rng = np.random.default_rng(1)
     log = scratch / ".modelyard/local/production/log/small"
     log.mkdir(parents=True)
@@ -53,7 +53,7 @@ def feedback(scratch: Path) -> list[Figure]:
         _narrow(log, number, rng)
     ids = rng.permutation(_PREDICTIONS + 1_000_000)[:_OUTCOMES]
     happened = pa.table({"id": _entities(ids), "label": pa.array(rng.integers(0, 2, _OUTCOMES))})
-    pq.write_table(happened, scratch / "outcomes.parquet")
+    pq.write_table(happened, scratch / "ground_truth.parquet")
     here = Path(__file__).parent
     sides = [
         process([sys.executable, str(here / "join_rows.py"), side, str(scratch)], scratch)
@@ -62,7 +62,7 @@ def feedback(scratch: Path) -> list[Figure]:
     ours, theirs = measured(sides, 3)
     print([round(x.seconds, 2) for x in (ours, theirs)], [round(x.peak / 1e6) for x in (ours, theirs)])
     return [
-        Figure("feedback, 10M predictions and 8M outcomes / pandas' merge", ours.seconds / theirs.seconds, 0.25),
+        Figure("feedback, 10M predictions and 8M labels / pandas' merge", ours.seconds / theirs.seconds, 0.25),
         Figure("  the same: peak memory / 2 GB", ours.peak / 2e9, 1.0),
     ]
 
@@ -101,14 +101,14 @@ def _with_outliers(yard: Path) -> None:
     git(yard, "tag", "-f", "-a", "big@v1.0.0", "-m", git(yard, "tag", "-l", "--format=%(contents)", "big@v1.0.0"))
 
 
-def _outcomes(scratch: Path) -> Path:
+def _ground_truth(scratch: Path) -> Path:
     """Of four in five of the predictions, in no order."""
     rng = np.random.default_rng(1)
     rows = rng.permutation(_ROWS)[: _ROWS * 4 // 5]
     numbers = (pc.cast(pa.array(part), pa.string()) for part in (rows // _SEGMENT, rows % _SEGMENT))
     happened = {"id": pc.binary_join_element_wise(*numbers, "-"), "label": pa.array(rng.integers(0, 2, rows.size))}
-    pq.write_table(pa.table(happened), scratch / "outcomes.parquet")
-    return scratch / "outcomes.parquet"
+    pq.write_table(pa.table(happened), scratch / "ground_truth.parquet")
+    return scratch / "ground_truth.parquet"
 
 
 def _segment(log: Path, scratch: Path, number: int) -> Path:

@@ -117,7 +117,7 @@ def build(folder: Path, ci: str = "github") -> Path:
         )
     tool(repository, "owners", *(["--write"] if ci != "none" else []))
     commit_all(repository, "models")
-    tool(repository, "measure", *MODELS)
+    tool(repository, "run", *MODELS)
     shutil.rmtree(repository / ".git")
     git(repository, "init", "--quiet", "--initial-branch=main")
     commit_all(repository, "A model repository with two models")

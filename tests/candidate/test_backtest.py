@@ -1,4 +1,4 @@
-"""gate --replay and the waiver budget, in real repositories."""
+"""gate --backtest and the waiver budget, in real repositories."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_replay_shows_flips_and_marks_loosening(tmp_path: Path) -> None:
     yard = yard_with_evidence(tmp_path / "yard", 3)
     stricter = changed_policy(yard, ("minimum: 0.65", "minimum: 0.99"), ("maximum_overlap: 0", "maximum_overlap: 9"))
     (tmp_path / "stricter.yaml").write_text(stricter)
-    found = json.loads(tool(yard, "gate", "--replay", "2", "--policy", "../stricter.yaml", "--json").stdout)
+    found = json.loads(tool(yard, "gate", "--backtest", "2", "--policy", "../stricter.yaml", "--json").stdout)
     assert [(v["version"], v["before"], v["after"], v["because"]) for v in found["versions"]] == [
         ("v1.2.0", "pass", "fail", ["auc-floor"]),
         ("v1.1.0", "pass", "fail", ["auc-floor"]),
@@ -49,19 +49,19 @@ def test_replay_shows_flips_and_marks_loosening(tmp_path: Path) -> None:
         ("no-leak maximum_overlap 0 → 9", True),
         ("auc-floor minimum 0.65 → 0.99", False),
     }
-    shown = tool(yard, "gate", "--replay", "20", "--policy", "../stricter.yaml").stdout
+    shown = tool(yard, "gate", "--backtest", "20", "--policy", "../stricter.yaml").stdout
     assert (
         shown.count("flips") == 3
         and "LOOSER  no-leak" in shown
         and all(len(line) <= 80 for line in shown.splitlines()[1:])
     )
-    same = json.loads(tool(yard, "gate", "churn", "--replay", "20", "--json").stdout)
+    same = json.loads(tool(yard, "gate", "churn", "--backtest", "20", "--json").stdout)
     assert same["changes"] == [] and not any(v["after"] != "pass" for v in same["versions"])
 
 
 def test_replay_without_evidence_says_so(tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard")
-    assert "has evidence" in tool(yard, "gate", "--replay", "5", expect=2).stderr
+    assert "has evidence" in tool(yard, "gate", "--backtest", "5", expect=2).stderr
 
 
 def test_a_proposal_that_touches_a_policy_shows_the_replay(champion: Path, propose: Callable[[Path], None]) -> None:

@@ -134,7 +134,7 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
         ["2026-05-01 00:00", "v1.1.0", "5,000", "pass", "", "0.7100", "0.7100"],
     ]
     assert (
-        "auc of each window with outcomes, and what the version was accepted with; ✗: a watch failed"
+        "auc of each window with labels, and what the version was accepted with; ✗: a watch failed"
         in page.locator("figcaption").all_inner_texts()
     )
     page.goto((site / "models/price.html").as_uri())

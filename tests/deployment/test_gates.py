@@ -1,4 +1,4 @@
-"""What holds a version up on its way: order, bake time, freezes, manual gates, waivers, outcomes, a silent target."""
+"""What holds a version up on its way: order, bake time, freezes, manual gates, waivers, labels, a silent target."""
 
 from __future__ import annotations
 
@@ -133,15 +133,17 @@ def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
 
 
 @pytest.mark.parametrize("said", ["on the command line", "in model.yaml"])
-def test_outcomes_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
-    rule = "analysis: {minimum_samples: 30, outcomes: {margin: 0.05}}"
+def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
+    rule = "analysis: {minimum_samples: 30, ground_truth: {margin: 0.05}}"
     want(rival, "v1.1.0", f"rollout: {{strategy: canary, steps: [{{weight: 50}}], key: carrier, {rule}}}\n")
-    outcomes, contract = tmp_path / "outcomes.csv", ModelRepository(rival).model(MODEL).contract
-    option = ["--outcomes", str(outcomes)]
+    ground_truth, contract = tmp_path / "ground_truth.csv", ModelRepository(rival).model(MODEL).contract
+    option = ["--ground-truth", str(ground_truth)]
     if said == "in model.yaml":
         manifest, option = rival / f"models/{MODEL}/model.yaml", []
-        manifest.write_text(manifest.read_text() + f"\noutcomes: {{uri: '{outcomes.parent}/outcomes.csv'}}\n")
-        commit_all(rival, "Outcomes are told")
+        manifest.write_text(
+            manifest.read_text() + f"\nground_truth: {{uri: '{ground_truth.parent}/ground_truth.csv'}}\n"
+        )
+        commit_all(rival, "Labels are told")
     with serving(rival, "production") as server:
         tool(rival, "deploy", "--env", "production")
         answered = {}
@@ -151,16 +153,16 @@ def test_outcomes_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
             answer = server.call("POST", f"/v2/models/{MODEL}/infer", body)[1]
             answered[f"F{n}"] = (answer["model_version"], answer["outputs"][0]["data"][0])
         unsure = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
-        assert "outcomes" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
-        assert ("outcomes.csv is not there" in unsure["rollout"]) is (said == "in model.yaml")
-        with outcomes.open("w") as file:
+        assert "ground_truth" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
+        assert ("ground_truth.csv is not there" in unsure["rollout"]) is (said == "in model.yaml")
+        with ground_truth.open("w") as file:
             table = csv.writer(file)
             table.writerow([contract.id, contract.label])
             for name, (version, score) in answered.items():
                 right = score >= 0.5
                 table.writerow([name, int(right if version == "v1.0.0" else not right)])
         done = tool(rival, "deploy", "--env", "production", *option, expect=1)
-        assert "outcomes: mean loss" in done.stderr and "0.05 is allowed" in done.stderr
+        assert "labels: mean loss" in done.stderr and "0.05 is allowed" in done.stderr
     line = json.loads(tool(rival, "status", "--env", "production", "--json").stdout)[0]
     assert line["sync"] == "rolled back" and line["live"] == "v1.0.0"
 

@@ -90,7 +90,7 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
         "schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="monitor", MODELYARD_MONITOR="staging"
     )
     assert watched.returncode == 0 and "has-traffic" in watched.stdout, watched.stdout[-3000:]
-    assert "names no outcomes" in watched.stdout + watched.stderr
+    assert "names no ground_truth" in watched.stdout + watched.stderr
 
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:

@@ -36,12 +36,12 @@ fit = lgb.Dataset(rows_fit, truth, feature_name=["x", "z"])
 
 @pytest.fixture
 def watched(hosted: Hosted) -> Iterator[Hosted]:
-    """Staging is watched; the outcomes of churn are told, and many labelled rows make a retraining due."""
+    """Staging is watched; the labels of churn are told, and many labelled rows make a retraining due."""
     hosted.actions.variables["MODELYARD_MONITOR"] = "staging"
-    (hosted.folder / "outcomes.csv").write_text("id,label\n")
-    declared = f"\noutcomes: {{uri: '{hosted.folder}/outcomes.csv'}}\nretrain: {{new_rows: 900}}\n"
+    (hosted.folder / "ground_truth.csv").write_text("id,label\n")
+    declared = f"\nground_truth: {{uri: '{hosted.folder}/ground_truth.csv'}}\nretrain: {{new_rows: 900}}\n"
     manifest = (hosted.clone / "models/churn/model.yaml").read_text()
-    hosted.push("told", {"models/churn/model.yaml": (manifest, manifest + declared)}, "Outcomes are told")
+    hosted.push("told", {"models/churn/model.yaml": (manifest, manifest + declared)}, "Labels are told")
     hosted.store.git(hosted.store.name, "update-ref", "refs/heads/main", "refs/heads/told")
     yield hosted
 
@@ -69,7 +69,7 @@ def traffic(hosted: Hosted, rows: int, seed: int, shift: float = 0.0) -> None:
     log = hosted.actions.home / "served/staging/log/churn"
     log.mkdir(parents=True, exist_ok=True)
     (log / f"20260101T0000{seed:02}000000.jsonl").write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in entries))
-    with (hosted.folder / "outcomes.csv").open("a") as file:
+    with (hosted.folder / "ground_truth.csv").open("a") as file:
         file.writelines(f"s{seed}r{row},{int(label[row])}\n" for row in range(rows))
 
 

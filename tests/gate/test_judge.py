@@ -75,7 +75,7 @@ def test_what_is_wrong_blocks(change: dict[str, Any], check: str, expected: str)
 def test_drift_is_shown_but_does_not_block_under_standard() -> None:
     drifted = replace(DRIFT, columns=tuple(replace(c, state="drifted", alarm=True) for c in DRIFT.columns))
     found = verdict(bundle(drift=drifted))
-    assert outcome(found, "data-like-before") == "fail" and found.outcome == "pass"
+    assert outcome(found, "training-drift") == "fail" and found.outcome == "pass"
     assert verdict(bundle(drift=drifted), policy="regulated").outcome == "fail"
 
 

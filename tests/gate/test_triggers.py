@@ -37,7 +37,7 @@ def test_nothing_is_due_without_a_reason() -> None:
         (Retrain(), replace(QUIET, failed=(failed("quality"), failed("inputs"))), ["decay", "drift"]),
         (Retrain(on_drift=False), replace(QUIET, failed=(failed("quality"), failed("scores"))), ["decay"]),
         (Retrain(on_decay=False), replace(QUIET, failed=(failed("quality"),)), []),
-        (Retrain(), replace(QUIET, failed=(failed("service"), failed("traffic"), failed("outcomes"))), []),
+        (Retrain(), replace(QUIET, failed=(failed("service"), failed("traffic"), failed("ground_truth"))), []),
     ],
 )
 def test_triggers(rules: Retrain, situation: Situation, expected: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Outcomes as they are delivered: late, twice, changed, contradicting, for nobody."""
+"""Labels as they are delivered: late, twice, changed, contradicting, for nobody."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.ground_truth.labels import Outcomes, outcomes_of, read_outcomes
+from modelyard.ground_truth.labels import GroundTruth, ground_truth_of, read_ground_truth
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.predictions.ids import Lookup, sorting_order, text_hashes
@@ -21,19 +21,19 @@ from support.yard import MODEL_YAML
 MODEL = parse(Model, MODEL_YAML.format(name="m").encode(), "model.yaml")
 
 
-def outcomes(rows: list[tuple[str | None, int | None, float | None]]) -> Outcomes:
+def ground_truth(rows: list[tuple[str | None, int | None, float | None]]) -> GroundTruth:
     table = pa.table({"id": pa.array([r[0] for r in rows], pa.string()), "label": pa.array([r[1] for r in rows], pa.int64()),
-                      "outcome_time": pa.array([r[2] for r in rows], pa.float64())})  # fmt: skip
-    return outcomes_of([Table(table, Path("outcomes"))], MODEL)
+                      "label_time": pa.array([r[2] for r in rows], pa.float64())})  # fmt: skip
+    return ground_truth_of([Table(table, Path("ground_truth"))], MODEL)
 
 
-def label(found: Outcomes, name: str, at: float = 0.0) -> float | None:
+def label(found: GroundTruth, name: str, at: float = 0.0) -> float | None:
     place = int(found.places(text_hashes(pa.array([name])), np.array([at]))[0])
     return None if place < 0 else float(found.labels[place])
 
 
 def test_the_latest_counts_and_everything_else_is_counted() -> None:
-    found = outcomes(
+    found = ground_truth(
         [("a", 1, 5.0), ("a", 1, 5.0), ("b", 0, 1.0), ("b", 1, 9.0), ("c", 0, None), ("c", 1, None), ("d", 1, None),
          (None, 1, 1.0), ("e", None, 1.0), ("f", 7, 1.0)]
     )  # fmt: skip
@@ -42,14 +42,14 @@ def test_the_latest_counts_and_everything_else_is_counted() -> None:
 
 
 def test_what_happened_before_a_prediction_is_not_its_outcome() -> None:
-    found = outcomes([("a", 1, 100.0)])
+    found = ground_truth([("a", 1, 100.0)])
     assert label(found, "a", at=50.0) == 1
     assert label(found, "a", at=150.0) is None
     assert label(found, "z") is None
 
 
 def test_none_at_all() -> None:
-    assert label(outcomes([]), "a") is None
+    assert label(ground_truth([]), "a") is None
 
 
 rows = st.lists(
@@ -63,10 +63,10 @@ rows = st.lists(
 
 
 @given(rows)
-def test_whatever_the_order_the_same_outcomes_count(
+def test_whatever_the_order_the_same_ground_truth_count(
     delivered: list[tuple[str | None, int | None, float | None]],
 ) -> None:
-    found, turned = outcomes(delivered), outcomes(delivered[::-1])
+    found, turned = ground_truth(delivered), ground_truth(delivered[::-1])
     for name in "abcd":
         mine = [
             (time if time is not None else -1.0, value)
@@ -89,16 +89,16 @@ def test_hashes_tell_texts_apart_and_know_them_again(texts: list[str]) -> None:
 
 
 def test_a_file_without_the_columns_names_the_nearest(tmp_path: Path) -> None:
-    file = tmp_path / "outcomes.csv"
+    file = tmp_path / "ground_truth.csv"
     file.write_text("id,labels\n1,0\n")
     with pytest.raises(UsageError, match="no column 'label'"):
-        read_outcomes(file, MODEL)
+        read_ground_truth(file, MODEL)
 
 
 def test_ids_of_digits_keep_their_zeros(tmp_path: Path) -> None:
-    file = tmp_path / "outcomes.csv"
+    file = tmp_path / "ground_truth.csv"
     file.write_text("id,label\n007,1\n1e5,0\n,1\n2026-05-01,1\n")
-    found = read_outcomes(file, MODEL)
+    found = read_ground_truth(file, MODEL)
     wanted = text_hashes(pa.array(["007", "1e5", "2026-05-01", "7", "100000"]))
     assert (found.places(wanted, np.zeros(5)) >= 0).tolist() == [True, True, True, False, False]
     assert (found.delivered, found.unreadable) == (4, 1)
@@ -116,13 +116,13 @@ def test_sorting_and_looking_up_are_those_of_numpy(numbers: list[int]) -> None:
 
 
 def test_times_in_texts_of_several_zones_are_one_clock(tmp_path: Path) -> None:
-    file = tmp_path / "outcomes.csv"
-    file.write_text("id,label,outcome_time\na,0,2026-05-01T02:00:00+02:00\na,1,2026-05-01T00:30:00\nb,1,\n")
-    found = read_outcomes(file, MODEL)
+    file = tmp_path / "ground_truth.csv"
+    file.write_text("id,label,label_time\na,0,2026-05-01T02:00:00+02:00\na,1,2026-05-01T00:30:00\nb,1,\n")
+    found = read_ground_truth(file, MODEL)
     half_past = datetime(2026, 5, 1, 0, 30, tzinfo=UTC).timestamp()
     assert label(found, "a", at=half_past) == 1 and label(found, "b", at=half_past) == 1
     assert label(found, "a", at=half_past + 1) is None
     assert found.changed == 1, "two in the morning elsewhere was midnight in UTC"
-    file.write_text("id,label,outcome_time\na,0,yesterday\n")
+    file.write_text("id,label,label_time\na,0,yesterday\n")
     with pytest.raises(ModelyardError, match=r"its times cannot be read"):
-        read_outcomes(file, MODEL)
+        read_ground_truth(file, MODEL)

@@ -1,4 +1,4 @@
-"""Where outcomes are found: files here and elsewhere, a query, and logs that name ids by digests."""
+"""Where labels are found: files here and elsewhere, a query, and logs that name ids by digests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.ground_truth.labels import Outcomes
-from modelyard.ground_truth.sources import find_outcomes, known_outcomes
+from modelyard.ground_truth.labels import GroundTruth
+from modelyard.ground_truth.sources import find_ground_truth, known_ground_truth
 from modelyard.manifests.configuration import Environment, PredictionLogging, Predictions
 from modelyard.manifests.conversion import parse
-from modelyard.manifests.model import Model, OutcomesSource
+from modelyard.manifests.model import GroundTruthSource, Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.ids import text_hashes
 from modelyard.predictions.writer import Privacy
@@ -26,31 +26,33 @@ from support.yard import MODEL_YAML, small_repository
 
 MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 HERE = Environment(name="production")
-NAMES = {"id": "flight", "label": "delayed", "outcome_time": "landed"}
+NAMES = {"id": "flight", "label": "delayed", "label_time": "landed"}
 
 
 def declaring(**source: object) -> Model:
-    return msgspec.structs.replace(MODEL, outcomes=msgspec.convert(source, OutcomesSource))
+    return msgspec.structs.replace(MODEL, ground_truth=msgspec.convert(source, GroundTruthSource))
 
 
 def personal(kind: str) -> Model:
     return msgspec.structs.replace(MODEL, contract=msgspec.structs.replace(MODEL.contract, personal_id=kind))
 
 
-def asked(model: Model, root: Path = Path(), environment: Environment = HERE, file: Path | None = None) -> Outcomes:
-    found = find_outcomes(model, environment, root, Secrets({"BASE": f"sqlite:///{root}/base.db", "KEY": "k"}), file)
+def asked(model: Model, root: Path = Path(), environment: Environment = HERE, file: Path | None = None) -> GroundTruth:
+    found = find_ground_truth(
+        model, environment, root, Secrets({"BASE": f"sqlite:///{root}/base.db", "KEY": "k"}), file
+    )
     assert found is not None
     return found
 
 
-def labels(found: Outcomes, *names: str, at: float = 0.0) -> list[float | None]:
+def labels(found: GroundTruth, *names: str, at: float = 0.0) -> list[float | None]:
     places = found.places(text_hashes(pa.array(names)), np.full(len(names), at))
     return [None if place < 0 else float(found.labels[place]) for place in places]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four outcomes in three files of three kinds, and a note that is none of them."""
+    """Four labels in three files of three kinds, and a note that is none of them."""
     where = tmp_path / "happened" / "churn"
     (where / "2026").mkdir(parents=True)
     table = pa.table({"flight": ["a", "b"], "delayed": [1, 0], "landed": [5.0, 5.0], "gate": ["x", "y"]})
@@ -96,7 +98,7 @@ def test_one_file_is_a_place_too(folder: Path) -> None:
 def test_a_place_without_a_row_knows_nothing_and_one_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert labels(asked(declaring(uri="empty"), tmp_path), "a") == [None]
-    with pytest.raises(ModelyardError, match=r"is not there.*models/churn/model.yaml: outcomes: uri"):
+    with pytest.raises(ModelyardError, match=r"is not there.*models/churn/model.yaml: labels: uri"):
         asked(declaring(uri="emtpy"), tmp_path)
 
 
@@ -110,7 +112,7 @@ def test_a_file_cut_off_is_named(folder: Path) -> None:
 def test_files_that_name_predictions_and_files_that_name_ids_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("id,label\na,1\n")
     (tmp_path / "2.csv").write_text("prediction_id,label\np/0,1\n")
-    with pytest.raises(UsageError, match="Some outcomes are named by prediction_id, others by id"):
+    with pytest.raises(UsageError, match="Some labels are named by prediction_id, others by id"):
         asked(declaring(uri=str(tmp_path)))
 
 
@@ -126,11 +128,11 @@ def test_a_declared_query(tmp_path: Path) -> None:
 @pytest.mark.parametrize("more", [{"sql": "env:BASE"}, {"file": Path("x"), "sql": "env:BASE", "query": "select 1"}])
 def test_half_a_place_or_two_are_wrong_use(more: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="Name one place"):
-        find_outcomes(MODEL, HERE, Path(), Secrets({}), **more)  # type: ignore[arg-type]
+        find_ground_truth(MODEL, HERE, Path(), Secrets({}), **more)  # type: ignore[arg-type]
 
 
 def test_nobody_says_anything() -> None:
-    assert find_outcomes(MODEL, HERE, Path(), Secrets({})) is None
+    assert find_ground_truth(MODEL, HERE, Path(), Secrets({})) is None
 
 
 def test_ids_meet_a_log_of_digests_under_its_key(tmp_path: Path) -> None:
@@ -156,9 +158,9 @@ def test_ids_that_are_not_logged_find_nothing_and_predictions_do(tmp_path: Path)
 
 def test_a_file_is_for_the_models_whose_columns_it_has(tmp_path: Path) -> None:
     repository, secrets = ModelRepository(small_repository(tmp_path)), Secrets({})
-    file = tmp_path / "outcomes.csv"
+    file = tmp_path / "ground_truth.csv"
     file.write_text("id,label\na,1\n")
-    known = known_outcomes(repository, secrets, file)
+    known = known_ground_truth(repository, secrets, file)
     mine = known(MODEL, HERE)
     assert mine is not None and labels(mine, "a") == [1]
     assert known(MODEL, HERE) is mine, "read once"
@@ -166,4 +168,4 @@ def test_a_file_is_for_the_models_whose_columns_it_has(tmp_path: Path) -> None:
     assert known(other, HERE) is None
     file.write_text("id,y\na,1\n")
     with pytest.raises(UsageError, match="holds no model's id and label"):
-        known_outcomes(repository, secrets, file)
+        known_ground_truth(repository, secrets, file)

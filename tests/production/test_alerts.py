@@ -79,8 +79,8 @@ def test_one_issue_a_cause_is_opened_refreshed_and_closed(
         week(champion, flights, 0, bad=True)
         assert "opened issue" in watch(champion, 0, expect=1)
         opened = {i.title: i for i in issues.values() if i.user == BOT}
-        assert set(opened) == {f"{MODEL} in production: scores-as-accepted", f"{MODEL} in production: quality-kept"}
-        body = opened[f"{MODEL} in production: scores-as-accepted"].body
+        assert set(opened) == {f"{MODEL} in production: score-drift", f"{MODEL} in production: quality-kept"}
+        body = opened[f"{MODEL} in production: score-drift"].body
         assert "2026-05-01T00:00:00Z to 2026-05-08T00:00:00Z" in body and "policies/standard.yaml:" in body
 
         watch(champion, 0, expect=1)
@@ -88,7 +88,7 @@ def test_one_issue_a_cause_is_opened_refreshed_and_closed(
         week(champion, flights, 1, bad=True)
         assert "refreshed issue" in watch(champion, 1, expect=1)
         assert len(issues) == 3
-        assert "2026-05-15T00:00:00Z" in issues[opened[f"{MODEL} in production: scores-as-accepted"].number].body
+        assert "2026-05-15T00:00:00Z" in issues[opened[f"{MODEL} in production: score-drift"].number].body
 
         watch(champion, 2)
         assert {i.state for i in issues.values()} == {"open"}, "a window without rows ends no cause"
@@ -117,7 +117,7 @@ def test_the_webhook_hears_of_a_beginning_and_an_end_once(
         for number, code in ((1, 1), (1, 1), (2, 1), (3, 0)):
             watch(champion, number, expect=code)
         statuses = [[(a["check"], a["status"]) for a in body["alerts"]] for _, body in listener.posted]
-        began = [("scores-as-accepted", "firing"), ("quality-kept", "firing")]
+        began = [("score-drift", "firing"), ("quality-kept", "firing")]
         assert [sorted(s) for s in statuses[:2]] == [sorted(began)] * 2, "a repeated window says the same again"
         assert sorted(statuses[-1]) == sorted((check, "resolved") for check, _ in began)
         assert len(statuses) == 3, "the second bad week is no news"
@@ -177,7 +177,7 @@ def test_alertmanager_holds_what_fires_and_lets_go_of_what_is_over(
         week(champion, flights, 0, bad=True)
         assert "sent 2 to Alertmanager" in watch(champion, 0, expect=1)
         wait_for(lambda: len(active()) == 2)
-        assert {a["labels"]["alertname"] for a in active()} == {"scores-as-accepted", "quality-kept"}
+        assert {a["labels"]["alertname"] for a in active()} == {"score-drift", "quality-kept"}
         week(champion, flights, 1, bad=False)
         watch(champion, 1, expect=0)
         wait_for(lambda: active() == [])
@@ -194,7 +194,7 @@ def test_the_figures_reach_the_push_gateway_and_a_textfile(champion: Path, fligh
         pushed = urlopen(Request(f"{url}/metrics")).read().decode()
     said = textfile.read_text()
     for text in (said, pushed):
-        [line] = [one for one in text.splitlines() if 'check="scores-as-accepted"' in one and 'outcome="fail"' in one]
+        [line] = [one for one in text.splitlines() if 'check="score-drift"' in one and 'outcome="fail"' in one]
         assert line.endswith(" 1") or line.endswith(" 1.0")
         assert "modelyard_monitor_rows{" in text
     checked = subprocess.run(["promtool", "check", "metrics"], input=said.encode(), capture_output=True, check=False)

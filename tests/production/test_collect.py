@@ -1,4 +1,4 @@
-"""Outcomes joined to predictions, and the increment that main is offered."""
+"""Labels joined to predictions, and the increment that main is offered."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.evidence.production import Joined
 from modelyard.ground_truth.join import NOTHING, join
-from modelyard.ground_truth.labels import outcomes_of
+from modelyard.ground_truth.labels import ground_truth_of
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.predictions.interface import Window
 from modelyard.tables import Table
-from support.logged import MODEL, START, Flights, write_log, write_outcomes
+from support.logged import MODEL, START, Flights, write_ground_truth, write_log
 from support.yard import IDENTITY, MODEL_YAML, commit_all, git, killed_after, tool
 
 UNTIL = "2026-05-08T00:00"
@@ -59,11 +59,11 @@ def merged(yard: Path) -> Path:
 def test_the_increment_holds_each_labelled_prediction_once(champion: Path, flights: Flights) -> None:
     rows = SPREAD[:1000]
     write_log(champion, flights.entries(rows))
-    outcomes = write_outcomes(champion, flights, rows[:600])
-    with outcomes.open("a") as file:
+    ground_truth = write_ground_truth(champion, flights, rows[:600])
+    with ground_truth.open("a") as file:
         file.write("nobody-flew-this,1\n")
         file.writelines(f"{flights.ids[row]},{flights.labels[row]}\n" for row in rows[:180])  # 30 % twice
-    found = collected(champion, "--outcomes", str(outcomes))["joined"]
+    found = collected(champion, "--ground-truth", str(ground_truth))["joined"]
     assert (found["labelled"], found["waiting"], found["unknown"], found["duplicates"]) == (600, 400, 1, 180)
     assert git(champion, "status", "--porcelain") == "", "the checkout is as it was"
     folder = merged(champion)
@@ -89,12 +89,12 @@ def test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run(
 ) -> None:
     rows = SPREAD[:4000]
     write_log(champion, flights.entries(rows))
-    outcomes = write_outcomes(champion, flights, rows)
+    ground_truth = write_ground_truth(champion, flights, rows)
     twin = tmp_path / "twin"
     shutil.copytree(champion.parent, twin, symlinks=True)
 
     def command(until: str) -> list[str]:
-        when = ["--env", "production", "--window", "7d", "--until", until, "--outcomes", str(outcomes)]
+        when = ["--env", "production", "--window", "7d", "--until", until, "--ground-truth", str(ground_truth)]
         return ["feedback", "collect", MODEL, *when]
 
     ended = [killed_after(champion, 0.2 + 0.15 * step, *command("2026-05-08T00:00:07")) for step in range(8)]
@@ -112,21 +112,23 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     rows = SPREAD[:300]
     write_log(champion, flights.entries(rows))
     assert (
-        collected(champion, "--outcomes", str(write_outcomes(champion, flights, rows[:200])))["joined"]["labelled"]
+        collected(champion, "--ground-truth", str(write_ground_truth(champion, flights, rows[:200])))["joined"][
+            "labelled"
+        ]
         == 200
     )
     head = git(champion, "rev-parse", BRANCH)
-    again = collected(champion, "--outcomes", str(write_outcomes(champion, flights, rows[:200])))
+    again = collected(champion, "--ground-truth", str(write_ground_truth(champion, flights, rows[:200])))
     assert git(champion, "rev-parse", BRANCH) == head, "killed and repeated, it is the same proposal"
     assert again["joined"]["labelled"] == 200
     merged(champion)
-    later = write_outcomes(champion, flights, rows[100:])
+    later = write_ground_truth(champion, flights, rows[100:])
     lines = later.read_text().splitlines()
     lines[1] = lines[1].rsplit(",", 1)[0] + f",{1 - flights.labels[rows[100]]}"
     later.write_text("\n".join(lines) + "\n")
     until = ["--window", "7d", "--until", UNTIL]
     done = tool(
-        champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--outcomes", str(later), *until
+        champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--ground-truth", str(later), *until
     )
     found = json.loads(done.stdout)["joined"]
     assert (found["labelled"], found["corrected"], found["known"]) == (101, 1, 99)
@@ -150,7 +152,7 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     )
     subprocess.run([sys.executable, "-m", "dvc", "-q", "checkout", "--force", str(pointer)], cwd=champion, check=True)
     done = tool(
-        champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--outcomes", str(later), *until
+        champion, "feedback", "collect", MODEL, "--env", "production", "--json", "--ground-truth", str(later), *until
     )
     assert json.loads(done.stdout) | {"joined": None} == {"model": MODEL, "joined": None, "path": "", "pull": None}
     assert json.loads(done.stdout)["joined"]["known"] == 200
@@ -172,7 +174,7 @@ def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flig
     happened = [(flights.ids[row], flights.labels[row], (START + timedelta(days=9)).timestamp()) for row in rows[:40]]
     base.executemany("insert into landed values (?, ?, ?)", happened)
     base.commit()
-    query = "select flight as flight_id, delayed as late, cast(at as real) as outcome_time from landed"
+    query = "select flight as flight_id, delayed as late, cast(at as real) as label_time from landed"
     command = ["feedback", "collect", MODEL, "--env", "production", "--until", UNTIL, "--window", "7d"]
     done = tool(
         champion, *command, "--sql", "env:OUTCOMES", "--query", query, OUTCOMES=f"sqlite:///{champion.parent}/base.db"
@@ -190,12 +192,12 @@ def test_what_model_yaml_declares_is_collected_and_nothing_where_it_declares_not
     rows = SPREAD[:50]
     write_log(champion, flights.entries(rows))
     command = ["feedback", "collect", MODEL, "--env", "production", "--until", UNTIL, "--window", "7d", "--if-declared"]
-    assert "names no outcomes" in tool(champion, *command).stderr
+    assert "names no ground_truth" in tool(champion, *command).stderr
     assert not git(champion, "branch", "--list", BRANCH)
     manifest = champion / f"models/{MODEL}/model.yaml"
-    write_outcomes(champion, flights, rows)
-    manifest.write_text(manifest.read_text() + f"\noutcomes: {{uri: '{champion.parent}/outcomes.csv'}}\n")
-    commit_all(champion, "Outcomes are told")
+    write_ground_truth(champion, flights, rows)
+    manifest.write_text(manifest.read_text() + f"\nground_truth: {{uri: '{champion.parent}/ground_truth.csv'}}\n")
+    commit_all(champion, "Labels are told")
     assert "50 labelled rows" in tool(champion, *command).stdout
     assert git(champion, "branch", "--list", BRANCH)
 
@@ -203,10 +205,12 @@ def test_what_model_yaml_declares_is_collected_and_nothing_where_it_declares_not
 def test_wrong_use_says_what_to_say(champion: Path) -> None:
     said = tool(champion, "feedback", "collect", MODEL, "--env", "production", expect=2).stderr
     assert "--labels FILE, or --sql" in said
-    file = champion.parent / "outcomes.csv"
+    file = champion.parent / "ground_truth.csv"
     with file.open("w") as handle:
         csv.writer(handle).writerows([["flight_id", "delayed"], ["1", "0"]])
-    said = tool(champion, "feedback", "collect", MODEL, "--env", "production", "--outcomes", str(file), expect=2).stderr
+    said = tool(
+        champion, "feedback", "collect", MODEL, "--env", "production", "--ground-truth", str(file), expect=2
+    ).stderr
     assert "has no column 'late'" in said
 
 
@@ -235,17 +239,17 @@ happened = st.lists(
 )
 
 
-@given(log=logged, outcomes=happened, at_once=st.integers(1, 7))
+@given(log=logged, ground_truth=happened, at_once=st.integers(1, 7))
 def test_every_prediction_and_every_outcome_is_in_one_count(
     log: list[tuple[str | None, int]],
-    outcomes: list[tuple[str, int, int]],
+    ground_truth: list[tuple[str, int, int]],
     at_once: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     target = tmp_path_factory.mktemp("join") / "increment.parquet"
-    table = pa.table({"id": pa.array([o[0] for o in outcomes], pa.string()), "label": pa.array([o[1] for o in outcomes], pa.int64()),
-                      "outcome_time": pa.array([float(o[2]) for o in outcomes], pa.float64())})  # fmt: skip
-    known = outcomes_of([Table(table, Path("outcomes"))], SMALL)
+    table = pa.table({"id": pa.array([o[0] for o in ground_truth], pa.string()), "label": pa.array([o[1] for o in ground_truth], pa.int64()),
+                      "label_time": pa.array([float(o[2]) for o in ground_truth], pa.float64())})  # fmt: skip
+    known = ground_truth_of([Table(table, Path("ground_truth"))], SMALL)
     rows = [(f"{i}/0", entity, second) for i, (entity, second) in enumerate(log)]
     found: Joined = join(Given(rows, at_once), SMALL, Window(0, 100), known, NOTHING, target)
     assert found.labelled + found.known + found.repeated + found.waiting == found.predictions == len(rows)
@@ -253,8 +257,8 @@ def test_every_prediction_and_every_outcome_is_in_one_count(
     assert len(written) == found.labelled
     expected = {}
     for name in "abc":
-        times = [time for entity, _, time in outcomes if entity == name]
-        labels = {label for entity, label, time in outcomes if entity == name and time == max(times)}
+        times = [time for entity, _, time in ground_truth if entity == name]
+        labels = {label for entity, label, time in ground_truth if entity == name and time == max(times)}
         before = [
             (second, i) for i, (entity, second) in enumerate(log) if entity == name and times and second <= max(times)
         ]

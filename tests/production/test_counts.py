@@ -13,7 +13,7 @@ from candidate.test_evaluation import make
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import write_profile
 from modelyard.gate.watches import find_watch, judge_window
-from modelyard.ground_truth.labels import Outcomes, outcomes_of
+from modelyard.ground_truth.labels import GroundTruth, ground_truth_of
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.document import Document
 from modelyard.manifests.policy import ConfidenceWatch, Policy, ScoresWatch
@@ -74,22 +74,22 @@ def logged(candidate: Candidate, change: object = None, without: tuple[str, ...]
     return pa.table({name: values for name, values in columns.items() if name not in without})
 
 
-def known(candidate: Candidate) -> Outcomes:
+def known(candidate: Candidate) -> GroundTruth:
     held = candidate.holdout()
     table = pa.table({"id": pa.array(held.texts("id").tolist()), "y": pa.array(held.texts("y").tolist())})
-    return outcomes_of([Table(table, Path("outcomes"))], candidate.model)
+    return ground_truth_of([Table(table, Path("ground_truth"))], candidate.model)
 
 
-def watched(candidate: Candidate, *tables: pa.Table, outcomes: Outcomes | None = None) -> Monitoring:
+def watched(candidate: Candidate, *tables: pa.Table, ground_truth: GroundTruth | None = None) -> Monitoring:
     view = opened(candidate.folder.parents[1]).model(candidate.model.name)
     view.__dict__["manifest"] = candidate.model
     policy = Policy(name="p", description="", checks=[])
     environment = Environment(name="production")
-    return monitor_window(view, policy, environment, Given(*tables), WINDOW, outcomes, lambda _: None)
+    return monitor_window(view, policy, environment, Given(*tables), WINDOW, ground_truth, lambda _: None)
 
 
 def test_several_classes_are_watched_by_each_score_and_by_the_likeliest(classes: Candidate) -> None:
-    found = watched(classes, logged(classes), outcomes=known(classes))
+    found = watched(classes, logged(classes), ground_truth=known(classes))
     assert found.drift is not None and found.confidence is not None and found.realised is not None
     columns = {c.name: c for c in found.drift.columns if c.role == "score"}
     assert set(columns) == {*SCORES, "(confidence)"}
@@ -130,7 +130,7 @@ def test_blocks_are_as_long_as_a_window_holds_twenty_of(hours: int, block: int) 
 
 def test_rows_of_one_stretch_of_time_widen_the_interval(classes: Candidate) -> None:
     def width(table: pa.Table) -> float:
-        found = watched(classes, table, outcomes=known(classes)).realised
+        found = watched(classes, table, ground_truth=known(classes)).realised
         assert found is not None
         interval = next(m.interval for m in found.metrics if m.name == "accuracy")
         assert interval is not None
@@ -146,18 +146,18 @@ def test_rows_of_one_stretch_of_time_widen_the_interval(classes: Candidate) -> N
 def test_a_slice_column_that_comes_late_is_missing_before_and_no_row_is_lost(classes: Candidate) -> None:
     half = logged(classes).num_rows // 2
     tables = logged(classes, without=("inputs.c",)).slice(0, half), logged(classes).slice(half)
-    found = watched(classes, *tables, outcomes=known(classes))
+    found = watched(classes, *tables, ground_truth=known(classes))
     assert found.realised is not None
     rows = {part.level: part.rows for part in found.realised.slices if part.column == "c"}
     assert sum(rows.values()) == found.rows == 2 * half
     assert rows["(missing)"] == half
     quarters = [part for part in found.realised.slices if part.column == "x"]
     assert len(quarters) == 4 and all(" to " in part.level for part in quarters), "numbers are cut at quartiles"
-    never = watched(classes, logged(classes, without=("inputs.c",)), outcomes=known(classes))
+    never = watched(classes, logged(classes, without=("inputs.c",)), ground_truth=known(classes))
     assert never.realised is not None and not [part for part in never.realised.slices if part.column == "c"]
 
 
-def test_before_outcomes_each_slice_has_an_estimate_of_its_own_scores(tmp_path: Path) -> None:
+def test_before_ground_truth_each_slice_has_an_estimate_of_its_own_scores(tmp_path: Path) -> None:
     candidate = serving(tmp_path, "binary")
     table = logged(candidate)
     found = watched(candidate, table.slice(0, 400), table.slice(400))
@@ -173,6 +173,6 @@ def test_before_outcomes_each_slice_has_an_estimate_of_its_own_scores(tmp_path: 
     verdict = judge_window(policy, Document("p.yaml", {}), "tiny", "", found, (), date(2026, 5, 8))
     said = render_monitoring("tiny", found, verdict)
     assert "worst by auc" in said and "estimated" in said and "c=a" in said
-    told = watched(candidate, table, outcomes=known(candidate))
+    told = watched(candidate, table, ground_truth=known(candidate))
     headings, rows = slice_rows(told, 3) or ([], [])
-    assert headings[1:3] == ["outcomes", "realised"] and len(rows) == 3
+    assert headings[1:3] == ["ground_truth", "realised"] and len(rows) == 3

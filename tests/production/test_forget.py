@@ -14,7 +14,7 @@ from modelyard.dvc import Dvc
 from modelyard.manifests.configuration import PredictionLogging
 from modelyard.predictions.segments import compact, erase, read_predictions
 from modelyard.predictions.writer import Entry, PredictionLog
-from support.logged import MODEL, Flights, write_log, write_outcomes
+from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.yard import IDENTITY, git, tool
 
 ROWS = np.random.default_rng(1).permutation(27_900).tolist()[:300]
@@ -41,8 +41,8 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
 ) -> None:
     wanted, other = flights.ids[ROWS[0]], flights.ids[ROWS[1]]
     log = write_log(champion, flights.entries(ROWS) + flights.entries(ROWS[:1], day=0.5)).parent
-    outcomes = write_outcomes(champion, flights, ROWS)
-    tool(champion, "feedback", "collect", MODEL, "--env", "production", *WINDOW, "--outcomes", str(outcomes))
+    ground_truth = write_ground_truth(champion, flights, ROWS)
+    tool(champion, "feedback", "collect", MODEL, "--env", "production", *WINDOW, "--ground-truth", str(ground_truth))
     git(champion, "merge", "--quiet", "--no-ff", "-m", "Take it", f"modelyard/feedback/{MODEL}")
     [pointer] = (champion / f"data/feedback/{MODEL}").glob("*.parquet.dvc")
     name = str(pointer.relative_to(champion))

@@ -19,7 +19,7 @@ from modelyard.predictions.writer import Entry, Privacy
 from modelyard.production.monitoring.window import _since
 from modelyard.registry.history import Assignment, ModelHistory
 from msgspec.structs import replace
-from support.logged import MODEL, START, Flights, write_log, write_outcomes
+from support.logged import MODEL, START, Flights, write_ground_truth, write_log
 from support.yard import commit_all, git, killed_after, tool
 
 UNTIL = "2026-05-08T00:00"
@@ -57,8 +57,8 @@ def sentence(found: dict[str, Any], check: str) -> str:
 def test_a_quiet_week_passes_and_its_quality_is_that_of_the_rows(champion: Path, flights: Flights) -> None:
     rows = SPREAD[:9000]
     write_log(champion, flights.entries(rows))
-    outcomes = write_outcomes(champion, flights, rows)
-    found = watched(champion, "--outcomes", str(outcomes), expect=0)
+    ground_truth = write_ground_truth(champion, flights, rows)
+    found = watched(champion, "--ground-truth", str(ground_truth), expect=0)
     assert found["monitoring"]["rows"] == len(rows)
     assert sum(day["rows"] for day in found["monitoring"]["days"]) == len(rows)
     assert [day["day"] for day in found["monitoring"]["days"]] == [f"2026-05-0{n}" for n in range(1, 8)]
@@ -70,20 +70,20 @@ def test_a_quiet_week_passes_and_its_quality_is_that_of_the_rows(champion: Path,
     assert accuracy["champion"] is not None, "what it was accepted with stands beside it"
 
 
-def test_outcomes_that_model_yaml_declares_need_no_option(champion: Path, flights: Flights) -> None:
+def test_ground_truth_that_model_yaml_declares_need_no_option(champion: Path, flights: Flights) -> None:
     write_log(champion, flights.entries(ROWS))
-    file = write_outcomes(champion, flights, ROWS)
-    told = watched(champion, "--outcomes", str(file))["monitoring"]
-    declare(champion, f"outcomes: {{uri: '{file}'}}")
+    file = write_ground_truth(champion, flights, ROWS)
+    told = watched(champion, "--ground-truth", str(file))["monitoring"]
+    declare(champion, f"ground_truth: {{uri: '{file}'}}")
     assert watched(champion)["monitoring"] == told
     assert told["realised"]["labelled"] == len(ROWS)
 
 
-def test_a_log_of_digests_is_watched_with_outcomes_named_by_ids(champion: Path, flights: Flights) -> None:
-    file = write_outcomes(champion, flights, ROWS)
+def test_a_log_of_digests_is_watched_with_ground_truth_named_by_ids(champion: Path, flights: Flights) -> None:
+    file = write_ground_truth(champion, flights, ROWS)
     write_log(champion, flights.entries(ROWS))
-    plain = watched(champion, "--outcomes", str(file))["monitoring"]["realised"]
-    declare(champion, f"outcomes: {{uri: '{file}'}}", "  id: flight_id\n", "  id: flight_id\n  personal_id: hash\n")
+    plain = watched(champion, "--ground-truth", str(file))["monitoring"]["realised"]
+    declare(champion, f"ground_truth: {{uri: '{file}'}}", "  id: flight_id\n", "  id: flight_id\n  personal_id: hash\n")
     contract = replace(flights.model.contract, personal_id="hash")
 
     def digests(entry: Entry) -> Entry:
@@ -106,7 +106,7 @@ def test_a_log_of_digests_is_watched_with_outcomes_named_by_ids(champion: Path, 
     assert traced["id"] == f"{entries[0].id}/0" and id_ not in str(traced)
 
 
-def test_without_outcomes_the_estimate_is_compared_with_its_own_value_at_acceptance(
+def test_without_ground_truth_the_estimate_is_compared_with_its_own_value_at_acceptance(
     champion: Path, flights: Flights
 ) -> None:
     write_log(champion, flights.entries(ROWS))
@@ -120,7 +120,7 @@ def test_without_outcomes_the_estimate_is_compared_with_its_own_value_at_accepta
     write_log(champion, flights.entries(ROWS, change=unsure))
     found = watched(champion, expect=1)
     assert outcome(found, "quality-kept") == "fail"
-    assert outcome(found, "scores-as-accepted") == "fail"
+    assert outcome(found, "score-drift") == "fail"
 
 
 def test_inputs_that_moved_are_named(champion: Path, flights: Flights) -> None:
@@ -133,18 +133,18 @@ def test_inputs_that_moved_are_named(champion: Path, flights: Flights) -> None:
 
     write_log(champion, flights.entries(ROWS, change=hot))
     found = watched(champion, expect=1)
-    assert outcome(found, "inputs-as-learnt") == "fail"
-    assert "carrier" in sentence(found, "inputs-as-learnt")
+    assert outcome(found, "input-drift") == "fail"
+    assert "carrier" in sentence(found, "input-drift")
     carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
     assert carrier["new_level_share"] == 1.0
     assert found["monitoring"]["outliers"]["rate"] > 0.5
-    assert outcome(found, "few-strange-rows") == "fail"
+    assert outcome(found, "outlier-rate") == "fail"
 
 
 def test_a_thin_window_is_inconclusive_and_raises_no_alarm(champion: Path, flights: Flights) -> None:
     write_log(champion, flights.entries(SPREAD[:90]))
     found = watched(champion, expect=3)
-    assert outcome(found, "inputs-as-learnt") == "inconclusive"
+    assert outcome(found, "input-drift") == "inconclusive"
     assert not any(c["outcome"] == "fail" for c in found["verdict"]["checks"])
 
 
@@ -188,7 +188,7 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
         manifest = champion / f"models/{name}/model.yaml"
         manifest.write_text(manifest.read_text().replace(f"name: {MODEL}", f"name: {name}"))
     with manifest.open("a") as file:
-        file.write("\noutcomes: {uri: nowhere}\n")
+        file.write("\nground_truth: {uri: nowhere}\n")
     write_log(champion, flights.entries(ROWS))
     page = champion / "pages/{model}.html"
     done = tool(champion, "monitor", "--all", "--env", "production", "--until", UNTIL, "--html", str(page), expect=4)
@@ -198,12 +198,12 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
     assert "No model is named" in tool(champion, "monitor", "--env", "production", expect=2).stderr
     shared = tool(champion, "monitor", "--all", "--env", "production", "--html", "page.html", expect=2).stderr
     assert "page.html is one file for 3 models" in shared and "{model}" in shared
-    outcomes = str(write_outcomes(champion, flights, ROWS))
-    told = tool(champion, "monitor", "--all", "--env", "production", "--outcomes", outcomes, expect=2).stderr
-    assert "One place holds one model's outcomes" in told
+    ground_truth = str(write_ground_truth(champion, flights, ROWS))
+    told = tool(champion, "monitor", "--all", "--env", "production", "--ground-truth", ground_truth, expect=2).stderr
+    assert "One place holds one model's labels" in told
     assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
     done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
-    assert "never: model.yaml names no outcomes" in done.stderr and "nowhere is not there" in done.stderr
+    assert "never: model.yaml names no ground_truth" in done.stderr and "nowhere is not there" in done.stderr
 
 
 def test_errors_burn_the_budget_only_while_they_last(champion: Path, flights: Flights) -> None:
@@ -214,12 +214,12 @@ def test_errors_burn_the_budget_only_while_they_last(champion: Path, flights: Fl
     bad = flights.entries(SPREAD[:400], day=6.95, days=0.05, change=failed)
     write_log(champion, good + bad)
     found = watched(champion, expect=1)
-    assert outcome(found, "answers-now") == "fail"
+    assert outcome(found, "availability-fast-burn") == "fail"
     assert found["monitoring"]["served"][0]["errors"] == 400
     write_log(champion, good + flights.entries(SPREAD[:400], day=2, days=0.05, change=failed))
     found = watched(champion)
-    assert outcome(found, "answers-now") != "fail", "it is over"
-    burn = next(b for b in found["monitoring"]["burns"] if b["id"] == "answers-now")
+    assert outcome(found, "availability-fast-burn") != "fail", "it is over"
+    burn = next(b for b in found["monitoring"]["burns"] if b["id"] == "availability-fast-burn")
     assert burn["worst"] > 14.4
 
 
@@ -330,7 +330,7 @@ def test_a_page_of_the_window_opens_alone_and_shows_names_from_logs_as_text(cham
     write_log(champion, entries)
     page = champion / "window.html"
     done = tool(champion, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--html", str(page),
-                "--outcomes", str(write_outcomes(champion, flights, ROWS)))  # fmt: skip
+                "--ground-truth", str(write_ground_truth(champion, flights, ROWS)))  # fmt: skip
     assert "\x1b]" not in done.stdout and "\x07" not in done.stdout
     content = page.read_text()
     assert "<img" not in content and "&lt;img src=x" in content
@@ -363,4 +363,4 @@ def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -
     found = watched(champion)
     carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
     assert (carrier["state"], carrier["reason"]) == ("insufficient", "personal: it is not in the log")
-    assert outcome(found, "few-strange-rows") == "inconclusive"
+    assert outcome(found, "outlier-rate") == "inconclusive"

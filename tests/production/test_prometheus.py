@@ -17,7 +17,7 @@ from modelyard.manifests.policy import InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus.rules import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
 from production.test_alerts import running, wait_for
 from support.listener import listening
-from support.logged import MODEL, Flights, write_log, write_outcomes
+from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.server import request, serving
 from support.yard import tool
 
@@ -127,9 +127,9 @@ def test_a_limit_between_two_buckets_is_never_too_lenient(limit: float, le: str)
 def test_every_expression_of_dashboard_and_rules_has_an_answer(champion: Path, tmp_path: Path) -> None:
     flights = Flights(champion)
     write_log(champion, flights.entries(SPREAD[:2000]))
-    outcomes = write_outcomes(champion, flights, SPREAD[:1500])
+    ground_truth = write_ground_truth(champion, flights, SPREAD[:1500])
     textfile = tmp_path / "window.prom"
-    tool(champion, "monitor", MODEL, "--env", "production", "--until", "2026-05-08T00:00", "--outcomes", str(outcomes),
+    tool(champion, "monitor", MODEL, "--env", "production", "--until", "2026-05-08T00:00", "--ground-truth", str(ground_truth),
          "--metrics", str(textfile), expect=None)  # fmt: skip
     rules, board = tmp_path / "rules.yml", tmp_path / "board.json"
     tool(champion, "alerts", "rules", "--out", str(rules))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forge.place import forge_with_people
-from support.logged import MODEL, Flights, write_log, write_outcomes
+from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.yard import commit_all, git, tool
 
 BOT = "github-actions[bot]"
@@ -46,8 +46,10 @@ def test_labelled_rows_make_a_retraining_due_and_its_budget_holds_the_next(
 
         flights = Flights(champion)
         write_log(champion, flights.entries(ROWS))
-        outcomes = write_outcomes(champion, flights, ROWS)
-        tool(champion, "feedback", "collect", MODEL, "--env", "production", *WINDOW, "--outcomes", str(outcomes))
+        ground_truth = write_ground_truth(champion, flights, ROWS)
+        tool(
+            champion, "feedback", "collect", MODEL, "--env", "production", *WINDOW, "--ground-truth", str(ground_truth)
+        )
         [feedback] = store.pulls.values()
         store.merge(feedback.number, "grace")
         git(champion, "pull", "--quiet", "--no-rebase", "origin", "main")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.review import bundle
-from modelyard.review.bundle import FILE_LIMIT, TOTAL_LIMIT, read_parcel
+from modelyard.review.bundle import FILE_LIMIT, TOTAL_LIMIT, read_untrusted
 from support.yard import write
 
 
@@ -30,13 +30,13 @@ def test_known_names_and_nothing_else(tmp_path: Path) -> None:
             "a b/training.json": "t",
         },
     )
-    found = read_parcel(tmp_path)
+    found = read_untrusted(tmp_path)
     assert found.evidence == {"churn": {"training": b"t"}} and found.generated == {"churn": {"dvc.lock": b"l"}}
     assert found.refused == []
 
 
-def test_an_absent_folder_is_an_empty_parcel(tmp_path: Path) -> None:
-    assert read_parcel(tmp_path / "nothing") == bundle.Parcel()
+def test_an_absent_folder_is_an_empty_bundle(tmp_path: Path) -> None:
+    assert read_untrusted(tmp_path / "nothing") == bundle.UntrustedBundle()
 
 
 def test_links_pipes_and_large_files(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_links_pipes_and_large_files(tmp_path: Path) -> None:
     with (tmp_path / "churn/evaluation.json").open("wb") as file:
         file.truncate(FILE_LIMIT + 1)
     (tmp_path / "linked").symlink_to("/etc")
-    found = read_parcel(tmp_path)
+    found = read_untrusted(tmp_path)
     assert found.evidence == {} and len(found.refused) == 3
 
 
@@ -56,7 +56,7 @@ def test_the_whole_is_bounded(tmp_path: Path) -> None:
         with (tmp_path / f"m{i}/training.json").open("wb") as file:
             file.truncate(FILE_LIMIT)
     with pytest.raises(ModelyardError, match="larger than"):
-        read_parcel(tmp_path)
+        read_untrusted(tmp_path)
 
 
 def test_zip_archives_slip_nothing(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_zip_archives_slip_nothing(tmp_path: Path) -> None:
         link = zipfile.ZipInfo("churn/drift.json")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
-    found = read_parcel(tmp_path)
+    found = read_untrusted(tmp_path)
     assert found.evidence == {"churn": {"training": b"t"}} and "is a link" in found.refused[0]
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["proposal.zip"]
 
@@ -80,13 +80,13 @@ def test_a_bomb_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
     while (at := content.find(size)) >= 0:
         content[at : at + 4] = (100).to_bytes(4, "little")  # the directory lies
     (tmp_path / "bomb.zip").write_bytes(content)
-    found = read_parcel(tmp_path)
+    found = read_untrusted(tmp_path)
     assert len(found.evidence.get("churn", {}).get("training", b"")) <= 100 or found.evidence == {}
 
 
 def test_no_archive_at_all(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 not really")
-    assert "no zip archive" in read_parcel(tmp_path).refused[0]
+    assert "no zip archive" in read_untrusted(tmp_path).refused[0]
 
 
 @given(st.text(max_size=60))

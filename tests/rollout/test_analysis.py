@@ -12,7 +12,7 @@ FULL = Analysis(
     latency=LatencyAnalysis(quantile=0.9, maximum_ratio=1.5),
     scores=MarginAnalysis(margin=0.15),
     confidence=MarginAnalysis(margin=0.1),
-    outcomes=MarginAnalysis(margin=0.1),
+    ground_truth=MarginAnalysis(margin=0.1),
 )
 RNG = np.random.default_rng(0)
 
@@ -35,7 +35,7 @@ def test_an_equal_candidate_passes_every_test_with_enough_traffic() -> None:
         ({"latencies": RNG.gamma(4, 2.5, 4000)}, "latency"),
         ({"scores": RNG.beta(5, 2, 4000)}, "scores"),
         ({"confidences": np.full(4000, 0.5)}, "confidence"),
-        ({"losses": np.full(4000, 0.8)}, "outcomes"),
+        ({"losses": np.full(4000, 0.8)}, "ground_truth"),
     ],
 )
 def test_a_worse_candidate_fails_by_the_test_that_sees_it(changes: dict[str, object], test: str) -> None:
@@ -72,7 +72,7 @@ def test_what_does_not_work_fails_without_a_single_request() -> None:
 
 def test_sound_candidates_go_back_no_more_often_than_alpha_although_looked_at_often() -> None:
     rule = Analysis(
-        minimum_samples=50, alpha=0.1, errors=ErrorAnalysis(margin=0.0), outcomes=MarginAnalysis(margin=0.0)
+        minimum_samples=50, alpha=0.1, errors=ErrorAnalysis(margin=0.0), ground_truth=MarginAnalysis(margin=0.0)
     )
     rng, back = np.random.default_rng(5), 0
     for _ in range(150):

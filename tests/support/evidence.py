@@ -1,4 +1,4 @@
-"""One candidate's evidence, made by the measuring code from generated rows, for tests of the gate and the reports."""
+"""One candidate's evidence, made by the run code from generated rows, for tests of the gate and the reports."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def write_log(yard: Path, entries: Sequence[Entry], environment: str = "producti
     return path
 
 
-def write_outcomes(yard: Path, flights: Flights, rows: Sequence[int], name: str = "outcomes.csv") -> Path:
+def write_ground_truth(yard: Path, flights: Flights, rows: Sequence[int], name: str = "ground_truth.csv") -> Path:
     """What happened to those flights, as CSV."""
     contract = flights.model.contract
     path = yard.parent / name

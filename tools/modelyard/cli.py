@@ -6,7 +6,7 @@ import gc
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,59 +14,78 @@ from modelyard import __version__
 from modelyard.errors import ExitCode, ModelyardError
 from modelyard.terminal import say, show_error
 
-# Command → first line of its help. Kept here so that `modelyard --help` imports none of them; a test compares.
-COMMANDS = {
-    "init": "Write a new model repository.",
-    "doctor": "Say what is missing on this machine and how to get it.",
-    "demo": "Play the whole story on real flights.",
-    "replay": "Replay a year of real flights through the whole loop.",
-    "validate": "Check every manifest and report all faults at once.",
-    "affected": "List the models that a change touches.",
-    "retrain": "Run a model's pipeline and record its lineage.",
-    "evaluate": "Measure the candidate against the champion.",
-    "drift": "Measure this data against the champion's profile.",
-    "scan": "Look at the artifact: format by content, size, speed.",
-    "measure": "Retrain, evaluate, drift, scan, gate and report in one go.",
-    "gate": "Judge the evidence by the model's policy.",
-    "report": "Render the verdict: terminal, Markdown and HTML.",
-    "publish": "Push the retrained locks to the pull request's branch.",
-    "comment": "Post reports on the pull request: comment and status.",
-    "approvals": "Judge a pull request's reviews by policies/approvals.yaml.",
-    "answer": "Carry out a command written as a comment.",
-    "propose": "Retrain on the newest data and keep one open pull request.",
-    "owners": "Make CODEOWNERS from the owners in the manifests.",
-    "register": "Tag the merged candidate as a version.",
-    "deploy": "Make what runs equal what main says.",
-    "promote": "Open the pull request that moves a version to an environment.",
-    "rollback": "Send all traffic back, now; then let git agree.",
-    "serve": "Serve an environment's models over HTTP.",
-    "monitor": "Watch versions that serve: traffic, drift, quality.",
-    "alerts": "Make Prometheus' rules and a Grafana dashboard.",
-    "feedback": "Bring back what happened, as labelled data.",
-    "status": "Show which version serves where, since when, and why.",
-    "history": "Tell everything that happened to a model, newest first.",
-    "who-runs": "Show which version ran where at a moment.",
-    "diff": "Compare two versions: metrics, parameters, data, features, code.",
-    "lineage": "Trace a version to its data, code and people, or data to its versions.",
-    "card": "Write a version's model card, filled from its evidence.",
-    "package": "Write a version's Containerfile and SBOM, with all the image needs.",
-    "reproduce": "Make a version once more from its commit and data, and compare.",
-    "search": "Find versions by owner, metric, data, parameter or word.",
-    "site": "Build the static site: who runs where, and every model's story.",
-    "deprecate": "Take a version out of use, or mark a model as on its way out.",
-    "waivers": "List the waivers, those that end first in front.",
-    "gc": "Show, and on request delete, the data that nothing needs.",
-    "merge-lock": "Merge dvc.lock stage by stage, as git's merge driver.",
-    "audit": "Check and export what the registry can prove.",
-    "archive": "Take a whole model out of use, keeping all it left.",
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Section → command → first line of its help: here, so that `modelyard --help` imports none of them. A test compares.
+SECTIONS = {
+    "Set up": {
+        "init": "Write a new model repository.",
+        "doctor": "Check this machine and this checkout, and say how to get what is missing.",
+        "validate": "Check every manifest and report all faults at once.",
+        "owners": "Make CODEOWNERS from the owners in the manifests.",
+        "demo": "Play the whole story on real flights.",
+        "replay": "Replay a year of real flights through the whole loop.",
+        "completion": "Print the script that completes commands in your shell.",
+    },
+    "Propose": {
+        "affected": "List the models that a change touches.",
+        "retrain": "Run a model's pipeline and record its lineage.",
+        "evaluate": "Evaluate the candidate against the champion.",
+        "drift": "Measure data drift against the champion's profile.",
+        "scan": "Scan the artifact: format by content, size, speed.",
+        "gate": "Judge the evidence by the model's policy.",
+        "report": "Render the verdict: terminal, Markdown and HTML.",
+        "run": "Retrain, evaluate, drift, scan, gate and report in one process.",
+        "propose": "Retrain on the newest data and keep one open pull request.",
+    },
+    "Review": {
+        "push-lock": "Push the retrained locks to the pull request's branch.",
+        "comment": "Post reports on the pull request: comment and status.",
+        "approvals": "Judge a pull request's reviews by policies/approvals.yaml.",
+        "run-comment": "Run a command that somebody wrote as a comment.",
+        "waivers": "List the waivers, those that expire first in front.",
+    },
+    "Release": {
+        "register": "Register the merged candidate as a version.",
+        "deploy": "Reconcile environments with the manifests on main.",
+        "promote": "Open the pull request that moves a version to an environment.",
+        "rollback": "Roll back at once and open the pull request that records it.",
+        "package": "Write a version's Containerfile and SBOM, with all the image needs.",
+        "deprecate": "Take a version out of use, or mark a model as deprecated.",
+        "archive": "Take a whole model out of use and keep its records.",
+    },
+    "Operate": {
+        "serve": "Serve an environment's models over HTTP.",
+        "monitor": "Monitor served versions: traffic, drift, quality.",
+        "alerts": "Write Prometheus rules and a Grafana dashboard.",
+        "feedback": "Join ground truth to predictions, as labelled data.",
+    },
+    "Inspect": {
+        "status": "Show which version serves where, since when, and why.",
+        "history": "List every event of a model, newest first.",
+        "who-runs": "Show which version ran where at a given time.",
+        "diff": "Compare two versions: metrics, parameters, data, features, code.",
+        "lineage": "Trace a version to its data, code and people, or data to its versions.",
+        "card": "Write a version's model card, filled from its evidence.",
+        "search": "Find versions by owner, metric, data, parameter or word.",
+        "site": "Build the static site of the model registry.",
+    },
+    "Maintain": {
+        "reproduce": "Build a version again from its commit and data, and compare.",
+        "audit": "Check and export what the registry can prove.",
+        "gc": "Show, and on request delete, stored data that nothing needs.",
+        "merge-lock": "Merge dvc.lock stage by stage, as git's merge driver.",
+    },
 }
+COMMANDS = {name: said for section in SECTIONS.values() for name, said in section.items()}
 
 
 class LazyGroup(click.Group):
     """Finds commands in ``modelyard.commands`` by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of a change's way."""
+        """The commands, section by section."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -88,9 +107,17 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. {near_match(args[0], COMMANDS)}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The commands by section, from the table above."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, and options; no command is imported to say what it does."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -105,7 +132,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(context: click.Context, directory: Path, debug: bool) -> None:
-    """A model repository that runs itself through pull requests.
+    """GitOps for machine-learning models: propose by pull request, review the report, merge to deploy.
 
     Exit codes: 0 pass, 1 fail, 2 wrong use, 3 inconclusive, 4 error.
     """

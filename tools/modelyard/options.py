@@ -66,9 +66,9 @@ def chosen_models(checkout: Checkout, named: Sequence[str], everything: bool) ->
 
 
 def of_one_model(models: Sequence[ModelView], *places: object) -> None:
-    """UsageError where outcomes of several models are looked for in one place."""
+    """UsageError where labels of several models are looked for in one place."""
     if len(models) > 1 and any(places):
-        raise UsageError("One place holds one model's outcomes.", "Name one model, or outcomes in every model.yaml.")
+        raise UsageError("One place holds one model's labels.", "Name one model, or labels in every model.yaml.")
 
 
 def own_file(path: Path | None, models: Sequence[ModelView]) -> Callable[[str], Path]:
@@ -112,17 +112,17 @@ def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
     return Window(end.timestamp() - seconds, end.timestamp())
 
 
-def outcome_options(command: Command) -> Command:
-    """``--outcomes``, ``--sql`` and ``--query``; without any, what ``model.yaml`` declares counts."""
+def ground_truth_options(command: Command) -> Command:
+    """``--ground-truth``, ``--sql`` and ``--query``; without any, what ``model.yaml`` declares counts."""
     for option in (
         click.option("--query", help="With --sql: the query that gives those columns."),
-        click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:OUTCOMES_URL."),
+        click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:GROUND_TRUTH_URL."),
         click.option(
-            "--outcomes",
+            "--ground-truth",
             "file",
             type=click.Path(path_type=Path, dir_okay=False, exists=True),
-            help="A CSV, Parquet or Arrow file: the contract's label, its id or prediction_id, and outcome_time where"
-            " known; by default what model.yaml declares under outcomes.",
+            help="A CSV, Parquet or Arrow file: the contract's label, its id or prediction_id, and label_time where"
+            " known; by default what model.yaml declares under ground_truth.",
         ),
     ):
         command = option(command)

@@ -10,7 +10,7 @@ from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.checkout.rules import policy_file, waivers_at
 from modelyard.errors import UsageError
 from modelyard.evidence.bundle import read_bundle
-from modelyard.gate.backtest import Promoted, Replay, replay
+from modelyard.gate.backtest import Backtest, Promoted, backtest
 from modelyard.gate.rule_changes import policy_changes
 from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import Document, ManifestErrors, parse_document, read_document
@@ -20,7 +20,9 @@ from modelyard.manifests.repository import ModelRepository
 LIMIT = 20
 
 
-def replay_policy(checkout: Checkout, models: Sequence[str], lines: Document, limit: int, base: str = "HEAD") -> Replay:
+def backtest_policy(
+    checkout: Checkout, models: Sequence[str], lines: Document, limit: int, base: str = "HEAD"
+) -> Backtest:
     """The changed policy in ``lines`` against the models' last versions. ``base``: where the policy in force stands."""
     policy = convert(Policy, lines)
     content = checkout.git.file_at(base, policy_file(policy.name))
@@ -28,10 +30,10 @@ def replay_policy(checkout: Checkout, models: Sequence[str], lines: Document, li
     promoted = _promoted(checkout, models, limit)
     if not promoted:
         raise UsageError("No registered version has evidence to judge again.", "Fetch it: git fetch origin --tags")
-    return replay(policy, lines, promoted, changes)
+    return backtest(policy, lines, promoted, changes)
 
 
-def replay_of_change(view: ModelView, name: str, base: str, head: str) -> Replay | None:
+def backtest_of_change(view: ModelView, name: str, base: str, head: str) -> Backtest | None:
     """The same for a proposal that changes the policy of a model; None where it does not, or nothing can be told."""
     file = policy_file(name)
     git = view.checkout.git
@@ -39,7 +41,7 @@ def replay_of_change(view: ModelView, name: str, base: str, head: str) -> Replay
     if after is None or before is None or before == after:
         return None
     try:
-        return replay_policy(view.checkout, [view.name], parse_document(after, file), LIMIT, base)
+        return backtest_policy(view.checkout, [view.name], parse_document(after, file), LIMIT, base)
     except (ManifestErrors, UsageError):
         return None  # an unreadable policy is said elsewhere; without past versions there is nothing to say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from modelyard.candidate.backtest import replay_of_change
+from modelyard.candidate.backtest import backtest_of_change
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
@@ -52,7 +52,7 @@ def report_on(
         commit=head,
         owners=owners,
         changes=changes_between(view, bundle, base, head),
-        replay=replay_of_change(view, rules.policy.name, base, head) if base else None,
+        backtest=backtest_of_change(view, rules.policy.name, base, head) if base else None,
         numbering=_numbering(view, bundle, head),
     )
 

@@ -49,7 +49,7 @@ class Retrained:
     seconds: float
 
 
-class Measuring:
+class CandidateRun:
     """One model of this checkout, measured step by step."""
 
     def __init__(self, view: ModelView, say: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ _OUT = click.option(
 
 @click.group()
 def command() -> None:
-    """Make Prometheus' rules and a Grafana dashboard."""
+    """Write Prometheus rules and a Grafana dashboard."""
 
 
 @command.command()

@@ -14,7 +14,7 @@ from modelyard.terminal import result, say
 @click.option("--why", required=True, help="The reason, which the tag keeps.")
 @click.pass_context
 def command(context: click.Context, model: str, why: str) -> None:
-    """Take a whole model out of use, keeping all it left.
+    """Take a whole model out of use and keep its records.
 
     Refused while a deployment asks for it. Versions, evidence and data stay; gc keeps them too.
     """

@@ -11,7 +11,7 @@ from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
 from modelyard.review.approvals import approval_of_pull, approval_status
-from modelyard.review.bundle import read_parcel
+from modelyard.review.bundle import read_untrusted
 from modelyard.review.comment import Poster
 from modelyard.review.subject import subject_of_pull, subject_of_run
 from modelyard.terminal import result, result_json, say
@@ -23,7 +23,7 @@ from modelyard.terminal import result, result_json, say
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="What the measuring job handed over: MODEL/*.json, or zip archives of that. Taken as hostile.",
+    help="What the run job handed over: MODEL/*.json, or zip archives of that. Taken as hostile.",
 )
 @click.option("--pull", "number", type=int, help="The pull request; by default that of the workflow_run event.")
 @click.option("--commit", "measured", help="With --pull: the commit that was measured; by default the head.")
@@ -45,10 +45,10 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
     if subject is None:
         say("No open pull request has that head any more: there is nothing to report on.")
         return
-    parcel = read_parcel(folder)
+    untrusted = read_untrusted(folder)
     base = git.commit_of("HEAD")
     poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
-    posted = poster.post(subject, parcel.evidence, parcel.refused)
+    posted = poster.post(subject, untrusted.evidence, untrusted.refused)
     approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))
     if as_json:

@@ -15,7 +15,7 @@ from modelyard.deployment.promotion import preview
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_forge, open_pull_forge
-from modelyard.ground_truth.sources import known_outcomes
+from modelyard.ground_truth.sources import known_ground_truth
 from modelyard.options import open_checkout
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.review.subject import subject_of_run
@@ -31,9 +31,9 @@ from modelyard.terminal import result, result_json, say, show_error
 @click.option("--post", is_flag=True, help="With --plan: say on a pull request what merging it will do.")
 @click.option("--pull", "number", type=int, help="Which one; by default that of the workflow_run event.")
 @click.option(
-    "--outcomes",
+    "--ground-truth",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="What is known by now, as feedback collect takes it; by default what model.yaml declares under outcomes.",
+    help="What is known by now, as feedback collect takes it; by default what model.yaml declares under ground_truth.",
 )
 @click.option("--wait", is_flag=True, help="Go on until every rollout has ended, looking again every --every seconds.")
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=15.0, show_default=True, help="See --wait.")
@@ -46,12 +46,12 @@ def command(
     plan_only: bool,
     post: bool,
     number: int | None,
-    outcomes: Path | None,
+    ground_truth: Path | None,
     wait: bool,
     every: float,
     as_json: bool,
 ) -> None:
-    """Make what runs equal what main says.
+    """Reconcile environments with the manifests on main.
 
     Reads deployments/, observes the targets, and does what is next: the whole step, or one step of a rollout. Running
     it again changes nothing that is not due. Ends with 1 while main asks for a version that was rolled back.
@@ -76,7 +76,7 @@ def command(
         return
     faults: list[ModelyardError] = []
     while True:
-        planner = Planner(checkout, outcomes=known_outcomes(repository, Secrets(os.environ), outcomes))
+        planner = Planner(checkout, ground_truth=known_ground_truth(repository, Secrets(os.environ), ground_truth))
         planned = planner.plan(chosen, set(models))
         if plan_only:
             deliveries = [plan.delivery for plan in planned]

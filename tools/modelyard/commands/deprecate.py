@@ -14,7 +14,7 @@ from modelyard.terminal import result, say
 @click.option("--why", required=True, help="The reason, which the tag keeps.")
 @click.pass_context
 def command(context: click.Context, name: str, why: str) -> None:
-    """Take a version out of use, or mark a model as on its way out.
+    """Take a version out of use, or mark a model as deprecated.
 
     A version gets a tag in GTO's grammar and is never deployed again; its number is never used again. Without a
     version, model.yaml says lifecycle: deprecated, to be proposed as any change.

@@ -15,7 +15,7 @@ from modelyard.terminal import finish, result, result_json
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Say what is missing on this machine and how to get it."""
+    """Check this machine and this checkout, and say how to get what is missing."""
     folder: Path = context.obj
     findings = examine(folder)
     if as_json:

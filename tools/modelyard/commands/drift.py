@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from modelyard.candidate.drift import DriftOptions, Engine
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.errors import UsageError
 from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_drift
@@ -42,7 +42,7 @@ def command(
     scheduler: str,
     as_json: bool,
 ) -> None:
-    """Measure this data against the champion's profile.
+    """Measure data drift against the champion's profile.
 
     The profile is the one committed with the champion; a first version is compared with its own training rows. Tables
     are Parquet, Arrow or CSV. With --engine dask each file of a folder is profiled by a worker that sees the same path.
@@ -53,7 +53,7 @@ def command(
         raise UsageError("--scheduler is for --engine dask.", "Add --engine dask.")
     checkout = open_checkout(context)
     options = DriftOptions(current=current, reference=reference, domain=domain, engine=engine, scheduler=scheduler)
-    drift = Measuring(checkout.model(model), say).drift(options)
+    drift = CandidateRun(checkout.model(model), say).drift(options)
     if as_json:
         result_json(drift)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_evaluation
 from modelyard.terminal import result, result_json, say
@@ -16,12 +16,12 @@ from modelyard.terminal import result, result_json, say
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, champion: str | None, as_json: bool) -> None:
-    """Measure the candidate against the champion.
+    """Evaluate the candidate against the champion.
 
     Both score the candidate's held-out rows; every difference has a 95 % interval.
     """
     checkout = open_checkout(context)
-    evaluation = Measuring(checkout.model(model), say).evaluate(champion)
+    evaluation = CandidateRun(checkout.model(model), say).evaluate(champion)
     if as_json:
         result_json(evaluation)
     else:

@@ -14,14 +14,14 @@ from modelyard.errors import UsageError
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
 from modelyard.forges.discovery import open_forge
-from modelyard.ground_truth.sources import find_outcomes
+from modelyard.ground_truth.sources import find_ground_truth
 from modelyard.options import (
     chosen_models,
     for_each,
+    ground_truth_options,
     of_one_model,
     open_checkout,
     open_repository,
-    outcome_options,
     the_model,
     window_of,
 )
@@ -40,22 +40,22 @@ from modelyard.terminal import finish, result, result_json, say
 
 @click.group()
 def command() -> None:
-    """Bring back what happened, as labelled data."""
+    """Join ground truth to predictions, as labelled data."""
 
 
 @command.command()
 @click.argument("models", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every model whose model.yaml names outcomes.")
+@click.option("--all", "everything", is_flag=True, help="Every model whose model.yaml names ground_truth.")
 @click.option("--env", "environment", required=True, help="Whose predictions.")
-@outcome_options
+@ground_truth_options
 @click.option(
     "--labels",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Instead of a file of outcomes: a sample's CSV with label, reviewer and reviewed_at filled in.",
+    help="Instead of a file of labels: a sample's CSV with label, reviewer and reviewed_at filled in.",
 )
 @click.option("--window", default="90d", show_default=True, help="How far back predictions are looked for.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
-@click.option("--if-declared", is_flag=True, help="Do nothing when model.yaml names no outcomes.")
+@click.option("--if-declared", is_flag=True, help="Do nothing when model.yaml names no ground_truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
 def collect(
@@ -72,17 +72,19 @@ def collect(
     if_declared: bool,
     as_json: bool,
 ) -> None:
-    """Join outcomes to predictions; propose the next increment.
+    """Join labels to predictions; propose the next increment.
 
     Writes a file that DVC tracks below data/feedback/MODEL/, with its profile, and keeps one pull request with it. Of
-    several outcomes of one id the latest counts; of several predictions of one id the newest before its outcome.
+    several labels of one id the latest counts; of several predictions of one id the newest before its outcome.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     where, span = repository.environment(environment), window_of(window, until)
     chosen = chosen_models(checkout, models, everything)
     if labels is not None and (file or sql):
-        raise UsageError("--labels is a place of its own.", "Bring labels and outcomes back one after the other.")
+        raise UsageError(
+            "--labels is a place of its own.", "Bring reviewed labels and ground truth back one after the other."
+        )
     of_one_model(chosen, file, sql, labels)
 
     def one(view: ModelView) -> Outcome:
@@ -90,17 +92,17 @@ def collect(
         reviews = None
         if labels is not None:
             given = read_labels(labels, found)
-            known, reviews = given.outcomes, given.reviews
+            known, reviews = given.ground_truth, given.reviews
             say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
         else:
-            asked = find_outcomes(found, where, checkout.root, Secrets(os.environ), file, sql, query)
+            asked = find_ground_truth(found, where, checkout.root, Secrets(os.environ), file, sql, query)
             if asked is None and (if_declared or everything):
-                say(f"{model}: model.yaml names no outcomes")
+                say(f"{model}: model.yaml names no ground_truth")
                 return "pass"
             if asked is None:
                 raise UsageError(
-                    f"Nobody says where the outcomes of {model} are.",
-                    "Name them under outcomes in model.yaml, or say --outcomes FILE, --labels FILE, or --sql"
+                    f"Nobody says where the labels of {model} are.",
+                    "Name them under ground_truth in model.yaml, or say --ground-truth FILE, --labels FILE, or --sql"
                     " REFERENCE.",
                 )
             known = asked

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.candidate.backtest import policy_lines, replay_policy
+from modelyard.candidate.backtest import backtest_policy, policy_lines
 from modelyard.candidate.judgement import judged_report, write_verdict
 from modelyard.checkout.checkout import Checkout
 from modelyard.options import open_checkout, the_model
-from modelyard.report.terminal.proposal import render_replay, render_terminal
+from modelyard.report.terminal.proposal import render_backtest, render_terminal
 from modelyard.terminal import finish, result, result_json
 
 
 @click.command()
 @click.argument("model", required=False)
 @click.option("--policy", help="A what-if: judge by this policy (a name or a file) instead, and keep nothing.")
-@click.option("--replay", "last", type=click.IntRange(1), metavar="N",
+@click.option("--backtest", "last", type=click.IntRange(1), metavar="N",
               help="Instead: judge the last N versions again by --policy, and say which would flip.")  # fmt: skip
 @click.option("--base", help="Judge by the rules of this revision, such as origin/main: what CI does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
@@ -32,7 +32,7 @@ def command(
     """
     checkout = open_checkout(context)
     if last:
-        _replay(checkout, model, policy, last, as_json)
+        _backtest(checkout, model, policy, last, as_json)
         return
     view, today = the_model(checkout, model), datetime.now(UTC).date()
     report = judged_report(view, today, policy) if policy else write_verdict(view, today, base)
@@ -43,15 +43,15 @@ def command(
     finish(report.verdict.outcome)
 
 
-def _replay(checkout: Checkout, model: str | None, policy: str | None, last: int, as_json: bool) -> None:
+def _backtest(checkout: Checkout, model: str | None, policy: str | None, last: int, as_json: bool) -> None:
     repository = checkout.repository
     models = [the_model(checkout, model).name] if model else repository.model_names()
     lines = policy_lines(repository, policy or repository.model(models[0]).policy)
     if not model:
         name = str(lines.value.get("name")) if isinstance(lines.value, dict) else ""
         models = [known for known in models if repository.model(known).policy == name] or models
-    found = replay_policy(checkout, models, lines, last)
+    found = backtest_policy(checkout, models, lines, last)
     if as_json:
         result_json(found)
     else:
-        result(render_replay(found))
+        result(render_backtest(found))

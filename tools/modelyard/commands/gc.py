@@ -25,7 +25,7 @@ from modelyard.terminal import result, result_json, say
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.pass_context
 def command(context: click.Context, remove: bool, remote: bool, evidence: bool, keep_hours: int, as_json: bool) -> None:
-    """Show, and on request delete, the data that nothing needs.
+    """Show, and on request delete, stored data that nothing needs.
 
     Needed is what any version, withdrawn or not, any receipt, the default branch or an open pull request names; in
     plain git every branch counts as a proposal. What is deleted from the remote is gone for everybody.

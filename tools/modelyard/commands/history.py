@@ -18,7 +18,7 @@ from modelyard.terminal import result, result_json
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON, oldest first.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str | None, as_json: bool) -> None:
-    """Tell everything that happened to a model, newest first.
+    """List every event of a model, newest first.
 
     Registered, assigned, withdrawn: when, by whom, why, and on whose word.
     """

@@ -10,9 +10,17 @@ import click
 from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.verdict import Outcome
 from modelyard.files import write_whole
-from modelyard.ground_truth.sources import find_outcomes
-from modelyard.options import chosen_models, for_each, of_one_model, open_checkout, outcome_options, own_file, window_of
-from modelyard.production.alerting.notify import tell
+from modelyard.ground_truth.sources import find_ground_truth
+from modelyard.options import (
+    chosen_models,
+    for_each,
+    ground_truth_options,
+    of_one_model,
+    open_checkout,
+    own_file,
+    window_of,
+)
+from modelyard.production.alerting.notify import notify
 from modelyard.production.alerting.pushgateway import write_metrics
 from modelyard.production.monitoring.watch import file_window, watch
 from modelyard.production.monitoring.window import NeverServed
@@ -28,7 +36,7 @@ from modelyard.terminal import finish, progress, result, result_json, say
 @click.option("--env", "environment", required=True, help="Where it serves.")
 @click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
-@outcome_options
+@ground_truth_options
 @click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
 @click.option("--alert", is_flag=True, help="Tell those whom modelyard.yaml names under alerts: issues, webhook, …")
 @click.option(
@@ -62,7 +70,7 @@ def command(
     if_served: bool,
     as_json: bool,
 ) -> None:
-    """Watch versions that serve: traffic, drift, quality.
+    """Monitor served versions: traffic, drift, quality.
 
     Reads the environment's prediction log once, measures against the version's own committed profile, and judges by
     the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows; of several
@@ -78,7 +86,7 @@ def command(
 
     def one(view: ModelView) -> Outcome:
         model = view.name
-        known = find_outcomes(view.manifest, where, checkout.root, Secrets(os.environ), file, sql, query)
+        known = find_ground_truth(view.manifest, where, checkout.root, Secrets(os.environ), file, sql, query)
         try:
             watched = watch(view, where, span, known, progress())
         except NeverServed as never:
@@ -95,7 +103,7 @@ def command(
         else:
             result(render_monitoring(model, watched.monitoring, watched.verdict))
         if alert:
-            tell(checkout, watched, os.environ, say)
+            notify(checkout, watched, os.environ, say)
         if keep:  # last: a window that is filed was told
             say(f"filed: {file_window(checkout.evidence, watched)[:12]}")
         return watched.verdict.outcome

@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.evidence.verdict import Outcome
@@ -44,14 +44,14 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
     base = git.commit_of("HEAD")
 
     def one(view: ModelView) -> Outcome:
-        model, measuring = view.name, Measuring(view, say)
-        done = refresh(measuring, forge, cause)
+        model, run = view.name, CandidateRun(view, say)
+        done = refresh(run, forge, cause)
         if done.pull is not None:
             subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
             if subject is None:
                 raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
             poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
-            poster.post(subject, {model: measuring.documents()}, [])
+            poster.post(subject, {model: run.documents()}, [])
             forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
         result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
         return "pass"

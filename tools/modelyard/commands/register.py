@@ -23,7 +23,7 @@ from modelyard.terminal import finish, result, result_json, say, show_error
 def command(
     context: click.Context, models: tuple[str, ...], unregistered: bool, skip_unchanged: bool, as_json: bool
 ) -> None:
-    """Tag the merged candidate as a version.
+    """Register the merged candidate as a version.
 
     The evidence is judged again. The number follows from what changed: major for the contract, minor for code or
     parameters, patch for data. One model's refusal does not keep the others from being registered.

@@ -18,7 +18,7 @@ from modelyard.terminal import result, result_json, say
 def command(folder: Path, months: str, as_json: bool) -> None:
     """Replay a year of real flights through the whole loop.
 
-    Month by month in FOLDER (build/replay): serve, outcomes, monitor, retrain, gate, promote. The table has each
+    Month by month in FOLDER (build/replay): serve, labels, monitor, retrain, gate, promote. The table has each
     month's realised quality with the first model left alone and with the loop; FOLDER gets it as JSON and a picture.
     """
     found = replay(folder, months_of(months), say)

@@ -17,7 +17,7 @@ from modelyard.terminal import finish, result, result_json, say
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(context: click.Context, name: str, file_it: bool, as_json: bool) -> None:
-    """Make a version once more from its commit and data, and compare.
+    """Build a version again from its commit and data, and compare.
 
     In a worktree of its own; this checkout stays as it is. Ends with 0 for the same bytes, 3 for other bytes with the
     same predictions, 1 for other predictions.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.options import open_checkout
 from modelyard.terminal import result, result_json, say
 
@@ -19,7 +19,7 @@ from modelyard.terminal import result, result_json, say
 def command(context: click.Context, model: str, commit: bool, push: bool, force: bool, as_json: bool) -> None:
     """Run a model's pipeline and record its lineage."""
     checkout = open_checkout(context)
-    done = Measuring(checkout.model(model), say).retrain(push=push, force=force, commit=commit)
+    done = CandidateRun(checkout.model(model), say).retrain(push=push, force=force, commit=commit)
     if as_json:
         result_json({"model": model, "artifact": done.artifact, "reproduced": done.reproduced, "commit": done.commit})
     else:

@@ -23,7 +23,7 @@ from modelyard.terminal import result, result_json, say
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str, to: str | None, why: str, as_json: bool) -> None:
-    """Send all traffic back, now; then let git agree.
+    """Roll back at once and open the pull request that records it.
 
     Traffic moves first. Then a receipt blocks the version's bytes everywhere, and a pull request makes main say what
     runs. During a rollout the candidate goes; otherwise the version that answers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.options import open_checkout
 from modelyard.report.terminal.proposal import render_scan
 from modelyard.terminal import result, result_json, say
@@ -15,9 +15,9 @@ from modelyard.terminal import result, result_json, say
 @click.option("--json", "as_json", is_flag=True, help="Print the scan as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, as_json: bool) -> None:
-    """Look at the artifact: format by content, size, speed."""
+    """Scan the artifact: format by content, size, speed."""
     checkout = open_checkout(context)
-    found = Measuring(checkout.model(model), say).scan()
+    found = CandidateRun(checkout.model(model), say).scan()
     if as_json:
         result_json(found)
     else:

@@ -17,7 +17,7 @@ from modelyard.terminal import result, say
 @click.option("--title", help="What it is called; the repository's folder if left out.")
 @click.pass_context
 def command(context: click.Context, out: Path, title: str | None) -> None:
-    """Build the static site: who runs where, and every model's story.
+    """Build the static site of the model registry.
 
     Opens from a file, needs no server and no network. Metrics over versions, rollouts, lineage, cards, reports,
     waivers; made of tags and evidence alone.

@@ -18,7 +18,7 @@ from modelyard.terminal import result, result_json
 @click.option("--json", "as_json", is_flag=True, help="Print the periods as JSON; times are seconds since 1970.")
 @click.pass_context
 def command(context: click.Context, model: str | None, environment: str | None, at: str | None, as_json: bool) -> None:
-    """Show which version ran where at a moment.
+    """Show which version ran where at a given time.
 
     Read from the receipts that deploy leaves; what a target serves right now is in modelyard status.
     """

@@ -1,4 +1,4 @@
-"""The flights of 2013 month by month: served, their outcomes known, watched, learnt from, judged, promoted or refused.
+"""The flights of 2013 month by month: served, their labels known, watched, learnt from, judged, promoted or refused.
 
 The first champion (January and February, judged on March) is left alone in one column; in the other each month's
 candidate takes over where the gate lets it. Nothing is assumed: the figures are what the commands say.
@@ -17,7 +17,7 @@ from typing import Any
 from modelyard.checkout.checkout import Checkout
 from modelyard.demo.months import Month, replay_chart
 from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, first_champion
-from modelyard.demo.traffic import send, write_outcomes
+from modelyard.demo.traffic import send, write_ground_truth
 from modelyard.documents import encode
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
@@ -135,12 +135,12 @@ def _serve_and_watch(stage: Stage, folder: Path, flights: Table, month: int) -> 
     begun = time.time()
     send(flights, model, report.host, report.port, at_once=500)
     ended = time.time() + 1
-    outcomes = folder / f"outcomes-{month:02}.csv"
-    write_outcomes(flights, model, outcomes)
+    ground_truth = folder / f"labels-{month:02}.csv"
+    write_ground_truth(flights, model, ground_truth)
     until = datetime.fromtimestamp(ended, UTC).isoformat()
     said = stage.modelyard(
         "monitor", MODEL, "--env", "production", "--window", f"{ended - begun + 1:.3f}s", "--until", until,
-        "--outcomes", str(outcomes), "--file", "--json", expect=(0, 1, 3),
+        "--ground-truth", str(ground_truth), "--file", "--json", expect=(0, 1, 3),
     )  # fmt: skip
     watched = json.loads(said)
     return watched, watched["monitoring"]["version"]

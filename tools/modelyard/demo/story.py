@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, first_champion, measure
-from modelyard.demo.traffic import send, write_outcomes
+from modelyard.demo.traffic import send, write_ground_truth
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout
 from modelyard.tables import read_table
@@ -123,8 +123,8 @@ def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
     stage.modelyard("status", show=True)
 
     stage.chapter("7. What happened is known: the version is watched, and what it met becomes something to learn from")
-    write_outcomes(flights, model, stage.repository.parent / "outcomes.csv")
-    when = ("--env", "production", "--window", "1h", "--until", until, "--outcomes", "../outcomes.csv")
+    write_ground_truth(flights, model, stage.repository.parent / "ground_truth.csv")
+    when = ("--env", "production", "--window", "1h", "--until", until, "--ground-truth", "../ground_truth.csv")
     stage.modelyard("monitor", MODEL, *when, "--html", "../july.html", "--file", expect=(0, 1, 3), show=True)
     stage.modelyard("feedback", "collect", MODEL, *when, show=True)
 

@@ -35,7 +35,7 @@ def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:
     return len(starts)
 
 
-def write_outcomes(table: Table, model: Model, path: Path) -> None:
+def write_ground_truth(table: Table, model: Model, path: Path) -> None:
     """What happened to the rows, as the CSV that somebody else would deliver."""
     contract = model.contract
     pairs = zip(table.texts(contract.id), table.numbers(contract.label), strict=True)

@@ -27,7 +27,7 @@ from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.manifests.model import Model
 
 
@@ -61,10 +61,10 @@ class Planner:
         self,
         checkout: Checkout,
         clock: Callable[[], float] = time.time,
-        outcomes: Callable[[Model, Environment], Outcomes | None] = lambda model, environment: None,
+        ground_truth: Callable[[Model, Environment], GroundTruth | None] = lambda model, environment: None,
     ) -> None:
         self.checkout, self.repository = checkout, checkout.repository
-        self._clock, self._outcomes = clock, outcomes
+        self._clock, self._ground_truth = clock, ground_truth
         self._secrets = Secrets(os.environ)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
@@ -175,9 +175,9 @@ class Planner:
         if analysis is not None:
             known = None
             try:
-                known = self._outcomes(self.repository.model(model), environment) if analysis.outcomes else None
+                known = self._ground_truth(self.repository.model(model), environment) if analysis.ground_truth else None
             except ModelyardError as error:  # another test may still say that the candidate has to go
-                untold = (Finding("outcomes", "inconclusive", error.problem),)
+                untold = (Finding("ground_truth", "inconclusive", error.problem),)
             samples = target.samples(model, state.started, analysis, known)
             if state.weight >= 100:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)

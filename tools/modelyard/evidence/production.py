@@ -26,7 +26,7 @@ class ShownMetric(Struct, frozen=True):
 
 
 class ShownRealised(Struct, frozen=True):
-    """What outcomes said."""
+    """What labels said."""
 
     labelled: int
     metrics: tuple[ShownMetric, ...]
@@ -71,14 +71,14 @@ class ShownWindow(Struct, frozen=True):
         return tuple(c.id for c in self.verdict.checks if c.outcome in ("fail", "error") and c.level != "advisory")
 
     def realised(self, metric: str) -> float | None:
-        """A metric's realised value, where outcomes were enough."""
+        """A metric's realised value, where labels were enough."""
         known = self.monitoring.realised.metrics if self.monitoring.realised else ()
         return next((one.candidate for one in known if one.name == metric), None)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """What became of the window's predictions and of the outcomes. Every one of both is in exactly one count."""
+    """What became of the window's predictions and of the labels. Every one of both is in exactly one count."""
 
     predictions: int
     """Answered ones, without shadows'."""
@@ -92,7 +92,7 @@ class Joined:
     """Predictions whose outcome went to a newer prediction of the same id."""
     waiting: int
     """Predictions without an outcome yet."""
-    outcomes: int
+    ground_truth: int
     """As delivered."""
     duplicates: int
     changed: int
@@ -100,7 +100,7 @@ class Joined:
     """Ids."""
     unreadable: int
     unknown: int
-    """Ids of outcomes for which nothing was predicted in the window."""
+    """Ids of labels for which nothing was predicted in the window."""
     lacking: tuple[str, ...] = ()
     """Inputs that are not in the log as they were sent, for they are personal."""
 

@@ -31,7 +31,7 @@ class Promoted:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class BacktestedVersion:
     """One version judged by the changed policy."""
 
     model: str
@@ -49,17 +49,17 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Replay:
+class Backtest:
     """A changed policy against the last promotions."""
 
     policy: str
-    versions: tuple[Replayed, ...]
+    versions: tuple[BacktestedVersion, ...]
     """Newest first."""
     changes: tuple[RuleChange, ...]
     """Against the policy in force; which of them loosen is marked."""
 
     @property
-    def flipped(self) -> tuple[Replayed, ...]:
+    def flipped(self) -> tuple[BacktestedVersion, ...]:
         """The versions it would decide the other way."""
         return tuple(one for one in self.versions if one.flips)
 
@@ -71,12 +71,12 @@ class Replay:
         return f"{said}; {loose} of {len(self.changes)} changes loosen a rule."
 
 
-def replay(policy: Policy, lines: Document, promoted: Iterable[Promoted], changes: Sequence[RuleChange]) -> Replay:
+def backtest(policy: Policy, lines: Document, promoted: Iterable[Promoted], changes: Sequence[RuleChange]) -> Backtest:
     """Judges every version again, on the evidence of its day."""
     found = []
     for one in promoted:
         verdict = judge(policy, lines, one.bundle, one.waivers, one.day)
         because = tuple(check.id for check in verdict.checks if check.blocks)
-        found.append(Replayed(one.bundle.model, one.version, one.at, one.verdict, verdict.outcome, because))
+        found.append(BacktestedVersion(one.bundle.model, one.version, one.at, one.verdict, verdict.outcome, because))
     found.sort(key=lambda one: (-one.at, one.model))
-    return Replay(policy.name, tuple(found), tuple(changes))
+    return Backtest(policy.name, tuple(found), tuple(changes))

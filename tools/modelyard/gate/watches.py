@@ -13,8 +13,8 @@ from modelyard.manifests.document import Document
 from modelyard.manifests.policy import (
     AnyWatch,
     ConfidenceWatch,
+    GroundTruthWatch,
     InputsWatch,
-    OutcomesWatch,
     OutliersWatch,
     Policy,
     QualityWatch,
@@ -54,8 +54,8 @@ def find_watch(watch: AnyWatch, monitoring: Monitoring) -> Finding:
             return _traffic(watch, monitoring)
         case ServiceWatch():
             return _service(watch, monitoring)
-        case OutcomesWatch():
-            return _outcomes(watch, monitoring)
+        case GroundTruthWatch():
+            return _ground_truth(watch, monitoring)
         case QualityWatch():
             return _quality(watch, monitoring)
     if monitoring.rows < MINIMUM_ROWS:
@@ -97,11 +97,11 @@ def _service(watch: ServiceWatch, monitoring: Monitoring) -> Finding:
     return Finding("fail" if alarm else "pass", f"{said}.")
 
 
-def _outcomes(watch: OutcomesWatch, monitoring: Monitoring) -> Finding:
+def _ground_truth(watch: GroundTruthWatch, monitoring: Monitoring) -> Finding:
     found = monitoring.realised
     if found is None:
         return Finding(
-            "inconclusive", "Nobody said what happened: name the outcomes in model.yaml, or with --outcomes."
+            "inconclusive", "Nobody said what happened: name the ground_truth in model.yaml, or with --ground-truth."
         )
     if not found.due:
         return Finding("inconclusive", f"No prediction is older than {watch.due}.")
@@ -120,18 +120,12 @@ def _quality(watch: QualityWatch, monitoring: Monitoring) -> Finding:
     if accepted is None:
         return Finding("inconclusive", f"{monitoring.version} was registered without {watch.metric}.", watch.metric)
     result = next((m for m in found.metrics if m.name == watch.metric), None) if found else None
-    if (
-        found
-        and result
-        and result.candidate is not None
-        and result.interval
-        and found.labelled >= watch.minimum_outcomes
-    ):
-        said = f"{watch.metric} of {found.labelled:,} outcomes is"
+    if found and result and result.candidate is not None and result.interval and found.labelled >= watch.minimum_labels:
+        said = f"{watch.metric} of {found.labelled:,} labels is"
         return _fall(watch, result.candidate, result.interval, accepted, result.higher_is_better, said)
     labelled = found.labelled if found else 0
-    few = f"{labelled:,} of {watch.minimum_outcomes:,} outcomes"
-    if watch.before_outcomes == "wait":
+    few = f"{labelled:,} of {watch.minimum_labels:,} labels"
+    if watch.before_ground_truth == "wait":
         return Finding("inconclusive", f"{few}.", watch.metric, accepted)
     now, then = (
         next((m for m in estimate.metrics if m.name == watch.metric), None) if estimate else None

@@ -1,7 +1,7 @@
-"""Outcomes joined to predictions: at most one labelled row an outcome, written part by part.
+"""Labels joined to predictions: at most one labelled row an outcome, written part by part.
 
 Two passes over the log. The first sees ids and times alone and finds, for each outcome, the newest prediction before
-it; the second writes those rows whole. So memory grows with the outcomes' ids, never with the predictions' columns.
+it; the second writes those rows whole. So memory grows with the labels' ids, never with the predictions' columns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.production import Joined
-from modelyard.ground_truth.labels import Outcomes
+from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.model import Model
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.predictions.columns import mask, seconds
@@ -48,16 +48,18 @@ class Earlier:
 NOTHING = Earlier(np.empty(0, dtype=np.uint64), np.empty(0))
 
 
-def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earlier: Earlier, target: Path) -> Joined:
+def join(
+    reader: Reader, model: Model, window: Window, ground_truth: GroundTruth, earlier: Earlier, target: Path
+) -> Joined:
     """Writes the increment to ``target`` (Parquet; nothing when there is no row for it) and counts everything."""
-    newest = np.full(outcomes.hashes.size, -np.inf)
-    chosen = np.full(outcomes.hashes.size, -1, dtype=np.int64)
+    newest = np.full(ground_truth.hashes.size, -np.inf)
+    chosen = np.full(ground_truth.hashes.size, -1, dtype=np.int64)
     predictions = matched = 0
-    key = "id" if outcomes.by_prediction else "entity"
+    key = "id" if ground_truth.by_prediction else "entity"
 
     def placed(table: pa.Table) -> tuple[int, Floats, Integers, Integers]:
         at = seconds(table["time"])
-        place = outcomes.of_rows(table, at)
+        place = ground_truth.of_rows(table, at)
         hits = np.flatnonzero(place >= 0)
         return table.num_rows, at[hits], place[hits], hits
 
@@ -83,7 +85,7 @@ def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earli
         part = table if here.size == table.num_rows else table.take(here)
         if (seconds(part["time"]) != newest[place]).any():
             raise ModelyardError("The prediction log changed while it was read.", "Run it again.")
-        labels = np.asarray(outcomes.labels[place], dtype=np.float64)
+        labels = np.asarray(ground_truth.labels[place], dtype=np.float64)
         before = earlier.of(part["id"])
         same = before == labels
         known += int(same.sum())
@@ -101,12 +103,12 @@ def join(reader: Reader, model: Model, window: Window, outcomes: Outcomes, earli
         known,
         matched - int(found.size),
         predictions - matched,
-        outcomes.delivered,
-        outcomes.duplicates,
-        outcomes.changed,
-        outcomes.contradicting,
-        outcomes.unreadable,
-        int(outcomes.hashes.size - found.size),
+        ground_truth.delivered,
+        ground_truth.duplicates,
+        ground_truth.changed,
+        ground_truth.contradicting,
+        ground_truth.unreadable,
+        int(ground_truth.hashes.size - found.size),
         lacking,
     )
 

@@ -1,4 +1,4 @@
-"""What happened to what was predicted: outcomes by the contract's id, one each, whatever was delivered."""
+"""What happened to what was predicted: labels by the contract's id, one each, whatever was delivered."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class GroundTruth:
     """Sorted by id. Where an id has several, that of the latest time counts."""
 
     hashes: Hashes
-    """Of the ids (outcomes,), sorted, distinct."""
+    """Of the ids (labels,), sorted, distinct."""
     labels: Any
-    """Numbers, or codes of the contract's classes (outcomes,)."""
+    """Numbers, or codes of the contract's classes (labels,)."""
     times: Floats
-    """Seconds since 1970 (outcomes,); NaN where nobody said."""
+    """Seconds since 1970 (labels,); NaN where nobody said."""
     delivered: int
     duplicates: int
     """Delivered again with the same label."""
@@ -66,27 +66,27 @@ class Outcomes:
         return Lookup(self.hashes)
 
 
-def read_outcomes(file: Path, model: Model, names: AsLogged | None = None) -> Outcomes:
-    """Outcomes of a Parquet, Arrow or CSV file: the contract's label, its id or ``prediction_id``, ``outcome_time``.
+def read_ground_truth(file: Path, model: Model, names: AsLogged | None = None) -> GroundTruth:
+    """Labels of a Parquet, Arrow or CSV file: the contract's label, its id or ``prediction_id``, ``label_time``.
 
     A UsageError when the columns are not there.
     """
     contract = model.contract
     columns = [contract.id, PREDICTION, contract.label, TIME]
-    return outcomes_of(ahead(read_parts(file, columns, named_texts(model))), model, names)
+    return ground_truth_of(ahead(read_parts(file, columns, named_texts(model))), model, names)
 
 
 def named_texts(model: Model) -> tuple[str, ...]:
-    """Columns of outcomes that are texts, also where a file has nothing but digits in them."""
+    """Columns of labels that are texts, also where a file has nothing but digits in them."""
     return (model.contract.id, PREDICTION, *([model.contract.label] if model.task == "multiclass" else []))
 
 
-def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = None) -> Outcomes:
+def ground_truth_of(tables: Iterable[Table], model: Model, names: AsLogged | None = None) -> GroundTruth:
     """The same from tables with the same columns; at least one. ``names`` turns the contract's ids into the log's."""
     parts = [_part(table, model, names) for table in tables]
     if len({part.by_prediction for part in parts}) > 1:
         raise UsageError(
-            f"Some outcomes are named by {PREDICTION}, others by {model.contract.id}.", "Name all of them the same way."
+            f"Some labels are named by {PREDICTION}, others by {model.contract.id}.", "Name all of them the same way."
         )
     hashes, labels = (np.concatenate([part.columns[i] for part in parts]) for i in range(2))
     timed = any(part.timed for part in parts)
@@ -96,10 +96,10 @@ def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = 
     order, hashes = _by_id_and_time(hashes, times)
     labels, times = labels[order], times[order] if timed else times
     if not hashes.size:
-        return Outcomes(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
+        return GroundTruth(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
     begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
     if begins.all():
-        return Outcomes(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
+        return GroundTruth(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
     ends = np.concatenate([begins[1:], [True]])
     group = np.cumsum(begins) - 1
     last = labels[ends]
@@ -110,7 +110,7 @@ def outcomes_of(tables: Iterable[Table], model: Model, names: AsLogged | None = 
     torn = np.zeros(last.size, dtype=bool)
     torn[group[same_time]] = True
     keep = ~torn
-    return Outcomes(
+    return GroundTruth(
         hashes[ends][keep],
         last[keep],
         times[ends][keep],

@@ -1,4 +1,4 @@
-"""Where outcomes come from: what the caller names, else what ``model.yaml`` declares."""
+"""Where labels come from: what the caller names, else what ``model.yaml`` declares."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.ground_truth.labels import Outcomes, named_texts, outcomes_of, read_outcomes
+from modelyard.ground_truth.labels import GroundTruth, ground_truth_of, named_texts, read_ground_truth
 from modelyard.manifests.configuration import Environment
-from modelyard.manifests.model import PREDICTION, TIME, Model, OutcomesSource, outcomes_faults
+from modelyard.manifests.model import PREDICTION, TIME, GroundTruthSource, Model, ground_truth_faults
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.files import KINDS, files_below, parts_of
 from modelyard.predictions.interface import ahead
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 50_000
 
 
-def find_outcomes(
+def find_ground_truth(
     model: Model,
     environment: Environment,
     root: Path,
@@ -32,33 +32,33 @@ def find_outcomes(
     file: Path | None = None,
     sql: str | None = None,
     query: str | None = None,
-) -> Outcomes | None:
+) -> GroundTruth | None:
     """From a file or a query, else from where ``model.yaml`` says; None where nobody says anything.
 
     UsageError when two are named or one by half, or when a column is not there.
     """
     if (file is not None and sql) or bool(sql) != bool(query):
         raise UsageError(
-            "Name one place where outcomes come from.", "Say --outcomes FILE, or --sql REFERENCE --query SELECT…."
+            "Name one place where labels come from.", "Say --ground-truth FILE, or --sql REFERENCE --query SELECT…."
         )
     if file is not None:
-        return read_outcomes(file, model, as_logged(environment, model, secrets))
+        return read_ground_truth(file, model, as_logged(environment, model, secrets))
     if sql and query:
-        return outcomes_of([_queried(sql, query, secrets)], model, as_logged(environment, model, secrets))
-    if model.outcomes is None:
+        return ground_truth_of([_queried(sql, query, secrets)], model, as_logged(environment, model, secrets))
+    if model.ground_truth is None:
         return None
-    declared = ahead(_declared(model.outcomes, model, root, secrets))
-    return outcomes_of(declared, model, as_logged(environment, model, secrets))
+    declared = ahead(_declared(model.ground_truth, model, root, secrets))
+    return ground_truth_of(declared, model, as_logged(environment, model, secrets))
 
 
-def known_outcomes(
+def known_ground_truth(
     repository: ModelRepository, secrets: Secrets, file: Path | None
-) -> Callable[[Model, Environment], Outcomes | None]:
+) -> Callable[[Model, Environment], GroundTruth | None]:
     """Asks once for each model and environment: the file where its columns are the model's, else what is declared.
 
     UsageError when the file is no model's.
     """
-    found: dict[tuple[str, str], Outcomes | None] = {}
+    found: dict[tuple[str, str], GroundTruth | None] = {}
     names = set(TableFile(file).names) if file else set()
 
     def fits(model: Model) -> bool:
@@ -69,19 +69,19 @@ def known_outcomes(
             f"{file} holds no model's id and label.", "Name its columns as the contract in model.yaml does."
         )
 
-    def known(model: Model, environment: Environment) -> Outcomes | None:
+    def known(model: Model, environment: Environment) -> GroundTruth | None:
         key = (model.name, environment.name)
         if key not in found:
             theirs = file if fits(model) else None
-            found[key] = find_outcomes(model, environment, repository.root, secrets, theirs)
+            found[key] = find_ground_truth(model, environment, repository.root, secrets, theirs)
         return found[key]
 
     return known
 
 
-def _declared(source: OutcomesSource, model: Model, root: Path, secrets: Secrets) -> Iterator[Table]:
-    said = f"models/{model.name}/model.yaml: outcomes"
-    for _, what, remedy in outcomes_faults(source, {model.contract.id, model.contract.label}):
+def _declared(source: GroundTruthSource, model: Model, root: Path, secrets: Secrets) -> Iterator[Table]:
+    said = f"models/{model.name}/model.yaml: labels"
+    for _, what, remedy in ground_truth_faults(source, {model.contract.id, model.contract.label}):
         raise UsageError(f"{said} {what}", remedy)
     if source.sql:
         yield _queried(source.sql, source.query, secrets)
@@ -89,7 +89,7 @@ def _declared(source: OutcomesSource, model: Model, root: Path, secrets: Secrets
         yield from _stored(source, model, root, f"{said}: uri")
 
 
-def _stored(source: OutcomesSource, model: Model, root: Path, said: str) -> Iterator[Table]:
+def _stored(source: GroundTruthSource, model: Model, root: Path, said: str) -> Iterator[Table]:
     """Every file's parts under our names; an empty table where there are none, or none has a row."""
     import pyarrow as pa
 
@@ -132,7 +132,7 @@ def _queried(url: str, query: str, secrets: Secrets) -> Table:
     except (SQLAlchemyError, ImportError) as error:
         # Only the kind: the whole message may repeat the URL and with it the password.
         raise ModelyardError(
-            f"The outcomes cannot be asked for from {url}: {type(error).__name__}.",
+            f"The labels cannot be asked for from {url}: {type(error).__name__}.",
             "Check its URL and the query.",
         ) from None
     except pa.ArrowException as error:

@@ -79,10 +79,10 @@ class Analysis(Manifest, frozen=True, kw_only=True):
     confidence: (
         Annotated[MarginAnalysis, Meta(description="How far the mean confidence (classification) may fall.")] | None
     ) = None
-    outcomes: (
+    ground_truth: (
         Annotated[MarginAnalysis, Meta(description="How far the loss (Brier; regression: see unit) may grow.")] | None
     ) = None
-    outcome_unit: Annotated[
+    label_unit: Annotated[
         float, Meta(gt=0, description="Regression: an absolute error of this much, or more, counts as a loss of 1.")
     ] = 1.0
 
@@ -182,5 +182,9 @@ def _analysis(rollout: Rollout, model: Model | None) -> Iterator[Fault]:
         yield (*where, "latency"), "bounds nothing.", "Add maximum_ratio or maximum_milliseconds."
     if model and analysis.confidence and model.task not in ("binary", "multiclass"):
         yield (*where, "confidence"), f"the scores of a {model.task} model are no probabilities.", "Use scores."
-    if model and analysis.outcomes and model.task == "ranking":
-        yield (*where, "outcomes"), "one outcome does not tell how good a ranking is.", "Use errors, latency or scores."
+    if model and analysis.ground_truth and model.task == "ranking":
+        yield (
+            (*where, "ground_truth"),
+            "one outcome does not tell how good a ranking is.",
+            "Use errors, latency or scores.",
+        )

@@ -24,10 +24,10 @@ from modelyard.manifests.names import (
 )
 
 PREDICTION = "prediction_id"
-TIME = "outcome_time"
+TIME = "label_time"
 
 
-class OutcomesSource(Manifest, frozen=True, kw_only=True):
+class GroundTruthSource(Manifest, frozen=True, kw_only=True):
     """What happened to what was predicted: files, or a query. ``monitor``, ``feedback`` and ``deploy`` read it."""
 
     uri: Annotated[
@@ -39,30 +39,28 @@ class OutcomesSource(Manifest, frozen=True, kw_only=True):
     ] = ""
     columns: Annotated[
         dict[str, str],
-        Meta(
-            description="uri: what a column is called there; the contract's id and label, prediction_id, outcome_time."
-        ),
+        Meta(description="uri: what a column is called there; the contract's id and label, prediction_id, label_time."),
     ] = field(default_factory=dict)
     sql: Annotated[Reference | None, Meta(description="Where the URL of a database stands.")] = None
     query: Annotated[str, Meta(max_length=10_000, description="sql: what gives those columns.")] = ""
 
 
-def outcomes_faults(
-    source: OutcomesSource | None, id_and_label: Collection[str]
+def ground_truth_faults(
+    source: GroundTruthSource | None, id_and_label: Collection[str]
 ) -> Iterator[tuple[FieldPath, str, str]]:
     """(field, what is wrong, what to do). The contract's id and label are among the columns."""
     if source is None:
         return
     if bool(source.uri) == bool(source.sql):
         said = "names both uri and sql." if source.uri else "names neither uri nor sql."
-        yield ("outcomes",), said, "Say uri: …, or sql: env:NAME with query: …."
+        yield ("ground_truth",), said, "Say uri: …, or sql: env:NAME with query: …."
     elif bool(source.query) != bool(source.sql):
-        yield ("outcomes",), "needs sql and query together.", "Say sql: env:NAME and query: select …."
+        yield ("ground_truth",), "needs sql and query together.", "Say sql: env:NAME and query: select …."
     elif source.sql and source.columns:
-        yield ("outcomes", "columns"), "is for files.", "Rename columns in the query: select a as b."
+        yield ("ground_truth", "columns"), "is for files.", "Rename columns in the query: select a as b."
     known = {*id_and_label, PREDICTION, TIME}
     for name in source.columns.keys() - known:
-        yield ("outcomes", "columns", name), f"{name!r} is no column of outcomes.", near_match(name, known)
+        yield ("ground_truth", "columns", name), f"{name!r} is no column of labels.", near_match(name, known)
 
 
 class Budget(Manifest, frozen=True, kw_only=True):
@@ -191,7 +189,7 @@ class Model(Manifest, frozen=True, kw_only=True):
     contract: Contract
     scorer: Scorer = field(default_factory=Scorer)
     evaluation: Evaluation = field(default_factory=Evaluation)
-    outcomes: Annotated[OutcomesSource | None, Meta(description="Where it is told what happened.")] = None
+    ground_truth: Annotated[GroundTruthSource | None, Meta(description="Where it is told what happened.")] = None
     retrain: Retrain = field(default_factory=Retrain)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""

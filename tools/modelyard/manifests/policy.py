@@ -77,15 +77,15 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
 
     metric: Metric
     margin: Margin
-    before_outcomes: Annotated[
+    before_ground_truth: Annotated[
         Literal["estimate", "wait"],
-        Meta(description="estimate: judge the label-free estimate while outcomes are too few; wait: inconclusive."),
+        Meta(description="estimate: judge the label-free estimate while labels are too few; wait: inconclusive."),
     ] = "wait"
-    minimum_outcomes: Annotated[int, Meta(ge=1)] = 200
+    minimum_labels: Annotated[int, Meta(ge=1)] = 200
 
 
-class OutcomesWatch(Check, frozen=True, kw_only=True, tag="outcomes"):
-    """Outcomes arrive: without them nobody knows how good the model is."""
+class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):
+    """Labels arrive: without them nobody knows how good the model is."""
 
     due: Annotated[Duration, Meta(description="How long after a prediction its outcome is expected.")]
     maximum_missing: Annotated[Fraction, Meta(description="Share of the due ones.")] = 0.1
@@ -199,7 +199,7 @@ AnyWatch = (
     | ServiceWatch
     | TrafficWatch
     | QualityWatch
-    | OutcomesWatch
+    | GroundTruthWatch
 )
 
 AnyCheck = (

@@ -15,7 +15,7 @@ from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
 from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
 from modelyard.manifests.location import CONFIG
-from modelyard.manifests.model import Model, outcomes_faults
+from modelyard.manifests.model import Model, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.policy import Policy
@@ -108,7 +108,7 @@ class _Checker:
         self._same_name(document, model.name, name)
         for place, what, remedy in freeze_faults(model.retrain.freezes):
             self._add(document, ("retrain", *place), what, remedy)
-        for place, what, remedy in outcomes_faults(model.outcomes, {model.contract.id, model.contract.label}):
+        for place, what, remedy in ground_truth_faults(model.ground_truth, {model.contract.id, model.contract.label}):
             self._add(document, place, what, remedy)
         if model.policy not in self._policy_names():
             self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", self._near_policy(model.policy))

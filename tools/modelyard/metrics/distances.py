@@ -61,7 +61,7 @@ def chi_square_p(before: Floats, after: Floats) -> float:
 def chi_square_tail(value: float, degrees: int) -> float:
     """P(χ² > value), as scipy.stats.chi2.sf: regularised incomplete gamma function by series below the mean, by
     continued fraction above (Abramowitz & Stegun 6.5.29, 6.5.31). Our own, because importing SciPy's takes longer than
-    measuring the drift of ten thousand rows.
+    run the drift of ten thousand rows.
     """
     a, x = degrees / 2, value / 2
     if x <= 0:

@@ -43,7 +43,7 @@ def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLog
         if known is None:
             raise UsageError(
                 f"The log of {model.name} keeps no {model.contract.id}, so no outcome finds its prediction by it.",
-                f"Name outcomes by {PREDICTION}, which callers get with the answer.",
+                f"Name ground_truth by {PREDICTION}, which callers get with the answer.",
             )
         rest = iter(known)
         return [None if one is None else str(next(rest)) for one in ids]

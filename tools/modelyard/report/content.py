@@ -9,7 +9,7 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.production import Joined
 from modelyard.evidence.training import Changes
 from modelyard.evidence.verdict import CheckResult, Verdict
-from modelyard.gate.backtest import Replay
+from modelyard.gate.backtest import Backtest
 from modelyard.metrics.drift import ColumnDrift
 from modelyard.metrics.evaluation import MetricResult, SliceResult
 from modelyard.metrics.fairness import Gap
@@ -32,7 +32,7 @@ class Report:
     """The commit that was measured."""
     owners: tuple[str, ...] = ()
     changes: Changes = field(default_factory=Changes)
-    replay: Replay | None = None
+    backtest: Backtest | None = None
     """What the policy that this change proposes would have said of past versions; None where it proposes none."""
     numbering: Numbering | None = None
     """The version that merging registers, and why; None where that is not known."""
@@ -199,10 +199,10 @@ def prediction_counts(joined: Joined) -> list[list[str]]:
     return [[name, f"{count:,}"] for name, count in counts]
 
 
-def outcome_counts(joined: Joined) -> list[list[str]]:
+def label_counts(joined: Joined) -> list[list[str]]:
     """Rows of a table: what became of every label that was delivered."""
     counts = [
-        ("delivered", joined.outcomes), ("delivered twice", joined.duplicates),
+        ("delivered", joined.ground_truth), ("delivered twice", joined.duplicates),
         ("replaced by a later one", joined.changed),
         ("ids that contradict themselves", joined.contradicting), ("unreadable", joined.unreadable),
         ("for ids that nobody predicted here", joined.unknown),

@@ -48,7 +48,7 @@ def estimate_sentence(monitoring: Monitoring) -> str:
     if monitoring.estimate is None:
         return ""
     guesses = ", ".join(f"{m.name} {m.value:.4f} {between(m.interval)}" for m in monitoring.estimate.metrics)
-    return f"Estimated without outcomes: {guesses}. {monitoring.estimate.assumption}"
+    return f"Estimated without ground truth: {guesses}. {monitoring.estimate.assumption}"
 
 
 def slice_rows(monitoring: Monitoring, most: int) -> tuple[list[str], list[list[str]]] | None:
@@ -59,7 +59,7 @@ def slice_rows(monitoring: Monitoring, most: int) -> tuple[list[str], list[list[
             [f"{part.column}={part.level}", f"{part.rows:,}", number(found.candidate), between(found.interval)]
             for part, found in realised
         ]
-        return [f"worst by {realised[0][1].name}", "outcomes", "realised", "[95 %]"], rows
+        return [f"worst by {realised[0][1].name}", "ground_truth", "realised", "[95 %]"], rows
     if not monitoring.estimated_slices or (monitoring.realised and monitoring.realised.metrics):
         return None
     guesses = sorted(((part, part.metrics[0]) for part in monitoring.estimated_slices), key=lambda one: one[1].value)
@@ -70,7 +70,7 @@ def slice_rows(monitoring: Monitoring, most: int) -> tuple[list[str], list[list[
     return [f"worst by {guesses[0][1].name}", "predictions", "estimated", "[95 %]"], rows
 
 
-def outcomes_sentence(realised: Realised) -> str:
+def ground_truth_sentence(realised: Realised) -> str:
     """How many are known, and how many are waited for."""
     waiting = f"{realised.missing:,} of {realised.due:,} due ones have none"
     if realised.oldest_missing_days is not None:

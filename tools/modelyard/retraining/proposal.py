@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.evidence.training import RetrainingRecord
 from modelyard.forges.interface import PullForge
 from modelyard.gate.triggers import Cause, Due, Worth, due, worth_proposing
@@ -26,9 +26,9 @@ class Refreshed:
     head: str = ""
 
 
-def refresh(measuring: Measuring, forge: PullForge, cause: Cause) -> Refreshed:
+def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
     """Measures all that a proposal needs, on a checkout of the default branch; opens or refreshes its pull request."""
-    view, model = measuring.view, measuring.candidate.model
+    view, model = run.view, run.candidate.model
     git, root = view.checkout.git, view.checkout.root
     base = git.commit_of("HEAD")
     now = due(model.retrain, situation_of(view))
@@ -36,9 +36,9 @@ def refresh(measuring: Measuring, forge: PullForge, cause: Cause) -> Refreshed:
         return Refreshed("silent", "Nothing is due: no trigger of model.yaml holds.")
     if cause != "manual" and now.held:
         return Refreshed("held", now.held)
-    retrained = measuring.retrain(news=True)
-    evaluation, drift = measuring.evaluate(), measuring.drift()
-    measuring.scan()
+    retrained = run.retrain(news=True)
+    evaluation, drift = run.evaluate(), run.drift()
+    run.scan()
     worth = worth_proposing(cause, evaluation, drift, model.retrain.minimum_gain)
     reasons = tuple(sentence for _, sentence in now.reasons)
     if retrained.reproduced:
@@ -54,8 +54,8 @@ def refresh(measuring: Measuring, forge: PullForge, cause: Cause) -> Refreshed:
         file_retraining(view, retrained.artifact, record)
     if not worth.propose:
         return Refreshed("silent", worth.sentence)
-    body = _body(measuring, cause, now, worth, evaluation, drift, retrained.seconds)
-    paths = [*measuring.generated, *measuring.sources()]
+    body = _body(run, cause, now, worth, evaluation, drift, retrained.seconds)
+    paths = [*run.generated, *run.sources()]
     files = {path: (root / path).read_bytes() for path in paths if (root / path).is_file()}
     changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
     proposed = Proposed(f"modelyard/retrain/{model.name}", f"Retrain {model.name}", body, changed)
@@ -70,7 +70,7 @@ def refresh(measuring: Measuring, forge: PullForge, cause: Cause) -> Refreshed:
 
 
 def _body(
-    measuring: Measuring,
+    run: CandidateRun,
     cause: Cause,
     now: Due,
     worth: Worth,
@@ -78,7 +78,7 @@ def _body(
     drift: Drift,
     seconds: float,
 ) -> str:
-    candidate = measuring.candidate
+    candidate = run.candidate
     rows = candidate.training([candidate.model.contract.id]).rows
     size = candidate.artifact.stat().st_size
     return retrain_body(candidate.model.name, cause, now, worth, evaluation, drift, rows, size, seconds)

@@ -21,7 +21,7 @@ _EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
 
 
 @dataclass
-class Parcel:
+class UntrustedBundle:
     """Evidence and generated files by model, and sentences about everything that was refused."""
 
     evidence: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -31,18 +31,18 @@ class Parcel:
     refused: list[str] = field(default_factory=list)
 
 
-def read_parcel(folder: Path) -> Parcel:
-    """Takes known names of bounded size and nothing else; an absent folder is an empty parcel.
+def read_untrusted(folder: Path) -> UntrustedBundle:
+    """Takes known names of bounded size and nothing else; an absent folder is an empty bundle.
 
     No link is followed, no path is joined, nothing is written to disk. ModelyardError when the whole is too large.
     """
-    parcel, total = Parcel(), 0
-    for name, size, read in _entries(folder, parcel.refused):
+    untrusted, total = UntrustedBundle(), 0
+    for name, size, read in _entries(folder, untrusted.refused):
         place = _place(name)
         if place is None:
             continue
         if size > FILE_LIMIT:
-            parcel.refused.append(f"{_shown(name)} has {size:,} bytes; {FILE_LIMIT:,} are allowed")
+            untrusted.refused.append(f"{_shown(name)} has {size:,} bytes; {FILE_LIMIT:,} are allowed")
             continue
         content = read(FILE_LIMIT + 1)
         total += len(content)
@@ -51,14 +51,14 @@ def read_parcel(folder: Path) -> Parcel:
                 f"The evidence handed over is larger than {TOTAL_LIMIT:,} bytes.", "It is not read; look at the run."
             )
         if len(content) > FILE_LIMIT:  # an archive's directory may lie about sizes
-            parcel.refused.append(f"{_shown(name)} is larger than it says")
+            untrusted.refused.append(f"{_shown(name)} is larger than it says")
             continue
         model, kind, file = place
         if kind:
-            parcel.evidence.setdefault(model, {})[kind] = content
+            untrusted.evidence.setdefault(model, {})[kind] = content
         else:
-            parcel.generated.setdefault(model, {})[file] = content
-    return parcel
+            untrusted.generated.setdefault(model, {})[file] = content
+    return untrusted
 
 
 class _Reader:

@@ -113,7 +113,7 @@ def read_comment(event: dict[str, Any]) -> Asked | None:
     return asked if is_order(asked.body) else None
 
 
-class Answerer:
+class CommentRunner:
     """Answers one comment with a reaction, and does what it asks."""
 
     def __init__(self, checkout: Checkout, forge: PullForge, today: date, say: Callable[[str], None]) -> None:
@@ -121,7 +121,7 @@ class Answerer:
         self._forge, self._today, self._say = forge, today, say
         self._base = self._git.commit_of("HEAD")
 
-    def answer(self, asked: Asked) -> None:
+    def run(self, asked: Asked) -> None:
         """👀 when it is seen, 👍 when it is done, 👎 when it is refused, 😕 when it is not understood; then raises."""
         self._react(asked, "eyes")
         try:

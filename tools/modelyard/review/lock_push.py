@@ -6,18 +6,18 @@ from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.pipeline import read_lock
-from modelyard.review.bundle import Parcel
+from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.pull_requests import push_commit, remote_head
 from modelyard.review.subject import profile_of
 
 
-def publish(git: Git, parcel: Parcel, head: str, branch: str) -> str | None:
+def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
     """Commits locks, metrics and profiles on top of ``head`` and pushes; the commit, or None when nothing differs.
 
     ModelyardError when the branch has moved: the newer push has its own run.
     """
     files: dict[str, bytes] = {}
-    for model, generated in parcel.generated.items():
+    for model, generated in untrusted.generated.items():
         if git.file_at(head, f"models/{model}/model.yaml") is None:
             continue
         for name, content in generated.items():

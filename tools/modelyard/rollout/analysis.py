@@ -51,7 +51,7 @@ def analyse(
     if health == "down":
         return (Finding("health", "inconclusive", f"nobody can be asked: {why or 'no server runs'}"),)
     least = analysis.minimum_samples
-    rules = (analysis.errors, analysis.latency, analysis.scores, analysis.confidence, analysis.outcomes)
+    rules = (analysis.errors, analysis.latency, analysis.scores, analysis.confidence, analysis.ground_truth)
     alpha = analysis.alpha / max(1, sum(rule is not None for rule in rules))
     found = []
     if analysis.errors:
@@ -63,9 +63,9 @@ def analyse(
     if analysis.confidence:
         doubts = 1 - champion.confidences, 1 - candidate.confidences
         found.append(_means("confidence", "doubt", analysis.confidence.margin, least, *doubts, alpha))
-    if analysis.outcomes:
+    if analysis.ground_truth:
         losses = champion.losses, candidate.losses
-        found.append(_means("outcomes", "loss", analysis.outcomes.margin, least, *losses, alpha))
+        found.append(_means("ground_truth", "loss", analysis.ground_truth.margin, least, *losses, alpha))
     return tuple(found)
 
 

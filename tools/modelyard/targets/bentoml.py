@@ -30,7 +30,7 @@ from modelyard.targets.http import Http
 from modelyard.targets.interface import Health, Package, settings_of
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _STATE = "modelyard.json"
@@ -117,7 +117,9 @@ class BentoMLTarget:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", "the service is not ready")
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """BentoML keeps none that could be asked here."""
         return {}
 

@@ -16,7 +16,7 @@ from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 
@@ -54,10 +54,12 @@ class Target(Protocol):
     def health(self, model: str, version: str) -> Health:
         """Whether a version works."""
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """Version → what it did since a moment (seconds since 1970); empty where the target keeps no such records.
 
-        ``outcomes`` are what is known by now; None where nobody told.
+        ``ground_truth`` are what is known by now; None where nobody told.
         """
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:

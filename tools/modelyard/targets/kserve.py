@@ -23,7 +23,7 @@ from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, c
 from modelyard.targets.storage import put, remove
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _INSTALLED = f"{PREFIX}/installed-"
@@ -86,7 +86,9 @@ class KServeTarget:
             return Health("healthy")
         return Health("failed" if _failed(resource) else "unknown", conditions(resource))
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """KServe keeps none that could be asked here; see docs/targets.md."""
         return {}
 

@@ -24,7 +24,7 @@ from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 SWITCH_SECONDS = 30.0
@@ -55,7 +55,9 @@ class LocalTarget:
             return Health("healthy")
         return Health("failed", f"the server still serves {traffic.stable if traffic else 'nothing'}")
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """From the server's own prediction log."""
         from modelyard.targets.samples import sample
 
@@ -63,7 +65,7 @@ class LocalTarget:
         version = live.serving or next(iter(live.installed), "")
         manifest = (self._layout.version_folder(model, version) / "model.yaml").read_bytes()
         return sample(
-            self._layout.logs / model, parse(Model, manifest, f"{model} {version}"), since, analysis, outcomes
+            self._layout.logs / model, parse(Model, manifest, f"{model} {version}"), since, analysis, ground_truth
         )
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:

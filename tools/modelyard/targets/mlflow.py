@@ -23,7 +23,7 @@ from modelyard.targets.http import Http
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _API = "/api/2.0/mlflow"
@@ -77,7 +77,9 @@ class MLflowTarget:
             return Health("failed", f"MLflow has no version of ours for {version}")
         return Health("healthy")
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """A registry sees no requests."""
         return {}
 

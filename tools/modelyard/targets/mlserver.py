@@ -27,7 +27,7 @@ from modelyard.targets.http import Http
 from modelyard.targets.interface import Health, Package, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _ROUTED = "routed"
@@ -78,7 +78,9 @@ class MLServerTarget:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", f"MLServer has no {model} {version} ready")
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """Requests and failures by version, from its metrics; those count since MLServer started."""
         if not self._settings.metrics_url:
             return {}

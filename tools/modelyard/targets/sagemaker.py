@@ -24,7 +24,7 @@ from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _LONGEST_NAME = 44
@@ -112,7 +112,9 @@ class SageMakerTarget:
         failed = "Failed" in status or "RolledBack" in status
         return Health("failed" if failed else "unknown", there.get("FailureReason", status))
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """CloudWatch's alarms are SageMaker's own judge: name them under guardrails."""
         return {}
 

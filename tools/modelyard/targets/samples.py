@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.ground_truth.labels import Outcomes
+from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.deployment import Analysis
 from modelyard.manifests.model import Model
 from modelyard.predictions.columns import seconds
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def sample(
-    folder: Path, model: Model, since: float, analysis: Analysis, outcomes: Outcomes | None
+    folder: Path, model: Model, since: float, analysis: Analysis, ground_truth: GroundTruth | None
 ) -> dict[str, Samples]:
     """Version → its samples since a moment; a request of many rows counts as one request and many scores."""
     import pyarrow.compute as pc
@@ -36,10 +36,10 @@ def sample(
         recent = table.filter(pc.greater_equal(table["time"], begin))
         for version in pc.unique(recent["version"]).to_pylist():
             parts[version].append(recent.filter(pc.equal(recent["version"], version)))
-    return {version: _samples(model, tables, analysis, outcomes) for version, tables in parts.items()}
+    return {version: _samples(model, tables, analysis, ground_truth) for version, tables in parts.items()}
 
 
-def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, outcomes: Outcomes | None) -> Samples:
+def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, ground_truth: GroundTruth | None) -> Samples:
     import pyarrow as pa
 
     kept = [table.select(["id", "entity", "time", "score", "latency_ms", "error"]) for table in tables]
@@ -49,16 +49,18 @@ def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, outcomes:
     scored = table.filter(table["score"].is_valid())
     scores = _scores(model, scored["score"].to_pylist())
     firsts = scores if scores.ndim == 1 else scores.max(axis=1)
-    places = outcomes.of_rows(scored, seconds(scored["time"])) if outcomes is not None else np.full(len(scores), -1)
+    places = (
+        ground_truth.of_rows(scored, seconds(scored["time"])) if ground_truth is not None else np.full(len(scores), -1)
+    )
     known = places >= 0
-    happened = outcomes.labels[places[known]] if outcomes is not None else np.empty(0)
+    happened = ground_truth.labels[places[known]] if ground_truth is not None else np.empty(0)
     return Samples(
         requests=int(requests.sum()),
         errors=int((requests & failed).sum()),
         latencies=np.asarray(table["latency_ms"].to_numpy())[requests & ~failed],
         scores=firsts,
         confidences=_confidences(model, scores),
-        losses=_losses(model, scores[known], happened, analysis.outcome_unit),
+        losses=_losses(model, scores[known], happened, analysis.label_unit),
     )
 
 

@@ -17,7 +17,7 @@ from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, c
 from modelyard.targets.storage import put, remove
 
 if TYPE_CHECKING:
-    from modelyard.ground_truth.labels import Outcomes
+    from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _API = "mlops.seldon.io/v1alpha1"
@@ -86,7 +86,9 @@ class SeldonTarget:
         state = [c.get("reason", "") for c in (resource.get("status") or {}).get("conditions") or []]
         return Health("failed" if any("Failed" in reason for reason in state) else "unknown", conditions(resource))
 
-    def samples(self, model: str, since: float, analysis: Analysis, outcomes: Outcomes | None) -> Mapping[str, Samples]:
+    def samples(
+        self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
+    ) -> Mapping[str, Samples]:
         """Seldon keeps none that could be asked here; see docs/targets.md."""
         return {}
 

@@ -15,7 +15,7 @@ class Alertmanager:
     def __init__(self, url: str, hold: float) -> None:
         self._url, self._hold = url.rstrip("/"), hold
 
-    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+    def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
         """Sends what fires, to hold until the next window is judged, and ends what is over."""
         now = datetime.now(UTC)
         body = [_alert(a, now, self._hold) for a in alerts if a.firing or a.changed]

@@ -14,7 +14,7 @@ _SECONDS = 20
 class Channel(Protocol):
     """One way to tell people. Telling the same again changes nothing, or refreshes what stands there."""
 
-    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+    def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
         """What was done, in a few words; '' for nothing. A ModelyardError when it could not be."""
 
 

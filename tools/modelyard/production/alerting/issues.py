@@ -17,7 +17,7 @@ class Issues:
     def __init__(self, forge: PullForge, model: str, owners: Sequence[str], watches: Sequence[str], run: str) -> None:
         self._forge, self._model, self._owners, self._watches, self._run = forge, model, owners, watches, run
 
-    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+    def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
         """Issues opened, refreshed and closed."""
         done = []
         for alert in (alert for alert in alerts if alert.firing):
@@ -67,5 +67,5 @@ _REMEDIES = {
     "service": "look at the server's log; `modelyard rollback MODEL --env ENV` sends traffic to the version before",
     "traffic": "ask the callers, and `modelyard status` whether the version serves",
     "quality": "`modelyard propose MODEL --cause decay` retrains; `modelyard rollback MODEL --env ENV` goes back",
-    "outcomes": "see why outcomes are late: without them nobody knows how good the model is",
+    "ground_truth": "see why labels are late: without them nobody knows how good the model is",
 }

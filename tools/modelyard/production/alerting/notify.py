@@ -21,7 +21,7 @@ from modelyard.production.monitoring.watch import Watched, settled_before
 from modelyard.secrets.interface import Secrets
 
 
-def tell(checkout: Checkout, watched: Watched, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+def notify(checkout: Checkout, watched: Watched, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Says what each channel did. When one could not be told, a ModelyardError after all the others were."""
     monitoring, settings = watched.monitoring, checkout.repository.config.alerts
     before = settled_before(checkout.evidence, watched.model, monitoring.environment, monitoring.until)
@@ -29,7 +29,7 @@ def tell(checkout: Checkout, watched: Watched, environ: Mapping[str, str], say: 
     failed: list[ModelyardError] = []
     for opening in _channels(checkout, watched, environ):
         try:
-            if done := opening().tell(alerts, monitoring):
+            if done := opening().notify(alerts, monitoring):
                 say(done)
         except ModelyardError as error:
             failed.append(error)

@@ -13,7 +13,7 @@ class Webhook:
     def __init__(self, url: str, what: str) -> None:
         self._url, self._what = url, what
 
-    def tell(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
+    def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
         """Sends what changed since the window before; nothing when nothing did."""
         changed = [alert for alert in alerts if alert.changed]
         if not changed:

@@ -22,7 +22,7 @@ from modelyard.evidence.production import Joined
 from modelyard.files import write_whole
 from modelyard.git import Git
 from modelyard.ground_truth.join import NOTHING, Earlier, increment_types, join
-from modelyard.ground_truth.labels import Outcomes, labels_of
+from modelyard.ground_truth.labels import GroundTruth, labels_of
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.predictions.discovery import open_reader
@@ -61,7 +61,7 @@ def collect(
     view: ModelView,
     environment: Environment,
     window: Window,
-    outcomes: Outcomes,
+    ground_truth: GroundTruth,
     say: Callable[[str], None],
     reviews: Mapping[str, tuple[str, datetime]] | None = None,
 ) -> Increment:
@@ -74,7 +74,7 @@ def collect(
         _clear(view)
         earlier = earlier_labels(view)
         written = Path(scratch) / "increment.parquet"
-        joined = join(open_reader(environment, root), model, window, outcomes, earlier, written)
+        joined = join(open_reader(environment, root), model, window, ground_truth, earlier, written)
         if not joined.labelled:
             return Increment(joined, "", None)
         if reviews is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from modelyard.errors import UsageError
-from modelyard.ground_truth.labels import Outcomes, outcomes_of
+from modelyard.ground_truth.labels import GroundTruth, ground_truth_of
 from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.production.feedback.sample import REVIEW
 from modelyard.tables import Table
@@ -21,7 +21,7 @@ _MOST_ROWS = 1_000_000
 class Labels:
     """What the file says. Of several labels of one prediction the latest counts."""
 
-    outcomes: Outcomes
+    ground_truth: GroundTruth
     reviews: dict[str, tuple[str, datetime]]
     """Prediction → who gave the label that counts, and when."""
     unlabelled: int
@@ -66,7 +66,7 @@ def read_labels(file: Path, model: Model) -> Labels:
     if model.task != "multiclass":
         numbers = pa.array([float(value) for value in values], pa.float64())
         table = table.set_column(1, label, numbers)
-    return Labels(outcomes_of([Table(table, file)], model), reviews, unlabelled)
+    return Labels(ground_truth_of([Table(table, file)], model), reviews, unlabelled)
 
 
 def _known(given: str, model: Model) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modelyard.candidate.profiles import CONFIDENCE, SCORE
 from modelyard.errors import ModelyardError
 from modelyard.flavors.interface import prediction_columns
-from modelyard.ground_truth.labels import Outcomes
+from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.model import Model
 from modelyard.metrics.outliers import Surprise
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
@@ -34,7 +34,7 @@ _FURTHER_ROW = r"/[1-9][0-9]*$"
 
 
 @dataclass
-class Gathered:
+class VersionCounts:
     """One version in one part it played."""
 
     rows: int = 0
@@ -68,7 +68,7 @@ class Gathered:
         return Profile(self.rows, tuple(parts[0] for parts in self.profiles.values()))
 
 
-class Gathering:
+class WindowCounts:
     """Takes tables and fills ``found``: (version, variant) → what it did."""
 
     def __init__(
@@ -77,15 +77,15 @@ class Gathering:
         profile_of: Callable[[str], Profile | None],
         window: Window,
         objectives: Sequence[Objective],
-        outcomes: Outcomes | None,
+        ground_truth: GroundTruth | None,
         due_before: float,
     ) -> None:
-        """``profile_of`` gives a version's committed profile; ``due_before``: outcomes of older predictions are due."""
+        """``profile_of`` gives a version's committed profile; ``due_before``: labels of older predictions are due."""
         self._window, self._objectives = window, objectives
-        self.found: dict[tuple[str, str], Gathered] = {}
+        self.found: dict[tuple[str, str], VersionCounts] = {}
         self._model, self._profile_of = model, profile_of
         self._profiles: dict[str, tuple[Profile, Surprise | None] | None] = {}
-        self._outcomes, self._due_before = outcomes, due_before
+        self._ground_truth, self._due_before = ground_truth, due_before
         self._columns = prediction_columns(model)
         self._slices = {
             c.name: c.type in ("integer", "float")
@@ -103,13 +103,13 @@ class Gathering:
             of_version = _where(table, "version", version)
             for variant in pc.unique(of_version["variant"]).to_pylist():
                 key = (version or "", variant or "champion")
-                self._take(self.found.setdefault(key, Gathered()), key, _where(of_version, "variant", variant))
+                self._take(self.found.setdefault(key, VersionCounts()), key, _where(of_version, "variant", variant))
 
     def close(self) -> None:
         """Ends its threads."""
         self._pool.shutdown()
 
-    def _take(self, found: Gathered, key: tuple[str, str], table: pa.Table) -> None:
+    def _take(self, found: VersionCounts, key: tuple[str, str], table: pa.Table) -> None:
         import pyarrow.compute as pc
 
         at = seconds(table["time"])
@@ -129,10 +129,10 @@ class Gathering:
         reference = self._reference(key[0])
         if reference is not None and rows.num_rows:
             self._measure(found, *reference, rows, scores)
-        if self._outcomes is not None:
+        if self._ground_truth is not None:
             self._label(found, rows, at[answered], scores)
 
-    def _serve(self, found: Gathered, at: Floats, milliseconds: Floats, failed: NDArray[np.bool_]) -> None:
+    def _serve(self, found: VersionCounts, at: Floats, milliseconds: Floats, failed: NDArray[np.bool_]) -> None:
         found.requests += int(at.size)
         found.errors += int(failed.sum())
         found.milliseconds.append(milliseconds[~failed].astype(np.float32))
@@ -149,7 +149,7 @@ class Gathering:
         return self._profiles[version]
 
     def _measure(
-        self, found: Gathered, profile: Profile, surprise: Surprise | None, rows: pa.Table, scores: Floats
+        self, found: VersionCounts, profile: Profile, surprise: Surprise | None, rows: pa.Table, scores: Floats
     ) -> None:
         """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
         personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
@@ -196,9 +196,9 @@ class Gathering:
             return np.asarray(scores.max(axis=1, initial=0.0))
         return scores[:, self._columns.index(column)] if column in self._columns else None
 
-    def _label(self, found: Gathered, rows: pa.Table, at: Floats, scores: Floats) -> None:
-        assert self._outcomes is not None  # noqa: S101
-        place = self._outcomes.of_rows(rows, at)
+    def _label(self, found: VersionCounts, rows: pa.Table, at: Floats, scores: Floats) -> None:
+        assert self._ground_truth is not None  # noqa: S101
+        place = self._ground_truth.of_rows(rows, at)
         known = place >= 0
         due = at < self._due_before
         found.due += int(due.sum())
@@ -209,7 +209,7 @@ class Gathering:
             found.oldest_missing = min(oldest, found.oldest_missing or oldest)
         if found.labelled is None:
             found.labelled = Labelled(self._slices, self._window)
-        found.labelled.take(rows, known, at, scores, self._outcomes.labels[place[known]])
+        found.labelled.take(rows, known, at, scores, self._ground_truth.labels[place[known]])
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:

@@ -16,7 +16,7 @@ from modelyard.evidence.production import WindowRecord
 from modelyard.evidence.statement import Statement, read_statement, write_statement
 from modelyard.evidence.verdict import Outcome, Verdict
 from modelyard.gate.watches import judge_window
-from modelyard.ground_truth.labels import Outcomes
+from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.configuration import Environment
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.discovery import open_reader
@@ -39,13 +39,17 @@ class Watched:
 
 
 def watch(
-    view: ModelView, environment: Environment, window: Window, outcomes: Outcomes | None, say: Callable[[str], None]
+    view: ModelView,
+    environment: Environment,
+    window: Window,
+    ground_truth: GroundTruth | None,
+    say: Callable[[str], None],
 ) -> Watched:
     """Measures and judges a window by the rules of this checkout."""
     today = datetime.now(UTC).date()
     rules = view.rules(today)
     reader = open_reader(environment, view.checkout.root)
-    monitoring = monitor_window(view, rules.policy, environment, reader, window, outcomes, say)
+    monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say)
     artifact = artifact_of(view.history, monitoring.version)
     verdict = judge_window(rules.policy, rules.lines, view.name, artifact, monitoring, rules.waivers, today)
     return Watched(view.name, artifact, monitoring, verdict)

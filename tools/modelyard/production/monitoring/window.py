@@ -13,11 +13,11 @@ from modelyard.candidate.profiles import CONFIDENCE, SCORE
 from modelyard.candidate.reference import decode_profile
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import UsageError
-from modelyard.ground_truth.labels import Outcomes
+from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.policy import OutcomesWatch, Policy, ServiceWatch
+from modelyard.manifests.policy import GroundTruthWatch, Policy, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
 from modelyard.metrics.evaluation import compare
@@ -26,13 +26,13 @@ from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
 from modelyard.predictions.interface import Reader, Window
-from modelyard.production.monitoring.counts import Gathered, Gathering
+from modelyard.production.monitoring.counts import VersionCounts, WindowCounts
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
 _EPOCH = date(1970, 1, 1).toordinal()
 _NO_DAY = (0, 0, 0.0)
-FEWEST_OUTCOMES = 30
+FEWEST_LABELS = 30
 """Below this, realised metrics are not computed at all."""
 
 
@@ -46,30 +46,30 @@ def monitor_window(
     environment: Environment,
     reader: Reader,
     window: Window,
-    outcomes: Outcomes | None,
+    ground_truth: GroundTruth | None,
     say: Callable[[str], None],
 ) -> Monitoring:
     """Reads the window once and measures the version that answered last. NeverServed when none ever did."""
     model, history = view.manifest, view.history
-    due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, OutcomesWatch)), default=0.0)
+    due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, GroundTruthWatch)), default=0.0)
     objectives = _objectives(policy)
-    gathering = Gathering(
-        model, lambda version: profile_of(view, version), window, objectives, outcomes, window.end - due
+    counts = WindowCounts(
+        model, lambda version: profile_of(view, version), window, objectives, ground_truth, window.end - due
     )
     rows = 0
     try:
         for table in reader.read(model, window.begin, window.end):
-            gathering.take(table)
+            counts.take(table)
             rows += table.num_rows
             say(f"{rows:,} predictions read …")
     finally:
-        gathering.close()
-    found = gathering.found
+        counts.close()
+    found = counts.found
     version = _watched(found, history, environment.name)
     own = _joined(found, version)
     reference = profile_of(view, version)
     drift = _drift(reference, own, version)
-    notes = _notes(found, reference, version, outcomes)
+    notes = _notes(found, reference, version, ground_truth)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
     before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
     now, then = (
@@ -92,7 +92,7 @@ def monitor_window(
         confidence=_confidence(before, after),
         estimate=now if then else None,
         expected=then,
-        realised=_realised(model, own, window, accepted) if outcomes is not None else None,
+        realised=_realised(model, own, window, accepted) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
@@ -105,7 +105,7 @@ def artifact_of(history: ModelHistory, version: str) -> str:
     return known.record.artifact if known and known.record else ""
 
 
-def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> str:
+def _watched(found: dict[tuple[str, str], VersionCounts], history: ModelHistory, environment: str) -> str:
     champions = [(g.last, version) for (version, variant), g in found.items() if variant == "champion" and g.last]
     if champions:
         return max(champions)[1]
@@ -117,9 +117,9 @@ def _watched(found: dict[tuple[str, str], Gathered], history: ModelHistory, envi
     return assigned.version
 
 
-def _joined(found: dict[tuple[str, str], Gathered], version: str) -> Gathered:
+def _joined(found: dict[tuple[str, str], VersionCounts], version: str) -> VersionCounts:
     """The version's part as champion. As a candidate it had other callers, and the rollout's analysis judged that."""
-    return found.get((version, "champion"), Gathered())
+    return found.get((version, "champion"), VersionCounts())
 
 
 def profile_of(view: ModelView, version: str) -> Profile | None:
@@ -130,14 +130,14 @@ def profile_of(view: ModelView, version: str) -> Profile | None:
     return decode_profile(content, f"{path} of {version}") if content is not None else None
 
 
-def _drift(reference: Profile | None, own: Gathered, version: str) -> Drift | None:
+def _drift(reference: Profile | None, own: VersionCounts, version: str) -> Drift | None:
     if reference is None:
         return None
     columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
     return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults)
 
 
-def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
+def _served(found: dict[tuple[str, str], VersionCounts]) -> tuple[Served, ...]:
     answered = sum(g.rows for (_, variant), g in found.items() if variant != "shadow")
     shown = []
     for (version, variant), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
@@ -155,7 +155,9 @@ def _served(found: dict[tuple[str, str], Gathered]) -> tuple[Served, ...]:
     return tuple(shown)
 
 
-def _days(found: dict[tuple[str, str], Gathered], own: Gathered, window: Window, since: float) -> tuple[Day, ...]:
+def _days(
+    found: dict[tuple[str, str], VersionCounts], own: VersionCounts, window: Window, since: float
+) -> tuple[Day, ...]:
     others = [g for (_, variant), g in found.items() if g is not own and variant != "shadow"]
     last = int(max(window.end - 1e-6, window.begin) // _DAY)
     days = []
@@ -167,7 +169,7 @@ def _days(found: dict[tuple[str, str], Gathered], own: Gathered, window: Window,
     return tuple(days)
 
 
-def _since(found: dict[tuple[str, str], Gathered], history: ModelHistory, environment: str) -> float:
+def _since(found: dict[tuple[str, str], VersionCounts], history: ModelHistory, environment: str) -> float:
     """When the model began to serve there: by its first receipt or by its first row, whichever is earlier."""
     receipts = [float(a.at) for a in history.assignments if a.environment == environment]
     answered = [day * _DAY for (_, variant), g in found.items() if variant != "shadow" for day in g.days]
@@ -200,11 +202,11 @@ def _binned_scores(column: ColumnProfile | None) -> Floats:
     return np.repeat(middles, column.numeric.counts)
 
 
-def _realised(model: Model, own: Gathered, window: Window, accepted: dict[str, float]) -> Realised:
+def _realised(model: Model, own: VersionCounts, window: Window, accepted: dict[str, float]) -> Realised:
     rows = own.labelled.rows if own.labelled else 0
     oldest = None if own.oldest_missing is None else (window.end - own.oldest_missing) / 86400
     counted = Realised(own.due, rows, own.missing, oldest)
-    if own.labelled is None or rows < FEWEST_OUTCOMES or model.task == "ranking":
+    if own.labelled is None or rows < FEWEST_LABELS or model.task == "ranking":
         return counted
     holdout = own.labelled.holdout()
     measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
@@ -219,7 +221,7 @@ def _minus(now: float | None, then: float | None) -> float | None:
     return None if now is None or then is None else now - then
 
 
-def _estimated_slices(own: Gathered, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
+def _estimated_slices(own: VersionCounts, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
     """Of every bin of every slice column with rows enough, the estimate of its scores."""
     score = reference.column(SCORE) if reference else None
     found = []
@@ -235,7 +237,10 @@ def _estimated_slices(own: Gathered, reference: Profile | None, threshold: float
 
 
 def _notes(
-    found: dict[tuple[str, str], Gathered], reference: Profile | None, version: str, outcomes: Outcomes | None
+    found: dict[tuple[str, str], VersionCounts],
+    reference: Profile | None,
+    version: str,
+    ground_truth: GroundTruth | None,
 ) -> tuple[str, ...]:
     notes = []
     others = sorted({v for (v, variant) in found if v != version and variant != "shadow"})
@@ -247,10 +252,10 @@ def _notes(
         notes.append(
             f"The profile of {version} does not say what whole rows were like; the next retraining writes that."
         )
-    if outcomes is not None and (outcomes.contradicting or outcomes.unreadable):
+    if ground_truth is not None and (ground_truth.contradicting or ground_truth.unreadable):
         notes.append(
-            f"Of {outcomes.delivered:,} outcomes {outcomes.contradicting:,} ids contradict themselves and"
-            f" {outcomes.unreadable:,} cannot be read; they count as unknown."
+            f"Of {ground_truth.delivered:,} labels {ground_truth.contradicting:,} ids contradict themselves and"
+            f" {ground_truth.unreadable:,} cannot be read; they count as unknown."
         )
     return tuple(notes)
 

@@ -42,7 +42,7 @@ def render_html(report: Report) -> str:
         f'<p class="soft">policy {escape(verdict.policy)} · commit {escape(report.commit[:12])}'
         f" · artifact sha256 {escape(report.bundle.artifact[:16])}</p></div>",
         *checks(report.checks, "champion", "candidate"),
-        *_replay(report),
+        *_backtest(report),
         *_evaluation(report),
         *(drift(report.bundle.drift) if report.bundle.drift else ()),
         *_lineage(report),
@@ -103,18 +103,18 @@ def _numbering(report: Report) -> str:
     return f'<p class="soft">{escape(said)}</p>'
 
 
-def _replay(report: Report) -> list[str]:
-    replay = report.replay
-    if replay is None:
+def _backtest(report: Report) -> list[str]:
+    backtest = report.backtest
+    if backtest is None:
         return []
     rows = [
         [f"{one.model} {one.version}", one.before, one.after, "flips" if one.flips else "", ", ".join(one.because)]
-        for one in replay.versions
+        for one in backtest.versions
     ]
-    changes = [["looser" if change.loosens else "", change.sentence] for change in replay.changes]
+    changes = [["looser" if change.loosens else "", change.sentence] for change in backtest.changes]
     return [
         "<h2>The proposed policy on past versions</h2>",
-        f"<p>{escape(replay.sentence)}</p>",
+        f"<p>{escape(backtest.sentence)}</p>",
         html_table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
         html_table(["", "what it changes"], changes) if changes else "",
     ]

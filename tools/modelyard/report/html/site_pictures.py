@@ -49,7 +49,7 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
 
 
 def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
-    """Realised and accepted quality of windows in the order of time; '' for fewer than two with outcomes."""
+    """Realised and accepted quality of windows in the order of time; '' for fewer than two with labels."""
     known = [
         (window, value, window.monitoring.accepted[metric])
         for window in windows
@@ -62,7 +62,7 @@ def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
         [("realised", "after", [value for _, value, _ in known]),
          ("accepted", "before", [value for _, _, value in known])],
         [f"{window.monitoring.version}{_MARKS.get(window.verdict.outcome, '')}" for window, _, _ in known],
-        f"{metric} of each window with outcomes, and what the version was accepted with; ✗: a watch failed",
+        f"{metric} of each window with labels, and what the version was accepted with; ✗: a watch failed",
     )  # fmt: skip
 
 

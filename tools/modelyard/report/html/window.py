@@ -15,7 +15,7 @@ from modelyard.report.html.page import html_table, page
 from modelyard.report.html.pictures import day_plot, interval_plot, interval_rows
 from modelyard.report.html.proposal import checks, drift
 from modelyard.report.terminal.text import when
-from modelyard.report.window import estimate_sentence, headline, outcomes_sentence, served_rows, slice_rows, span
+from modelyard.report.window import estimate_sentence, ground_truth_sentence, headline, served_rows, slice_rows, span
 
 _MOST_SLICES = 20
 
@@ -60,7 +60,7 @@ def _quality(monitoring: Monitoring) -> list[str]:
     if monitoring.realised is None:
         parts.append("<p>Nobody said what happened.</p>")
     else:
-        parts += [f"<p>{escape(outcomes_sentence(monitoring.realised))}</p>", *_realised(monitoring.realised)]
+        parts += [f"<p>{escape(ground_truth_sentence(monitoring.realised))}</p>", *_realised(monitoring.realised)]
     if slices := slice_rows(monitoring, _MOST_SLICES):
         parts += ["<h2>Slices</h2>", html_table(*slices)]
     return parts

@@ -17,9 +17,9 @@ from modelyard.metrics.evaluation import Evaluation
 from modelyard.metrics.window import Monitoring
 from modelyard.report.content import (
     drift_word,
+    label_counts,
     metric_difference,
     number,
-    outcome_counts,
     prediction_counts,
     share,
     signed,
@@ -159,7 +159,7 @@ def increment_body(model: str, environment: str, path: str, begin: float, end: f
         f"What happened to the predictions of {text(environment)} from {_day(begin)} to {_day(end)}, as the next"
         f" labelled increment: `{text(path)}`.", "",
         *table(["predictions", ""], prediction_counts(joined)), "",
-        *table(["outcomes", ""], outcome_counts(joined)), "",
+        *table(["ground_truth", ""], label_counts(joined)), "",
         *([f"Not in the log, for they are personal: {text(', '.join(joined.lacking))}.", ""] if joined.lacking else []),
         "**If it is merged:** a pipeline with `modelyard feedback table` as a stage learns from it, once retrained.",
         "",

@@ -15,6 +15,7 @@ from modelyard.evidence.verdict import Outcome
 from modelyard.report.content import Report
 from modelyard.report.markdown.safe import fold, table, text
 from modelyard.report.markdown.sections import (
+    backtest_section,
     changes_section,
     checks_section,
     drift_section,
@@ -23,7 +24,6 @@ from modelyard.report.markdown.sections import (
     lineage_section,
     metrics_section,
     numbering_section,
-    replay_section,
     slices_section,
 )
 
@@ -90,7 +90,7 @@ def render_comment(
     sections = [
         ("checks", checks_section(report)),
         ("number", numbering_section(report)),
-        ("policy replay", replay_section(report)),
+        ("policy backtest", backtest_section(report)),
         ("picture", [f"![Candidate against champion]({picture})", ""] if picture else []),
         ("worst slices", slices_section(report)),
         ("flips", fold("Decisions that flip", flips_section(report))),

@@ -47,19 +47,19 @@ def checks_section(report: Report) -> list[str]:
     return lines
 
 
-def replay_section(report: Report) -> list[str]:
+def backtest_section(report: Report) -> list[str]:
     """The proposed policy against past versions: what would flip first."""
-    replay = report.replay
-    if replay is None:
+    backtest = report.backtest
+    if backtest is None:
         return []
     rows = [
         [text(f"{one.model} {one.version}"), one.before, f"{SYMBOLS[one.after]} {one.after}",
          text(", ".join(one.because)) or "–"]
-        for one in sorted(replay.versions, key=lambda one: not one.flips)[:_ROWS]
+        for one in sorted(backtest.versions, key=lambda one: not one.flips)[:_ROWS]
     ]  # fmt: skip
-    lines = [f"**The proposed policy {text(replay.policy)} on past versions.** {text(replay.sentence)}", ""]
+    lines = [f"**The proposed policy {text(backtest.policy)} on past versions.** {text(backtest.sentence)}", ""]
     lines += table(["version", "then", "by the proposed policy", "because of"], rows)
-    loose = [change.sentence for change in replay.changes if change.loosens]
+    loose = [change.sentence for change in backtest.changes if change.loosens]
     return [*lines, "", *(f"- ⚠️ looser: {text(sentence)}" for sentence in loose[:_ROWS])]
 
 

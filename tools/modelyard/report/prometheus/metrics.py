@@ -55,7 +55,7 @@ def _figures(monitoring: Monitoring, common: dict[str, str], gauge: Any) -> None
                 threshold.labels(**common, column=column.name).set(column.threshold)
     if monitoring.outliers:
         gauge("outlier_ratio", "Rows unlike those learnt from.").labels(**common).set(monitoring.outliers.rate)
-    quality = gauge("quality", "A metric: accepted, realised, or estimated without outcomes.", "metric", "basis")
+    quality = gauge("quality", "A metric: accepted, realised, or estimated without ground truth.", "metric", "basis")
     for name, value in monitoring.accepted.items():
         quality.labels(**common, metric=name, basis="accepted").set(value)
     for guess in monitoring.estimate.metrics if monitoring.estimate else ():
@@ -65,6 +65,6 @@ def _figures(monitoring: Monitoring, common: dict[str, str], gauge: Any) -> None
             if metric.candidate is not None:
                 quality.labels(**common, metric=metric.name, basis="realised").set(metric.candidate)
         if monitoring.realised.due:
-            gauge("outcomes_missing_ratio", "Due predictions without an outcome.").labels(**common).set(
+            gauge("labels_missing_ratio", "Due predictions without an outcome.").labels(**common).set(
                 monitoring.realised.missing / monitoring.realised.due
             )

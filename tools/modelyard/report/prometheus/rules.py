@@ -59,9 +59,9 @@ _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Quality", "short", (
         ("{{metric}} {{basis}}", f"modelyard_monitor_quality{{{_PICKED}}}"),
     )),
-    ("Strange rows and missing outcomes", "percentunit", (
+    ("Strange rows and missing labels", "percentunit", (
         ("strange rows", f"modelyard_monitor_outlier_ratio{{{_PICKED}}}"),
-        ("outcomes missing", f"modelyard_monitor_outcomes_missing_ratio{{{_PICKED}}}"),
+        ("labels missing", f"modelyard_monitor_labels_missing_ratio{{{_PICKED}}}"),
     )),
     ("Predictions in the window", "short", (
         ("{{version}}", f"modelyard_monitor_rows{{{_PICKED}}}"),

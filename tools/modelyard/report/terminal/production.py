@@ -9,8 +9,8 @@ from modelyard.report.content import (
     between,
     check_difference,
     drift_word,
+    label_counts,
     number,
-    outcome_counts,
     prediction_counts,
     share,
     signed,
@@ -18,8 +18,8 @@ from modelyard.report.content import (
 from modelyard.report.terminal.text import bold, coloured, table, wrapped
 from modelyard.report.window import (
     estimate_sentence,
+    ground_truth_sentence,
     headline,
-    outcomes_sentence,
     served_rows,
     slice_rows,
     span,
@@ -64,7 +64,7 @@ def render_joined(model: str, joined: Joined, path: str) -> str:
     """For a terminal: every prediction and every outcome in exactly one count."""
     head = f"{joined.labelled:,} labelled rows for {model}" if path else f"Nothing new to learn from for {model}"
     lines = [bold(head), *([path] if path else []), "", table(["predictions", ""], prediction_counts(joined))]
-    lines += ["", table(["outcomes", ""], outcome_counts(joined))]
+    lines += ["", table(["ground_truth", ""], label_counts(joined))]
     if joined.lacking:
         lines += ["", wrapped(f"Not in the log, for they are personal: {', '.join(joined.lacking)}.")]
     return "\n".join(lines)
@@ -87,7 +87,7 @@ def render_erasure(model: str, erasure: Erasure) -> str:
 
 
 def _realised(realised: Realised) -> list[str]:
-    lines = [wrapped(outcomes_sentence(realised))]
+    lines = [wrapped(ground_truth_sentence(realised))]
     if realised.metrics:
         rows = [
             [m.name, "↑" if m.higher_is_better else "↓", number(m.champion), number(m.candidate), between(m.interval)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelyard.evidence.artifact import Artifact
-from modelyard.gate.backtest import Replay
+from modelyard.gate.backtest import Backtest
 from modelyard.gate.waivers import WaiverState
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
@@ -40,15 +40,15 @@ def render_terminal(report: Report) -> str:
     return "\n".join(lines)
 
 
-def render_replay(replay: Replay) -> str:
+def render_backtest(backtest: Backtest) -> str:
     """A changed policy on past versions, and what it loosens."""
     rows = [
         [f"{one.model} {one.version}", one.before, one.after, "flips" if one.flips else "", ", ".join(one.because)]
-        for one in replay.versions
+        for one in backtest.versions
     ]
-    lines = [bold(f"{replay.policy}: {replay.sentence}"), ""]
+    lines = [bold(f"{backtest.policy}: {backtest.sentence}"), ""]
     lines.append(table(["version", "then", "now", "", "because of"], rows))
-    for change in replay.changes:
+    for change in backtest.changes:
         word = "LOOSER" if change.loosens else "change"
         lines += [] if rows and lines[-1].startswith("  ") else [""]
         lines.append(wrapped(f"  {word}  {change.sentence}", "          "))

@@ -1,4 +1,4 @@
-"""``modelyard measure``."""
+"""``modelyard run``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from modelyard.candidate.judgement import write_reports, write_verdict
-from modelyard.candidate.steps import Measuring
+from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.options import open_checkout
@@ -22,7 +22,7 @@ from modelyard.terminal import finish, result, say, show_error
 @click.option("--push/--no-push", default=True, show_default=True, help="Send data and artifact to the DVC remote.")
 @click.pass_context
 def command(context: click.Context, models: tuple[str, ...], base: str | None, unregistered: bool, push: bool) -> None:
-    """Retrain, evaluate, drift, scan, gate and report in one go.
+    """Retrain, evaluate, drift, scan, gate and report in one process.
 
     For CI systems without a matrix, and for people. Ends with 0 whatever the verdict, which is in the report, and with
     4 when a model could not be measured; the others are measured all the same.
@@ -40,12 +40,12 @@ def command(context: click.Context, models: tuple[str, ...], base: str | None, u
     for model in models:
         try:
             view = checkout.model(model)
-            measuring = Measuring(view, say)
-            measuring.retrain(push=push)
-            say(f"Measuring {model} …")
-            measuring.evaluate()
-            measuring.drift()
-            measuring.scan()
+            run = CandidateRun(view, say)
+            run.retrain(push=push)
+            say(f"CandidateRun {model} …")
+            run.evaluate()
+            run.drift()
+            run.scan()
             report = write_verdict(view, datetime.now(UTC).date(), base)
             write_reports(view, report)
             result(render_terminal(report))

@@ -1,4 +1,4 @@
-"""``modelyard publish``."""
+"""``modelyard push-lock``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
-from modelyard.review.bundle import read_parcel
-from modelyard.review.lock_push import publish
+from modelyard.review.bundle import read_untrusted
+from modelyard.review.lock_push import push_locks
 from modelyard.review.subject import subject_of_run
 from modelyard.terminal import result, result_json, say
 
@@ -21,7 +21,7 @@ from modelyard.terminal import result, result_json, say
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="What the measuring job handed over: MODEL/generated/*.",
+    help="What the run job handed over: MODEL/generated/*.",
 )
 @click.option("--branch", help="The pull request's branch; by default that of the workflow_run event.")
 @click.option(
@@ -47,10 +47,10 @@ def command(context: click.Context, folder: Path, branch: str | None, head: str,
         if subject.head != subject.measured:
             say("The branch carries these locks already.")
             return
-    parcel = read_parcel(folder)
-    for sentence in parcel.refused:
+    untrusted = read_untrusted(folder)
+    for sentence in untrusted.refused:
         say(f"not read: {sentence}")
-    commit = publish(git, parcel, git.commit_of(head), branch)
+    commit = push_locks(git, untrusted, git.commit_of(head), branch)
     if as_json:
         result_json({"commit": commit})
     elif commit:

@@ -1,4 +1,4 @@
-"""``modelyard answer``."""
+"""``modelyard run-comment``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
-from modelyard.review.commands import Answerer, read_comment
+from modelyard.review.commands import CommentRunner, read_comment
 from modelyard.terminal import say
 
 
 @click.command()
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Carry out a command written as a comment.
+    """Run a command that somebody wrote as a comment.
 
     /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". Called by commands.yml
     on a checkout of the default branch; who wrote it must have write permission.
@@ -28,5 +28,5 @@ def command(context: click.Context) -> None:
     if asked is None:
         say("The comment is no command.")
         return
-    Answerer(checkout, forge, datetime.now(UTC).date(), say).answer(asked)
+    CommentRunner(checkout, forge, datetime.now(UTC).date(), say).run(asked)
     say(f"Answered the comment of @{asked.actor}.")

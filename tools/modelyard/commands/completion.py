@@ -1,0 +1,26 @@
+"""``modelyard completion``."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from modelyard.errors import UsageError
+from modelyard.terminal import result
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def command(context: click.Context, shell: str) -> None:
+    """Print the script that completes commands in your shell.
+
+    bash: add to ~/.bashrc  eval "$(modelyard completion bash)". zsh: the same in ~/.zshrc. fish: save it as
+    ~/.config/fish/completions/modelyard.fish.
+    """
+    found = get_completion_class(shell)
+    if found is None:
+        raise UsageError(f"{shell} is not a shell that click completes for.", f"Choose one of {', '.join(SHELLS)}.")
+    result(found(context.find_root().command, {}, "modelyard", "_MODELYARD_COMPLETE").source())
