@@ -12,7 +12,7 @@ from clock import Figure, measured, modelyard, process
 from modelyard.candidate.profiles import Columns, profile_file
 from modelyard.candidate.reference import encode_profile
 from modelyard.manifests.repository import ModelRepository
-from modelyard.tables import TableFile
+from modelyard.tables.file import TableFile
 from peers import peer
 from support.yard import commit_all, git, small_repository, write
 

@@ -15,7 +15,7 @@ from clock import Figure, measured, process
 from measurements import INPUTS, READ, repository, table
 from modelyard.candidate.reference import bin_codes, decode_profile, encode_profile
 from modelyard.metrics.outliers import row_shape
-from modelyard.tables import read_table
+from modelyard.tables.file import read_table
 from support.yard import commit_all, git
 
 _BEGIN = datetime(2026, 5, 1, tzinfo=UTC)

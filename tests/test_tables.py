@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError
-from modelyard.tables import TableFile, read_table
+from modelyard.tables.file import TableFile, read_table
 from pyarrow import csv, feather
 
 

@@ -13,7 +13,7 @@ from modelyard.candidate.profiles import Columns, compare_files, partitions, pro
 from modelyard.errors import ModelyardError
 from modelyard.manifests.model import Column, Contract, Evaluation, Files, Model
 from modelyard.metrics.drift import measure_drift
-from modelyard.tables import TableFile
+from modelyard.tables.file import TableFile
 from msgspec import structs
 
 MODEL = Model(

@@ -15,7 +15,7 @@ from modelyard.ground_truth.labels import GroundTruth, ground_truth_of, read_gro
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.predictions.ids import Lookup, sorting_order, text_hashes
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from support.yard import MODEL_YAML
 
 MODEL = parse(Model, MODEL_YAML.format(name="m").encode(), "model.yaml")

@@ -26,7 +26,7 @@ from modelyard.ground_truth.labels import ground_truth_of
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.predictions.interface import Window
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from support.logged import MODEL, START, Flights, write_ground_truth, write_log
 from support.yard import IDENTITY, MODEL_YAML, commit_all, git, killed_after, tool
 

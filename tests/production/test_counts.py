@@ -23,7 +23,7 @@ from modelyard.production.monitoring.realised import block_seconds
 from modelyard.production.monitoring.window import monitor_window
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.report.window import slice_rows
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from support.versions import add_stage, add_version, opened
 from support.yard import CONFIG, commit_all, git
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.writer import Entry
-from modelyard.tables import Table, read_table
+from modelyard.tables.file import read_table
+from modelyard.tables.table import Table
 
 MODEL = "flight-delay"
 START = datetime(2026, 5, 1, tzinfo=UTC)

@@ -23,10 +23,10 @@ from modelyard.candidate.profiles import (
 )
 from modelyard.candidate.reference import bin_codes, decode_profile
 from modelyard.errors import ModelyardError
-from modelyard.flavors.interface import prediction_columns
 from modelyard.flavors.lightgbm import import_lightgbm
+from modelyard.flavors.signature import Input
 from modelyard.git import Git
-from modelyard.manifests.model import Column, Model
+from modelyard.manifests.model import Model
 from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift, Drift, Exact, measure_drift
 from modelyard.metrics.estimate import Estimate, estimate_quality
 from modelyard.metrics.intervals import delong_error, normal_interval
@@ -34,7 +34,9 @@ from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
 from modelyard.registry.history import RegisteredVersion
-from modelyard.tables import TableFile, read_table
+from modelyard.scoring.scorer import prediction_columns, told
+from modelyard.scoring.signature import signature_of
+from modelyard.tables.file import TableFile, read_table
 
 Engine = Literal["local", "dask"]
 
@@ -94,19 +96,22 @@ def drift_of(
 
 def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift | None:
     """Cross-fitted over at most 20,000 rows of each table; None with fewer than 200 rows in one of them."""
-    inputs = [c for c in model.contract.inputs if c.name in before.names and c.name in after.names]
+    inputs = [c for c in signature_of(model).inputs if c.name in before.names and c.name in after.names]
     if min(before.rows, after.rows) < MINIMUM_ROWS or not inputs:
         return None
-    lightgbm = import_lightgbm()
-    matrix = np.column_stack([_both(column, before, after) for column in inputs])
+    with told():
+        lightgbm = import_lightgbm()
+    parts = [_both(column, before, after) for column in inputs]
+    owners = [column for column, part in zip(inputs, parts, strict=True) for _ in range(part.shape[1])]
+    matrix = np.column_stack(parts)
     label = np.concatenate([np.zeros(min(before.rows, _ROWS)), np.ones(min(after.rows, _ROWS))])
     fold = np.random.default_rng(_SEED).permutation(label.size) % _FOLDS
     score: Floats = np.empty(label.size)
-    gains = np.zeros(len(inputs))
-    texts = [i for i, column in enumerate(inputs) if column.type in ("string", "boolean")]
+    gains = np.zeros(len(owners))
+    levels = [i for i, column in enumerate(owners) if _has_levels(column)]
     for held in range(_FOLDS):
         learn = fold != held
-        data = lightgbm.Dataset(matrix[learn], label[learn], categorical_feature=texts, free_raw_data=True)
+        data = lightgbm.Dataset(matrix[learn], label[learn], categorical_feature=levels, free_raw_data=True)
         booster = lightgbm.train(_PARAMS, data, 60)
         score[~learn] = booster.predict(matrix[~learn])
         gains += np.asarray(booster.feature_importance("gain"), dtype=np.float64)
@@ -114,7 +119,7 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
     if area is None:
         return None
     order = np.argsort(-gains, kind="stable")
-    strongest = tuple(inputs[i].name for i in order[:3] if gains[i] > 0)
+    strongest = tuple(dict.fromkeys(owners[i].name for i in order if gains[i] > 0))[:3]
     interval = normal_interval(area, error) if error is not None else None
     return DomainShift(area, interval, int(label.size), strongest)
 
@@ -126,9 +131,10 @@ def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference
     if not names or not columns:
         return ()
     slices = {name: _shared(before, after, name) for name in names}
-    bins = {}
+    bins, sources = {}, Columns.of(model).inputs
     for column in columns:
-        sides = [bin_codes(read_table(file.path, [column.name], file.texts), column) for file in (before, after)]
+        source = sources[column.name]
+        sides = [bin_codes(read_table(file.path, [column.name], file.texts), column, source) for file in (before, after)]
         bins[column.name] = (sides[0], sides[1])
     return slice_drifts(Coded(slices, bins), MINIMUM_ROWS)
 
@@ -143,7 +149,8 @@ def _exactly(
         reference = profile_file(before, columns).profile
         return _compared(reference, _current(candidate, current, reference, options, say), name)
     after = TableFile(current, columns.texts)
-    wanted = Columns(tuple(c for c in columns.wanted if c.role == "input" or {c.name} <= {*before.names, *after.names}))
+    there = {*before.names, *after.names}
+    wanted = columns.only(lambda column: column.role == "input" or column.name in there)
     reference_side, found, exact = compare_files(before, after, wanted)
     if not reference_side.profile.columns:
         first = next(iter(reference_side.faults.items()), ("", "it has no column of the contract"))
@@ -160,13 +167,11 @@ def _current(
     candidate: Candidate, current: Path, reference: Profile, options: DriftOptions, say: Callable[[str], None]
 ) -> Profiled:
     known = {column.name for column in reference.columns}
-    columns = Columns(
-        tuple(c for c in Columns.of(candidate.model, "input", "label", "score").wanted if c.name in known)
-    )
+    columns = Columns.of(candidate.model, "input", "label", "score").only(lambda column: column.name in known)
     if options.current is None:
         predictions = candidate.file(candidate.model.files.predictions)
-        rest = Columns(tuple(column for column in columns.wanted if column.role != "score"))
-        score = Columns(tuple(column for column in columns.wanted if column.role == "score"))
+        rest = columns.only(lambda column: column.role != "score")
+        score = columns.only(lambda column: column.role == "score")
         return joined(
             [profile_file(TableFile(current, rest.texts), rest, reference), profile_file(predictions, score, reference)]
         )
@@ -208,21 +213,26 @@ def _estimate(candidate: Candidate, current: Path) -> Estimate | None:
     return estimate_quality(file.numbers(SCORE), candidate.model.contract.threshold)
 
 
-def _both(column: Column, before: TableFile, after: TableFile) -> Floats:
-    sides = [_sampled(file, column) for file in (before, after)]
-    if column.type not in ("string", "boolean"):
-        return np.concatenate(sides)
-    texts = np.concatenate(sides)
-    _, codes = np.unique(np.array(["" if t is None else f"={t}" for t in texts], dtype=np.str_), return_inverse=True)
-    return codes.astype(np.float64)
+def _both(column: Input, before: TableFile, after: TableFile) -> Floats:
+    """An input of both tables as numbers (rows, columns): one column, or as many as a vector has."""
+    values = np.concatenate([_sampled(file, column) for file in (before, after)])
+    if values.dtype.kind != "O":
+        return np.asarray(values.reshape(len(values), -1), dtype=np.float64)
+    _, codes = np.unique(np.array(["" if t is None else f"={t}" for t in values], dtype=np.str_), return_inverse=True)
+    return codes.astype(np.float64).reshape(-1, 1)
 
 
-def _sampled(file: TableFile, column: Column) -> NDArray[Any]:
+def _has_levels(column: Input) -> bool:
+    return column.is_text or column.kind == "boolean" or bool(column.categories)
+
+
+def _sampled(file: TableFile, column: Input) -> NDArray[Any]:
     """At most 20,000 values, evenly spaced."""
-    values = file.values(column.name, column.type)
-    if values.size <= _ROWS:
+    found = file.values(column)
+    values = np.array(list(found), dtype=object) if column.is_text else np.asarray(found)
+    if len(values) <= _ROWS:
         return values
-    return values[np.linspace(0, values.size - 1, _ROWS).astype(np.int64)]
+    return values[np.linspace(0, len(values) - 1, _ROWS).astype(np.int64)]
 
 
 def _shared(before: TableFile, after: TableFile, name: str) -> tuple[Levels, Levels]:
@@ -232,7 +242,7 @@ def _shared(before: TableFile, after: TableFile, name: str) -> tuple[Levels, Lev
         both = levels_of_numbers(np.concatenate([table.numbers(name) for table in tables]))
         at = tables[0].rows
         return Levels(both.names, both.codes[:at]), Levels(both.names, both.codes[at:])
-    coded = [table.level_codes(name) for table in tables]
+    coded = [table.text_codes(name) for table in tables]
     shown = [[MISSING if level is None else level for level in levels] for levels, _ in coded]
     known = sorted(set(shown[0]) | set(shown[1]))
     place = {level: i for i, level in enumerate(known)}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.candidate.files import Candidate
 from modelyard.checkout.fetched import FetchedVersion
 from modelyard.errors import ModelyardError
-from modelyard.flavors.discovery import load_scorer
-from modelyard.flavors.interface import TableScorer, prediction_columns, stacked
-from modelyard.flavors.lightgbm import LightGBMScorer
+from modelyard.flavors.probe import Probe
+from modelyard.flavors.signature import Input, Kind
+from modelyard.flavors.values import Column, Columns, breaches
 from modelyard.manifests.model import Model
 from modelyard.metrics.evaluation import Evaluation, Holdout, compare
 from modelyard.metrics.flips import Driver, FlippedRow, most_moved
@@ -19,27 +22,51 @@ from modelyard.metrics.folds import Stability, stability
 from modelyard.metrics.leakage import Leakage, identical, input_strengths, overlap, row_hashes
 from modelyard.metrics.scores import Floats, Settings, query_scores
 from modelyard.metrics.slices import MISSING, Levels, levels_of_numbers
-from modelyard.tables import Table, read_table
+from modelyard.scoring.comparison import difference, require_none
+from modelyard.scoring.probe import ask, choose_probe, require_same
+from modelyard.scoring.scorer import LoadedArtifact, loaded, prediction_columns, stacked
+from modelyard.tables.file import read_table
+from modelyard.tables.table import Table
 
 _DRIVERS = 3
 
 
-def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluation:
-    """Measures the candidate, against the champion where there is one."""
-    model = candidate.model
-    settings, contract = model.evaluation, model.contract
+@dataclass(frozen=True)
+class Evaluated:
+    """The evaluation of a candidate, and rows that show that whoever serves it loads the same."""
+
+    evaluation: Evaluation
+    probe: Probe
+
+
+def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluated:
+    """Scores the held-out rows with the artifact and measures these scores, against the champion's where there is one.
+
+    ModelyardError when the pipeline's own predictions are not what the artifact gives.
+    """
     table = candidate.holdout()
     if not table.rows:
         raise ModelyardError(f"{table.path} holds no row.", "Hold some rows out: look at the split in params.yaml.")
+    with candidate.load() as scorer, ExitStack() as stack:
+        opponent = stack.enter_context(_champion(champion, table)) if champion else None
+        return _evaluated(candidate, scorer, champion, opponent, table)
+
+
+def _evaluated(
+    candidate: Candidate,
+    scorer: LoadedArtifact,
+    champion: FetchedVersion | None,
+    opponent: LoadedArtifact | None,
+    table: Table,
+) -> Evaluated:
+    model = candidate.model
+    settings, contract = model.evaluation, model.contract
     label = _label(table, model)
-    predictions = candidate.predictions(table)
+    columns = table.columns(candidate.signature.inputs, "the contract in model.yaml")
+    predictions = scorer.score(columns)
     _check_range(model, predictions)
-    scorer: TableScorer | None = None
-    theirs: Floats | None = None
-    if champion is not None:
-        table.require([c.name for c in champion.model.contract.inputs], f"the champion {champion.name}")
-        scorer = load_scorer(champion.model, champion.artifact, candidate.folder)
-        theirs = scorer.score_table(table)
+    _require_agreement(candidate, table, columns, predictions, scorer.flavor.tolerance)
+    theirs = opponent.score_table(table) if opponent else None
     comparable = theirs is None or theirs.shape == predictions.shape
     slices = {name: levels_of(table, name) for name in settings.slices}
     comparison = compare(
@@ -58,10 +85,10 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
     )
     flips = comparison.flips
     if flips is not None and theirs is not None:
-        flips = replace(flips, rows=_flipped_rows(candidate, scorer, table, label, predictions, theirs))
+        flips = replace(flips, rows=_flipped_rows(model, (scorer, opponent), table, label, (predictions, theirs)))
     before = {c.name for c in champion.model.contract.inputs} if champion else {c.name for c in contract.inputs}
     after = {c.name for c in contract.inputs}
-    return Evaluation(
+    evaluation = Evaluation(
         task=model.task,
         rows=table.rows,
         positives=int(label.sum()) if model.task == "binary" else None,
@@ -74,12 +101,39 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluatio
         calibration=comparison.calibration,
         champion_calibration=comparison.champion_calibration,
         flips=flips,
-        leakage=_leakage(candidate, table, label),
+        leakage=_leakage(candidate, table, columns, label),
         inputs_added=tuple(sorted(after - before)),
         inputs_removed=tuple(sorted(before - after)),
-        notes=_notes(champion, comparable),
+        notes=(*_notes(champion, comparable), *_contract_notes(candidate, columns)),
         stability=_stability(candidate),
     )
+    return Evaluated(evaluation, choose_probe(model, columns, predictions, scorer))
+
+
+@contextmanager
+def _champion(champion: FetchedVersion, table: Table) -> Iterator[LoadedArtifact]:
+    """The champion, which has given its probe's scores."""
+    what = f"the champion {champion.name}"
+    table.require([c.name for c in champion.model.contract.inputs], what)
+    with loaded(champion.model, champion.artifact, champion.folder, str(champion.name)) as found:
+        if champion.probe is not None:
+            require_same(ask(found, champion.probe), what)
+        yield found
+
+
+def _require_agreement(
+    candidate: Candidate, table: Table, columns: Columns, scores: Floats, tolerance: float
+) -> None:
+    """What is measured is what serves: the pipeline must have written what the artifact gives."""
+    model = candidate.model
+    found = difference(scores, candidate.predictions(table), columns, candidate.signature.inputs, tolerance)
+    if found is None:
+        return
+    if model.contract.personal_id == "no":
+        names = [f"{model.contract.id} {name}" for name in table.texts(model.contract.id)]
+    else:
+        names = [f"row {row + 1}" for row in range(table.rows)]
+    require_none(found, model.name, model.files.predictions, names)
 
 
 def settings_of(model: Model) -> Settings:
@@ -104,11 +158,33 @@ def _check_range(model: Model, predictions: Floats) -> None:
         )
 
 
+def _contract_notes(candidate: Candidate, holdout: Columns) -> tuple[str, ...]:
+    """What the contract does not allow and the team's own rows hold."""
+    inputs = candidate.signature.inputs
+    training = candidate.training([column.name for column in inputs])
+    said = []
+    for column in inputs:
+        sides = [("held-out", holdout[column.name])]
+        if column.name in training.names:
+            sides.insert(0, ("training", training.values(column)))
+        for name, values in sides:
+            for what, rows in breaches(column, values):
+                said.append(
+                    f"{int(rows.sum()):,} of {rows.size:,} {name} rows have {column.name!r} {what}, which the contract does"
+                    " not allow: callers who send such rows are refused."
+                )
+    return tuple(said)
+
+
 def _flipped_rows(
-    candidate: Candidate, champion: TableScorer | None, table: Table, label: Floats, mine: Floats, theirs: Floats
+    model: Model,
+    scorers: tuple[LoadedArtifact, LoadedArtifact | None],
+    table: Table,
+    label: Floats,
+    scores: tuple[Floats, Floats],
 ) -> tuple[FlippedRow, ...]:
     """The rows that moved the most, with the inputs that moved them where both models can say it."""
-    model = candidate.model
+    mine, theirs = scores
     rows = most_moved(mine, theirs, model.contract.threshold)
     if not rows.size:
         return ()
@@ -117,10 +193,9 @@ def _flipped_rows(
     ids = table.texts(model.contract.id)[rows] if named else [f"held-out row {row + 1}" for row in rows]
     part = table.take(rows)
     drivers: list[tuple[Driver, ...]] = [()] * rows.size
-    if isinstance(champion, LightGBMScorer):
-        scorer = load_scorer(model, candidate.artifact, candidate.folder)
-        if isinstance(scorer, LightGBMScorer):
-            drivers = _drivers(scorer.contributions(part), champion.contributions(part))
+    parts = [scorer.contributions(part) if scorer else None for scorer in scorers]
+    if parts[0] is not None and parts[1] is not None:
+        drivers = _drivers(parts[0], parts[1])
     return tuple(
         FlippedRow(str(ids[i]), float(label[row]), float(theirs[row]), float(mine[row]), drivers[i])
         for i, row in enumerate(rows.tolist())
@@ -146,7 +221,7 @@ def _stability(candidate: Candidate) -> Stability | None:
     table = read_table(path)
     columns = prediction_columns(model)
     table.require(["fold", model.contract.label, *columns], "files.folds in model.yaml")
-    names, codes = table.level_codes("fold")
+    names, codes = table.text_codes("fold")
     trained: tuple[int, ...] = ()
     if "trained_rows" in table.names:
         sizes = table.numbers("trained_rows")
@@ -162,27 +237,40 @@ def _stability(candidate: Candidate) -> Stability | None:
     return stability(label, prediction, shown, codes, model.task, settings_of(model), trained)
 
 
-def _leakage(candidate: Candidate, holdout: Table, label: Floats) -> Leakage:
-    contract = candidate.model.contract
-    names = [c.name for c in contract.inputs]
-    holdout.require(names, "the contract in model.yaml")
-    columns = {c.name: holdout.values(c.name, c.type) for c in contract.inputs}
-    strengths = input_strengths(columns, label) if candidate.model.task == "binary" else ()
+def _leakage(candidate: Candidate, holdout: Table, columns: Columns, label: Floats) -> Leakage:
+    contract, inputs = candidate.model.contract, candidate.signature.inputs
+    names = [c.name for c in inputs]
+    flat = {name: np.asarray(part) for c in inputs for name, part in _flat(c, columns[c.name])}
+    strengths = input_strengths(flat, label) if candidate.model.task == "binary" else ()
     trained = candidate.training([contract.id, contract.label, *names])
     trained.require([contract.id], "the leakage check")
     same: int | None = None
     if set(names) <= set(trained.names) and contract.label in trained.names:
-        label_type = "float" if trained.is_number(contract.label) else "string"
-        kinds = [(c.name, c.type) for c in contract.inputs] + [(contract.label, label_type)]
-        same = identical(*(row_hashes({n: t.values(n, k) for n, k in kinds}) for t in (trained, holdout)))
+        kind: Kind = "float" if trained.is_number(contract.label) else "string"
+        compared = (*inputs, Input(contract.label, kind))
+        same = identical(*(_hashes(table, compared) for table in (trained, holdout)))
     return Leakage(strengths, overlap(trained.texts(contract.id), holdout.texts(contract.id)), same)
+
+
+def _flat(column: Input, values: Column) -> Iterator[tuple[str, Column]]:
+    """An input as columns of one value a row."""
+    if column.kind != "vector":
+        yield column.name, values
+        return
+    numbers = np.asarray(values)
+    for i in range(column.length):
+        yield f"{column.name}[{i}]", np.ascontiguousarray(numbers[:, i])
+
+
+def _hashes(table: Table, columns: tuple[Input, ...]) -> NDArray[np.uint64]:
+    return row_hashes({name: np.asarray(part) for c in columns for name, part in _flat(c, table.values(c))})
 
 
 def _label(table: Table, model: Model) -> Floats:
     name = model.contract.label
     if model.task == "multiclass":
         at = {level: i for i, level in enumerate(model.contract.classes)}
-        names, codes = table.level_codes(name)
+        names, codes = table.text_codes(name)
         unknown = next((level for level in names if level not in at), model.contract.classes[0])
         if unknown not in at:
             raise ModelyardError(
@@ -207,5 +295,5 @@ def levels_of(table: Table, name: str) -> Levels:
     """A column as rows are cut by it: texts by their levels, many numbers at their quartiles."""
     if table.is_number(name):
         return levels_of_numbers(table.numbers(name))
-    names, codes = table.level_codes(name)
+    names, codes = table.text_codes(name)
     return Levels(tuple(MISSING if level is None else level for level in names), codes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import numpy as np
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
-from modelyard.flavors.interface import prediction_columns, stacked
+from modelyard.flavors.signature import Signature
 from modelyard.manifests.model import Model
 from modelyard.metrics.scores import Floats
-from modelyard.tables import Table, TableFile, read_table
+from modelyard.scoring.scorer import LoadedArtifact, loaded, prediction_columns, stacked
+from modelyard.scoring.signature import signature_of
+from modelyard.tables.file import TableFile, read_table
+from modelyard.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,15 @@ class Candidate:
             )
         return sha256_of(self.artifact)
 
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        return signature_of(self.model)
+
+    def load(self, threads: int = 0) -> AbstractContextManager[LoadedArtifact]:
+        """The artifact, ready to score, for as long as the context lasts."""
+        return loaded(self.model, self.artifact, self.folder, threads=threads)
+
     def holdout(self) -> Table:
         """The held-out rows with id, label, inputs, slices and block."""
         evaluation, contract = self.model.evaluation, self.model.contract
@@ -50,7 +63,7 @@ class Candidate:
         return table
 
     def predictions(self, holdout: Table) -> Floats:
-        """The candidate's predictions in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
+        """What the pipeline predicted, in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
         contract = self.model.contract
         columns = prediction_columns(self.model)
         table = self._table(self.model.files.predictions, [contract.id, *columns])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.flavors.interface import prediction_columns
+from modelyard.flavors.signature import Input, Kind
 from modelyard.manifests.model import Model
 from modelyard.metrics.distances import ks_p, ks_statistic, wasserstein
 from modelyard.metrics.drift import Exact
 from modelyard.metrics.profile import ColumnProfile, Profile, Role, merge_columns
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.tally import ColumnValues, RareLevels, Tally, profile_sorted, profile_tally
-from modelyard.tables import TableFile
+from modelyard.scoring.scorer import prediction_columns
+from modelyard.scoring.signature import input_of
+from modelyard.tables.file import TableFile
 
 SCORE = "prediction"
 CONFIDENCE = "(confidence)"
@@ -34,24 +36,41 @@ class Columns:
 
     wanted: tuple[ColumnValues, ...]
     """Without values."""
+    inputs: Mapping[str, Input]
+    """How each of them is read."""
 
     @classmethod
     def of(cls, model: Model, *roles: Role) -> Columns:
         """The model's inputs, its label, its score or one a class: those asked for."""
         contract = model.contract
-        label = {"regression": "float", "multiclass": "string"}.get(model.task, "integer")
-        found = [
-            ColumnValues(c.name, c.type, _NOTHING, "input", RareLevels(c.rare_below, c.rare_become))
-            for c in contract.inputs
+        labels: dict[str, Kind] = {"regression": "float", "ranking": "float", "multiclass": "string"}
+        label = Input(contract.label, labels.get(model.task, "integer"))
+        scores = [Input(name, "float") for name in prediction_columns(model)]
+        rare = {c.name: RareLevels(c.rare_below, c.rare_become) for c in contract.inputs}
+        found = [(input_of(column), "input") for column in contract.inputs]
+        found += [(label, "label"), *((score, "score") for score in scores)]
+        wanted = [
+            ColumnValues(column.name, profile_type(column), _NOTHING, role, rare.get(column.name, RareLevels()))
+            for column, role in found
+            if role in roles
         ]
-        found.append(ColumnValues(contract.label, label, _NOTHING, "label"))
-        found += [ColumnValues(name, "float", _NOTHING, "score") for name in prediction_columns(model)]
-        return cls(tuple(column for column in found if column.role in roles))
+        return cls(tuple(wanted), {column.name: column for column, _ in found})
+
+    def only(self, wanted: Callable[[ColumnValues], bool]) -> Columns:
+        """Those of them that are wanted."""
+        return Columns(tuple(column for column in self.wanted if wanted(column)), self.inputs)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Those that are texts, also where a file has nothing but digits in them."""
-        return tuple(column.name for column in self.wanted if column.type == "string")
+        return tuple(column.name for column in self.wanted if self.inputs[column.name].is_text)
+
+
+def profile_type(column: Input) -> str:
+    """How an input is profiled: by its levels (string, boolean), or as a number (integer, float)."""
+    if column.is_text or column.categories:
+        return "string"
+    return column.kind if column.kind in ("boolean", "integer") else "float"
 
 
 @dataclass(frozen=True)
@@ -66,12 +85,12 @@ def profile_file(file: TableFile, columns: Columns, reference: Profile | None = 
     """The profile of a table; with a reference, in the reference's bins and in one pass over parts of each column."""
 
     def one(column: ColumnValues) -> ColumnProfile:
-        into = reference.column(column.name) if reference else None
-        if not _is_number(column):
-            return profile_tally(column, Tally(*file.tally(column.name)), into)
+        into, source = reference.column(column.name) if reference else None, columns.inputs[column.name]
+        if not (into.numeric if into else _is_number(column)):
+            return profile_tally(column, Tally(*file.tally(source)), into)
         if into is None:
-            return profile_sorted(column, _ordered(file.numbers(column.name)))
-        parts = [profile_sorted(column, np.sort(part), into) for part in file.number_parts(column.name)]
+            return profile_sorted(column, _ordered(file.scalars(source)))
+        parts = [profile_sorted(column, np.sort(part), into) for part in file.scalar_parts(source)]
         return merge_columns(parts) if parts else profile_sorted(column, _NOTHING, into)
 
     return _each(file, columns, one)
@@ -82,15 +101,16 @@ def compare_files(before: TableFile, after: TableFile, columns: Columns) -> tupl
     found: dict[str, tuple[ColumnProfile, Exact | None]] = {}
 
     def both(column: ColumnValues) -> ColumnProfile:
+        source = columns.inputs[column.name]
         if not _is_number(column):
-            reference = profile_tally(column, Tally(*before.tally(column.name)))
+            reference = profile_tally(column, Tally(*before.tally(source)))
             if column.name in after.names:
-                found[column.name] = profile_tally(column, Tally(*after.tally(column.name)), reference), None
+                found[column.name] = profile_tally(column, Tally(*after.tally(source)), reference), None
             return reference
-        first = _ordered(before.numbers(column.name))
+        first = _ordered(before.scalars(source))
         reference = profile_sorted(column, first)
         if column.name in after.names:
-            second = _ordered(after.numbers(column.name))
+            second = _ordered(after.scalars(source))
             found[column.name] = profile_sorted(column, second, reference), _exact(reference, first, second)
         return reference
 

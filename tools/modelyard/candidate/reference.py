@@ -14,15 +14,15 @@ from modelyard.candidate.profiles import CONFIDENCE, SCORE, Columns, Profiled, j
 from modelyard.documents import builtins
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
-from modelyard.flavors.discovery import load_scorer
-from modelyard.flavors.interface import prediction_columns
-from modelyard.flavors.lightgbm import LightGBMScorer
+from modelyard.flavors.signature import Input
 from modelyard.metrics.outliers import fits, row_shape
 from modelyard.metrics.profile import ColumnProfile, Profile, WindowThreshold
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import ColumnValues, level_codes, number_codes, profile_column
 from modelyard.metrics.thresholds import window_thresholds
-from modelyard.tables import Table, read_table
+from modelyard.scoring.scorer import prediction_columns
+from modelyard.tables.file import read_table
+from modelyard.tables.table import Table
 
 _ROWS_OF_SHAPE = 100_000
 
@@ -66,11 +66,11 @@ def decode_profile(content: bytes, where: str) -> Profile:
     return profile
 
 
-def bin_codes(table: Table, column: ColumnProfile) -> Integers:
-    """Each row's place in ``column.bins()`` (rows,)."""
+def bin_codes(table: Table, column: ColumnProfile, source: Input) -> Integers:
+    """Each row's place in ``column.bins()`` (rows,); ``source`` says how the column is read."""
     if column.numeric:
-        return number_codes(table.numbers(column.name), column)
-    names, codes = table.level_codes(column.name)
+        return number_codes(table.scalars(source), column)
+    names, codes = table.levels(source)
     return level_codes(names, column)[codes]
 
 
@@ -88,19 +88,21 @@ def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str
     importance = _importance(candidate)
     held = read_table(candidate.folder / model.files.holdout, names, model.contract.texts)
     scores = _scores(candidate, held)
+    sources = Columns.of(model).inputs
     details: dict[str, dict[str, object]] = {}
     few: dict[str, Integers] = {}
     every = max(1, -(-training.rows // _ROWS_OF_SHAPE))
     for column in profile.columns:
         if column.role == "score":
             continue
-        codes = bin_codes(training, column)
+        source = sources[column.name]
+        codes = bin_codes(training, column, source)
         found: dict[str, object] = {"thresholds": _thresholds(codes, column, blocks)}
         if column.role == "input":
             few[column.name] = codes[::every].copy()
             found["importance"] = importance.get(column.name)
             if scores is not None and column.name in held.names:
-                found["scores"] = _by_bin(scores, bin_codes(held, column), len(column.bins()[0]))
+                found["scores"] = _by_bin(scores, bin_codes(held, column, source), len(column.bins()[0]))
         details[column.name] = found
     return details, few
 
@@ -122,10 +124,8 @@ def _ordered_blocks(table: Table, block: str) -> Integers:
 
 
 def _importance(candidate: Candidate) -> dict[str, float]:
-    scorer = load_scorer(candidate.model, candidate.artifact, candidate.folder)
-    if not isinstance(scorer, LightGBMScorer):
-        return {}
-    return {name: round(share, 6) for name, share in scorer.importance().items()}
+    with candidate.load() as scorer:
+        return {name: round(share, 6) for name, share in scorer.importance().items()}
 
 
 def _scores(candidate: Candidate, held: Table) -> Floats | None:

@@ -23,7 +23,7 @@ from modelyard.evidence.training import Reproduction, differences
 from modelyard.flavors.interface import prediction_columns, stacked
 from modelyard.manifests.pipeline import read_lock
 from modelyard.registry.history import RegisteredVersion
-from modelyard.tables import read_table
+from modelyard.tables.file import read_table
 
 _TOLERANCE = 1e-6
 

@@ -26,7 +26,8 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
 from modelyard.predictions.layout import Layout
 from modelyard.report.html.pictures import standalone
-from modelyard.tables import Table, read_table
+from modelyard.tables.file import read_table
+from modelyard.tables.table import Table
 
 _BEGINNING, _A_MONTH, _A_PROMOTION = 12, 11, 4
 _FIRST = 4

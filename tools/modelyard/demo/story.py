@@ -16,7 +16,7 @@ from modelyard.demo.stage import APPROVAL, AUTHOR, MODEL, Stage, clean_stage, fi
 from modelyard.demo.traffic import send, write_ground_truth
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.layout import Layout
-from modelyard.tables import read_table
+from modelyard.tables.file import read_table
 
 FLIGHTS_SENT = 2000
 _STEPS = 40

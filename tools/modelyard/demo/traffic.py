@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.manifests.model import Model
 from modelyard.serving.tensors import DATATYPES
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 
 
 def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:

@@ -3,7 +3,7 @@
 What ``Booster.predict`` prepares for every call costs more than a hundred trees.
 
 Functions and constants are those of LightGBM's documented C API (``LightGBM/c_api.h``), stable since 3.0. The artifact
-was loaded and checked by ``LightGBMScorer`` before it comes here.
+was loaded and checked by the flavor before it comes here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.flavors.lightgbm import import_lightgbm
-
 _FLOAT64, _NORMAL, _ROW_MAJOR = 1, 0, 1
 
 _PARAMETERS = b"num_threads=1"  # on one row, starting threads costs more than the trees
@@ -27,10 +25,9 @@ _DOUBLES = ctypes.POINTER(ctypes.c_double)
 class NativeBooster:
     """Predicts with one thread; safe to be called by several."""
 
-    def __init__(self, model: str, inputs: int, outputs: int) -> None:
+    def __init__(self, library: Path, model: str, inputs: int, outputs: int) -> None:
         """``outputs`` is 1, or the number of classes. Raises OSError or ValueError where the library refuses."""
-        package = Path(import_lightgbm().__file__).parent
-        self._library = ctypes.CDLL(str(next(package.glob("**/lib_lightgbm.*"))))
+        self._library = ctypes.CDLL(str(library))
         self._library.LGBM_GetLastError.restype = ctypes.c_char_p
         self._inputs, self._outputs = inputs, outputs
         self._handle, self._single = ctypes.c_void_p(), ctypes.c_void_p()

@@ -1,4 +1,4 @@
-"""A model that brings its own program: a table in, a Parquet file of predictions out."""
+"""A model that brings its own program: a Parquet file of rows in, a Parquet file of predictions out. Batches only."""
 
 from __future__ import annotations
 
@@ -7,52 +7,87 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelyard.errors import ModelyardError
-from modelyard.flavors.interface import Floats, prediction_columns, stacked
-from modelyard.manifests.model import Model
-from modelyard.tables import Table, read_table
+import numpy as np
+
+from .frames import arrow_table
+from .interface import Fault, Flavor, Options, as_scores, empty
+from .signature import Signature
+from .values import Columns, Floats
+
+
+class Command(Flavor):
+    """Any artifact and a command that scores a table with it."""
+
+    name = "command"
+    packages = ()
+
+    def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
+        """None: its files have no common form."""
+        return None
+
+    def load(self, artifact: Path, signature: Signature, options: Options) -> CommandScorer:
+        """Nothing is loaded before there are rows."""
+        if not options.command:
+            raise Fault("model.yaml names no command.", "Add flavor: command: with a program and its arguments.")
+        return CommandScorer(artifact, signature, options)
 
 
 @dataclass(frozen=True)
 class CommandScorer:
-    """A model that brings its own program: table in, a Parquet file with a ``prediction`` column out."""
+    """The command of one version."""
 
-    model: Model
     artifact: Path
-    folder: Path
+    signature: Signature
+    options: Options
 
-    def score_table(self, table: Table) -> Floats:
-        """Runs the command of model.yaml in the model's folder; one prediction per row."""
+    def score(self, columns: Columns) -> Floats:
+        """Runs the command in the model's folder, on a table with the contract's inputs."""
+        rows = len(next(iter(columns.values())))
+        if not rows:
+            return empty(self.signature)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        name = self.signature.model
         with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-            output = Path(scratch) / "predictions.parquet"
-            places = {"{model}": str(self.artifact), "{input}": str(table.path), "{output}": str(output)}
-            command = [_fill(part, places) for part in self.model.scorer.command]
+            source, output = Path(scratch) / "rows.parquet", Path(scratch) / "predictions.parquet"
+            pq.write_table(arrow_table(self.signature, columns), source)
+            places = {"{model}": str(self.artifact), "{input}": str(source), "{output}": str(output)}
+            command = [_filled(part, places) for part in self.options.command]
             try:
-                done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+                done = subprocess.run(command, cwd=self.options.folder, capture_output=True, text=True, check=False)
             except OSError as error:
-                raise ModelyardError(
-                    f"The scorer command of {self.model.name} cannot be run: {error.strerror}: {command[0]}.",
-                    "Mend scorer.command in model.yaml.",
+                raise Fault(
+                    f"The scorer command of {name} cannot be run: {error.strerror}: {command[0]}.",
+                    "Mend flavor: command: in model.yaml.",
                 ) from error
             if done.returncode or not output.is_file():
                 last = (done.stderr.strip().splitlines() or ["it wrote no output"])[-1]
-                raise ModelyardError(
-                    f"The scorer command of {self.model.name} failed ({done.returncode}): {last}",
-                    "Run it by hand in the model's folder; it is scorer.command in model.yaml.",
+                raise Fault(
+                    f"The scorer command of {name} failed ({done.returncode}): {last}",
+                    "Run it by hand in the model's folder; it is flavor: command: in model.yaml.",
                 )
-            result = read_table(output)
-            columns = prediction_columns(self.model)
-            result.require(columns, "the scorer's output")
-            scores = stacked(result, columns)
-        if len(scores) != table.rows:
-            raise ModelyardError(
-                f"The scorer command of {self.model.name} gave {len(scores)} predictions for {table.rows} rows.",
+            wanted = [f"prediction_{c}" for c in self.signature.classes] if self.signature.classes else ["prediction"]
+            try:
+                table = pq.read_table(output)
+                found = np.column_stack([table[column].cast(pa.float64()).to_numpy() for column in wanted])
+            except (OSError, KeyError, pa.ArrowException) as error:
+                raise Fault(
+                    f"The scorer command of {name} wrote no Parquet file with {', '.join(wanted)}: {error}.",
+                    "It writes one number a row in each of these columns.",
+                ) from error
+        if len(found) != rows:
+            raise Fault(
+                f"The scorer command of {name} gave {len(found)} predictions for {rows} rows.",
                 "It must keep the rows and their order.",
             )
-        return scores
+        return as_scores(found, self.signature, f"The scorer command of {name}")
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
-def _fill(part: str, places: dict[str, str]) -> str:
+def _filled(part: str, places: dict[str, str]) -> str:
     for name, value in places.items():
         part = part.replace(name, value)
     return part

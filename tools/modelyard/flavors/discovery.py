@@ -1,20 +1,53 @@
-"""The flavor of an artifact, found by what model.yaml names."""
+"""The flavors there are: our own, and what other packages add under the entry point ``modelyard.flavors``."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
 
-from modelyard.flavors.command import CommandScorer
-from modelyard.flavors.interface import TableScorer
-from modelyard.flavors.lightgbm import LightGBMScorer
-from modelyard.manifests.model import Model
+from .interface import Fault, Flavor
+
+BUILT_IN = {
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
+    "catboost": "CatBoost",
+    "sklearn": "SKLearn",
+    "onnx": "ONNX",
+    "python": "Python",
+    "command": "Command",
+}
+"""Module of this package → the class in it."""
 
 
-def load_scorer(model: Model, artifact: Path, folder: Path) -> TableScorer:
-    """The scorer of an artifact, after its content was checked against the format that model.yaml names.
+def flavor_named(name: str) -> Flavor:
+    """The flavor of a name; Fault when there is none."""
+    if name in BUILT_IN:  # without the scan of every installed package that entry points cost
+        return _built_in(name)
+    found = _others().get(name)
+    if found is None:
+        known = ", ".join([*BUILT_IN, *_others()])
+        raise Fault(f"There is no flavor {name!r}.", f"Choose one of {known}, or install the package that has it.")
+    return found
 
-    ``folder`` is the model's folder, where a scoring command is run.
-    """
-    if model.scorer.type == "command":
-        return CommandScorer(model, artifact, folder)
-    return LightGBMScorer.load(model, artifact)
+
+def every_flavor() -> tuple[Flavor, ...]:
+    """Our own flavors, then the others by name."""
+    return (*(_built_in(name) for name in BUILT_IN), *(flavor for _, flavor in sorted(_others().items())))
+
+
+def flavor_of_file(name: str) -> Flavor | None:
+    """The flavor that a file name's ending stands for; None when none does."""
+    return next((flavor for flavor in every_flavor() if name.lower().endswith(flavor.endings or ("\0",))), None)
+
+
+@cache
+def _built_in(name: str) -> Flavor:
+    flavor: Flavor = getattr(import_module(f".{name}", __package__), BUILT_IN[name])()
+    return flavor
+
+
+@cache
+def _others() -> dict[str, Flavor]:
+    entries = {entry.name: entry for entry in entry_points(group="modelyard.flavors")}
+    return {name: entry.load()() for name, entry in entries.items() if name not in BUILT_IN}

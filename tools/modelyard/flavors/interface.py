@@ -1,31 +1,187 @@
-"""How a version of any library scores a table: the interface, and the columns predictions stand in."""
+"""The interface of a flavor: how a kind of artifact is recognised, loaded, scored, explained and hosted."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from modelyard.manifests.model import Model
-from modelyard.tables import Table
+from .signature import Signature
+from .values import Columns, Floats
 
-Floats = NDArray[np.float64]
-
-
-class TableScorer(Protocol):
-    """One version of a model, ready to score tables."""
-
-    def score_table(self, table: Table) -> Floats:
-        """One prediction per row (rows,)."""
+MAXIMUM_ARTIFACT_BYTES = 2_000_000_000
 
 
-def prediction_columns(model: Model) -> list[str]:
-    """Where predictions stand in a table: one column, or one a class."""
-    return [f"prediction_{name}" for name in model.contract.classes] if model.task == "multiclass" else ["prediction"]
+class Fault(Exception):
+    """Why an artifact cannot be loaded or scored: one sentence what is wrong, one what to do."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+        self.problem, self.remedy = problem, remedy
 
 
-def stacked(table: Table, columns: list[str]) -> Floats:
-    """Numbers (rows,) of one column, (rows, columns) of several."""
-    found = [table.numbers(name) for name in columns]
-    return found[0] if len(found) == 1 else np.column_stack(found)
+@dataclass(frozen=True)
+class Options:
+    """What ``flavor:`` in model.yaml says, and where its files are."""
+
+    folder: Path = Path()
+    """Where the files of ``files`` are, and where a command runs."""
+    threads: int = 0
+    """Threads of the library; 0: as many as it likes."""
+    trusted: tuple[str, ...] = ()
+    """sklearn: types that may be loaded beside those that skops trusts."""
+    output: str = ""
+    """onnx: the output with the scores; '' where it is plain."""
+    files: tuple[str, ...] = ()
+    """python: the scorer, then the files that it imports; below ``folder``."""
+    requirements: str = ""
+    """python: the file with the packages of its environment; '' for the interpreter that runs us."""
+    command: tuple[str, ...] = ()
+    """command: the program and its arguments."""
+    seconds: float = 60.0
+    """python: seconds after which a call counts as hanging."""
+
+
+class Scorer(Protocol):
+    """One loaded artifact. ``score`` may be called by several threads."""
+
+    def score(self, columns: Columns) -> Floats:
+        """Scores (rows,), of a multiclass model (rows, classes), of canonical columns of equal length.
+
+        Raises Fault where the library refuses.
+        """
+
+    def close(self) -> None:
+        """Ends what the scorer holds, such as a process."""
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """A scorer whose library tells what an input contributes."""
+
+    def contributions(self, columns: Columns) -> dict[str, Floats]:
+        """Input → its part in the raw score of each row (rows,): SHAP values (Lundberg et al. 2020)."""
+
+    def importance(self) -> dict[str, float]:
+        """Input → its share of the model's importance, 0 to 1."""
+
+
+class Flavor(ABC):
+    """One way a model is kept. A class without state; see docs/flavors.md for how to add one."""
+
+    name: ClassVar[str]
+    extra: ClassVar[str] = ""
+    """What to install: ``pip install 'modelyard[<extra>]'``."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Distributions that score it; their versions are recorded with each version of a model."""
+    formats: ClassVar[tuple[str, ...]] = ()
+    """Names of its file formats, as policies list them. None of them runs code when it is read."""
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Endings of file names that stand for this flavor where model.yaml names none."""
+    tolerance: ClassVar[float] = 1e-9
+    """Largest difference of two scores that are the same, relative to max(1, |score|)."""
+    explains: ClassVar[bool] = False
+    """Whether its scorers are ``Explained``."""
+    blocks: ClassVar[bool] = False
+    """Whether a score may take long, because another process gives it."""
+    hosts: ClassVar[Mapping[str, str]] = {}
+    """Target → the flavor's name there. A target that is not listed cannot serve it."""
+
+    @abstractmethod
+    def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
+        """The format that a file's first bytes show; ``members`` are the names in a zip archive."""
+
+    @abstractmethod
+    def load(self, artifact: Path, signature: Signature, options: Options) -> Scorer:
+        """The artifact, ready to score; Fault where it is not sound or not for this signature."""
+
+    def versions(self, options: Options) -> dict[str, str]:
+        """Package → version, of those that score it and are installed here."""
+        from importlib import metadata
+
+        found = {}
+        for package in self.packages:
+            with suppress(metadata.PackageNotFoundError):
+                found[package] = metadata.version(package)
+        return found
+
+
+def empty(signature: Signature) -> Floats:
+    """The scores of no rows."""
+    return np.empty((0, len(signature.classes)) if signature.task == "multiclass" else 0)
+
+
+def as_scores(raw: object, signature: Signature, what: str) -> Floats:
+    """What a library gave as scores (rows,), of a multiclass model (rows, classes).
+
+    A binary model may give a column for each of its two classes; the second one counts.
+    """
+    found = np.asarray(raw, dtype=np.float64)
+    if signature.task == "multiclass":
+        if found.ndim != 2 or found.shape[1] != len(signature.classes):
+            raise Fault(
+                f"{what} gives an array of shape {_shape(found)}; the contract names {len(signature.classes)} classes.",
+                "Name all classes in contract.classes, and train for probabilities of each class.",
+            )
+        return np.ascontiguousarray(found)
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.ndim == 2 and found.shape[1] == 2 and signature.task == "binary":
+        found = found[:, 1]
+    if found.ndim != 1:
+        raise Fault(
+            f"{what} gives an array of shape {_shape(found)}; a {signature.task} model gives one score a row.",
+            "Mend the task in model.yaml, or the objective of the training.",
+        )
+    return np.ascontiguousarray(found)
+
+
+def ordered_classes(found: Floats, classes: list[str], signature: Signature, what: str) -> Floats:
+    """Probabilities (rows, classes) in the order of the contract; ``classes`` names the columns as they are.
+
+    A binary label may be spelled in any way: its larger value is the positive class.
+    """
+    if signature.task == "binary":
+        return as_scores(found, signature, what)
+    missing = sorted(set(signature.classes) ^ set(classes))
+    if missing:
+        raise Fault(
+            f"{what} and contract.classes differ in the class {missing[0]!r}.",
+            "Name in contract.classes every value of the label, spelled as in the training table.",
+        )
+    return as_scores(found[:, [classes.index(name) for name in signature.classes]], signature, what)
+
+
+def read_artifact(artifact: Path, what: str) -> bytes:
+    """The bytes of an artifact; Fault where it cannot be read or is too large."""
+    try:
+        size = artifact.stat().st_size
+        if size > MAXIMUM_ARTIFACT_BYTES:
+            raise corrupt(artifact, what, f"{size:,} bytes are more than {MAXIMUM_ARTIFACT_BYTES:,}")
+        return artifact.read_bytes()
+    except OSError as error:
+        raise Fault(
+            f"The artifact {artifact} cannot be read: {error.strerror}.", "Run: modelyard retrain MODEL"
+        ) from error
+
+
+def corrupt(artifact: Path, what: str, why: str) -> Fault:
+    """The fault of a file that is no sound ``what``, such as "XGBoost model"."""
+    return Fault(
+        f"{artifact} is not a sound {what}: {why.rstrip('.')}.",
+        "Pull it again (modelyard retrain MODEL), or name its real format under flavor in model.yaml.",
+    )
+
+
+def missing_library(extra: str, module: str) -> Fault:
+    """The fault of a library that is not installed."""
+    return Fault(f"{module} is not installed.", f"Install it with: pip install 'modelyard[{extra}]'")
+
+
+def _shape(found: Floats) -> str:
+    return f"({', '.join(map(str, found.shape))})"

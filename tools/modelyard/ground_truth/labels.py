@@ -17,7 +17,8 @@ from modelyard.predictions.columns import mask, seconds, times_of
 from modelyard.predictions.ids import Hashes, Lookup, sorting_order, text_hashes
 from modelyard.predictions.interface import ahead
 from modelyard.predictions.lookup import AsLogged
-from modelyard.tables import Table, read_parts
+from modelyard.tables.file import read_parts
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

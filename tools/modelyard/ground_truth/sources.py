@@ -15,7 +15,8 @@ from modelyard.predictions.files import KINDS, files_below, parts_of
 from modelyard.predictions.interface import ahead
 from modelyard.predictions.lookup import as_logged
 from modelyard.secrets.interface import Secrets
-from modelyard.tables import Table, TableFile
+from modelyard.tables.file import TableFile
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

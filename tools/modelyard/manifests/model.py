@@ -96,10 +96,21 @@ class Column(Manifest, frozen=True, kw_only=True):
     """One input of the contract."""
 
     name: ColumnName
-    type: Literal["integer", "float", "string", "boolean"]
+    type: Annotated[
+        Literal["integer", "float", "string", "boolean", "date", "timestamp", "vector"],
+        Meta(description="docs/inputs.md says how a value of each type is written."),
+    ]
     nullable: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    length: Annotated[Count, Meta(description="vector: how many numbers each value has.")] = 0
+    categories: Annotated[
+        list[str | int | float | bool],
+        Meta(
+            description="The known values. Any other value is scored as missing. In the order of the model's codes where"
+            " its file lists none."
+        ),
+    ] = field(default_factory=list)
     description: str = ""
     personal: Annotated[
         Literal["no", "hash", "drop"],
@@ -152,13 +163,31 @@ class Files(Manifest, frozen=True, kw_only=True):
     ] = ""
 
 
-class Scorer(Manifest, frozen=True, kw_only=True):
-    """How any table is scored with any version of the artifact."""
+class FlavorSettings(Manifest, frozen=True, kw_only=True):
+    """How the artifact is kept, and what scores it; see docs/flavors.md."""
 
-    type: Literal["lightgbm", "command"] = "lightgbm"
+    name: Annotated[
+        str, Meta(max_length=64, description="lightgbm, xgboost, catboost, sklearn, onnx, python or command. Left out, the"
+                  " ending of files.artifact tells.")
+    ] = ""  # fmt: skip
+    trusted: Annotated[
+        list[Text], Meta(description="sklearn: types that may be loaded beside those that skops trusts.")
+    ] = field(default_factory=list)
+    output: Annotated[
+        str, Meta(max_length=200, description="onnx: the output with the scores, where it has several.")
+    ] = ""
+    files: Annotated[
+        list[RelativePath],
+        Meta(description="python: the scorer, then the files that it imports. Default: src/scorer.py."),
+    ] = field(default_factory=list)
+    requirements: Annotated[
+        str,
+        Meta(max_length=200, description="python: a requirements file for the scorer's environment. Default: ours."),
+    ] = ""
+    seconds: Annotated[float, Meta(gt=0, le=3600, description="python: a call that takes longer is stopped.")] = 60.0
     command: Annotated[
         list[Text],
-        Meta(description="A program and its arguments; {model}, {input} and {output} become paths. No shell."),
+        Meta(description="command: a program and its arguments; {model}, {input} and {output} become paths. No shell."),
     ] = field(default_factory=list)
 
 
@@ -187,7 +216,7 @@ class Model(Manifest, frozen=True, kw_only=True):
     policy: Name
     files: Files
     contract: Contract
-    scorer: Scorer = field(default_factory=Scorer)
+    flavor: FlavorSettings = field(default_factory=FlavorSettings)
     evaluation: Evaluation = field(default_factory=Evaluation)
     ground_truth: Annotated[GroundTruthSource | None, Meta(description="Where it is told what happened.")] = None
     retrain: Retrain = field(default_factory=Retrain)

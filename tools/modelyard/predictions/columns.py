@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modelyard.errors import ModelyardError
 from modelyard.manifests.model import Model
 from modelyard.metrics.scores import Floats
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,7 +17,7 @@ from modelyard.manifests.model import Model
 from modelyard.predictions.columns import times_of
 from modelyard.predictions.ids import once
 from modelyard.predictions.interface import TEXTS, within
-from modelyard.tables import read_csv
+from modelyard.tables.file import read_csv
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -31,7 +31,7 @@ from modelyard.report.markdown.bodies import forgetting_body
 from modelyard.report.markdown.safe import text
 from modelyard.review.pull_requests import Proposed
 from modelyard.secrets.interface import Secrets
-from modelyard.tables import read_table
+from modelyard.tables.file import read_table
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from modelyard.predictions.ids import text_hashes
 from modelyard.predictions.interface import Window
 from modelyard.report.markdown.bodies import increment_body
 from modelyard.review.pull_requests import Proposed
-from modelyard.tables import TableFile, read_table
+from modelyard.tables.file import TableFile, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from modelyard.errors import UsageError
 from modelyard.ground_truth.labels import GroundTruth, ground_truth_of
 from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.production.feedback.sample import REVIEW
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 
 _MOST_ROWS = 1_000_000
 

@@ -24,7 +24,7 @@ from modelyard.metrics.window import Objective, by_minute
 from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.realised import Labelled
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,7 @@ from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.slices import Levels
 from modelyard.predictions.columns import LOG
 from modelyard.predictions.interface import Window
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

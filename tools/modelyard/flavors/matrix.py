@@ -1,0 +1,151 @@
+"""Inputs as the one matrix that tree libraries take: features matched by name or place, categories as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .interface import Fault
+from .signature import Input, Signature
+from .values import MISSING, Column, Columns, Floats, Unreadable, scalar, shown
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of the library: an input, or one number of a vector."""
+
+    column: Input
+    place: int = 0
+    """Which number of a vector."""
+
+
+def match_features(names: Sequence[str], signature: Signature, unnamed: bool, what: str) -> tuple[Feature, ...]:
+    """The feature of each name; Fault for a name that is no input.
+
+    ``unnamed``: the names are the library's own, so the contract's order counts. Libraries that do not allow blanks and
+    brackets in names write underscores; a vector's numbers are named ``name_0``, ``name_1``, … or ``name[0]``.
+    """
+    every = [Feature(column, place) for column in signature.inputs for place in range(column.width)]
+    if unnamed:
+        if len(names) != len(every):
+            raise Fault(
+                f"{what} takes {len(names)} numbers a row; the contract's inputs give {len(every)}.",
+                "Name the model's inputs in contract.inputs, in the order of the training table.",
+            )
+        return tuple(every)
+    exact = {name: feature for feature in every for name in _names(feature)}
+    plain = {_plain(name): feature for name, feature in exact.items()}
+    found = []
+    for name in names:
+        feature = exact.get(name) or plain.get(name)
+        if feature is None:
+            raise Fault(
+                f"{what} was trained on {name!r}, which the contract in model.yaml does not name.",
+                "Add the input to the contract, or retrain without it.",
+            )
+        found.append(feature)
+    twice = next((feature for i, feature in enumerate(found) if feature in found[:i]), None)
+    if twice is not None:
+        raise Fault(
+            f"{what} has two features that can only be the input {twice.column.name!r}.",
+            "Rename the columns so that they differ in more than blanks and brackets.",
+        )
+    return tuple(found)
+
+
+class Levels:
+    """The categories of one feature: canonical value → code. Anything else is missing."""
+
+    def __init__(self, column: Input, levels: Sequence[Any], what: str) -> None:
+        """``levels`` in the order of their codes, as the library kept them; Fault where two are one value."""
+        codes: dict[str | float, float] = {}
+        for code, level in enumerate(levels):
+            try:
+                value = scalar(column, level)
+            except Unreadable as error:
+                raise Fault(
+                    f"{what} knows the category {shown(level)} of {column.name!r}, which is no {column.kind}.",
+                    "Name the input's real type in the contract.",
+                ) from error
+            if value is None:
+                continue
+            if value in codes:
+                raise Fault(
+                    f"{what} has two categories of {column.name!r} that are the {column.kind} {shown(value)}.",
+                    "Retrain with one category for each value.",
+                )
+            codes[value] = float(code)
+        self._codes = codes
+        if not column.is_text:
+            order = sorted(codes, key=float)
+            self._values = np.array(order, dtype=np.float64)
+            self._ordered = np.array([codes[value] for value in order], dtype=np.float64)
+
+    def codes(self, values: Column) -> Floats:
+        """Codes (rows,) of canonical values."""
+        if not isinstance(values, np.ndarray) or values.dtype.kind == "O":
+            get = self._codes.get
+            return np.array([get(value, MISSING) for value in values], dtype=np.float64)  # type: ignore[arg-type]
+        if not self._values.size:
+            return np.full(len(values), MISSING)
+        places = np.minimum(np.searchsorted(self._values, values), self._values.size - 1)
+        return np.where(self._values[places] == values, self._ordered[places], MISSING)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """How canonical columns become a matrix (rows, features)."""
+
+    features: tuple[Feature, ...]
+    levels: tuple[Levels | None, ...]
+    """Of each feature; None where it is a number."""
+
+    def of(self, columns: Columns) -> Floats:
+        """The matrix, C-contiguous."""
+        found: list[Any] = []
+        for feature, levels in zip(self.features, self.levels, strict=True):
+            values = columns[feature.column.name]
+            if levels is not None:
+                found.append(levels.codes(values))
+            elif feature.column.kind == "vector":
+                found.append(np.asarray(values)[:, feature.place])
+            else:
+                found.append(values)
+        joined = np.concatenate(found, dtype=np.float64, casting="unsafe")
+        return np.ascontiguousarray(joined.reshape(len(found), -1).T)
+
+    def by_input(self, parts: Floats) -> dict[str, Floats]:
+        """Sums of parts (rows, features) by input."""
+        found: dict[str, Floats] = {}
+        for i, feature in enumerate(self.features):
+            before = found.get(feature.column.name)
+            found[feature.column.name] = parts[:, i] if before is None else before + parts[:, i]
+        return found
+
+    def shares(self, weights: Floats) -> dict[str, float]:
+        """Input → its share, 0 to 1, of weights (features,)."""
+        total = float(weights.sum()) or 1.0
+        return {name: float(part[0]) for name, part in self.by_input(weights.reshape(1, -1) / total).items()}
+
+
+def require_numbers(features: Sequence[Feature], coded: Sequence[bool], what: str) -> None:
+    """Raises Fault for a text input of which nobody says how it becomes a number."""
+    for feature, has_levels in zip(features, coded, strict=True):
+        if feature.column.is_text and not has_levels:
+            raise Fault(
+                f"{what} takes {feature.column.name!r} as a number, but the contract says string, and the file lacks"
+                " its categories.",
+                "Encode it as a category of the library, or list contract categories: in the order of its codes.",
+            )
+
+
+def _names(feature: Feature) -> tuple[str, ...]:
+    name = feature.column.name
+    return (f"{name}_{feature.place}", f"{name}[{feature.place}]") if feature.column.kind == "vector" else (name,)
+
+
+def _plain(name: str) -> str:
+    return "".join("_" if c in ' \t\n[]<>{}":,' else c for c in name)
