@@ -134,7 +134,9 @@ def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference
     bins, sources = {}, Columns.of(model).inputs
     for column in columns:
         source = sources[column.name]
-        sides = [bin_codes(read_table(file.path, [column.name], file.texts), column, source) for file in (before, after)]
+        sides = [
+            bin_codes(read_table(file.path, [column.name], file.texts), column, source) for file in (before, after)
+        ]
         bins[column.name] = (sides[0], sides[1])
     return slice_drifts(Coded(slices, bins), MINIMUM_ROWS)
 

@@ -121,9 +121,7 @@ def _champion(champion: FetchedVersion, table: Table) -> Iterator[LoadedArtifact
         yield found
 
 
-def _require_agreement(
-    candidate: Candidate, table: Table, columns: Columns, scores: Floats, tolerance: float
-) -> None:
+def _require_agreement(candidate: Candidate, table: Table, columns: Columns, scores: Floats, tolerance: float) -> None:
     """What is measured is what serves: the pipeline must have written what the artifact gives."""
     model = candidate.model
     found = difference(scores, candidate.predictions(table), columns, candidate.signature.inputs, tolerance)

@@ -6,7 +6,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -23,16 +23,18 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.evidence.training import DataInput, Training
-from modelyard.flavors.lightgbm import LightGBMScorer
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
+from modelyard.scoring.scorer import told
+from modelyard.scoring.signature import flavor_of, options_of
 
 GENERATED = ("dvc.lock", "metrics.json")
 """Files of a model that retraining writes and git keeps, beside its profile."""
 
-_PACKAGES = ("lightgbm", "numpy", "pandas", "pyarrow", "dvc")
+_PACKAGES = ("pandas", "pyarrow", "dvc")
+"""Packages that make the bytes beside those of the flavor."""
 
 _ROWS = 50
 
@@ -102,9 +104,10 @@ class CandidateRun:
         version = self.view.version(champion) if champion else self.view.champion
         with ExitStack() as stack:
             opponent = stack.enter_context(fetched(self.view, version)) if version else None
-            evaluation = evaluate(self.candidate, opponent)
-        self._keep("evaluation", evaluation)
-        return evaluation
+            found = evaluate(self.candidate, opponent)
+        self._keep("evaluation", found.evaluation)
+        self._keep("probe", found.probe)
+        return found.evaluation
 
     def drift(self, options: DriftOptions | None = None) -> Drift:
         """The held-out rows against the champion's profile; of other tables nothing is kept, it is no evidence."""
@@ -144,40 +147,36 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
         artifact_bytes=candidate.artifact.stat().st_size,
         inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),
         params=lock.params,
-        packages=installed_packages(),
+        packages=installed_packages(candidate),
         reproduced=reproduced,
     )
 
 
-def installed_packages() -> dict[str, str]:
-    """Package → version, of those that make the bytes and are installed here."""
-    found = {}
+def installed_packages(candidate: Candidate) -> dict[str, str]:
+    """Package → version, of those that make and score the artifact and are installed here."""
+    with told():
+        found = flavor_of(candidate.model).versions(options_of(candidate.model, candidate.folder))
     for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        with suppress(metadata.PackageNotFoundError):
+            found.setdefault(package, metadata.version(package))
+    return dict(sorted(found.items()))
 
 
 def scan(candidate: Candidate) -> Artifact:
     """The artifact evidence of the candidate. Only what is read without running code is loaded and timed."""
-    found = sniff_file(candidate.artifact)
-    milliseconds = None
-    if found == "lightgbm-text" and candidate.model.scorer.type == "lightgbm":
-        milliseconds = _row_milliseconds(candidate)
+    found, flavor = sniff_file(candidate.artifact), flavor_of(candidate.model)
+    milliseconds = _row_milliseconds(candidate) if found in flavor.formats else None
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
 
 
 def _row_milliseconds(candidate: Candidate) -> float | None:
     table = candidate.holdout()
-    inputs = candidate.model.contract.inputs
-    columns = {column.name: table.values(column.name, column.type) for column in inputs}
-    scorer = LightGBMScorer.load(candidate.model, candidate.artifact, threads=1)
+    columns = table.columns(candidate.signature.inputs, "the contract in model.yaml")
     times = []
-    for row in range(min(_ROWS, table.rows)):
-        one = {name: values[row : row + 1] for name, values in columns.items()}
-        begun = time.perf_counter()
-        scorer.score(one)
-        times.append((time.perf_counter() - begun) * 1000)
+    with candidate.load(threads=1) as scorer:
+        for row in range(min(_ROWS, table.rows)):
+            one = {name: values[row : row + 1] for name, values in columns.items()}
+            begun = time.perf_counter()
+            scorer.score(one)
+            times.append((time.perf_counter() - begun) * 1000)
     return rounded_up(statistics.median(times)) if times else None

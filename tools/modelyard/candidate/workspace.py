@@ -8,7 +8,7 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
-KINDS: tuple[Kind, ...] = ("training", "evaluation", "drift", "artifact", "verdict")
+KINDS: tuple[Kind, ...] = ("training", "evaluation", "probe", "drift", "artifact", "verdict")
 GENERATED = ("dvc.lock", "metrics.json", "profile.json")
 REPORTS = ("report.md", "report.html")
 

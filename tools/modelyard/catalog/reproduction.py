@@ -20,9 +20,9 @@ from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import Reproduction, differences
-from modelyard.flavors.interface import prediction_columns, stacked
 from modelyard.manifests.pipeline import read_lock
 from modelyard.registry.history import RegisteredVersion
+from modelyard.scoring.scorer import prediction_columns, stacked
 from modelyard.tables.file import read_table
 
 _TOLERANCE = 1e-6
@@ -42,7 +42,7 @@ def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Repr
         there.dvc.reproduce(pipeline, force=True)
         candidate = Candidate.of(there.model(model))
         artifact = candidate.sha256()
-        packages = differences(packages_of(view, known), installed_packages())
+        packages = differences(packages_of(view, known), installed_packages(candidate))
         outputs = _other_outputs(view, known, there.root)
         found = Reproduction(
             model=model, version=version, outcome="pass", artifact_before=record.artifact, artifact_after=artifact,
@@ -51,7 +51,11 @@ def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Repr
         if artifact == record.artifact:
             return found
         largest = _largest_difference(view, candidate, known, there.root)
-        metrics = {m.name: f"{m.candidate:.6f}" for m in evaluate(candidate, None).metrics if m.candidate is not None}
+        metrics = {
+            m.name: f"{m.candidate:.6f}"
+            for m in evaluate(candidate, None).evaluation.metrics
+            if m.candidate is not None
+        }
         before = {name: f"{value:.6f}" for name, value in record.metrics.items()}
         same = largest is not None and largest <= _TOLERANCE
         return replace(

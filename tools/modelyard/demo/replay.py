@@ -21,7 +21,6 @@ from modelyard.demo.traffic import send, write_ground_truth
 from modelyard.documents import encode
 from modelyard.errors import UsageError
 from modelyard.files import write_whole
-from modelyard.flavors.discovery import load_scorer
 from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
 from modelyard.predictions.layout import Layout
@@ -75,7 +74,8 @@ def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
     stage.git("switch", "--quiet", "main")
     watched, version = _serve_and_watch(stage, folder, flights, month)
     realised = next(m for m in watched["monitoring"]["realised"]["metrics"] if m["name"] == "auc")
-    alone = auc(flights.numbers(model.contract.label), load_scorer(model, static, folder).score_table(flights))
+    with loaded(model, static, folder) as scorer:
+        alone = auc(flights.numbers(model.contract.label), scorer.score_table(flights))
     stage.git("switch", "--quiet", branch)
     begun = time.monotonic()
     stage.modelyard("retrain", MODEL, "--commit")

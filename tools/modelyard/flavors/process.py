@@ -62,7 +62,11 @@ class Worker:
         return np.asarray(np.load(io.BytesIO(answer), allow_pickle=False), dtype=np.float64)
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, after the call that is under way."""
+        with self._busy:
+            self._stop()
+
+    def _stop(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -77,7 +81,7 @@ class Worker:
     def _ensure(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
-        self.close()
+        self._stop()
         kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         try:
             process = subprocess.Popen(
@@ -137,7 +141,7 @@ class Worker:
 
     def _ended(self, how: str) -> Fault:
         code = self._process.poll() if self._process else None
-        self.close()
+        self._stop()
         status = f" with status {code}" if code is not None and how == "ended" else ""
         last = f" Its last line: {self._said[-1]}" if self._said else ""
         return Fault(

@@ -46,9 +46,11 @@ class Served:
         digest = hashlib.sha256(artifact.read_bytes()).hexdigest()
         if not hmac.compare_digest(digest, said["sha256"]):
             raise Fault(f"{artifact} has sha256 {digest[:12]}, not {said['sha256'][:12]}.", "Deploy the version again.")
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in said["options"].items()}
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in said["options"].items()
+        }
         flavor = flavor_named(said["flavor"])
-        scorer = flavor.load(artifact, signature, Options(**{**options, "folder": folder, "threads": 1}))
+        scorer = flavor.load(artifact, signature, Options(**options | {"folder": folder, "threads": 1}))
         found = cls(signature, scorer, said["sha256"])
         if (folder / PROBE).is_file():
             found.check(Probe.from_json(json.loads((folder / PROBE).read_text(encoding="utf-8"))))

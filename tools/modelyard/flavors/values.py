@@ -99,7 +99,7 @@ def spelled_text(value: Any) -> str:
     """The text of a value: ``7`` for 7 and 7.0, ``true`` for True."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(value) < EXACT:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < EXACT:
         return str(int(value))
     return str(value)
 

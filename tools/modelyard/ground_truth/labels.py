@@ -184,7 +184,7 @@ def labels_of(table: Table, model: Model) -> Floats:
     label = model.contract.label
     if model.task == "multiclass":
         places = {name: float(i) for i, name in enumerate(model.contract.classes)}
-        names, codes = table.level_codes(label)
+        names, codes = table.text_codes(label)
         known = np.array([places.get(name or "", np.nan) for name in names], dtype=np.float64)
         return np.asarray(known[codes], dtype=np.float64)
     values = table.numbers(label)

@@ -40,9 +40,12 @@ class ServerReport(Struct, frozen=True):
     traffic: dict[str, Traffic] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """Model → why the version it should serve cannot be loaded."""
+    probes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Model → version → how it answered its probe rows, such as 100/100; '' where none were registered."""
 
 
 S = TypeVar("S", State, ServerReport)
+PROBE = "probe.json"
 
 
 class Layout(Struct, frozen=True):
@@ -66,7 +69,7 @@ class Layout(Struct, frozen=True):
         return self.folder / "log"
 
     def version_folder(self, model: str, version: str) -> Path:
-        """Where one version's ``artifact`` and ``model.yaml`` lie."""
+        """Where one version is: ``artifact/``, ``model.yaml``, ``probe.json``, and the files of its own scorer."""
         return self.folder / "models" / model / version
 
     def read_state(self) -> State:
@@ -111,6 +114,11 @@ class Layout(Struct, frozen=True):
         except BlockingIOError:
             return True
         return False
+
+
+def artifact_in(folder: Path, name: str) -> Path:
+    """The artifact in a version's folder. It keeps its file name, by which some libraries know its format."""
+    return folder / "artifact" / Path(name).name
 
 
 def _read(path: Path, kind: type[S]) -> S:

@@ -94,7 +94,7 @@ def _without_persons(column: Input, declared: Declared, values: Column) -> Colum
         common = _common(column, values)
         if column.is_text:
             return [common] * len(values)  # type: ignore[list-item]
-        return np.broadcast_to(np.asarray(common, dtype=np.float64), np.shape(values)).copy()
+        return np.broadcast_to(np.asarray(common, dtype=np.float64), np.asarray(values).shape).copy()
     if column.is_text and declared.rare_below:
         counts: dict[object, int] = {}
         for value in values:

@@ -55,6 +55,17 @@ def flavor_of(model: Model) -> Flavor:
     return found
 
 
+def require_host(model: Model, target: str) -> None:
+    """Raises unless the model's flavor is served by a kind of target; the error names the targets that do."""
+    flavor = flavor_of(model)
+    if target not in flavor.hosts:
+        known = ", ".join(flavor.hosts) or "none: it scores batches only"
+        raise ModelyardError(
+            f"The target {target} does not serve the flavor {flavor.name} of {model.name}.",
+            f"Targets that serve it: {known}. See docs/flavors.md.",
+        )
+
+
 def options_of(model: Model, folder: Path, threads: int = 0) -> Options:
     """What the flavor is to know; ``folder`` is where the model's files are."""
     said = model.flavor

@@ -20,7 +20,7 @@ from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_b
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
 from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length
-from modelyard.serving.tensors import DATATYPES, decode_request
+from modelyard.serving.tensors import decode_request, metadata_of
 
 _MAY: dict[Role, frozenset[str]] = {
     "viewer": frozenset({"view"}),
@@ -152,7 +152,12 @@ class Application:
             self._require(scope, "infer" if verb == "infer" else "")
             model, version = self._find(name, number)
             if verb == "infer":
-                return self._infer(model, version if number else None, scope, await self._body(receive))
+                asked = version if number else None
+                content = await self._body(receive)
+                if any(one.loaded.flavor.blocks for one in model.versions.values()):
+                    # Another process scores it; the other models' requests go on meanwhile.
+                    return await asyncio.to_thread(self._infer, model, asked, scope, content)
+                return self._infer(model, asked, scope, content)
             return {"ready": True} if verb == "ready" else _metadata(model, version)
         if found := _CONTROL.fullmatch(path):
             _require_method(method, "POST", path)
@@ -178,8 +183,7 @@ class Application:
         if path == "/v2/health/live":
             return {"live": True}
         if path == "/v2/health/ready":
-            self._require_ready()
-            return {"ready": True}
+            return self._ready()
         raise Answer(404, f"There is no {path}; this server speaks the Open Inference Protocol v2.")
 
     def _require(self, scope: Scope, deed: str) -> None:
@@ -194,14 +198,19 @@ class Application:
                 raise Answer(403, "Control needs a token, and modelyard.yaml declares none for this environment.")
             raise Answer(403, f"This token may not {deed}.")
 
-    def _require_ready(self) -> None:
-        if self._table.faults or not self._table.models:
-            raise Answer(503, "; ".join(self._table.faults.values()) or "No model is deployed here yet.")
+    def _ready(self) -> object:
+        """Which models answer. One that cannot be loaded does not take the others out of service."""
+        faults = self._table.faults
+        if not self._table.models:
+            raise Answer(503, "; ".join(faults.values()) or "No model is deployed here yet.")
         if self._inference.log_fault:
             raise Answer(503, self._inference.log_fault)
+        return {"ready": True, "models": dict.fromkeys(self._table.models, "ready") | faults}
 
     def _find(self, name: str, number: str | None) -> tuple[LoadedModel, LoadedVersion]:
         model = self._table.models.get(name)
+        if model is None and name in self._table.faults:
+            raise Answer(503, f"{name} cannot be served: {self._table.faults[name]}.")
         if model is None:
             raise Answer(404, f"No model {name!r} is served here. Served: {', '.join(self._table.models) or 'none'}.")
         version = model.versions.get(number or model.serving)
@@ -261,16 +270,8 @@ def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
     return {
         "name": loaded.manifest.name,
         "versions": list(model.versions),
-        "platform": "lightgbm",
-        "inputs": [
-            {
-                "name": column.name,
-                "datatype": DATATYPES[column.type],
-                "shape": [-1],
-                "parameters": {"nullable": column.nullable, "minimum": column.minimum, "maximum": column.maximum},
-            }
-            for column in contract.inputs
-        ],
+        "platform": loaded.loaded.flavor.name,
+        "inputs": metadata_of(loaded.loaded.signature),
         "outputs": [output],
         "parameters": {"serving": model.serving, "version": loaded.version, "sha256": loaded.sha256},
     }

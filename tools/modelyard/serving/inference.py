@@ -14,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -171,7 +172,7 @@ class Inference:
         requests, failures, counted, seconds = self._metrics.of(name, version.version, variant)
         error, scores = "", []
         try:
-            scores = version.scorer.score(rows.columns).tolist()
+            scores = version.loaded.score(rows.columns).tolist()
         except Exception as fault:  # whatever the library throws: it is counted, and the caller is told
             error = f"{type(fault).__name__}: {fault}"[:500]
             self._say(f"{name} {version.version} could not score a request: {error}")
@@ -233,7 +234,7 @@ def _chosen(traffic: Traffic, id_column: str, rows: Rows, named: str, request_id
     values = None if named else rows.columns.get(key, rows.ids)
     if values is None:
         return [goes_to_candidate(traffic, named or request_id)] * rows.count
-    plain = values if isinstance(values, list) else values.tolist()
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
     return [goes_to_candidate(traffic, str(value)) for value in plain]
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
-from modelyard.flavors.booster import NativeBooster
-from modelyard.flavors.lightgbm import LightGBMScorer
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
-from modelyard.predictions.layout import Layout, ServerReport
+from modelyard.predictions.layout import PROBE, Layout, ServerReport, artifact_in
 from modelyard.predictions.writer import Privacy
 from modelyard.rollout.plan import Live, Traffic
+from modelyard.scoring.probe import ask, require_same
+from modelyard.scoring.scorer import LoadedArtifact
+from modelyard.scoring.signature import require_host
 from modelyard.serving.tensors import ContractCheck
 
 
@@ -26,7 +31,9 @@ class LoadedVersion:
     manifest: Model
     version: str
     sha256: str
-    scorer: LightGBMScorer
+    loaded: LoadedArtifact
+    probe: str
+    """How it answered its probe rows, such as 100/100; '' where none were registered."""
     check: ContractCheck
     privacy: Privacy
 
@@ -74,6 +81,7 @@ class ModelTable:
             return True
         models: dict[str, LoadedModel] = {}
         faults: dict[str, str] = {}
+        gone = [version for model in self.models.values() for version in model.versions.values()]
         for name, state in wanted.items():
             before = self.models.get(name)
             try:
@@ -84,6 +92,7 @@ class ModelTable:
                 if before:
                     models[name] = before
         self.models, self.faults = models, faults
+        self._close(gone)
         self.loaded()
         self._report(stamp)
         return True
@@ -109,29 +118,60 @@ class ModelTable:
 
     def _load_version(self, name: str, version: str, sha256: str) -> LoadedVersion:
         folder = self._layout.version_folder(name, version)
-        artifact = folder / "artifact"
+        manifest = parse(Model, (folder / "model.yaml").read_bytes(), f"{name}/{version}/model.yaml")
+        artifact = artifact_in(folder, manifest.files.artifact)
         if sha256_of(artifact) != sha256:
             raise ModelyardError(f"the artifact of {name} {version} is not the registered bytes", "Deploy it again.")
-        manifest = parse(Model, (folder / "model.yaml").read_bytes(), f"{name}/{version}/model.yaml")
-        if manifest.scorer.type != "lightgbm":
-            raise ModelyardError(
-                f"the local server loads LightGBM models; {name} brings its own command", "Use another target."
-            )
+        require_host(manifest, "local")
         privacy = Privacy(manifest.contract, self._hash_key)
         if privacy.needs_key and self._hash_key is None:
             raise ModelyardError(
                 f"{name} {version} has personal columns to hash, and the environment names no log.hash_key",
                 "Add log.hash_key to the environment in modelyard.yaml.",
             )
-        checked = LightGBMScorer.load(manifest, artifact, threads=1)
-        outputs = checked.booster.num_model_per_iteration()
-        native = NativeBooster(artifact.read_text(encoding="utf-8"), len(checked.inputs), outputs)
-        scorer = replace(checked, booster=native)
-        return LoadedVersion(manifest, version, sha256, scorer, ContractCheck(manifest.contract, self._rows), privacy)
+        loaded = LoadedArtifact.load(manifest, artifact, folder, version, threads=1)
+        try:
+            probe = _probed(loaded, folder, f"{name} {version}")
+        except ModelyardError:
+            loaded.close()
+            raise
+        check = ContractCheck(manifest.contract, self._rows)
+        return LoadedVersion(manifest, version, sha256, loaded, probe, check, privacy)
+
+    def close(self) -> None:
+        """Ends what the versions hold, such as worker processes."""
+        for model in self.models.values():
+            for version in model.versions.values():
+                version.loaded.close()
+
+    def _close(self, before: list[LoadedVersion]) -> None:
+        """Ends the versions that are not served any more."""
+        kept = {id(version) for model in self.models.values() for version in model.versions.values()}
+        for version in before:
+            if id(version) not in kept:
+                version.loaded.close()
 
     def _report(self, stamp: str) -> None:
-        traffic = {name: model.traffic for name, model in self.models.items()}
         self._stamp = stamp
-        self._layout.write_report(
-            ServerReport(os.getpid(), self._host, self._port, self._started, stamp, traffic, self.faults)
+        models = self.models.items()
+        report = ServerReport(
+            pid=os.getpid(),
+            host=self._host,
+            port=self._port,
+            started=self._started,
+            state_read=stamp,
+            traffic={name: model.traffic for name, model in models},
+            faults=self.faults,
+            probes={name: {v.version: v.probe for v in model.versions.values()} for name, model in models},
         )
+        self._layout.write_report(report)
+
+
+def _probed(loaded: LoadedArtifact, folder: Path, what: str) -> str:
+    """The answer to the probe rows that lie beside the artifact; ModelyardError when it is another than registered."""
+    path = folder / PROBE
+    if not path.is_file():
+        return ""
+    found = ask(loaded, Probe.from_json(msgspec.json.decode(path.read_bytes())))
+    require_same(found, what)
+    return f"{found.same}/{found.rows}"

@@ -81,6 +81,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
         inference.close()
+        table.close()
         listener.close()
 
 

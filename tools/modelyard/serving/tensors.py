@@ -5,32 +5,38 @@ A wrong, missing, null or misnamed column is the caller's error and is told by n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import near_match
-from modelyard.manifests.model import Column, Contract
+from modelyard.flavors.served import Refused, checked
+from modelyard.flavors.signature import Input, Kind, Signature
+from modelyard.flavors.values import EXACT, LARGEST, Column
+from modelyard.manifests.model import Contract
+from modelyard.scoring.signature import input_of
 from modelyard.serving.protocol import BadRequest, Given, InferBody, blob_numbers, blob_values, read_blobs
 
-DATATYPES = {"integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL"}
-_WHOLE = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
-_ACCEPTED = {"integer": _WHOLE, "float": {"FP16", "FP32", "FP64"} | _WHOLE, "string": {"BYTES"}, "boolean": {"BOOL"}}
-_VALUES: dict[str, msgspec.json.Decoder[list[Any]]] = {
-    "integer": msgspec.json.Decoder(list[float | None]),
-    "float": msgspec.json.Decoder(list[float | None]),
-    "string": msgspec.json.Decoder(list[str | None]),
-    "boolean": msgspec.json.Decoder(list[bool | None]),
-}
+DATATYPES: dict[Kind, str] = {
+    "integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL", "date": "BYTES", "timestamp": "BYTES",
+    "vector": "FP64",
+}  # fmt: skip
+"""What metadata says of each type; ``_ACCEPTED`` is what callers may send."""
+_NUMBERS = {
+    "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "FP32", "FP64",
+}  # fmt: skip
+# pandas makes floats of integers beside nulls, so numbers of every datatype are taken, and whole ones are told by value.
+_ACCEPTED: dict[Kind, set[str]] = {
+    "integer": _NUMBERS, "float": _NUMBERS, "vector": _NUMBERS, "string": {"BYTES"},
+    "boolean": {"BOOL", "BYTES", *_NUMBERS}, "date": {"BYTES", *_NUMBERS}, "timestamp": {"BYTES", *_NUMBERS},
+}  # fmt: skip
 _ANY: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
-_FLOATS: msgspec.json.Decoder[list[Any]] = _VALUES["float"]
 _BLOCK = msgspec.json.Decoder(list[list[float | None]])
-_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Rows:
     """A checked request: the contract's inputs as columns, and the callers' ids of the rows where they sent them."""
 
     count: int
-    columns: dict[str, list[Any] | NDArray[np.float64]]
-    """Numbers as float64 with NaN for null, texts with None; one value per row."""
+    columns: dict[str, Column]
+    """Canonical values, one for each row."""
     sent: Mapping[str, msgspec.Raw | list[Any] | bytes]
     """The same for the log: as the caller wrote it, which costs least; bytes are little-endian float64."""
     ids: list[Any] | None
@@ -56,7 +62,7 @@ class Rows:
     def part(self, rows: list[int]) -> Rows:
         """Only some of the rows."""
         columns = {name: _chosen(values, rows) for name, values in self.columns.items()}
-        sent = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+        sent = {name: _logged(values) for name, values in columns.items()}
         return Rows(len(rows), columns, sent, [self.ids[row] for row in rows] if self.ids else None)
 
 
@@ -78,32 +84,31 @@ class ContractCheck:
     """A contract, ready to check requests."""
 
     def __init__(self, contract: Contract, maximum_rows: int) -> None:
-        self._inputs = {column.name: column for column in contract.inputs}
-        self._accepted = {column.name: _ACCEPTED[column.type] for column in contract.inputs}
+        self._inputs = {column.name: input_of(column) for column in contract.inputs}
         self._id, self._output, self._maximum = contract.id, contract.output, maximum_rows
-        numbers = [column for column in contract.inputs if column.type in ("integer", "float")]
+        numbers = [c for c in self._inputs.values() if c.kind in ("integer", "float") and not c.categories]
         self._numbers = [column.name for column in numbers]
-        self._others = [column for column in contract.inputs if column not in numbers]
-        self._least = _bounds(-_LARGEST if column.minimum is None else column.minimum for column in numbers)
-        self._most = _bounds(_LARGEST if column.maximum is None else column.maximum for column in numbers)
-        self._whole = [i for i, column in enumerate(numbers) if column.type == "integer"]
+        self._others = [column for column in self._inputs.values() if column not in numbers]
+        self._least = _bounds(_low(column) for column in numbers)
+        self._most = _bounds(_high(column) for column in numbers)
+        self._whole = [i for i, column in enumerate(numbers) if column.kind == "integer"]
         self._required = [i for i, column in enumerate(numbers) if not column.nullable]
 
     def rows(self, request: InferRequest) -> Rows:
         """The rows of a request that keeps the contract; BadRequest otherwise."""
         given, blobs = self._given(request), request.blobs
         count = self._count(given)
-        ids = _values_of(given[self._id], blobs, _ANY) if self._id in given else None
+        ids = _values_of(given[self._id], blobs) if self._id in given else None
         if ids is not None and len(ids) != count:
             raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape says {count}.")
-        block = self._block(given, blobs, count)
-        columns: dict[str, list[Any] | NDArray[np.float64]] = dict(zip(self._numbers, block, strict=True))
-        for column in self._others:
-            columns[column.name] = _checked(given[column.name], blobs, column, count)
-        sent: dict[str, Any] = {name: given[name].data for name in self._inputs}
+        block, plain = self._block(given, blobs, count)
+        columns: dict[str, Column] = dict(zip(self._numbers, block, strict=True))
+        sent: dict[str, Any] = {name: given[name].data if plain else _logged(columns[name]) for name in self._numbers}
         for name in blobs.keys() & sent.keys():
-            values = columns[name]
-            sent[name] = values if isinstance(values, list) else values.astype("<f8").tobytes()
+            sent[name] = np.asarray(columns[name]).astype("<f8").tobytes()
+        for column in self._others:
+            values = _rows_of(given[column.name], blobs, column, count)
+            columns[column.name], sent[column.name] = _canonical(column, values), values
         return Rows(count, columns, sent, ids)
 
     def _given(self, request: InferRequest) -> dict[str, Given]:
@@ -128,17 +133,25 @@ class ContractCheck:
         count = first[0] if first else 0
         if not 0 < count <= self._maximum:
             raise BadRequest(f"A request holds 1 to {self._maximum:,} rows, not {count:,}.")
-        allowed = ([count], [count, 1])
         for name, tensor in given.items():
-            if tensor.shape not in allowed:
-                raise BadRequest(f"Column {name!r} has shape {tensor.shape}; expected [{count}] or [{count}, 1].")
-            if name in self._accepted and tensor.datatype not in self._accepted[name]:
-                wanted = DATATYPES[self._inputs[name].type]
-                raise BadRequest(f"Column {name!r} has datatype {tensor.datatype}; the contract says {wanted}.")
+            column = self._inputs.get(name)
+            width = column.width if column else 1
+            if tensor.shape != [count, width] and (tensor.shape != [count] or (column and column.kind == "vector")):
+                wanted = f"[{count}, {width}]" if width > 1 else f"[{count}] or [{count}, 1]"
+                raise BadRequest(f"Column {name!r} has shape {tensor.shape}; expected {wanted}.")
+            if column and tensor.datatype not in _ACCEPTED[column.kind]:
+                raise BadRequest(
+                    f"Column {name!r} has datatype {tensor.datatype}; the contract says {DATATYPES[column.kind]}."
+                )
         return count
 
-    def _block(self, given: dict[str, Given], blobs: Mapping[str, memoryview], count: int) -> NDArray[np.float64]:
-        """All numbers (columns, rows), checked at once; what is wrong is looked for only if something is."""
+    def _block(
+        self, given: dict[str, Given], blobs: Mapping[str, memoryview], count: int
+    ) -> tuple[NDArray[np.float64], bool]:
+        """All plain numbers (columns, rows), checked at once, and whether the data were flat.
+
+        What is wrong is looked for only if something is.
+        """
         block = None
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
             if blobs:
@@ -147,11 +160,14 @@ class ContractCheck:
             else:
                 sent = b"[" + b",".join([given[name].data for name in self._numbers]) + b"]"
                 block = np.array(_BLOCK.decode(sent), dtype=np.float64).reshape(len(self._numbers), count)
-        if block is None or self._breaks(block):
-            for name in self._numbers:
-                _checked(given[name], blobs, self._inputs[name], count)
-            raise BadRequest("The numbers of this request cannot be read.")
-        return block
+        if block is not None and not self._breaks(block):
+            return block, True
+        # Slower, and with the sentence that says what is wrong; nested data ([[1], [2]]) is right and read here.
+        found = []
+        for name in self._numbers:
+            column = self._inputs[name]
+            found.append(_canonical(column, _rows_of(given[name], blobs, column, count)))
+        return np.array(found, dtype=np.float64).reshape(len(self._numbers), count), False
 
     def _breaks(self, block: NDArray[np.float64]) -> bool:
         if ((block < self._least) | (block > self._most)).any():
@@ -163,12 +179,50 @@ class ContractCheck:
         return bool(((whole != np.trunc(whole)) & ~missing[self._whole]).any()) if self._whole else False
 
 
-def _chosen(values: list[Any] | NDArray[np.float64], rows: list[int]) -> list[Any] | NDArray[np.float64]:
-    return [values[row] for row in rows] if isinstance(values, list) else values[rows]
+def metadata_of(signature: Signature) -> list[dict[str, Any]]:
+    """The inputs of a version as the protocol's metadata lists them."""
+    return [
+        {
+            "name": column.name,
+            "datatype": DATATYPES[column.kind],
+            "shape": [-1, column.length] if column.kind == "vector" else [-1],
+            "parameters": {
+                "type": column.kind,
+                "nullable": column.nullable,
+                "minimum": column.minimum,
+                "maximum": column.maximum,
+                "categories": list(column.categories),
+            },
+        }
+        for column in signature.inputs
+    ]
+
+
+def _chosen(values: Column, rows: list[int]) -> Column:
+    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
+
+
+def _logged(values: Column) -> list[Any]:
+    """Canonical values as the log holds them: null where a number is missing."""
+    if not isinstance(values, np.ndarray):
+        return list(values)
+    if values.ndim == 2:
+        return [None if np.isnan(row).all() else _logged(row) for row in values]
+    return [None if value != value else value for value in values.tolist()]
 
 
 def _bounds(values: Iterable[float]) -> NDArray[np.float64]:
     return np.array(list(values), dtype=np.float64).reshape(-1, 1)
+
+
+def _low(column: Input) -> float:
+    most = EXACT if column.kind == "integer" else LARGEST
+    return -most if column.minimum is None else max(column.minimum, -most)
+
+
+def _high(column: Input) -> float:
+    most = EXACT if column.kind == "integer" else LARGEST
+    return most if column.maximum is None else min(column.maximum, most)
 
 
 def _array(given: Given, blobs: Mapping[str, memoryview]) -> NDArray[np.float64]:
@@ -176,61 +230,41 @@ def _array(given: Given, blobs: Mapping[str, memoryview]) -> NDArray[np.float64]
     return np.array(_FLOATS.decode(given.data), dtype=np.float64) if blob is None else blob_numbers(given, blob)
 
 
-def _values_of(given: Given, blobs: Mapping[str, memoryview], decoder: msgspec.json.Decoder[list[Any]]) -> list[Any]:
+_FLOATS: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[float | None])
+
+
+def _canonical(column: Input, values: Sequence[Any]) -> Column:
+    try:
+        return checked(column, values)
+    except Refused as error:
+        raise BadRequest(str(error)) from error
+
+
+def _rows_of(given: Given, blobs: Mapping[str, memoryview], column: Input, count: int) -> list[Any]:
+    """The values of one column, one for each row: flat data is cut, nested data is taken row by row."""
+    values = _values_of(given, blobs)
+    width = column.width
+    if len(given.shape) == 2:
+        if all(type(value) is list for value in values):
+            values = [inner for value in values for inner in value] if width == 1 or column.kind != "vector" else values
+        elif column.kind == "vector" and len(values) == count * width:
+            values = [values[at : at + width] for at in range(0, len(values), width)]
+    if len(values) != count:
+        raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
+    return values
+
+
+def _values_of(given: Given, blobs: Mapping[str, memoryview]) -> list[Any]:
     blob = blobs.get(given.name)
     if blob is None:
-        return _decoded(decoder, given)
+        return _decoded(given)
     if given.datatype in ("BYTES", "BOOL"):
         return blob_values(given, blob)
     return [None if value != value else value for value in blob_numbers(given, blob).tolist()]
 
 
-def _checked(given: Given, blobs: Mapping[str, memoryview], column: Column, count: int) -> list[Any]:
-    """The values of one column, or what is wrong with them."""
+def _decoded(given: Given) -> list[Any]:
     try:
-        values = _values_of(given, blobs, _VALUES[column.type])
-    except BadRequest:
-        if given.name not in blobs:
-            _refuse_kinds(given, column)
-        raise
-    if len(values) != count:
-        raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
-    if not column.nullable and None in values:
-        raise BadRequest(f"Column {column.name!r}, row {values.index(None)}: null is not allowed.")
-    if column.type in ("integer", "float"):
-        for row, value in enumerate(values):
-            if value is not None:
-                _check_number(value, column, row)
-    return values
-
-
-def _refuse_kinds(given: Given, column: Column) -> NoReturn:
-    kinds = {"integer": (int, float), "float": (int, float), "string": (str,), "boolean": (bool,)}[column.type]
-    for row, value in enumerate(_decoded(_ANY, given)):
-        if value is not None and type(value) not in kinds:
-            what = "finite number" if float in kinds else column.type
-            raise BadRequest(f"Column {column.name!r}, row {row}: {_shown(value)} is not a {what}.")
-    raise BadRequest(f"Column {column.name!r} cannot be read as {DATATYPES[column.type]}.")
-
-
-def _check_number(value: float, column: Column, row: int) -> None:
-    if not -_LARGEST <= value <= _LARGEST:
-        raise BadRequest(f"Column {column.name!r}, row {row}: {value} is not a finite number.")
-    if column.type == "integer" and value % 1:
-        raise BadRequest(f"Column {column.name!r}, row {row}: {value} is not a whole number.")
-    if column.minimum is not None and value < column.minimum:
-        raise BadRequest(f"Column {column.name!r}, row {row}: {value:g} is below {column.minimum:g}.")
-    if column.maximum is not None and value > column.maximum:
-        raise BadRequest(f"Column {column.name!r}, row {row}: {value:g} is above {column.maximum:g}.")
-
-
-def _decoded(decoder: msgspec.json.Decoder[list[Any]], given: Given) -> list[Any]:
-    try:
-        return decoder.decode(given.data)
+        return _ANY.decode(given.data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The data of column {given.name!r} are no list of values: {error}.") from error
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -40,9 +40,7 @@ class Runtime(MLModel):  # type: ignore[misc]
             name=signature.output, shape=list(scores.shape), datatype="FP64", data=scores.ravel().tolist(),
             parameters=Parameters(classes=list(signature.classes)) if signature.classes else None,
         )  # fmt: skip
-        return InferenceResponse(
-            id=payload.id, model_name=self.name, model_version=signature.version, outputs=[output]
-        )
+        return InferenceResponse(id=payload.id, model_name=self.name, model_version=signature.version, outputs=[output])
 
 
 def _values(tensor: RequestInput) -> Sequence[Any]:
@@ -57,4 +55,3 @@ def _values(tensor: RequestInput) -> Sequence[Any]:
 
 def _text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
-
