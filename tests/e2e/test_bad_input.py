@@ -51,7 +51,7 @@ def test_an_empty_repository(tmp_path: Path) -> None:
     commit_all(tmp_path, "empty")
     assert "Nothing is deployed" in tool(tmp_path, "status").stdout
     assert tool(tmp_path, "status", "--json").stdout.strip() == "[]"
-    assert "There is none yet" in said(tmp_path, "evaluate", "churn", expect=2)
+    assert "This repository has no models yet" in said(tmp_path, "evaluate", "churn", expect=2)
     assert "No deployment" in tool(tmp_path, "deploy").stdout
 
 

@@ -51,8 +51,8 @@ def missing_extra(extra: str, module: str) -> ModelyardError:
     )
 
 
-def near_match(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'x'?``, or a list of what is known, or what there is to say when nothing is."""
+def near_match(word: str, known: Iterable[str], if_empty: str = "No other name is expected here.") -> str:
+    """The remedy for an unknown name: ``Did you mean 'x'?``, else the known names, else ``if_empty``."""
     import difflib
 
     choices = sorted(known)
@@ -60,6 +60,6 @@ def near_match(word: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     if not choices:
-        return "There is none yet."
+        return if_empty
     listed = ", ".join(choices[:8]) + (", …" if len(choices) > 8 else "")
     return f"Known: {listed}."
