@@ -46,7 +46,7 @@ def test_the_table_says_what_became_of_each_candidate_in_80_columns() -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert "2013-04 refused by: calibrated" in shown and "2013-04 alarms: quality-kept" in shown
     assert "→ v1.1.0" in shown and "2 promotions, 1 refusal" in shown
-    chart = replay_chart(MONTHS)
+    chart = replay_chart(MONTHS).svg
     assert chart.count("<circle") == 2 * len(MONTHS) + 2 and "refused" in chart and "v1.2.0" in chart
 
 

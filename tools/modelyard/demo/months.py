@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.report.html.figure import Figure
 from modelyard.report.html.pictures import trend_plot
 from modelyard.report.terminal.text import bold, table, wrapped
 
@@ -54,7 +55,7 @@ def render_replay(months: Sequence[Month]) -> str:
     return "\n".join(lines)
 
 
-def replay_chart(months: Sequence[Month]) -> str:
+def replay_chart(months: Sequence[Month]) -> Figure:
     """The same as a figure: two lines, and what happened to each month's candidate."""
     marks = [f"{m.candidate}" if m.candidate else "refused" for m in months]
     return trend_plot(
