@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.fetched import FetchedVersion
 from modelyard.checkout.trust import require_trusted
 from modelyard.errors import Refused
 from modelyard.files import sha256_of

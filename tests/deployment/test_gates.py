@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from modelyard.deployment.desired import require_waivers
+from modelyard.deployment.desired_state import require_waivers
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.verdict import Verdict

@@ -14,8 +14,8 @@ from modelyard.rollout.progress import (
     Judgement,
     RolloutState,
     advance,
-    goes_back,
-    moved,
+    needs_entry,
+    reduces_traffic,
     roll_back,
     steps_of,
 )
@@ -47,7 +47,7 @@ def run(world: World, desired: Desired, rollout: Rollout, judgement: Judgement, 
 
     def record() -> bool:
         nonlocal state, blocked, left
-        if not moved(state, after):
+        if not needs_entry(state, after):
             return True
         left -= 1
         if left < 0:
@@ -72,7 +72,7 @@ def run(world: World, desired: Desired, rollout: Rollout, judgement: Judgement, 
                 live = Live(live.traffic, {v: sha for v, sha in live.installed.items() if v != action.version})
         return True
 
-    first, second = (apply, record) if goes_back(live, after) else (record, apply)
+    first, second = (apply, record) if reduces_traffic(live, after) else (record, apply)
     if first():
         second()
     return World(state, live, blocked)
@@ -92,7 +92,7 @@ def test_a_canary_walks_its_steps_and_ends_with_all_traffic() -> None:
         weights.append(world.live.traffic.weight if world.live.traffic.candidate else 100.0)
     assert weights == [5.0, 25.0, 100.0, 100.0]
     assert world.live.traffic == Traffic("v2") and set(world.live.installed) == {"v1", "v2"}
-    assert world.state and (world.state.phase, world.state.answers, world.state.previous) == ("done", "v2", "v1")
+    assert world.state and (world.state.phase, world.state.serving, world.state.previous) == ("done", "v2", "v1")
 
 
 def test_a_step_holds_for_its_time_whatever_the_analysis_says() -> None:
@@ -175,7 +175,7 @@ def test_blue_green_switches_and_keeps() -> None:
     rollout = Rollout(strategy="blue-green", keep="2h", deadline="12h")
     world = run(BEGINNING, V2, rollout, PASSED, 0)
     assert world.live.serving == "v2" and set(world.live.installed) == {"v1", "v2"}
-    assert world.state and world.state.answers == "v2" and world.state.phase == "progressing"
+    assert world.state and world.state.serving == "v2" and world.state.phase == "progressing"
     back = run(world, V2, rollout, FAILED, HOUR)
     assert back.live.traffic == Traffic("v1")
     assert finish(world, V2, rollout, PASSED, 0).state == replace(
@@ -331,5 +331,5 @@ def test_going_back_by_hand_is_a_state_like_any_other() -> None:
     world = run(BEGINNING, V2, CANARY, PASSED, 0)
     assert world.state
     back = roll_back(world.state, "asked for by ada", 10)
-    assert (back.phase, back.traffic, back.answers) == ("rolled back", Traffic("v1"), "v1")
-    assert goes_back(world.live, back) and not goes_back(world.live, world.state)
+    assert (back.phase, back.traffic, back.serving) == ("rolled back", Traffic("v1"), "v1")
+    assert reduces_traffic(world.live, back) and not reduces_traffic(world.live, world.state)

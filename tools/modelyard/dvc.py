@@ -102,7 +102,7 @@ class Dvc:
         folder.mkdir(parents=True, exist_ok=True)
         return TemporaryDirectory(prefix="modelyard-", dir=folder)
 
-    def lend_to(self, worktree: Path) -> None:
+    def share_with(self, worktree: Path) -> None:
         """Lets another worktree of this repository use the same cache, remotes and credentials."""
         with self._repository() as repo:
             remotes = {name: dict(settings) for name, settings in repo.config["remote"].items()}

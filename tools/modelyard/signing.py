@@ -34,14 +34,14 @@ class Signer:
         return cls(environment.get(KEY, ""), environment.get(PASSWORD, ""), keyless)
 
     @property
-    def able(self) -> bool:
+    def can_sign(self) -> bool:
         """Whether it can sign at all."""
         return bool(self.key) or self.keyless
 
 
 def sign(artifact: Path, signer: Signer) -> bytes:
     """A Sigstore bundle over the artifact: with the key where there is one, else keyless. Refused without either."""
-    if not signer.able:
+    if not signer.can_sign:
         raise Refused(
             f"modelyard.yaml asks for signed versions, and there is nothing to sign {artifact.name} with.",
             f"Set {KEY} to a private key (PEM, or its path), or let the CI job have an OpenID token (id-token: write).",

@@ -17,7 +17,7 @@ from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period, periods
 from modelyard.secrets.interface import Secrets
 
-MOST = 20
+MAXIMUM_PREDICTIONS = 20
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def _in_one_log(
     """The key of a log that holds digests of ids is asked for only when no prediction and no request has that name."""
     manifest = view.manifest
     reader = open_reader(environment, view.checkout.root)
-    found = named(reader, manifest, window.begin, window.end, wanted, MOST)
+    found = named(reader, manifest, window.begin, window.end, wanted, MAXIMUM_PREDICTIONS)
     if not found and manifest.contract.personal_id == "hash" and (names := as_logged(environment, manifest, secrets)):
-        found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MOST)
+        found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MAXIMUM_PREDICTIONS)
     lineages = {version: _lineage(view, version) for version in {row["version"] for row in found}}
     return [
         Attribution(

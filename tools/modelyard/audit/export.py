@@ -97,7 +97,7 @@ def _bases(checkout: Checkout) -> set[str]:
                 found |= {str(change["base"]) for change in changes if change["base"]}
             except (ValueError, KeyError, TypeError):
                 continue  # the verifier says what is wrong with it
-    return {commit for commit in found if checkout.git.has(commit)}
+    return {commit for commit in found if checkout.git.has_commit(commit)}
 
 
 def _bundle(git: Git, now: dict[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from modelyard.candidate.files import Candidate
-from modelyard.checkout.fetched import FetchedVersion
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.flavors.discovery import load_scorer
 from modelyard.flavors.interface import TableScorer, prediction_columns, stacked

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from modelyard import __version__
+from modelyard.checkout.artifacts import FetchedVersion, fetch_version
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.fetched import FetchedVersion, fetched
 from modelyard.checkout.trust import require_trusted
 from modelyard.documents import encode
 from modelyard.errors import missing_extra
@@ -41,7 +41,7 @@ environments:
 def package(view: ModelView, version: str, folder: Path) -> list[str]:
     """Writes the folder; the names of what stands in it. Refused for bytes that deploy would not trust either."""
     model = view.name
-    with fetched(view, view.version(version)) as found:
+    with fetch_version(view, view.version(version)) as found:
         require_trusted(view.checkout, found)
         layout = Layout(folder / _SERVED)
         place = layout.version_folder(model, found.name)

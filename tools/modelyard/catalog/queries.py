@@ -31,7 +31,7 @@ def registry_of(git: Git, model: str | None) -> Registry:
 
 
 def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
-    """The periods that cover a moment (None: those that last), models by name."""
+    """The periods that cover a parse_time (None: those that last), models by name."""
     found: list[Period] = []
     for _, history in sorted(registry_of(git, model).models.items()):
         # "Now" asks no clock: tags of one second are dated ahead of it, so that their order stays.
@@ -39,7 +39,7 @@ def running_at(git: Git, model: str | None, environment: str | None, at: int | N
     return found
 
 
-def moment(text: str) -> int:
+def parse_time(text: str) -> int:
     """Seconds since 1970 of an ISO time; UTC unless it names its zone."""
     try:
         when = datetime.fromisoformat(text)
@@ -64,7 +64,7 @@ def _entries(repository: ModelRepository, name: str | None, history: ModelHistor
         live.setdefault(period.version, []).append(period.environment)
     text = f"{manifest.description} {manifest.card}" if manifest else ""
     found = []
-    for version in history.ever:
+    for version in history.all_versions:
         record = version.record
         withdrawn = version in history.withdrawn or history.archived
         words: dict[str, tuple[str, ...]] = {

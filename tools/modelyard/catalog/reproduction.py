@@ -74,7 +74,7 @@ def _worktree(checkout: Checkout, commit: str) -> Iterator[Checkout]:
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         folder = Path(scratch) / "worktree"
         with checkout.git.worktree(folder, commit):
-            checkout.dvc.lend_to(folder)
+            checkout.dvc.share_with(folder)
             yield Checkout(folder)
 
 

@@ -143,7 +143,7 @@ class _Gathered:
     def _addresses(self, name: str) -> dict[str, str]:
         return {
             version.version: f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
-            for version in self._registry.history(name).ever
+            for version in self._registry.history(name).all_versions
             if version.record and (name, version.record.artifact) in self._reports
         }
 

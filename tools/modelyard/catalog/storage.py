@@ -35,7 +35,7 @@ def needed_commits(checkout: Checkout, forge: PullForge | None) -> dict[str, str
         git.fetch_everything(remote)
     found = {git.commit_of("HEAD"): "HEAD"}
     for history in checkout.registry.models.values():
-        for version in history.ever:
+        for version in history.all_versions:
             found.setdefault(version.commit, f"{history.model}@{version.version}")
         for assignment in history.assignments:
             found.setdefault(assignment.commit, assignment.tag)
@@ -105,7 +105,7 @@ def _is_pointer(path: str) -> bool:
 
 
 def _fetched(git: Git, commit: str) -> str:
-    if not git.has(commit):
+    if not git.has_commit(commit):
         git.fetch(git.remote() or "origin", commit)
     return commit
 
@@ -113,6 +113,6 @@ def _fetched(git: Git, commit: str) -> str:
 def _delivered(registry: Registry) -> set[int]:
     found = set()
     for history in registry.models.values():
-        records = [version.record for version in history.ever] + [one.record for one in history.assignments]
+        records = [version.record for version in history.all_versions] + [one.record for one in history.assignments]
         found |= {record.pull for record in records if record and record.pull}
     return found

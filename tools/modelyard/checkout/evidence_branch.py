@@ -126,7 +126,7 @@ def _push(git: Git, remote: str, before: str | None, commit: str) -> None:
         # The commit, not the branch: another process of this clone may have moved that meanwhile.
         git.push(remote, Push(_LOCAL, commit, _sha(git, _tracking(remote)) or ""))
     except GitError:
-        git.withdraw_ref(_LOCAL, commit, before or "")
+        git.restore_ref(_LOCAL, commit, before or "")
         raise
     git.set_ref(_tracking(remote), commit)
 

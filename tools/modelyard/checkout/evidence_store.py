@@ -40,7 +40,7 @@ class EvidenceStore(EvidenceBranch):
         if models and (copies := self._uncopied(*models)):
             self.append(copies, f"Copies of {', '.join(path.rpartition('/')[2] for path in sorted(copies))}")
 
-    def file_receipts(self, model: str, artifact: str, said: Mapping[str, Sequence[ApprovalRecord]]) -> None:
+    def file_approvals(self, model: str, artifact: str, said: Mapping[str, Sequence[ApprovalRecord]]) -> None:
         """Files, by tag, who approved that a version was registered or went somewhere (where that is not filed yet),
         and copies of the model's tags.
         """
@@ -53,7 +53,7 @@ class EvidenceStore(EvidenceBranch):
         if new:
             self.append(new, f"{', '.join(said)}: approvals")
 
-    def is_vouched(self, model: str, tag: str) -> bool:
+    def has_approvals(self, model: str, tag: str) -> bool:
         """Whether the approvals behind a tag are filed."""
         path = f"{model}/approvals/{tag}.json"
         return path in self.listed(path)

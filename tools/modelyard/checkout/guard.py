@@ -36,7 +36,7 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     registered = [
         (history.model, version.version, version.record)
         for history in read_registry(tags).models.values()
-        for version in history.ever
+        for version in history.all_versions
         if version.record is not None
     ]
     documents = evidence.all_documents([(model, record.artifact) for model, _, record in registered])

@@ -11,7 +11,7 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import model_file
-from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
+from modelyard.registry.numbering import Changes, Numbering, Override, contract_changes, next_version, parse_override
 from modelyard.registry.tags import parse_tag, version_tag
 
 
@@ -19,7 +19,7 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     """The number that registering a commit would give, and why. ``model``: its manifest there."""
     git, highest, latest = view.checkout.git, _highest(view), view.history.latest
     if latest is None:
-        return next_version(None, Changes(), highest, _wish(git, model.name, None, head))
+        return next_version(None, Changes(), highest, _override(git, model.name, None, head))
     before = git.file_at(latest.commit, model_file(model.name))
     contract: tuple[str, ...] = ()
     if before is not None:
@@ -30,7 +30,7 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     changed = git.differing_files(latest.commit, head, folder)
     code = tuple(path for path in changed if path not in generated)
     changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
-    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
+    return next_version(latest.version, changes, highest, _override(git, model.name, latest.commit, head))
 
 
 def write_tag(view: ModelView, name: str, commit: str, message: str) -> None:
@@ -55,7 +55,7 @@ def next_counter(view: ModelView) -> int:
 
 def _highest(view: ModelView) -> Version | None:
     """Of all numbers ever given; a tag that somebody deleted still has its copy in the evidence."""
-    given = [known.version for known in view.history.ever]
+    given = [known.version for known in view.history.all_versions]
     for name in view.checkout.evidence.tags(view.name):
         parsed = parse_tag(name)
         if parsed and parsed.version:
@@ -63,12 +63,12 @@ def _highest(view: ModelView) -> Version | None:
     return max(given, default=None)
 
 
-def _wish(git: Git, name: str, since: str | None, head: str) -> Wish | None:
+def _override(git: Git, name: str, since: str | None, head: str) -> Override | None:
     for commit in git.messages(f"{since}..{head}" if since else head, "Bump: "):
         touches = any(path.startswith(f"models/{name}/") for path in git.files_of(commit))
         by = f"{commit.author}, {commit.sha[:7]}"
-        if wish := parse_wish(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
-            return wish
+        if override := parse_override(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
+            return override
     return None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.fetched import FetchedVersion
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.artifact import HEAD_BYTES, sniff
 from modelyard.git import Git

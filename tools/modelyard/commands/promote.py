@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from modelyard.deployment.promotion import PromotionOrder, promotion
+from modelyard.deployment.promotion import PromotionRequest, promotion
 from modelyard.deployment.rollback import propose_change
 from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, the_model
@@ -32,8 +32,8 @@ def command(
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     view = the_model(checkout, model)
-    who = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or git.me()
-    order = PromotionOrder(environment=environment, version=version, clear=clear, who=who, why=why)
+    who = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or git.author_name()
+    order = PromotionRequest(environment=environment, version=version, clear=clear, who=who, why=why)
     change = promotion(view, order, datetime.now(UTC))
     forge = open_forge(repository, git)
     number = propose_change(checkout, forge, git.commit_of("HEAD"), change, say)

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from modelyard.deployment.rollback import RollbackOrder, go_back
+from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.deployments import render_deliveries
@@ -33,8 +33,8 @@ def command(context: click.Context, model: str, environment: str, to: str | None
     view = the_model(checkout, model)
     where = repository.environment(environment)
     target = open_target(where, repository.root, Secrets(os.environ))
-    order = RollbackOrder(to=to, why=why, by=git.me())
-    done = go_back(view, where, target, lambda: open_forge(repository, git), order, say)
+    order = RollbackRequest(to=to, why=why, by=git.author_name())
+    done = roll_back(view, where, target, lambda: open_forge(repository, git), order, say)
     if as_json:
         result_json(done)
     else:

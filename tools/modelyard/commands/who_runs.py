@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.queries import moment, running_at
+from modelyard.catalog.queries import parse_time, running_at
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.report.terminal.history import render_running
@@ -22,8 +22,8 @@ def command(context: click.Context, model: str | None, environment: str | None, 
 
     Read from the receipts that deploy leaves; what a target serves right now is in modelyard status.
     """
-    found = running_at(Git(find_root(context.obj)), model, environment, moment(at) if at else None)
+    found = running_at(Git(find_root(context.obj)), model, environment, parse_time(at) if at else None)
     if as_json:
         result_json(found)
     else:
-        result(render_running(found, at or "this moment"))
+        result(render_running(found, at or "this parse_time"))

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView, version_of
-from modelyard.checkout.fetched import fetched
 from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.trust import require_trusted
-from modelyard.deployment.desired import require_waivers
+from modelyard.deployment.desired_state import require_waivers
 from modelyard.deployment.planning import Planned, Planner, changed
-from modelyard.deployment.record import require_approved, write_farewell, write_receipt, write_rollout
-from modelyard.deployment.rollback import propose_going_back
+from modelyard.deployment.record import require_approved, write_receipt, write_rollout, write_unassignment
+from modelyard.deployment.rollback import propose_rollback
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import Change, Forge
@@ -28,7 +28,7 @@ from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, version_tag
 from modelyard.rollout.plan import Delivery
-from modelyard.rollout.progress import RolloutState, goes_back, goes_forward, moved
+from modelyard.rollout.progress import RolloutState, increases_traffic, needs_entry, reduces_traffic
 from modelyard.targets.interface import Package
 
 _ATTEMPTS = 5
@@ -51,7 +51,7 @@ class Deployer:
                 if plan.fault:
                     faults.append(plan.fault)
                 if delivery.rolled_back:
-                    faults.append(_taken_back(delivery))
+                    faults.append(_rollback_error(delivery))
                 done.append(delivery)
             except Refused as refusal:
                 faults.append(refusal)
@@ -69,11 +69,11 @@ class Deployer:
                 return planned.delivery
             try:
                 delivery = self._remove(planned) if planned.deployment is None else self._advance(planned)
-                if not _made_room(planned):
+                if not _only_ended_another(planned):
                     return delivery
             except RefRejected:
                 pass
-            planned = self._planner.again(planned)
+            planned = self._planner.replan(planned)
         raise ModelyardError(
             f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
             "Run modelyard deploy again.",
@@ -84,11 +84,11 @@ class Deployer:
         if after is None or planned.version is None:
             return delivery
         assigned = planned.history.assigned(delivery.environment)
-        due = assigned is None or assigned.version != after.answers or _unreceipted(planned, after)
+        due = assigned is None or assigned.version != after.serving or _lacks_rollback_receipt(planned, after)
         change: Change | None = None
         approvals: tuple[ApprovalRecord, ...] = ()
-        back = goes_back(planned.live, after)
-        if goes_forward(before, planned.live, after) or (planned.actions and due and not back):
+        back = reduces_traffic(planned.live, after)
+        if increases_traffic(before, planned.live, after) or (planned.actions and due and not back):
             change, approvals = self._authorise(planned, planned.version)
         if back:
             self._apply(planned)
@@ -97,13 +97,13 @@ class Deployer:
             self._record(planned, after)
             self._apply(planned)
         tag = None
-        if due and after.answers:
+        if due and after.serving:
             tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
         else:
-            self._vouch_late(planned, planned.version)
-        delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
+            self._file_missing_approvals(planned, planned.version)
+        delivery = replace(delivery, live=after.serving or delivery.live, tag=tag)
         if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
-            pull = propose_going_back(self._model(planned), self._forge, delivery.environment, after, self._say)
+            pull = propose_rollback(self._model(planned), self._forge, delivery.environment, after, self._say)
             delivery = replace(delivery, pull=pull)
         return delivery
 
@@ -116,7 +116,7 @@ class Deployer:
         require_approved(self._model(planned), self._forge, delivery.environment, (change,))
         self._apply(planned)
         why = change.subject if change else "main no longer asks for it"
-        tag = write_farewell(self._model(planned), delivery.environment, why, change.author if change else "")
+        tag = write_unassignment(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
 
     def _authorise(
@@ -145,7 +145,7 @@ class Deployer:
                 package = None
                 if action.do == "install":
                     version = version_of(planned.history, action.version)
-                    found = stack.enter_context(fetched(self._model(planned), version))
+                    found = stack.enter_context(fetch_version(self._model(planned), version))
                     require_trusted(self._checkout, found)
                     package = Package(
                         model=delivery.model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
@@ -156,19 +156,19 @@ class Deployer:
                     target.apply(delivery.model, action, package)
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
-        if moved(planned.recorded.state, after):
+        if needs_entry(planned.recorded.state, after):
             headline = _headline(planned, after)
             write_rollout(self._model(planned), planned.delivery.environment, planned.recorded, after, headline)
 
     def _receipt(
         self, planned: Planned, after: RolloutState, change: Change | None, approvals: tuple[ApprovalRecord, ...]
     ) -> str | None:
-        delivery, version = planned.delivery, version_of(planned.history, after.answers)
+        delivery, version = planned.delivery, version_of(planned.history, after.serving)
         assigned = planned.history.assigned(delivery.environment)
         artifact = version.record.artifact if version.record else ""
         follows = planned.deployment is not None and planned.deployment.version == "latest"
         stage = StageRecord(
-            version=after.answers,
+            version=after.serving,
             artifact=artifact,
             why=("follows latest: " if follows else "") + (change.subject if change else ""),
             by=change.author if change else "",
@@ -184,40 +184,40 @@ class Deployer:
             )  # fmt: skip
         tag = write_receipt(self._model(planned), delivery.environment, stage)
         if tag:
-            self._vouch(planned, version, tag, approvals)
+            self._file_approvals(planned, version, tag, approvals)
         return tag
 
-    def _vouch_late(self, planned: Planned, wanted: RegisteredVersion) -> None:
+    def _file_missing_approvals(self, planned: Planned, wanted: RegisteredVersion) -> None:
         """Files on whose word the newest receipt was written, should that run have been killed before it could."""
         assigned = planned.history.assigned(planned.delivery.environment)
-        if assigned is None or self._checkout.evidence.is_vouched(planned.delivery.model, assigned.tag):
+        if assigned is None or self._checkout.evidence.has_approvals(planned.delivery.model, assigned.tag):
             return
         version = version_of(planned.history, assigned.version)
         if assigned.record and assigned.record.blocked:
-            self._vouch(planned, version, assigned.tag, ())
+            self._file_approvals(planned, version, assigned.tag, ())
         elif version == wanted:
-            self._vouch(planned, version, assigned.tag, self._authorise(planned, version)[1])
+            self._file_approvals(planned, version, assigned.tag, self._authorise(planned, version)[1])
 
-    def _vouch(
+    def _file_approvals(
         self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
     ) -> None:
         model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
         # The version's own receipt too, should the run that registered it have been killed before it.
         own = [approval for approval in approvals if approval.commit == version.commit]
         number = version_tag(model, version.version)
-        self._checkout.evidence.file_receipts(model, artifact, {tag: approvals} | ({number: own} if own else {}))
+        self._checkout.evidence.file_approvals(model, artifact, {tag: approvals} | ({number: own} if own else {}))
 
     def _model(self, planned: Planned) -> ModelView:
         return self._checkout.model(planned.delivery.model)
 
 
-def _unreceipted(planned: Planned, after: RolloutState) -> bool:
+def _lacks_rollback_receipt(planned: Planned, after: RolloutState) -> bool:
     """Whether a rollback has no receipt yet, which is what blocks its bytes."""
     known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
     return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
 
 
-def _made_room(planned: Planned) -> bool:
+def _only_ended_another(planned: Planned) -> bool:
     """Whether all this did was to end the rollout of another candidate, so that its own can begin."""
     after = planned.after
     return after is not None and after.phase == "done" and after.stable != planned.delivery.desired
@@ -232,7 +232,7 @@ def _headline(planned: Planned, after: RolloutState) -> str:
     return f"all traffic to {after.stable}" + (f" ({after.reason})" if after.reason else "")
 
 
-def _taken_back(delivery: Delivery) -> Refused:
+def _rollback_error(delivery: Delivery) -> Refused:
     return Refused(
         f"{delivery.model} in {delivery.environment}: main says {delivery.desired}, {delivery.live or 'nothing'} runs;"
         f" {delivery.rollout}.",

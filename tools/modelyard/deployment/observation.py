@@ -13,7 +13,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, read_registry
 from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Live, StatusLine
-from modelyard.rollout.promotion import blocking, latest_allowed
+from modelyard.rollout.promotion import blocking_rollback, latest_allowed
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Health, Target
@@ -35,11 +35,11 @@ def observe(
         for where, deployment in repository.deployments()
         if model in (None, deployment.model) and environment in (None, where)
     ]
-    targets: dict[str, _Seen] = {}
+    targets: dict[str, _ObservedTarget] = {}
     secrets = Secrets(os.environ)
     for where, _ in deployments:
         if where not in targets:
-            targets[where] = _look(repository, where, secrets)
+            targets[where] = _observe_target(repository, where, secrets)
     registry = read_registry(pending)
     if not registry.models:
         git.require_work_tree()
@@ -55,7 +55,7 @@ def observe(
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
 
-class _Seen(Struct, frozen=True):
+class _ObservedTarget(Struct, frozen=True):
     """One target as it answered, or why it did not."""
 
     target: Target | None
@@ -72,15 +72,15 @@ class _Seen(Struct, frozen=True):
             return Health("down", error.problem)
 
 
-def _look(repository: ModelRepository, environment: str, secrets: Secrets) -> _Seen:
+def _observe_target(repository: ModelRepository, environment: str, secrets: Secrets) -> _ObservedTarget:
     try:
         target = open_target(repository.environment(environment), repository.root, secrets)
-        return _Seen(target, target.observe())
+        return _ObservedTarget(target, target.observe())
     except ModelyardError as error:  # the other environments are shown all the same
-        return _Seen(None, {}, error.problem)
+        return _ObservedTarget(None, {}, error.problem)
 
 
-def _line(environment: str, deployment: Deployment, history: ModelHistory, seen: _Seen) -> StatusLine:
+def _line(environment: str, deployment: Deployment, history: ModelHistory, seen: _ObservedTarget) -> StatusLine:
     found = seen.live.get(deployment.model, Live())
     live = found.serving
     desired = _desired(deployment, history)
@@ -125,6 +125,6 @@ def _sync(
     if found.serving == desired:
         return "in sync", ""
     taken_back = record is not None and record.replaced == desired and record.blocked
-    if record and taken_back and blocking(history, record.blocked, deployment.readmit):
+    if record and taken_back and blocking_rollback(history, record.blocked, deployment.readmit):
         return "rolled back", f"live {found.serving}, git {desired}: {record.why}"
     return "out of sync", ""

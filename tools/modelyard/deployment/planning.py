@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from modelyard.checkout.checkout import Checkout, version_of
-from modelyard.deployment.desired import desired_version
+from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts
 from modelyard.errors import ModelyardError, Refused
 from modelyard.manifests.configuration import Environment
@@ -19,9 +19,9 @@ from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
-from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, withdrawal
-from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, goes_forward, moved
-from modelyard.rollout.promotion import blocking, frozen, not_baked
+from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
+from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, increases_traffic, needs_entry
+from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
@@ -68,7 +68,7 @@ class Planner:
         self._secrets = Secrets(os.environ)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
-        self._silent: set[str] = set()
+        self._unreachable: set[str] = set()
         self._read_records()
 
     def plan(self, environments: set[str], models: set[str]) -> list[Planned]:
@@ -79,7 +79,7 @@ class Planner:
             asked.add((environment, deployment.model))
             if environment in environments and (not models or deployment.model in models):
                 planned.append(self._plan_or_fault(self.repository.environment(environment), deployment))
-        for name in sorted(environments - self._silent):
+        for name in sorted(environments - self._unreachable):
             for model in sorted(self._live(self.repository.environment(name))):
                 if (name, model) not in asked and (not models or model in models):
                     planned += self._plan_removal(self.repository.environment(name), model)
@@ -90,12 +90,12 @@ class Planner:
         try:
             return self.plan_one(environment, deployment)
         except ModelyardError as error:
-            self._silent.add(environment.name)
+            self._unreachable.add(environment.name)
             said = f"failed: {error.problem}"
             delivery = Delivery(environment.name, deployment.model, deployment.version, None, (), skipped=said)
             return Planned(delivery, None, ModelHistory(deployment.model), deployment, fault=error)
 
-    def again(self, planned: Planned) -> Planned:
+    def replan(self, planned: Planned) -> Planned:
         """The same after somebody else was first."""
         self._read_records()
         self.checkout.reread(planned.delivery.model)
@@ -147,8 +147,8 @@ class Planner:
         findings, judgement = self._analysis(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
-        forward = goes_forward(recorded.state, live, after) and wanted.version != live.serving
-        held = self._held(environment, history, wanted.version, live, now) if forward else ""
+        forward = increases_traffic(recorded.state, live, after) and wanted.version != live.serving
+        held = self._hold_reason(environment, history, wanted.version, live, now) if forward else ""
         if held and (recorded.state is None or recorded.state.phase != "progressing"):
             skipped = Delivery(name, model, wanted.version, live.serving, (), skipped=held)
             return Planned(skipped, target, history, deployment, version, live, recorded)
@@ -171,22 +171,22 @@ class Planner:
         model, analysis = deployment.model, deployment.rollout.analysis
         health = target.health(model, state.candidate)
         samples: Mapping[str, Samples] = {}
-        untold: tuple[Finding, ...] = ()
+        unreadable: tuple[Finding, ...] = ()
         if analysis is not None:
             known = None
             try:
                 known = self._ground_truth(self.repository.model(model), environment) if analysis.ground_truth else None
             except ModelyardError as error:  # another test may still say that the candidate has to go
-                untold = (Finding("ground_truth", "inconclusive", error.problem),)
+                unreadable = (Finding("ground_truth", "inconclusive", error.problem),)
             samples = target.samples(model, state.started, analysis, known)
             if state.weight >= 100:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        findings = (*untold, *analyse(analysis, champion, candidate, health.state, health.reason))
+        findings = (*unreadable, *analyse(analysis, champion, candidate, health.state, health.reason))
         return findings, judge_step(findings)
 
-    def _held(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
+    def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
         """Why nothing new may go there now; the way back to an older version that served there is always open."""
         served = {
             assignment.version for assignment in history.assignments if assignment.environment == environment.name
@@ -195,15 +195,15 @@ class Planner:
         if version in served and new and old and new < old:
             return ""
         today: date = datetime.fromtimestamp(now, UTC).date()
-        if reason := frozen(environment, today):
+        if reason := freeze_reason(environment, today):
             return reason
         # promote always keeps the order; a reviewed change of the file may skip an environment if no stay is asked for.
         asks = seconds_of(environment.bake) > 0
-        return not_baked(history, self.repository.config.environments, environment.name, version, now) if asks else ""
+        return bake_reason(history, self.repository.config.environments, environment.name, version, now) if asks else ""
 
     def _artifacts(self, history: ModelHistory, after: RolloutState, live: Live) -> dict[str, str]:
         found = dict(live.installed)
-        for known in history.ever:
+        for known in history.all_versions:
             if known.version in (after.stable, after.candidate) and known.record:
                 found[known.version] = known.record.artifact
         for version in (after.stable, after.candidate):
@@ -217,7 +217,7 @@ class Planner:
         history = self.checkout.history(model)
         if not any(assignment.environment == environment.name for assignment in history.assignments):
             return []  # somebody else's
-        actions = withdrawal(live)
+        actions = removal(live)
         delivery = Delivery(environment.name, model, "nothing", live.serving, described(actions))
         recorded = self._records.get((environment.name, model), Recorded())
         return [Planned(delivery, self.target(environment), history, live=live, recorded=recorded, actions=actions)]
@@ -229,7 +229,7 @@ class Planner:
 
 
 def _blocked(history: ModelHistory, wanted: Desired, deployment: Deployment, state: RolloutState | None) -> bool:
-    if blocking(history, wanted.artifact, deployment.readmit):
+    if blocking_rollback(history, wanted.artifact, deployment.readmit):
         return True
     # The rollback is on record, and its receipt is not written yet.
     return bool(
@@ -253,4 +253,4 @@ def changed(planned: Planned) -> bool:
     assert planned.after is not None or planned.deployment is None  # noqa: S101
     if planned.after is None:
         return bool(planned.actions) or planned.history.assigned(planned.delivery.environment) is not None
-    return bool(planned.actions) or moved(planned.recorded.state, planned.after)
+    return bool(planned.actions) or needs_entry(planned.recorded.state, planned.after)

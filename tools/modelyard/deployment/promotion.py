@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.deployment.desired import desired_version
+from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.planning import Planner
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import PullForge
@@ -21,13 +21,13 @@ from modelyard.report.markdown.safe import text
 from modelyard.review.pull_requests import Proposed, Wish, clearing_change, deployment_change
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
-from modelyard.rollout.promotion import blocking, frozen, not_baked
+from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 
 MARKER = "<!-- modelyard:plan -->"
 
 
 @dataclass(frozen=True)
-class PromotionOrder:
+class PromotionRequest:
     """What is asked for. Without ``version``: what the environment before serves; ``clear`` opens gates instead."""
 
     environment: str
@@ -37,7 +37,7 @@ class PromotionOrder:
     why: str
 
 
-def promotion(view: ModelView, order: PromotionOrder, now: datetime) -> Proposed:
+def promotion(view: ModelView, order: PromotionRequest, now: datetime) -> Proposed:
     """The change of a deployment file that promotes a version, or opens its manual gates; Refused when it may not."""
     repository, git, model, environment = view.checkout.repository, view.checkout.git, view.name, order.environment
     where = repository.environment(environment)
@@ -53,14 +53,14 @@ def promotion(view: ModelView, order: PromotionOrder, now: datetime) -> Proposed
         return clearing_change(git, base, wish, order.clear)
     number = order.version or _served_before(repository, history, environment)
     known = desired_version(history, Deployment(model=model, version=number, readmit=readmit))
-    rollback = blocking(history, known.record.artifact if known.record else "", readmit)
+    rollback = blocking_rollback(history, known.record.artifact if known.record else "", readmit)
     if rollback is not None:
         raise Refused(
             f"The bytes of {number} were rolled back in {rollback.environment}:"
             f" {rollback.record.why if rollback.record else rollback.tag}.",
             f"Promote another version; to forgive that, list {rollback.tag} under readmit in the deployment's file.",
         )
-    refusal = frozen(where, now.date()) or not_baked(
+    refusal = freeze_reason(where, now.date()) or bake_reason(
         history, repository.config.environments, environment, number, int(now.timestamp())
     )
     if refusal:

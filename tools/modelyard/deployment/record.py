@@ -24,7 +24,7 @@ from modelyard.registry.tags import (
     write_record,
 )
 from modelyard.review.approvals import approval_of_change, record_of
-from modelyard.rollout.plan import Moment
+from modelyard.rollout.plan import JournalEntry
 from modelyard.rollout.progress import RolloutState
 
 _PREFIX = "refs/modelyard/rollouts/"
@@ -61,16 +61,16 @@ def write_rollout(view: ModelView, environment: str, before: Recorded, state: Ro
     return Recorded(state, view.checkout.git.add_entry(f"{_PREFIX}{environment}/{view.name}", before.commit, message))
 
 
-def timeline(view: ModelView, environment: str) -> tuple[Moment, ...]:
+def timeline(view: ModelView, environment: str) -> tuple[JournalEntry, ...]:
     """What happened to the newest candidate, oldest first."""
-    moments: list[Moment] = []
+    moments: list[JournalEntry] = []
     newest: RolloutState | None = None
     for entry in view.checkout.git.entries(f"{_PREFIX}{environment}/{view.name}", _LONGEST):
         state = _state(entry.sha, f"{entry.subject}\n\n{entry.body}")
         if newest is not None and (state.candidate, state.artifact) != (newest.candidate, newest.artifact):
             break
         newest = newest or state
-        moments.append(Moment(entry.at, entry.subject.partition(": ")[2] or entry.subject))
+        moments.append(JournalEntry(entry.at, entry.subject.partition(": ")[2] or entry.subject))
     return tuple(reversed(moments))
 
 
@@ -91,10 +91,10 @@ def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str 
             return tag
         except RefRejected:
             continue
-    raise _crowded(model)
+    raise _too_many_conflicts(model)
 
 
-def write_farewell(view: ModelView, environment: str, why: str, by: str) -> str | None:
+def write_unassignment(view: ModelView, environment: str, why: str, by: str) -> str | None:
     """Tags the end of what an environment serves; None when no receipt says that it serves anything."""
     model = view.name
     for _ in range(_ATTEMPTS):
@@ -108,7 +108,7 @@ def write_farewell(view: ModelView, environment: str, why: str, by: str) -> str 
             return tag
         except RefRejected:
             continue
-    raise _crowded(model)
+    raise _too_many_conflicts(model)
 
 
 def require_approved(
@@ -143,7 +143,7 @@ def _state(where: str, message: str) -> RolloutState:
         ) from error
 
 
-def _crowded(model: str) -> ModelyardError:
+def _too_many_conflicts(model: str) -> ModelyardError:
     return ModelyardError(f"Others tagged {model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again.")
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import Checkout, ModelView, version_of
-from modelyard.checkout.fetched import fetched
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts, timeline, write_receipt, write_rollout
 from modelyard.errors import ModelyardError, Refused, UsageError
@@ -36,7 +36,7 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class RollbackOrder:
+class RollbackRequest:
     """Where to, why and who says so. Without ``to``: what served before."""
 
     to: str | None
@@ -44,12 +44,12 @@ class RollbackOrder:
     by: str
 
 
-def go_back(
+def roll_back(
     view: ModelView,
     environment: Environment,
     target: Target,
     forge: Callable[[], Forge],
-    order: RollbackOrder,
+    order: RollbackRequest,
     say: Callable[[str], None],
 ) -> Delivery:
     """All traffic to an older version (by default what served before); the bytes it leaves are blocked.
@@ -81,7 +81,7 @@ def go_back(
         for action in actions:
             package = None
             if action.do == "install":
-                found = stack.enter_context(fetched(view, view.version(action.version)))
+                found = stack.enter_context(fetch_version(view, view.version(action.version)))
                 require_trusted(view.checkout, found)
                 package = Package(
                     model=model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
@@ -93,14 +93,14 @@ def go_back(
     pull = None
     deployment = view.checkout.repository.deployment(environment.name, model)
     if deployment is not None and deployment.version not in ("latest", good):
-        pull = propose_going_back(view, forge(), environment.name, state, say)
+        pull = propose_rollback(view, forge(), environment.name, state, say)
     return Delivery(
         environment=environment.name, model=model, desired=deployment.version if deployment else "nothing", live=good,
         actions=described(actions), tag=tag, rollout=f"{bad} was rolled back: {order.why}", rolled_back=True, pull=pull,
     )  # fmt: skip
 
 
-def propose_going_back(
+def propose_rollback(
     view: ModelView, forge: Forge, environment: str, state: RolloutState, say: Callable[[str], None]
 ) -> int | None:
     """Opens (or refreshes) the revert; its number, None in plain git and when the forge cannot be reached.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
-from modelyard.git.stream import LEAKED, GitStream
+from modelyard.git.stream import HOOK_VARIABLES, GitStream
 from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class GitRepository(GitStream):
         """Makes the folder a repository whose first branch is main."""
         self.library().Repo.init(self.root, initial_branch="main").close()
 
-    def me(self) -> str:
+    def author_name(self) -> str:
         """The name that a commit made here would carry; '' when git knows none."""
         try:
             with self.opened() as repo:
@@ -110,7 +110,7 @@ class GitRepository(GitStream):
                 _feed(repo, message.encode(), "tag", kind, "--cleanup=verbatim", "--file=-", "--", name, commit)
         except GitError as error:
             if self.ref(f"refs/tags/{name}") is not None:  # ours or another's: the name is taken either way
-                raise RefRejected(error.arguments, error.said) from error
+                raise RefRejected(error.arguments, error.output) from error
             raise
 
     def delete_tag(self, name: str) -> None:
@@ -135,9 +135,9 @@ class GitRepository(GitStream):
             with self.opened() as repo:
                 repo.git.update_ref(name, sha, expected or _NOTHING)
         except GitError as error:
-            raise RefRejected(error.arguments, error.said) from error
+            raise RefRejected(error.arguments, error.output) from error
 
-    def withdraw_ref(self, name: str, sha: str, before: str) -> None:
+    def restore_ref(self, name: str, sha: str, before: str) -> None:
         """Puts a ref back to where it was ('' for not there), if it still is at ``sha``."""
         try:
             with self.opened() as repo:
@@ -239,7 +239,7 @@ class GitRepository(GitStream):
 
     def library(self) -> Any:
         """GitPython, imported when something is written; what a hook leaked to us is out of its way then."""
-        for name in LEAKED:
+        for name in HOOK_VARIABLES:
             os.environ.pop(name, None)
         try:
             import git

@@ -20,7 +20,7 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, TagRef, no_git, no_repository
 
 # git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
-LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
+HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 _CHUNK = 1 << 18
 _TAG_FORMAT = (
@@ -31,7 +31,7 @@ _FIELDS = 7
 _LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
 
 
-class Begun:
+class RunningGit:
     """A git that runs while the caller does something else."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Begun:
 class PendingTags:
     """Tags that git is still writing; each is read as it comes, so that two cores share the work."""
 
-    def __init__(self, begun: Sequence[Begun]) -> None:
+    def __init__(self, begun: Sequence[RunningGit]) -> None:
         self._begun = begun
 
     def __iter__(self) -> Iterator[TagRef]:
@@ -77,7 +77,7 @@ class GitStream:
     def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
         self.root = root
         self.settings = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(settings or {})}
-        self._environment = {k: v for k, v in os.environ.items() if k not in LEAKED} | self.settings
+        self._environment = {k: v for k, v in os.environ.items() if k not in HOOK_VARIABLES} | self.settings
 
     def require_work_tree(self) -> None:
         """Raises a UsageError unless this is a git checkout with at least one commit."""
@@ -106,7 +106,7 @@ class GitStream:
         """Whether there is anything to look at."""
         return self._succeeds("rev-parse", "--verify", "--quiet", "HEAD")
 
-    def has(self, sha: str) -> bool:
+    def has_commit(self, sha: str) -> bool:
         """Whether a commit is here."""
         return self._succeeds("cat-file", "-e", f"{sha}^{{commit}}")
 
@@ -173,7 +173,7 @@ class GitStream:
         except GitError as error:
             self.commit_of(base)
             self.commit_of(head)
-            if "no merge base" not in error.said:
+            if "no merge base" not in error.output:
                 raise
             raise UsageError(
                 f"{base} and {head} have no common commit in this clone.", "Run: git fetch --unshallow"
@@ -264,7 +264,7 @@ class GitStream:
         """Commits of a range whose message holds a text, newest first."""
         return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
 
-    def _begin(self, *arguments: str) -> Begun:
+    def _begin(self, *arguments: str) -> RunningGit:
         errors = _nameless()
         try:
             process = subprocess.Popen(
@@ -273,7 +273,7 @@ class GitStream:
             )  # fmt: skip
         except FileNotFoundError as error:
             raise no_git() from error
-        return Begun(self.root, arguments, process, errors)
+        return RunningGit(self.root, arguments, process, errors)
 
     def _run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         done = self._process(*arguments, stdin=stdin)

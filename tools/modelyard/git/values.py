@@ -44,7 +44,7 @@ class GitError(ModelyardError):
         self, arguments: Sequence[str], said: str, remedy: str = "Look at git's message.", problem: str = ""
     ) -> None:
         lines = [line for line in said.strip().splitlines() if line.strip()]
-        self.arguments, self.said = tuple(arguments), said
+        self.arguments, self.output = tuple(arguments), said
         if "tell me who you are" in said or "empty ident name" in said:
             remedy = 'Tell git who you are: git config --global user.name "…" and user.email "…"'
         super().__init__(problem or f"git {arguments[0]} failed: {lines[0] if lines else 'no message'}", remedy)

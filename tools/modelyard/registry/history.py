@@ -123,7 +123,7 @@ class ModelHistory(Struct, frozen=True):
         return any(not withdrawal.version for withdrawal in self.withdrawals)
 
     @property
-    def ever(self) -> tuple[RegisteredVersion, ...]:
+    def all_versions(self) -> tuple[RegisteredVersion, ...]:
         """Every version there ever was, in the order of their numbers: a number is never used twice."""
         if not self.withdrawn:
             return self.versions
@@ -140,7 +140,7 @@ class ModelHistory(Struct, frozen=True):
 
     def known(self, number: str) -> RegisteredVersion | None:
         """The version of that number, registered or out of use."""
-        return next((known for known in self.ever if known.version == number), None)
+        return next((known for known in self.all_versions if known.version == number), None)
 
     def assigned(self, environment: str) -> Assignment | None:
         """The newest assignment in an environment; None when there is none or it was taken away."""

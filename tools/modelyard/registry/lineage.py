@@ -93,7 +93,7 @@ def lineage_down(histories: Iterable[ModelHistory], wanted: str) -> list[Descend
     found = []
     for history in histories:
         served = periods(history)
-        for version in history.ever:
+        for version in history.all_versions:
             for known, md5 in (version.record.data if version.record else {}).items():
                 if _same_data(known, md5, path, wanted):
                     of_version = tuple(p for p in served if p.version == version.version)

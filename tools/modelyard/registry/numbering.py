@@ -10,7 +10,7 @@ from modelyard.manifests.model import Column, Contract
 from modelyard.manifests.names import Version
 
 FIRST = Version.of(1, 0, 0)
-_WISH = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
+_OVERRIDE = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Override:
     """A number that a commit of the change asks for: major, minor, patch, or a version."""
 
     wanted: str
@@ -42,39 +42,40 @@ class Numbering:
 
 
 def next_version(
-    previous: Version | None, changes: Changes, highest: Version | None = None, wish: Wish | None = None
+    previous: Version | None, changes: Changes, highest: Version | None = None, override: Override | None = None
 ) -> Numbering:
     """major: the contract changed; minor: code, parameters or features; patch: data only.
 
     ``highest`` is the highest number ever given, also to versions that are withdrawn or whose tag is lost: no number is
-    used twice. A ``wish`` goes before what was computed, and both are said. Refused when the wish is no later version.
+    used twice. An ``override`` replaces the computed number; the reasons
+    name both. Refused when the override is not later than every number given before.
     """
     base = max((v for v in (previous, highest) if v is not None), default=None)
     part, reasons = _computed(previous, changes)
     computed = base.bump(part) if base else FIRST
-    if wish is None:
+    if override is None:
         return Numbering(computed, reasons)
-    said = (f"asked for: {wish.wanted} (by {wish.by}), computed was {computed}", *reasons)
-    if wish.wanted in ("major", "minor", "patch"):
-        return Numbering(base.bump(wish.wanted) if base else FIRST, said)
-    wanted = Version.parse(wish.wanted)
+    said = (f"asked for: {override.wanted} (by {override.by}), computed was {computed}", *reasons)
+    if override.wanted in ("major", "minor", "patch"):
+        return Numbering(base.bump(override.wanted) if base else FIRST, said)
+    wanted = Version.parse(override.wanted)
     if wanted is None or (base is not None and not base < wanted):
         raise Refused(
-            f"The commit of {wish.by} asks for the version {wish.wanted}, which does not follow {base}.",
+            f"The commit of {override.by} asks for the version {override.wanted}, which does not follow {base}.",
             "Ask for major, minor, patch or a later version: a commit that says Bump: major",
         )
     return Numbering(wanted, said)
 
 
-def parse_wish(message: str, model: str, by: str, *, touches: bool) -> Wish | None:
-    """The wish in a commit's message: a line ``Bump: major``, or ``Bump: MODEL v2.0.0`` to say for which model.
+def parse_override(message: str, model: str, by: str, *, touches: bool) -> Override | None:
+    """The override in a commit's message: a line ``Bump: major``, or ``Bump: MODEL v2.0.0`` to say for which model.
 
     ``touches``: whether the commit touches the model, which a line without a model's name needs.
     """
     for line in reversed(message.splitlines()):
-        found = _WISH.match(line.strip())
+        found = _OVERRIDE.match(line.strip())
         if found and (found["model"] == model or (touches and not found["model"])):
-            return Wish(found["wanted"], by)
+            return Override(found["wanted"], by)
     return None
 
 

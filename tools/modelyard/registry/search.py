@@ -57,7 +57,7 @@ def parse_terms(words: Sequence[str]) -> tuple[Term, ...]:
     return tuple(found)
 
 
-def asked_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
+def requested_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
     """The metrics that conditions name, in their order."""
     return tuple(dict.fromkeys(t.key for t in terms if t.key and t.key not in KEYS and not t.key.startswith("params.")))
 

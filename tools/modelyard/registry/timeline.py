@@ -72,7 +72,7 @@ def running(history: ModelHistory, environment: str | None = None) -> tuple[Peri
 def events(history: ModelHistory) -> tuple[Event, ...]:
     """Everything that happened to a model, in the order of time."""
     found = []
-    for version in history.ever:
+    for version in history.all_versions:
         record = version.record
         found.append(
             Event(

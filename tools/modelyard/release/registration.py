@@ -79,7 +79,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
             write_tag(view, tag, commit, write_record(headline, record))
         except RefRejected:
             continue
-        evidence.file_receipts(name, artifact, {tag: (approval,)})
+        evidence.file_approvals(name, artifact, {tag: (approval,)})
         return Registered(tag, numbering.version, numbering.reasons, new=True)
     raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
 
@@ -103,7 +103,7 @@ def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifa
         evidence.file_evidence(name, artifact, documents, reports, f"{tag}: evidence")
     change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
     approval = record_of(git, change, approval_of_change(git, forge, change))
-    evidence.file_receipts(name, artifact, {tag: (approval,)})
+    evidence.file_approvals(name, artifact, {tag: (approval,)})
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:

@@ -78,7 +78,7 @@ def set_lifecycle(view: ModelView, lifecycle: str) -> str | None:
 
 
 def _tag(view: ModelView, tag: str, commit: str, headline: str, why: str) -> None:
-    record = WithdrawalRecord(why, view.checkout.git.me())
+    record = WithdrawalRecord(why, view.checkout.git.author_name())
     try:
         write_tag(view, tag, commit, write_record(headline, record))
     except RefRejected as error:

@@ -156,7 +156,7 @@ def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
     """Whether a branch at ``head`` ('' for none) holds this very proposal and nothing else."""
     if not head:
         return False
-    if not git.has(head):
+    if not git.has_commit(head):
         git.fetch(git.remote() or "origin", head)
     if set(git.changed_files(base, head)) != set(proposed.files):
         return False

@@ -90,7 +90,7 @@ def subject_of_pull(
 
 def fetch_head(git: Git, pull: Pull) -> None:
     """Brings the objects of a pull request's head, to read them as data; nothing is checked out."""
-    if git.has(pull.head):
+    if git.has_commit(pull.head):
         return
     remote = git.remote()
     if not _SHA.fullmatch(pull.head) or remote is None:
@@ -100,7 +100,7 @@ def fetch_head(git: Git, pull: Pull) -> None:
 
 def carries_only_generated(git: Git, measured: str, head: str) -> bool:
     """Whether ``head`` is ``measured`` plus one commit of nothing but locks, metrics and profiles."""
-    if not git.has(measured):
+    if not git.has_commit(measured):
         return False
     commit = git.commit_info(head)
     return commit.parents == (measured,) and all(is_generated(git, head, path) for path in git.files_of(commit))

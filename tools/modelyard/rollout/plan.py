@@ -84,7 +84,7 @@ def plan(
     return (*actions, *(Action("remove", version) for version in stale))
 
 
-def withdrawal(live: Live) -> tuple[Action, ...]:
+def removal(live: Live) -> tuple[Action, ...]:
     """The actions that take a model off a target."""
     route = [Action("route", "", Traffic(""))] if live.traffic else []
     return (*route, *(Action("remove", version) for version in sorted(live.installed)))
@@ -111,7 +111,7 @@ class Delivery(Struct, frozen=True):
     """The pull request that makes main say what runs."""
 
 
-class Moment(Struct, frozen=True):
+class JournalEntry(Struct, frozen=True):
     """One entry of a rollout's journal, for a timeline."""
 
     at: int

@@ -62,7 +62,7 @@ class RolloutState(Struct, frozen=True):
         return Traffic(self.stable, self.candidate, self.weight, self.mirror, self.salt, self.key)
 
     @property
-    def answers(self) -> str:
+    def serving(self) -> str:
         """The version that answers where it matters: the one a receipt is written for."""
         return self.candidate if self.phase == "progressing" and self.weight >= 100 else self.stable
 
@@ -113,12 +113,12 @@ def advance(
     return _begin(desired, rollout, state, champion, now)
 
 
-def moved(before: RolloutState | None, after: RolloutState) -> bool:
+def needs_entry(before: RolloutState | None, after: RolloutState) -> bool:
     """Whether there is something to write down: another place, not just another minute of waiting."""
     return before is None or replace(before, reason="") != replace(after, reason="")
 
 
-def goes_back(live: Live, after: RolloutState) -> bool:
+def reduces_traffic(live: Live, after: RolloutState) -> bool:
     """Whether a candidate loses traffic: that happens first and is written down afterwards, never the reverse."""
     if after.phase == "rolled back":
         return True
@@ -126,9 +126,9 @@ def goes_back(live: Live, after: RolloutState) -> bool:
     return now.candidate not in ("", after.stable) and after.traffic.weight < now.weight
 
 
-def goes_forward(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
+def increases_traffic(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
     """Whether a version gets traffic, or a copy of it, that it had not: what needs approvals, and no freeze."""
-    if after.phase == "rolled back" or not moved(before, after):
+    if after.phase == "rolled back" or not needs_entry(before, after):
         return False
     now, then = live.traffic or Traffic(""), after.traffic
     if then.candidate not in ("", now.candidate, now.stable):
@@ -150,7 +150,7 @@ def _share(traffic: Traffic, version: str) -> float:
 
 def _champion(desired: Desired, state: RolloutState | None, live: Live) -> str | None:
     """What goes on answering: what does now, unless a run was killed before it made the record true."""
-    recorded = state.answers if state else ""
+    recorded = state.serving if state else ""
     return recorded if recorded == desired.version and recorded in live.installed else live.serving
 
 
@@ -182,7 +182,7 @@ def _continue(
         return roll_back(state, f"the bytes of {state.candidate} were rolled back elsewhere", now)
     if judgement.outcome == "fail":
         return roll_back(state, judgement.sentence, now)
-    if _taken_back(state, live):
+    if _lost_traffic(state, live):
         return roll_back(state, f"somebody took the traffic of {state.candidate} away at the target", now)
     if not steps:
         return RolloutState("done", state.candidate, started=state.started, step_since=now, previous=state.stable)
@@ -249,7 +249,7 @@ def _finished_shadow(
     )
 
 
-def _taken_back(state: RolloutState, live: Live) -> bool:
+def _lost_traffic(state: RolloutState, live: Live) -> bool:
     """Whether the target has less on the candidate than the step before this one allowed: no run of ours did that."""
     return _has(live, state.candidate) < state.before
 

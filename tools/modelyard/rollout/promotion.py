@@ -12,7 +12,7 @@ from modelyard.registry.history import Assignment, ModelHistory, RegisteredVersi
 from modelyard.registry.timeline import periods
 
 
-def not_baked(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
+def bake_reason(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
     """Why a version has not served (long enough) in the environment before; '' when it has, or there is none."""
     names = [environment.name for environment in environments]
     index = names.index(to)
@@ -27,7 +27,7 @@ def not_baked(history: ModelHistory, environments: Sequence[Environment], to: st
     return f"{version} has served for {sum(stays) / 3600:.1f} h in {earlier}; {to} asks for {bake}"
 
 
-def frozen(environment: Environment, today: date) -> str:
+def freeze_reason(environment: Environment, today: date) -> str:
     """Why nothing new goes to an environment today; '' when it may."""
     freeze = freeze_on(environment.freezes, today)
     if freeze is None:
@@ -36,7 +36,7 @@ def frozen(environment: Environment, today: date) -> str:
     return f"{environment.name} is frozen{until}: {freeze.why}"
 
 
-def blocking(history: ModelHistory, artifact: str, forgiven: Collection[str] = ()) -> Assignment | None:
+def blocking_rollback(history: ModelHistory, artifact: str, forgiven: Collection[str] = ()) -> Assignment | None:
     """The newest rollback, in any environment, that took these bytes away and is not among the ``forgiven`` tags."""
     for rollback in reversed(history.rollbacks()):
         if rollback.record and rollback.record.blocked == artifact and rollback.tag not in forgiven:
@@ -49,6 +49,6 @@ def latest_allowed(history: ModelHistory, forgiven: Collection[str] = ()) -> Reg
     if not history.rollbacks():
         return history.latest
     for known in reversed(history.versions):
-        if known.record is None or blocking(history, known.record.artifact, forgiven) is None:
+        if known.record is None or blocking_rollback(history, known.record.artifact, forgiven) is None:
             return known
     return None

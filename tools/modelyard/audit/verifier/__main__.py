@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from .claims import Auditor
-from .objects import Broken, Repository
+from .objects import ClaimFailed, Repository
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         with zipfile.ZipFile(paths[0]) as archive:
             auditor = Auditor(Repository(archive), anchor, keys)
             passed = auditor.run()
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, Broken) as error:
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, ClaimFailed) as error:
         print(f"FAIL  {paths[0]} cannot be verified: {error}")
         return 4
     try:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from .ecdsa import verify_ecdsa
-from .objects import Broken, Repository, Tag
+from .objects import ClaimFailed, Repository, Tag
 
 EVIDENCE = "urn:modelyard:evidence:"
 
@@ -48,8 +48,8 @@ class Auditor:
         try:
             said = claim() or ""
             self.results.append((True, subject, f"{what}{f': {said}' if said else ''}"))
-        except (Broken, KeyError, ValueError, TypeError, AttributeError) as error:
-            why = str(error) if isinstance(error, Broken) else f"unreadable ({type(error).__name__}: {error})"
+        except (ClaimFailed, KeyError, ValueError, TypeError, AttributeError) as error:
+            why = str(error) if isinstance(error, ClaimFailed) else f"unreadable ({type(error).__name__}: {error})"
             self.results.append((False, subject, f"{what}: {why}"))
 
     def _production(self) -> list[Tag]:
@@ -64,10 +64,10 @@ class Auditor:
 
     def _document(self, path: str, kind: str, artifact: str) -> dict[str, Any]:
         if path not in self.evidence:
-            raise Broken(f"{path} is not filed")
+            raise ClaimFailed(f"{path} is not filed")
         document: dict[str, Any] = json.loads(self.git.read(self.evidence[path], "blob"))
         if document["predicateType"] != f"{EVIDENCE}{kind}:1" or document["subject"][0]["digest"]["sha256"] != artifact:
-            raise Broken(f"{path} is about something else")
+            raise ClaimFailed(f"{path} is about something else")
         predicate: dict[str, Any] = document["predicate"]
         return predicate
 
@@ -77,7 +77,7 @@ class Auditor:
         for path in (f"{folder}/{name}", older):
             if path in self.evidence and _sha256(self.git.read(self.evidence[path], "blob")) == digest:
                 return
-        raise Broken(f"the {stem} evidence {digest[:12]} is not filed")
+        raise ClaimFailed(f"the {stem} evidence {digest[:12]} is not filed")
 
     # --- the claims ------------------------------------------------------------------------------------------------
 
@@ -86,20 +86,20 @@ class Auditor:
         record, model = version.record, version.name.split("@")[0]
         artifact = record["artifact"]
         if assignment.record.get("artifact") != artifact:
-            raise Broken("what was deployed is not what was registered")
+            raise ClaimFailed("what was deployed is not what was registered")
         found = self._document(f"{model}/{artifact}/verdict.json", "verdict", artifact)
         if found["outcome"] not in ("pass", "waived") or record["verdict"] != found["outcome"]:
-            raise Broken(f"the verdict is {found['outcome']}, the tag says {record['verdict']}")
+            raise ClaimFailed(f"the verdict is {found['outcome']}, the tag says {record['verdict']}")
         bad = [c["id"] for c in found["checks"] if c["level"] != "advisory" and c["outcome"] not in ("pass", "waived")]
         if bad or not found["checks"]:
-            raise Broken(f"these checks did not pass: {', '.join(bad) or 'there are none'}")
+            raise ClaimFailed(f"these checks did not pass: {', '.join(bad) or 'there are none'}")
         for kind, digest in found["evidence"].items():
             self._filed_bytes(f"{model}/{artifact}", f"{kind}.json", digest)
             if record["evidence"].get(kind) != digest:
-                raise Broken(f"the tag names other {kind} evidence than the verdict")
+                raise ClaimFailed(f"the tag names other {kind} evidence than the verdict")
         policy = self.git.blob_at(version.commit, found["policy_file"])
         if policy is None or _sha256(policy) != found["policy_sha256"]:
-            raise Broken(f"{found['policy_file']} of that commit is not the policy it was judged by")
+            raise ClaimFailed(f"{found['policy_file']} of that commit is not the policy it was judged by")
         waived = [c for c in found["checks"] if c["outcome"] == "waived"]
         for check in waived:
             if (
@@ -107,7 +107,7 @@ class Auditor:
                 or not check["waiver"]
                 or self.git.blob_at(version.commit, check["waiver"]) is None
             ):
-                raise Broken(f"{check['id']} was waived without a waiver that may do so")
+                raise ClaimFailed(f"{check['id']} was waived without a waiver that may do so")
         return f"{found['outcome']}, {len(found['checks'])} checks" + (f", {len(waived)} waived" if waived else "")
 
     def _approval(self, assignment: Tag, version: Tag | None) -> str:
@@ -121,26 +121,26 @@ class Auditor:
                 if tag is assignment:
                     everybody += self._approved(change)
         if not everybody:
-            raise Broken("nobody approved it")
+            raise ClaimFailed("nobody approved it")
         return ", ".join(dict.fromkeys(everybody))
 
     def _approved(self, change: dict[str, Any]) -> list[str]:
         author = _person(change["author"])
         if any(_person(name) == author for name in change["by"]):
-            raise Broken(f"{change['author']} approved an own change")
+            raise ClaimFailed(f"{change['author']} approved an own change")
         for rule in change["rules"]:
             if len({_person(name) for name in rule["by"]} - {author}) < rule["needed"]:
-                raise Broken(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
+                raise ClaimFailed(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
         if change["base"]:
             rules = self.git.blob_at(change["base"], "policies/approvals.yaml")
             digest = _sha256(rules) if rules is not None else ""
             if digest != change["policy_sha256"]:
-                raise Broken("policies/approvals.yaml of the base is not the one it was judged by")
+                raise ClaimFailed("policies/approvals.yaml of the base is not the one it was judged by")
         if change["report"]:
             folder = f"pulls/{change['pull']}/"
             seen = [sha for path, sha in self.evidence.items() if path.startswith(folder)]
             if not any(_sha256(self.git.read(sha, "blob")) == change["report"] for sha in seen):
-                raise Broken(f"the report {change['report'][:12]} that was seen is not filed")
+                raise ClaimFailed(f"the report {change['report'][:12]} that was seen is not filed")
         return list(change["by"])
 
     def _signature(self, assignment: Tag, version: Tag | None) -> str:
@@ -148,20 +148,20 @@ class Auditor:
         model, artifact = version.name.split("@")[0], version.record["artifact"]
         path = f"{model}/{artifact}/model.sig"
         if path not in self.evidence:
-            raise Broken("no signature is filed")
+            raise ClaimFailed("no signature is filed")
         bundle = json.loads(self.git.read(self.evidence[path], "blob"))
         if "publicKey" not in bundle["verificationMaterial"]:
-            raise Broken("it is keyless, which needs Sigstore's roots: python -m model_signing verify sigstore")
+            raise ClaimFailed("it is keyless, which needs Sigstore's roots: python -m model_signing verify sigstore")
         envelope = bundle["dsseEnvelope"]
         payload = base64.b64decode(envelope["payload"])
         kind = envelope["payloadType"].encode()
         signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
         signature = base64.b64decode(envelope["signatures"][0]["sig"])
         if not any(verify_ecdsa(key, signed, signature) for key in self.keys):
-            raise Broken("none of the trusted keys made the signature")
+            raise ClaimFailed("none of the trusted keys made the signature")
         resources = json.loads(payload)["predicate"]["resources"]
         if len(resources) != 1 or resources[0]["algorithm"] != "sha256" or resources[0]["digest"] != artifact:
-            raise Broken("the signature is over other bytes")
+            raise ClaimFailed("the signature is over other bytes")
         return f"sha256 {artifact[:16]}, {self.trusted}"
 
     def _data(self, assignment: Tag, version: Tag | None) -> str:
@@ -169,17 +169,17 @@ class Auditor:
         record, model = version.record, version.name.split("@")[0]
         lock = self.git.blob_at(version.commit, f"models/{model}/dvc.lock")
         if lock is None or _sha256(lock) != record["lock"]:
-            raise Broken("dvc.lock of that commit is not the one that was registered")
+            raise ClaimFailed("dvc.lock of that commit is not the one that was registered")
         pinned = set(re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", lock.decode()))
         missing = [path for path, md5 in record["data"].items() if md5 not in pinned]
         if missing or not record["data"]:
-            raise Broken(f"dvc.lock does not pin {', '.join(missing) or 'any data'}")
+            raise ClaimFailed(f"dvc.lock does not pin {', '.join(missing) or 'any data'}")
         path = f"{model}/{record['artifact']}/reproduction.json"
         if path not in self.evidence:
             return f"{len(record['data'])} inputs pinned; nobody has made it again yet"
         made = self._document(path, "reproduction", record["artifact"])
         if made["outcome"] != "pass":
-            raise Broken(f"it was made again, and the bytes differ ({made['outcome']})")
+            raise ClaimFailed(f"it was made again, and the bytes differ ({made['outcome']})")
         return f"{len(record['data'])} inputs pinned, made again byte for byte"
 
     def _copies(self) -> str:
@@ -189,15 +189,15 @@ class Auditor:
             if not between or name.startswith("superseded/") or model.startswith(("pulls/", "refused/")):
                 continue
             if name not in self.tags:
-                raise Broken(f"the tag {name} is gone")
+                raise ClaimFailed(f"the tag {name} is gone")
             if self.tags[name].raw != self.git.read(sha, "blob"):
-                raise Broken(f"the tag {name} was moved")
+                raise ClaimFailed(f"the tag {name} was moved")
             count += 1
         return f"{count} tags"
 
     def _history(self) -> str:
         if "incidents" in {path.split("/")[0] for path in self.evidence}:
-            raise Broken("the evidence branch was rewritten once (see incidents/ on it)")
+            raise ClaimFailed("the evidence branch was rewritten once (see incidents/ on it)")
         chain = self.git.history(self.heads["evidence"])
         for sha in chain:
             self._only_grows(sha)
@@ -207,10 +207,10 @@ class Auditor:
             return f"{len(chain)} commits of evidence; no anchor was given, so only from the first commit on"
         for name, commits in (("main", main), ("evidence", chain)):
             if self.anchor["heads"][name] not in commits:
-                raise Broken(f"the anchored head of {name} is not in its history any more")
+                raise ClaimFailed(f"the anchored head of {name} is not in its history any more")
         for name, sha in self.anchor["tags"].items():
             if name not in self.tags or self.tags[name].sha != sha:
-                raise Broken(f"the anchored tag {name} is gone or moved")
+                raise ClaimFailed(f"the anchored tag {name} is gone or moved")
         return f"{len(chain)} commits of evidence, {len(main)} of main, {len(self.anchor['tags'])} anchored tags"
 
     def _only_grows(self, sha: str) -> None:
@@ -221,14 +221,14 @@ class Auditor:
                     continue  # what a closed pull request showed may leave by policy; history keeps it
                 folder = f"{path.rpartition('/')[0]}/superseded"
                 if blob not in self.git.blobs_below(commit.tree, folder):
-                    raise Broken(f"the evidence commit {sha[:12]} lost {path}")
+                    raise ClaimFailed(f"the evidence commit {sha[:12]} lost {path}")
 
     def _order(self) -> None:
         last: dict[str, tuple[int, str]] = {}
         for tag in sorted(self.tags.values(), key=lambda tag: tag.at):
             model = re.split("[@#]", tag.name)[0]
             if model in last and last[model][0] == tag.at:
-                raise Broken(f"{tag.name} and {last[model][1]} have the same time")
+                raise ClaimFailed(f"{tag.name} and {last[model][1]} have the same time")
             last[model] = (tag.at, tag.name)
         counters: dict[str, list[tuple[int, int]]] = {}
         for tag in self.tags.values():
@@ -237,7 +237,7 @@ class Auditor:
         for model, events in counters.items():
             numbers = [number for _, number in sorted(events)]
             if numbers != sorted(numbers):
-                raise Broken(f"the receipts of {model} are not in the order of their numbers")
+                raise ClaimFailed(f"the receipts of {model} are not in the order of their numbers")
 
     def _keys(self) -> list[bytes]:
         found = []
@@ -250,7 +250,7 @@ class Auditor:
 
 def _there(version: Tag | None, assignment: Tag) -> Tag:
     if version is None or version.commit != assignment.commit:
-        raise Broken("no version is registered at its commit")
+        raise ClaimFailed("no version is registered at its commit")
     return version
 
 

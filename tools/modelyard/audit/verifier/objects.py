@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class Broken(Exception):
+class ClaimFailed(Exception):
     """A claim that does not hold; the message says why."""
 
 
@@ -42,15 +42,15 @@ class Repository:
     def read(self, sha: str, kind: str) -> bytes:
         if sha not in self._seen:
             if f"objects/{sha}" not in self._names:
-                raise Broken(f"the object {sha[:12]} is not in the bundle")
+                raise ClaimFailed(f"the object {sha[:12]} is not in the bundle")
             content = self._archive.read(f"objects/{sha}")
             found = hashlib.new("sha1" if len(sha) == 40 else "sha256", content, usedforsecurity=False).hexdigest()
             if found != sha:
-                raise Broken(f"the object {sha[:12]} has other bytes than its name says")
+                raise ClaimFailed(f"the object {sha[:12]} has other bytes than its name says")
             head, _, body = content.partition(b"\0")
             self._seen[sha] = (head.split()[0].decode(), body)
         if self._seen[sha][0] != kind:
-            raise Broken(f"the object {sha[:12]} is no {kind}")
+            raise ClaimFailed(f"the object {sha[:12]} is no {kind}")
         return self._seen[sha][1]
 
     def commit(self, sha: str) -> Commit:
@@ -111,7 +111,7 @@ class Repository:
         head, _, message = raw.partition(b"\n\n")
         values = dict(line.split(" ", 1) for line in head.decode("utf-8", "replace").splitlines())
         if values.get("tag") != name:
-            raise Broken(f"the object of the tag {name} calls itself {values.get('tag')}")
+            raise ClaimFailed(f"the object of the tag {name} calls itself {values.get('tag')}")
         record = next((line for line in message.decode("utf-8", "replace").splitlines() if line.startswith("{")), "{}")
         return Tag(name, sha, values["object"], int(values["tagger"].split()[-2]), raw, json.loads(record))
 

@@ -151,7 +151,7 @@ def _versions(
     """Versions that learnt from it, that were judged on it, and whose data cannot be looked at any more."""
     holds: dict[str, bool | None] = {}
     found: dict[str, list[str]] = {"trained": [], "judged": [], "unknown": []}
-    for version in view.history.ever:
+    for version in view.history.all_versions:
         name = version.version
         for what, md5 in _data_of(view, version.commit):
             if md5 not in holds:

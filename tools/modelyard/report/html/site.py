@@ -223,7 +223,7 @@ def _metrics(model: ModelPage) -> list[Figure]:
 
 def _versions(model: ModelPage) -> Table | None:
     rows: list[list[Cell]] = []
-    for version in reversed(model.history.ever):
+    for version in reversed(model.history.all_versions):
         name, record = version.version, version.record
         value = record.metrics.get(model.primary) if record else None
         state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"

@@ -37,7 +37,7 @@ class FetchedVersion:
 
 
 @contextmanager
-def fetched(view: ModelView, version: RegisteredVersion) -> Iterator[FetchedVersion]:
+def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[FetchedVersion]:
     """A version's artifact in a folder that is gone afterwards; ModelyardError when the bytes differ."""
     model, checkout = view.name, view.checkout
     tag = version_tag(model, version.version)
