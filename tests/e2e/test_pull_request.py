@@ -168,7 +168,7 @@ def test_a_policy_that_is_loosened_does_not_judge_itself(hosted: Hosted) -> None
     pull = hosted.propose("loose", edits, "Be generous")
     report = hosted.report(pull)
     assert report.startswith("## ⛔") and "auc-against-champion margin 0.01 → 0.9" in report
-    assert "LOOSENS the rules" in report and "slice region is no longer looked at" in report
+    assert "LOOSENS its own rules" in report and "slice region is no longer evaluated" in report
     assert hosted.status(pull) == "failure"
 
 

@@ -205,7 +205,7 @@ def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
         except ModelyardError:
             artifact = ""
     if not re.fullmatch(r"[0-9a-f]{64}", artifact):
-        return Bundle(model, "", faults=dict.fromkeys(("training", "evaluation", "drift", "artifact"), "there is none"))
+        return read_bundle(model, "", {})
     return read_bundle(model, artifact, documents)
 
 
