@@ -154,7 +154,7 @@ def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> N
             answered[f"F{n}"] = (answer["model_version"], answer["outputs"][0]["data"][0])
         unsure = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
         assert "ground_truth" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
-        assert ("ground_truth.csv is not there" in unsure["rollout"]) is (said == "in model.yaml")
+        assert ("ground_truth.csv does not exist" in unsure["rollout"]) is (said == "in model.yaml")
         with ground_truth.open("w") as file:
             table = csv.writer(file)
             table.writerow([contract.id, contract.label])
