@@ -16,7 +16,7 @@ from modelyard.terminal import say
 def command(folder: Path, keep: bool) -> None:
     """Play the whole story on real flights.
 
-    Builds a model repository in FOLDER (build/demo) and lives through it: a first champion, a better proposal, a
-    leaked one that is refused, a merge, a promotion, traffic. What an earlier demo left there is replaced.
+    Creates a model repository in FOLDER (build/demo) and shows the whole cycle: a first champion, a better proposal, a
+    proposal with leakage that is refused, a merge, a promotion, traffic. The files of an earlier demo are replaced.
     """
     play(folder, keep, say)

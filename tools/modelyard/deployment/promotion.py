@@ -18,7 +18,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
 from modelyard.report.markdown.bodies import plan_comment
 from modelyard.report.markdown.safe import text
-from modelyard.review.pull_requests import Proposed, Wish, clearing_change, deployment_change
+from modelyard.review.pull_requests import Proposed, VersionChange, clearing_change, deployment_change
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
@@ -49,7 +49,7 @@ def promotion(view: ModelView, order: PromotionRequest, now: datetime) -> Propos
         if deployment is None:
             raise UsageError(f"{model} is not deployed in {environment}.", "Promote a version there first.")
         wanted = desired_version(history, deployment)
-        wish = Wish(model, environment, wanted.version, who=order.who, why=order.why, verb="clear")
+        wish = VersionChange(model, environment, wanted.version, who=order.who, why=order.why, verb="clear")
         return clearing_change(git, base, wish, order.clear)
     number = order.version or _served_before(repository, history, environment)
     known = desired_version(history, Deployment(model=model, version=number, readmit=readmit))
@@ -65,7 +65,7 @@ def promotion(view: ModelView, order: PromotionRequest, now: datetime) -> Propos
     )
     if refusal:
         raise Refused(f"{refusal}.", "Ask again later; modelyard.yaml says when.")
-    wish = Wish(model, environment, number, who=order.who, why=order.why, verb="promote")
+    wish = VersionChange(model, environment, number, who=order.who, why=order.why, verb="promote")
     return deployment_change(git, base, wish)
 
 

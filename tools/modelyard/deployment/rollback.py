@@ -21,7 +21,7 @@ from modelyard.registry.tags import StageRecord
 from modelyard.report.markdown.bodies import rollback_story
 from modelyard.review.pull_requests import (
     Proposed,
-    Wish,
+    VersionChange,
     deployment_change,
     open_proposed,
     push_commit,
@@ -222,5 +222,5 @@ def _keep_branch(git: Git, base: str, proposed: Proposed) -> None:
 
 def _proposed(view: ModelView, base: str, environment: str, state: RolloutState) -> Proposed:
     story = rollback_story(state, timeline(view, environment))
-    wish = Wish(view.name, environment, state.stable, who="modelyard", why=story, verb="rollback")
+    wish = VersionChange(view.name, environment, state.stable, who="modelyard", why=story, verb="rollback")
     return deployment_change(view.checkout.git, base, wish)
