@@ -52,6 +52,6 @@ def test_the_table_says_what_became_of_each_candidate_in_80_columns() -> None:
 
 @pytest.mark.parametrize("span", ["3..5", "4..13", "7..5", "spring", "4..", ""])
 def test_months_that_are_none(span: str) -> None:
-    with pytest.raises(UsageError, match="is no span of months"):
+    with pytest.raises(UsageError, match="is not a valid span of months"):
         months_of(span)
     assert months_of("4..12") == range(4, 13) and months_of("7") == range(7, 8)

@@ -20,7 +20,7 @@ from modelyard.terminal import result, result_json
 @click.option("--json", "as_json", is_flag=True, help="Print the waivers as JSON.")
 @click.pass_context
 def command(context: click.Context, remove_expired: bool, as_json: bool) -> None:
-    """List the waivers, those that expire first in front.
+    """List the waivers, sorted by their last day.
 
     A scheduled workflow runs this with --remove-expired on the default branch.
     """
