@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 class World(NamedTuple):
-    """What outlives a run: the record, the target, and which bytes were rolled back."""
+    """The state that outlives a run: journal, target and blocked artifacts."""
 
     state: RolloutState | None
     live: Live
@@ -40,7 +40,7 @@ BEGINNING = World(None, Live(Traffic("v1"), {"v1": V1.artifact}))
 
 
 def run(world: World, desired: Desired, rollout: Rollout, judgement: Judgement, now: int, killed: int = 99) -> World:
-    """One run of deploy; ``killed`` is after how many of its effects (records, actions) it ends."""
+    """One run of deploy that is killed after ``killed`` effects (journal entries and actions)."""
     left = killed
     state, live, blocked = world
     after = advance(desired, rollout, state, live, judgement, now, desired.artifact in blocked)
@@ -141,7 +141,7 @@ def test_bytes_rolled_back_elsewhere_get_no_traffic() -> None:
 
 def test_main_going_back_ends_a_rollout_at_once() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V1, CANARY, PASSED, 10)
-    assert world.live.traffic == Traffic("v1") and world.state and "no longer asks for v2" in world.state.reason
+    assert world.live.traffic == Traffic("v1") and world.state and "no longer names v2" in world.state.reason
     assert not world.blocked
 
 
@@ -157,14 +157,14 @@ def test_traffic_taken_away_at_the_target_is_not_given_back() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V2, CANARY, PASSED, HOUR)
     world = world._replace(live=Live(Traffic("v1"), world.live.installed))
     world = run(world, V2, CANARY, PASSED, HOUR + 60)
-    assert world.state and world.state.phase == "rolled back" and "took the traffic" in world.state.reason
+    assert world.state and world.state.phase == "rolled back" and "was removed at the target" in world.state.reason
 
 
 def test_a_manual_gate_waits_for_the_file_and_only_for_this_version() -> None:
     gated = replace(CANARY, steps=[Step(weight=5, gate="manual"), Step(weight=25)])
     world = run(BEGINNING, V2, gated, PASSED, 0)
     waiting = advance(V2, gated, world.state, world.live, PASSED, HOUR)
-    assert waiting.weight == 5 and "clear 5 %" in waiting.reason
+    assert waiting.weight == 5 and "--clear 5" in waiting.reason
     other = replace(gated, cleared=Cleared(version="v1", weight=100))
     assert advance(V2, other, world.state, world.live, PASSED, HOUR).weight == 5
     cleared = replace(gated, cleared=Cleared(version="v2", weight=5))
@@ -205,7 +205,7 @@ def test_edited_steps_never_raise_traffic_beyond_what_they_allow() -> None:
 
 
 def at_zero(world: World, now: int) -> World:
-    """The same world with its clock turned back, so that worlds which differ only in the date are one."""
+    """The same world with times relative to now, so that worlds which differ only in the date are equal."""
     state = world.state
     if state is None:
         return world
@@ -233,7 +233,7 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_no_history_breaks_the_rules(name: str) -> None:
-    """Walks all worlds that runs, kills, judgements, hours and changes of main can lead to, and counts the histories."""
+    """Explores every world that runs, kills, judgements, time and changes of main can reach, and counts histories."""
     rollout = STRATEGIES[name]
     allowed = {step.weight for step in steps_of(rollout)} | {0.0}
     events = [

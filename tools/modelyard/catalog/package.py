@@ -1,4 +1,4 @@
-"""One version as a folder that becomes a container image, with the list of what is in it."""
+"""The build context of a container image that serves one version, with its SBOM."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ environments:
 
 
 def package(view: ModelView, version: str, folder: Path) -> list[str]:
-    """Writes the folder; the names of what stands in it. Refused for bytes that deploy would not trust either."""
+    """Writes the build context and returns its files; Refused for an artifact that deploy would not trust."""
     model = view.name
     with fetch_version(view, view.version(version)) as found:
         require_trusted(view.checkout, found)
@@ -59,7 +59,7 @@ def package(view: ModelView, version: str, folder: Path) -> list[str]:
 
 
 def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
-    """A CycloneDX document: the model, the data and the packages that made it. Same version, same bytes."""
+    """A CycloneDX 1.6 document of a model, its training data and packages; the same for every run."""
     try:
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom
@@ -97,6 +97,6 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
 
 
 def _requirements(packages: dict[str, str]) -> str:
-    """What made the bytes is what scores them."""
+    """The server, with the library versions that trained the model."""
     pinned = [f"{name}=={packages[name]}" for name in ("lightgbm", "numpy") if name in packages]
     return "\n".join([f"modelyard[serve]=={__version__}", *pinned, ""])

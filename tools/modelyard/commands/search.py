@@ -18,8 +18,8 @@ from modelyard.terminal import result, result_json
 def command(context: click.Context, terms: tuple[str, ...], as_json: bool) -> None:
     """Find versions by owner, metric, data, parameter or word.
 
-    All conditions must hold: owner=@team live=production "auc>=0.7" data=data/flights params.train.trees=300
-    lifecycle=active, or any word of a description.
+    All conditions must hold, such as owner=@team live=production "auc>=0.7" data=data/flights
+    params.train.trees=300 lifecycle=active, or any word of a description.
     """
     checkout = open_checkout(context)
     conditions = parse_terms(terms)

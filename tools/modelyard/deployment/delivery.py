@@ -1,7 +1,7 @@
-"""Makes what runs equal what main says, and leaves a stage tag as the receipt.
+"""Reconciles environments with the deployments on main, and writes stage tags as receipts.
 
-Traffic that goes forward is written down first and moved afterwards; traffic that goes back is moved first. A run that
-is killed in between leaves less traffic on a candidate than the record allows, never more, and the next run goes on.
+When a candidate gains traffic, the journal is written before traffic moves; when it loses traffic, afterwards. So a
+killed run never leaves more traffic on a candidate than the journal allows, and the next run continues.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _ATTEMPTS = 5
 
 
 class Deployer:
-    """Carries out plans on the targets of one repository."""
+    """Carries out plans on the targets of one repository. ``say`` gets progress messages."""
 
     def __init__(self, planner: Planner, forge: Forge, say: Callable[[str], None]) -> None:
         self._planner, self._forge, self._say = planner, forge, say
         self._checkout = planner.checkout
 
     def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
-        """Carries out every plan; what is refused or fails holds up nothing but itself."""
+        """Carries out all plans; returns deliveries and errors. An error stops only its own deployment."""
         done: list[Delivery] = []
         faults: list[ModelyardError] = []
         for plan in planned:
@@ -63,19 +63,19 @@ class Deployer:
         return done, faults
 
     def deliver(self, planned: Planned) -> Delivery:
-        """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
+        """Carries out one plan and writes its receipt. A killed run that is repeated ends in the same state."""
         for _ in range(_ATTEMPTS):
             if planned.delivery.skipped:
                 return planned.delivery
             try:
                 delivery = self._remove(planned) if planned.deployment is None else self._advance(planned)
-                if not _only_ended_another(planned):
+                if not _ended_another_rollout(planned):
                     return delivery
             except RefRejected:
                 pass
             planned = self._planner.replan(planned)
         raise ModelyardError(
-            f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
+            f"{_ATTEMPTS} concurrent runs changed {planned.delivery.model} in {planned.delivery.environment}.",
             "Run modelyard deploy again.",
         )
 
@@ -108,21 +108,24 @@ class Deployer:
         return delivery
 
     def _remove(self, planned: Planned) -> Delivery:
-        """Takes a model that main no longer names off its target."""
+        """Removes a model from its target when no deployment on main names it."""
         delivery = planned.delivery
         if not changed(planned):
             return delivery
         change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
         require_approved(self._model(planned), self._forge, delivery.environment, (change,))
         self._apply(planned)
-        why = change.subject if change else "main no longer asks for it"
+        why = change.subject if change else "no deployment on main names it"
         tag = write_unassignment(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
 
     def _authorise(
         self, planned: Planned, version: RegisteredVersion
     ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
-        """Refused unless the version and the wish for it were approved, and nothing was moved or ran out since."""
+        """The change behind a deployment and all approvals.
+
+        Refused unless version and deployment are approved, the tag was not moved, and waivers are still valid.
+        """
         view, delivery = self._model(planned), planned.delivery
         require_waivers(view, version, datetime.now(UTC).date())
         brought, change = self._forge.change_of(version.commit), self._change(planned, version)
@@ -132,7 +135,7 @@ class Deployer:
         return change, approvals
 
     def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
-        """What asked for a version. An environment that follows latest is moved by the change that became it."""
+        """The change that requested a version; for ``latest``, the change that became the version."""
         delivery = planned.delivery
         if planned.deployment and planned.deployment.version == "latest":
             return self._forge.change_of(version.commit)
@@ -188,7 +191,7 @@ class Deployer:
         return tag
 
     def _file_missing_approvals(self, planned: Planned, wanted: RegisteredVersion) -> None:
-        """Files on whose word the newest receipt was written, should that run have been killed before it could."""
+        """Files the approvals of the newest receipt, if the run that wrote it was killed before filing them."""
         assigned = planned.history.assigned(planned.delivery.environment)
         if assigned is None or self._checkout.evidence.has_approvals(planned.delivery.model, assigned.tag):
             return
@@ -202,7 +205,7 @@ class Deployer:
         self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
     ) -> None:
         model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
-        # The version's own receipt too, should the run that registered it have been killed before it.
+        # Those of the registration too, in case that run was killed before filing them.
         own = [approval for approval in approvals if approval.commit == version.commit]
         number = version_tag(model, version.version)
         self._checkout.evidence.file_approvals(model, artifact, {tag: approvals} | ({number: own} if own else {}))
@@ -212,13 +215,13 @@ class Deployer:
 
 
 def _lacks_rollback_receipt(planned: Planned, after: RolloutState) -> bool:
-    """Whether a rollback has no receipt yet, which is what blocks its bytes."""
+    """Whether a rollback has no receipt yet; the receipt is what blocks its artifact."""
     known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
     return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
 
 
-def _only_ended_another(planned: Planned) -> bool:
-    """Whether all this did was to end the rollout of another candidate, so that its own can begin."""
+def _ended_another_rollout(planned: Planned) -> bool:
+    """Whether this delivery only ended the rollout of another candidate, so that its own can begin."""
     after = planned.after
     return after is not None and after.phase == "done" and after.stable != planned.delivery.desired
 
@@ -234,7 +237,9 @@ def _headline(planned: Planned, after: RolloutState) -> str:
 
 def _rollback_error(delivery: Delivery) -> Refused:
     return Refused(
-        f"{delivery.model} in {delivery.environment}: main says {delivery.desired}, {delivery.live or 'nothing'} runs;"
-        f" {delivery.rollout}.",
-        f"Merge pull request {delivery.pull}." if delivery.pull else f"Let main ask for {delivery.live} again.",
+        f"{delivery.model} in {delivery.environment} was rolled back: desired {delivery.desired},"
+        f" live {delivery.live or 'nothing'}; {delivery.rollout}.",
+        f"Merge pull request {delivery.pull}."
+        if delivery.pull
+        else f"Set version {delivery.live} in {deployment_file(delivery.environment, delivery.model)}.",
     )
