@@ -81,7 +81,7 @@ def test_a_proposal_that_touches_a_policy_shows_the_replay(champion: Path, propo
     assert "The proposed policy standard on past versions" in report
     assert "flight-delay v1.0.0 | pass | ❌ fail | auc-floor" in report.replace("\\", "")
     assert "looser: no-slice-left-behind margin 0.03 → 0.5" in report.replace("\\", "")
-    assert "Merging registers **v2.0.0**: asked for: major" in report.replace("\\", "")
+    assert "Merging registers **v2.0.0**: requested: major" in report.replace("\\", "")
     page = (champion / f".modelyard/evidence/{MODEL}/report.html").read_text()
     assert "The proposed policy on past versions" in page and "v2.0.0 because of" in page
 
@@ -97,4 +97,4 @@ def test_waivers_are_listed_and_a_bad_day_stops_the_gate(tmp_path: Path) -> None
     assert listed[0]["expired"] and listed[0]["granted"]
     assert "plain git has no pull requests" in tool(yard, "waivers", "--remove-expired", expect=2).stderr
     (yard / "waivers/one.yaml").write_text(f"{lines}expires: 2026-02-31\n")
-    assert "is no day" in tool(yard, "waivers", expect=4).stderr
+    assert "is not a valid date" in tool(yard, "waivers", expect=4).stderr

@@ -12,7 +12,7 @@ import pytest
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import decode_profile, encode_profile, write_profile
-from modelyard.checkout.fetched import FetchedVersion
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.manifests.conversion import parse

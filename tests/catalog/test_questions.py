@@ -51,7 +51,7 @@ def test_who_ran_at_any_moment(yard: Path) -> None:
         ("churn", "v1.0.0", "production"),
         ("price", "v1.0.0", "staging"),
     ]
-    assert "is no time" in tool(yard, "who-runs", "--at", "last tuesday", expect=2).stderr
+    assert "is not a valid time" in tool(yard, "who-runs", "--at", "last tuesday", expect=2).stderr
     shown = tool(yard, "who-runs", "churn").stdout
     assert "approved by grace" in shown and all(len(line) <= 80 for line in shown.splitlines())
 
@@ -101,8 +101,8 @@ def test_search_shows_what_was_asked_for(yard: Path) -> None:
 
 
 def test_search_explains_what_it_cannot_compare(yard: Path) -> None:
-    assert "orders words" in tool(yard, "search", "owner>7", expect=2).stderr
-    assert "is no number" in tool(yard, "search", "aucc=high", expect=2).stderr
+    assert "compares words by order" in tool(yard, "search", "owner>7", expect=2).stderr
+    assert "is not a number" in tool(yard, "search", "aucc=high", expect=2).stderr
 
 
 def test_lineage_down_finds_every_version_that_saw_the_data(yard: Path) -> None:

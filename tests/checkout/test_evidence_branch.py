@@ -1,4 +1,4 @@
-"""The evidence branch on bad days: many writers, a forced push, a deleted branch, a killed push."""
+"""The evidence branch with concurrent writers, forced pushes, a deleted branch and killed pushes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed versions on real bytes: what deploy refuses, and that it refuses before anything is loaded."""
+"""Signed versions with real artifacts: what deploy refuses, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def private_key(path: Path) -> str:
 
 @pytest.fixture
 def signed(champion: Path, propose: Callable[[Path], None]) -> tuple[Path, str]:
-    """A repository that asks for signatures, with a candidate that may be registered; its private key."""
+    """A repository that requires signatures, with a candidate that passes the gate; its private key."""
     pem = private_key(champion / "keys/release.pub")
     config = champion / "modelyard.yaml"
     config.write_text(config.read_text() + "signing:\n  keys: [keys/release.pub]\n")
@@ -45,23 +45,23 @@ def signed(champion: Path, propose: Callable[[Path], None]) -> tuple[Path, str]:
 def test_versions_are_signed_and_deploy_checks_the_bytes(signed: tuple[Path, str]) -> None:
     folder, pem = signed
     done = tool(folder, "register", MODEL, expect=1)
-    assert "nothing to sign" in done.stderr and "MODELYARD_SIGNING_KEY" in done.stderr
+    assert "no key or OpenID token" in done.stderr and "MODELYARD_SIGNING_KEY" in done.stderr
     assert f"{MODEL}@v1.1.0" not in git(folder, "tag")
     done = tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=pem)
     assert done.stdout == f"{MODEL}@v1.1.0\n" and "PRIVATE" not in done.stderr
     tool(folder, "deploy", "--env", "staging")
     everything = b"".join(opened(folder).evidence.filed().values())
     assert b"PRIVATE KEY" not in everything
-    # Served before there were signatures: that version cannot come back unsigned.
+    # v1.0.0 was registered before signatures were required. It cannot be deployed again without one.
     (folder / f"deployments/staging/{MODEL}.yaml").write_text(f"model: {MODEL}\nversion: v1.0.0\n")
     commit_all(folder, f"Back{APPROVED}")
     (folder / ".modelyard/local/staging").exists()
     shutil.rmtree(folder / ".modelyard/local/staging")
-    assert "none is filed" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
+    assert "has no signature" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
 
 
 @pytest.mark.parametrize("attack", ["other key", "other bytes", "no json"])
-def test_a_signature_that_does_not_vouch_is_refused(signed: tuple[Path, str], attack: str, tmp_path: Path) -> None:
+def test_an_invalid_signature_is_refused(signed: tuple[Path, str], attack: str, tmp_path: Path) -> None:
     folder, pem = signed
     other = private_key(tmp_path / "keys/other.pub")
     tool(folder, "register", MODEL, MODELYARD_SIGNING_KEY=other if attack == "other key" else pem)
@@ -76,7 +76,7 @@ def test_a_signature_that_does_not_vouch_is_refused(signed: tuple[Path, str], at
         forged.write_text("tree\nforged\n")
         door.evidence.append({path: sign(forged, Signer(pem))}, "a signature of ours, over other bytes")
     done = tool(folder, "deploy", "--env", "staging", expect=1)
-    assert "does not vouch for model.txt" in done.stderr and "Nothing was loaded" in done.stderr
+    assert "The signature of model.txt is not valid" in done.stderr and "Nothing was loaded" in done.stderr
     assert "v1.0.0" in tool(folder, "status", "--env", "staging").stdout
 
 
@@ -99,4 +99,4 @@ def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str],
     (folder / "keys/allowed_signers").write_text(f"eve@example.org {public.replace('AAAA', 'AAAB', 1)}")
     commit_all(folder, "Another signer")
     shutil.rmtree(folder / ".modelyard/local/staging")
-    assert "carries no signature of anybody" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
+    assert "has no valid signature of a signer" in tool(folder, "deploy", "--env", "staging", expect=1).stderr

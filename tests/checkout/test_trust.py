@@ -1,4 +1,4 @@
-"""Formats that run code, or that nobody knows, reach no target: whatever their names say."""
+"""Formats that run code and unknown formats reach no target, whatever their file names are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.fetched import FetchedVersion
 from modelyard.checkout.trust import require_trusted
 from modelyard.errors import Refused
 from modelyard.files import sha256_of
@@ -30,7 +30,7 @@ def zipped(*names: str) -> bytes:
 
 
 def fetched(folder: Path, content: bytes, verdict: str) -> tuple[Checkout, FetchedVersion]:
-    """A version whose artifact is ``content``, though it is called model.txt."""
+    """A version whose artifact ``model.txt`` holds ``content``."""
     small_repository(folder)
     artifact = folder.parent / "model.txt"
     artifact.write_bytes(content)
@@ -41,7 +41,7 @@ def fetched(folder: Path, content: bytes, verdict: str) -> tuple[Checkout, Fetch
 
 
 def signing(folder: Path, door: Checkout, found: FetchedVersion) -> Checkout:
-    """Signs it with a new key, and says so in the evidence; the clone that asks for signatures."""
+    """Signs the artifact with a new key and files the signature; returns a clone that requires signatures."""
     key = ec.generate_private_key(ec.SECP256R1())
     (folder / "keys").mkdir()
     (folder / "keys/a.pub").write_bytes(
@@ -59,11 +59,11 @@ def signing(folder: Path, door: Checkout, found: FetchedVersion) -> Checkout:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (PICKLE, "a pickle, which runs what its author wrote"),
-        (zipped("archive/data.pkl"), "a pickle, which runs what its author wrote"),
-        (zipped("weights.bin"), "of no format that is known"),
-        (b"\x78\x9c\x80\x04 a compressed something", "of no format that is known"),
-        (b"", "of no format that is known"),
+        (PICKLE, "a pickle, which can run code when it is loaded"),
+        (zipped("archive/data.pkl"), "a pickle, which can run code when it is loaded"),
+        (zipped("weights.bin"), "of an unknown format"),
+        (b"\x78\x9c\x80\x04 a compressed something", "of an unknown format"),
+        (b"", "of an unknown format"),
     ],
 )
 def test_what_may_run_code_is_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a registry in real life: nothing is lost, and no version number is used twice."""
+"""Accidents of a registry: deleted and moved tags, killed runs, wrong clocks. Nothing is lost, no number is reused."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple
     assert next_number(two) == "v1.2.0", "v1.1.0 was given once, though no tag says so any more"
     found = faults(two, 1)
     assert [(f["tag"], f["level"]) for f in found if "deleted" in f["sentence"]] == [("churn@v1.1.0", "error")]
-    assert "put back: churn@v1.1.0" in tool(two, "audit", "check", "--restore").stderr
+    assert "restored: churn@v1.1.0" in tool(two, "audit", "check", "--restore").stderr
     git(one, "fetch", "--quiet", "--tags")
     assert git(one, "rev-parse", "refs/tags/churn@v1.1.0") == before, "the very object, signature and all"
 
@@ -157,7 +157,7 @@ def test_withdrawn_versions_are_not_served_and_their_numbers_stay_taken(pair: tu
 
 def test_an_archived_model_is_refused_while_deployed_and_keeps_its_past(pair: tuple[Path, Path]) -> None:
     one, _ = pair
-    assert "still asks for churn" in tool(one, "archive", "churn", "--why", "replaced", expect=1).stderr
+    assert "still deploys churn" in tool(one, "archive", "churn", "--why", "replaced", expect=1).stderr
     (one / "deployments/staging/churn.yaml").unlink()
     commit_all(one, "retire churn")
     done = tool(one, "archive", "churn", "--why", "replaced")
@@ -172,7 +172,7 @@ def test_an_archived_model_is_refused_while_deployed_and_keeps_its_past(pair: tu
     ]
 
 
-def test_the_wish_of_a_commit_goes_before_what_was_computed(pair: tuple[Path, Path]) -> None:
+def test_the_override_of_a_commit_replaces_the_computed_number(pair: tuple[Path, Path]) -> None:
     one, _ = pair
     (one / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
     commit_all(one, "Retune\n\nBump: major")

@@ -1,4 +1,4 @@
-"""What holds a version up on its way: order, bake time, freezes, manual gates, waivers, labels, a silent target."""
+"""What delays or stops a deployment: order, bake time, freezes, manual gates, waivers, labels, an unreachable target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from modelyard.deployment.desired import require_waivers
+from modelyard.deployment.desired_state import require_waivers
 from modelyard.errors import Refused
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.verdict import Verdict
@@ -64,14 +64,14 @@ def test_the_order_of_environments_is_kept(champion: Path) -> None:
 def test_a_version_bakes_before_it_goes_on(rival: Path) -> None:
     environment(rival, "production", "bake: 2d")
     refused = tool(rival, "promote", MODEL, "--to", "production", expect=1).stderr
-    assert re.search(r"v1\.1\.0 has served for 0\.\d h in staging; production asks for 2d", refused)
+    assert re.search(r"v1\.1\.0 has served for 0\.\d h in staging; production requires 2d", refused)
     assert not git(rival, "branch", "--list", BRANCH)
     want(rival, "v1.1.0")
     held = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
-    assert "production asks for 2d" in held["skipped"] and held["live"] == "v1.0.0", "nor by editing the file"
+    assert "production requires 2d" in held["skipped"] and held["live"] == "v1.0.0", "nor by editing the file"
 
 
-def test_in_a_freeze_nothing_goes_forward_and_the_way_back_is_open(rival: Path) -> None:
+def test_a_freeze_stops_promotion_but_not_rollback(rival: Path) -> None:
     want(rival, "v1.1.0")
     tool(rival, "deploy", "--env", "production")
     environment(
@@ -86,11 +86,11 @@ def test_in_a_freeze_nothing_goes_forward_and_the_way_back_is_open(rival: Path) 
     assert "frozen" in held["skipped"] and "stocktaking" in held["skipped"] and held["live"] == "v1.0.0"
 
 
-def test_a_manual_gate_waits_for_a_reviewed_word(rival: Path) -> None:
+def test_a_manual_gate_waits_for_a_reviewed_change(rival: Path) -> None:
     want(rival, "v1.1.0", "rollout:\n  strategy: canary\n  steps: [{weight: 20, gate: manual}, {weight: 50}]\n")
     tool(rival, "deploy", "--env", "production")
     held = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
-    assert "waits for somebody to clear 20 %" in held["rollout"] and held["actions"] == []
+    assert "waits at the manual gate of 20 %" in held["rollout"] and held["actions"] == []
     said = tool(rival, "promote", MODEL, "--to", "production", "--clear", "20").stdout.strip()
     git(rival, "merge", "--quiet", "--ff-only", said)
     commit = git(rival, "log", "-1", "--format=%s")
@@ -100,7 +100,7 @@ def test_a_manual_gate_waits_for_a_reviewed_word(rival: Path) -> None:
     assert "50 % to v1.1.0" in moved["actions"][-1]
 
 
-def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
+def test_an_expired_waiver_stops_its_version(rival: Path) -> None:
     door = opened(rival)
     version = door.history(MODEL).latest
     assert version and version.record
@@ -122,7 +122,7 @@ def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
                 return refused.problem
         return ""
 
-    assert f"by {file}, which is gone" in refusal(date(2026, 11, 1))
+    assert f"by {file}, which was removed" in refusal(date(2026, 11, 1))
     (rival / file).parent.mkdir(exist_ok=True)
     (rival / file).write_text(
         f"model: {MODEL}\ncheck: {verdict.checks[0].id}\nartifact: {artifact}\nreason: known\nrequested_by: ada\n"
@@ -133,7 +133,7 @@ def test_a_waiver_that_is_over_keeps_its_version_out(rival: Path) -> None:
 
 
 @pytest.mark.parametrize("said", ["on the command line", "in model.yaml"])
-def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> None:
+def test_ground_truth_decides_a_step(rival: Path, tmp_path: Path, said: str) -> None:
     rule = "analysis: {minimum_samples: 30, ground_truth: {margin: 0.05}}"
     want(rival, "v1.1.0", f"rollout: {{strategy: canary, steps: [{{weight: 50}}], key: carrier, {rule}}}\n")
     ground_truth, contract = tmp_path / "ground_truth.csv", ModelRepository(rival).model(MODEL).contract
@@ -143,7 +143,7 @@ def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> N
         manifest.write_text(
             manifest.read_text() + f"\nground_truth: {{uri: '{ground_truth.parent}/ground_truth.csv'}}\n"
         )
-        commit_all(rival, "Labels are told")
+        commit_all(rival, "Declare ground truth")
     with serving(rival, "production") as server:
         tool(rival, "deploy", "--env", "production")
         answered = {}
@@ -154,7 +154,7 @@ def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> N
             answered[f"F{n}"] = (answer["model_version"], answer["outputs"][0]["data"][0])
         unsure = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
         assert "ground_truth" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
-        assert ("ground_truth.csv is not there" in unsure["rollout"]) is (said == "in model.yaml")
+        assert ("ground_truth.csv does not exist" in unsure["rollout"]) is (said == "in model.yaml")
         with ground_truth.open("w") as file:
             table = csv.writer(file)
             table.writerow([contract.id, contract.label])
@@ -162,12 +162,12 @@ def test_ground_truth_decide_a_step(rival: Path, tmp_path: Path, said: str) -> N
                 right = score >= 0.5
                 table.writerow([name, int(right if version == "v1.0.0" else not right)])
         done = tool(rival, "deploy", "--env", "production", *option, expect=1)
-        assert "labels: mean loss" in done.stderr and "0.05 is allowed" in done.stderr
+        assert "ground_truth: mean loss" in done.stderr and "margin 0.05" in done.stderr
     line = json.loads(tool(rival, "status", "--env", "production", "--json").stdout)[0]
     assert line["sync"] == "rolled back" and line["live"] == "v1.0.0"
 
 
-def test_a_target_that_does_not_answer_is_told_and_holds_up_nothing_else(rival: Path) -> None:
+def test_an_unreachable_target_is_reported_and_stops_only_its_own_deployments(rival: Path) -> None:
     environment(rival, "production", 'target: mlserver\n    settings: {url: "http://127.0.0.1:9"}')
     config = rival / "modelyard.yaml"
     config.write_text(config.read_text().replace("    target: local\n    port: 8080\n", "    port: 8080\n", 1))

@@ -51,7 +51,7 @@ class Fate:
 
     def guard(self, action: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **named: Any) -> Any:
-            self.work += getattr(action, "__name__", "") != "propose_going_back"
+            self.work += getattr(action, "__name__", "") != "propose_rollback"
             self._strike()
             result = action(*args, **named)
             self._strike()
@@ -70,12 +70,12 @@ class Fate:
 def fate(monkeypatch: pytest.MonkeyPatch) -> Fate:
     found = Fate()
     for room, names in (
-        (delivery, ("write_rollout", "write_receipt", "propose_going_back")),
-        (rollback, ("write_rollout", "write_receipt", "propose_going_back")),
+        (delivery, ("write_rollout", "write_receipt", "propose_rollback")),
+        (rollback, ("write_rollout", "write_receipt", "propose_rollback")),
     ):
         for name in names:
             monkeypatch.setattr(room, name, found.guard(getattr(room, name)))
-    monkeypatch.setattr(EvidenceStore, "file_receipts", found.guard(EvidenceStore.file_receipts))
+    monkeypatch.setattr(EvidenceStore, "file_approvals", found.guard(EvidenceStore.file_approvals))
     monkeypatch.setattr(LocalTarget, "apply", found.guard(LocalTarget.apply))
     return found
 
@@ -171,9 +171,11 @@ def test_killed_while_going_back_by_hand(rival: Path, fate: Fate) -> None:
         checkout = opened(yard)
         environment = checkout.repository.environment("production")
         target = LocalTarget(environment, yard, Secrets({}))
-        order = rollback.RollbackOrder(to=None, why="wrong in Boston", by="ada")
+        order = rollback.RollbackRequest(to=None, why="wrong in Boston", by="ada")
         view = checkout.model(MODEL)
-        rollback.go_back(view, environment, target, lambda: GitForge.connect(checkout.git, CI()), order, lambda _: None)
+        rollback.roll_back(
+            view, environment, target, lambda: GitForge.connect(checkout.git, CI()), order, lambda _: None
+        )
 
     ends = dict(each_end(rival, fate, back))
     assert ends[-1][0] == "v1.0.0"

@@ -1,4 +1,4 @@
-"""Rollouts with a real server, real git and real versions: forward, back, and what git says meanwhile."""
+"""Rollouts and rollbacks with a real server, git and registered versions."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         assert set(ask(server, 30)) == {"v1.0.0"}
         line = status(rival)
         assert (line["desired"], line["live"], line["sync"]) == ("v1.1.0", "v1.0.0", "rolled back")
-        assert "live v1.0.0, git v1.1.0" in line["rollout"] and "latency" in line["rollout"]
+        assert "desired v1.1.0, live v1.0.0" in line["rollout"] and "latency" in line["rollout"]
         assert "rolled back" in tool(rival, "status").stdout
         receipt = stages(rival)[-1]
         branch = f"modelyard/rollback/production/{MODEL}"
@@ -120,7 +120,7 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         (rival / FILE).write_text(f"model: {MODEL}\nversion: v1.0.0\n")
         commit_all(rival, "main asks for v1.0.0 again\n\n" + APPROVED)
         refused = tool(rival, "promote", MODEL, "--to", "production", expect=1).stderr
-        assert "were rolled back in production" in refused and receipt in refused
+        assert "was rolled back in production" in refused and receipt in refused
         assert deploy(rival)["live"] == "v1.0.0" and status(rival)["sync"] == "in sync"
         want(rival, "v1.1.0", CANARY + f"readmit: ['{receipt}']\n", "Try again")
         assert "20 % to v1.1.0" in deploy(rival)["actions"][-1]
@@ -137,11 +137,11 @@ def test_going_back_by_hand_is_traffic_then_git(rival: Path) -> None:
     assert f"modelyard/rollback/production/{MODEL}" in git(rival, "branch")
     assert deploy(rival, expect=1)["live"] == "v1.0.0"
     assert (
-        "nothing to take back"
+        "nothing to roll back"
         in tool(rival, "rollback", MODEL, "--env", "production", "--to", "v1.0.0", expect=1).stderr
     )
     latest = json.loads(tool(rival, "deploy", "--env", "staging", "--json").stdout)[0]
-    assert latest["desired"] == "v1.0.0", "what follows latest passes over bytes that were rolled back"
+    assert latest["desired"] == "v1.0.0", "latest skips artifacts that were rolled back"
 
 
 def test_a_shadow_gets_copies_and_answers_nobody(rival: Path) -> None:

@@ -51,7 +51,7 @@ def test_an_empty_repository(tmp_path: Path) -> None:
     commit_all(tmp_path, "empty")
     assert "Nothing is deployed" in tool(tmp_path, "status").stdout
     assert tool(tmp_path, "status", "--json").stdout.strip() == "[]"
-    assert "There is none yet" in said(tmp_path, "evaluate", "churn", expect=2)
+    assert "This repository has no models yet" in said(tmp_path, "evaluate", "churn", expect=2)
     assert "No deployment" in tool(tmp_path, "deploy").stdout
 
 
@@ -164,7 +164,7 @@ def test_a_corrupted_champion(champion: Path, content: bytes | None) -> None:
     (cached,) = (champion / ".dvc/cache/files/md5").glob(f"*/{md5_of(champion)[2:]}")
     os.chmod(cached, 0o644)
     cached.write_bytes(cached.read_bytes()[:5000] if content is None else content)
-    assert "its tag says" in said(champion, "evaluate", MODEL, expect=4)
+    assert "its tag records" in said(champion, "evaluate", MODEL, expect=4)
 
 
 def md5_of(champion: Path) -> str:
@@ -182,7 +182,7 @@ def test_a_corrupted_candidate(champion: Path, content: bytes | str) -> None:
     whole = artifact.read_bytes()
     artifact.unlink()
     artifact.write_bytes(content if isinstance(content, bytes) else whole[: len(whole) // 2])
-    assert "not what dvc.lock pins" in said(champion, "register", MODEL, expect=4)
+    assert "not the artifact that dvc.lock pins" in said(champion, "register", MODEL, expect=4)
     from modelyard.errors import ModelyardError
     from modelyard.flavors.discovery import load_scorer
     from modelyard.manifests.repository import ModelRepository
@@ -242,7 +242,7 @@ def test_init_refuses_what_is_there_and_leaves_nothing_half_written(tmp_path: Pa
     assert said(tmp_path, "init", "new", "--answer", "policy=lenient", expect=4)
     assert not (tmp_path / "new").exists()
     nobody = {f"GIT_{who}_{what}": "" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    assert "who you are" in said(tmp_path, "init", "new", expect=4, HOME=str(tmp_path), **nobody)
+    assert "Set your name and address" in said(tmp_path, "init", "new", expect=4, HOME=str(tmp_path), **nobody)
     assert not (tmp_path / "new").exists()
     assert "was not made by an earlier demo" in said(tmp_path, "demo", "full", expect=2)
 

@@ -41,7 +41,7 @@ def test_commands_of_writers_are_carried_out_and_those_of_outsiders_refused(host
 
     hosted.actions.comment(pull, "grace", "/modelyard explain check=auc-floor")[0].must()
     assert reactions(hosted) == ["eyes", "+1"]
-    assert "Below this the ranking is too weak" in hosted.store.comments[-1].body
+    assert "A weaker ranking is not useful" in hosted.store.comments[-1].body
 
     hosted.actions.comment(pull, "ada", "/modelyard promote model=churn env=production version=v1.0.0")[0].must()
     promotion = hosted.store.pulls[max(hosted.store.pulls)]

@@ -93,7 +93,7 @@ def test_a_better_proposal_is_registered_deployed_and_rolled_back(
     production = next(line for line in lines if line["environment"] == "production")
     assert (production["desired"], production["live"], production["sync"]) == ("v1.1.0", "v1.0.0", "out of sync")
     refused = tool(champion, "deploy", expect=1)
-    assert "merged without the approvals it needs" in refused.stderr, "the author's own word does not count"
+    assert "merged without the required approvals" in refused.stderr, "the author's own word does not count"
     assert f"refused/production/{MODEL}/" in git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence")
     git(champion, "commit", "--quiet", "--amend", "-m", f"Promote v1.1.0\n\n{APPROVED}")
     tool(champion, "deploy")
@@ -104,7 +104,7 @@ def test_a_better_proposal_is_registered_deployed_and_rolled_back(
     assert (production["live"], production["sync"], production["why"]) == ("v1.1.0", "in sync", "Promote v1.1.0")
     assert production["approved_by"] == ["Grace Reviewer"]
     git(champion, "revert", "--no-edit", "HEAD")
-    assert "without the approvals" in tool(champion, "deploy", "--env", "production", expect=1).stderr
+    assert "without the required approvals" in tool(champion, "deploy", "--env", "production", expect=1).stderr
     git(champion, "commit", "--quiet", "--amend", "-m", f"Back to v1.0.0\n\n{APPROVED}")
     actions = json.loads(tool(champion, "deploy", "--env", "production", "--json").stdout)[0]["actions"]
     assert actions == ["route all to v1.0.0"], "the way back installs nothing"

@@ -130,5 +130,5 @@ def test_one_comment_beyond_the_first_page(emulated: Emulated) -> None:
 def test_permissions_and_what_is_not_there(emulated: Emulated) -> None:
     assert emulated.forge.permission("@mlbot") == "admin"
     assert emulated.forge.permission("@grace") == "none"
-    with pytest.raises(ModelyardError, match="knows nothing of pull request 999"):
+    with pytest.raises(ModelyardError, match="does not find pull request 999"):
         emulated.forge.pull(999)

@@ -132,8 +132,8 @@ def test_a_bots_review_is_a_bots(place: Place) -> None:
     ("code", "headers", "said"),
     [
         (401, None, "does not accept the token"),
-        (403, None, "may not touch"),
-        (404, None, "knows nothing"),
+        (403, None, "has no permission for"),
+        (404, None, "does not find"),
         (422, None, "refuses"),
         (409, None, "refuses"),
         (429, {"Retry-After": "0"}, "rate limit"),
@@ -170,16 +170,16 @@ def test_a_token_that_may_only_read(place: Place) -> None:
     place.store.tokens["readonly"] = Token(BOT, {"contents": "read", "pull-requests": "read"})
     forge = place.connect("readonly")
     assert forge.pull(place.pull.number).number
-    with pytest.raises(ModelyardError, match="may not touch"):
+    with pytest.raises(ModelyardError, match="has no permission for"):
         forge.write_comment(place.pull.number, f"x {MARK}", MARK)
-    with pytest.raises(ModelyardError, match="may not touch"):
+    with pytest.raises(ModelyardError, match="has no permission for"):
         forge.set_status(place.store.head(place.pull), Status(VERDICT, "success", "x"))
 
 
 def test_without_a_token_or_a_repository(place: Place) -> None:
-    with pytest.raises(UsageError, match="no token"):
+    with pytest.raises(UsageError, match="token for GitHub is missing"):
         GitHubForge.connect(Git(place.clone), CI(repository="acme/models"))
-    with pytest.raises(UsageError, match="not known which GitHub repository"):
+    with pytest.raises(UsageError, match="GitHub repository of this clone is not known"):
         GitHubForge.connect(Git(place.clone), CI(token="x"))
 
 

@@ -110,8 +110,8 @@ def test_statuses_permissions_groups_reactions_pipelines(place: Place) -> None:
     ("code", "said"),
     [
         (401, "does not accept the token"),
-        (403, "may not touch"),
-        (404, "knows nothing"),
+        (403, "has no permission for"),
+        (404, "does not find"),
         (409, "refuses"),
         (422, "refuses"),
         (429, "rate limit"),
@@ -132,9 +132,9 @@ def test_a_server_that_hangs_or_is_gone(place: Place) -> None:
 
 
 def test_without_a_token_or_a_project(place: Place) -> None:
-    with pytest.raises(UsageError, match="no token"):
+    with pytest.raises(UsageError, match="token for GitLab is missing"):
         GitLabForge.connect(Git(place.clone), CI(repository="acme/models"))
-    with pytest.raises(UsageError, match="not known which GitLab project"):
+    with pytest.raises(UsageError, match="GitLab project of this clone is not known"):
         GitLabForge.connect(Git(place.clone), CI(token="x"))
 
 

@@ -38,7 +38,7 @@ def test_one_good_approval() -> None:
         (replace(GOOD, bot=True), "a bot"),
         (replace(GOOD, commit="b" * 40), "before the last push"),
         (replace(GOOD, report="s" * 64), "another report"),
-        (replace(GOOD, report=""), "before there was a report"),
+        (replace(GOOD, report=""), "before the first report"),
     ],
 )
 def test_what_does_not_count_and_why(review: Review, why: str) -> None:
@@ -48,7 +48,7 @@ def test_what_does_not_count_and_why(review: Review, why: str) -> None:
 
 def test_who_asked_for_a_waiver_does_not_approve_it() -> None:
     approval = judge_approvals(POLICY, replace(PROPOSAL, requesters=("grace",)), [GOOD], everybody)
-    assert not approval.given and "asked for the waiver" in approval.refused[0]
+    assert not approval.given and "requested the waiver" in approval.refused[0]
 
 
 def test_the_last_word_counts_and_a_comment_is_no_word() -> None:
@@ -63,7 +63,7 @@ def test_the_last_word_counts_and_a_comment_is_no_word() -> None:
 def test_roles_and_counts_by_path() -> None:
     proposal = replace(PROPOSAL, files=("deployments/production/churn.yaml",))
     one = judge_approvals(POLICY, proposal, [GOOD], everybody)
-    assert not one.given and one.sentence == "risk: 1 of 2 by risk"
+    assert not one.given and one.sentence == "risk: 1 of 2 approvals by risk"
     stranger = replace(GOOD, author="@dora")
     assert not judge_approvals(POLICY, proposal, [GOOD, stranger], everybody).given
     assert judge_approvals(POLICY, proposal, [GOOD, replace(GOOD, author="@carol")], everybody).given

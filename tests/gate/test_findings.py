@@ -18,7 +18,7 @@ def fair(gap: Gap, **rule: object) -> tuple[str, str]:
     found = GroupFairness("g", (thin,), (gap,))
     check = FairnessCheck(id="f", why="w", measure=gap.measure, **rule)  # type: ignore[arg-type]
     finding = find(check, bundle(evaluation=replace(EVALUATION, fairness=(found,))))
-    assert "1 too small to judge" in finding.sentence
+    assert "Groups too small to judge: 1" in finding.sentence
     return finding.outcome, finding.sentence
 
 

@@ -24,7 +24,7 @@ def test_the_budget_of_a_quarter_counts_what_was_removed_too() -> None:
     ]
     assert within_budget(there, used, "churn", 2, TODAY) == (there, ())
     kept, notes = within_budget(there, used, "churn", 1, TODAY)
-    assert kept == () and "waivers/new.yaml does not count: churn may have 1 a quarter" in notes[0]
+    assert kept == () and "waivers/new.yaml does not count: churn already used its budget of 1" in notes[0]
     assert within_budget(there, used, "churn", None, TODAY) == (there, ())
     others = [
         Granted("waivers/x.yaml", "price", date(2026, 4, 1)),
@@ -33,8 +33,8 @@ def test_the_budget_of_a_quarter_counts_what_was_removed_too() -> None:
     assert within_budget(there, others, "churn", 1, TODAY) == (there, ()), "another model, another quarter"
 
 
-def test_a_day_that_is_none_is_an_error_and_not_a_pass() -> None:
-    with pytest.raises(ModelyardError, match=r"waivers/bad.yaml: expires: '2026-02-31' is no day"):
+def test_an_invalid_date_is_an_error_and_not_a_pass() -> None:
+    with pytest.raises(ModelyardError, match=r"waivers/bad.yaml: expires: '2026-02-31' is not a valid date"):
         within_budget((("waivers/bad.yaml", waiver(expires="2026-02-31")),), [], "churn", None, TODAY)
 
 

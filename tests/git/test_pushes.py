@@ -1,4 +1,4 @@
-"""What becomes of a push: taken, lost to somebody who was first, or refused by the remote."""
+"""The results of a push: accepted, lost to a concurrent push, or refused by the remote."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_new_ref_and_then_a_newer_one(pair: tuple[Git, Git], tmp_path: Path, r
 
 @pytest.mark.parametrize("lease", [True, False])
 @pytest.mark.parametrize("ref", [BRANCH, JOURNAL])
-def test_who_comes_second_is_told_so(pair: tuple[Git, Git], tmp_path: Path, ref: str, lease: bool) -> None:
+def test_the_second_push_of_a_ref_is_rejected(pair: tuple[Git, Git], tmp_path: Path, ref: str, lease: bool) -> None:
     one, two = pair
     first = one.empty_commit("", "first")
     one.push("origin", Push(ref, first, ""))
@@ -56,16 +56,16 @@ def test_who_comes_second_is_told_so(pair: tuple[Git, Git], tmp_path: Path, ref:
 
 
 @pytest.mark.parametrize("ref", [BRANCH, JOURNAL, "refs/tags/churn@v9.0.0"])
-def test_a_hook_that_says_no_is_no_lost_race(pair: tuple[Git, Git], tmp_path: Path, ref: str) -> None:
+def test_a_refusal_by_a_hook_is_not_a_lost_race(pair: tuple[Git, Git], tmp_path: Path, ref: str) -> None:
     one, _ = pair
     hook(tmp_path, "pre-receive", "echo 'only on Mondays' >&2; exit 1")
     with pytest.raises(PushRefused, match="only on Mondays") as refused:
         one.push("origin", Push(ref, one.empty_commit("", "first"), "", lease=True))
-    assert refused.value.exit_code == ExitCode.ERROR and "Check your right to push" in refused.value.remedy
+    assert refused.value.exit_code == ExitCode.ERROR and "Check your permission to push" in refused.value.remedy
     assert on_remote(tmp_path, ref) == ""
 
 
-def test_a_lock_that_was_lost_to_somebody_who_then_wrote_is_a_lost_race(pair: tuple[Git, Git], tmp_path: Path) -> None:
+def test_a_failed_push_after_which_the_ref_moved_is_a_lost_race(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, two = pair
     theirs = two.empty_commit("", "theirs")
     two.push("origin", Push("refs/keep/it", theirs, ""))
@@ -138,7 +138,7 @@ LIGHT = [["--help"], ["status"], ["who-runs"], ["history", "churn"], ["affected"
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
-def test_what_is_asked_often_imports_no_library(tmp_path: Path, arguments: list[str]) -> None:
+def test_frequent_commands_import_no_library(tmp_path: Path, arguments: list[str]) -> None:
     yard = small_repository(tmp_path / "yard")
     program = (
         "import sys\nfrom modelyard.cli import main\nsys.argv[1:] = sys.argv[1:]\n"

@@ -124,5 +124,5 @@ def test_times_in_texts_of_several_zones_are_one_clock(tmp_path: Path) -> None:
     assert label(found, "a", at=half_past + 1) is None
     assert found.changed == 1, "two in the morning elsewhere was midnight in UTC"
     file.write_text("id,label,label_time\na,0,yesterday\n")
-    with pytest.raises(ModelyardError, match=r"its times cannot be read"):
+    with pytest.raises(ModelyardError, match=r"The times in .*ground_truth.csv cannot be read"):
         read_ground_truth(file, MODEL)

@@ -98,7 +98,7 @@ def test_one_file_is_a_place_too(folder: Path) -> None:
 def test_a_place_without_a_row_knows_nothing_and_one_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert labels(asked(declaring(uri="empty"), tmp_path), "a") == [None]
-    with pytest.raises(ModelyardError, match=r"is not there.*models/churn/model.yaml: labels: uri"):
+    with pytest.raises(ModelyardError, match=r"does not exist.*models/churn/model.yaml: ground_truth: uri"):
         asked(declaring(uri="emtpy"), tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_a_file_cut_off_is_named(folder: Path) -> None:
 def test_files_that_name_predictions_and_files_that_name_ids_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("id,label\na,1\n")
     (tmp_path / "2.csv").write_text("prediction_id,label\np/0,1\n")
-    with pytest.raises(UsageError, match="Some labels are named by prediction_id, others by id"):
+    with pytest.raises(UsageError, match="Some labels have prediction_id, others id"):
         asked(declaring(uri=str(tmp_path)))
 
 
@@ -127,7 +127,7 @@ def test_a_declared_query(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{"sql": "env:BASE"}, {"file": Path("x"), "sql": "env:BASE", "query": "select 1"}])
 def test_half_a_place_or_two_are_wrong_use(more: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="Name one place"):
+    with pytest.raises(UsageError, match="must have exactly one source"):
         find_ground_truth(MODEL, HERE, Path(), Secrets({}), **more)  # type: ignore[arg-type]
 
 
@@ -142,7 +142,7 @@ def test_ids_meet_a_log_of_digests_under_its_key(tmp_path: Path) -> None:
     logged = Privacy(personal("hash").contract, b"k").entities(["a", "b"])
     assert logged is not None and labels(found, *logged, "a") == [1, 0, None]
     assert found.unreadable == 1, "a row without an id has no digest"
-    with pytest.raises(ModelyardError, match=r"names no log\.hash_key"):
+    with pytest.raises(ModelyardError, match=r"has no log\.hash_key"):
         asked(personal("hash"), file=tmp_path / "1.csv")
     foreign = Environment(name="production", predictions=Predictions(reader="files", uri="x"))
     assert labels(asked(personal("hash"), environment=foreign, file=tmp_path / "1.csv"), "a") == [1]
@@ -151,7 +151,7 @@ def test_ids_meet_a_log_of_digests_under_its_key(tmp_path: Path) -> None:
 def test_ids_that_are_not_logged_find_nothing_and_predictions_do(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("id,label\na,1\n")
     (tmp_path / "2.csv").write_text("prediction_id,label\np/0,1\n")
-    with pytest.raises(UsageError, match=r"keeps no id.*prediction_id"):
+    with pytest.raises(UsageError, match=r"does not hold id.*prediction_id"):
         asked(personal("drop"), file=tmp_path / "1.csv")
     assert labels(asked(personal("drop"), file=tmp_path / "2.csv"), "p/0") == [1]
 
@@ -167,5 +167,5 @@ def test_a_file_is_for_the_models_whose_columns_it_has(tmp_path: Path) -> None:
     other = msgspec.structs.replace(MODEL, name="other", contract=msgspec.structs.replace(MODEL.contract, label="y"))
     assert known(other, HERE) is None
     file.write_text("id,y\na,1\n")
-    with pytest.raises(UsageError, match="holds no model's id and label"):
+    with pytest.raises(UsageError, match="does not have the id and label columns of any model"):
         known_ground_truth(repository, secrets, file)

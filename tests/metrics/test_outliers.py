@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.candidate.reference import decode_profile, encode_profile
 from modelyard.errors import ModelyardError
-from modelyard.metrics.outliers import REFERENCE_RATE, Surprise, bits, fits, outliers, row_shape
+from modelyard.metrics.outliers import REFERENCE_RATE, OutlierScore, bits, fits, outliers, row_shape
 from modelyard.metrics.profile import ColumnProfile, Profile
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import ColumnValues, level_codes, number_codes, profile_column
@@ -60,9 +60,9 @@ def profile() -> Profile:
 
 
 def share(profile: Profile, rows: Rows) -> float:
-    surprise = Surprise.of(profile)
-    assert surprise is not None
-    return float((surprise.of_rows(codes_of(rows, profile.columns)) > surprise.limit).mean())
+    score = OutlierScore.of(profile)
+    assert score is not None
+    return float((score.of_rows(codes_of(rows, profile.columns)) > score.limit).mean())
 
 
 def test_one_row_in_a_hundred_of_other_rows_of_the_same_kind_is_an_outlier(profile: Profile) -> None:
@@ -93,8 +93,8 @@ def test_a_few_wild_rows_in_the_reference_hide_nothing(profile: Profile) -> None
     weight = np.asarray(dirty["weight"], dtype=np.float64)
     weight[:: ROWS // 100] = 1e9
     spoilt = known(dirty | {"weight": weight})
-    strange = people(2000, 3) | {"height": np.full(2000, 184.0), "weight": np.full(2000, 56.0)}
-    assert share(spoilt, strange) > 0.9
+    unlikely = people(2000, 3) | {"height": np.full(2000, 184.0), "weight": np.full(2000, 56.0)}
+    assert share(spoilt, unlikely) > 0.9
 
 
 def test_columns_that_say_the_same_and_one_that_never_changes() -> None:
@@ -117,7 +117,7 @@ def test_numbers_beyond_the_most_important_64_still_count() -> None:
     assert len(shape.correlations) == 64 * 63 // 2
     profile = Profile(2000, columns, shape)
     assert share(profile, rows) <= REFERENCE_RATE
-    ordinary, far = (Surprise(columns, shape).of_rows(codes_of(rows | {"x69": np.full(2000, x)}, columns))
+    ordinary, far = (OutlierScore(columns, shape).of_rows(codes_of(rows | {"x69": np.full(2000, x)}, columns))
                      for x in (0.0, 50.0))  # fmt: skip
     assert (far > ordinary).all()
 
@@ -125,11 +125,11 @@ def test_numbers_beyond_the_most_important_64_still_count() -> None:
 @given(st.integers(0, 2**32 - 1), st.permutations(list(people(1, 1))))
 def test_neither_the_order_of_columns_nor_what_else_is_in_the_batch_matters(seed: int, order: list[str]) -> None:
     profile, rows = known(people(1500, 1)), people(40, seed)
-    surprise = Surprise.of(profile)
-    assert surprise is not None
+    score = OutlierScore.of(profile)
+    assert score is not None
     codes = codes_of(rows, profile.columns)
-    whole = surprise.of_rows(codes)
-    parts = [surprise.of_rows({n: codes[n][a:b] for n in order}) for a, b in ((0, 13), (13, 40))]
+    whole = score.of_rows(codes)
+    parts = [score.of_rows({n: codes[n][a:b] for n in order}) for a, b in ((0, 13), (13, 40))]
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-3)
 
 
@@ -161,7 +161,7 @@ def test_a_shape_of_other_columns_is_refused(profile: Profile, change: dict[str,
 
 def test_a_thin_reference_knows_no_limit() -> None:
     assert known(people(999, 1)).shape is None
-    assert Surprise.of(known(people(999, 1))) is None
+    assert OutlierScore.of(known(people(999, 1))) is None
 
 
 def test_rarity_is_that_of_the_definition(profile: Profile) -> None:

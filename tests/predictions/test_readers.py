@@ -121,19 +121,19 @@ def test_tables_of_any_names_in_any_format(tmp_path: Path) -> None:
         ("1", 0.5, 1, "red"), ("2", 0.25, 2.0, "blue"), ("3", 0.75, 3, "red"),
     ]  # fmt: skip
     assert rows[1]["time"] == datetime(2026, 5, 3, 2, tzinfo=UTC)
-    with pytest.raises(ModelyardError, match="no column of times"):
+    with pytest.raises(ModelyardError, match="has no column 'happened'"):
         read(tmp_path, "files", time="happened")
 
 
 def test_what_cannot_be_read_says_which_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelyardError, match="is not there"):
+    with pytest.raises(ModelyardError, match="does not exist"):
         read(tmp_path, "files")
     with pytest.raises(UsageError, match="'file' is not installed"):
         read(tmp_path, "file")
-    with pytest.raises(UsageError, match="names no uri"):
+    with pytest.raises(UsageError, match="has no uri"):
         read(tmp_path, "files", uri="")
     broken = lines(tmp_path / "captured/m/a.jsonl", {"captureData": 1})
-    with pytest.raises(ModelyardError, match=f"{broken} is no data capture"):
+    with pytest.raises(ModelyardError, match=f"{broken} is not data capture"):
         read(tmp_path, "sagemaker")
     broken.unlink()
     (tmp_path / "captured/m/b.parquet").write_bytes(b"PAR1 and nothing else")

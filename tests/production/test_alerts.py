@@ -96,7 +96,7 @@ def test_one_issue_a_cause_is_opened_refreshed_and_closed(
         watch(champion, 3, expect=0)
         ours = [i for i in issues.values() if i.user == BOT and "traffic" not in i.title]
         assert {i.state for i in ours} == {"closed"}
-        assert all(server.store.comments_of(i.number)[-1].body.startswith("Over: ") for i in ours)
+        assert all(server.store.comments_of(i.number)[-1].body.startswith("Resolved: ") for i in ours)
         assert next(i for i in issues.values() if i.user == "ada").state == "open", "nobody else's issue is touched"
 
 

@@ -136,7 +136,7 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     folder = merged(champion)
     everything = champion / "build/feedback.parquet"
     said = tool(champion, "feedback", "table", MODEL, "--out", str(everything), expect=4).stderr
-    assert "not here, only its pointer" in said and "dvc pull" in said
+    assert "not in this checkout, only its pointer" in said and "dvc pull" in said
     for pointer in folder.glob("*.dvc"):
         subprocess.run([sys.executable, "-m", "dvc", "-q", "pull", str(pointer)], cwd=champion, check=True)
     assert "300 labelled rows" in tool(champion, "feedback", "table", MODEL, "--out", str(everything)).stdout
@@ -147,7 +147,7 @@ def test_a_second_run_brings_what_is_new_and_what_changed(champion: Path, flight
     assert given == {flights.ids[row]: flights.labels[row] for row in rows} | {turned: 1 - flights.labels[rows[100]]}
     (folder / f"{pointer.name.removesuffix('.dvc')}").write_bytes(b"PAR1")
     assert (
-        "no increment of labelled rows"
+        "not a valid increment of labelled rows"
         in tool(champion, "feedback", "table", MODEL, "--out", str(everything), expect=4).stderr
     )
     subprocess.run([sys.executable, "-m", "dvc", "-q", "checkout", "--force", str(pointer)], cwd=champion, check=True)
@@ -182,7 +182,7 @@ def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flig
     assert "40 labelled rows" in done.stdout
     failed = tool(champion, *command, "--sql", "env:OUTCOMES", "--query", query, expect=4,
                   OUTCOMES="nothing://user:canary-7351@host/base")  # fmt: skip
-    assert "cannot be asked for from env:OUTCOMES" in failed.stderr
+    assert "cannot be read from env:OUTCOMES" in failed.stderr
     assert "canary-7351" not in failed.stderr + failed.stdout
 
 

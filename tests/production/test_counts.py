@@ -19,7 +19,7 @@ from modelyard.manifests.document import Document
 from modelyard.manifests.policy import ConfidenceWatch, Policy, ScoresWatch
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.interface import Window
-from modelyard.production.monitoring.realised import block_seconds
+from modelyard.production.monitoring.labelled_rows import block_seconds
 from modelyard.production.monitoring.window import monitor_window
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.report.window import slice_rows

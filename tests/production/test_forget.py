@@ -26,7 +26,7 @@ def flights(champion_template: Path) -> Flights:
     return Flights(champion_template)
 
 
-def forgotten(yard: Path, entity: str, *more: str, expect: int = 0) -> dict[str, Any]:
+def erased(yard: Path, entity: str, *more: str, expect: int = 0) -> dict[str, Any]:
     done = tool(yard, "feedback", "forget", MODEL, "--entity", entity, "--json", *more, expect=expect)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -47,7 +47,7 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
     [pointer] = (champion / f"data/feedback/{MODEL}").glob("*.parquet.dvc")
     name = str(pointer.relative_to(champion))
 
-    found = forgotten(champion, wanted)
+    found = erased(champion, wanted)
     assert found["logs"] == {"staging": 0, "production": 2}
     assert [one["rows"] for one in found["increments"]] == [1]
     assert found["judged"] == ["v1.0.0"] and found["trained"] == [], "it is a held-out flight of the champion"
@@ -55,12 +55,12 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
     left = [row for table in read_predictions(log) for row in table.to_pylist()]
     assert len(left) == 299 and wanted not in {row["entity"] for row in left} and other in {r["entity"] for r in left}
 
-    tombstone = git(champion, "show", f"modelyard/evidence:{MODEL}/forgotten/{found['digest']}.json")
+    tombstone = git(champion, "show", f"modelyard/evidence:{MODEL}/erasures/{found['digest']}.json")
     assert wanted not in tombstone and found["digest"] in tombstone
     branch = f"modelyard/forget/{MODEL}-{found['digest'][:12]}"
     assert wanted not in git(champion, "log", "-1", "--format=%B", branch)
     said = tool(champion, "feedback", "forget", MODEL, "--entity", wanted, "--purge", expect=1).stderr
-    assert "still hold it" in said, "main points at the older bytes"
+    assert "still hold the id" in said, "main points at the older bytes"
 
     old = pointer.read_text().split("md5: ")[1].split()[0]
     git(champion, "merge", "--quiet", "--no-ff", "-m", "Forget", branch)
@@ -68,8 +68,8 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
     rows = pq.read_table(pointer.with_suffix(""))["flight_id"].to_pylist()
     assert len(rows) == 299 and wanted not in rows
     record = json.loads(next(pointer.parent.glob("*Z.json")).read_text())
-    assert (record["joined"]["labelled"], record["forgotten"]) == (299, 1)
-    again = forgotten(champion, wanted, "--purge")
+    assert (record["joined"]["labelled"], record["erased"]) == (299, 1)
+    again = erased(champion, wanted, "--purge")
     assert again["logs"] == {"staging": 0, "production": 0}
     assert again["increments"] == found["increments"], "the tombstone remembers what was there"
     assert old not in Dvc(champion).stored("cache") and old not in Dvc(champion).stored("remote")
@@ -79,7 +79,7 @@ def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_i
     Checkout(champion, IDENTITY).evidence.append(evaluation, "what reviewers saw")
     done = tool(champion, "feedback", "forget", MODEL, "--entity", other, expect=3)
     assert "  pulls/9/report.html" in done.stdout.splitlines()
-    assert "names nobody" in tool(champion, "feedback", "forget", MODEL, "--entity", " ", expect=2).stderr
+    assert "--entity is empty" in tool(champion, "feedback", "forget", MODEL, "--entity", " ", expect=2).stderr
     assert "pulls/8" not in done.stdout and other not in done.stdout
 
 

@@ -112,7 +112,7 @@ def test_without_ground_truth_the_estimate_is_compared_with_its_own_value_at_acc
     write_log(champion, flights.entries(ROWS))
     found = watched(champion, expect=0)
     assert outcome(found, "quality-kept") == "pass"
-    assert "by the scores alone" in sentence(found, "quality-kept")
+    assert "estimated from the scores" in sentence(found, "quality-kept")
 
     def unsure(entry: Entry) -> Entry:
         return replace(entry, scores=[0.2 + entry.scores[0] / 10])
@@ -192,7 +192,7 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
     write_log(champion, flights.entries(ROWS))
     page = champion / "pages/{model}.html"
     done = tool(champion, "monitor", "--all", "--env", "production", "--until", UNTIL, "--html", str(page), expect=4)
-    assert "nowhere is not there" in done.stderr and "No version of never ever served" in done.stderr
+    assert "nowhere does not exist" in done.stderr and "No version of never ever served" in done.stderr
     assert f"{MODEL} v1.0.0 in production is doing" in done.stdout
     assert [path.name for path in page.parent.iterdir()] == [f"{MODEL}.html"]
     assert "No model is named" in tool(champion, "monitor", "--env", "production", expect=2).stderr
@@ -203,7 +203,7 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
     assert "One place holds one model's labels" in told
     assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
     done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
-    assert "never: model.yaml names no ground_truth" in done.stderr and "nowhere is not there" in done.stderr
+    assert "never: model.yaml names no ground_truth" in done.stderr and "nowhere does not exist" in done.stderr
 
 
 def test_errors_burn_the_budget_only_while_they_last(champion: Path, flights: Flights) -> None:
@@ -362,5 +362,5 @@ def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -
     write_log(champion, flights.entries(ROWS))
     found = watched(champion)
     carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
-    assert (carrier["state"], carrier["reason"]) == ("insufficient", "personal: it is not in the log")
+    assert (carrier["state"], carrier["reason"]) == ("insufficient", "personal: the log does not hold it")
     assert outcome(found, "outlier-rate") == "inconclusive"

@@ -39,7 +39,7 @@ def filled(yard: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def log_with_a_flip_and_a_stranger(yard: Path, flights: Flights) -> None:
+def log_with_a_flip_and_outliers(yard: Path, flights: Flights) -> None:
     def odd(entry: Entry) -> Entry:
         hot = {n: [200.0] for n in ("temp", "dewp", "wind_speed")}
         return replace(entry, inputs=dict(entry.inputs) | hot | {"carrier": ["=cmd|' /C calc'!A0"]})
@@ -48,35 +48,35 @@ def log_with_a_flip_and_a_stranger(yard: Path, flights: Flights) -> None:
         return replace(entry, scores=[1 - round(entry.scores[0])])
 
     usual = flights.entries(SPREAD[:3000])
-    strange = flights.entries(SPREAD[3000:3004], day=0.5, change=odd)
+    outliers = flights.entries(SPREAD[3000:3004], day=0.5, change=odd)
     shadow = flights.entries(SPREAD[:5], version="v1.1.0", variant="shadow", change=other)
-    write_log(yard, usual + strange + shadow)
+    write_log(yard, usual + outliers + shadow)
 
 
 def test_each_reason_has_its_share_and_every_row_says_why(champion: Path, flights: Flights) -> None:
-    log_with_a_flip_and_a_stranger(champion, flights)
+    log_with_a_flip_and_outliers(champion, flights)
     rows = sampled(champion)
     assert len(rows) == 60 == len({row["prediction_id"] for row in rows})
     by_reason = {why: [row for row in rows if row["why"] == why] for why in {row["why"] for row in rows}}
-    assert set(by_reason) == {"uncertain", "unusual", "rare", "flip", "random"}
+    assert set(by_reason) == {"uncertain", "outlier", "rare", "flip", "random"}
     assert all(abs(float(row["score"]) - 0.35) < 0.05 for row in by_reason["uncertain"])
     assert {row["flight_id"] for row in by_reason["flip"]} <= {flights.ids[row] for row in SPREAD[:5]}
-    strange = [row for row in by_reason["unusual"] if row["flight_id"] in {flights.ids[r] for r in SPREAD[3000:3004]}]
-    assert strange and all(row["carrier"].startswith("'=") for row in strange), "no cell is a formula"
+    outliers = [row for row in by_reason["outlier"] if row["flight_id"] in {flights.ids[r] for r in SPREAD[3000:3004]}]
+    assert outliers and all(row["carrier"].startswith("'=") for row in outliers), "no cell is a formula"
     assert all("." not in row["departure_minute"] for row in rows), "whole numbers look whole"
     assert all(row["late"] == row["reviewer"] == row["reviewed_at"] == "" for row in rows)
     assert rows == sampled(champion), "the same log gives the same sample"
 
 
 def test_labels_come_back_with_reviewer_and_time_and_are_not_asked_for_again(champion: Path, flights: Flights) -> None:
-    log_with_a_flip_and_a_stranger(champion, flights)
+    log_with_a_flip_and_outliers(champion, flights)
     rows = sampled(champion)
     for row in rows[:40]:
         row |= {"late": "1", "reviewer": "@grace", "reviewed_at": "2026-06-01T10:00:00+02:00"}
     again = rows[0] | {"late": "0", "reviewer": "@ada", "reviewed_at": "2026-06-02T10:00Z"}
     back = filled(champion, [again, *rows])
     done = tool(champion, "feedback", "collect", MODEL, "--env", "production", *WINDOW, "--labels", str(back), "--json")
-    assert "40 labels; 20 rows have none yet" in done.stderr
+    assert "40 labels; 20 rows have no label yet" in done.stderr
     assert json.loads(done.stdout)["joined"]["labelled"] == 40
     git(champion, "merge", "--quiet", "--no-ff", "-m", "Take the labels", f"modelyard/feedback/{MODEL}")
     [pointer] = (champion / f"data/feedback/{MODEL}").glob("*.parquet.dvc")
@@ -97,9 +97,9 @@ def test_labels_come_back_with_reviewer_and_time_and_are_not_asked_for_again(cha
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"late": "maybe"}, "labelled.csv:2 says late 'maybe'"),
+        ({"late": "maybe"}, "labelled.csv:2 has late 'maybe'"),
         ({"reviewer": " "}, "labelled.csv:2 has a label but no reviewer"),
-        ({"reviewed_at": "yesterday"}, "labelled.csv:2 has a label, and 'yesterday' as reviewed_at"),
+        ({"reviewed_at": "yesterday"}, "labelled.csv:2 has a label, but reviewed_at 'yesterday' is not a time"),
         ({"prediction_id": ""}, "labelled.csv:2 has a label but no prediction_id"),
     ],
 )

@@ -56,7 +56,7 @@ def test_labelled_rows_make_a_retraining_due_and_its_budget_holds_the_next(
 
         assert "opened pull request" in proposed("--cause", "due")
         pull = next(p for p in store.pulls.values() if p.branch == f"modelyard/retrain/{MODEL}")
-        assert "600 labelled rows came since v1.0.0; 500 are enough" in pull.body
+        assert "600 labelled rows are newer than v1.0.0" in pull.body and "trigger at 500" in pull.body
         assert "0 of 1 runs in 30d" in pull.body and "expected gain" in pull.body and "of training on" in pull.body
         assert "held. The budget is used up: 1 of 1 runs in 30d." in proposed("--cause", "due")
         assert "held. The budget is used up" in proposed("--cause", "schedule")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.rollout.plan import Action, Live, Traffic, plan, withdrawal
+from modelyard.rollout.plan import Action, Live, Traffic, plan, removal
 
 VERSIONS = st.sampled_from(["v1", "v2", "v3"])
 DIGESTS = {"v1": "a", "v2": "b", "v3": "c"}
@@ -43,10 +43,10 @@ def test_every_state_converges_also_when_killed_between_two_actions(
 
 @given(LIVES)
 def test_a_model_is_taken_off_a_target_traffic_first(live: Live) -> None:
-    for action in withdrawal(live):
+    for action in removal(live):
         live = carry_out(action, live)
     assert (live.traffic, live.installed) == (None, {})
-    assert withdrawal(live) == ()
+    assert removal(live) == ()
 
 
 def test_nothing_to_do() -> None:

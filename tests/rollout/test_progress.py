@@ -14,8 +14,8 @@ from modelyard.rollout.progress import (
     Judgement,
     RolloutState,
     advance,
-    goes_back,
-    moved,
+    needs_entry,
+    reduces_traffic,
     roll_back,
     steps_of,
 )
@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 class World(NamedTuple):
-    """What outlives a run: the record, the target, and which bytes were rolled back."""
+    """The state that outlives a run: journal, target and blocked artifacts."""
 
     state: RolloutState | None
     live: Live
@@ -40,14 +40,14 @@ BEGINNING = World(None, Live(Traffic("v1"), {"v1": V1.artifact}))
 
 
 def run(world: World, desired: Desired, rollout: Rollout, judgement: Judgement, now: int, killed: int = 99) -> World:
-    """One run of deploy; ``killed`` is after how many of its effects (records, actions) it ends."""
+    """One run of deploy that is killed after ``killed`` effects (journal entries and actions)."""
     left = killed
     state, live, blocked = world
     after = advance(desired, rollout, state, live, judgement, now, desired.artifact in blocked)
 
     def record() -> bool:
         nonlocal state, blocked, left
-        if not moved(state, after):
+        if not needs_entry(state, after):
             return True
         left -= 1
         if left < 0:
@@ -72,7 +72,7 @@ def run(world: World, desired: Desired, rollout: Rollout, judgement: Judgement, 
                 live = Live(live.traffic, {v: sha for v, sha in live.installed.items() if v != action.version})
         return True
 
-    first, second = (apply, record) if goes_back(live, after) else (record, apply)
+    first, second = (apply, record) if reduces_traffic(live, after) else (record, apply)
     if first():
         second()
     return World(state, live, blocked)
@@ -92,7 +92,7 @@ def test_a_canary_walks_its_steps_and_ends_with_all_traffic() -> None:
         weights.append(world.live.traffic.weight if world.live.traffic.candidate else 100.0)
     assert weights == [5.0, 25.0, 100.0, 100.0]
     assert world.live.traffic == Traffic("v2") and set(world.live.installed) == {"v1", "v2"}
-    assert world.state and (world.state.phase, world.state.answers, world.state.previous) == ("done", "v2", "v1")
+    assert world.state and (world.state.phase, world.state.serving, world.state.previous) == ("done", "v2", "v1")
 
 
 def test_a_step_holds_for_its_time_whatever_the_analysis_says() -> None:
@@ -141,7 +141,7 @@ def test_bytes_rolled_back_elsewhere_get_no_traffic() -> None:
 
 def test_main_going_back_ends_a_rollout_at_once() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V1, CANARY, PASSED, 10)
-    assert world.live.traffic == Traffic("v1") and world.state and "no longer asks for v2" in world.state.reason
+    assert world.live.traffic == Traffic("v1") and world.state and "no longer names v2" in world.state.reason
     assert not world.blocked
 
 
@@ -157,14 +157,14 @@ def test_traffic_taken_away_at_the_target_is_not_given_back() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V2, CANARY, PASSED, HOUR)
     world = world._replace(live=Live(Traffic("v1"), world.live.installed))
     world = run(world, V2, CANARY, PASSED, HOUR + 60)
-    assert world.state and world.state.phase == "rolled back" and "took the traffic" in world.state.reason
+    assert world.state and world.state.phase == "rolled back" and "was removed at the target" in world.state.reason
 
 
 def test_a_manual_gate_waits_for_the_file_and_only_for_this_version() -> None:
     gated = replace(CANARY, steps=[Step(weight=5, gate="manual"), Step(weight=25)])
     world = run(BEGINNING, V2, gated, PASSED, 0)
     waiting = advance(V2, gated, world.state, world.live, PASSED, HOUR)
-    assert waiting.weight == 5 and "clear 5 %" in waiting.reason
+    assert waiting.weight == 5 and "--clear 5" in waiting.reason
     other = replace(gated, cleared=Cleared(version="v1", weight=100))
     assert advance(V2, other, world.state, world.live, PASSED, HOUR).weight == 5
     cleared = replace(gated, cleared=Cleared(version="v2", weight=5))
@@ -175,7 +175,7 @@ def test_blue_green_switches_and_keeps() -> None:
     rollout = Rollout(strategy="blue-green", keep="2h", deadline="12h")
     world = run(BEGINNING, V2, rollout, PASSED, 0)
     assert world.live.serving == "v2" and set(world.live.installed) == {"v1", "v2"}
-    assert world.state and world.state.answers == "v2" and world.state.phase == "progressing"
+    assert world.state and world.state.serving == "v2" and world.state.phase == "progressing"
     back = run(world, V2, rollout, FAILED, HOUR)
     assert back.live.traffic == Traffic("v1")
     assert finish(world, V2, rollout, PASSED, 0).state == replace(
@@ -205,7 +205,7 @@ def test_edited_steps_never_raise_traffic_beyond_what_they_allow() -> None:
 
 
 def at_zero(world: World, now: int) -> World:
-    """The same world with its clock turned back, so that worlds which differ only in the date are one."""
+    """The same world with times relative to now, so that worlds which differ only in the date are equal."""
     state = world.state
     if state is None:
         return world
@@ -233,7 +233,7 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_no_history_breaks_the_rules(name: str) -> None:
-    """Walks all worlds that runs, kills, judgements, hours and changes of main can lead to, and counts the histories."""
+    """Explores every world that runs, kills, judgements, time and changes of main can reach, and counts histories."""
     rollout = STRATEGIES[name]
     allowed = {step.weight for step in steps_of(rollout)} | {0.0}
     events = [
@@ -331,5 +331,5 @@ def test_going_back_by_hand_is_a_state_like_any_other() -> None:
     world = run(BEGINNING, V2, CANARY, PASSED, 0)
     assert world.state
     back = roll_back(world.state, "asked for by ada", 10)
-    assert (back.phase, back.traffic, back.answers) == ("rolled back", Traffic("v1"), "v1")
-    assert goes_back(world.live, back) and not goes_back(world.live, world.state)
+    assert (back.phase, back.traffic, back.serving) == ("rolled back", Traffic("v1"), "v1")
+    assert reduces_traffic(world.live, back) and not reduces_traffic(world.live, world.state)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.manifests.configuration import Environment
-from modelyard.rollout.plan import Action, Live, Traffic, plan, withdrawal
+from modelyard.rollout.plan import Action, Live, Traffic, plan, removal
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Package, Target
@@ -84,7 +84,7 @@ def carry(target: Target, made: dict[str, Made], wanted: Traffic, keep: frozense
 
 def take_off(target: Target) -> None:
     """Takes the model off the target, and looks whether anything is left."""
-    for action in withdrawal(target.observe()["churn"]):
+    for action in removal(target.observe()["churn"]):
         target.apply("churn", action, None)
     left = target.observe().get("churn", Live())
     assert (left.traffic, left.installed) == (None, {})

@@ -1,4 +1,4 @@
-"""The command group: loads a command's module only when that command is called, and handles every error once."""
+"""The command group. It imports a command only when it is called, and turns every error into a message."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from modelyard.terminal import say, show_error
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Section → command → first line of its help: here, so that `modelyard --help` imports none of them. A test compares.
+# Section → command → first line of its help. It is repeated here so that `modelyard --help` imports no command; a test
+# compares both.
 SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
         "doctor": "Check this machine and this checkout, and say how to get what is missing.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",
-        "demo": "Play the whole story on real flights.",
+        "demo": "Run the whole cycle on real flights, as a demo.",
         "replay": "Replay a year of real flights through the whole loop.",
         "completion": "Print the script that completes commands in your shell.",
     },
@@ -44,7 +45,7 @@ SECTIONS = {
         "comment": "Post reports on the pull request: comment and status.",
         "approvals": "Judge a pull request's reviews by policies/approvals.yaml.",
         "run-comment": "Run a command that somebody wrote as a comment.",
-        "waivers": "List the waivers, those that expire first in front.",
+        "waivers": "List the waivers, sorted by their last day.",
     },
     "Release": {
         "register": "Register the merged candidate as a version.",
@@ -78,18 +79,18 @@ SECTIONS = {
         "merge-lock": "Merge dvc.lock stage by stage, as git's merge driver.",
     },
 }
-COMMANDS = {name: said for section in SECTIONS.values() for name, said in section.items()}
+COMMANDS = {name: summary for section in SECTIONS.values() for name, summary in section.items()}
 
 
 class LazyGroup(click.Group):
-    """Finds commands in ``modelyard.commands`` by name."""
+    """The commands in ``modelyard.commands``, imported by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, section by section."""
+        """The names of all commands, in the order of their sections."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports one command."""
+        """One command, imported now; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"modelyard.commands.{cmd_name.replace('-', '_')}").command
@@ -98,7 +99,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a near match for a mistyped name."""
+        """The called command; a usage error with a near match for an unknown name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -107,16 +108,16 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. {near_match(args[0], COMMANDS)}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by section, from the table above."""
+        """Writes the commands by section."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands that begin so, and options; no command is imported to say what it does."""
+        """Completions: commands, else options. No command is imported."""
         from click.shell_completion import CompletionItem
 
-        found = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
@@ -140,9 +141,9 @@ def cli(context: click.Context, directory: Path, debug: bool) -> None:
 
 
 def main() -> None:
-    """Runs the tool and ends the process. The only place where an exception becomes a message."""
+    """Runs the tool and ends the process. Exceptions become messages only here."""
     debug = "--debug" in sys.argv
-    # Values, not cycles, are what the tools make; the usual threshold collects thousands of times over 75,000 tags.
+    # The tools create few cycles. With the default threshold, 75,000 tags would start thousands of collections.
     gc.set_threshold(200_000, 20, 20)
     try:
         code: Any = cli.main(prog_name="modelyard", standalone_mode=False)
@@ -167,7 +168,7 @@ def main() -> None:
             raise
         _unexpected(error)
     finally:
-        # The interpreter's last collection would walk every imported object: a tenth of a short command's time.
+        # The interpreter's last collection would visit every imported object: a tenth of a short command's time.
         gc.freeze()
 
 
@@ -186,8 +187,9 @@ def _unexpected(error: Exception) -> None:
         trace = trace.tb_next
     show_error(
         ModelyardError(
-            f"Something unexpected happened{place}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
-            f"This is a fault of modelyard {__version__}; run it again with --debug first and report what it prints.",
+            f"Unexpected error{place}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+            f"This is a bug in modelyard {__version__}. Run the command again as modelyard --debug … and report"
+            " the output.",
         )
     )
     sys.exit(int(ExitCode.ERROR))

@@ -1,4 +1,4 @@
-"""The one door to DVC: pulls, runs and pushes one model's pipeline, and finds pinned bytes in its cache."""
+"""All use of DVC: pull, reproduce and push of pipelines, and access to its cache and remote."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it.
 
 
 class Stored(Struct, frozen=True):
-    """Bytes that DVC stores: how many, and since when in seconds since 1970; None where the storage does not say."""
+    """One stored object: ``size`` in bytes, ``since`` in seconds since 1970 (None if not recorded)."""
 
     size: int
     since: float | None
 
 
 class Dvc:
-    """DVC in one checkout, in process (its own command costs about a second a call)."""
+    """DVC in one checkout, in process: its command line takes about a second per call."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def has_remote(self) -> bool:
-        """Whether a default remote is configured."""
+        """Whether DVC has a default remote."""
         with self._repository() as repo:
             return bool(repo.config["core"].get("remote"))
 
     def pull(self, pipeline: str) -> None:
-        """Brings what the remote has of a pipeline's data and outputs; what was never pushed is left to the run."""
+        """Pulls a pipeline's data and outputs from the default remote; objects that were never pushed are skipped."""
         from dvc.exceptions import DvcException
 
         with self._repository() as repo:
@@ -53,18 +53,18 @@ class Dvc:
                 raise _failed("pull", error, _REMEDY_REMOTE) from error
 
     def reproduce(self, pipeline: str, *, force: bool = False) -> bool:
-        """Runs the stages of a pipeline whose inputs changed; whether any ran."""
+        """Runs the stages of a pipeline whose inputs changed (all with ``force``); returns whether any ran."""
         from dvc.exceptions import DvcException
 
         with self._repository() as repo, _tool_path(), _stdout_to_stderr():
             try:
                 stages = repo.reproduce(targets=[pipeline], force=force)
             except DvcException as error:
-                raise _failed("repro", error, "The stage's own message stands above.") from error
+                raise _failed("repro", error, "See the output of the stage above.") from error
             return any(stage for stage in stages)
 
     def push(self, pipeline: str) -> int:
-        """Sends a pipeline's data and outputs to the remote; how many files went."""
+        """Pushes a pipeline's data and outputs to the default remote; returns the number of files."""
         from dvc.exceptions import DvcException
 
         with self._repository() as repo:
@@ -75,7 +75,7 @@ class Dvc:
                 raise _failed("push", error, _REMEDY_REMOTE) from error
 
     def update(self, pointers: list[str]) -> None:
-        """Asks the sources of imported data for news, and brings what is new."""
+        """Updates imported data (``.dvc`` files of ``dvc import``) from their sources."""
         from dvc.exceptions import DvcException
 
         with self._repository() as repo:
@@ -85,7 +85,7 @@ class Dvc:
                 raise _failed("update", error, "Check the source that the .dvc file names.") from error
 
     def add(self, path: Path) -> None:
-        """Tracks a file or folder, and makes the pointer that git keeps."""
+        """Tracks a file or folder with a ``.dvc`` pointer, and pushes it if there is a default remote."""
         from dvc.exceptions import DvcException
 
         with self._repository() as repo, contextlib.chdir(self.root):
@@ -94,16 +94,16 @@ class Dvc:
                 if repo.config["core"].get("remote"):
                     repo.push(targets=[str(path.relative_to(self.root))])
             except DvcException as error:
-                raise _failed("add", error, "Look at DVC's message.") from error
+                raise _failed("add", error, "See the message of DVC.") from error
 
     def scratch(self) -> TemporaryDirectory[str]:
-        """A folder of its own on the checkout's disk, which git does not see; gone when it is left."""
+        """A temporary folder on the checkout's file system, ignored by git."""
         folder = self.root / ".dvc" / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         return TemporaryDirectory(prefix="modelyard-", dir=folder)
 
-    def lend_to(self, worktree: Path) -> None:
-        """Lets another worktree of this repository use the same cache, remotes and credentials."""
+    def share_with(self, worktree: Path) -> None:
+        """Configures another worktree of this repository to use the same cache, remotes and credentials."""
         with self._repository() as repo:
             remotes = {name: dict(settings) for name, settings in repo.config["remote"].items()}
             cache = Path(repo.cache.local.path).parents[1]
@@ -112,12 +112,12 @@ class Dvc:
         lines.append(f"[cache]\n    dir = {cache}\n")
         for name, settings in remotes.items():
             url = str(settings.get("url", ""))
-            if "://" not in url:  # DVC takes a relative path from the worktree's own folder
+            if "://" not in url:  # DVC resolves a relative path from the worktree's own folder
                 lines.append(f"['remote \"{name}\"']\n    url = {(self.root / '.dvc' / url).resolve()}\n")
         (worktree / ".dvc" / "config.local").write_text("\n".join(lines), encoding="utf-8")
 
     def stored(self, where: Literal["cache", "remote"]) -> dict[str, Stored]:
-        """Everything that lies in the cache or on the default remote, by md5."""
+        """md5 → object, for everything in the cache or on the default remote."""
         found = {}
         with self._repository() as repo:
             store = self._store(repo, where)
@@ -127,13 +127,13 @@ class Dvc:
         return found
 
     def members(self, md5: str) -> list[str]:
-        """The md5s of the files in a folder that DVC tracks as one; ModelyardError when its list is nowhere."""
+        """The md5s of the files in a tracked folder; ModelyardError when its list is not stored."""
         with TemporaryDirectory(prefix="modelyard-") as scratch:
-            listed = self.fetch(md5, "The list of a data folder", Path(scratch) / "list.json")
+            listed = self.fetch(md5, "The file list of a data folder", Path(scratch) / "list.json")
             return [str(entry["md5"]) for entry in json.loads(listed.read_bytes())]
 
     def remove(self, where: Literal["cache", "remote"], md5s: Sequence[str]) -> None:
-        """Deletes stored bytes for good."""
+        """Deletes stored objects permanently."""
         with self._repository() as repo:
             store = self._store(repo, where)
             store.fs.remove([store.oid_to_path(md5) for md5 in md5s])
@@ -142,16 +142,16 @@ class Dvc:
         if where == "cache":
             return repo.cache.local
         if not repo.config["core"].get("remote"):
-            raise ModelyardError("There is no default DVC remote.", "Name one: dvc remote add --default …")
+            raise ModelyardError("DVC has no default remote.", "Add one: dvc remote add --default NAME URL")
         self._check_remote(repo)
         return repo.cloud.get_remote_odb()
 
     def fetch(self, md5: str, name: str, into: Path) -> Path:
-        """Copies the bytes with an md5 out of the cache, or from the remote, to ``into``; DVC proves the md5.
+        """Copies the object with an md5 from the cache or the remote to ``into``; returns ``into``.
 
-        ``name`` is what an error calls them.
+        ``name`` names the object in an error. ModelyardError when the object is not stored.
         """
-        # The default cache answers without the half second that importing DVC costs.
+        # Reading the default cache directly saves the half second that importing DVC takes.
         cached = self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
         if not cached.is_file():
             cached = self._fetch_into_cache(md5, name)
@@ -167,21 +167,23 @@ class Dvc:
             if not cached.is_file():
                 if repo.config["core"].get("remote"):
                     self._check_remote(repo)
-                    with contextlib.suppress(Exception):  # DVC raises as many kinds as it has filesystems
+                    with contextlib.suppress(Exception):  # each filesystem of DVC raises its own exceptions
                         repo.cloud.pull([HashInfo("md5", md5)])
                 if not cached.is_file():
                     raise ModelyardError(
                         f"{name} (md5 {md5[:12]}) is neither in the DVC cache nor on its remote.",
-                        "Push it from where it was made (dvc push --all-commits), or check the remote: dvc remote list",
+                        "Push it from its own machine (dvc push --all-commits), or check the remote: dvc remote list",
                     )
             return cached
 
     def _check_remote(self, repo: Any) -> None:
-        """DVC takes a missing local remote for an empty one, and loses time and words on it."""
+        """ModelyardError when a local remote's folder is missing; DVC would treat it as empty."""
         name = repo.config["core"]["remote"]
         url = repo.config["remote"].get(name, {}).get("url", "")
         if "://" not in url and not (path := Path(repo.root_dir, ".dvc", url)).exists():
-            raise ModelyardError(f"The DVC remote {name!r} is gone: {path.resolve()} does not exist.", _REMEDY_REMOTE)
+            raise ModelyardError(
+                f"The folder of the DVC remote {name!r} does not exist: {path.resolve()}.", _REMEDY_REMOTE
+            )
 
     @contextlib.contextmanager
     def _repository(self) -> Iterator[Any]:
@@ -190,13 +192,15 @@ class Dvc:
             from dvc.repo import Repo
         except ImportError as error:
             raise missing_extra("train", "dvc") from error
-        # After the import, which sets DVC's own level: its warnings about outputs not made yet are no news here.
+        # After the import, which sets DVC's own level. DVC warns about outputs that are not made yet.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         try:
             repo = Repo(str(self.root))
         except DvcException as error:
-            raise ModelyardError(f"{self.root} cannot be opened by DVC: {error}.", "Run there: dvc init") from error
+            raise ModelyardError(
+                f"{self.root} cannot be opened by DVC: {error}.", "Run dvc init in that folder."
+            ) from error
         with repo, contextlib.chdir(self.root):
             yield repo
 
@@ -213,7 +217,7 @@ def _seconds(info: dict[str, Any]) -> float | None:
 
 @contextlib.contextmanager
 def _tool_path() -> Iterator[None]:
-    """Lets stages say ``python`` and get this environment's, activated or not."""
+    """Puts this Python environment first on PATH, so that stages run its ``python``."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
     try:
@@ -224,7 +228,7 @@ def _tool_path() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """Stages print where they like; our standard output carries results only."""
+    """Sends the stages' standard output to standard error: ours carries results only."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -240,5 +244,5 @@ def _failed(what: str, error: Exception, remedy: str) -> ModelyardError:
     cause = error
     while cause.__cause__ is not None and isinstance(cause.__cause__, Exception):
         cause = cause.__cause__
-    said = (str(error).strip() or str(cause).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return ModelyardError(f"dvc {what} failed: {said}.", remedy)
+    reason = (str(error).strip() or str(cause).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return ModelyardError(f"dvc {what} failed: {reason}.", remedy)

@@ -1,4 +1,4 @@
-"""The one exception the tools raise on purpose, and the exit codes they end with."""
+"""The exceptions that commands report to users, and the exit codes of commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a tool's exit status says to a workflow."""
+    """The exit status of a command."""
 
     PASS = 0
     FAIL = 1
@@ -17,9 +17,9 @@ class ExitCode(IntEnum):
 
 
 class ModelyardError(Exception):
-    """What is wrong and where, in one sentence, and what to do next, in one more.
+    """An error for the user: ``problem`` says in one sentence what is wrong and where, ``remedy`` what to do.
 
-    Shown without a traceback; ``--debug`` shows the traceback too.
+    It is shown without a traceback, unless ``--debug`` is given.
     """
 
     def __init__(self, problem: str, remedy: str, *, exit_code: ExitCode = ExitCode.ERROR) -> None:
@@ -30,29 +30,29 @@ class ModelyardError(Exception):
 
 
 class UsageError(ModelyardError):
-    """The command was called where, or in a way, it cannot work."""
+    """A wrong argument, or a folder in which the command cannot work."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem, remedy, exit_code=ExitCode.USAGE)
 
 
 class Refused(ModelyardError):
-    """The tool understood and says no: a rule forbids what was asked."""
+    """A rule forbids what was requested."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem, remedy, exit_code=ExitCode.FAIL)
 
 
 def missing_extra(extra: str, module: str) -> ModelyardError:
-    """The error for a command whose optional dependency is not installed."""
+    """The error for a command that needs an optional dependency which is not installed."""
     return ModelyardError(
         f"This command needs the Python package {module}, which is not installed.",
         f"Install it with: pip install 'modelyard[{extra}]'",
     )
 
 
-def near_match(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'x'?``, or a list of what is known, or what there is to say when nothing is."""
+def near_match(word: str, known: Iterable[str], if_empty: str = "No other name is expected here.") -> str:
+    """The remedy for an unknown name: ``Did you mean 'x'?``, else the known names, else ``if_empty``."""
     import difflib
 
     choices = sorted(known)
@@ -60,6 +60,6 @@ def near_match(word: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     if not choices:
-        return "There is none yet."
+        return if_empty
     listed = ", ".join(choices[:8]) + (", …" if len(choices) > 8 else "")
     return f"Known: {listed}."

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Atomic writes of files, and their digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from modelyard.errors import ModelyardError
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes to a temporary file beside ``path``, then renames; ModelyardError when the disk says no."""
+    """Writes a file atomically: to a temporary file in the same folder, then by rename.
+
+    Creates missing folders. ModelyardError when the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,12 +26,13 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise ModelyardError(
-            f"{path} cannot be written: {error.strerror}.", "Free space or grant write permission, then run it again."
+            f"{path} cannot be written: {error.strerror}.",
+            "Free space or grant write permission, then repeat.",
         ) from error
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes; ModelyardError when it cannot be read."""
+    """The sha256 of a file, in hexadecimal; ModelyardError when it cannot be read."""
     import hashlib
 
     try:

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands use."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from modelyard.predictions.interface import Window
 
 _SETTLING = timedelta(seconds=2)
-"""What was asked so shortly before may not be logged yet."""
+"""Younger predictions may not be in the log yet."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def open_repository(context: click.Context) -> ModelRepository:
-    """The model repository around the current folder (or ``-C``)."""
+    """The model repository around the current folder, or the folder of ``-C``."""
     folder: Path = context.obj
     return ModelRepository.find(folder)
 
 
 def open_checkout(context: click.Context) -> Checkout:
-    """The same as a clone whose git pushes with the CI's token; a UsageError when it is no checkout with a commit."""
+    """The clone of that model repository. In CI, its git pushes with the job's token. UsageError without a commit."""
     from modelyard.checkout.checkout import Checkout
 
     repository = open_repository(context)
@@ -45,41 +45,48 @@ def open_checkout(context: click.Context) -> Checkout:
 
 
 def the_model(checkout: Checkout, name: str | None) -> ModelView:
-    """The named model, or the only one; a UsageError where it must be named."""
+    """The named model, or the only one; UsageError without a name when there are several."""
     if name:
         checkout.repository.model_folder(name)
         return checkout.model(name)
     names = checkout.repository.model_names()
     if len(names) == 1:
         return checkout.model(names[0])
-    raise UsageError(f"There are {len(names)} models here.", f"Say which with --model: {', '.join(names[:5])}.")
+    raise UsageError(
+        f"This repository has {len(names)} models, and none is named.", f"Name one of them: {', '.join(names[:5])}."
+    )
 
 
 def chosen_models(checkout: Checkout, named: Sequence[str], everything: bool) -> tuple[ModelView, ...]:
-    """Those that were named, all, or the only one there is; a UsageError for none of several, or both."""
+    """The named models, all models, or the only one. UsageError for names with --all, or without both when there are
+    several.
+    """
     names = checkout.repository.model_names()
     if named and everything:
-        raise UsageError("Models are named beside --all.", "Name some, or say --all.")
+        raise UsageError("--all and model names exclude each other.", "Give one of them.")
     if not named and not everything and len(names) != 1:
-        raise UsageError("No model is named.", f"Name one, or say --all: {', '.join(names[:5])}.")
+        raise UsageError("No model is named.", f"Name a model or give --all: {', '.join(names[:5])}.")
     return tuple(checkout.model(name) for name in named or names)
 
 
 def of_one_model(models: Sequence[ModelView], *places: object) -> None:
-    """UsageError where labels of several models are looked for in one place."""
+    """UsageError when one source of labels is given for several models."""
     if len(models) > 1 and any(places):
-        raise UsageError("One place holds one model's labels.", "Name one model, or labels in every model.yaml.")
+        raise UsageError(
+            "One source of labels is given for several models.",
+            "Name one model, or set ground_truth in each model.yaml.",
+        )
 
 
 def own_file(path: Path | None, models: Sequence[ModelView]) -> Callable[[str], Path]:
-    """Each model's own file of a name with ``{model}`` in it; UsageError where several would share one."""
+    """The path of each model, by ``{model}`` in ``path``. UsageError when several models would share one file."""
     if path is not None and len(models) > 1 and "{model}" not in str(path):
-        raise UsageError(f"{path} is one file for {len(models)} models.", "Write {model} into its name.")
+        raise UsageError(f"{path} is one file for {len(models)} models.", "Put {model} into the file name.")
     return lambda model: Path(str(path).replace("{model}", model))
 
 
 def for_each(models: Sequence[ModelView], work: Callable[[ModelView], Outcome]) -> Outcome:
-    """The worst outcome. Of several models the fault of one is shown and keeps no other from its turn."""
+    """The worst outcome of all models. With several, the error of one is shown and the others still run."""
     if len(models) == 1:
         return work(models[0])
     found: list[Outcome] = []
@@ -95,16 +102,17 @@ def for_each(models: Sequence[ModelView], work: Callable[[ModelView], Outcome]) 
 
 
 def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
-    """``--window`` and ``--until``; without an end, now. A window that is ``filed`` ends with a whole minute, so that
-    two runs in one minute speak of the same window.
+    """The window of ``--window`` and ``--until``; without an end, it ends now.
+
+    A ``filed`` window ends at a whole minute, so that two runs in one minute file the same window.
     """
     try:
         seconds = seconds_of(length)
         end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else _now(filed)
     except (ValueError, KeyError, IndexError) as error:
         raise UsageError(
-            f"--window {length}{f' --until {until}' if until else ''} is no span of time.",
-            "Write a length such as 24h or 7d, and a moment such as 2026-05-03T14:00.",
+            f"--window {length}{f' --until {until}' if until else ''} is not a valid window.",
+            "Write a length such as 24h or 7d, and a time such as 2026-05-03T14:00.",
         ) from error
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
     from modelyard.predictions.interface import Window
@@ -113,16 +121,16 @@ def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
 
 
 def ground_truth_options(command: Command) -> Command:
-    """``--ground-truth``, ``--sql`` and ``--query``; without any, what ``model.yaml`` declares counts."""
+    """Adds ``--ground-truth``, ``--sql`` and ``--query``. Without them, ``ground_truth`` of model.yaml is used."""
     for option in (
-        click.option("--query", help="With --sql: the query that gives those columns."),
+        click.option("--query", help="With --sql: the query that returns those columns."),
         click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:GROUND_TRUTH_URL."),
         click.option(
             "--ground-truth",
             "file",
             type=click.Path(path_type=Path, dir_okay=False, exists=True),
-            help="A CSV, Parquet or Arrow file: the contract's label, its id or prediction_id, and label_time where"
-            " known; by default what model.yaml declares under ground_truth.",
+            help="A CSV, Parquet or Arrow file with the contract's label, its id or prediction_id, and optionally"
+            " label_time. Default: ground_truth of model.yaml.",
         ),
     ):
         command = option(command)
@@ -130,7 +138,7 @@ def ground_truth_options(command: Command) -> Command:
 
 
 def _settings(repository: ModelRepository) -> dict[str, str]:
-    """In CI, what lets git push with the job's token; elsewhere git's own settings do."""
+    """Environment variables with which git sends the job's token in CI; none elsewhere."""
     if not os.environ.get("CI"):
         return {}
     from modelyard.forges.ci import read_ci, repository_of

@@ -1,4 +1,4 @@
-"""The one door to OpenSSF model-signing: signs an artifact, and says who signed it."""
+"""Signing and verification of artifacts with OpenSSF model-signing."""
 
 from __future__ import annotations
 
@@ -19,32 +19,35 @@ PASSWORD = "MODELYARD_SIGNING_KEY_PASSWORD"  # noqa: S105 - the variable's name
 
 @dataclass(frozen=True)
 class Signer:
-    """What there is to sign with."""
+    """The credentials for signing."""
 
     key: str = ""
-    """A private elliptic-curve key in PEM, or the path of a file that holds one."""
+    """A private elliptic-curve key in PEM, or the path of a PEM file."""
     password: str = ""
     keyless: bool = False
-    """Whether the CI hands out OpenID tokens, which Sigstore turns into a certificate of an hour."""
+    """Whether the CI job can get an OpenID token, for keyless signing with Sigstore."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Signer:
-        """What the environment offers."""
+        """The signer that environment variables describe."""
         keyless = "ACTIONS_ID_TOKEN_REQUEST_TOKEN" in environment or "SIGSTORE_ID_TOKEN" in environment
         return cls(environment.get(KEY, ""), environment.get(PASSWORD, ""), keyless)
 
     @property
-    def able(self) -> bool:
-        """Whether it can sign at all."""
+    def can_sign(self) -> bool:
+        """Whether there is a key or an OpenID token."""
         return bool(self.key) or self.keyless
 
 
 def sign(artifact: Path, signer: Signer) -> bytes:
-    """A Sigstore bundle over the artifact: with the key where there is one, else keyless. Refused without either."""
-    if not signer.able:
+    """A Sigstore bundle for an artifact, signed with the key if there is one, else keyless.
+
+    Refused without either; ModelyardError when signing fails.
+    """
+    if not signer.can_sign:
         raise Refused(
-            f"modelyard.yaml asks for signed versions, and there is nothing to sign {artifact.name} with.",
-            f"Set {KEY} to a private key (PEM, or its path), or let the CI job have an OpenID token (id-token: write).",
+            f"modelyard.yaml requires signed versions, and there is no key or OpenID token to sign {artifact.name}.",
+            f"Set {KEY} to a private key (PEM, or its path), or give the CI job an OpenID token (id-token: write).",
         )
     signing = _library().signing
     with TemporaryDirectory(prefix="modelyard-") as scratch:
@@ -56,18 +59,18 @@ def sign(artifact: Path, signer: Signer) -> bytes:
             else:
                 config = signing.Config().use_sigstore_signer(use_ambient_credentials=True)
             config.sign(artifact, written)
-        except Exception as error:  # the library raises what its three backends raise
+        except Exception as error:  # the library passes on the exceptions of three backends
             raise ModelyardError(
-                f"{artifact.name} could not be signed: {_said(error)}.",
+                f"{artifact.name} could not be signed: {_first_line(error)}.",
                 f"Check {KEY} (an elliptic-curve key in PEM), or the job's OpenID token.",
             ) from error
         return written.read_bytes()
 
 
 def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: Sequence[Identity]) -> str:
-    """Who signed these bytes: the key's path or the identity. Refused when nobody of those who may."""
+    """The file name of the key, or the identity, that signed an artifact. Refused when no trusted signer did."""
     verifying = _library().verifying
-    said = "it names none of the signers that modelyard.yaml trusts"
+    reason = "modelyard.yaml trusts no key and no identity"
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         written = Path(scratch) / SIGNATURE
         written.write_bytes(signature)
@@ -76,7 +79,7 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
                 verifying.Config().use_elliptic_key_verifier(public_key=key).verify(artifact, written)
                 return key.name
             except Exception as error:
-                said = _said(error)
+                reason = _first_line(error)
         for identity in identities:
             try:
                 verifying.Config().use_sigstore_verifier(
@@ -84,10 +87,10 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
                 ).verify(artifact, written)
                 return identity.identity
             except Exception as error:
-                said = _said(error)
+                reason = _first_line(error)
     raise Refused(
-        f"The signature does not vouch for {artifact.name}: {said}.",
-        "Nothing was loaded. Register it again with a key that modelyard.yaml trusts, or find out who changed it.",
+        f"The signature of {artifact.name} is not valid: {reason}.",
+        "Nothing was loaded. Register it again with a trusted key, or find out who changed the artifact.",
     )
 
 
@@ -109,6 +112,6 @@ def _library() -> Any:
     return model_signing
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     first = (str(error).splitlines() or [""])[0] or type(error).__name__
-    return "the bytes are not those that were signed" if "mismatch" in first else first[:200].rstrip(".")
+    return "the artifact differs from the signed one" if "mismatch" in first else first[:200].rstrip(".")

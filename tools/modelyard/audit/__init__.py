@@ -1,1 +1,1 @@
-"""One file with everything an auditor needs, and a verifier that needs nothing but Python."""
+"""The audit bundle with its stand-alone verifier, and the attribution of predictions."""

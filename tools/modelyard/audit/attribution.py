@@ -1,4 +1,4 @@
-"""One prediction traced back: which version gave it, on what evidence that version serves, and who let it."""
+"""Attribution of a logged prediction: its version, the lineage of that version, and its approvals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period, periods
 from modelyard.secrets.interface import Secrets
 
-MOST = 20
+MAXIMUM_PREDICTIONS = 20
+"""Per model and environment."""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """One logged prediction and its version."""
+    """A logged prediction with the lineage and the deployment of its version."""
 
     model: str
     environment: str
@@ -34,9 +35,9 @@ class Attribution:
     score: Any
     error: str | None
     lineage: Lineage | None
-    """None for a version that was never registered, or whose tag is gone."""
+    """None for a version without a tag."""
     period: Period | None
-    """The receipt that covers its moment; None for a candidate, a shadow, or a version nobody sent there."""
+    """The period of the version that covers the time; None for a candidate, a shadow, or without a receipt."""
 
 
 def attribute(
@@ -47,38 +48,37 @@ def attribute(
     secrets: Secrets,
     say: Callable[[str], None],
 ) -> list[Attribution]:
-    """Predictions whose id, request or entity is ``wanted``, of each model and environment the oldest 20 at most.
+    """Predictions whose id, request id or entity is ``wanted``: the oldest 20 per model and environment.
 
-    A UsageError where there is none. Of several logs one that cannot be read is told, and keeps no other from being
-    searched.
+    With several logs, an unreadable one is reported through ``say`` and skipped. UsageError when nothing is found.
     """
     found: list[Attribution] = []
     for model in models:
         for environment in environments:
             try:
-                found += _in_one_log(model, environment, wanted, window, secrets)
+                found += _search_log(model, environment, wanted, window, secrets)
             except ModelyardError as error:
                 if len(models) * len(environments) == 1:
                     raise
-                say(f"not searched, {model.name} in {environment.name}: {error.problem}")
+                say(f"Not searched: {model.name} in {environment.name}: {error.problem}")
     if not found:
-        where = f"the log of {environments[0].name}" if len(environments) == 1 else "any log that could be read"
+        where = f"the log of {environments[0].name}" if len(environments) == 1 else "any readable log"
         raise UsageError(
-            f"There is no prediction {wanted!r} of that time in {where}.",
-            "Give a prediction's id, its request's, or the contract's id; and a longer --window.",
+            f"There is no prediction {wanted!r} in that window in {where}.",
+            "Give the id of a prediction, of a request, or of the contract; or a longer --window.",
         )
     return found
 
 
-def _in_one_log(
+def _search_log(
     view: ModelView, environment: Environment, wanted: str, window: Window, secrets: Secrets
 ) -> list[Attribution]:
-    """The key of a log that holds digests of ids is asked for only when no prediction and no request has that name."""
+    """Predictions of one log. The key for hashed ids is read only when no prediction or request has the name."""
     manifest = view.manifest
     reader = open_reader(environment, view.checkout.root)
-    found = named(reader, manifest, window.begin, window.end, wanted, MOST)
+    found = named(reader, manifest, window.begin, window.end, wanted, MAXIMUM_PREDICTIONS)
     if not found and manifest.contract.personal_id == "hash" and (names := as_logged(environment, manifest, secrets)):
-        found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MOST)
+        found = named(reader, manifest, window.begin, window.end, str(names([wanted])[0]), MAXIMUM_PREDICTIONS)
     lineages = {version: _lineage(view, version) for version in {row["version"] for row in found}}
     return [
         Attribution(

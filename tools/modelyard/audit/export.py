@@ -1,4 +1,4 @@
-"""Writes the audit bundle: every git object the claims rest on, the history as a git bundle, and the anchor."""
+"""The audit bundle: all git objects that the claims need, the history as a git bundle, and the anchor."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def heads(checkout: Checkout) -> dict[str, Any]:
-    """What an auditor keeps outside of the repository, to prove later that nothing before it changed."""
+    """The anchor: heads of main and evidence, and all registry tags with their object ids.
+
+    UsageError without evidence.
+    """
     git, evidence = checkout.git, checkout.evidence.newest()
     if evidence is None:
-        raise UsageError("There is no evidence yet.", "Run modelyard register first, or fetch modelyard/evidence.")
+        raise UsageError("This clone has no evidence.", "Run modelyard register, or fetch modelyard/evidence.")
     tags = {tag.name: tag.object for tag in git.tags() if tag.annotated and parse_tag(tag.name)}
     return {"heads": {"main": git.commit_of("HEAD"), "evidence": evidence}, "tags": dict(sorted(tags.items()))}
 
 
 def export(checkout: Checkout, out: Path, environment: str, anchor: Path | None) -> int:
-    """Writes the bundle and its verifier beside it; how many git objects it holds. The same heads, the same bytes."""
+    """Writes the bundle and verify.pyz beside it; returns the number of git objects. Equal heads give equal bytes."""
     git = checkout.git
     if git.is_shallow():
         raise UsageError(
-            "This clone is shallow; an audit needs the whole history.", "Run: git fetch --unshallow --tags"
+            "This clone is shallow, and an audit needs the whole history.", "Run: git fetch --unshallow --tags"
         )
     checkout.evidence.refresh()
     now = heads(checkout)
@@ -59,7 +62,7 @@ def export(checkout: Checkout, out: Path, environment: str, anchor: Path | None)
 
 
 def verifier() -> bytes:
-    """The stand-alone verifier as one file that Python runs: sources alone, to be read before they are trusted."""
+    """The stand-alone verifier as a zip that Python runs; it contains only source files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         start = "import sys\n\nfrom verifier.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
@@ -88,7 +91,7 @@ def _objects(checkout: Checkout, manifest: dict[str, Any]) -> dict[str, bytes]:
 
 
 def _bases(checkout: Checkout) -> set[str]:
-    """The commits whose approval rules were applied, as the filed approvals name them."""
+    """The base commits whose approval rules were applied, from the filed approvals."""
     found = set()
     for path, content in checkout.evidence.filed().items():
         if "/approvals/" in path:
@@ -96,8 +99,8 @@ def _bases(checkout: Checkout) -> set[str]:
                 changes = json.loads(content)["predicate"]["changes"]
                 found |= {str(change["base"]) for change in changes if change["base"]}
             except (ValueError, KeyError, TypeError):
-                continue  # the verifier says what is wrong with it
-    return {commit for commit in found if checkout.git.has(commit)}
+                continue  # the verifier reports such faults
+    return {commit for commit in found if checkout.git.has_commit(commit)}
 
 
 def _bundle(git: Git, now: dict[str, Any]) -> bytes:
@@ -108,16 +111,16 @@ def _bundle(git: Git, now: dict[str, Any]) -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    info = zipfile.ZipInfo(name, _STAMP)  # no clock: the same heads give the same bytes
+    info = zipfile.ZipInfo(name, _STAMP)  # a fixed time, so that equal heads give equal bytes
     info.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(info, content)
 
 
 _README = """\
-An audit bundle of a model repository kept by modelyard.
+An audit bundle of a model repository that uses modelyard.
 
     python verify.pyz BUNDLE.zip [--anchor ANCHOR.json] [--key release.pub]
 
-verify.pyz needs Python 3.11 or newer and nothing else; take it from the modelyard release, not from whom you audit.
-objects/ holds git objects under their own hashes; repository.bundle the whole history: git clone repository.bundle
+verify.pyz needs only Python 3.11 or newer. Take it from the modelyard release, not from the audited organisation.
+objects/ holds git objects by hash. repository.bundle holds the whole history: git clone repository.bundle
 """

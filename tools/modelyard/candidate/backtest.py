@@ -58,7 +58,7 @@ def _promoted(checkout: Checkout, models: Sequence[str], limit: int) -> list[Pro
     known = [
         (name, version, version.record)
         for name in models
-        for version in checkout.history(name).ever
+        for version in checkout.history(name).all_versions
         if version.record is not None
     ]
     known.sort(key=lambda one: -one[1].at)

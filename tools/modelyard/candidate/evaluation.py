@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.candidate.files import Candidate
-from modelyard.checkout.fetched import FetchedVersion
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.flavors.probe import Probe
 from modelyard.flavors.signature import Input, Kind

@@ -16,8 +16,8 @@ from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import write_profile
 from modelyard.candidate.workspace import Workspace
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.fetched import fetched
 from modelyard.checkout.trust import sniff_file
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
@@ -103,7 +103,7 @@ class CandidateRun:
         """Candidate against champion (of that version; by default the one the last environment serves)."""
         version = self.view.version(champion) if champion else self.view.champion
         with ExitStack() as stack:
-            opponent = stack.enter_context(fetched(self.view, version)) if version else None
+            opponent = stack.enter_context(fetch_version(self.view, version)) if version else None
             found = evaluate(self.candidate, opponent)
         self._keep("evaluation", found.evaluation)
         self._keep("probe", found.probe)

@@ -1,1 +1,1 @@
-"""What a reader asks of the registry: gathered from tags, commits and filed evidence. Reads; writes nothing."""
+"""Queries over the model registry: versions, lineage, cards, site, packages, storage and reproduction."""

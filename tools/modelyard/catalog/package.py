@@ -1,4 +1,4 @@
-"""One version as a folder that becomes a container image, with the list of what is in it."""
+"""The build context of a container image that serves one version, with its SBOM."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from modelyard import __version__
+from modelyard.checkout.artifacts import FetchedVersion, fetch_version
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.fetched import FetchedVersion, fetched
 from modelyard.checkout.trust import require_trusted
 from modelyard.documents import encode
 from modelyard.errors import missing_extra
@@ -39,9 +39,9 @@ environments:
 
 
 def package(view: ModelView, version: str, folder: Path) -> list[str]:
-    """Writes the folder; the names of what stands in it. Refused for bytes that deploy would not trust either."""
+    """Writes the build context and returns its files; Refused for an artifact that deploy would not trust."""
     model = view.name
-    with fetched(view, view.version(version)) as found:
+    with fetch_version(view, view.version(version)) as found:
         require_trusted(view.checkout, found)
         layout = Layout(folder / _SERVED)
         place = layout.version_folder(model, found.name)
@@ -59,7 +59,7 @@ def package(view: ModelView, version: str, folder: Path) -> list[str]:
 
 
 def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
-    """A CycloneDX document: the model, the data and the packages that made it. Same version, same bytes."""
+    """A CycloneDX 1.6 document of a model, its training data and packages; the same for every run."""
     try:
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom
@@ -97,6 +97,6 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
 
 
 def _requirements(packages: dict[str, str]) -> str:
-    """What made the bytes is what scores them."""
+    """The server, with the library versions that trained the model."""
     pinned = [f"{name}=={packages[name]}" for name in ("lightgbm", "numpy") if name in packages]
     return "\n".join([f"modelyard[serve]=={__version__}", *pinned, ""])

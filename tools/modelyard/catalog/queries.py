@@ -1,4 +1,4 @@
-"""What the registry answers: which version ran where, and which versions match."""
+"""Queries over tags: which version served where at a time, and which versions match conditions."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 
 def registry_of(git: Git, model: str | None) -> Registry:
-    """The registry of one model or of all; a UsageError where this clone has no tags and cannot know."""
+    """The registry of one model or of all models; UsageError in a shallow clone without tags."""
     registry = read_registry(git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL)))
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():
             raise UsageError(
-                "This clone is shallow and has no tags, so it cannot tell what happened.",
+                "This clone is shallow and has no tags, so the history is unknown.",
                 f"Run: git fetch --tags {git.remote()}",
             )
     return registry
 
 
 def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
-    """The periods that cover a moment (None: those that last), models by name."""
+    """The periods that cover a time in seconds since 1970 (None: those that have not ended), sorted by model."""
     found: list[Period] = []
     for _, history in sorted(registry_of(git, model).models.items()):
-        # "Now" asks no clock: tags of one second are dated ahead of it, so that their order stays.
+        # "Now" uses no clock: tags written within one second are dated ahead of the clock to keep their order.
         found += running(history, environment) if at is None else periods(history, environment, at)
     return found
 
 
-def moment(text: str) -> int:
-    """Seconds since 1970 of an ISO time; UTC unless it names its zone."""
+def parse_time(text: str) -> int:
+    """Seconds since 1970 of an ISO 8601 time; UTC unless it has a time zone. UsageError for other text."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no time.", "Write it as 2026-05-03T14:00, in UTC or with its zone.") from None
+        raise UsageError(f"{text!r} is not a valid time.", "Write it as 2026-05-03T14:00.") from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def find(checkout: Checkout, terms: tuple[Term, ...]) -> list[Entry]:
-    """The versions that fulfil every condition, newest first."""
+    """The versions that satisfy all conditions, newest first."""
     known = set(checkout.repository.model_names())
     found = []
     for name, history in checkout.registry.models.items():
@@ -64,7 +64,7 @@ def _entries(repository: ModelRepository, name: str | None, history: ModelHistor
         live.setdefault(period.version, []).append(period.environment)
     text = f"{manifest.description} {manifest.card}" if manifest else ""
     found = []
-    for version in history.ever:
+    for version in history.all_versions:
         record = version.record
         withdrawn = version in history.withdrawn or history.archived
         words: dict[str, tuple[str, ...]] = {

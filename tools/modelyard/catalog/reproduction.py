@@ -1,4 +1,4 @@
-"""Makes a registered version once more, from nothing but its commit and its data, and compares."""
+"""Reproduction of a registered version from its commit and data, and comparison with the original."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ _TOLERANCE = 1e-6
 
 
 def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Reproduction:
-    """Checks the version's commit out into a folder of its own, pulls its data, runs every stage, compares."""
+    """Checks out a version's commit in a temporary worktree, pulls its data, runs all stages and compares.
+
+    ``pass``: the same bytes. ``inconclusive``: other bytes, predictions within 1e-6. ``fail``: other predictions.
+    """
     model, known = view.name, view.version(version)
     record = known.record
     if record is None:
-        raise ModelyardError(f"{model} {version} was tagged by hand: nothing to compare with.", "Name another version.")
+        raise ModelyardError(f"{model} {version} was tagged by hand, so its artifact is unknown.", "Name another one.")
     with _worktree(view.checkout, known.commit) as there:
         pipeline = f"models/{model}/dvc.yaml"
         say(f"Pulling the data of {model} {version} …")
@@ -67,7 +70,7 @@ def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Repr
 
 
 def file_reproduction(evidence: EvidenceStore, found: Reproduction) -> None:
-    """Files the result beside the version's evidence."""
+    """Files the result with the evidence of the version."""
     content = write_statement("reproduction", found.model, found.artifact_before, found)
     path = f"{found.model}/{found.artifact_before}/reproduction.json"
     evidence.append({path: content}, f"{found.model}@{found.version}: reproduced, {found.outcome}")
@@ -78,7 +81,7 @@ def _worktree(checkout: Checkout, commit: str) -> Iterator[Checkout]:
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         folder = Path(scratch) / "worktree"
         with checkout.git.worktree(folder, commit):
-            checkout.dvc.lend_to(folder)
+            checkout.dvc.share_with(folder)
             yield Checkout(folder)
 
 

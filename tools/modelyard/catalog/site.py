@@ -1,4 +1,4 @@
-"""Gathers the whole registry in a handful of git calls, and writes the pages that changed."""
+"""The static site of the model registry: data read with a few git calls, pages written when they change."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from modelyard.report.markdown.card import Card, render_card
 
 _STATE = ".site.json"
 _WINDOWS = 12
-"""Of each model in each environment."""
+"""Monitoring windows shown per model and environment."""
 
 
 def build_site(checkout: Checkout, out: Path, title: str, say: Callable[[str], None]) -> tuple[int, int]:
-    """Writes the site; how many model pages there are, and how many of them changed."""
+    """Writes the site; returns the number of model pages, and how many of them changed."""
     gathered = _Gathered(checkout, datetime.now(UTC).date())
     state = _read_state(out / _STATE)
     environments = [environment.name for environment in checkout.repository.config.environments]
@@ -65,7 +65,7 @@ def build_site(checkout: Checkout, out: Path, title: str, say: Callable[[str], N
 
 
 class _Gathered:
-    """Everything the pages are made of, read in a few git calls however many models there are."""
+    """The data of all pages, read with a few git calls for any number of models."""
 
     def __init__(self, checkout: Checkout, today: date) -> None:
         repository, git = checkout.repository, checkout.git
@@ -95,7 +95,7 @@ class _Gathered:
         self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
 
     def digest(self, name: str, title: str) -> str:
-        """Changes when anything does that the model's page shows."""
+        """A digest of everything that the page of a model shows."""
         shown = self._shown[name]
         parts: list[object] = [metadata.version("modelyard"), title, self._desired.get(name), self._of_model(name)]
         parts += [tag.object for tag in self._tags.get(name, ())]
@@ -106,7 +106,7 @@ class _Gathered:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def page(self, name: str) -> ModelPage:
-        """What the page of a model shows, without its card."""
+        """The content of a model's page, without its card."""
         history = self._registry.history(name)
         manifest = self._repository.model(name) if name in self._folders else None
         desired = tuple(self._desired.get(name, ()))
@@ -123,11 +123,11 @@ class _Gathered:
 
     def _shown_windows(self, name: str) -> Iterator[ShownWindow]:
         for sha in self._windows.get(name, ()):
-            with contextlib.suppress(ModelyardError):  # filed by another version of the toolkit
+            with contextlib.suppress(ModelyardError):  # filed by another release of the toolkit
                 yield read_statement(self._contents[sha], "monitoring", ShownWindow).predicate
 
     def card(self, page: ModelPage) -> str:
-        """The model card as HTML; '' for a model without a version or without its folder."""
+        """The model card as HTML; '' for a model without a version or without a folder."""
         if page.lineage is None or page.manifest is None:
             return ""
         filed = self._filed(page.name, self._shown[page.name])
@@ -135,7 +135,7 @@ class _Gathered:
         return _html(render_card(card).split("---\n", 2)[2])
 
     def report(self, name: str, version: str) -> bytes:
-        """The report of a version, as it was filed."""
+        """The filed HTML report of a version."""
         known = self._registry.history(name).known(version)
         sha = self._reports[name, known.record.artifact if known and known.record else ""]
         return self._git.blobs([sha])[sha]
@@ -143,7 +143,7 @@ class _Gathered:
     def _addresses(self, name: str) -> dict[str, str]:
         return {
             version.version: f"reports/{name.replace('/', '~')}/{version.record.artifact[:16]}.html"
-            for version in self._registry.history(name).ever
+            for version in self._registry.history(name).all_versions
             if version.record and (name, version.record.artifact) in self._reports
         }
 
@@ -161,14 +161,14 @@ class _Gathered:
         sources = [Source(path, md5) for path, md5 in (version.record.data if version.record else {}).items()]
         packages: dict[str, str] = {}
         if content := self._filed(name, version).get("training"):
-            with contextlib.suppress(ModelyardError):  # audit check says what is wrong with it
+            with contextlib.suppress(ModelyardError):  # audit check reports such faults
                 packages = read_statement(content, "training", Training).predicate.packages
-        said = (commit.subject, commit.author) if commit else ("", "")
-        return lineage_up(self._registry.history(name), version, said, sources, packages)
+        origin = (commit.subject, commit.author) if commit else ("", "")
+        return lineage_up(self._registry.history(name), version, origin, sources, packages)
 
 
 def _shown(history: ModelHistory, environments: list[str]) -> RegisteredVersion | None:
-    """The version the last environment that has one serves; else the latest."""
+    """The version that the last environment with an assignment serves, else the latest version."""
     for environment in reversed(environments):
         if (assigned := history.assigned(environment)) and (found := history.known(assigned.version)):
             return found
@@ -183,7 +183,7 @@ def _read_state(path: Path) -> dict[str, str]:
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return {}  # a first run, or one that was cut short: everything is written
+        return {}  # a first or an interrupted run: all pages are written
     return found if isinstance(found, dict) else {}
 
 
@@ -192,6 +192,6 @@ def _html(markdown: str) -> str:
         from markdown_it import MarkdownIt
     except ImportError as error:
         raise missing_extra("report", "markdown-it-py") from error
-    # No raw HTML and no address that runs: a card is text from a pull request.
+    # A card is untrusted text of a pull request: no raw HTML, no script links.
     rendered: str = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
     return rendered

@@ -1,4 +1,4 @@
-"""Stored bytes that nothing needs: DVC's data and what old pull requests showed."""
+"""Stored data that nothing needs: DVC objects, and reports of old pull requests."""
 
 from __future__ import annotations
 
@@ -22,20 +22,18 @@ _PULL = re.compile(r"pulls/(?P<number>\d+)/")
 
 
 def needed_commits(checkout: Checkout, forge: PullForge | None) -> dict[str, str]:
-    """Commit → why its data stay: every version ever registered, every receipt, the default branch, open proposals.
+    """Commit → why its data are kept: a version, a stage tag, the default branch or an open pull request.
 
-    Without a ``forge`` there are no pull requests to ask for, so every branch is taken for one.
+    Without a ``forge`` there are no pull requests, so every branch counts as one. UsageError in a shallow clone.
     """
     git, default_branch = checkout.git, checkout.repository.config.default_branch
     if git.is_shallow():
-        raise UsageError(
-            "This clone is shallow, so it does not know everything that is needed.", "Run: git fetch --unshallow --tags"
-        )
+        raise UsageError("This clone is shallow, so the needed data are unknown.", "Run: git fetch --unshallow --tags")
     if remote := git.remote():
         git.fetch_everything(remote)
     found = {git.commit_of("HEAD"): "HEAD"}
     for history in checkout.registry.models.values():
-        for version in history.ever:
+        for version in history.all_versions:
             found.setdefault(version.commit, f"{history.model}@{version.version}")
         for assignment in history.assignments:
             found.setdefault(assignment.commit, assignment.tag)
@@ -48,7 +46,7 @@ def needed_commits(checkout: Checkout, forge: PullForge | None) -> dict[str, str
 
 
 def needed_md5s(checkout: Checkout, commits: Iterable[str], say: Callable[[str], None]) -> set[str]:
-    """Every md5 that dvc.lock and .dvc files of the commits name, and what their folders hold."""
+    """The md5s that dvc.lock and .dvc files of the commits name, and those of files in tracked folders."""
     git, dvc = checkout.git, checkout.dvc
     found: set[str] = set()
     for commit in commits:
@@ -61,26 +59,28 @@ def needed_md5s(checkout: Checkout, commits: Iterable[str], say: Callable[[str],
                 lock = read_lock(blobs[sha], path)
                 found |= {entry.md5 for entry in (*lock.inputs, *lock.outputs)}
     folders = sorted(md5 for md5 in found if md5.endswith(".dir"))
-    say(f"Reading the lists of {len(folders)} data folders …")
+    say(f"Reading the file lists of {len(folders)} data folders …")
     for folder in folders:
         try:
             found.update(dvc.members(folder))
         except ModelyardError:
-            # Its files cannot be told from rubbish then; but what was never stored cannot be lost either.
+            # Without its list, its files would look unneeded. A folder that was never stored has no files to lose.
             if folder in dvc.stored("cache"):
                 raise
-            say(f"  {folder[:12]} is stored nowhere; it protects nothing")
+            say(f"  The list of {folder[:12]} is not stored, so it keeps no files.")
     return found
 
 
 def plan_collection(dvc: Dvc, where: Where, needed: set[str], before: float) -> StoragePlan:
-    """What would go from the cache or the remote."""
+    """The plan for removing unneeded objects from the cache or the remote."""
     return plan_removal(where, dvc.stored(where), needed, before)
 
 
 def prunable(checkout: Checkout, open_pulls: set[int], before: float) -> dict[str, int]:
-    """Path → pull request of everything that may go: shown before a moment (seconds since 1970), by a pull request that
-    is not open and that no version and no receipt came from. What an approver of a version saw stays.
+    """Path → pull request of the reports that may be removed from the evidence branch.
+
+    Their pull request is closed, its reports are older than ``before`` (seconds since 1970), and no version or
+    deployment came from it.
     """
     git, commit = checkout.git, checkout.evidence.newest()
     if commit is None:
@@ -95,9 +95,9 @@ def prunable(checkout: Checkout, open_pulls: set[int], before: float) -> dict[st
 
 
 def prune(evidence: EvidenceStore, paths: dict[str, int]) -> None:
-    """Takes the paths off, in one commit."""
+    """Removes paths from the newest tree of the evidence branch, in one commit."""
     pulls = ", ".join(map(str, sorted(set(paths.values()))))
-    evidence.append({}, f"By policy: what pull requests {pulls} showed leaves the newest tree", frozenset(paths))
+    evidence.append({}, f"Remove reports of pull requests {pulls}, older than evidence.pull_days", frozenset(paths))
 
 
 def _is_pointer(path: str) -> bool:
@@ -105,7 +105,7 @@ def _is_pointer(path: str) -> bool:
 
 
 def _fetched(git: Git, commit: str) -> str:
-    if not git.has(commit):
+    if not git.has_commit(commit):
         git.fetch(git.remote() or "origin", commit)
     return commit
 
@@ -113,6 +113,6 @@ def _fetched(git: Git, commit: str) -> str:
 def _delivered(registry: Registry) -> set[int]:
     found = set()
     for history in registry.models.values():
-        records = [version.record for version in history.ever] + [one.record for one in history.assignments]
+        records = [version.record for version in history.all_versions] + [one.record for one in history.assignments]
         found |= {record.pull for record in records if record and record.pull}
     return found

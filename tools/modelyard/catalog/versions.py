@@ -1,4 +1,4 @@
-"""What versions say about themselves: comparison, lineage, card."""
+"""Comparison, lineage and cards of registered versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modelyard.report.markdown.card import Card
 
 
 def compare(view: ModelView, before: str, after: str) -> VersionDifference:
-    """The difference of two registered versions; also of such as were withdrawn."""
+    """The differences between two registered versions, withdrawn or not."""
     git, model = view.checkout.git, view.name
     old, new = view.version(before), view.version(after)
     manifests = manifest_of(view, old), manifest_of(view, new)
@@ -31,7 +31,7 @@ def compare(view: ModelView, before: str, after: str) -> VersionDifference:
 
 
 def manifest_of(view: ModelView, version: RegisteredVersion) -> Model | None:
-    """model.yaml as it was at a version's commit; None where it cannot be read."""
+    """The manifest at a version's commit; None if it is missing or invalid."""
     model = view.name
     content = view.checkout.git.file_at(version.commit, model_file(model))
     if content is None:
@@ -43,7 +43,7 @@ def manifest_of(view: ModelView, version: RegisteredVersion) -> Model | None:
 
 
 def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
-    """Package → version, as the filed training evidence says; empty without it."""
+    """Package → version from the filed training evidence; empty without it."""
     if version.record is None:
         return {}
     content = view.checkout.evidence.documents(view.name, version.record.artifact).get("training")
@@ -56,7 +56,7 @@ def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
 
 
 def trace_up(view: ModelView, version: str | None) -> Lineage:
-    """What made a version (the latest where none is named)."""
+    """The lineage of a version (None: the latest)."""
     git, history = view.checkout.git, view.history
     known = view.version(version) if version else history.latest
     if known is None:
@@ -68,12 +68,12 @@ def trace_up(view: ModelView, version: str | None) -> Lineage:
 
 
 def trace_down(registry: Registry, wanted: str) -> list[Descendant]:
-    """Which versions were trained on some data."""
+    """The versions that were trained on some data: a path or an md5."""
     return lineage_down(registry.models.values(), wanted)
 
 
 def card_of(view: ModelView, version: str | None) -> Card:
-    """The card of a version (the latest where none is named), in the words its manifest had then."""
+    """The model card of a version (None: the latest), with the manifest of its commit."""
     lineage = trace_up(view, version)
     manifest = manifest_of(view, view.version(lineage.version)) or view.manifest
     documents = view.checkout.evidence.documents(view.name, lineage.artifact)

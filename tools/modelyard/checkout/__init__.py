@@ -1,1 +1,1 @@
-"""One clone: manifests, tags, histories, champion, rules, evidence store."""
+"""One clone of a model repository: manifests, tags, histories, champion, rules and evidence store."""

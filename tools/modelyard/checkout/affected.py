@@ -1,4 +1,4 @@
-"""Which models a diff touches, worked out from the files that name one another. DVC is not loaded."""
+"""The models that a diff affects, found from the paths that their files name. DVC is not loaded."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _COMMENT = re.compile(rb"(?:^|\s)#.*", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Affected:
-    """One model and the changed files that touch it."""
+    """One model, and the changed files that affect it."""
 
     model: str
     reasons: tuple[str, ...]
 
 
 def affected_models(git: Git, base: str, head: str) -> list[Affected]:
-    """Models of ``head`` touched by the changes since its merge base with ``base``, by name."""
+    """Models of ``head`` affected by the changes since its merge base with ``base``, sorted by name."""
     changed = set(git.changed_files(base, head))
     if not changed:
         return []
@@ -40,13 +40,13 @@ def affected_models(git: Git, base: str, head: str) -> list[Affected]:
 
 
 def all_models(git: Git) -> list[Affected]:
-    """Every model of HEAD, by name."""
+    """Every model of HEAD, sorted by name."""
     files = git.files_at("HEAD", "models")
-    return [Affected(name, ("asked for",)) for name in sorted(_model_names(files))]
+    return [Affected(name, ("requested",)) for name in sorted(_model_names(files))]
 
 
 def unregistered_models(git: Git) -> list[Affected]:
-    """Models whose dvc.lock at HEAD is not that of any version: what is merged and still to be registered."""
+    """Models that are merged but not registered: no version has the dvc.lock of HEAD."""
     files = git.files_at("HEAD", "models")
     locks = {name: files[f"models/{name}/dvc.lock"] for name in sorted(_model_names(files))
              if f"models/{name}/dvc.lock" in files}  # fmt: skip
@@ -57,7 +57,7 @@ def unregistered_models(git: Git) -> list[Affected]:
         digest = hashlib.sha256(blobs[sha]).hexdigest()
         known = {version.record.lock for version in registry.history(name).versions if version.record}
         if digest not in known:
-            found.append(Affected(name, (f"models/{name}/dvc.lock is no version yet",)))
+            found.append(Affected(name, (f"models/{name}/dvc.lock is not registered yet",)))
     return found
 
 
@@ -68,7 +68,7 @@ def _model_names(files: Iterable[str]) -> set[str]:
 def _through_references(
     git: Git, files: dict[str, str], models: list[str], outside: set[str], reasons: dict[str, set[str]]
 ) -> None:
-    """Adds models whose dvc.yaml or model.yaml names a changed file, and those that read another affected model."""
+    """Adds to ``reasons``: models whose dvc.yaml or model.yaml names a changed file, and readers of affected models."""
     wanted = {m: [files[f"models/{m}/{n}"] for n in ("dvc.yaml", "model.yaml") if f"models/{m}/{n}" in files]
               for m in models}  # fmt: skip
     blobs = git.blobs(sha for shas in wanted.values() for sha in shas)
@@ -77,13 +77,13 @@ def _through_references(
     fresh = outside | {f"models/{model}" for model, found in reasons.items() if found}
     first = fresh
     while fresh:
-        # Parsing 500 pipelines takes longer than all the rest. A text that names nothing fresh is not worth it, and one
-        # that names a path in full needs it no more. Of a very large diff the patterns would cost more than parsing.
+        # Parsing 500 pipelines is the slowest part. It is skipped for a text that names no fresh path, and for one that
+        # names a path in full. For a very large diff the patterns would cost more than parsing.
         named, spelled = (_mention(fresh), _spelled(fresh)) if len(fresh) <= _FEW else (None, None)
         found_now: set[str] = set()
         for model in models:
             if reasons[model] and fresh is not first:
-                continue  # touched already; why else it would be is no news
+                continue  # affected already; further reasons add nothing
             if named and not named.search(texts[model]):
                 continue
             hits = _spelled_paths(spelled, texts[model]) if spelled else set()
@@ -99,20 +99,20 @@ def _through_references(
 
 
 def _spelled(paths: Iterable[str]) -> re.Pattern[bytes] | None:
-    """Matches paths as a model's files write them in full: ``../../data/flights``."""
+    """A pattern for paths outside of models/ as a model's files write them in full, such as ``../../data/flights``."""
     outside = sorted(re.escape(path.encode()) for path in paths if not path.startswith(("models/", "policies/")))
     return re.compile(rb"(?<![\w./-])\.\./\.\./(" + rb"|".join(outside) + rb")(?![\w.-])") if outside else None
 
 
 def _spelled_paths(spelled: re.Pattern[bytes], text: bytes) -> set[str]:
-    """The changed paths that a text names outside of comments; none where it sets a folder or fills templates."""
+    """The changed paths that a text names outside of comments; none if it sets ``wdir`` or uses templates."""
     if b"wdir" in text or b"${" in text:
         return set()
     return {path.decode() for path in spelled.findall(_COMMENT.sub(b"", text))}
 
 
 def _hits(pipeline: Pipeline | None, text: bytes, model: str, changed: Collection[str]) -> set[str]:
-    if pipeline is None:  # a dvc.yaml that cannot be read may name anything
+    if pipeline is None:  # an unreadable dvc.yaml may depend on anything
         return {f"models/{model}/dvc.yaml"}
     own = f"models/{model}"
     reads = {path for path in pipeline.reads if path != own and not path.startswith(own + "/")}
@@ -126,7 +126,7 @@ def _hits(pipeline: Pipeline | None, text: bytes, model: str, changed: Collectio
 
 
 def _overlap(path: str, read: str) -> bool:
-    """Whether one of two paths is the other, or lies below it."""
+    """Whether two paths are equal, or one lies below the other."""
     return path == read or path.startswith(read + "/") or read.startswith(path + "/") or read == "."
 
 
@@ -147,7 +147,7 @@ def _pipeline(git: Git, files: dict[str, str], blobs: dict[str, bytes], model: s
 
 
 def _pointed_at(git: Git, head: str, changed: Iterable[str]) -> set[str]:
-    """The data behind changed ``.dvc`` pointers; of a deleted pointer, what its name says."""
+    """The data paths of changed ``.dvc`` pointers; for a deleted pointer, the path that its name implies."""
     found: set[str] = set()
     for path in changed:
         if not path.endswith(".dvc"):
@@ -163,9 +163,9 @@ def _pointed_at(git: Git, head: str, changed: Iterable[str]) -> set[str]:
 
 
 def _mention(paths: Iterable[str]) -> re.Pattern[bytes]:
-    """Matches texts that may name one of the paths, a folder around one, or anything through a template."""
+    """A pattern for texts that may name one of the paths, a folder above one, or any path through a template."""
     names = {re.escape(posixpath.basename(path).encode()) for path in paths}
-    # A policy is named by its stem.
+    # model.yaml names a policy without its extension.
     names |= {
         re.escape(posixpath.splitext(posixpath.basename(p))[0].encode()) for p in paths if p.startswith("policies/")
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Checkout:
     """Repository, Git, DVC, registry and evidence store of one clone.
 
-    What it holds is loaded when it is first asked for and kept; who writes or fetches tags says so with ``reread``.
+    Everything is loaded on first use and kept. Callers that write or fetch tags call ``reread``.
     """
 
     def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
@@ -38,25 +38,25 @@ class Checkout:
 
     @classmethod
     def find(cls, start: Path) -> Checkout:
-        """The clone around a folder; a UsageError when there is none."""
+        """The clone that contains a folder; UsageError when there is none."""
         return cls(ModelRepository.find(start).root)
 
     @property
     def registry(self) -> Registry:
-        """What the tags say about every model."""
+        """The histories of all models, read from the tags once."""
         if self._registry is None:
             self._registry = read_registry(self.git.tags())
             self._histories = {}
         return self._registry
 
     def model(self, name: str) -> ModelView:
-        """One model, the same view every time."""
+        """The view of one model; the same object on every call."""
         if name not in self._models:
             self._models[name] = ModelView(self, name)
         return self._models[name]
 
     def history(self, name: str) -> ModelHistory:
-        """What the tags say about one model; a UsageError where this clone cannot know."""
+        """The history of one model, read from its tags once; UsageError in a shallow clone without tags."""
         if self._registry is not None:
             return self._registry.history(name)
         if name not in self._histories:
@@ -67,7 +67,7 @@ class Checkout:
         return self._histories[name]
 
     def reread(self, name: str, *, fetch: bool = False) -> ModelHistory:
-        """The history after tags of a model were written here, or (``fetch``) on the remote."""
+        """The history of a model, read again after tags were written; ``fetch`` gets the remote's tags first."""
         if fetch and (remote := self.git.remote()):
             self.git.fetch_tags(remote, *model_patterns(name))
         self._registry = None
@@ -78,36 +78,36 @@ class Checkout:
         remote = self.git.remote()
         if remote and self.git.is_shallow():
             raise UsageError(
-                f"This clone is shallow and has no tags of {name}, so it cannot tell what is registered.",
+                f"This clone is shallow and has no tags of {name}, so its versions are unknown.",
                 f"Run: git fetch {remote} 'refs/tags/{name}@*:refs/tags/{name}@*'"
                 f" 'refs/tags/{name}#*:refs/tags/{name}#*'",
             )
 
 
 class ModelView:
-    """One model of a checkout: its manifest, its history, its champion and the rules it is judged by."""
+    """One model of a checkout: manifest, history, champion, versions and rules."""
 
     def __init__(self, checkout: Checkout, name: str) -> None:
         self.checkout, self.name = checkout, name
 
     @cached_property
     def manifest(self) -> Model:
-        """``models/<name>/model.yaml`` of the working tree."""
+        """The manifest ``models/<name>/model.yaml`` of the working tree."""
         return self.checkout.repository.model(self.name)
 
     @property
     def folder(self) -> Path:
-        """``models/<name>`` of the working tree."""
+        """The folder ``models/<name>`` of the working tree."""
         return self.checkout.repository.model_folder(self.name)
 
     @property
     def history(self) -> ModelHistory:
-        """What the tags say about it."""
+        """Its versions and assignments, as the tags record them."""
         return self.checkout.history(self.name)
 
     @property
     def champion(self) -> RegisteredVersion | None:
-        """The version the last environment serves; before the first deployment, the latest; None before the first."""
+        """The version that the last environment serves, else the latest version; None without any version."""
         history = self.history
         for environment in reversed(self.checkout.repository.config.environments):
             assigned = history.assigned(environment.name)
@@ -116,20 +116,20 @@ class ModelView:
         return history.latest
 
     def version(self, number: str) -> RegisteredVersion:
-        """A version by its number, in use or not; a UsageError when there is none."""
+        """A version by its number, withdrawn or not; UsageError when there is none."""
         return version_of(self.history, number)
 
     def rules(self, today: date, policy: str | None = None) -> Rules:
-        """The rules of the working tree; with ``policy``, those of another one."""
+        """The rules of the working tree; ``policy`` replaces the policy that model.yaml names."""
         from modelyard.checkout.rules import rules_here
 
         return rules_here(self.checkout.repository, self.checkout.git, self.manifest, today, policy)
 
 
 def version_of(history: ModelHistory, number: str) -> RegisteredVersion:
-    """A version of a history by its number, in use or not; a UsageError when there is none."""
+    """A version of a history by its number, withdrawn or not; UsageError when there is none."""
     found = history.known(number)
     if found is None:
         known = ", ".join(known.version for known in history.versions[-5:]) or "none"
-        raise UsageError(f"{history.model} has no version {number}.", f"Registered: {known}.")
+        raise UsageError(f"{history.model} has no version {number}.", f"The newest registered versions: {known}.")
     return found

@@ -1,14 +1,14 @@
-"""What is filed where on the evidence branch.
+"""The layout of the evidence branch.
 
-====================================  ==========================================================================
-``<model>/<sha256 of the artifact>/``  evidence, reports, signature: it is about bytes, so they are its address
-``<model>/approvals/<tag>.json``       who approved that a version was registered or went somewhere
-``<model>/tags/<tag>``                 a copy of every registry tag: a tag can be deleted or moved, the copy tells
-``pulls/<number>/``                    what the reviewers of a pull request saw
-``refused/``, ``incidents/``           deliveries that were refused; rewrites of this branch that were noticed
-====================================  ==========================================================================
+=====================================  =========================================================================
+``<model>/<sha256 of the artifact>/``  evidence, reports and signature of one artifact
+``<model>/approvals/<tag>.json``       the approvals behind a registration or a deployment
+``<model>/tags/<tag>``                 a copy of every registry tag, to detect deleted and moved tags
+``pulls/<number>/``                    reports that the reviewers of a pull request saw
+``refused/``, ``incidents/``           deployments refused for lack of approval; detected rewrites of this branch
+=====================================  =========================================================================
 
-A proposal files under its artifact, and ``register`` on the default branch finds it there, whichever machine made it.
+Evidence is stored by digest, so ``register`` finds the evidence of a pull request on any machine.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ _COPY = re.compile(rf"(?!pulls/|refused/|incidents/).+?/tags/(?!{SUPERSEDED}/)")
 
 
 class EvidenceStore(EvidenceBranch):
-    """The evidence branch by what is filed on it."""
+    """The evidence branch, read and written by model, artifact and tag."""
 
     def file_evidence(
         self, model: str, artifact: str, documents: Mapping[str, bytes], reports: Mapping[str, bytes], message: str
     ) -> str:
-        """Adds evidence (by kind) and reports (by file name) to the artifact's folder; the commit."""
+        """Files evidence (kind → content) and reports (file name → content) of an artifact; returns the commit."""
         named = {f"{kind}.json": content for kind, content in documents.items()} | dict(reports)
         filed_as = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
-        return self.append(filed_as | self._uncopied(model), message)
+        return self.append(filed_as | self._tags_without_copy(model), message)
 
     def file_tags(self, *models: str) -> None:
-        """Copies the models' tags that have no copy yet: the newest, and what a killed run left."""
-        if models and (copies := self._uncopied(*models)):
+        """Files copies of the models' tags that have none yet."""
+        if models and (copies := self._tags_without_copy(*models)):
             self.append(copies, f"Copies of {', '.join(path.rpartition('/')[2] for path in sorted(copies))}")
 
-    def file_receipts(self, model: str, artifact: str, said: Mapping[str, Sequence[ApprovalRecord]]) -> None:
-        """Files, by tag, who approved that a version was registered or went somewhere (where that is not filed yet),
-        and copies of the model's tags.
-        """
+    def file_approvals(self, model: str, artifact: str, approvals: Mapping[str, Sequence[ApprovalRecord]]) -> None:
+        """Files approvals (tag → records) that are not filed yet, and copies of the model's tags."""
         contents = {
-            f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": approvals})
-            for tag, approvals in said.items()
+            f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": records})
+            for tag, records in approvals.items()
         }
         there = self.filed(*contents)
-        new = {path: content for path, content in contents.items() if path not in there} | self._uncopied(model)
+        new = {path: content for path, content in contents.items() if path not in there} | self._tags_without_copy(
+            model
+        )
         if new:
-            self.append(new, f"{', '.join(said)}: approvals")
+            self.append(new, f"{', '.join(approvals)}: approvals")
 
-    def is_vouched(self, model: str, tag: str) -> bool:
+    def has_approvals(self, model: str, tag: str) -> bool:
         """Whether the approvals behind a tag are filed."""
         path = f"{model}/approvals/{tag}.json"
         return path in self.listed(path)
 
     def documents(self, model: str, artifact: str) -> dict[str, bytes]:
-        """Kind → bytes of the evidence filed about an artifact, here or as last fetched from the remote."""
+        """Kind → content of the evidence of an artifact, local or as last fetched."""
         return {
             name.removesuffix(".json"): content
             for name, content in self.files(model, artifact).items()
@@ -67,7 +67,7 @@ class EvidenceStore(EvidenceBranch):
         }
 
     def files(self, model: str, artifact: str) -> dict[str, bytes]:
-        """File name → bytes of everything filed about an artifact, without what it superseded."""
+        """File name → content of everything filed for an artifact, without superseded files."""
         folder = f"{_folder(model, artifact)}/"
         return {
             path.removeprefix(folder): content
@@ -76,16 +76,16 @@ class EvidenceStore(EvidenceBranch):
         }
 
     def tags(self, model: str) -> dict[str, bytes]:
-        """Tag name → its object as it was filed."""
+        """Tag name → filed tag object, for one model."""
         folder = f"{model}/tags/"
         return {
             path.removeprefix(folder): content
             for path, content in self.filed(folder).items()
-            if "superseded/" not in path
+            if f"{SUPERSEDED}/" not in path
         }
 
     def all_documents(self, artifacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, bytes]]:
-        """(model, artifact) → kind → bytes, for many artifacts in two processes."""
+        """(model, artifact) → kind → content, for many artifacts with two git processes."""
         wanted = {_folder(*pair): pair for pair in artifacts}
         found: dict[tuple[str, str], dict[str, bytes]] = {pair: {} for pair in wanted.values()}
         if not wanted:
@@ -101,12 +101,12 @@ class EvidenceStore(EvidenceBranch):
         return found
 
     def all_tags(self) -> dict[str, bytes]:
-        """Tag name → its object as it was filed, of every model."""
+        """Tag name → filed tag object, for every model."""
         found = {path: sha for path, sha in self.listed().items() if _COPY.match(path)}
         blobs = self.git.blobs(found.values())
         return {path.partition("/tags/")[2]: blobs[sha] for path, sha in found.items()}
 
-    def _uncopied(self, *models: str) -> dict[str, bytes]:
+    def _tags_without_copy(self, *models: str) -> dict[str, bytes]:
         patterns = [pattern for model in models for pattern in model_patterns(model)]
         tags = self.git.tags(*patterns)
         wanted = {f"{_model_of(tag.name)}/tags/{tag.name}": tag.object for tag in tags if tag.annotated}
@@ -117,7 +117,7 @@ class EvidenceStore(EvidenceBranch):
 
 
 def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """(model, artifact) → SHA of the blob of its HTML report, of files as they are ``listed``."""
+    """(model, artifact) → blob SHA of its HTML report; ``files`` are those of ``EvidenceBranch.listed``."""
     found = {}
     for path, sha in files.items():
         model, _, rest = path.partition("/")

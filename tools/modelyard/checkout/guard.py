@@ -1,4 +1,4 @@
-"""Compares the registry's tags with their filed copies, and puts back what was deleted or moved."""
+"""Checks of the registry: tags against their filed copies, evidence against its digests; restoring of tags."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
 
+_RESTORE_FILE = "Restore the file from the history of modelyard/evidence."
+
 
 def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
-    """Every fault of tags and evidence that can be seen from here."""
+    """Every fault of tags and evidence that this clone can detect, errors first."""
     git, evidence = checkout.git, checkout.evidence
     evidence.refresh()
     tags = git.tags()
@@ -24,19 +26,19 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     copies = {name: object_id(git, content) for name, content in evidence.all_tags().items()}
     found = [*find_faults(tags, objects, copies)]
     for path, content in evidence.filed("incidents/").items():
-        said = json.loads(content)
+        incident = json.loads(content)
         found.append(
             Fault(
                 "warning",
                 path,
-                f"the evidence branch was rewritten; {said['files_put_back']} files were put back",
+                f"the evidence branch was rewritten, and {incident['files_put_back']} files were restored",
                 "Protect the branch modelyard/evidence against forced pushes.",
             )
         )
     registered = [
         (history.model, version.version, version.record)
         for history in read_registry(tags).models.values()
-        for version in history.ever
+        for version in history.all_versions
         if version.record is not None
     ]
     documents = evidence.all_documents([(model, record.artifact) for model, _, record in registered])
@@ -46,7 +48,7 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
 
 
 def restore_tags(checkout: Checkout) -> list[str]:
-    """Puts deleted and moved tags back as they were filed, here and on the remote; their names."""
+    """Restores deleted and moved tags from their filed copies, here and on the remote; returns their names."""
     git, evidence = checkout.git, checkout.evidence
     evidence.refresh()
     objects = {tag.name: tag.object for tag in git.tags()}
@@ -65,7 +67,7 @@ def restore_tags(checkout: Checkout) -> list[str]:
 
 
 def require_unmoved(view: ModelView, tag: str) -> None:
-    """Refused when a tag is not the one whose copy was filed."""
+    """Refused when a tag differs from its filed copy; a tag without a copy passes."""
     git, path = view.checkout.git, f"{view.name}/tags/{tag}"
     content = view.checkout.evidence.filed(path).get(path)
     if content is None:
@@ -73,13 +75,13 @@ def require_unmoved(view: ModelView, tag: str) -> None:
     now = git.ref(f"refs/tags/{tag}")
     if now != object_id(git, content):
         raise Refused(
-            f"The tag {tag} was moved: it is not the one that was registered.",
-            "Find out who did it, then run: modelyard audit check --restore",
+            f"The tag {tag} was moved after it was filed.",
+            "Find out who moved it, then run: modelyard audit check --restore",
         )
 
 
 def object_id(git: Git, content: bytes) -> str:
-    """The SHA that git gives a tag object, in either of its hashes."""
+    """The id of a tag object, in the hash function of the repository (SHA-1 or SHA-256)."""
     sha256 = git.object_format() == "sha256"
     return hashlib.new("sha256" if sha256 else "sha1", b"tag %d\0" % len(content) + content).hexdigest()
 
@@ -92,15 +94,20 @@ def _evidence_faults(model: str, version: str, record: VersionRecord, documents:
         tag = f"{model}@{version}"
         if content is None:
             if kind in record.evidence:
-                found.append(
-                    Fault("error", tag, f"its {kind} evidence is missing", f"Run modelyard register {model} again.")
-                )
+                found.append(Fault("error", tag, f"the {kind} evidence is missing", f"Run: modelyard register {model}"))
             continue
         try:
             statement = read_statement(content, kind, dict)
         except ModelyardError as error:
-            found.append(Fault("error", tag, error.problem.rstrip("."), "Restore it from the branch's history."))
+            found.append(Fault("error", tag, error.problem.rstrip("."), _RESTORE_FILE))
             continue
         if statement.artifact != record.artifact:
-            found.append(Fault("error", tag, f"its {kind} evidence is about other bytes", "Restore it from history."))
+            found.append(
+                Fault(
+                    "error",
+                    tag,
+                    f"the {kind} evidence is about another artifact",
+                    _RESTORE_FILE,
+                )
+            )
     return found

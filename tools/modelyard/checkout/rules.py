@@ -1,4 +1,4 @@
-"""The rules a candidate is judged by: those of this checkout, or those of the base branch."""
+"""The rules that judge a candidate, from this checkout or from the base branch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modelyard.manifests.repository import APPROVALS, ModelRepository, model_fil
 
 @dataclass(frozen=True)
 class Rules:
-    """One policy with its lines, the waivers, and what a reader must know about them."""
+    """A policy with its source lines, the waivers in force, and notes for the report."""
 
     policy: Policy
     lines: Document
@@ -28,45 +28,45 @@ class Rules:
 
 
 def rules_here(repository: ModelRepository, git: Git, model: Model, today: date, policy: str | None = None) -> Rules:
-    """What the working tree says about a model."""
+    """The rules of the working tree for a model."""
     found, lines = repository.policy(policy or model.policy)
-    waivers, notes = _counting(git, "HEAD", tuple(repository.waivers()), model.name, found, today)
+    waivers, notes = _waivers_in_force(git, "HEAD", tuple(repository.waivers()), model.name, found, today)
     return Rules(found, lines, waivers, notes)
 
 
 def rules_of_base(git: Git, base: str, head: str, model: str, today: date) -> Rules:
-    """What the base branch says about a proposal, with a note on everything the proposal would change in it.
+    """The rules of the base branch for a proposal, with a note on every rule that the proposal changes.
 
-    A model or a policy that is new has no rule on the base branch: its own is applied, and the note says so.
+    A new model or policy has no rules on the base branch. Then its own rules apply, with a note.
     """
     proposed = _model_at(git, head, model)
     if proposed is None:
-        raise ModelyardError(f"There is no {model_file(model)} at {head[:12]}.", "Name a model of this change.")
+        raise ModelyardError(f"{model_file(model)} does not exist at {head[:12]}.", "Name a model of this change.")
     known = _model_at(git, base, model)
     name = (known or proposed).policy
     where, at = ("base", base) if git.file_at(base, policy_file(name)) is not None else ("head", head)
     content = git.file_at(at, policy_file(name))
     if content is None:
-        raise ModelyardError(f"{policy_file(name)} is on neither branch.", "Add the policy that model.yaml names.")
+        raise ModelyardError(f"{policy_file(name)} exists on neither branch.", "Add the policy that model.yaml names.")
     lines = parse_document(content, policy_file(name))
     policy = convert(Policy, lines)
     notes = []
     if where == "head":
-        notes.append(f"The policy {name} is new: it judges here for the first time, and is reviewed with the model.")
+        notes.append(f"The policy {name} is new in this change. Review it together with the model.")
     if known is not None:
         notes += _changed(git, base, head, policy, known, proposed)
-    waivers, spent = _counting(git, base, waivers_at(git, base), model, policy, today)
+    waivers, spent = _waivers_in_force(git, base, waivers_at(git, base), model, policy, today)
     return Rules(policy, lines, waivers, (*notes, *spent))
 
 
 def approvals_at(git: Git, revision: str) -> Approvals | None:
-    """``policies/approvals.yaml`` of a revision; None when it has none."""
+    """``policies/approvals.yaml`` of a revision; None when the file is absent."""
     content = git.file_at(revision, APPROVALS)
     return parse(Approvals, content, APPROVALS) if content is not None else None
 
 
 def granted_waivers(git: Git, revision: str) -> list[Granted]:
-    """Every waiver the first-parent history of a revision ever took on; a UsageError in a shallow clone."""
+    """Every waiver that the first-parent history of a revision added; UsageError in a shallow clone."""
     if git.is_shallow():
         raise UsageError(
             "This clone is shallow, so the waivers of this quarter cannot be counted.", "Run: git fetch --unshallow"
@@ -77,12 +77,12 @@ def granted_waivers(git: Git, revision: str) -> list[Granted]:
         try:
             model = parse(Waiver, content or b"", path).model
         except ManifestErrors:
-            continue  # it never counted
+            continue  # an invalid waiver was never in force
         found.append(Granted(path, model, datetime.fromtimestamp(at, UTC).date()))
     return found
 
 
-def _counting(
+def _waivers_in_force(
     git: Git, revision: str, waivers: tuple[tuple[str, Waiver], ...], model: str, policy: Policy, today: date
 ) -> tuple[tuple[tuple[str, Waiver], ...], tuple[str, ...]]:
     of_model = any(waiver.model == model for _, waiver in waivers)
@@ -107,11 +107,11 @@ def _changed(git: Git, base: str, head: str, policy: Policy, known: Model, propo
     notes = []
     if looser:
         notes.append(
-            "This pull request LOOSENS the rules it would be judged by. It is judged by those of the base branch."
+            "This pull request LOOSENS its own rules. The rules of the base branch judge it."
             f" Looser: {'; '.join(looser)}."
         )
     if other:
-        notes.append(f"It changes rules that do not count for itself yet: {'; '.join(other)}.")
+        notes.append(f"It changes rules that apply only after the merge: {'; '.join(other)}.")
     return notes
 
 
@@ -121,12 +121,12 @@ def _model_at(git: Git, revision: str, name: str) -> Model | None:
 
 
 def waivers_at(git: Git, revision: str) -> tuple[tuple[str, Waiver], ...]:
-    """Every (file, waiver) of a revision."""
+    """Every waiver of a revision, as (path, waiver), sorted by path."""
     files = {path: sha for path, sha in git.files_at(revision, "waivers/").items() if path.endswith((".yaml", ".yml"))}
     blobs = git.blobs(files.values())
     return tuple((path, parse(Waiver, blobs[sha], path)) for path, sha in sorted(files.items()))
 
 
 def policy_file(name: str) -> str:
-    """Where a policy stands, from the repository's root."""
+    """The path of a policy, from the repository's root."""
     return f"policies/{name}.yaml"

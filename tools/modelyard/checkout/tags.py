@@ -1,4 +1,4 @@
-"""Registry tags as this clone and its remote get them: the next number, the next counter, the order of GTO."""
+"""New registry tags: the next version number, the next counter, and a tagger time that keeps GTO's order."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import model_file
-from modelyard.registry.numbering import Changes, Numbering, Wish, contract_changes, next_version, parse_wish
+from modelyard.registry.numbering import Changes, Numbering, Override, contract_changes, next_version, parse_override
 from modelyard.registry.tags import parse_tag, version_tag
 
 
 def number_at(view: ModelView, model: Model, head: str) -> Numbering:
-    """The number that registering a commit would give, and why. ``model``: its manifest there."""
+    """The version number that registering ``head`` would give, with reasons. ``model`` is the manifest at ``head``."""
     git, highest, latest = view.checkout.git, _highest(view), view.history.latest
     if latest is None:
-        return next_version(None, Changes(), highest, _wish(git, model.name, None, head))
+        return next_version(None, Changes(), highest, _override(git, model.name, None, head))
     before = git.file_at(latest.commit, model_file(model.name))
     contract: tuple[str, ...] = ()
     if before is not None:
@@ -30,16 +30,16 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     changed = git.differing_files(latest.commit, head, folder)
     code = tuple(path for path in changed if path not in generated)
     changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
-    return next_version(latest.version, changes, highest, _wish(git, model.name, latest.commit, head))
+    return next_version(latest.version, changes, highest, _override(git, model.name, latest.commit, head))
 
 
 def write_tag(view: ModelView, name: str, commit: str, message: str) -> None:
-    """Makes and pushes an annotated tag later than all of the model's, signed where modelyard.yaml asks for it.
+    """Creates and pushes an annotated tag, later than all other tags of the model; signed if required.
 
-    RefRejected when somebody was first.
+    RefRejected when a concurrent run took the name.
     """
     git, signing = view.checkout.git, view.checkout.repository.config.signing
-    # GTO orders by tagger time in whole seconds: two tags of one second would be ordered by their names.
+    # GTO orders by tagger time in whole seconds. It would order two tags of one second by their names.
     at = max(int(time.time()), view.history.last_time + 1)
     git.create_tag(name, commit, message, at, sign=bool(signing and signing.allowed_signers))
     if remote := git.remote():
@@ -48,14 +48,14 @@ def write_tag(view: ModelView, name: str, commit: str, message: str) -> None:
 
 
 def next_counter(view: ModelView) -> int:
-    """The number of a model's next receipt: never one that a receipt had before, not even one whose tag is gone."""
+    """The counter of a model's next stage tag; counters of deleted tags are not used again."""
     parsed = [parse_tag(name) for name in view.checkout.evidence.tags(view.name)]
     return max([view.history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
 
 
 def _highest(view: ModelView) -> Version | None:
-    """Of all numbers ever given; a tag that somebody deleted still has its copy in the evidence."""
-    given = [known.version for known in view.history.ever]
+    """The highest version number ever given, including deleted tags, whose copies are on the evidence branch."""
+    given = [known.version for known in view.history.all_versions]
     for name in view.checkout.evidence.tags(view.name):
         parsed = parse_tag(name)
         if parsed and parsed.version:
@@ -63,12 +63,12 @@ def _highest(view: ModelView) -> Version | None:
     return max(given, default=None)
 
 
-def _wish(git: Git, name: str, since: str | None, head: str) -> Wish | None:
+def _override(git: Git, name: str, since: str | None, head: str) -> Override | None:
     for commit in git.messages(f"{since}..{head}" if since else head, "Bump: "):
         touches = any(path.startswith(f"models/{name}/") for path in git.files_of(commit))
         by = f"{commit.author}, {commit.sha[:7]}"
-        if wish := parse_wish(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
-            return wish
+        if override := parse_override(f"{commit.subject}\n{commit.body}", name, by, touches=touches):
+            return override
     return None
 
 
@@ -81,6 +81,6 @@ def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]
     changed = tuple(path for path in after if before.get(path) != after[path])
     if changed:
         return changed
-    # A proposal whose lock is not retrained yet still says by its pointers what is new.
+    # Before retraining, the lock is unchanged and only the pointers show new data.
     pointers = set(git.differing_files(since, head, "*.dvc"))
     return tuple(path for path in after if f"{path}.dvc" in pointers)

@@ -1,12 +1,12 @@
-"""The format of a file by its first bytes. Imports nothing that could load a model."""
+"""Trust in an artifact before it is loaded: its format by content, its signature, the signature of its tag."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
+from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.fetched import FetchedVersion
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.artifact import HEAD_BYTES, sniff
 from modelyard.git import Git
@@ -19,7 +19,7 @@ _MEMBERS = 10_000
 
 
 def sniff_file(path: Path) -> ArtifactFormat | None:
-    """The format of a file by its content, whatever its name; None when it is none that is known."""
+    """The format of a file by its content, ignoring its name; None for an unknown format."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -33,8 +33,9 @@ def sniff_file(path: Path) -> ArtifactFormat | None:
 
 
 def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
-    """Refused unless tag and bytes are signed (where modelyard.yaml asks for it) and the format is one that runs no
-    code; a pickle needs a waiver and a signature.
+    """Refused unless tag and artifact are signed, where modelyard.yaml requires it, and the format runs no code.
+
+    A pickle or an unknown format needs a waiver and a signature.
     """
     git, signing = checkout.git, checkout.repository.config.signing
     tag = version_tag(found.model.name, found.version.version)
@@ -44,8 +45,8 @@ def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
         signature = checkout.evidence.files(found.model.name, found.sha256).get(SIGNATURE)
         if signature is None:
             raise Refused(
-                f"modelyard.yaml asks for signatures, and none is filed for {tag}.",
-                "Register it again where the signing key is, or deploy a version that is signed.",
+                f"modelyard.yaml requires signatures, and {tag} has no signature.",
+                "Register it again where the signing key is available, or deploy a signed version.",
             )
         keys = [git.root / path for path in signing.keys]
         verify(found.artifact, signature, keys, signing.identities)
@@ -58,8 +59,8 @@ def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
         return
     if not git.tag_is_signed(tag, git.root / signing.allowed_signers):
         raise Refused(
-            f"The tag {tag} carries no signature of anybody in {signing.allowed_signers}.",
-            "Register with git's tag signing on (gpg.format ssh, user.signingkey), or find out who made the tag.",
+            f"The tag {tag} has no valid signature of a signer in {signing.allowed_signers}.",
+            "Set gpg.format ssh and user.signingkey, then register again; or find out who created the tag.",
         )
 
 
@@ -70,8 +71,8 @@ def _require_safe_format(found: FetchedVersion, tag: str, signed: bool) -> None:
     waived = found.version.record is not None and found.version.record.verdict == "waived"
     if waived and signed:
         return
-    what = "a pickle, which runs what its author wrote" if form == "pickle" else "of no format that is known"
+    what = "a pickle, which can run code when it is loaded" if form == "pickle" else "of an unknown format"
     raise Refused(
         f"The artifact of {tag} is {what}.",
-        "Store it as LightGBM text, XGBoost JSON, ONNX, safetensors or skops; or file a waiver, and sign it.",
+        "Store it as LightGBM text, XGBoost JSON, ONNX, safetensors or skops; or add a waiver and sign it.",
     )

@@ -12,19 +12,19 @@ from modelyard.terminal import result, result_json, say
 
 
 @click.command()
-@click.option("--base", default="origin/main", show_default=True, help="Where the change starts.")
-@click.option("--head", default="HEAD", show_default=True, help="Where it ends.")
-@click.option("--unregistered", is_flag=True, help="Instead: models whose lock at HEAD is no version yet.")
-@click.option("--all", "everything", is_flag=True, help="Instead: every model of HEAD.")
-@click.option("--json", "as_json", is_flag=True, help='A workflow matrix: {"include": [{"model": …}]}.')
-@click.option("--github", is_flag=True, help="Lines for $GITHUB_OUTPUT: any=true, matrix={…}.")
+@click.option("--base", default="origin/main", show_default=True, help="First revision of the change.")
+@click.option("--head", default="HEAD", show_default=True, help="Last revision of the change.")
+@click.option("--unregistered", is_flag=True, help="Instead: models whose lock at HEAD is not a registered version.")
+@click.option("--all", "everything", is_flag=True, help="Instead: all models at HEAD.")
+@click.option("--json", "as_json", is_flag=True, help='Print a workflow matrix: {"include": [{"model": …}]}.')
+@click.option("--github", is_flag=True, help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…}.")
 @click.pass_context
 def command(
     context: click.Context, base: str, head: str, unregistered: bool, everything: bool, as_json: bool, github: bool
 ) -> None:
     """List the models that a change touches."""
     if unregistered and everything:
-        raise UsageError("--unregistered and --all say different things.", "Give one of them.")
+        raise UsageError("--unregistered and --all exclude each other.", "Give one of them.")
     git = Git(find_root(context.obj))
     git.require_work_tree()
     if unregistered:
@@ -36,7 +36,7 @@ def command(
     if github:
         import json
 
-        # Names only: a file's name is anybody's text, and these lines are read by a machine.
+        # Only model names: file names can be any text, and the workflow parses these lines.
         matrix = json.dumps({"include": [{"model": entry.model} for entry in found]}, separators=(",", ":"))
         result(f"any={'true' if found else 'false'}")
         result(f"matrix={matrix}")
@@ -47,4 +47,4 @@ def command(
             result(entry.model)
             say("  " + "\n  ".join(entry.reasons))
     if not found:
-        say("Every model's lock is a version." if unregistered else f"No model is touched between {base} and {head}.")
+        say("Every model's lock is registered." if unregistered else f"No model is affected between {base} and {head}.")

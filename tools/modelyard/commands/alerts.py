@@ -14,7 +14,7 @@ from modelyard.report.prometheus.rules import Watching, grafana_dashboard, prome
 from modelyard.terminal import result, say
 
 _OUT = click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file; by default, standard output."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; by default standard output."
 )
 
 
@@ -27,10 +27,10 @@ def command() -> None:
 @_OUT
 @click.pass_context
 def rules(context: click.Context, out: Path | None) -> None:
-    """Recording and alerting rules from the policies.
+    """Write Prometheus rules from the policies.
 
-    One group for each model in each environment it is deployed to: burn rates and silence from the server's counters,
-    everything else from what monitor says of its windows.
+    There is one group of recording and alerting rules per model and environment. Burn rates and missing traffic are
+    computed from the server's counters, all other alerts from the metrics that monitor writes.
     """
     repository = ModelRepository.find(context.obj)
     deployed = []
@@ -44,7 +44,10 @@ def rules(context: click.Context, out: Path | None) -> None:
 @command.command()
 @_OUT
 def dashboard(out: Path | None) -> None:
-    """A Grafana dashboard as JSON, to be imported or provisioned."""
+    """Write a Grafana dashboard as JSON.
+
+    Import the file, or provision it.
+    """
     _write(json.dumps(grafana_dashboard(), indent=1) + "\n", out)
 
 

@@ -13,15 +13,15 @@ from modelyard.terminal import finish, result, result_json, say
 
 
 @click.command()
-@click.option("--pull", "number", type=int, help="The pull request; by default that of the workflow_run event.")
+@click.option("--pull", "number", type=int, help="The pull request. Default: that of the workflow_run event.")
 @click.option("--post", is_flag=True, help="Set the commit status modelyard/approval, and end with 0.")
-@click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the approvals as JSON.")
 @click.pass_context
 def command(context: click.Context, number: int | None, post: bool, as_json: bool) -> None:
     """Judge a pull request's reviews by policies/approvals.yaml.
 
-    An approval counts for the head and the report it was given on; the author, bots and who asked for a waiver never
-    count. Ends with 1 when approvals are missing.
+    An approval counts for the head and the report that the reviewer saw. Approvals of the author, of bots and of the
+    requester of a waiver never count. Ends with 1 when approvals are missing.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -31,7 +31,7 @@ def command(context: click.Context, number: int | None, post: bool, as_json: boo
     else:
         subject = subject_of_pull(forge, git, number, run=ci.run)
     if subject is None:
-        say("No open pull request has that head any more.")
+        say("No open pull request has this head.")
         return
     approval = approval_of_pull(git, forge, subject, git.commit_of("HEAD"))
     if as_json:
@@ -39,7 +39,7 @@ def command(context: click.Context, number: int | None, post: bool, as_json: boo
     else:
         result(f"pull request {subject.pull.number}: {approval.sentence}")
         for sentence in approval.refused:
-            say(f"  does not count: {sentence}")
+            say(f"  Does not count: {sentence}.")
     if post:
         forge.set_status(subject.head, approval_status(approval, subject.run))
     else:

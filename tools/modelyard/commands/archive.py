@@ -11,16 +11,16 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("model")
-@click.option("--why", required=True, help="The reason, which the tag keeps.")
+@click.option("--why", required=True, help="The reason; it is stored in the tag.")
 @click.pass_context
 def command(context: click.Context, model: str, why: str) -> None:
     """Take a whole model out of use and keep its records.
 
-    Refused while a deployment asks for it. Versions, evidence and data stay; gc keeps them too.
+    Refused while a deployment names the model. Versions, evidence and data are kept, also by gc.
     """
     checkout = open_checkout(context)
     view = the_model(checkout, model)
     for tag in archive(view, why):
         result(tag)
     if file := set_lifecycle(view, "archived"):
-        say(f"  {file} says lifecycle: archived now; commit it.")
+        say(f"  Set lifecycle: archived in {file}. Commit it.")

@@ -23,19 +23,19 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--restore", is_flag=True, help="First put deleted and moved tags back, here and on the remote.")
+@click.option("--restore", is_flag=True, help="First restore deleted and moved tags, here and on the remote.")
 @click.option("--json", "as_json", is_flag=True, help="Print the faults as JSON.")
 @click.pass_context
 def check(context: click.Context, restore: bool, as_json: bool) -> None:
     """Compare tags with their filed copies, and evidence with its digests.
 
-    Reports deleted, moved, hand-made, lightweight and foreign tags, rewritten and corrupt evidence. Ends with 1 when
-    what the registry says may not be true.
+    Reports deleted, moved, handmade, lightweight and foreign tags, and rewritten or corrupt evidence. Exits with 1 for
+    a fault that may make the registry wrong.
     """
     checkout = open_checkout(context)
     if restore:
         for name in restore_tags(checkout):
-            say(f"put back: {name}")
+            say(f"restored: {name}")
     found = check_registry(checkout)
     if as_json:
         result_json(found)
@@ -47,14 +47,14 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
 @command.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/audit.zip"),
               show_default=True, help="The bundle; verify.pyz is written beside it.")  # fmt: skip
-@click.option("--env", "environment", help="Whose versions are judged; the last environment if left out.")
+@click.option("--env", "environment", help="The environment whose versions are audited; default: the last one.")
 @click.option("--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="What audit anchor printed earlier; nothing before it may have changed.")  # fmt: skip
+              help="The output of an earlier audit anchor, to prove that nothing changed since.")  # fmt: skip
 @click.pass_context
 def export(context: click.Context, out: Path, environment: str | None, anchor: Path | None) -> None:
     """Write one file with all an auditor needs, and a verifier beside it.
 
-    python build/verify.pyz build/audit.zip prints PASS or FAIL for each claim; it needs the standard library alone.
+    python build/verify.pyz build/audit.zip prints PASS or FAIL for each claim. It needs only the standard library.
     """
     checkout = open_checkout(context)
     repository = checkout.repository
@@ -69,7 +69,7 @@ def export(context: click.Context, out: Path, environment: str | None, anchor: P
 def anchor(context: click.Context) -> None:
     """Print the heads to keep elsewhere, as proof against a rewritten past.
 
-    Keep it outside of the repository, with a date; give it to audit export or to the verifier later.
+    Save the output outside of the repository, with its date. Give it to audit export or to the verifier later.
     """
     checkout = open_checkout(context)
     result_json(heads(checkout))
@@ -77,11 +77,11 @@ def anchor(context: click.Context) -> None:
 
 @command.command()
 @click.argument("wanted", metavar="ID")
-@click.option("--model", help="Whose prediction; by default any model's.")
-@click.option("--env", "environment", help="Whose log; by default every environment's.")
-@click.option("--window", default="400d", show_default=True, help="How far back it is looked for.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--model", help="Only this model; default: all models.")
+@click.option("--env", "environment", help="Only the log of this environment; default: all environments.")
+@click.option("--window", default="400d", show_default=True, help="The length of the searched window.")
+@click.option("--until", help="The end of the window, such as 2026-05-03T14:00 (UTC); default: now.")
+@click.option("--json", "as_json", is_flag=True, help="Print the predictions as JSON.")
 @click.pass_context
 def prediction(
     context: click.Context,
@@ -94,8 +94,8 @@ def prediction(
 ) -> None:
     """Trace one prediction to its version, evidence, approval.
 
-    ID is the prediction's, its request's, or the contract's id. Shows which version answered, on whose word it served
-    then, and what made it: data, code, people, verdict.
+    ID is the id of the prediction, of its request, or of the contract. The output shows the version, the approvals of
+    its deployment at that time, and its lineage: data, code, people and verdict.
     """
     checkout = open_checkout(context)
     repository = checkout.repository

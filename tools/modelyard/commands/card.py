@@ -15,13 +15,13 @@ from modelyard.terminal import finish, result, say
 
 @click.command()
 @click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, such as README.md.")
-@click.option("--check", is_flag=True, help="Only say what a complete card lacks; ends with 1 when it lacks anything.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The output file, such as README.md.")
+@click.option("--check", is_flag=True, help="Only list what the card lacks; exits with 1 if anything is missing.")
 @click.pass_context
 def command(context: click.Context, name: str | None, out: Path | None, check: bool) -> None:
     """Write a version's model card, filled from its evidence.
 
-    Markdown with the front matter that Hugging Face reads. What the card lacks is said in it.
+    The card is Markdown with front matter for Hugging Face. It lists what is missing.
     """
     checkout = open_checkout(context)
     model, _, version = (name or "").partition("@")
@@ -38,4 +38,4 @@ def command(context: click.Context, name: str | None, out: Path | None, check: b
     else:
         result(render_card(card).rstrip())
     for sentence in card.missing:
-        say(f"  lacks: {sentence}")
+        say(f"  missing: {sentence}")

@@ -23,17 +23,17 @@ from modelyard.terminal import result, result_json, say
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="What the run job handed over: MODEL/*.json, or zip archives of that. Taken as hostile.",
+    help="The untrusted bundle of the job that ran the proposal: MODEL/*.json, or zip archives of that.",
 )
-@click.option("--pull", "number", type=int, help="The pull request; by default that of the workflow_run event.")
-@click.option("--commit", "measured", help="With --pull: the commit that was measured; by default the head.")
-@click.option("--json", "as_json", is_flag=True, help="Print what now stands there as JSON.")
+@click.option("--pull", "number", type=int, help="The pull request. Default: that of the workflow_run event.")
+@click.option("--commit", "measured", help="With --pull: the commit that was evaluated. Default: the head.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes and the sha256 of the report as JSON.")
 @click.pass_context
 def command(context: click.Context, folder: Path, number: int | None, measured: str | None, as_json: bool) -> None:
     """Post reports on the pull request: comment and status.
 
-    Called in a trusted job, on a checkout of the default branch. Everything is judged again by the rules there; the
-    pull request's own files are read as data and never run.
+    Run it in a trusted job, on a checkout of the default branch. The evidence is judged again by the rules of that
+    branch; the files of the pull request are read as data and never run.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -43,7 +43,7 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
     else:
         subject = subject_of_pull(forge, git, number, measured, ci.run)
     if subject is None:
-        say("No open pull request has that head any more: there is nothing to report on.")
+        say("No open pull request has this head, so nothing is reported.")
         return
     untrusted = read_untrusted(folder)
     base = git.commit_of("HEAD")
@@ -54,5 +54,5 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
     if as_json:
         result_json(posted)
     else:
-        said = ", ".join(f"{model} {outcome}" for model, outcome in posted.outcomes.items()) or "no model is touched"
-        result(f"pull request {posted.pull}: {said}; {approval.sentence}")
+        outcomes = ", ".join(f"{model} {outcome}" for model, outcome in posted.outcomes.items())
+        result(f"pull request {posted.pull}: {outcomes or 'no model is affected'}; {approval.sentence}")

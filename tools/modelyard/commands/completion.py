@@ -17,10 +17,10 @@ SHELLS = ("bash", "zsh", "fish")
 def command(context: click.Context, shell: str) -> None:
     """Print the script that completes commands in your shell.
 
-    bash: add to ~/.bashrc  eval "$(modelyard completion bash)". zsh: the same in ~/.zshrc. fish: save it as
-    ~/.config/fish/completions/modelyard.fish.
+    bash: add eval "$(modelyard completion bash)" to ~/.bashrc. zsh: add the same with zsh to ~/.zshrc. fish: save the
+    script as ~/.config/fish/completions/modelyard.fish.
     """
     found = get_completion_class(shell)
     if found is None:
-        raise UsageError(f"{shell} is not a shell that click completes for.", f"Choose one of {', '.join(SHELLS)}.")
+        raise UsageError(f"Completion does not support the shell {shell}.", f"Choose one of {', '.join(SHELLS)}.")
     result(found(context.find_root().command, {}, "modelyard", "_MODELYARD_COMPLETE").source())

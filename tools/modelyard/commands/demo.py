@@ -14,9 +14,9 @@ from modelyard.terminal import say
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("build/demo"))
 @click.option("--keep", is_flag=True, help="Leave the production server running at the end.")
 def command(folder: Path, keep: bool) -> None:
-    """Play the whole story on real flights.
+    """Run the whole cycle on real flights, as a demo.
 
-    Builds a model repository in FOLDER (build/demo) and lives through it: a first champion, a better proposal, a
-    leaked one that is refused, a merge, a promotion, traffic. What an earlier demo left there is replaced.
+    Creates a model repository in FOLDER (build/demo) and shows the whole cycle: a first champion, a better proposal, a
+    proposal with leakage that is refused, a merge, a promotion, traffic. The files of an earlier demo are replaced.
     """
     play(folder, keep, say)

@@ -25,18 +25,24 @@ from modelyard.terminal import result, result_json, say, show_error
 
 
 @click.command()
-@click.option("--env", "environments", multiple=True, help="Only this environment (may be given again).")
-@click.option("--model", "models", multiple=True, help="Only this model (may be given again).")
-@click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--post", is_flag=True, help="With --plan: say on a pull request what merging it will do.")
-@click.option("--pull", "number", type=int, help="Which one; by default that of the workflow_run event.")
+@click.option("--env", "environments", multiple=True, help="Only this environment; may be repeated.")
+@click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show the plan without carrying it out.")
+@click.option("--post", is_flag=True, help="With --plan: post on a pull request what merging it deploys.")
+@click.option("--pull", "number", type=int, help="The pull request for --post; default: from the workflow_run event.")
 @click.option(
     "--ground-truth",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="What is known by now, as feedback collect takes it; by default what model.yaml declares under ground_truth.",
+    help="A file of labels, as for feedback collect; default: the source that model.yaml declares under ground_truth.",
 )
-@click.option("--wait", is_flag=True, help="Go on until every rollout has ended, looking again every --every seconds.")
-@click.option("--every", type=click.FloatRange(0.1, 3600), default=15.0, show_default=True, help="See --wait.")
+@click.option("--wait", is_flag=True, help="Run until every rollout has ended.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=15.0,
+    show_default=True,
+    help="Seconds between runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the deliveries as JSON.")
 @click.pass_context
 def command(
@@ -53,11 +59,11 @@ def command(
 ) -> None:
     """Reconcile environments with the manifests on main.
 
-    Reads deployments/, observes the targets, and does what is next: the whole step, or one step of a rollout. Running
-    it again changes nothing that is not due. Ends with 1 while main asks for a version that was rolled back.
+    Reads deployments/, observes the targets and carries out the next step of each rollout. Running it again changes
+    only what is due. Exits with 1 while a deployment on main names a version that was rolled back.
     """
     if (post or number is not None) and not (post and plan_only):
-        raise UsageError("Only a plan is posted to a pull request.", "Say: modelyard deploy --plan --post")
+        raise UsageError("--post needs --plan, and --pull needs --post.", "Run: modelyard deploy --plan --post")
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     chosen = {repository.environment(name).name for name in environments}
@@ -70,7 +76,7 @@ def command(
             subject = subject_of_run(forge, git, read_event(ci.event))
             number = subject.pull.number if subject else None
         if number is None:
-            say("No open pull request has that head any more.")
+            say("No open pull request has that head commit.")
         else:
             result(preview(checkout, forge, number, chosen, datetime.now(UTC)))
         return
@@ -84,7 +90,7 @@ def command(
         else:
             deployer = Deployer(planner, open_forge(repository, git), say)
             deliveries, faults = deployer.deliver_all(planned)
-        if not wait or plan_only or not any(_goes_on(delivery) for delivery in deliveries):
+        if not wait or plan_only or not any(_continues(delivery) for delivery in deliveries):
             break
         time.sleep(every)
     if as_json:
@@ -97,5 +103,5 @@ def command(
         raise faults[-1]
 
 
-def _goes_on(delivery: Delivery) -> bool:
+def _continues(delivery: Delivery) -> bool:
     return delivery.progressing and not delivery.skipped

@@ -11,13 +11,13 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("name", metavar="MODEL[@VERSION]")
-@click.option("--why", required=True, help="The reason, which the tag keeps.")
+@click.option("--why", required=True, help="The reason; it is stored in the tag.")
 @click.pass_context
 def command(context: click.Context, name: str, why: str) -> None:
     """Take a version out of use, or mark a model as deprecated.
 
-    A version gets a tag in GTO's grammar and is never deployed again; its number is never used again. Without a
-    version, model.yaml says lifecycle: deprecated, to be proposed as any change.
+    A withdrawn version gets a tag in GTO's grammar. It is never deployed again, and its number is not reused. Without
+    a version, model.yaml is changed to lifecycle: deprecated; propose that change in a pull request.
     """
     checkout = open_checkout(context)
     model, _, version = name.partition("@")
@@ -26,6 +26,6 @@ def command(context: click.Context, name: str, why: str) -> None:
         result(withdraw(view, version, why))
         return
     file = set_lifecycle(view, "deprecated")
-    result(file or f"{model} is deprecated already")
+    result(file or f"{model} is already deprecated")
     if file:
-        say(f"  Commit it and open a pull request, with the reason: {why}")
+        say(f"  Commit it and open a pull request with the reason: {why}")

@@ -26,8 +26,7 @@ from modelyard.options import (
     window_of,
 )
 from modelyard.predictions.discovery import open_reader
-from modelyard.production.feedback.erasure import forget as forget_entity
-from modelyard.production.feedback.erasure import purge
+from modelyard.production.feedback.erasure import erase_id, purge
 from modelyard.production.feedback.increment import collect as collect_increment
 from modelyard.production.feedback.increment import earlier_labels, write_labelled
 from modelyard.production.feedback.reviews import read_labels
@@ -45,17 +44,19 @@ def command() -> None:
 
 @command.command()
 @click.argument("models", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every model whose model.yaml names ground_truth.")
-@click.option("--env", "environment", required=True, help="Whose predictions.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All models; those without ground_truth in model.yaml are skipped."
+)
+@click.option("--env", "environment", required=True, help="The environment of the predictions.")
 @ground_truth_options
 @click.option(
     "--labels",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Instead of a file of labels: a sample's CSV with label, reviewer and reviewed_at filled in.",
+    help="Instead of ground truth: the CSV of feedback sample, with label, reviewer and reviewed_at filled in.",
 )
-@click.option("--window", default="90d", show_default=True, help="How far back predictions are looked for.")
+@click.option("--window", default="90d", show_default=True, help="Length of the window of predictions.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
-@click.option("--if-declared", is_flag=True, help="Do nothing when model.yaml names no ground_truth.")
+@click.option("--if-declared", is_flag=True, help="Pass when model.yaml names no ground_truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
 def collect(
@@ -72,10 +73,11 @@ def collect(
     if_declared: bool,
     as_json: bool,
 ) -> None:
-    """Join labels to predictions; propose the next increment.
+    """Join ground truth to predictions; propose the increment.
 
-    Writes a file that DVC tracks below data/feedback/MODEL/, with its profile, and keeps one pull request with it. Of
-    several labels of one id the latest counts; of several predictions of one id the newest before its outcome.
+    Writes the labelled rows to a file below data/feedback/MODEL/ that DVC tracks, with its profile, and keeps one pull
+    request with it. Of several labels of one id the latest counts. Of several predictions of one id, the newest before
+    the label is labelled.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -83,7 +85,7 @@ def collect(
     chosen = chosen_models(checkout, models, everything)
     if labels is not None and (file or sql):
         raise UsageError(
-            "--labels is a place of its own.", "Bring reviewed labels and ground truth back one after the other."
+            "--labels cannot be combined with --ground-truth or --sql.", "Run feedback collect once for each of them."
         )
     of_one_model(chosen, file, sql, labels)
 
@@ -93,7 +95,7 @@ def collect(
         if labels is not None:
             given = read_labels(labels, found)
             known, reviews = given.ground_truth, given.reviews
-            say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have none yet")
+            say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have no label yet")
         else:
             asked = find_ground_truth(found, where, checkout.root, Secrets(os.environ), file, sql, query)
             if asked is None and (if_declared or everything):
@@ -101,9 +103,9 @@ def collect(
                 return "pass"
             if asked is None:
                 raise UsageError(
-                    f"Nobody says where the labels of {model} are.",
-                    "Name them under ground_truth in model.yaml, or say --ground-truth FILE, --labels FILE, or --sql"
-                    " REFERENCE.",
+                    f"There is no ground truth for {model}.",
+                    "Declare it in model.yaml under ground_truth, or pass --ground-truth FILE, --labels FILE, or --sql"
+                    " REFERENCE with --query.",
                 )
             known = asked
         brought = collect_increment(view, where, span, known, say, reviews)
@@ -122,20 +124,22 @@ def collect(
 
 @command.command()
 @click.argument("model")
-@click.option("--env", "environment", required=True, help="Whose predictions.")
-@click.option("--rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="How many to pick.")
-@click.option("--window", default="30d", show_default=True, help="How far back predictions are looked at.")
+@click.option("--env", "environment", required=True, help="The environment of the predictions.")
+@click.option(
+    "--rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="How many predictions to pick."
+)
+@click.option("--window", default="30d", show_default=True, help="Length of the window of predictions.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV to write.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV file to write.")
 @click.pass_context
 def sample(
     context: click.Context, model: str, environment: str, rows: int, window: str, until: str | None, out: Path
 ) -> None:
     """Pick the predictions most worth a label.
 
-    In turn: the least certain, the most unlike what was learnt from, those of levels that are rare there, those that
-    two versions decided differently, and some at random. Fill in label, reviewer and reviewed_at; feedback collect
-    --labels takes them back.
+    Takes in turn the most uncertain predictions, outliers, rare levels of slice columns, ids that two versions decided
+    differently, and random ones. Fill in label, reviewer and reviewed_at, and pass the file to feedback collect
+    --labels.
     """
     checkout = open_checkout(context)
     view = the_model(checkout, model)
@@ -149,13 +153,15 @@ def sample(
 
 @command.command()
 @click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The Parquet to write.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The Parquet file to write."
+)
 @click.pass_context
 def table(context: click.Context, model: str, out: Path) -> None:
-    """Write all labelled rows, for a pipeline to learn from.
+    """Write all labelled rows to a file for a pipeline.
 
-    Reads this checkout's increments; of each prediction what the newest one says. Make it a stage of the pipeline, with
-    the folder data/feedback/MODEL as its dependency.
+    Reads the increments of this checkout; of several rows of one prediction the newest increment's counts. Make it a
+    stage of the pipeline that depends on the folder data/feedback/MODEL.
     """
     repository = open_repository(context)
     result(f"{out}: {write_labelled(repository.root, repository.model(model), out):,} labelled rows")
@@ -163,9 +169,14 @@ def table(context: click.Context, model: str, out: Path) -> None:
 
 @command.command()
 @click.argument("models", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every model: where the id names the same one everywhere.")
-@click.option("--entity", required=True, help="The contract's id, as callers sent it.")
-@click.option("--purge", "purging", is_flag=True, help="After the merge: delete the increments' older bytes for good.")
+@click.option("--all", "everything", is_flag=True, help="All models; use it when the id means the same in all of them.")
+@click.option("--entity", required=True, help="The value of the contract's id, as callers sent it.")
+@click.option(
+    "--purge",
+    "purging",
+    is_flag=True,
+    help="After the merge: delete the older bytes of the increments from cache and remote.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the tombstone as JSON.")
 @click.pass_context
 def forget(
@@ -173,18 +184,18 @@ def forget(
 ) -> None:
     """Erase one id from logs and increments.
 
-    Leaves a tombstone with a digest on the evidence branch, opens the pull request that rewrites the increments, and
-    lists the versions that learnt from it. Ends with 3 when something still holds it.
+    Files a tombstone with a digest of the id on the evidence branch, opens the pull request that rewrites the
+    increments, and lists the versions that were trained on it. Exits with 3 when something still holds the id.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     if not entity.strip():
-        raise UsageError("An empty --entity names nobody.", "Give the contract's id, as callers sent it.")
+        raise UsageError("--entity is empty.", "Pass the value of the contract's id, as callers sent it.")
 
     def one(view: ModelView) -> Outcome:
-        done = forget_entity(view, entity, Secrets(os.environ), say)
+        done = erase_id(view, entity, Secrets(os.environ), say)
         if purging:
-            say(f"deleted for good: {purge(checkout.dvc, done)} copies of older increments")
+            say(f"deleted {purge(checkout.dvc, done)} copies of older increments")
         elif done.proposed is not None:
             propose_change(checkout, open_forge(repository, git), git.commit_of("HEAD"), done.proposed, say)
         if as_json:

@@ -16,10 +16,10 @@ from modelyard.terminal import finish, result, result_json
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--policy", help="A what-if: judge by this policy (a name or a file) instead, and keep nothing.")
+@click.option("--policy", help="Judge by this policy instead (a name or a file); nothing is written.")
 @click.option("--backtest", "last", type=click.IntRange(1), metavar="N",
-              help="Instead: judge the last N versions again by --policy, and say which would flip.")  # fmt: skip
-@click.option("--base", help="Judge by the rules of this revision, such as origin/main: what CI does.")
+              help="Backtest: judge the last N versions by --policy, and show which verdicts change.")  # fmt: skip
+@click.option("--base", help="Judge by the rules of this revision, as CI does with origin/main.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.pass_context
 def command(
@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Judge the evidence by the model's policy.
 
-    Ends with 0 when the candidate may be merged, 1 when a check failed, 3 when it is inconclusive and 4 when a check
-    had nothing to judge.
+    Ends with 0 when the candidate may be merged, 1 when a check failed, 3 when a check is inconclusive, and 4 when
+    evidence is missing.
     """
     checkout = open_checkout(context)
     if last:

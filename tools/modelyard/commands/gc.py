@@ -16,19 +16,19 @@ from modelyard.terminal import result, result_json, say
 
 
 @click.command()
-@click.option("--remove", is_flag=True, help="Delete it. Without this, only show what would go.")
-@click.option("--remote", is_flag=True, help="The DVC remote too, not only this checkout's cache.")
+@click.option("--remove", is_flag=True, help="Delete the data; without it, only show what would be deleted.")
+@click.option("--remote", is_flag=True, help="Include the DVC remote, not only the cache of this checkout.")
 @click.option("--evidence", is_flag=True,
-              help="Instead: what old pull requests showed, by evidence.pull_days of modelyard.yaml.")  # fmt: skip
+              help="Only reports of old pull requests; see evidence.pull_days in modelyard.yaml.")  # fmt: skip
 @click.option("--keep-hours", type=click.IntRange(0), default=48, show_default=True,
-              help="Bytes stored more recently stay: a run may be about to name them.")  # fmt: skip
+              help="Keep data stored more recently, which a running job may still refer to.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.pass_context
 def command(context: click.Context, remove: bool, remote: bool, evidence: bool, keep_hours: int, as_json: bool) -> None:
     """Show, and on request delete, stored data that nothing needs.
 
-    Needed is what any version, withdrawn or not, any receipt, the default branch or an open pull request names; in
-    plain git every branch counts as a proposal. What is deleted from the remote is gone for everybody.
+    Data are needed if a version (also a withdrawn one), a receipt, the default branch or an open pull request refers to
+    them; in plain git every branch counts. Data deleted from the remote are lost for all users.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -58,8 +58,8 @@ def _prune(checkout: Checkout, forge: PullForge | None, remove: bool) -> None:
     paths = prunable(checkout, still_open, time.time() - days * 86_400)
     for path in sorted(paths):
         result(path)
-    say(f"{len(paths)} files of closed pull requests are older than {days} days and brought no version.")
+    say(f"{len(paths)} files belong to closed pull requests without a version, older than {days} days.")
     if paths and remove:
         prune(checkout.evidence, paths)
     elif paths:
-        say("Nothing was taken off. To do it, add --remove; the branch's history keeps them.")
+        say("Nothing was removed. To remove them, add --remove; the history of the branch keeps them.")

@@ -14,13 +14,13 @@ from modelyard.terminal import result, result_json
 
 @click.command()
 @click.argument("model")
-@click.option("--env", "environment", help="Only what happened in this environment.")
+@click.option("--env", "environment", help="Only events of this environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON, oldest first.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str | None, as_json: bool) -> None:
     """List every event of a model, newest first.
 
-    Registered, assigned, withdrawn: when, by whom, why, and on whose word.
+    Registrations, assignments and withdrawals: when, by whom, why, and with which approvals.
     """
     found = events(registry_of(Git(find_root(context.obj)), model).history(model))
     found = tuple(event for event in found if environment in (None, event.environment))

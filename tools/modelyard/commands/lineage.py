@@ -13,16 +13,16 @@ from modelyard.terminal import result, result_json
 
 @click.command()
 @click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
-@click.option("--of", "wanted", help="The other way: which versions saw this data (a path, its .dvc file, or an md5).")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--of", "wanted", help="Show the versions trained on this data: a path, its .dvc file, or an md5.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON.")
 @click.pass_context
 def command(context: click.Context, name: str | None, wanted: str | None, as_json: bool) -> None:
     """Trace a version to its data, code and people, or data to its versions.
 
-    Without --of: what made the version (the latest, if none is named) and where it served.
+    Without --of, it shows the sources of the version (default: the latest) and where it served.
     """
     if name and wanted:
-        raise UsageError("A version and --of ask for different directions.", "Give one of them.")
+        raise UsageError("A version and --of cannot be combined.", "Give one of them.")
     checkout = open_checkout(context)
     if wanted:
         descendants = trace_down(checkout.registry, wanted)

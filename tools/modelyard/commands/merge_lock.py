@@ -17,27 +17,27 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[BASE OURS THEIRS [PATH]]")
-@click.option("--install", is_flag=True, help="Tell git of this clone to call it for dvc.lock (see .gitattributes).")
+@click.option("--install", is_flag=True, help="Let git in this clone use it for dvc.lock (see .gitattributes).")
 @click.pass_context
 def command(context: click.Context, files: tuple[str, ...], install: bool) -> None:
     """Merge dvc.lock stage by stage, as git's merge driver.
 
-    Stages that one side changed are taken over. Stages that both sides retrained are left out, to be run once more:
-    never conflict markers, never a digest that nobody computed.
+    Stages that one side changed are kept. Stages that both sides retrained are left out and must run again. The result
+    has no conflict markers.
     """
     if install:
         git = open_checkout(context).git
         git.configure("merge.modelyard-lock.name", "dvc.lock, stage by stage")
-        # By its full path: git also merges where this environment is not activated.
+        # With a full path, because git also merges where this environment is not active.
         driver = f"{shlex.quote(sys.executable)} -m modelyard merge-lock %O %A %B %P"
         git.configure("merge.modelyard-lock.driver", driver)
-        result("git merges dvc.lock with modelyard in this clone.")
+        result("Git merges dvc.lock with modelyard in this clone.")
         return
     if len(files) not in (3, 4):
-        raise UsageError("A merge needs three files: base, ours, theirs.", "git calls it so; set it up with --install.")
+        raise UsageError("A merge needs three files: base, ours and theirs.", "Use --install to let git call it.")
     base, ours, theirs = (Path(file) for file in files[:3])
     path = files[3] if len(files) == 4 else str(ours)
     merged = merge_locks(base.read_bytes(), ours.read_bytes(), theirs.read_bytes(), path)
     write_whole(ours, merged.content)
     for stage in merged.recompute:
-        say(f"{path}: both sides changed the stage {stage}; run modelyard retrain to make it anew.")
+        say(f"{path}: both sides changed the stage {stage}; run modelyard retrain to run it again.")

@@ -20,7 +20,7 @@ from modelyard.options import (
     own_file,
     window_of,
 )
-from modelyard.production.alerting.notify import notify
+from modelyard.production.alerting.notification import notify
 from modelyard.production.alerting.pushgateway import write_metrics
 from modelyard.production.monitoring.watch import file_window, watch
 from modelyard.production.monitoring.window import NeverServed
@@ -32,26 +32,28 @@ from modelyard.terminal import finish, progress, result, result_json, say
 
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every model that ever served there.")
-@click.option("--env", "environment", required=True, help="Where it serves.")
-@click.option("--window", default="7d", show_default=True, help="How far back, such as 24h or 7d.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All models; those that never served in the environment are skipped."
+)
+@click.option("--env", "environment", required=True, help="The environment in which the models serve.")
+@click.option("--window", default="7d", show_default=True, help="Length of the window, such as 24h or 7d.")
 @click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @ground_truth_options
-@click.option("--file", "keep", is_flag=True, help="File the evidence on the branch modelyard/evidence.")
-@click.option("--alert", is_flag=True, help="Tell those whom modelyard.yaml names under alerts: issues, webhook, …")
+@click.option("--file", "keep", is_flag=True, help="File the window on the branch modelyard/evidence.")
+@click.option("--alert", is_flag=True, help="Notify the channels that modelyard.yaml names under alerts.")
 @click.option(
     "--metrics",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the figures for Prometheus into this .prom file; {model} becomes the model's name.",
+    help="Write the window's metrics for Prometheus to this .prom file; {model} becomes the model's name.",
 )
 @click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the window as a page that opens from a file; {model} becomes the model's name.",
+    help="Write the window as an HTML page that needs no server; {model} becomes the model's name.",
 )
-@click.option("--if-served", is_flag=True, help="Do nothing when no version of it ever served there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was measured and judged as JSON.")
+@click.option("--if-served", is_flag=True, help="Pass when no version ever served in the environment.")
+@click.option("--json", "as_json", is_flag=True, help="Print measurements and verdict as JSON.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -72,9 +74,9 @@ def command(
 ) -> None:
     """Monitor served versions: traffic, drift, quality.
 
-    Reads the environment's prediction log once, measures against the version's own committed profile, and judges by
-    the monitoring rules of the model's policy. Ends with 1 when a rule failed and with 3 on thin windows; of several
-    models the worst counts.
+    Reads the environment's prediction log once, compares it with the version's own committed profile, and judges it by
+    the monitoring rules of the model's policy. Exits with 1 when a rule failed and with 3 when there was too little to
+    judge; with several models the worst result counts.
     """
     checkout = open_checkout(context)
     repository = checkout.repository
@@ -104,7 +106,7 @@ def command(
             result(render_monitoring(model, watched.monitoring, watched.verdict))
         if alert:
             notify(checkout, watched, os.environ, say)
-        if keep:  # last: a window that is filed was told
+        if keep:  # last, so that every filed window was notified
             say(f"filed: {file_window(checkout.evidence, watched)[:12]}")
         return watched.verdict.outcome
 

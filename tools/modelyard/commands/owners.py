@@ -13,23 +13,26 @@ _FILES = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS", "git":
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="End with 1 when the file is not what the manifests say.")
-@click.option("--write", is_flag=True, help="Write the file where the forge looks for it.")
+@click.option("--check", is_flag=True, help="End with 1 when the file differs from the manifests.")
+@click.option("--write", is_flag=True, help="Write the file to the path that the forge reads.")
 @click.pass_context
 def command(context: click.Context, check: bool, write: bool) -> None:
-    """Make CODEOWNERS from the owners in the manifests."""
+    """Make CODEOWNERS from the owners in the manifests.
+
+    Without an option the content is printed.
+    """
     repository = open_repository(context)
     owners = {name: repository.model(name).owners for name in repository.model_names()}
     content = render_owners(repository.config.owners, owners)
     path = repository.root / _FILES[repository.config.forge]
     if write:
         write_whole(path, content.encode())
-        say(f"wrote {path.relative_to(repository.root)}")
+        say(f"Wrote {path.relative_to(repository.root)}.")
     elif check:
         same = path.is_file() and path.read_text(encoding="utf-8") == content
-        say(f"{path.relative_to(repository.root)} " + ("is up to date" if same else "is not what the manifests say"))
+        say(f"{path.relative_to(repository.root)} " + ("is up to date." if same else "differs from the manifests."))
         if not same:
-            say("  Run: modelyard owners --write, and commit it.")
+            say("  Run modelyard owners --write, then commit the file.")
         finish("pass" if same else "fail")
     else:
         result(content.rstrip("\n"))

@@ -15,14 +15,14 @@ from modelyard.terminal import result, say
 @click.command()
 @click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder, new or empty."
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The output folder; new or empty."
 )
 @click.pass_context
 def command(context: click.Context, name: str | None, out: Path) -> None:
     """Write a version's Containerfile and SBOM, with all the image needs.
 
-    The image serves that version as modelyard serve does. The SBOM is CycloneDX 1.6: the model, the data and the
-    packages that made it.
+    The image serves the version like modelyard serve. The SBOM (CycloneDX 1.6) lists the model, its training data and
+    the packages that trained it.
     """
     checkout = open_checkout(context)
     model, _, version = (name or "").partition("@")

@@ -29,14 +29,14 @@ from modelyard.terminal import finish, result, say
     type=click.Choice(get_args(Cause)),
     default="manual",
     show_default=True,
-    help="due: only when a trigger of model.yaml holds. All but manual stay silent below its minimum_gain.",
+    help="due runs only when a trigger of model.yaml holds. All but manual need a gain of minimum_gain.",
 )
 @click.pass_context
 def command(context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause) -> None:
     """Retrain on the newest data and keep one open pull request.
 
-    Called on a checkout of the default branch. Never opens a second pull request for a model; its report and its
-    verdict are posted at once, because a push with the job's token starts no workflow.
+    Run it on a checkout of the default branch. A model never has a second pull request: an open one is refreshed. The
+    report and the verdict are posted at once, because a push with the job's token starts no workflow.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -49,7 +49,9 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
         if done.pull is not None:
             subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
             if subject is None:
-                raise ModelyardError(f"Pull request {done.pull} was pushed to meanwhile.", "Run it again.")
+                raise ModelyardError(
+                    f"Another push changed pull request {done.pull} during this run.", "Run propose again."
+                )
             poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
             poster.post(subject, {model: run.documents()}, [])
             forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))

@@ -21,19 +21,19 @@ from modelyard.terminal import result, result_json, say
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="What the run job handed over: MODEL/generated/*.",
+    help="The untrusted bundle of the job that ran the proposal: MODEL/generated/*.",
 )
-@click.option("--branch", help="The pull request's branch; by default that of the workflow_run event.")
+@click.option("--branch", help="The pull request's branch. Default: that of the workflow_run event.")
 @click.option(
-    "--commit", "head", default="HEAD", show_default=True, help="With --branch: the commit that was measured."
+    "--commit", "head", default="HEAD", show_default=True, help="With --branch: the commit that was evaluated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the commit as JSON.")
 @click.pass_context
 def command(context: click.Context, folder: Path, branch: str | None, head: str, as_json: bool) -> None:
     """Push the retrained locks to the pull request's branch.
 
-    One commit with nothing but locks, metrics and profiles; nothing when they are there already. The branch of a fork
-    is left alone.
+    Pushes one commit that changes only locks, metrics and profiles, and nothing when the branch has them already. The
+    branch of a fork is never changed.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -41,19 +41,23 @@ def command(context: click.Context, folder: Path, branch: str | None, head: str,
         forge, ci = open_pull_forge(repository, git)
         subject = subject_of_run(forge, git, read_event(ci.event))
         if subject is None or subject.pull.from_fork:
-            say("No open pull request has that head any more." if subject is None else "A fork's branch is not ours.")
+            say(
+                "No open pull request has this head."
+                if subject is None
+                else "The branch is in a fork; nothing is pushed."
+            )
             return
         branch, head = subject.pull.branch, subject.measured
         if subject.head != subject.measured:
-            say("The branch carries these locks already.")
+            say("The branch already has these locks.")
             return
     untrusted = read_untrusted(folder)
     for sentence in untrusted.refused:
-        say(f"not read: {sentence}")
+        say(f"Not read: {sentence}.")
     commit = push_locks(git, untrusted, git.commit_of(head), branch)
     if as_json:
         result_json({"commit": commit})
     elif commit:
         result(commit)
     else:
-        say("The branch carries these locks already.")
+        say("The branch already has these locks.")

@@ -16,24 +16,24 @@ from modelyard.terminal import finish, result, result_json, say, show_error
 
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option("--unregistered", is_flag=True, help="Every model whose lock at HEAD is no version yet.")
-@click.option("--skip-unchanged", is_flag=True, help="Be content when these very bytes are a version already.")
-@click.option("--json", "as_json", is_flag=True, help="Print the version as JSON (of several models, a list).")
+@click.option("--unregistered", is_flag=True, help="Register every model whose dvc.lock at HEAD is not registered yet.")
+@click.option("--skip-unchanged", is_flag=True, help="Accept an artifact that is registered already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the version as JSON; for several models, a list.")
 @click.pass_context
 def command(
     context: click.Context, models: tuple[str, ...], unregistered: bool, skip_unchanged: bool, as_json: bool
 ) -> None:
     """Register the merged candidate as a version.
 
-    The evidence is judged again. The number follows from what changed: major for the contract, minor for code or
-    parameters, patch for data. One model's refusal does not keep the others from being registered.
+    The evidence is judged again. The version number depends on the changes: major for the contract, minor for code or
+    parameters, patch for data. When one model is refused, the others are still registered.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     if unregistered:
         models = tuple(entry.model for entry in unregistered_models(git))
     elif not models:
-        raise UsageError("No model is named.", "Name one, or say --unregistered.")
+        raise UsageError("No model is named.", "Name a model, or use --unregistered.")
     forge, today = open_forge(repository, git), datetime.now(UTC).date()
     done, errors = [], []
     for model in models:
@@ -49,6 +49,6 @@ def command(
     else:
         for version in done:
             result(version.tag)
-            say(f"  {'registered' if version.new else 'was registered before'}: {'; '.join(version.reasons)}")
+            say(f"  {'registered' if version.new else 'registered before'}: {'; '.join(version.reasons)}")
     if errors:
         finish("fail" if all(int(error.exit_code) == 1 for error in errors) else "error")

@@ -13,20 +13,20 @@ from modelyard.terminal import finish, result, result_json, say
 
 @click.command()
 @click.argument("name", metavar="MODEL@VERSION")
-@click.option("--file", "file_it", is_flag=True, help="File the result beside the version's evidence.")
+@click.option("--file", "file_it", is_flag=True, help="File the result with the version's evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(context: click.Context, name: str, file_it: bool, as_json: bool) -> None:
     """Build a version again from its commit and data, and compare.
 
-    In a worktree of its own; this checkout stays as it is. Ends with 0 for the same bytes, 3 for other bytes with the
-    same predictions, 1 for other predictions.
+    It uses a temporary worktree, so this checkout is unchanged. Exit status: 0 for the same bytes, 3 for other bytes
+    with the same predictions, 1 for other predictions.
     """
     checkout = open_checkout(context)
     model, _, version = name.partition("@")
     view = the_model(checkout, model)
     if not version:
-        raise UsageError(f"{name} names no version.", f"Such as: modelyard reproduce {model}@v1.2.0")
+        raise UsageError(f"{name} does not name a version.", f"Example: modelyard reproduce {model}@v1.2.0")
     found = reproduce(view, version, say)
     if file_it:
         file_reproduction(checkout.evidence, found)

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from modelyard.deployment.rollback import RollbackOrder, go_back
+from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.deployments import render_deliveries
@@ -17,24 +17,24 @@ from modelyard.terminal import result, result_json, say
 
 @click.command()
 @click.argument("model")
-@click.option("--env", "environment", required=True, help="Where.")
-@click.option("--to", help="The version to go back to; by default what served before.")
-@click.option("--why", default="by hand", show_default=True, help="For the record and the pull request.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--env", "environment", required=True, help="The environment to roll back.")
+@click.option("--to", help="The version to roll back to; default: the one that served before.")
+@click.option("--why", default="by hand", show_default=True, help="The reason, for the receipt and the pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str, to: str | None, why: str, as_json: bool) -> None:
     """Roll back at once and open the pull request that records it.
 
-    Traffic moves first. Then a receipt blocks the version's bytes everywhere, and a pull request makes main say what
-    runs. During a rollout the candidate goes; otherwise the version that answers.
+    During a rollout the candidate is rolled back, otherwise the version that serves. Traffic moves first. Then a
+    receipt blocks the artifact in every environment, and a pull request records the rollback on main.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     view = the_model(checkout, model)
     where = repository.environment(environment)
     target = open_target(where, repository.root, Secrets(os.environ))
-    order = RollbackOrder(to=to, why=why, by=git.me())
-    done = go_back(view, where, target, lambda: open_forge(repository, git), order, say)
+    request = RollbackRequest(to=to, why=why, by=git.author_name())
+    done = roll_back(view, where, target, lambda: open_forge(repository, git), request, say)
     if as_json:
         result_json(done)
     else:

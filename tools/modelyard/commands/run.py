@@ -17,32 +17,32 @@ from modelyard.terminal import finish, result, say, show_error
 
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option("--base", help="Measure what differs from this revision, and judge by its rules.")
-@click.option("--unregistered", is_flag=True, help="Measure the models whose lock at HEAD is no version yet.")
-@click.option("--push/--no-push", default=True, show_default=True, help="Send data and artifact to the DVC remote.")
+@click.option("--base", help="Run the models that differ from this revision, and judge by its rules.")
+@click.option("--unregistered", is_flag=True, help="Run the models whose lock at HEAD is not a registered version.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Push data and artifact to the DVC remote.")
 @click.pass_context
 def command(context: click.Context, models: tuple[str, ...], base: str | None, unregistered: bool, push: bool) -> None:
     """Retrain, evaluate, drift, scan, gate and report in one process.
 
-    For CI systems without a matrix, and for people. Ends with 0 whatever the verdict, which is in the report, and with
-    4 when a model could not be measured; the others are measured all the same.
+    For CI systems without a matrix, and for people. The report has the verdict, and every verdict ends with 0. Ends
+    with 4 when a model could not be run; the other models are still run.
     """
     checkout = open_checkout(context)
     git = checkout.git
     if not models:
         if not (base or unregistered):
-            raise UsageError("No model is named.", "Name one, or say --base REVISION or --unregistered.")
+            raise UsageError("No model is given.", "Give a model, --base REVISION or --unregistered.")
         found = unregistered_models(git) if unregistered else affected_models(git, base or "", "HEAD")
         models = tuple(entry.model for entry in found)
         if not models:
-            say("Every model's lock is a version." if unregistered else "No model is touched.")
+            say("Every model's lock is registered." if unregistered else "No model is affected.")
     failed = False
     for model in models:
         try:
             view = checkout.model(model)
             run = CandidateRun(view, say)
             run.retrain(push=push)
-            say(f"CandidateRun {model} …")
+            say(f"Evaluate {model} …")
             run.evaluate()
             run.drift()
             run.scan()

@@ -18,15 +18,15 @@ from modelyard.terminal import say
 def command(context: click.Context) -> None:
     """Run a command that somebody wrote as a comment.
 
-    /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". Called by commands.yml
-    on a checkout of the default branch; who wrote it must have write permission.
+    /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". commands.yml runs this
+    on a checkout of the default branch. The author of the comment needs write permission.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
-    asked = read_comment(read_event(ci.event))
-    if asked is None:
-        say("The comment is no command.")
+    event = read_comment(read_event(ci.event))
+    if event is None:
+        say("The comment is not a command.")
         return
-    CommentRunner(checkout, forge, datetime.now(UTC).date(), say).run(asked)
-    say(f"Answered the comment of @{asked.actor}.")
+    CommentRunner(checkout, forge, datetime.now(UTC).date(), say).run(event)
+    say(f"Ran the command of @{event.actor}.")

@@ -6,7 +6,7 @@ import click
 
 from modelyard.catalog.queries import find
 from modelyard.options import open_checkout
-from modelyard.registry.search import asked_metrics, parse_terms
+from modelyard.registry.search import parse_terms, requested_metrics
 from modelyard.report.terminal.registry import render_found
 from modelyard.terminal import result, result_json
 
@@ -18,8 +18,8 @@ from modelyard.terminal import result, result_json
 def command(context: click.Context, terms: tuple[str, ...], as_json: bool) -> None:
     """Find versions by owner, metric, data, parameter or word.
 
-    All conditions must hold: owner=@team live=production "auc>=0.7" data=data/flights params.train.trees=300
-    lifecycle=active, or any word of a description.
+    All conditions must hold, such as owner=@team live=production "auc>=0.7" data=data/flights
+    params.train.trees=300 lifecycle=active, or any word of a description.
     """
     checkout = open_checkout(context)
     conditions = parse_terms(terms)
@@ -27,4 +27,4 @@ def command(context: click.Context, terms: tuple[str, ...], as_json: bool) -> No
     if as_json:
         result_json(found)
     else:
-        result(render_found(found, asked_metrics(conditions)))
+        result(render_found(found, requested_metrics(conditions)))

@@ -13,14 +13,14 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("build/site"),
-              show_default=True, help="The folder it is written to; unchanged pages stay.")  # fmt: skip
-@click.option("--title", help="What it is called; the repository's folder if left out.")
+              show_default=True, help="The output folder; unchanged pages are not written again.")  # fmt: skip
+@click.option("--title", help="The title; default: the name of the repository's folder.")
 @click.pass_context
 def command(context: click.Context, out: Path, title: str | None) -> None:
     """Build the static site of the model registry.
 
-    Opens from a file, needs no server and no network. Metrics over versions, rollouts, lineage, cards, reports,
-    waivers; made of tags and evidence alone.
+    The site opens from files, without a server or network. It shows metrics over versions, rollouts, lineage, cards,
+    reports and waivers, all read from tags and evidence.
     """
     checkout = open_checkout(context)
     pages, changed = build_site(checkout, out, title or checkout.root.resolve().name, say)

@@ -18,11 +18,11 @@ from modelyard.terminal import result, result_json
 def command(context: click.Context, model: str | None, environment: str | None, as_json: bool) -> None:
     """Show which version serves where, since when, and why.
 
-    Two verdicts, never one: sync (does what runs equal what main says) and health (does it work).
+    Two separate verdicts: sync compares the observed with the desired state, health is whether the version works.
     """
     git = Git(find_root(context.obj))
     pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
-    # Half of what the command takes is imports; git reads its refs meanwhile.
+    # Imports take half of the command's time. Git reads its refs meanwhile.
     from modelyard.deployment.observation import observe
     from modelyard.manifests.repository import ModelRepository
     from modelyard.report.terminal.deployments import render_status

@@ -19,15 +19,18 @@ from modelyard.terminal import finish, result, result_json, say
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="github: annotations at the lines in question.",
+    help="github: annotations on the lines with faults.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.pass_context
 def command(context: click.Context, form: str, as_json: bool) -> None:
-    """Check every manifest and report all faults at once."""
+    """Check every manifest and report all faults at once.
+
+    Ends with 1 when there are faults.
+    """
     repository = open_repository(context)
     git = Git(repository.root)
-    # Without a history there are no versions to refer to; with a shallow one, nobody can know.
+    # Without commits there are no versions. In a shallow clone the versions are not known.
     known = None
     if git.has_commits() and not git.is_shallow():
         registry = read_registry(git.tags())

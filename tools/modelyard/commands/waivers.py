@@ -16,13 +16,13 @@ from modelyard.terminal import result, result_json
 
 
 @click.command()
-@click.option("--remove-expired", is_flag=True, help="Keep one open pull request that removes those past their day.")
+@click.option("--remove-expired", is_flag=True, help="Open or update the pull request that removes expired waivers.")
 @click.option("--json", "as_json", is_flag=True, help="Print the waivers as JSON.")
 @click.pass_context
 def command(context: click.Context, remove_expired: bool, as_json: bool) -> None:
-    """List the waivers, those that expire first in front.
+    """List the waivers, sorted by their last day.
 
-    With --remove-expired, called on the default branch by a clock: opens or refreshes the one pull request.
+    A scheduled workflow runs this with --remove-expired on the default branch.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
@@ -38,4 +38,4 @@ def command(context: click.Context, remove_expired: bool, as_json: bool) -> None
         forge, _ = open_pull_forge(repository, git)
         base = git.commit_of("HEAD")
         pull, new, _ = open_proposed(git, forge, repository.config.default_branch, base, expired_change(expired))
-        result(f"{'opened' if new else 'refreshed'} pull request {pull.number}: {pull.url}")
+        result(f"{'opened' if new else 'updated'} pull request {pull.number}: {pull.url}")

@@ -1,39 +1,40 @@
-"""A year replayed: each month's quality with the first model left alone and with the loop."""
+"""The result of a replay: the quality of each month, for the first model without retraining and for the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.report.html.figure import Figure
 from modelyard.report.html.pictures import trend_plot
 from modelyard.report.terminal.text import bold, table, wrapped
 
 
 @dataclass(frozen=True)
 class Month:
-    """What one month brought. AUC is realised: of all its predictions against what happened."""
+    """The result of one month. Each AUC is realised: all predictions of the month against their labels."""
 
     month: str
     rows: int
     version: str
-    """That answered."""
+    """The version that served."""
     static: float
     """AUC of v1.0.0 on the same rows."""
     loop: float
     interval: tuple[float, float]
-    """Of ``loop``, 95 %."""
+    """95 % interval of ``loop``."""
     alarms: tuple[str, ...]
-    """Watches that failed."""
+    """Ids of the failed watches."""
     candidate: str
-    """The version it was promoted as; '' where the gate refused it."""
+    """The version of the promoted candidate; '' when the gate refused it."""
     refused: tuple[str, ...]
-    """Checks that the retrained candidate did not pass."""
+    """Ids of the checks that the candidate did not pass."""
     seconds: float
-    """Of training."""
+    """Duration of the training."""
 
 
 def render_replay(months: Sequence[Month]) -> str:
-    """For a terminal of 80 columns."""
+    """The replay as text for a terminal of 80 columns."""
     rows = [
         [m.month, f"{m.rows:,}", m.version, f"{m.static:.4f}", f"{m.loop:.4f}", f"{m.loop - m.static:+.4f}",
          str(len(m.alarms)), f"→ {m.candidate}" if m.candidate else "refused"]
@@ -54,17 +55,17 @@ def render_replay(months: Sequence[Month]) -> str:
     return "\n".join(lines)
 
 
-def replay_chart(months: Sequence[Month]) -> str:
-    """The same as a figure: two lines, and what happened to each month's candidate."""
+def replay_chart(months: Sequence[Month]) -> Figure:
+    """The replay as an SVG figure: two lines, and the result of each month's candidate."""
     marks = [f"{m.candidate}" if m.candidate else "refused" for m in months]
     return trend_plot(
         [m.month for m in months],
         [
             ("the loop", "good", [m.loop for m in months]),
-            ("v1.0.0 left alone", "bad", [m.static for m in months]),
+            ("v1.0.0 without retraining", "bad", [m.static for m in months]),
         ],
         marks,
-        "Realised AUC of every month's flights, and what became of the candidate retrained after it",
+        "Realised AUC of each month's flights, and the candidate retrained after it",
     )
 
 

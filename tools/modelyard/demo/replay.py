@@ -1,7 +1,7 @@
-"""The flights of 2013 month by month: served, their labels known, watched, learnt from, judged, promoted or refused.
+"""The replay of the flights of 2013: each month is served, labelled, monitored, retrained, judged and promoted.
 
-The first champion (January and February, judged on March) is left alone in one column; in the other each month's
-candidate takes over where the gate lets it. Nothing is assumed: the figures are what the commands say.
+One column is the first champion (trained on January and February, judged on March) without retraining. In the other,
+each month's candidate replaces the champion when the gate passes. All figures are results of the commands.
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ _FIRST = 4
 
 
 def months_of(span: str) -> range:
-    """Months such as ``4..12``; the first champion is judged on March, so April is the first."""
+    """The months of a span such as ``4..12``. April is the first: the first champion is judged on March."""
     first, dots, last = span.partition("..")
     try:
         months = range(int(first), int(last if dots else first) + 1)
     except ValueError:
         months = range(0)
     if not months or months[0] < _FIRST or months[-1] > 12:
-        raise UsageError(f"--months {span} is no span of months.", "Write it as 4..12; April is the first.")
+        raise UsageError(
+            f"--months {span} is not a valid span of months.", "Write a span such as 4..12; April is the first month."
+        )
     return months
 
 
 def replay(folder: Path, months: range, say: Callable[[str], None]) -> list[Month]:
-    """Plays the months in ``folder`` (replacing an earlier replay) and writes replay.json and replay.svg there."""
+    """Replays the months in ``folder``, and writes replay.json and replay.svg there. An earlier replay is replaced."""
     folder = folder.resolve()
     repository = clean_stage(folder)
     stage = Stage(repository, _BEGINNING + len(months) * (_A_MONTH + _A_PROMOTION), say)
@@ -70,12 +72,12 @@ def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
     repository = ModelRepository(stage.repository)
     model = repository.model(MODEL)
     flights = read_table(repository.model_folder(MODEL) / model.files.holdout)
-    shutil.rmtree(repository.model_folder(MODEL) / "data")  # made by hand, so DVC would not replace it
+    shutil.rmtree(repository.model_folder(MODEL) / "data")  # DVC did not write it, so DVC would not replace it
     stage.git("switch", "--quiet", "main")
-    watched, version = _serve_and_watch(stage, folder, flights, month)
-    realised = next(m for m in watched["monitoring"]["realised"]["metrics"] if m["name"] == "auc")
+    window, version = _serve_and_monitor(stage, folder, flights, month)
+    realised = next(m for m in window["monitoring"]["realised"]["metrics"] if m["name"] == "auc")
     with loaded(model, static, folder) as scorer:
-        alone = auc(flights.numbers(model.contract.label), scorer.score_table(flights))
+        static_auc = auc(flights.numbers(model.contract.label), scorer.score_table(flights))
     stage.git("switch", "--quiet", branch)
     begun = time.monotonic()
     stage.modelyard("retrain", MODEL, "--commit")
@@ -85,27 +87,27 @@ def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
     verdict = json.loads(stage.modelyard("gate", MODEL, "--json", expect=(0, 1, 3)))
     stage.modelyard("report", MODEL, "--file")
     judged = [check for check in verdict["checks"] if check["level"] != "advisory"]
-    stood = [check["id"] for check in judged if check["outcome"] in ("fail", "inconclusive", "error")]
-    candidate = "" if stood else _merge_and_promote(stage, branch, month)
-    if stood:
+    blocking = [check["id"] for check in judged if check["outcome"] in ("fail", "inconclusive", "error")]
+    candidate = "" if blocking else _merge_and_promote(stage, branch, month)
+    if blocking:
         stage.git("switch", "--quiet", "main")
         stage.skip(_A_PROMOTION)
     return Month(
         f"2013-{month:02}",
         flights.rows,
         version,
-        float(alone or 0.0),
+        float(static_auc or 0.0),
         realised["candidate"],
         (realised["interval"]["low"], realised["interval"]["high"]),
-        tuple(c["id"] for c in watched["verdict"]["checks"] if c["outcome"] == "fail"),
+        tuple(c["id"] for c in window["verdict"]["checks"] if c["outcome"] == "fail"),
         candidate,
-        tuple(stood),
+        tuple(blocking),
         round(seconds, 1),
     )
 
 
 def _new_data(stage: Stage, branch: str, month: int) -> None:
-    """A proposal that learns from all months before this one and is judged on it; its features are made already."""
+    """A branch that trains on all earlier months and is judged on this one. Its features are computed already."""
     stage.act_as(AUTHOR)
     stage.git("switch", "--quiet", "--create", branch, "main")
     names = [f"2013-{number:02}" for number in range(1, month + 1)]
@@ -113,23 +115,26 @@ def _new_data(stage: Stage, branch: str, month: int) -> None:
     stage.dvc("add", "data/flights", "data/weather")
     _split(stage.repository / f"models/{MODEL}/params.yaml", names[:-1], names[-1])
     stage.git("add", "--all")
-    stage.git("commit", "--quiet", "-m", f"Learn up to {names[-2]}, be judged on {names[-1]}")
+    stage.git("commit", "--quiet", "-m", f"Train up to {names[-2]}, judge on {names[-1]}")
     for script in ("src/ingest.py", "src/featurize.py"):
         stage.python(script, folder=stage.repository / "models" / MODEL)
 
 
-def _split(params: Path, learnt: Sequence[str], judged: str) -> None:
+def _split(params: Path, train: Sequence[str], holdout: str) -> None:
     lines = params.read_text(encoding="utf-8").splitlines()
     for i, line in enumerate(lines):
         if line.strip().startswith("train_months:"):
-            lines[i] = f"  train_months: {json.dumps(list(learnt))}"
+            lines[i] = f"  train_months: {json.dumps(list(train))}"
         elif line.strip().startswith("holdout_months:"):
-            lines[i] = f"  holdout_months: {json.dumps([judged])}"
+            lines[i] = f"  holdout_months: {json.dumps([holdout])}"
     params.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def _serve_and_watch(stage: Stage, folder: Path, flights: Table, month: int) -> tuple[dict[str, Any], str]:
-    """Every flight of the month is asked for; then what happened becomes known, and the window is judged."""
+def _serve_and_monitor(stage: Stage, folder: Path, flights: Table, month: int) -> tuple[dict[str, Any], str]:
+    """Sends every flight of the month, then delivers the labels and monitors the window.
+
+    The window, and its version.
+    """
     repository = ModelRepository(stage.repository)
     model = repository.model(MODEL)
     report = Layout.of(stage.repository, "production").read_report()
@@ -139,21 +144,19 @@ def _serve_and_watch(stage: Stage, folder: Path, flights: Table, month: int) -> 
     ground_truth = folder / f"labels-{month:02}.csv"
     write_ground_truth(flights, model, ground_truth)
     until = datetime.fromtimestamp(ended, UTC).isoformat()
-    said = stage.modelyard(
+    output = stage.modelyard(
         "monitor", MODEL, "--env", "production", "--window", f"{ended - begun + 1:.3f}s", "--until", until,
         "--ground-truth", str(ground_truth), "--file", "--json", expect=(0, 1, 3),
     )  # fmt: skip
-    watched = json.loads(said)
-    return watched, watched["monitoring"]["version"]
+    window = json.loads(output)
+    return window, window["monitoring"]["version"]
 
 
 def _merge_and_promote(stage: Stage, branch: str, month: int) -> str:
-    """Reviewed and merged; registered; staging follows, and production by a second reviewed change. The version."""
+    """Merges the reviewed branch, registers it, and promotes it to production by a second change. The version."""
     stage.git("switch", "--quiet", "main")
     stage.act_as("Merge Bot")
-    stage.git(
-        "merge", "--quiet", "--no-ff", branch, "-m", f"Learn from the months before 2013-{month:02}\n\n{APPROVAL}"
-    )
+    stage.git("merge", "--quiet", "--no-ff", branch, "-m", f"Train on the months before 2013-{month:02}\n\n{APPROVAL}")
     stage.modelyard("retrain", MODEL)
     stage.modelyard("register", MODEL)
     stage.modelyard("deploy", "--env", "staging")

@@ -1,4 +1,4 @@
-"""The stage of every story: an empty one, real flights, a first champion; commands run and servers ended."""
+"""The stage of demo and replay: a folder with a first champion on real flights, in which commands run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARK = ".modelyard-demo"
 
 
 class Stage:
-    """A folder in which commands are played, by people with names."""
+    """A folder in which commands run, in the names of people."""
 
     def __init__(self, repository: Path, steps: int, say: Callable[[str], None]) -> None:
         self.repository = repository
@@ -35,37 +35,37 @@ class Stage:
         self._servers: list[subprocess.Popen[bytes]] = []
 
     def act_as(self, name: str) -> None:
-        """From here on commits are this person's."""
+        """Sets the author of the next commits."""
         self._author = name
 
     def chapter(self, title: str) -> None:
-        """A heading of the story."""
+        """Prints a heading."""
         self._say(f"\n{title}")
 
     def skip(self, steps: int) -> None:
-        """Steps that this story does not take."""
+        """Counts steps that are left out."""
         self._done += steps
 
     def modelyard(self, *arguments: str, expect: int | tuple[int, ...] = 0, show: bool = False) -> str:
-        """Plays ``modelyard ARGUMENTS``; its standard output. Another exit code than expected ends the demo."""
-        return self._play(
+        """Runs ``modelyard ARGUMENTS``; its standard output. ModelyardError for an unexpected exit code."""
+        return self._show_and_run(
             [sys.executable, "-m", "modelyard", *arguments], f"modelyard {' '.join(arguments)}", expect, show
         )
 
     def python(self, *arguments: str, folder: Path | None = None) -> None:
-        """Plays a script of the model repository."""
-        self._play([sys.executable, *arguments], f"python {' '.join(arguments)}", 0, False, folder)
+        """Runs a script of the model repository."""
+        self._show_and_run([sys.executable, *arguments], f"python {' '.join(arguments)}", 0, False, folder)
 
     def dvc(self, *arguments: str) -> None:
-        """Plays ``dvc ARGUMENTS``."""
-        self._play([sys.executable, "-m", "dvc", "--quiet", *arguments], f"dvc {' '.join(arguments)}", 0, False)
+        """Runs ``dvc ARGUMENTS``."""
+        self._show_and_run([sys.executable, "-m", "dvc", "--quiet", *arguments], f"dvc {' '.join(arguments)}", 0, False)
 
     def git(self, *arguments: str) -> None:
-        """Plays ``git ARGUMENTS``, too quick to be worth a line."""
+        """Runs ``git ARGUMENTS`` without a line of progress."""
         self._run(["git", *arguments], f"git {arguments[0]}", 0, self.repository)
 
     def serve(self, environment: str) -> subprocess.Popen[bytes]:
-        """Starts a server in a process group of its own."""
+        """Starts the server of an environment, in its own process group."""
         log = (self.repository.parent / f"{environment}-server.log").open("wb")
         with log:
             server = subprocess.Popen(
@@ -77,16 +77,16 @@ class Stage:
         return server
 
     def stop_servers(self) -> None:
-        """Ends the servers started here, by id, and waits until they are gone."""
+        """Stops the servers that were started here, and waits for their end."""
         for server in self._servers:
             stop_process(server)
         self._servers.clear()
 
-    def _play(
+    def _show_and_run(
         self, command: Sequence[str], title: str, expect: int | tuple[int, ...], show: bool, folder: Path | None = None
     ) -> str:
         self._done += 1
-        with _ticking(f"[{self._done:2}/{self._steps}] {title}", self._say):
+        with _progress_line(f"[{self._done:2}/{self._steps}] {title}", self._say):
             output = self._run(command, title, expect, folder or self.repository)
         if show:
             self._say("\n".join(f"    {line}" for line in output.rstrip().splitlines()))
@@ -99,8 +99,8 @@ class Stage:
         if done.returncode not in (expect if isinstance(expect, tuple) else (expect,)):
             last = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()[-3:]
             raise ModelyardError(
-                f"`{title}` ended with {done.returncode}, not {expect}: {' '.join(last)}",
-                f"Look at {folder}; `modelyard doctor` says what this machine lacks.",
+                f"`{title}` ended with exit code {done.returncode}, not {expect}: {' '.join(last)}",
+                f"Look into {folder}; `modelyard doctor` shows what is missing on this machine.",
             )
         return done.stdout.decode("utf-8", "replace")
 
@@ -116,7 +116,7 @@ class Stage:
 
 
 def stop_process(server: subprocess.Popen[bytes]) -> None:
-    """Asks a process that was started here to end, and insists after ten seconds."""
+    """Terminates a process that was started here, and kills it after ten seconds."""
     if server.poll() is None:
         server.send_signal(signal.SIGTERM)
         try:
@@ -127,7 +127,7 @@ def stop_process(server: subprocess.Popen[bytes]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody holds right now."""
+    """Free ports on the loopback interface."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(listener.getsockname()[1]) for listener in listeners]
     for listener in listeners:
@@ -136,7 +136,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def first_champion(stage: Stage) -> None:
-    """Builds the repository, trains v1.0.0 and lets two servers answer with it."""
+    """Creates the repository, registers v1.0.0, and deploys it to two servers."""
     stage.chapter("1. A new model repository, and real flights of January to March 2013")
     stage.act_as(AUTHOR)
     staging, production = free_ports(2)
@@ -153,7 +153,7 @@ def first_champion(stage: Stage) -> None:
     stage.git("commit", "--quiet", "-m", "Flights of January to March")
     stage.modelyard("validate")
 
-    stage.chapter("2. January and February train the first champion; March judges it")
+    stage.chapter("2. The first champion is trained on January and February, and judged on March")
     measure(stage, expect=0)
     stage.modelyard("register", MODEL, show=True)
     deployment = (root / f"deployments/staging/{MODEL}.yaml").read_text(encoding="utf-8")
@@ -169,7 +169,7 @@ def first_champion(stage: Stage) -> None:
 
 
 def measure(stage: Stage, expect: int, show: bool = False) -> None:
-    """What the propose workflow calls for one model."""
+    """Runs the commands of the propose workflow for one model."""
     stage.modelyard("retrain", MODEL, "--commit")
     stage.modelyard("evaluate", MODEL)
     stage.modelyard("drift", MODEL)
@@ -179,10 +179,10 @@ def measure(stage: Stage, expect: int, show: bool = False) -> None:
 
 
 def clean_stage(folder: Path) -> Path:
-    """An empty stage; refuses a folder that is not an earlier demo's."""
+    """The repository's path in an empty folder. Files of an earlier demo are removed; UsageError for other files."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / _MARK).is_file():
-            raise UsageError(f"{folder} is not empty and was not made by an earlier demo.", "Name a new folder.")
+            raise UsageError(f"{folder} is not empty and was not made by an earlier demo.", "Choose a new folder.")
         for environment in ("staging", "production"):
             _stop_kept_server(Layout.of(folder / "repository", environment))
         shutil.rmtree(folder)
@@ -192,8 +192,8 @@ def clean_stage(folder: Path) -> Path:
 
 
 @contextmanager
-def _ticking(title: str, say: Callable[[str], None]) -> Iterator[None]:
-    """On a terminal the line counts the seconds while the command runs; elsewhere it is written when it ended."""
+def _progress_line(title: str, say: Callable[[str], None]) -> Iterator[None]:
+    """A line with the seconds of a command. A terminal shows it while the command runs, other outputs at its end."""
     begun = time.monotonic()
     over = threading.Event()
     live = sys.stderr.isatty()
@@ -218,7 +218,7 @@ def _ticking(title: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _stop_kept_server(layout: Layout) -> None:
-    """Ends a server that an earlier ``demo --keep`` left; the lock proves that it lives and is this folder's."""
+    """Stops a server of an earlier ``demo --keep``. The lock file shows that it runs and belongs to this folder."""
     if not layout.server_is_up():
         return
     with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The story: a champion, a better proposal, a leaked one, a merge, a promotion, traffic, and what came of it."""
+"""The demo: a champion, a better proposal, a proposal with leakage, a merge, a promotion, traffic, monitoring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STEPS = 40
 
 
 def play(folder: Path, keep: bool, say: Callable[[str], None]) -> None:
-    """Plays everything in ``folder`` (replacing an earlier demo); leaves no process behind unless ``keep``."""
+    """Runs the demo in ``folder``, where it replaces an earlier one. Without ``keep``, all processes end."""
     begun = time.monotonic()
     folder = folder.resolve()
     repository = clean_stage(folder)
@@ -39,7 +39,7 @@ def play(folder: Path, keep: bool, say: Callable[[str], None]) -> None:
         raise
     if not keep:
         stage.stop_servers()
-    _farewell(repository, keep, time.monotonic() - begun, say)
+    _print_summary(repository, keep, time.monotonic() - begun, say)
 
 
 def _better_proposal(stage: Stage) -> None:
@@ -55,13 +55,13 @@ def _better_proposal(stage: Stage) -> None:
     )
     params.write_text(text, encoding="utf-8")
     stage.git("add", "--all")
-    stage.git("commit", "--quiet", "-m", "Learn from spring, with more trees")
+    stage.git("commit", "--quiet", "-m", "Train on spring, with more trees")
     stage.modelyard("affected", "--base", "main", "--json")
     measure(stage, expect=0, show=True)
 
 
 def _leaked_proposal(stage: Stage) -> None:
-    stage.chapter("4. A proposal that looks brilliant: it learns from the departure delay, known only after take-off")
+    stage.chapter("4. A proposal with leakage: it uses the departure delay, which is known only after take-off")
     stage.git("switch", "--quiet", "main")
     stage.git("switch", "--quiet", "--create", "use-departure-delay")
     manifest = stage.repository / f"models/{MODEL}/model.yaml"
@@ -79,12 +79,10 @@ def _leaked_proposal(stage: Stage) -> None:
 
 
 def _merge_and_promote(stage: Stage) -> None:
-    stage.chapter("5. The good proposal is approved and merged; production follows by a second pull request")
+    stage.chapter("5. The better proposal is approved and merged; a second pull request promotes it to production")
     stage.git("switch", "--quiet", "main")
     stage.act_as("Merge Bot")
-    stage.git(
-        "merge", "--quiet", "--no-ff", "spring-flights", "-m", f"Learn from spring, with more trees\n\n{APPROVAL}"
-    )
+    stage.git("merge", "--quiet", "--no-ff", "spring-flights", "-m", f"Train on spring, with more trees\n\n{APPROVAL}")
     stage.modelyard("retrain", MODEL)
     stage.modelyard("register", MODEL, show=True)
     stage.modelyard("deploy", "--env", "staging")
@@ -122,30 +120,30 @@ def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
     say(f"    {answered:,} requests were answered and logged")
     stage.modelyard("status", show=True)
 
-    stage.chapter("7. What happened is known: the version is watched, and what it met becomes something to learn from")
+    stage.chapter("7. The labels arrive: the version is monitored, and its predictions become labelled training data")
     write_ground_truth(flights, model, stage.repository.parent / "ground_truth.csv")
     when = ("--env", "production", "--window", "1h", "--until", until, "--ground-truth", "../ground_truth.csv")
     stage.modelyard("monitor", MODEL, *when, "--html", "../july.html", "--file", expect=(0, 1, 3), show=True)
     stage.modelyard("feedback", "collect", MODEL, *when, show=True)
 
 
-def _farewell(repository: Path, keep: bool, seconds: float, say: Callable[[str], None]) -> None:
+def _print_summary(repository: Path, keep: bool, seconds: float, say: Callable[[str], None]) -> None:
     def shown(path: Path) -> str:
         return os.path.relpath(path) if len(os.path.relpath(path)) < len(str(path)) else str(path)
 
     evidence = repository / ".modelyard"
-    say(f"\nPlayed in {seconds:.0f} s. Look further:")
+    say(f"\nThe demo took {seconds:.0f} s. Its files and some commands to try:")
     say(f"  the refused proposal   {shown(repository.parent / 'refused' / 'report.html')}")
     say(f"  its comment            {shown(repository.parent / 'refused' / 'report.md')}")
-    say(f"  how July went          {shown(repository.parent / 'july.html')}")
+    say(f"  the window of July     {shown(repository.parent / 'july.html')}")
     say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / MODEL)}")
     say(f"  cd {shown(repository)}")
-    say("    modelyard status flight-delay     which version serves, since when, why")
-    say("    modelyard site                    the same as pages: metrics, rollouts, lineage, card")
-    say("    modelyard lineage --of data/flights.dvc       which versions saw this data")
-    say("    git show modelyard/feedback/flight-delay      July's labelled flights, as a proposal")
-    say("    git log --oneline --graph         every change, merged")
-    say("    git tag -n1                       every version and every stage")
+    say("    modelyard status flight-delay     which version serves, since when, and why")
+    say("    modelyard site                    HTML pages of metrics, rollouts, lineage and card")
+    say("    modelyard lineage --of data/flights.dvc       which versions used these data")
+    say("    git show modelyard/feedback/flight-delay      the proposal with July's labelled flights")
+    say("    git log --oneline --graph         every merged change")
+    say("    git tag -n1                       every version and every deployment")
     say("    git ls-tree -r --name-only modelyard/evidence")
     if keep:
         report = Layout.of(repository, "production").read_report()

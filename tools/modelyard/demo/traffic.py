@@ -1,4 +1,4 @@
-"""Sends real flights to a running server, and says what happened to them."""
+"""Traffic of the demo: flights that are sent to a server, and their labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from modelyard.tables.table import Table
 
 
 def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:
-    """Sends every row of a table over one connection, so many in a request; the number of requests."""
+    """Sends every row of a table over one connection, ``at_once`` rows in a request. The number of requests."""
     contract = model.contract
     ids = table.texts(contract.id)
     columns = [(c, table.values(c.name, c.type)) for c in contract.inputs]
@@ -31,12 +31,12 @@ def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:
                 _tensor(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
                 for c, values in columns
             ]
-            _asked(connection, model, json.dumps({"inputs": tensors}))
+            _send_request(connection, model, json.dumps({"inputs": tensors}))
     return len(starts)
 
 
 def write_ground_truth(table: Table, model: Model, path: Path) -> None:
-    """What happened to the rows, as the CSV that somebody else would deliver."""
+    """Writes the labels of the rows as a CSV file with the contract's id and label."""
     contract = model.contract
     pairs = zip(table.texts(contract.id), table.numbers(contract.label), strict=True)
     lines = [f"{contract.id},{contract.label}", *(f"{name},{label:.0f}" for name, label in pairs), ""]
@@ -50,21 +50,21 @@ def _connection(host: str, port: int) -> Iterator[http.client.HTTPConnection]:
         yield connection
     except (OSError, http.client.HTTPException) as error:
         raise ModelyardError(
-            f"The server on {host}:{port} does not answer: {error}.", "Look at the server's log beside the repository."
+            f"The server on {host}:{port} does not answer: {error}.", "Read the server's log beside the repository."
         ) from error
     finally:
         connection.close()
 
 
-def _asked(connection: http.client.HTTPConnection, model: Model, body: str) -> None:
-    """One request; an error unless it was answered."""
+def _send_request(connection: http.client.HTTPConnection, model: Model, body: str) -> None:
+    """Sends one request; ModelyardError unless the answer is 200."""
     connection.request("POST", f"/v2/models/{model.name}/infer", body, {"content-type": "application/json"})
     response = connection.getresponse()
     answer = response.read()
     if response.status != 200:
         raise ModelyardError(
             f"The server answered {response.status} to {body[:60]}…: {answer[:200].decode()}",
-            "Look at the server's log beside the repository.",
+            "Read the server's log beside the repository.",
         )
 
 

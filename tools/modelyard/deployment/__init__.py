@@ -1,1 +1,1 @@
-"""Desired, observed, planned, applied; receipts, rollback, promotion."""
+"""Reconciliation of environments: desired and observed state, plans, deliveries, rollback and promotion."""

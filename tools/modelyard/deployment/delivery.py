@@ -1,7 +1,7 @@
-"""Makes what runs equal what main says, and leaves a stage tag as the receipt.
+"""Reconciles environments with the deployments on main, and writes stage tags as receipts.
 
-Traffic that goes forward is written down first and moved afterwards; traffic that goes back is moved first. A run that
-is killed in between leaves less traffic on a candidate than the record allows, never more, and the next run goes on.
+When a candidate gains traffic, the journal is written before traffic moves; when it loses traffic, afterwards. So a
+killed run never leaves more traffic on a candidate than the journal allows, and the next run continues.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView, version_of
-from modelyard.checkout.fetched import fetched
 from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.trust import require_trusted
-from modelyard.deployment.desired import require_waivers
+from modelyard.deployment.desired_state import require_waivers
 from modelyard.deployment.planning import Planned, Planner, changed
-from modelyard.deployment.record import require_approved, write_farewell, write_receipt, write_rollout
-from modelyard.deployment.rollback import propose_going_back
+from modelyard.deployment.record import require_approved, write_receipt, write_rollout, write_unassignment
+from modelyard.deployment.rollback import propose_rollback
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import Change, Forge
@@ -28,21 +28,21 @@ from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, version_tag
 from modelyard.rollout.plan import Delivery
-from modelyard.rollout.progress import RolloutState, goes_back, goes_forward, moved
+from modelyard.rollout.progress import RolloutState, increases_traffic, needs_entry, reduces_traffic
 from modelyard.targets.interface import Package
 
 _ATTEMPTS = 5
 
 
 class Deployer:
-    """Carries out plans on the targets of one repository."""
+    """Carries out plans on the targets of one repository. ``say`` gets progress messages."""
 
     def __init__(self, planner: Planner, forge: Forge, say: Callable[[str], None]) -> None:
         self._planner, self._forge, self._say = planner, forge, say
         self._checkout = planner.checkout
 
     def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
-        """Carries out every plan; what is refused or fails holds up nothing but itself."""
+        """Carries out all plans; returns deliveries and errors. An error stops only its own deployment."""
         done: list[Delivery] = []
         faults: list[ModelyardError] = []
         for plan in planned:
@@ -51,7 +51,7 @@ class Deployer:
                 if plan.fault:
                     faults.append(plan.fault)
                 if delivery.rolled_back:
-                    faults.append(_taken_back(delivery))
+                    faults.append(_rollback_error(delivery))
                 done.append(delivery)
             except Refused as refusal:
                 faults.append(refusal)
@@ -63,19 +63,19 @@ class Deployer:
         return done, faults
 
     def deliver(self, planned: Planned) -> Delivery:
-        """Carries out one plan and writes the receipt. Killed anywhere and run again, it ends in the same state."""
+        """Carries out one plan and writes its receipt. A killed run that is repeated ends in the same state."""
         for _ in range(_ATTEMPTS):
             if planned.delivery.skipped:
                 return planned.delivery
             try:
                 delivery = self._remove(planned) if planned.deployment is None else self._advance(planned)
-                if not _made_room(planned):
+                if not _ended_another_rollout(planned):
                     return delivery
             except RefRejected:
                 pass
-            planned = self._planner.again(planned)
+            planned = self._planner.replan(planned)
         raise ModelyardError(
-            f"Others moved {planned.delivery.model} in {planned.delivery.environment} {_ATTEMPTS} times meanwhile.",
+            f"{_ATTEMPTS} concurrent runs changed {planned.delivery.model} in {planned.delivery.environment}.",
             "Run modelyard deploy again.",
         )
 
@@ -84,11 +84,11 @@ class Deployer:
         if after is None or planned.version is None:
             return delivery
         assigned = planned.history.assigned(delivery.environment)
-        due = assigned is None or assigned.version != after.answers or _unreceipted(planned, after)
+        due = assigned is None or assigned.version != after.serving or _lacks_rollback_receipt(planned, after)
         change: Change | None = None
         approvals: tuple[ApprovalRecord, ...] = ()
-        back = goes_back(planned.live, after)
-        if goes_forward(before, planned.live, after) or (planned.actions and due and not back):
+        back = reduces_traffic(planned.live, after)
+        if increases_traffic(before, planned.live, after) or (planned.actions and due and not back):
             change, approvals = self._authorise(planned, planned.version)
         if back:
             self._apply(planned)
@@ -97,32 +97,35 @@ class Deployer:
             self._record(planned, after)
             self._apply(planned)
         tag = None
-        if due and after.answers:
+        if due and after.serving:
             tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
         else:
-            self._vouch_late(planned, planned.version)
-        delivery = replace(delivery, live=after.answers or delivery.live, tag=tag)
+            self._file_missing_approvals(planned, planned.version)
+        delivery = replace(delivery, live=after.serving or delivery.live, tag=tag)
         if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
-            pull = propose_going_back(self._model(planned), self._forge, delivery.environment, after, self._say)
+            pull = propose_rollback(self._model(planned), self._forge, delivery.environment, after, self._say)
             delivery = replace(delivery, pull=pull)
         return delivery
 
     def _remove(self, planned: Planned) -> Delivery:
-        """Takes a model that main no longer names off its target."""
+        """Removes a model from its target when no deployment on main names it."""
         delivery = planned.delivery
         if not changed(planned):
             return delivery
         change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
         require_approved(self._model(planned), self._forge, delivery.environment, (change,))
         self._apply(planned)
-        why = change.subject if change else "main no longer asks for it"
-        tag = write_farewell(self._model(planned), delivery.environment, why, change.author if change else "")
+        why = change.subject if change else "no deployment on main names it"
+        tag = write_unassignment(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
 
     def _authorise(
         self, planned: Planned, version: RegisteredVersion
     ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
-        """Refused unless the version and the wish for it were approved, and nothing was moved or ran out since."""
+        """The change behind a deployment and all approvals.
+
+        Refused unless version and deployment are approved, the tag was not moved, and waivers are still valid.
+        """
         view, delivery = self._model(planned), planned.delivery
         require_waivers(view, version, datetime.now(UTC).date())
         brought, change = self._forge.change_of(version.commit), self._change(planned, version)
@@ -132,7 +135,7 @@ class Deployer:
         return change, approvals
 
     def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
-        """What asked for a version. An environment that follows latest is moved by the change that became it."""
+        """The change that requested a version; for ``latest``, the change that became the version."""
         delivery = planned.delivery
         if planned.deployment and planned.deployment.version == "latest":
             return self._forge.change_of(version.commit)
@@ -145,7 +148,7 @@ class Deployer:
                 package = None
                 if action.do == "install":
                     version = version_of(planned.history, action.version)
-                    found = stack.enter_context(fetched(self._model(planned), version))
+                    found = stack.enter_context(fetch_version(self._model(planned), version))
                     require_trusted(self._checkout, found)
                     package = Package(
                         model=delivery.model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
@@ -156,19 +159,19 @@ class Deployer:
                     target.apply(delivery.model, action, package)
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
-        if moved(planned.recorded.state, after):
+        if needs_entry(planned.recorded.state, after):
             headline = _headline(planned, after)
             write_rollout(self._model(planned), planned.delivery.environment, planned.recorded, after, headline)
 
     def _receipt(
         self, planned: Planned, after: RolloutState, change: Change | None, approvals: tuple[ApprovalRecord, ...]
     ) -> str | None:
-        delivery, version = planned.delivery, version_of(planned.history, after.answers)
+        delivery, version = planned.delivery, version_of(planned.history, after.serving)
         assigned = planned.history.assigned(delivery.environment)
         artifact = version.record.artifact if version.record else ""
         follows = planned.deployment is not None and planned.deployment.version == "latest"
         stage = StageRecord(
-            version=after.answers,
+            version=after.serving,
             artifact=artifact,
             why=("follows latest: " if follows else "") + (change.subject if change else ""),
             by=change.author if change else "",
@@ -184,41 +187,41 @@ class Deployer:
             )  # fmt: skip
         tag = write_receipt(self._model(planned), delivery.environment, stage)
         if tag:
-            self._vouch(planned, version, tag, approvals)
+            self._file_approvals(planned, version, tag, approvals)
         return tag
 
-    def _vouch_late(self, planned: Planned, wanted: RegisteredVersion) -> None:
-        """Files on whose word the newest receipt was written, should that run have been killed before it could."""
+    def _file_missing_approvals(self, planned: Planned, wanted: RegisteredVersion) -> None:
+        """Files the approvals of the newest receipt, if the run that wrote it was killed before filing them."""
         assigned = planned.history.assigned(planned.delivery.environment)
-        if assigned is None or self._checkout.evidence.is_vouched(planned.delivery.model, assigned.tag):
+        if assigned is None or self._checkout.evidence.has_approvals(planned.delivery.model, assigned.tag):
             return
         version = version_of(planned.history, assigned.version)
         if assigned.record and assigned.record.blocked:
-            self._vouch(planned, version, assigned.tag, ())
+            self._file_approvals(planned, version, assigned.tag, ())
         elif version == wanted:
-            self._vouch(planned, version, assigned.tag, self._authorise(planned, version)[1])
+            self._file_approvals(planned, version, assigned.tag, self._authorise(planned, version)[1])
 
-    def _vouch(
+    def _file_approvals(
         self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
     ) -> None:
         model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
-        # The version's own receipt too, should the run that registered it have been killed before it.
+        # Those of the registration too, in case that run was killed before filing them.
         own = [approval for approval in approvals if approval.commit == version.commit]
         number = version_tag(model, version.version)
-        self._checkout.evidence.file_receipts(model, artifact, {tag: approvals} | ({number: own} if own else {}))
+        self._checkout.evidence.file_approvals(model, artifact, {tag: approvals} | ({number: own} if own else {}))
 
     def _model(self, planned: Planned) -> ModelView:
         return self._checkout.model(planned.delivery.model)
 
 
-def _unreceipted(planned: Planned, after: RolloutState) -> bool:
-    """Whether a rollback has no receipt yet, which is what blocks its bytes."""
+def _lacks_rollback_receipt(planned: Planned, after: RolloutState) -> bool:
+    """Whether a rollback has no receipt yet; the receipt is what blocks its artifact."""
     known = {rollback.record.rollout for rollback in planned.history.rollbacks() if rollback.record}
     return after.phase == "rolled back" and bool(after.salt) and after.salt not in known
 
 
-def _made_room(planned: Planned) -> bool:
-    """Whether all this did was to end the rollout of another candidate, so that its own can begin."""
+def _ended_another_rollout(planned: Planned) -> bool:
+    """Whether this delivery only ended the rollout of another candidate, so that its own can begin."""
     after = planned.after
     return after is not None and after.phase == "done" and after.stable != planned.delivery.desired
 
@@ -232,9 +235,11 @@ def _headline(planned: Planned, after: RolloutState) -> str:
     return f"all traffic to {after.stable}" + (f" ({after.reason})" if after.reason else "")
 
 
-def _taken_back(delivery: Delivery) -> Refused:
+def _rollback_error(delivery: Delivery) -> Refused:
     return Refused(
-        f"{delivery.model} in {delivery.environment}: main says {delivery.desired}, {delivery.live or 'nothing'} runs;"
-        f" {delivery.rollout}.",
-        f"Merge pull request {delivery.pull}." if delivery.pull else f"Let main ask for {delivery.live} again.",
+        f"{delivery.model} in {delivery.environment} was rolled back: desired {delivery.desired},"
+        f" live {delivery.live or 'nothing'}; {delivery.rollout}.",
+        f"Merge pull request {delivery.pull}."
+        if delivery.pull
+        else f"Set version {delivery.live} in {deployment_file(delivery.environment, delivery.model)}.",
     )

@@ -1,4 +1,4 @@
-"""Who runs where: desired, live and recorded, side by side."""
+"""The status of every deployment: desired and observed state, health and receipt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, read_registry
 from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Live, StatusLine
-from modelyard.rollout.promotion import blocking, latest_allowed
+from modelyard.rollout.promotion import blocking_rollback, latest_allowed
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Health, Target
@@ -26,26 +26,27 @@ def observe(
     model: str | None = None,
     environment: str | None = None,
 ) -> list[StatusLine]:
-    """The status of every deployment (of one model, of one environment), models by name, environments in order.
+    """The status of all deployments (of one model, of one environment), sorted by model, then environment.
 
-    ``pending``: the tags, which are read last, because git is still at them.
+    ``pending`` are the tags. They are read last, while git is still writing them. UsageError in a shallow clone without
+    tags.
     """
     deployments = [
         (where, deployment)
         for where, deployment in repository.deployments()
         if model in (None, deployment.model) and environment in (None, where)
     ]
-    targets: dict[str, _Seen] = {}
+    targets: dict[str, _ObservedTarget] = {}
     secrets = Secrets(os.environ)
     for where, _ in deployments:
         if where not in targets:
-            targets[where] = _look(repository, where, secrets)
+            targets[where] = _observe_target(repository, where, secrets)
     registry = read_registry(pending)
     if not registry.models:
         git.require_work_tree()
     if not registry.models and git.is_shallow() and git.remote():
         raise UsageError(
-            "This clone is shallow and has no tags, so it cannot tell what was deployed.",
+            "This clone is shallow and has no tags, so deployments are unknown.",
             "Run: git fetch --tags origin",
         )
     lines = []
@@ -55,15 +56,15 @@ def observe(
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
 
-class _Seen(Struct, frozen=True):
-    """One target as it answered, or why it did not."""
+class _ObservedTarget(Struct, frozen=True):
+    """The observed state of one target, or why it could not be observed."""
 
     target: Target | None
     live: dict[str, Live]
     fault: str = ""
 
     def health(self, model: str, version: str) -> Health:
-        """A target that cannot be asked is down, whatever it serves."""
+        """The health of a version; down when the target does not answer."""
         if self.target is None:
             return Health("down", self.fault)
         try:
@@ -72,23 +73,23 @@ class _Seen(Struct, frozen=True):
             return Health("down", error.problem)
 
 
-def _look(repository: ModelRepository, environment: str, secrets: Secrets) -> _Seen:
+def _observe_target(repository: ModelRepository, environment: str, secrets: Secrets) -> _ObservedTarget:
     try:
         target = open_target(repository.environment(environment), repository.root, secrets)
-        return _Seen(target, target.observe())
-    except ModelyardError as error:  # the other environments are shown all the same
-        return _Seen(None, {}, error.problem)
+        return _ObservedTarget(target, target.observe())
+    except ModelyardError as error:  # the other environments are shown anyway
+        return _ObservedTarget(None, {}, error.problem)
 
 
-def _line(environment: str, deployment: Deployment, history: ModelHistory, seen: _Seen) -> StatusLine:
-    found = seen.live.get(deployment.model, Live())
+def _line(environment: str, deployment: Deployment, history: ModelHistory, observed: _ObservedTarget) -> StatusLine:
+    found = observed.live.get(deployment.model, Live())
     live = found.serving
     desired = _desired(deployment, history)
     assigned = history.assigned(environment)
     receipt = assigned if assigned and assigned.version == live else None
     record = receipt.record if receipt else None
-    sync, rollout = ("unknown", "") if seen.fault else _sync(desired, found, record, history, deployment)
-    health = seen.health(deployment.model, live or "") if live or seen.fault else None
+    sync, rollout = ("unknown", "") if observed.fault else _sync(desired, found, record, history, deployment)
+    health = observed.health(deployment.model, live or "") if live or observed.fault else None
     return StatusLine(
         deployment.model,
         environment,
@@ -115,7 +116,7 @@ def _desired(deployment: Deployment, history: ModelHistory) -> str:
 def _sync(
     desired: str, found: Live, record: StageRecord | None, history: ModelHistory, deployment: Deployment
 ) -> tuple[str, str]:
-    """The verdict on desired against live, and what to know of a rollout."""
+    """The sync verdict, and a sentence on the rollout ('' without one)."""
     traffic = found.traffic
     if traffic is None:
         return "not deployed", ""
@@ -124,7 +125,7 @@ def _sync(
         return "rolling out", f"{traffic.candidate} gets {share}, {traffic.stable} answers the rest"
     if found.serving == desired:
         return "in sync", ""
-    taken_back = record is not None and record.replaced == desired and record.blocked
-    if record and taken_back and blocking(history, record.blocked, deployment.readmit):
-        return "rolled back", f"live {found.serving}, git {desired}: {record.why}"
+    rolled_back = record is not None and record.replaced == desired and record.blocked
+    if record and rolled_back and blocking_rollback(history, record.blocked, deployment.readmit):
+        return "rolled back", f"desired {desired}, live {found.serving}: {record.why}"
     return "out of sync", ""

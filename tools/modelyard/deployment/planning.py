@@ -1,4 +1,4 @@
-"""What every deployment needs next: main, the record and the target, side by side."""
+"""Plans that reconcile each environment: desired state, journal and observed state give the next actions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from modelyard.checkout.checkout import Checkout, version_of
-from modelyard.deployment.desired import desired_version
+from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts
 from modelyard.errors import ModelyardError, Refused
 from modelyard.manifests.configuration import Environment
@@ -19,9 +21,9 @@ from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
-from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, withdrawal
-from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, goes_forward, moved
-from modelyard.rollout.promotion import blocking, frozen, not_baked
+from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
+from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, increases_traffic, needs_entry
+from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
@@ -32,30 +34,34 @@ if TYPE_CHECKING:
 
 
 _LOOK_BACK = 86_400
-"""Seconds of the champion's traffic before a switch that stand in for what it no longer gets."""
+"""Seconds before a switch whose champion traffic is compared, because the champion gets none after it."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One model in one environment, and what is to be done there."""
+    """The plan for one model in one environment."""
 
     delivery: Delivery
     target: Target | None
     history: ModelHistory
     deployment: Deployment | None = None
-    """None when main asks for nothing any more."""
+    """None when no deployment on main names the model."""
     version: RegisteredVersion | None = None
     live: Live = field(default_factory=Live)
     recorded: Recorded = field(default_factory=Recorded)
     after: RolloutState | None = None
+    """The next state of the rollout; None when nothing can be done."""
     actions: tuple[Action, ...] = ()
     findings: tuple[Finding, ...] = ()
     fault: ModelyardError | None = None
-    """Why nothing can be done: a refusal, or a target that does not answer."""
+    """Why nothing can be done: a refusal, or an unreachable target."""
 
 
 class Planner:
-    """Plans the deliveries of a repository. Observes each target once."""
+    """Plans the deliveries of a repository. It observes each target once.
+
+    ``clock`` gives seconds since 1970; ``ground_truth`` gives the known labels of a model in an environment.
+    """
 
     def __init__(
         self,
@@ -68,35 +74,37 @@ class Planner:
         self._secrets = Secrets(os.environ)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
-        self._silent: set[str] = set()
+        self._unreachable: set[str] = set()
         self._read_records()
 
     def plan(self, environments: set[str], models: set[str]) -> list[Planned]:
-        """One plan per deployment of the chosen environments and models (all models when the set is empty)."""
+        """One plan per deployment of the chosen environments and models (all models if ``models`` is empty)."""
         planned = []
-        asked: set[tuple[str, str]] = set()
+        declared: set[tuple[str, str]] = set()
         for environment, deployment in self.repository.deployments():
-            asked.add((environment, deployment.model))
+            declared.add((environment, deployment.model))
             if environment in environments and (not models or deployment.model in models):
                 planned.append(self._plan_or_fault(self.repository.environment(environment), deployment))
-        for name in sorted(environments - self._silent):
+        for name in sorted(environments - self._unreachable):
             for model in sorted(self._live(self.repository.environment(name))):
-                if (name, model) not in asked and (not models or model in models):
+                if (name, model) not in declared and (not models or model in models):
                     planned += self._plan_removal(self.repository.environment(name), model)
         return planned
 
     def _plan_or_fault(self, environment: Environment, deployment: Deployment) -> Planned:
-        """A target that does not answer holds up nothing but its own deployments."""
+        """The plan, or for an unreachable target a plan with its fault; other targets are not affected."""
         try:
             return self.plan_one(environment, deployment)
         except ModelyardError as error:
-            self._silent.add(environment.name)
-            said = f"failed: {error.problem}"
-            delivery = Delivery(environment.name, deployment.model, deployment.version, None, (), skipped=said)
+            self._unreachable.add(environment.name)
+            delivery = Delivery(
+                environment=environment.name, model=deployment.model, desired=deployment.version, live=None, actions=(),
+                skipped=f"failed: {error.problem}",
+            )  # fmt: skip
             return Planned(delivery, None, ModelHistory(deployment.model), deployment, fault=error)
 
-    def again(self, planned: Planned) -> Planned:
-        """The same after somebody else was first."""
+    def replan(self, planned: Planned) -> Planned:
+        """A new plan, after a concurrent run changed the journal."""
         self._read_records()
         self.checkout.reread(planned.delivery.model)
         environment = self.repository.environment(planned.delivery.environment)
@@ -106,19 +114,17 @@ class Planner:
         return self.plan_one(environment, planned.deployment)
 
     def plan_one(self, environment: Environment, deployment: Deployment) -> Planned:
-        """What one deployment needs next."""
+        """The plan of one deployment. ModelyardError when its target cannot be observed."""
         model = deployment.model
         target, live = self.target(environment), self._live(environment).get(model, Live())
         history = self.checkout.history(model)
         if deployment.version == "latest" and history.latest is None:
-            skipped = Delivery(environment.name, model, "latest", live.serving, (), skipped="no version yet")
-            return Planned(skipped, target, history, deployment)
+            return Planned(_skipped(environment, deployment, live, "no version yet"), target, history, deployment)
         try:
             version = desired_version(history, deployment)
             return self._next(environment, deployment, target, live, history, version)
         except Refused as refusal:
-            said = f"refused: {refusal.problem}"
-            skipped = Delivery(environment.name, model, deployment.version, live.serving, (), skipped=said)
+            skipped = _skipped(environment, deployment, live, f"refused: {refusal.problem}")
             return Planned(skipped, target, history, deployment, fault=refusal)
 
     def target(self, environment: Environment) -> Target:
@@ -138,19 +144,19 @@ class Planner:
         name, model, now = environment.name, deployment.model, int(self._clock())
         if deployment.rollout.strategy not in target.strategies:
             raise Refused(
-                f"{deployment_file(name, model)} asks for {deployment.rollout.strategy}, which the target"
-                f" {environment.target} cannot do.",
-                f"It can: {', '.join(target.strategies)}.",
+                f"{deployment_file(name, model)} uses the strategy {deployment.rollout.strategy}, which the target"
+                f" {environment.target} does not support.",
+                f"Use one of: {', '.join(target.strategies)}.",
             )
         recorded = self._records.get((name, model), Recorded())
         wanted = Desired(version.version, version.record.artifact if version.record else "")
         findings, judgement = self._analysis(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
-        forward = goes_forward(recorded.state, live, after) and wanted.version != live.serving
-        held = self._held(environment, history, wanted.version, live, now) if forward else ""
+        forward = increases_traffic(recorded.state, live, after) and wanted.version != live.serving
+        held = self._hold_reason(environment, history, wanted.version, live, now) if forward else ""
         if held and (recorded.state is None or recorded.state.phase != "progressing"):
-            skipped = Delivery(name, model, wanted.version, live.serving, (), skipped=held)
+            skipped = replace(_skipped(environment, deployment, live, held), desired=wanted.version)
             return Planned(skipped, target, history, deployment, version, live, recorded)
         if held and recorded.state:
             after = recorded.state
@@ -158,10 +164,14 @@ class Planner:
         artifacts = self._artifacts(history, after, live) | {wanted.version: wanted.artifact}
         actions = plan(after.traffic, artifacts, live, keep)
         delivery = Delivery(
-            name, model, wanted.version, live.serving, described(actions), rollout=held or _sentence(after),
-            progressing=after.phase == "progressing", rolled_back=after.phase == "rolled back",
+            environment=name, model=model, desired=wanted.version, live=live.serving, actions=described(actions),
+            rollout=held or _sentence(after), progressing=after.phase == "progressing",
+            rolled_back=after.phase == "rolled back",
         )  # fmt: skip
-        return Planned(delivery, target, history, deployment, version, live, recorded, after, actions, findings)
+        return Planned(
+            delivery=delivery, target=target, history=history, deployment=deployment, version=version, live=live,
+            recorded=recorded, after=after, actions=actions, findings=findings,
+        )  # fmt: skip
 
     def _analysis(
         self, environment: Environment, deployment: Deployment, target: Target, state: RolloutState | None
@@ -171,23 +181,23 @@ class Planner:
         model, analysis = deployment.model, deployment.rollout.analysis
         health = target.health(model, state.candidate)
         samples: Mapping[str, Samples] = {}
-        untold: tuple[Finding, ...] = ()
+        unreadable: tuple[Finding, ...] = ()
         if analysis is not None:
             known = None
             try:
                 known = self._ground_truth(self.repository.model(model), environment) if analysis.ground_truth else None
-            except ModelyardError as error:  # another test may still say that the candidate has to go
-                untold = (Finding("ground_truth", "inconclusive", error.problem),)
+            except ModelyardError as error:  # another test may still fail the candidate
+                unreadable = (Finding("ground_truth", "inconclusive", error.problem),)
             samples = target.samples(model, state.started, analysis, known)
             if state.weight >= 100:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        findings = (*untold, *analyse(analysis, champion, candidate, health.state, health.reason))
+        findings = (*unreadable, *analyse(analysis, champion, candidate, health.state, health.reason))
         return findings, judge_step(findings)
 
-    def _held(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
-        """Why nothing new may go there now; the way back to an older version that served there is always open."""
+    def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
+        """Why nothing new may be deployed now, '' if it may; an older version that served there always may."""
         served = {
             assignment.version for assignment in history.assignments if assignment.environment == environment.name
         }
@@ -195,30 +205,33 @@ class Planner:
         if version in served and new and old and new < old:
             return ""
         today: date = datetime.fromtimestamp(now, UTC).date()
-        if reason := frozen(environment, today):
+        if reason := freeze_reason(environment, today):
             return reason
-        # promote always keeps the order; a reviewed change of the file may skip an environment if no stay is asked for.
-        asks = seconds_of(environment.bake) > 0
-        return not_baked(history, self.repository.config.environments, environment.name, version, now) if asks else ""
+        # promote always keeps the order. A reviewed change of the file may skip an environment without bake time.
+        if seconds_of(environment.bake) == 0:
+            return ""
+        return bake_reason(history, self.repository.config.environments, environment.name, version, now)
 
     def _artifacts(self, history: ModelHistory, after: RolloutState, live: Live) -> dict[str, str]:
         found = dict(live.installed)
-        for known in history.ever:
+        for known in history.all_versions:
             if known.version in (after.stable, after.candidate) and known.record:
                 found[known.version] = known.record.artifact
         for version in (after.stable, after.candidate):
             if version and version not in found:
-                version_of(history, version)  # it says that there is none
+                version_of(history, version)  # raises the error for an unknown version
         return found
 
     def _plan_removal(self, environment: Environment, model: str) -> list[Planned]:
-        """Of a model that lies on a target of ours and that main no longer names."""
+        """The plan that removes a model which no deployment names; empty for a model that was never deployed here."""
         live = self._live(environment).get(model, Live())
         history = self.checkout.history(model)
         if not any(assignment.environment == environment.name for assignment in history.assignments):
-            return []  # somebody else's
-        actions = withdrawal(live)
-        delivery = Delivery(environment.name, model, "nothing", live.serving, described(actions))
+            return []  # not deployed by this repository
+        actions = removal(live)
+        delivery = Delivery(
+            environment=environment.name, model=model, desired="nothing", live=live.serving, actions=described(actions)
+        )
         recorded = self._records.get((environment.name, model), Recorded())
         return [Planned(delivery, self.target(environment), history, live=live, recorded=recorded, actions=actions)]
 
@@ -229,9 +242,9 @@ class Planner:
 
 
 def _blocked(history: ModelHistory, wanted: Desired, deployment: Deployment, state: RolloutState | None) -> bool:
-    if blocking(history, wanted.artifact, deployment.readmit):
+    if blocking_rollback(history, wanted.artifact, deployment.readmit):
         return True
-    # The rollback is on record, and its receipt is not written yet.
+    # The journal records the rollback, and its receipt is not written yet.
     return bool(
         state
         and state.phase == "rolled back"
@@ -239,6 +252,13 @@ def _blocked(history: ModelHistory, wanted: Desired, deployment: Deployment, sta
         and state.salt
         and not any(known.record and known.record.rollout == state.salt for known in history.rollbacks())
     )
+
+
+def _skipped(environment: Environment, deployment: Deployment, live: Live, reason: str) -> Delivery:
+    return Delivery(
+        environment=environment.name, model=deployment.model, desired=deployment.version, live=live.serving, actions=(),
+        skipped=reason,
+    )  # fmt: skip
 
 
 def _sentence(state: RolloutState) -> str:
@@ -249,8 +269,8 @@ def _sentence(state: RolloutState) -> str:
 
 
 def changed(planned: Planned) -> bool:
-    """Whether there is anything to do or to write down."""
+    """Whether a plan has actions, or a journal entry or receipt to write."""
     assert planned.after is not None or planned.deployment is None  # noqa: S101
     if planned.after is None:
         return bool(planned.actions) or planned.history.assigned(planned.delivery.environment) is not None
-    return bool(planned.actions) or moved(planned.recorded.state, planned.after)
+    return bool(planned.actions) or needs_entry(planned.recorded.state, planned.after)

@@ -1,4 +1,4 @@
-"""Which change moves a version on, and what merging a pull request will do to the environments."""
+"""Promotion of a version by pull request, and the preview of what merging a pull request deploys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.deployment.desired import desired_version
+from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.planning import Planner
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import PullForge
@@ -18,17 +18,21 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
 from modelyard.report.markdown.bodies import plan_comment
 from modelyard.report.markdown.safe import text
-from modelyard.review.pull_requests import Proposed, Wish, clearing_change, deployment_change
+from modelyard.review.pull_requests import Proposed, VersionChange, clearing_change, deployment_change
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
-from modelyard.rollout.promotion import blocking, frozen, not_baked
+from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 
 MARKER = "<!-- modelyard:plan -->"
 
 
 @dataclass(frozen=True)
-class PromotionOrder:
-    """What is asked for. Without ``version``: what the environment before serves; ``clear`` opens gates instead."""
+class PromotionRequest:
+    """A requested promotion.
+
+    ``version`` None means the version of the previous environment. With ``clear``, manual gates are opened up to that
+    percentage instead.
+    """
 
     environment: str
     version: str | None
@@ -37,40 +41,40 @@ class PromotionOrder:
     why: str
 
 
-def promotion(view: ModelView, order: PromotionOrder, now: datetime) -> Proposed:
-    """The change of a deployment file that promotes a version, or opens its manual gates; Refused when it may not."""
-    repository, git, model, environment = view.checkout.repository, view.checkout.git, view.name, order.environment
+def promotion(view: ModelView, request: PromotionRequest, now: datetime) -> Proposed:
+    """The change of a deployment file that promotes a version or opens its manual gates. Refused if not allowed."""
+    repository, git, model, environment = view.checkout.repository, view.checkout.git, view.name, request.environment
     where = repository.environment(environment)
     history = view.checkout.reread(model, fetch=True)
     deployment = repository.deployment(environment, model)
     readmit = deployment.readmit if deployment else []
     base = git.commit_of("HEAD")
-    if order.clear is not None:
+    if request.clear is not None:
         if deployment is None:
             raise UsageError(f"{model} is not deployed in {environment}.", "Promote a version there first.")
         wanted = desired_version(history, deployment)
-        wish = Wish(model, environment, wanted.version, who=order.who, why=order.why, verb="clear")
-        return clearing_change(git, base, wish, order.clear)
-    number = order.version or _served_before(repository, history, environment)
+        change = VersionChange(model, environment, wanted.version, who=request.who, why=request.why, verb="clear")
+        return clearing_change(git, base, change, request.clear)
+    number = request.version or _previous_version(repository, history, environment)
     known = desired_version(history, Deployment(model=model, version=number, readmit=readmit))
-    rollback = blocking(history, known.record.artifact if known.record else "", readmit)
+    rollback = blocking_rollback(history, known.record.artifact if known.record else "", readmit)
     if rollback is not None:
         raise Refused(
-            f"The bytes of {number} were rolled back in {rollback.environment}:"
+            f"The artifact of {number} was rolled back in {rollback.environment}:"
             f" {rollback.record.why if rollback.record else rollback.tag}.",
-            f"Promote another version; to forgive that, list {rollback.tag} under readmit in the deployment's file.",
+            f"Promote another version, or list {rollback.tag} under readmit in the deployment file.",
         )
-    refusal = frozen(where, now.date()) or not_baked(
+    refusal = freeze_reason(where, now.date()) or bake_reason(
         history, repository.config.environments, environment, number, int(now.timestamp())
     )
     if refusal:
-        raise Refused(f"{refusal}.", "Ask again later; modelyard.yaml says when.")
-    wish = Wish(model, environment, number, who=order.who, why=order.why, verb="promote")
-    return deployment_change(git, base, wish)
+        raise Refused(f"{refusal}.", "Promote it later; see freezes and bake in modelyard.yaml.")
+    change = VersionChange(model, environment, number, who=request.who, why=request.why, verb="promote")
+    return deployment_change(git, base, change)
 
 
 def preview(checkout: Checkout, forge: PullForge, number: int, environments: set[str], now: datetime) -> str:
-    """Comments the plan of a pull request that changes deployments; what was done, in a sentence."""
+    """Comments on a pull request what merging it deploys; returns a sentence on what was posted."""
     git = checkout.git
     pull = forge.pull(number)
     fetch_head(git, pull)
@@ -87,10 +91,10 @@ def preview(checkout: Checkout, forge: PullForge, number: int, environments: set
             continue
         deliveries.append(_planned(planner, git, pull.head, path, environment, model))
     forge.write_comment(number, plan_comment(deliveries, MARKER), MARKER)
-    return f"Pull request {number}: the plan of {len(deliveries)} deployment(s) is in its comments."
+    return f"Posted the plan of {len(deliveries)} deployment(s) on pull request {number}."
 
 
-def _served_before(repository: ModelRepository, history: ModelHistory, environment: str) -> Version:
+def _previous_version(repository: ModelRepository, history: ModelHistory, environment: str) -> Version:
     names = [known.name for known in repository.config.environments]
     index = names.index(environment)
     if index == 0:
@@ -99,7 +103,7 @@ def _served_before(repository: ModelRepository, history: ModelHistory, environme
         return history.latest.version
     assigned = history.assigned(names[index - 1])
     if assigned is None:
-        raise UsageError(f"{names[index - 1]} serves no version of {history.model}.", "Say which: --version v1.2.0")
+        raise UsageError(f"{names[index - 1]} serves no version of {history.model}.", "Name one: --version v1.2.0")
     return assigned.version
 
 
@@ -107,15 +111,17 @@ def _planned(planner: Planner, git: Git, head: str, path: str, environment: str,
     content = git.file_at(head, path)
     try:
         if content is None:
-            return Delivery(environment, model, "nothing", None, (f"take {model} off {environment}",))
+            remove = (f"remove {model} from {environment}",)
+            return Delivery(environment=environment, model=model, desired="nothing", live=None, actions=remove)
         deployment = parse(Deployment, content, path)
         return planner.plan_one(planner.repository.environment(environment), deployment).delivery
     except ModelyardError as error:
-        return Delivery(environment, model, "?", None, (), skipped=f"failed: {text(error.problem)}")
+        failed = f"failed: {text(error.problem)}"
+        return Delivery(environment=environment, model=model, desired="?", live=None, actions=(), skipped=failed)
 
 
 def _place(path: str) -> tuple[str, str]:
-    """(environment, model) of a deployment's path; ('', '') of any other."""
+    """(environment, model) of the path of a deployment file; ('', '') for any other path."""
     parts = path.split("/")
     if len(parts) == 3 and parts[0] == "deployments" and parts[2].endswith(".yaml"):
         environment, model = parts[1], parts[2].removesuffix(".yaml")

@@ -1,4 +1,4 @@
-"""What a delivery leaves in git: the rollout's journal, the stage tag as a receipt, approvals that were missing."""
+"""Records of deployments in git: rollout journals, stage tags as receipts, and refused approvals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from modelyard.registry.tags import (
     write_record,
 )
 from modelyard.review.approvals import approval_of_change, record_of
-from modelyard.rollout.plan import Moment
+from modelyard.rollout.plan import JournalEntry
 from modelyard.rollout.progress import RolloutState
 
 _PREFIX = "refs/modelyard/rollouts/"
@@ -34,20 +34,20 @@ _ATTEMPTS = 5
 
 
 class Recorded(Struct, frozen=True):
-    """The newest entry of one journal."""
+    """The newest entry of a rollout journal: its state and commit (None and '' for no journal)."""
 
     state: RolloutState | None = None
     commit: str = ""
 
 
 def fetch_rollouts(git: Git) -> None:
-    """Brings the remote's journals here; what we wrote and never pushed is given up."""
+    """Fetches the remote's journals, replacing local entries that were never pushed."""
     if remote := git.remote():
         git.fetch(remote, f"+{_PREFIX}*:{_PREFIX}*")
 
 
 def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
-    """(environment, model) → where its rollout stands."""
+    """(environment, model) → newest entry of its rollout journal."""
     found = {}
     for ref, (commit, message) in git.newest_entries(_PREFIX).items():
         environment, _, model = ref.removeprefix(_PREFIX).partition("/")
@@ -56,26 +56,29 @@ def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
 
 
 def write_rollout(view: ModelView, environment: str, before: Recorded, state: RolloutState, sentence: str) -> Recorded:
-    """Adds an entry; RefRejected when somebody else did meanwhile."""
+    """Adds a journal entry; RefRejected when a concurrent run added one after ``before``."""
     message = f"{view.name} in {environment}: {sentence}\n\n{encode(state, order='sorted').decode()}\n"
     return Recorded(state, view.checkout.git.add_entry(f"{_PREFIX}{environment}/{view.name}", before.commit, message))
 
 
-def timeline(view: ModelView, environment: str) -> tuple[Moment, ...]:
-    """What happened to the newest candidate, oldest first."""
-    moments: list[Moment] = []
+def timeline(view: ModelView, environment: str) -> tuple[JournalEntry, ...]:
+    """The journal entries of the newest candidate, oldest first."""
+    found: list[JournalEntry] = []
     newest: RolloutState | None = None
     for entry in view.checkout.git.entries(f"{_PREFIX}{environment}/{view.name}", _LONGEST):
         state = _state(entry.sha, f"{entry.subject}\n\n{entry.body}")
         if newest is not None and (state.candidate, state.artifact) != (newest.candidate, newest.artifact):
             break
         newest = newest or state
-        moments.append(Moment(entry.at, entry.subject.partition(": ")[2] or entry.subject))
-    return tuple(reversed(moments))
+        found.append(JournalEntry(entry.at, entry.subject.partition(": ")[2] or entry.subject))
+    return tuple(reversed(found))
 
 
 def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str | None:
-    """Tags an assignment; None when the newest receipt says the same. A refused push counts anew and tries again."""
+    """Writes the stage tag of an assignment and returns its name; None when the newest receipt is equal.
+
+    When a concurrent run takes the counter, the next one is tried.
+    """
     model = view.name
     for _ in range(_ATTEMPTS):
         history = view.checkout.reread(model, fetch=True)
@@ -91,11 +94,11 @@ def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str 
             return tag
         except RefRejected:
             continue
-    raise _crowded(model)
+    raise _too_many_conflicts(model)
 
 
-def write_farewell(view: ModelView, environment: str, why: str, by: str) -> str | None:
-    """Tags the end of what an environment serves; None when no receipt says that it serves anything."""
+def write_unassignment(view: ModelView, environment: str, why: str, by: str) -> str | None:
+    """Writes the tag that unassigns a model from an environment; None when it is not assigned there."""
     model = view.name
     for _ in range(_ATTEMPTS):
         assigned = view.checkout.reread(model, fetch=True).assigned(environment)
@@ -108,13 +111,13 @@ def write_farewell(view: ModelView, environment: str, why: str, by: str) -> str 
             return tag
         except RefRejected:
             continue
-    raise _crowded(model)
+    raise _too_many_conflicts(model)
 
 
 def require_approved(
     view: ModelView, forge: Forge, environment: str, changes: Iterable[Change | None]
 ) -> tuple[ApprovalRecord, ...]:
-    """The approvals of the changes behind a delivery. Refused, and recorded, when one lacks any."""
+    """The approvals of the changes behind a delivery. Refused when one is missing; the refusal is filed."""
     given: list[ApprovalRecord] = []
     git, model = view.checkout.git, view.name
     for change in changes:
@@ -125,8 +128,8 @@ def require_approved(
             _record_refusal(view, forge, environment, change, approval)
             what = f"Pull request {change.pull}" if change.pull else f"Commit {change.commit[:12]}"
             raise Refused(
-                f"{what} ({change.subject}) was merged without the approvals it needs: {approval.sentence}.",
-                f"{model} in {environment} keeps what it serves. Have it approved in a new pull request, or revert it.",
+                f"{what} ({change.subject}) was merged without the required approvals: {approval.sentence}.",
+                f"{model} in {environment} is unchanged. Have the change approved in a new pull request, or revert it.",
             )
         given.append(record_of(git, change, approval))
     return tuple(given)
@@ -138,17 +141,17 @@ def _state(where: str, message: str) -> RolloutState:
         return msgspec.json.decode(line, type=RolloutState)
     except msgspec.MsgspecError as error:
         raise ModelyardError(
-            f"The rollout record {where} cannot be read: {error}.",
-            f"Look at it with git log, and delete the ref to begin anew: git update-ref -d {where}",
+            f"The rollout journal {where} cannot be read: {error}.",
+            f"Inspect it with git log. To start again, delete it: git update-ref -d {where}",
         ) from error
 
 
-def _crowded(model: str) -> ModelyardError:
-    return ModelyardError(f"Others tagged {model} {_ATTEMPTS} times in a row meanwhile.", "Run modelyard deploy again.")
+def _too_many_conflicts(model: str) -> ModelyardError:
+    return ModelyardError(f"{_ATTEMPTS} concurrent runs wrote tags of {model}.", "Run modelyard deploy again.")
 
 
 def _record_refusal(view: ModelView, forge: Forge, environment: str, change: Change, approval: Approval) -> None:
-    said = {
+    refusal = {
         "commit": change.commit,
         "pull": change.pull,
         "subject": change.subject,
@@ -156,7 +159,7 @@ def _record_refusal(view: ModelView, forge: Forge, environment: str, change: Cha
         "missing": approval.sentence,
         "refused": list(approval.refused),
     }
-    content = json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
+    content = json.dumps(refusal, indent=1, sort_keys=True).encode() + b"\n"
     path = f"refused/{environment}/{view.name}/{change.commit}.json"
     view.checkout.evidence.append({path: content}, f"{view.name} in {environment}: deployment refused, not approved")
     set_status = getattr(forge, "set_status", None)  # plain git keeps no statuses

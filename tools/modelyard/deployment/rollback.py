@@ -1,4 +1,4 @@
-"""Takes a version back by hand: traffic first, in seconds; then the record, the receipt and the pull request."""
+"""Manual rollback: traffic moves first; then come the journal entry, the receipt and the pull request."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import Checkout, ModelView, version_of
-from modelyard.checkout.fetched import fetched
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts, timeline, write_receipt, write_rollout
 from modelyard.errors import ModelyardError, Refused, UsageError
@@ -21,7 +21,7 @@ from modelyard.registry.tags import StageRecord
 from modelyard.report.markdown.bodies import rollback_story
 from modelyard.review.pull_requests import (
     Proposed,
-    Wish,
+    VersionChange,
     deployment_change,
     open_proposed,
     push_commit,
@@ -36,52 +36,53 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class RollbackOrder:
-    """Where to, why and who says so. Without ``to``: what served before."""
+class RollbackRequest:
+    """A requested rollback. ``to`` None means the version that served before."""
 
     to: str | None
     why: str
     by: str
 
 
-def go_back(
+def roll_back(
     view: ModelView,
     environment: Environment,
     target: Target,
     forge: Callable[[], Forge],
-    order: RollbackOrder,
+    request: RollbackRequest,
     say: Callable[[str], None],
 ) -> Delivery:
-    """All traffic to an older version (by default what served before); the bytes it leaves are blocked.
+    """Moves all traffic to an older version, and blocks the artifact that it leaves.
 
-    ``forge`` is opened only after the traffic is back. Refused where there is nothing to go back to.
+    ``forge`` is opened after traffic has moved. Refused when no other version has traffic; UsageError when no version
+    served before and none is requested.
     """
     model, git, history = view.name, view.checkout.git, view.history
     live = target.observe().get(model, Live())
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
     unfinished = _interrupted(recorded, live, history)
-    bad = unfinished or _bad(live)
-    if order.to:
-        good: str = view.version(order.to).version
+    bad = unfinished or _failed_version(live)
+    if request.to:
+        good: str = view.version(request.to).version
     else:
-        good = (live.serving or "") if unfinished else _before(history, environment.name, recorded, live, bad)
+        good = (live.serving or "") if unfinished else _previous_version(history, environment.name, recorded, live, bad)
     if bad is None or bad == good:
         raise Refused(
-            f"{good} answers for {model} in {environment.name} already, and no other version gets traffic.",
-            "There is nothing to take back.",
+            f"{model} in {environment.name} already serves {good} alone.",
+            "There is nothing to roll back.",
         )
     now = int(time.time())
     artifact = _artifacts(history, bad, live).get(bad, "")
     state = RolloutState(
         "rolled back", good, bad, artifact, started=now, step_since=now, salt=f"{artifact[:12]}-{now}", previous=good,
-        reason=order.why,
+        reason=request.why,
     )  # fmt: skip
     actions = plan(state.traffic, _artifacts(history, good, live), live, frozenset({good, bad}))
     with ExitStack() as stack:
         for action in actions:
             package = None
             if action.do == "install":
-                found = stack.enter_context(fetched(view, view.version(action.version)))
+                found = stack.enter_context(fetch_version(view, view.version(action.version)))
                 require_trusted(view.checkout, found)
                 package = Package(
                     model=model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
@@ -89,55 +90,56 @@ def go_back(
                 )  # fmt: skip
             say(f"{environment.name}: {model}: {action}")
             target.apply(model, action, package)
-    tag = _write_down(view, environment.name, state, order.by)
+    tag = _record(view, environment.name, state, request.by)
     pull = None
     deployment = view.checkout.repository.deployment(environment.name, model)
     if deployment is not None and deployment.version not in ("latest", good):
-        pull = propose_going_back(view, forge(), environment.name, state, say)
+        pull = propose_rollback(view, forge(), environment.name, state, say)
     return Delivery(
         environment=environment.name, model=model, desired=deployment.version if deployment else "nothing", live=good,
-        actions=described(actions), tag=tag, rollout=f"{bad} was rolled back: {order.why}", rolled_back=True, pull=pull,
+        actions=described(actions), tag=tag, rollout=f"{bad} was rolled back: {request.why}", rolled_back=True,
+        pull=pull,
     )  # fmt: skip
 
 
-def propose_going_back(
+def propose_rollback(
     view: ModelView, forge: Forge, environment: str, state: RolloutState, say: Callable[[str], None]
 ) -> int | None:
-    """Opens (or refreshes) the revert; its number, None in plain git and when the forge cannot be reached.
+    """Opens or refreshes the pull request that records a rollback; its number, None in plain git.
 
-    The traffic is back already: what fails here is told, and the next run tries again.
+    Traffic has moved already. So an error is reported through ``say``, None is returned, and the next run tries again.
     """
     base = view.checkout.git.commit_of("HEAD")
     try:
         proposed = _proposed(view, base, environment, state)
-    except Refused:  # main says so already
+    except Refused:  # main names that version already
         return None
     try:
         return propose_change(view.checkout, forge, base, proposed, say)
     except ModelyardError as error:
-        say(f"The pull request that reverts {view.name} in {environment} could not be opened: {error.problem}")
-        say("  The traffic is back; the next run tries again.")
+        say(f"The rollback pull request of {view.name} in {environment} could not be opened: {error.problem}")
+        say("  Traffic is rolled back already. The next run tries again.")
         return None
 
 
 def propose_change(
     checkout: Checkout, forge: Forge, base: str, proposed: Proposed, say: Callable[[str], None]
 ) -> int | None:
-    """Opens or refreshes the pull request of a proposed change; in plain git, its branch (then None)."""
+    """Opens or refreshes the pull request of a change and returns its number; in plain git, a branch and None."""
     git, repository = checkout.git, checkout.repository
     if repository.config.forge != "git":
         pull_forge = cast(PullForge, forge)
         pull, new, head = open_proposed(git, pull_forge, repository.config.default_branch, base, proposed)
-        # A push with the job's own token starts no workflow, so the verdict on this head is given here.
+        # A push with the job's own token starts no workflow, so the verdict status is set here.
         pull_forge.set_status(head, verdict_status("success", proposed.touches, "", ""))
         say(f"{'opened' if new else 'refreshed'} pull request {pull.number}: {proposed.title}")
         return pull.number
-    _keep_branch(git, base, proposed)
-    say(f"{proposed.title}: on the branch {proposed.branch}, to be reviewed and merged")
+    _write_branch(git, base, proposed)
+    say(f"{proposed.title}: review and merge the branch {proposed.branch}")
     return None
 
 
-def _write_down(view: ModelView, environment: str, state: RolloutState, by: str) -> str | None:
+def _record(view: ModelView, environment: str, state: RolloutState, by: str) -> str | None:
     git, model = view.checkout.git, view.name
     sentence = f"all traffic back to {state.stable} by {by}: {state.reason}"
     for _ in range(_ATTEMPTS):
@@ -150,8 +152,8 @@ def _write_down(view: ModelView, environment: str, state: RolloutState, by: str)
             continue
         except ModelyardError as error:
             raise ModelyardError(
-                f"The traffic is back on {state.stable}, but that could not be written down: {error.problem}",
-                "Run the same command again when the remote answers, or the next deploy goes forward once more.",
+                f"Traffic is back on {state.stable}, but the rollback could not be recorded: {error.problem}",
+                "Repeat the command when the remote answers. Otherwise the next deploy moves traffic forward again.",
             ) from error
     stage = StageRecord(
         version=state.stable, artifact=_artifacts(view.history, state.stable, Live()).get(state.stable, ""),
@@ -164,7 +166,7 @@ def _write_down(view: ModelView, environment: str, state: RolloutState, by: str)
 
 
 def _interrupted(recorded: Recorded, live: Live, history: ModelHistory) -> str | None:
-    """What lost its traffic, or was about to get it, in a run that was killed before it wrote that down."""
+    """The version whose rollback a killed run did not finish recording; None if there is none."""
     state = recorded.state
     if state is None or live.serving is None or (live.traffic and live.traffic.candidate):
         return None
@@ -176,15 +178,15 @@ def _interrupted(recorded: Recorded, live: Live, history: ModelHistory) -> str |
     return lost if lost != live.serving else None
 
 
-def _bad(live: Live) -> str | None:
-    """What is to lose its traffic: the candidate of a rollout, else what answers."""
+def _failed_version(live: Live) -> str | None:
+    """The version that loses its traffic: the candidate of a rollout, else the one that serves."""
     if live.traffic is None:
         return None
     return live.traffic.candidate or live.traffic.stable
 
 
-def _before(history: ModelHistory, environment: str, recorded: Recorded, live: Live, bad: str | None) -> str:
-    """What served before: the stable version of a rollout, else the newest other version that served here."""
+def _previous_version(history: ModelHistory, environment: str, recorded: Recorded, live: Live, bad: str | None) -> str:
+    """The version to roll back to: the stable one of a rollout, else the newest other one that served here."""
     if live.traffic and live.traffic.candidate:
         return live.traffic.stable
     blocked = {rollback.record.blocked for rollback in history.rollbacks() if rollback.record}
@@ -195,9 +197,7 @@ def _before(history: ModelHistory, environment: str, recorded: Recorded, live: L
     for assignment in reversed(history.assignments):
         if assignment.environment == environment and assignment.version in usable - {bad}:
             return assignment.version
-    raise UsageError(
-        f"No other version of {history.model} ever served in {environment}.", "Say which to go back to: --to v1.0.0"
-    )
+    raise UsageError(f"No other version of {history.model} has served in {environment}.", "Name one: --to v1.0.0")
 
 
 def _artifacts(history: ModelHistory, version: str, live: Live) -> dict[str, str]:
@@ -205,7 +205,7 @@ def _artifacts(history: ModelHistory, version: str, live: Live) -> dict[str, str
     return dict(live.installed) | ({version: known.record.artifact} if known.record else {})
 
 
-def _keep_branch(git: Git, base: str, proposed: Proposed) -> None:
+def _write_branch(git: Git, base: str, proposed: Proposed) -> None:
     remote = git.remote()
     ref = f"refs/heads/{proposed.branch}"
     before = remote_head(git, proposed.branch) if remote else git.branches().get(proposed.branch, "")
@@ -222,5 +222,5 @@ def _keep_branch(git: Git, base: str, proposed: Proposed) -> None:
 
 def _proposed(view: ModelView, base: str, environment: str, state: RolloutState) -> Proposed:
     story = rollback_story(state, timeline(view, environment))
-    wish = Wish(view.name, environment, state.stable, who="modelyard", why=story, verb="rollback")
-    return deployment_change(view.checkout.git, base, wish)
+    change = VersionChange(view.name, environment, state.stable, who="modelyard", why=story, verb="rollback")
+    return deployment_change(view.checkout.git, base, change)

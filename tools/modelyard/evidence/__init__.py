@@ -1,1 +1,1 @@
-"""Evidence documents: made, read back, and checked against the bytes they are about."""
+"""Evidence documents: written, read, and checked against the artifact that they are about."""

@@ -1,4 +1,4 @@
-"""Who approved a change, on what they had seen, and by which rules."""
+"""The approvals of a change: who gave them, for which report, and by which rules."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RuleResult:
-    """One rule that the change's files call for."""
+    """The result of one approval rule that applies to the change's files."""
 
     id: str
     role: str
     needed: int
     by: tuple[str, ...]
-    """Whose approval counts."""
+    """The people whose approvals count."""
 
     @property
     def met(self) -> bool:
-        """Whether there are enough."""
+        """Whether enough approvals count."""
         return len(self.by) >= self.needed
 
 
 @dataclass(frozen=True)
 class ApprovalRecord:
-    """One merged change and the judgement on its reviews, as it was made when it was delivered."""
+    """One merged change, and the judgement of its reviews at registration or deployment."""
 
     commit: str
     base: str
-    """What it was merged into: the rules are of there."""
+    """The commit it was merged into. The approval rules are read there."""
     pull: int
     subject: str
     author: str
     report: str
-    """sha256 of the report that stood on the head; '' where there was none."""
+    """sha256 of the report of the head commit; '' without a report."""
     by: tuple[str, ...]
     rules: tuple[RuleResult, ...]
     refused: tuple[str, ...]
     policy_sha256: str
-    """Of policies/approvals.yaml at ``base``; '' when there was none."""
+    """sha256 of policies/approvals.yaml at ``base``; '' without that file."""

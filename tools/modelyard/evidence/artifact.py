@@ -1,4 +1,4 @@
-"""What the artifact's bytes are: their format by content, their size, how fast they score."""
+"""The artifact itself: its format by content, its size, its speed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ class Artifact:
     """The scan of one artifact."""
 
     format: ArtifactFormat | None
-    """None: no format that is known."""
+    """None for an unknown format."""
     bytes: int
     row_milliseconds: float | None = None
-    """Median time to score one row alone, rounded up to 1, 2 or 5 × a power of ten: a rerun gives the same document."""
+    """Median time to score one row, in milliseconds. It is rounded up to 1, 2 or 5 × a power of ten, so that a rerun
+    gives the same document."""
 
 
 def sniff(head: bytes, members: tuple[str, ...] = ()) -> ArtifactFormat | None:
-    """The format that the first bytes show; ``members`` are the names in a zip archive. Names of files are no proof."""
+    """The format of an artifact by its first bytes; ``members`` are the names in a zip archive.
+
+    File names are ignored.
+    """
     if head.startswith(b"tree\n"):
         return "lightgbm-text"
     if members:
@@ -43,7 +47,7 @@ def sniff(head: bytes, members: tuple[str, ...] = ()) -> ArtifactFormat | None:
 
 
 def rounded_up(milliseconds: float) -> float:
-    """The next of … 0.1, 0.2, 0.5, 1, 2, 5 …"""
+    """The smallest of … 0.1, 0.2, 0.5, 1, 2, 5 … that is not below ``milliseconds``."""
     step = 1e-3
     while True:
         for factor in (1, 2, 5):

@@ -1,4 +1,4 @@
-"""All evidence about one candidate, with what is missing or unusable kept as data."""
+"""All evidence about one candidate. Missing and unusable evidence is data too."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from modelyard.metrics.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is known about one model artifact."""
+    """The evidence about one artifact."""
 
     model: str
     artifact: str
-    """sha256 of the bytes that are to be judged."""
+    """sha256 of the artifact."""
     training: Training | None = None
     evaluation: Evaluation | None = None
     drift: Drift | None = None
@@ -27,18 +27,20 @@ class Bundle:
     digests: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of its document."""
     faults: dict[str, str] = field(default_factory=dict)
-    """Kind → why that evidence counts as none."""
+    """Kind → a sentence that says why that evidence cannot be used."""
 
 
 def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bundle:
-    """Reads what is there. Evidence that is unreadable, or about another model or other bytes, is a fault."""
+    """The bundle of the given documents, by kind. Evidence that is missing, unreadable, or about another model or
+    artifact is a fault.
+    """
     digests: dict[str, str] = {}
     faults: dict[str, str] = {}
 
     def take(kind: Kind, predicate: type[P]) -> P | None:
         content = documents.get(kind)
         if content is None:
-            faults[kind] = "there is none"
+            faults[kind] = missing_evidence(kind)
             return None
         try:
             statement: Statement[P] = read_statement(content, kind, predicate)
@@ -46,18 +48,24 @@ def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bu
             faults[kind] = error.problem
             return None
         if statement.model != model or statement.artifact != artifact:
-            faults[kind] = f"it is about {statement.model} {statement.artifact[:12]}, not {model} {artifact[:12]}"
+            found = f"{statement.model} {statement.artifact[:12]}"
+            faults[kind] = f"The {kind} evidence is about {found}, not {model} {artifact[:12]}."
             return None
         digests[kind] = statement.digest
         return statement.predicate
 
     return Bundle(
-        model,
-        artifact,
-        take("training", Training),
-        take("evaluation", Evaluation),
-        take("drift", Drift),
-        take("artifact", Artifact),
-        digests,
-        faults,
+        model=model,
+        artifact=artifact,
+        training=take("training", Training),
+        evaluation=take("evaluation", Evaluation),
+        drift=take("drift", Drift),
+        scan=take("artifact", Artifact),
+        digests=digests,
+        faults=faults,
     )
+
+
+def missing_evidence(kind: str) -> str:
+    """The fault of evidence that was not handed over."""
+    return f"The {kind} evidence is missing."

@@ -1,4 +1,4 @@
-"""Evidence from production: windows, joined labels, erasures."""
+"""Evidence from production: monitoring windows, joined labels, erasures."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from modelyard.metrics.window import Monitoring
 
 @dataclass(frozen=True)
 class WindowRecord:
-    """The predicate of a ``monitoring`` document."""
+    """The predicate of a ``monitoring`` document: one window."""
 
     monitoring: Monitoring
     verdict: Verdict
 
 
 class ShownMetric(Struct, frozen=True):
-    """A realised metric."""
+    """The value of one realised metric."""
 
     name: str
     candidate: float | None
 
 
 class ShownRealised(Struct, frozen=True):
-    """What labels said."""
+    """Realised quality, by labels."""
 
     labelled: int
     metrics: tuple[ShownMetric, ...]
 
 
 class ShownMonitoring(Struct, frozen=True):
-    """Of a window's measurements, what a list of windows shows."""
+    """The measurements that a list of windows shows."""
 
     environment: str
     version: str
@@ -45,7 +45,7 @@ class ShownMonitoring(Struct, frozen=True):
 
 
 class ShownCheck(Struct, frozen=True):
-    """A watch and what it found."""
+    """The result of one watch."""
 
     id: str
     level: str
@@ -53,93 +53,93 @@ class ShownCheck(Struct, frozen=True):
 
 
 class ShownVerdict(Struct, frozen=True):
-    """The verdict in short."""
+    """A verdict without sentences."""
 
     outcome: Outcome
     checks: tuple[ShownCheck, ...]
 
 
 class ShownWindow(Struct, frozen=True):
-    """The same predicate without columns, bins and slices."""
+    """A window record without columns, bins and slices."""
 
     monitoring: ShownMonitoring
     verdict: ShownVerdict
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Watches that failed and are not advisory."""
+        """Ids of the failed watches that are not advisory."""
         return tuple(c.id for c in self.verdict.checks if c.outcome in ("fail", "error") and c.level != "advisory")
 
     def realised(self, metric: str) -> float | None:
-        """A metric's realised value, where labels were enough."""
+        """The realised value of a metric; None without enough labels."""
         known = self.monitoring.realised.metrics if self.monitoring.realised else ()
         return next((one.candidate for one in known if one.name == metric), None)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """What became of the window's predictions and of the labels. Every one of both is in exactly one count."""
+    """How the predictions of a window were joined to labels. Each prediction and each label is in exactly one count."""
 
     predictions: int
-    """Answered ones, without shadows'."""
+    """Answered predictions, without those of shadow versions."""
     labelled: int
-    """Rows of the increment: new, or corrected."""
+    """Rows of the labelled increment: new or corrected."""
     corrected: int
-    """Of those: rows that an earlier increment holds with another outcome."""
+    """Rows among them that an earlier increment has with another label."""
     known: int
-    """Rows that an earlier increment holds as they are."""
+    """Rows that an earlier increment has with the same label."""
     repeated: int
-    """Predictions whose outcome went to a newer prediction of the same id."""
+    """Predictions whose label was joined to a newer prediction of the same id."""
     waiting: int
-    """Predictions without an outcome yet."""
-    ground_truth: int
-    """As delivered."""
+    """Predictions without a label yet."""
+    delivered: int
+    """Labels as they were delivered."""
     duplicates: int
     changed: int
     contradicting: int
-    """Ids."""
+    """Ids with contradicting labels."""
     unreadable: int
     unknown: int
-    """Ids of labels for which nothing was predicted in the window."""
+    """Ids of labels without a prediction in the window."""
     lacking: tuple[str, ...] = ()
-    """Inputs that are not in the log as they were sent, for they are personal."""
+    """Personal inputs, which the log holds as digests or not at all."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """An increment that held the id."""
+    """A labelled increment from which rows of the id were removed."""
 
     path: str
     md5: str
-    """Of the bytes that held it."""
+    """md5 of the increment before the removal."""
     rows: int
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """The predicate of an ``erasure`` document: the tombstone."""
+    """The predicate of an ``erasure`` document: the record of an erased id."""
 
     at: float
     """Seconds since 1970."""
     digest: str
-    """Of the id: HMAC-SHA256 under the prediction log's key where there is one, else SHA-256."""
+    """HMAC-SHA256 of the id under the prediction log's key; SHA-256 without a key."""
     logs: dict[str, int]
-    """Environment → predictions erased from its log."""
+    """Environment → number of predictions erased from its log."""
     waiting: dict[str, int]
-    """Environment → predictions in a segment that is being written."""
+    """Environment → number of predictions in a segment that is still open."""
     unreached: tuple[str, ...]
-    """Environments whose log somebody else keeps."""
+    """Environments whose log modelyard cannot change."""
     increments: tuple[Rewritten, ...]
     trained: tuple[str, ...]
-    """Versions that learnt from rows of this id."""
+    """Versions that were trained on rows of this id."""
     judged: tuple[str, ...]
-    """Versions whose held-out rows have it."""
+    """Versions whose held-out rows contain the id."""
     unknown: tuple[str, ...]
-    """Versions whose training data are nowhere any more."""
+    """Versions whose training data no longer exist."""
     evidence: tuple[str, ...] = ()
-    """Files on the evidence branch, to which things are only added, that name it."""
+    """Files of the append-only evidence branch that contain the id."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that could be reached holds it still, as soon as the increments are merged."""
+        """Whether no known place holds the id once the increments are merged."""
         return not self.unreached and not self.evidence and not any(self.waiting.values())

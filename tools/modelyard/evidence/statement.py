@@ -23,7 +23,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Statement(Generic[P]):
-    """What was measured about which bytes."""
+    """A measurement, and the artifact that it is about."""
 
     kind: Kind
     model: str
@@ -47,24 +47,24 @@ class _Wire(msgspec.Struct, frozen=True):
 
 
 def write_statement(kind: Kind, model: str, artifact: str, predicate: Any) -> bytes:
-    """The document as strict JSON: sorted keys, no NaN, a last newline; the same value gives the same bytes."""
+    """The document as strict JSON: sorted keys, no NaN, a final newline. The same value gives the same bytes."""
     wire = _Wire(STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), builtins(predicate))
     return encode(wire, order="sorted", indent=1) + b"\n"
 
 
 def read_statement(content: bytes, kind: Kind, predicate_type: type[P]) -> Statement[P]:
-    """A checked document; ModelyardError when it is not what it should be."""
+    """The statement in a document; ModelyardError when the document is not valid evidence of that kind."""
     if len(content) > MAXIMUM_BYTES:
-        raise _unusable(kind, f"is {len(content):,} bytes long; {MAXIMUM_BYTES:,} are allowed")
+        raise _unusable(kind, f"has {len(content):,} bytes (limit {MAXIMUM_BYTES:,})")
     try:
         wire = msgspec.json.decode(content, type=_Wire)
         predicate = msgspec.convert(wire.predicate, predicate_type)
     except msgspec.MsgspecError as error:
         raise _unusable(kind, f"is not valid: {error}") from error
     if wire.type_ != STATEMENT_TYPE or wire.predicateType != _type_uri(kind):
-        raise _unusable(kind, f"is of type {wire.predicateType!r}")
+        raise _unusable(kind, f"has the type {wire.predicateType!r}, not {_type_uri(kind)!r}")
     if len(wire.subject) != 1 or "sha256" not in wire.subject[0].digest:
-        raise _unusable(kind, "does not name the sha256 of exactly one artifact")
+        raise _unusable(kind, "does not name exactly one artifact by its sha256")
     subject = wire.subject[0]
     return Statement(kind, subject.name, subject.digest["sha256"], predicate, hashlib.sha256(content).hexdigest())
 
@@ -74,4 +74,4 @@ def _type_uri(kind: Kind) -> str:
 
 
 def _unusable(kind: str, why: str) -> ModelyardError:
-    return ModelyardError(f"The {kind} evidence {why}.", "Make it anew with the modelyard command of this checkout.")
+    return ModelyardError(f"The {kind} evidence {why}.", "Run the modelyard command that writes it again.")

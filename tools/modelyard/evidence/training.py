@@ -1,4 +1,4 @@
-"""What a training run used and gave, what it changed, and how a second run compares."""
+"""Training evidence: lineage, the changes against the champion, and the comparison with a second run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class DataInput:
-    """One input of the pipeline from outside of it, as DVC pinned it."""
+    """One external input of the pipeline, as dvc.lock pins it."""
 
     path: str
     md5: str
@@ -18,29 +18,29 @@ class DataInput:
 
 @dataclass(frozen=True)
 class Training:
-    """Lineage of one artifact: the commit, the pinned data, the parameters and the environment that made it."""
+    """The lineage of one artifact: the commit, the data, the parameters and the packages that produced it."""
 
     commit: str
-    """The commit that was checked out; ``changed`` says what differed from it."""
+    """The commit that was checked out. ``changed`` are the files that differed from it."""
     changed: tuple[str, ...]
     lock_sha256: str
     artifact_bytes: int
     inputs: tuple[DataInput, ...]
     params: dict[str, Any]
     packages: dict[str, str]
-    """Package → version, of those that make the bytes."""
+    """Package → version, of the packages that determine the artifact."""
     reproduced: bool
-    """False when DVC found everything cached and ran nothing."""
+    """False when DVC found every stage in its cache and ran none."""
 
 
 def environment_digest(packages: Mapping[str, str]) -> str:
-    """sha256 of the packages that made an artifact, one ``name==version`` a line, sorted."""
+    """sha256 of the sorted lines ``name==version`` of all packages."""
     return hashlib.sha256("".join(f"{name}=={packages[name]}\n" for name in sorted(packages)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One named thing before and after; '' where it is not there."""
+    """One named value before and after; '' where it does not exist."""
 
     name: str
     before: str
@@ -49,19 +49,19 @@ class Difference:
 
 @dataclass(frozen=True)
 class Changes:
-    """Everything that differs, in the order a reviewer asks for it."""
+    """The changes of a candidate against the champion, in the order of a review."""
 
     against: str = ""
     """The champion's version; '' without one."""
     data: tuple[Difference, ...] = ()
-    """Input path, md5 before and after."""
+    """Path of an input, md5 before and after."""
     params: tuple[Difference, ...] = ()
     files: tuple[str, ...] = ()
-    """Files of the proposal, against the base branch."""
+    """Files that differ from the base branch."""
 
 
 def differences(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Difference, ...]:
-    """Keys whose values differ, sorted; nested mappings are spelled with dots."""
+    """The keys with different values, sorted. Keys of nested mappings are joined by dots."""
     old, new = flat(before), flat(after)
     return tuple(
         Difference(key, old.get(key, ""), new.get(key, "")) for key in sorted(old | new) if old.get(key) != new.get(key)
@@ -81,7 +81,7 @@ def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How the second making compares with the first."""
+    """The comparison of a reproduced artifact with the original."""
 
     model: str
     version: str
@@ -90,25 +90,25 @@ class Reproduction:
     artifact_before: str
     artifact_after: str
     largest_difference: float | None
-    """Of any prediction on the held-out rows; None where the bytes are the same or the rows differ."""
+    """Between two predictions for one held-out row; None for equal bytes, or when the rows differ."""
     metrics: tuple[Difference, ...]
-    """Metrics that differ in their sixth digit."""
+    """Metrics that differ at six significant digits."""
     outputs: tuple[str, ...]
     """Outputs of the pipeline whose bytes differ."""
     packages: tuple[Difference, ...]
-    """Packages that are of another version here than when it was made."""
+    """Packages with another version than at the original training."""
 
 
 @dataclass(frozen=True)
 class RetrainingRecord:
-    """The predicate of a ``retraining`` document; one for each run that trained."""
+    """The predicate of a ``retraining`` document: one run that trained."""
 
     at: float
     """Seconds since 1970."""
     cause: str
     reasons: tuple[str, ...]
     seconds: float
-    """Of training."""
+    """Duration of the training."""
     proposed: bool
     sentence: str
     gain: float | None

@@ -1,4 +1,4 @@
-"""Findings, checks and verdicts, as data that every report shows."""
+"""Findings, check results and verdicts: the data of every report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from modelyard.metrics.intervals import Interval
 
 Outcome = Literal["pass", "fail", "inconclusive", "waived", "error"]
 
-# From the worst: the verdict is that of the worst check that can block.
+# Worst first: a verdict has the outcome of its worst check that can block.
 SEVERITY: tuple[Outcome, ...] = ("error", "fail", "inconclusive", "waived", "pass")
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One rule applied. ``sentence`` says what was found against what was asked."""
+    """The result of one check. ``sentence`` gives the measured value and the limit."""
 
     id: str
     kind: str
@@ -24,57 +24,57 @@ class CheckResult:
     outcome: Outcome
     sentence: str
     why: str
-    """The policy's own reason for the rule."""
+    """The policy's reason for the check."""
     file: str
     line: int
     subject: str = ""
-    """The metric or measure that was looked at."""
+    """The metric or measure that was judged."""
     champion: float | None = None
     candidate: float | None = None
     difference: float | None = None
     interval: Interval | None = None
     waiver: str = ""
-    """The waiver's file, when one applies."""
+    """The file of the waiver that applies; '' without one."""
 
     @property
     def blocks(self) -> bool:
-        """Whether it keeps the candidate from being promoted."""
+        """Whether the result blocks the merge."""
         return self.level != "advisory" and self.outcome in ("error", "fail", "inconclusive")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """All rules of one policy applied to one candidate."""
+    """The results of all checks of one policy for one candidate."""
 
     outcome: Outcome
     policy: str
     policy_file: str
     checks: tuple[CheckResult, ...]
     evidence: dict[str, str]
-    """Kind → sha256 of the evidence it rests on."""
+    """Kind → sha256 of the evidence that was judged."""
     notes: tuple[str, ...] = ()
     policy_sha256: str = ""
-    """Of the policy's file as it was applied."""
+    """sha256 of the policy's file."""
 
     @property
     def blocking(self) -> tuple[CheckResult, ...]:
-        """The checks that stand in the way."""
+        """The check results that block the merge."""
         return tuple(check for check in self.checks if check.blocks)
 
 
 def overall(checks: tuple[CheckResult, ...]) -> Outcome:
-    """The worst outcome of the checks that can block; a policy without such checks proves nothing."""
+    """The worst outcome of the checks that can block; ``inconclusive`` for a policy without such checks."""
     return worst([check.outcome for check in checks if check.level != "advisory"], "inconclusive")
 
 
 def worst(outcomes: Sequence[Outcome], of_none: Outcome = "pass") -> Outcome:
-    """The gravest of them."""
+    """The worst of several outcomes; ``of_none`` without any."""
     return next((outcome for outcome in SEVERITY if outcome in outcomes), of_none)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, before levels and waivers."""
+    """The result of a check before its level and the waivers are applied."""
 
     outcome: Outcome
     sentence: str

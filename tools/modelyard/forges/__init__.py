@@ -1,1 +1,1 @@
-"""Where proposals are reviewed: one adapter per file, found by entry point."""
+"""Forges, where pull requests are reviewed: one adapter in each file, found by entry point."""

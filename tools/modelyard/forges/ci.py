@@ -1,4 +1,4 @@
-"""The CI system around this process, as its environment variables describe it."""
+"""The CI system that runs this process, by its environment variables."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ _EVENT_LIMIT = 5_000_000
 
 @dataclass(frozen=True)
 class CI:
-    """Where a forge is, how it is asked, and what this run is about. Empty where the environment says nothing."""
+    """The forge of this run, and how to reach it. Unknown values are empty."""
 
     server: str = ""
-    """Such as https://github.com."""
+    """Base URL, such as https://github.com."""
     api: str = ""
+    """Base URL of the API."""
     repository: str = ""
-    """owner/name; on GitLab the project's path."""
+    """owner/name; on GitLab the path of the project."""
     token: str = ""
     user: str = ""
-    """The user name that goes with the token over HTTPS."""
+    """The user name for the token over HTTPS."""
     run: str = ""
-    """The page of this run."""
+    """URL of the page of this run."""
     event: Path | None = None
+    """The file with the event that started the run."""
     timeout: float = _DEFAULT_SECONDS
+    """Seconds for one request."""
 
     def git_settings(self) -> dict[str, str]:
-        """Environment variables that let git push with the token; they reach no process list and no file."""
+        """Environment variables with which git sends the token. The token is in no command line and in no file."""
         if not (self.token and self.server.startswith("https://")):
             return {}
         secret = base64.b64encode(f"{self.user}:{self.token}".encode()).decode()
@@ -47,38 +50,37 @@ class CI:
 
 
 def read_ci(environ: Mapping[str, str]) -> CI:
-    """What the environment says. ``MODELYARD_TOKEN`` comes before the CI system's own token."""
+    """The CI system of an environment. ``MODELYARD_TOKEN`` takes precedence over the CI system's own token."""
     timeout = _timeout(environ.get(TIMEOUT, ""))
     own = environ.get("MODELYARD_TOKEN", "")
     if environ.get("CI_SERVER_URL"):
         return CI(
-            environ["CI_SERVER_URL"].rstrip("/"),
-            environ.get("CI_API_V4_URL", "").removesuffix("/api/v4"),
-            environ.get("CI_PROJECT_PATH", ""),
-            own or environ.get("GITLAB_TOKEN", ""),
-            "oauth2",
-            environ.get("CI_PIPELINE_URL", ""),
-            None,
-            timeout,
+            server=environ["CI_SERVER_URL"].rstrip("/"),
+            api=environ.get("CI_API_V4_URL", "").removesuffix("/api/v4"),
+            repository=environ.get("CI_PROJECT_PATH", ""),
+            token=own or environ.get("GITLAB_TOKEN", ""),
+            user="oauth2",
+            run=environ.get("CI_PIPELINE_URL", ""),
+            timeout=timeout,
         )
     server = environ.get("GITHUB_SERVER_URL", "").rstrip("/")
     repository = environ.get("GITHUB_REPOSITORY", "")
     run = environ.get("GITHUB_RUN_ID", "")
     event = environ.get("GITHUB_EVENT_PATH", "")
     return CI(
-        server,
-        environ.get("GITHUB_API_URL", "").rstrip("/"),
-        repository,
-        own or environ.get("GITHUB_TOKEN", ""),
-        "x-access-token",
-        f"{server}/{repository}/actions/runs/{run}" if run else environ.get("BUILD_URL", ""),
-        Path(event) if event else None,
-        timeout,
+        server=server,
+        api=environ.get("GITHUB_API_URL", "").rstrip("/"),
+        repository=repository,
+        token=own or environ.get("GITHUB_TOKEN", ""),
+        user="x-access-token",
+        run=f"{server}/{repository}/actions/runs/{run}" if run else environ.get("BUILD_URL", ""),
+        event=Path(event) if event else None,
+        timeout=timeout,
     )
 
 
 def repository_of(url: str) -> tuple[str, str]:
-    """Server and owner/name in a remote's URL: https, ssh or scp-like; empty strings when it names no server."""
+    """Server and owner/name in a remote's URL: https, ssh or scp-like. Empty strings for a local path."""
     if "://" in url:
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme == "file":
@@ -92,17 +94,19 @@ def repository_of(url: str) -> tuple[str, str]:
 
 
 def read_event(path: Path | None) -> dict[str, Any]:
-    """The event that started a workflow; a UsageError when there is none to read."""
+    """The event that started a workflow; UsageError without an event."""
     if path is None:
-        raise UsageError("There is no workflow event here.", "Name the pull request with --pull NUMBER.")
+        raise UsageError(
+            "GITHUB_EVENT_PATH is not set, so there is no workflow event.", "Give the pull request: --pull NUMBER."
+        )
     try:
         if path.stat().st_size > _EVENT_LIMIT:
-            raise ModelyardError(f"The event in {path} is larger than {_EVENT_LIMIT:,} bytes.", "Run the job again.")
+            raise ModelyardError(f"The event in {path} has more than {_EVENT_LIMIT:,} bytes.", "Run the job again.")
         event = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ModelyardError(f"The event in {path} cannot be read: {error}.", "Run the job again.") from error
     if not isinstance(event, dict):
-        raise ModelyardError(f"The event in {path} is no object.", "Run the job again.")
+        raise ModelyardError(f"The event in {path} is not a JSON object.", "Run the job again.")
     return event
 
 
@@ -112,5 +116,5 @@ def _timeout(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 600:
-        raise UsageError(f"{TIMEOUT} is {text!r}.", "Set it to a number of seconds from 1 to 600, or not at all.")
+        raise UsageError(f"{TIMEOUT} is {text!r}.", "Set it to a number of seconds from 1 to 600, or unset it.")
     return seconds

@@ -1,4 +1,4 @@
-"""The forge that modelyard.yaml names."""
+"""The adapter for the forge that modelyard.yaml names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from modelyard.manifests.repository import ModelRepository
 
 
 def open_forge(repository: ModelRepository, git: Git) -> Forge:
-    """The adapter for the repository's forge; ModelyardError when it is not installed or not reachable."""
+    """The adapter for the repository's forge; ModelyardError when it is not installed or has no token."""
     name = repository.config.forge
     ci = read_ci(os.environ)
     if name == "git":
@@ -23,16 +23,19 @@ def open_forge(repository: ModelRepository, git: Git) -> Forge:
 
     found = {entry.name: entry for entry in entry_points(group="modelyard.forges")}
     if name not in found:
-        raise ModelyardError(f"The forge {name!r} is not installed.", near_match(name, found))
+        raise ModelyardError(
+            f"The forge {name!r} is not installed.",
+            near_match(name, found, "Install modelyard again: it has no adapter for a forge."),
+        )
     adapter = found[name].load()
     return cast(Forge, adapter.connect(git, ci))
 
 
 def open_pull_forge(repository: ModelRepository, git: Git) -> tuple[PullForge, CI]:
-    """The same for commands that need pull requests; a UsageError in plain git."""
+    """The adapter for a forge with pull requests, and the CI system; UsageError for plain git."""
     if repository.config.forge == "git":
         raise UsageError(
-            "modelyard.yaml says forge: git, and plain git has no pull requests.",
-            "Set forge: github or forge: gitlab there.",
+            "This command needs pull requests, and modelyard.yaml has forge: git.",
+            "Set forge: github or forge: gitlab in modelyard.yaml.",
         )
     return cast(PullForge, open_forge(repository, git)), read_ci(os.environ)

@@ -1,4 +1,4 @@
-"""Plain git as a forge: a review is an ``Approved-by: Name <email>`` trailer in the merge (or commit) message."""
+"""Plain git as a forge. A review is an ``Approved-by: Name <email>`` trailer in a merge or commit message."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _APPROVAL = re.compile(
 
 
 class GitForge:
-    """Reviews kept in the repository itself."""
+    """The reviews in the commit messages of a repository."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
 
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitForge:
-        """Needs nothing but the repository."""
+        """The adapter; it needs only the repository."""
         return cls(git)
 
     def last_change(self, path: str) -> Change | None:
@@ -31,28 +31,31 @@ class GitForge:
         return self._change(history[0]) if history else None
 
     def change_of(self, commit: str) -> Change:
-        """What one commit brought."""
+        """The change of one commit."""
         return self._change(self._git.commit_info(commit))
 
     def is_member(self, handle: str, team: str) -> bool:
-        """Plain git knows no teams."""
+        """False: plain git has no teams."""
         return False
 
     def permission(self, handle: str) -> Permission:
-        """Whoever stands in a commit on main could push it, or was believed by who could."""
+        """Write: a commit on main is there because somebody with that permission pushed it."""
         return "write"
 
     def _change(self, commit: CommitInfo) -> Change:
-        # Of a merge, the proposal is the second parent: its author proposed, whoever merged did not.
+        # The second parent of a merge is the proposal. Its author is the author, not the person who merged.
         proposal = self._git.commit_info(commit.parents[1]) if len(commit.parents) > 1 else commit
         reviews = []
         for found in _APPROVAL.finditer(commit.body):
             name, email = found["name"], found["email"] or ""
-            # One person under two spellings is one person: the e-mail address decides where there is one.
+            # The e-mail address identifies a person, so that two spellings of a name are one person.
             own = email.lower() == proposal.email.lower() if email else name == proposal.author
             if name or email:
                 reviews.append(Review(proposal.author if own else name or email, "approved", "", commit.at))
         subject = commit.subject
         if subject.startswith("Merge ") and len(commit.parents) > 1:
             subject = proposal.subject
-        return Change(commit.sha, subject, proposal.author, tuple(self._git.files_of(commit)), tuple(reviews))
+        return Change(
+            commit=commit.sha, subject=subject, author=proposal.author, files=tuple(self._git.files_of(commit)),
+            reviews=tuple(reviews),
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""GitLab through python-gitlab: merge requests, notes, commit statuses, approvals as its system notes record them."""
+"""GitLab through python-gitlab: merge requests, notes, commit statuses, and approvals by its system notes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from modelyard.errors import ModelyardError, UsageError, missing_extra
+from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.gitlab_errors import translated_error, unreachable_error
 from modelyard.forges.interface import (
     LABEL,
     Change,
@@ -19,6 +20,7 @@ from modelyard.forges.interface import (
     Pull,
     Reaction,
     Status,
+    UnknownResult,
     merged_change,
     newest_change,
     report_at,
@@ -27,14 +29,14 @@ from modelyard.gate.approvals import Review
 from modelyard.git import Git
 
 COMMENT_LIMIT = 1_000_000
-# What only reads may be sent again; what writes is looked for first.
+# Only reads are retried. Before a write is repeated, our code looks whether the first one acted.
 _READ: dict[str, Any] = {"retry_transient_errors": True, "max_retries": 3}
 _ALL: dict[str, Any] = {"iterator": True, "per_page": 100, **_READ}
 _STATES = {"opened": "open", "merged": "merged"}
 _TO_GITLAB = {"pending": "pending", "success": "success", "failure": "failed", "error": "failed"}
 _FROM_GITLAB = {"success": "success", "failed": "failure", "canceled": "error"}
 _EMOJI: dict[Reaction, str] = {"eyes": "eyes", "+1": "thumbsup", "-1": "thumbsdown", "confused": "confused"}
-_WORDS = {"approved this merge request": "approved", "unapproved this merge request": "dismissed",
+_REVIEW_OUTCOMES = {"approved this merge request": "approved", "unapproved this merge request": "dismissed",
           "requested changes": "rejected"}  # fmt: skip
 
 
@@ -58,32 +60,35 @@ class GitLabForge:
 
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitLabForge:
-        """From the pipeline's variables, or MODELYARD_TOKEN and the remote; a UsageError that says what is missing."""
+        """The adapter by the pipeline's variables, or by MODELYARD_TOKEN and the remote; UsageError for a missing
+        value.
+        """
         server, repository = ci.server, ci.repository
         if not repository and (remote := git.remote()):
             server, repository = repository_of(git.remote_url(remote))
         if not repository:
-            raise UsageError("It is not known which GitLab project this is.", "Add it as the remote origin.")
+            raise UsageError("The GitLab project of this clone is not known.", "Add it as the remote origin.")
         if not ci.token:
             raise UsageError(
-                "There is no token for GitLab.",
+                "The token for GitLab is missing.",
                 "Set MODELYARD_TOKEN to a project access token with the scopes api and write_repository.",
             )
-        return cls(git, CI(server or "https://gitlab.com", ci.api, repository, ci.token, timeout=ci.timeout))
+        server = server or "https://gitlab.com"
+        return cls(git, CI(server=server, api=ci.api, repository=repository, token=ci.token, timeout=ci.timeout))
 
-    # --- what was merged -------------------------------------------------------------------------------------------
+    # --- merged changes ---------------------------------------------------------------------------------------------
 
     def last_change(self, path: str) -> Change | None:
-        """The newest commit on main that touched ``path``, with the merge request that brought it."""
+        """The newest change of ``path`` on main, with its merge request."""
         return newest_change(self._git, self, path)
 
     def change_of(self, commit: str) -> Change:
-        """What one commit of main brought."""
+        """The change of one commit of main."""
         return merged_change(self._git, self, self._git.commit_info(commit))
 
     def pulls_of(self, commit: str) -> list[Pull]:
-        """The merge requests that hold a commit, or were merged as it."""
-        with self._told(f"the merge requests of {commit[:12]}"):
+        """The merge requests that contain a commit, or were merged as that commit."""
+        with self._translate_errors(f"the merge requests of {commit[:12]}"):
             found = self._project.commits.get(commit, lazy=True).merge_requests(**_READ)
             return [self._pull(request) for request in found]
 
@@ -91,20 +96,20 @@ class GitLabForge:
 
     def pull(self, number: int) -> Pull:
         """One merge request by its number in the project."""
-        with self._told(f"merge request {number}"):
+        with self._translate_errors(f"merge request {number}"):
             return self._pull(self._project.mergerequests.get(number, **_READ).attributes)
 
     def open_pulls(self, branch: str = "", owner: str = "") -> list[Pull]:
-        """Open merge requests from a branch; '' for all."""
+        """Open merge requests from a branch; '' for all branches."""
         source: dict[str, Any] = {"source_branch": branch} if branch else {}
-        with self._told(f"the open merge requests {branch}".rstrip()):
+        with self._translate_errors(f"the open merge requests {branch}".rstrip()):
             found = self._project.mergerequests.list(state="opened", **(source | _ALL))
             return [self._pull(request.attributes) for request in found]
 
     def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
-        """Opens the branch's merge request, or edits title and description of the open one where they differ."""
+        """The open merge request of the draft's branch, and whether it is new. A changed title or text is updated."""
         existing = next((p for p in self.open_pulls(draft.branch) if not p.from_fork and p.base == draft.base), None)
-        with self._told(f"a merge request from {draft.branch}"):
+        with self._translate_errors(f"a merge request from {draft.branch}"):
             if existing is None:
                 values = {"source_branch": draft.branch, "target_branch": draft.base, "title": draft.title,
                           "description": draft.body}  # fmt: skip
@@ -114,13 +119,13 @@ class GitLabForge:
             return existing, False
 
     def close(self, number: int) -> None:
-        """Closes a merge request unmerged."""
-        with self._told(f"merge request {number}"):
+        """Closes a merge request without a merge."""
+        with self._translate_errors(f"merge request {number}"):
             self._project.mergerequests.update(number, {"state_event": "close"})
 
     def changed_files(self, number: int) -> list[str]:
-        """Paths a merge request changes; of a rename both names."""
-        with self._told(f"the files of merge request {number}"):
+        """The paths that a merge request changes, with both names of a rename."""
+        with self._translate_errors(f"the files of merge request {number}"):
             paths: set[str] = set()
             url = f"/projects/{self._quoted}/merge_requests/{number}/diffs"
             for diff in self._gitlab.http_list(url, **_ALL):
@@ -128,15 +133,15 @@ class GitLabForge:
             return sorted(paths)
 
     def reviews(self, number: int) -> tuple[Review, ...]:
-        """All approvals given and taken back, oldest first; the commit is the version that stood there at the time."""
-        with self._told(f"the approvals of merge request {number}"):
+        """All approvals and withdrawn approvals, oldest first; the commit of each is the head at that time."""
+        with self._translate_errors(f"the approvals of merge request {number}"):
             request = self._project.mergerequests.get(number, lazy=True)
             notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
             url = f"/projects/{self._quoted}/merge_requests/{number}/versions"
             versions = sorted(
                 (_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL)
             )
-        given = [n for n in notes if n["system"] and n["body"] in _WORDS]
+        given = [n for n in notes if n["system"] and n["body"] in _REVIEW_OUTCOMES]
         found = []
         statuses: dict[str, list[Status]] = {}
         for note in given:
@@ -147,12 +152,12 @@ class GitLabForge:
             author = note["author"]
             found.append(
                 Review(
-                    f"@{author['username']}",
-                    _WORDS[note["body"]],  # type: ignore[arg-type]
-                    commit,
-                    at,
-                    bool(author.get("bot")) or "_bot_" in author["username"],
-                    report_at(statuses[commit], at),
+                    author=f"@{author['username']}",
+                    outcome=_REVIEW_OUTCOMES[note["body"]],  # type: ignore[arg-type]
+                    commit=commit,
+                    at=at,
+                    bot=bool(author.get("bot")) or "_bot_" in author["username"],
+                    report=report_at(statuses[commit], at),
                 )
             )
         return tuple(found)
@@ -160,34 +165,34 @@ class GitLabForge:
     # --- comments --------------------------------------------------------------------------------------------------
 
     def comments(self, number: int) -> list[Comment]:
-        """All notes of people and bots, oldest first."""
+        """All notes of people and bots, oldest first, without system notes."""
         me = self._me()
-        with self._told(f"the comments of merge request {number}"):
+        with self._translate_errors(f"the comments of merge request {number}"):
             request = self._project.mergerequests.get(number, lazy=True)
             notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
         return [Comment(n["id"], n["body"], n["author"]["username"] == me) for n in notes if not n["system"]]
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Edits our note that holds ``marker``, or adds one. Looks again before it tries again."""
+        """Updates our note that contains ``marker``, or adds one. Each attempt looks for it first."""
         for attempt in range(3):
             ours = next((c for c in self.comments(number) if c.ours and marker in c.body), None)
             if ours is not None and ours.body == body:
                 return ours
             try:
-                with self._told(f"the comment on merge request {number}"):
+                with self._translate_errors(f"the comment on merge request {number}"):
                     notes = self._project.mergerequests.get(number, lazy=True).notes
                     if ours is not None:
                         notes.update(ours.id, {"body": body})
                         return Comment(ours.id, body, True)
                     return Comment(notes.create({"body": body}).id, body, True)
-            except _Unsure:
+            except UnknownResult:
                 if attempt == 2:
                     raise
         raise AssertionError("unreachable")
 
     def react(self, number: int, comment: int, reaction: Reaction) -> None:
-        """Answers a note with an emoji; the same again changes nothing."""
-        with self._told(f"the reaction to comment {comment}"):
+        """Adds an emoji to a note, once."""
+        with self._translate_errors(f"the reaction to comment {comment}"):
             note = self._project.mergerequests.get(number, lazy=True).notes.get(comment, lazy=True)
             try:
                 note.awardemojis.create({"name": _EMOJI[reaction]})
@@ -198,9 +203,9 @@ class GitLabForge:
     # --- issues ----------------------------------------------------------------------------------------------------
 
     def open_issues(self) -> list[Issue]:
-        """The open issues with our label that this token's user wrote, newest first."""
+        """The open issues with our label by this token's user, newest first."""
         me = self._me()
-        with self._told("the open issues"):
+        with self._translate_errors("the open issues"):
             found = [i.attributes for i in self._project.issues.list(state="opened", labels=[LABEL], **_ALL)]
         return [
             Issue(i["iid"], i["title"], i["description"] or "", i["web_url"])
@@ -209,82 +214,86 @@ class GitLabForge:
         ]
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Edits our open issue that holds ``marker``, or opens one. Looks again before it tries again."""
+        """Updates our open issue that contains ``marker``, or opens one. Each attempt looks for it first."""
         for attempt in range(3):
             ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
             try:
-                with self._told(f"the issue {title!r}"):
+                with self._translate_errors(f"the issue {title!r}"):
                     if ours is None:
                         made = self._project.issues.create({"title": title, "description": body, "labels": LABEL})
                         return Issue(made.iid, title, body, made.web_url), True
                     if (ours.title, ours.body) != (title, body):
                         self._project.issues.update(ours.number, {"title": title, "description": body})
                     return Issue(ours.number, title, body, ours.url), attempt > 0
-            except _Unsure:
+            except UnknownResult:
                 if attempt == 2:
                     raise
         raise AssertionError("unreachable")
 
-    def close_issue(self, number: int, said: str) -> None:
-        """A last note of ours, then closed."""
-        with self._told(f"issue {number}"):
+    def close_issue(self, number: int, comment: str) -> None:
+        """Adds a last note, once, and closes the issue."""
+        with self._translate_errors(f"issue {number}"):
             notes = self._project.issues.get(number, lazy=True).notes
-            if all(note.body != said for note in notes.list(**_ALL)):
-                notes.create({"body": said})
+            if all(note.body != comment for note in notes.list(**_ALL)):
+                notes.create({"body": comment})
             self._project.issues.update(number, {"state_event": "close"})
 
     # --- statuses, people, pipelines -------------------------------------------------------------------------------
 
     def set_status(self, commit: str, status: Status) -> None:
-        """Sets a commit status unless it is the newest of its context already."""
+        """Sets a commit status, unless the newest one of its context is the same."""
         newest = next((s for s in self.statuses(commit) if s.context == status.context), None)
         if newest and (newest.state, newest.description) == (status.state, status.description):
             return
         values = {"state": _TO_GITLAB[status.state], "name": status.context, "description": status.description}
         if status.url:
             values["target_url"] = status.url
-        with self._told(f"the status of {commit[:12]}"):
+        with self._translate_errors(f"the status of {commit[:12]}"):
             self._project.commits.get(commit, lazy=True).statuses.create(values)
 
     def statuses(self, commit: str) -> list[Status]:
-        """Every status ever set on a commit, newest first."""
+        """All statuses of a commit, newest first."""
         me = self._me()
-        with self._told(f"the statuses of {commit[:12]}"):
+        with self._translate_errors(f"the statuses of {commit[:12]}"):
             found = self._project.commits.get(commit, lazy=True).statuses.list(all=True, **_ALL)
-            said = sorted((s.attributes for s in found), key=lambda s: int(s["id"]), reverse=True)
+            newest_first = sorted((s.attributes for s in found), key=lambda s: int(s["id"]), reverse=True)
         return [
             Status(
-                s["name"], _FROM_GITLAB.get(s["status"], "pending"), s["description"] or "", s["target_url"] or "",  # type: ignore[arg-type]
-                _seconds(s["created_at"]), s["author"]["username"] == me,
+                context=s["name"],
+                state=_FROM_GITLAB.get(s["status"], "pending"),  # type: ignore[arg-type]
+                description=s["description"] or "",
+                url=s["target_url"] or "",
+                at=_seconds(s["created_at"]),
+                ours=s["author"]["username"] == me,
             )
-            for s in said
-        ]  # fmt: skip
+            for s in newest_first
+        ]
 
     def permission(self, handle: str) -> Permission:
-        """What a user may do here, through groups too; a developer may push."""
+        """The permission of a user in this project, also by a group. A developer may push."""
         name = handle.removeprefix("@")
-        with self._told(f"the permission of {handle}"):
+        with self._translate_errors(f"the permission of {handle}"):
             found = self._project.members_all.list(query=name, **_ALL)
             level = max((m.access_level for m in found if m.username.lower() == name.lower()), default=0)
         return "admin" if level >= 40 else "write" if level >= 30 else "read" if level >= 10 else "none"
 
     def is_member(self, handle: str, team: str) -> bool:
         """Whether a user belongs to @group or @group/subgroup."""
-        with self._told(f"the members of {team}"):
+        with self._translate_errors(f"the members of {team}"):
             members = self._gitlab.groups.get(team.removeprefix("@"), lazy=True).members_all.list(**_ALL)
             return any(member.username.lower() == handle.removeprefix("@").lower() for member in members)
 
     def raw_url(self, branch: str, path: str) -> str:
-        """Where a file of a branch is served as it is."""
+        """The URL of a file of a branch, as plain content."""
         return f"{self._page}/-/raw/{branch}/{path}"
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
-        """Starts a pipeline on a branch; ``inputs`` become its variables."""
-        with self._told(f"a pipeline on {branch}"):
+        """Starts a pipeline on a branch, with ``inputs`` as its variables."""
+        with self._translate_errors(f"a pipeline on {branch}"):
             variables = [{"key": key.upper(), "value": value} for key, value in inputs.items()]
             self._project.pipelines.create({"ref": branch, "variables": variables})
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- internal --------------------------------------------------------------------------------------------------
 
     @property
     def _quoted(self) -> str:
@@ -292,53 +301,31 @@ class GitLabForge:
 
     def _me(self) -> str:
         if not self._login:
-            with self._told("who the token belongs to"):
+            with self._translate_errors("the user of the token"):
                 self._gitlab.auth()
             self._login = self._gitlab.user.username if self._gitlab.user else ""
         return self._login
 
     def _pull(self, found: dict[str, Any]) -> Pull:
         merged = found["state"] == "merged"
+        merge_commit = found.get("merge_commit_sha") or found.get("squash_commit_sha") or found["sha"] or ""
         return Pull(
-            found["iid"], found["title"], found["description"] or "", found["author"]["username"], found["sha"] or "",
-            found["source_branch"], found["target_branch"],
-            _STATES.get(found["state"], "closed"),  # type: ignore[arg-type]
-            found["source_project_id"] != found["target_project_id"], found["web_url"],
-            (found.get("merge_commit_sha") or found.get("squash_commit_sha") or found["sha"] or "") if merged else "",
+            number=found["iid"], title=found["title"], body=found["description"] or "",
+            author=found["author"]["username"], head=found["sha"] or "",
+            branch=found["source_branch"], base=found["target_branch"],
+            state=_STATES.get(found["state"], "closed"),  # type: ignore[arg-type]
+            from_fork=found["source_project_id"] != found["target_project_id"], url=found["web_url"],
+            merge_commit=merge_commit if merged else "",
         )  # fmt: skip
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except self._errors.GitlabError as error:
-            raise _told_error(error, what) from error
+            raise translated_error(error, what) from error
         except OSError as error:  # requests' exceptions are OSErrors
-            raise _Unsure(
-                f"GitLab did not answer ({type(error).__name__}).",
-                "Check the network, and that the server's certificate is trusted; then run the job again.",
-            ) from error
-
-
-class _Unsure(ModelyardError):
-    """The request may or may not have acted."""
-
-
-def _told_error(error: Any, what: str) -> ModelyardError:
-    code, said = error.response_code, str(error.error_message)[:200]
-    if code == 401:
-        return ModelyardError(f"GitLab does not accept the token for {what}.", "Set MODELYARD_TOKEN to a valid token.")
-    if code == 403:
-        return ModelyardError(
-            f"The token may not touch {what}: {said}.", "It needs the role Developer and the scope api."
-        )
-    if code == 404:
-        return ModelyardError(f"GitLab knows nothing of {what}.", "Check the number, and that the token may read it.")
-    if code == 429:
-        return ModelyardError(f"GitLab's rate limit is used up; {what} was not read or written.", "Run it again later.")
-    if code in (400, 409, 422):
-        return ModelyardError(f"GitLab refuses {what}: {said}.", "Mend what it names, then run the job again.")
-    return _Unsure(f"GitLab answered {code} for {what}.", "Run the job again later.")
+            raise unreachable_error(error) from error
 
 
 def _seconds(stamp: str) -> int:

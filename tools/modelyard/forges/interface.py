@@ -1,4 +1,4 @@
-"""What the tools ask of a forge, the values they get, and what a merge brought."""
+"""The interface of forges, its values, and the change that a merge made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from modelyard.errors import ModelyardError
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git
 
@@ -17,15 +18,20 @@ VERDICT = "modelyard/verdict"
 APPROVAL = "modelyard/approval"
 DEPLOY = "modelyard/deploy"
 LABEL = "modelyard"
-"""What our issues carry."""
+"""The label of our issues."""
 
 _DIGEST = re.compile(r"\breport sha256 ([0-9a-f]{64})$")
-_LIMIT = 140
+DESCRIPTION_LIMIT = 140
+"""Characters of a commit status that all forges show."""
+
+
+class UnknownResult(ModelyardError):
+    """The result of a request is unknown: the forge may have carried it out."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One merged change of the default branch: what it was, who proposed it, who reviewed what."""
+    """One merged change of the default branch, with its author and its reviews."""
 
     commit: str
     subject: str
@@ -38,7 +44,7 @@ class Change:
     head: str = ""
     """The last commit of the pull request."""
     report: str = ""
-    """sha256 of the report that stood on the head when it was merged."""
+    """sha256 of the report of the head at the merge; '' without a report."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Pull:
 
 @dataclass(frozen=True)
 class Draft:
-    """A pull request the bot wants to be open: one a branch, refreshed in place."""
+    """A pull request to open. Each branch has one, which is updated in place."""
 
     branch: str
     base: str
@@ -70,7 +76,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Comment:
-    """One comment on a pull request. ``ours`` when this token's user wrote it."""
+    """One comment on a pull request; ``ours`` by this token's user."""
 
     id: int
     body: str
@@ -80,7 +86,7 @@ class Comment:
 
 @dataclass(frozen=True)
 class Issue:
-    """One open issue of ours."""
+    """One open issue by this token's user."""
 
     number: int
     title: str
@@ -90,7 +96,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class Status:
-    """A commit status. ``at`` is seconds since 1970; ``ours`` when a bot or this token's user set it."""
+    """A commit status. ``at`` is in seconds since 1970; ``ours`` is one by this token's user."""
 
     context: str
     state: State
@@ -101,88 +107,92 @@ class Status:
 
 
 class Forge(Protocol):
-    """Where changes are reviewed; plain git offers no more than this."""
+    """Where changes are reviewed. Plain git has no more than this."""
 
     def last_change(self, path: str) -> Change | None:
-        """The newest merged change of a path; None when the path was never committed."""
+        """The newest merged change of a path; None for a path without a commit."""
 
     def change_of(self, commit: str) -> Change:
-        """What one commit of the default branch's first-parent line brought."""
+        """The change of one commit on the first-parent line of the default branch."""
 
     def is_member(self, handle: str, team: str) -> bool:
-        """Whether somebody belongs to ``@organisation/team``."""
+        """Whether a person is a member of ``@organisation/team``."""
 
     def permission(self, handle: str) -> Permission:
-        """What somebody may do in this repository."""
+        """The permission of a person in this repository."""
 
 
 class PullForge(Forge, Protocol):
-    """GitHub or GitLab."""
+    """A forge with pull requests: GitHub or GitLab."""
 
     comment_limit: int
-    """Characters a comment may have."""
+    """Largest number of characters in a comment."""
 
     def pull(self, number: int) -> Pull:
         """One pull request."""
 
     def pulls_of(self, commit: str) -> list[Pull]:
-        """The pull requests that hold a commit, or were merged as it."""
+        """The pull requests that contain a commit, or were merged as that commit."""
 
     def open_pulls(self, branch: str = "", owner: str = "") -> list[Pull]:
-        """Open pull requests from a branch (of a fork's ``owner``; else of this repository); '' for all of them."""
+        """Open pull requests from a branch of this repository, or of ``owner``'s fork; '' for all branches."""
 
     def open_or_refresh(self, draft: Draft) -> tuple[Pull, bool]:
         """The one open pull request of the draft's branch, and whether it is new."""
 
     def close(self, number: int) -> None:
-        """Closes a pull request unmerged."""
+        """Closes a pull request without a merge."""
 
     def comments(self, number: int) -> list[Comment]:
         """All comments, oldest first."""
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Edits the comment of ours that holds ``marker``, or adds one. Never leaves two."""
+        """Updates our comment that contains ``marker``, or adds one. There are never two."""
 
     def open_issues(self) -> list[Issue]:
-        """The open issues that carry our label, newest first."""
+        """The open issues with our label, newest first."""
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Edits our open issue whose body holds ``marker``, or opens one; whether it is new. Never leaves two."""
+        """Updates our open issue that contains ``marker``, or opens one. The issue, and whether it is new."""
 
-    def close_issue(self, number: int, said: str) -> None:
-        """Says why in a last comment, and closes an issue; a second time says nothing more."""
+    def close_issue(self, number: int, comment: str) -> None:
+        """Adds a last comment, once, and closes the issue."""
 
     def set_status(self, commit: str, status: Status) -> None:
-        """Sets a commit status; the same status again sets nothing."""
+        """Sets a commit status, unless the newest one of its context is the same."""
 
     def statuses(self, commit: str) -> list[Status]:
-        """Every status ever set on a commit, newest first."""
+        """All statuses of a commit, newest first."""
 
     def reviews(self, number: int) -> tuple[Review, ...]:
-        """All reviews, oldest first, each with the report that stood on its commit when it was given."""
+        """All reviews, oldest first, each with the report of its commit at that time."""
 
     def changed_files(self, number: int) -> list[str]:
-        """Paths a pull request changes, old names included."""
+        """The paths that a pull request changes, with both names of a rename."""
 
     def react(self, number: int, comment: int, reaction: Reaction) -> None:
-        """Answers a comment with a reaction."""
+        """Adds a reaction to a comment, once."""
 
     def raw_url(self, branch: str, path: str) -> str:
-        """Where a file of a branch is served as it is."""
+        """The URL of a file of a branch, as plain content."""
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
-        """Starts a pipeline by hand."""
+        """Starts a workflow or pipeline on a branch."""
 
 
-def verdict_status(state: State, said: str, report: str, url: str) -> Status:
-    """The commit status of a verdict. Its description ends with the report's digest."""
+def verdict_status(state: State, summary: str, report: str, url: str) -> Status:
+    """The commit status of a verdict. Its description ends with the sha256 of the report; '' adds none."""
     tail = f" · report sha256 {report}" if report else ""
-    room = _LIMIT - len(tail)
-    return Status(VERDICT, state, (said if len(said) <= room else said[: room - 1] + "…") + tail, url)
+    return Status(VERDICT, state, shortened(summary, DESCRIPTION_LIMIT - len(tail)) + tail, url)
+
+
+def shortened(sentence: str, limit: int = DESCRIPTION_LIMIT) -> str:
+    """A sentence of at most ``limit`` characters; a longer one is cut and ends with an ellipsis."""
+    return sentence if len(sentence) <= limit else sentence[: limit - 1] + "…"
 
 
 def report_at(statuses: Iterable[Status], at: int | None = None) -> str:
-    """sha256 of the report on a commit, now or at a time; '' when there was none. Others' statuses are not believed."""
+    """sha256 of a commit's report, now or at a time; '' without one. Only our own statuses count."""
     for status in statuses:
         if status.context == VERDICT and status.ours and (at is None or status.at <= at):
             found = _DIGEST.search(status.description)
@@ -191,18 +201,21 @@ def report_at(statuses: Iterable[Status], at: int | None = None) -> str:
 
 
 def newest_change(git: Git, forge: PullForge, path: str) -> Change | None:
-    """Of the newest commit on main that touched ``path``."""
+    """The newest change of ``path`` on main; None without a commit."""
     history = git.history(path, first_parent=True)
     return merged_change(git, forge, history[0]) if history else None
 
 
 def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
-    """Of one commit of main. A commit that no pull request brought has no reviews."""
+    """The change of one commit of main. A commit without a pull request has no reviews."""
     files = tuple(git.files_of(commit))
     pulls = forge.pulls_of(commit.sha)
     pull = next((p for p in pulls if p.state == "merged" and p.merge_commit == commit.sha), None)
     if pull is None:
-        return Change(commit.sha, commit.subject, commit.author, files, ())
+        return Change(commit=commit.sha, subject=commit.subject, author=commit.author, files=files, reviews=())
     report = report_at(forge.statuses(pull.head))
     reviews = forge.reviews(pull.number)
-    return Change(commit.sha, pull.title, f"@{pull.author}", files, reviews, pull.number, pull.head, report)
+    return Change(
+        commit=commit.sha, subject=pull.title, author=f"@{pull.author}", files=files, reviews=reviews,
+        pull=pull.number, head=pull.head, report=report,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a judged window means for those on call: causes that hold, and causes that are over."""
+"""Alerts of a judged window: causes that hold and causes that are over."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _HOLDS = ("fail", "error")
 
 @dataclass(frozen=True)
 class Alert:
-    """One watch that fails for one model in one environment, or that has stopped failing."""
+    """One cause: a watch that fails for one model in one environment, or that passed after it had failed."""
 
     model: str
     environment: str
     version: str
     check: CheckResult
     firing: bool
-    """False: it passed in this window."""
+    """Whether the watch failed in this window."""
     changed: bool
-    """Whether the window before this one said otherwise."""
+    """Whether the cause began or ended with this window."""
     until: str
-    """The window's end, RFC 3339."""
+    """The window's end, RFC 3339 in UTC."""
 
     @property
     def key(self) -> str:
-        """The same for as long as the cause is the same, whichever version and window it is seen in."""
+        """The key of the cause; it does not change with version and window."""
         return alert_key(self.environment, self.model, self.check.id)
 
     @property
     def severity(self) -> Severity:
-        """Of a hard rule critical, of a soft one a warning."""
+        """Critical for a hard rule, a warning for a soft one."""
         return "critical" if self.check.level == "hard" else "warning"
 
     @property
@@ -45,9 +45,9 @@ class Alert:
 
 
 def alerts_of(model: str, monitoring: Monitoring, verdict: Verdict, before: Mapping[str, Outcome]) -> tuple[Alert, ...]:
-    """Causes that hold or are over. ``before`` has each check's last settled outcome in the windows before.
+    """The alerts of a window. ``before`` holds each check's last outcome, in earlier windows, that was conclusive.
 
-    An advisory rule alerts nobody. An inconclusive one says nothing: what held before goes on holding.
+    Advisory rules raise no alert. An inconclusive check gives none either: its cause neither begins nor ends.
     """
     found = []
     for check in verdict.checks:
@@ -55,11 +55,19 @@ def alerts_of(model: str, monitoring: Monitoring, verdict: Verdict, before: Mapp
             continue
         firing, fired = check.outcome in _HOLDS, before.get(check.id) in _HOLDS
         found.append(
-            Alert(model, monitoring.environment, monitoring.version, check, firing, firing != fired, monitoring.until)
+            Alert(
+                model=model,
+                environment=monitoring.environment,
+                version=monitoring.version,
+                check=check,
+                firing=firing,
+                changed=firing != fired,
+                until=monitoring.until,
+            )
         )
     return tuple(found)
 
 
 def alert_key(environment: str, model: str, check: str) -> str:
-    """What names a cause: environment/model/check."""
+    """The key of a cause: environment/model/check."""
     return f"{environment}/{model}/{check}"

@@ -1,4 +1,4 @@
-"""Whether enough of the right people approved a change, after seeing the report it has now."""
+"""Approvals of a change: which of its reviews count, and whether they are enough."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from modelyard.manifests.approvals import ApprovalRule, Approvals
 
 @dataclass(frozen=True)
 class Review:
-    """One review as the forge keeps it."""
+    """One review, as the forge keeps it."""
 
     author: str
     outcome: Literal["approved", "rejected", "dismissed", "commented"]
     commit: str
-    """The head it was given on; '' in plain git."""
+    """The head commit that was reviewed; '' in plain git."""
     at: int
     """Seconds since 1970."""
     bot: bool = False
     report: str = ""
-    """sha256 of the report that stood there at that time; '' when there was none."""
+    """sha256 of the report that the reviewer saw; '' without a report."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is to be approved."""
+    """The change that needs approvals."""
 
     author: str
     files: tuple[str, ...]
     head: str = ""
     report: str = ""
-    """sha256 of the report that stands on the head now; '' when none is due."""
+    """sha256 of the current report of the head; '' when no report is due."""
     requesters: tuple[str, ...] = ()
-    """Who asked for a waiver in it: they may not approve it either."""
+    """People who requested a waiver in this change. Their approvals do not count."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """The judgement on a change's reviews."""
+    """The judgement of a change's reviews."""
 
     rules: tuple[RuleResult, ...]
     refused: tuple[str, ...]
-    """Sentences: whose approval does not count, and why."""
+    """Sentences: which approvals do not count, and why."""
     rejected_by: tuple[str, ...] = ()
 
     @property
     def given(self) -> bool:
-        """Whether the change may be merged as far as people are concerned."""
+        """Whether the change has all approvals that it needs, and no request for changes."""
         return not self.rejected_by and all(rule.met for rule in self.rules)
 
     @property
     def by(self) -> tuple[str, ...]:
-        """Everybody whose approval counts for a rule."""
+        """The people whose approvals count for any rule."""
         return tuple(dict.fromkeys(name for rule in self.rules for name in rule.by))
 
     @property
     def sentence(self) -> str:
-        """What is there and what is missing, in one line."""
+        """The approvals that were given, or those that are missing, in one line."""
         if self.rejected_by:
             return f"changes requested by {', '.join(self.rejected_by)}"
         missing = [rule for rule in self.rules if not rule.met]
         if missing:
-            said = "; ".join(f"{rule.id}: {len(rule.by)} of {rule.needed} by {rule.role}" for rule in missing)
+            said = "; ".join(f"{rule.id}: {len(rule.by)} of {rule.needed} approvals by {rule.role}" for rule in missing)
             return said + (f" ({self.refused[0]})" if self.refused else "")
         return f"approved by {', '.join(self.by)}" if self.by else "no approval is required"
 
@@ -76,10 +76,10 @@ def judge_approvals(
     reviews: Sequence[Review],
     holds_role: Callable[[str, str], bool],
 ) -> Approval:
-    """Applies ``policies/approvals.yaml`` of the base branch; ``holds_role(person, role)`` knows who is who.
+    """The judgement by ``policies/approvals.yaml`` of the base branch; ``holds_role(person, role)`` looks roles up.
 
-    Of each person the last word counts. It counts for the head it was given on, and for the report that was seen: any
-    later push, and any other report, voids it.
+    Only the last review of each person counts, and only for the head commit and the report that the person saw: a later
+    push or another report voids an approval.
     """
     last = {review.author: review for review in sorted(reviews, key=lambda r: r.at) if review.outcome != "commented"}
     counting, refused = [], []
@@ -88,7 +88,7 @@ def judge_approvals(
             continue
         why = _why_not(review, proposal)
         if why:
-            refused.append(f"{author}: {why}")
+            refused.append(f"{author} {why}")
         else:
             counting.append(author)
     rules = [rule for rule in (policy.rules if policy else []) if _applies(rule, proposal.files)]
@@ -104,15 +104,15 @@ def judge_approvals(
 
 def _why_not(review: Review, proposal: Proposal) -> str:
     if review.bot:
-        return "a bot"
+        return "is a bot"
     if _same(review.author, proposal.author):
-        return "the author"
+        return "is the author"
     if any(_same(review.author, requester) for requester in proposal.requesters):
-        return "asked for the waiver"
+        return "requested the waiver"
     if proposal.head and review.commit != proposal.head:
-        return f"given on {review.commit[:7]}, before the last push"
+        return f"approved {review.commit[:7]}, before the last push"
     if review.report != proposal.report:
-        return "given on another report" if review.report else "given before there was a report"
+        return "approved another report" if review.report else "approved before the first report"
     return ""
 
 

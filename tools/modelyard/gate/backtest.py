@@ -1,4 +1,4 @@
-"""What a changed policy would have said of past candidates."""
+"""The backtest of a changed policy: its verdicts on registered versions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document
 from modelyard.manifests.policy import Policy
 
-_MAY = ("pass", "waived")
+_MERGEABLE = ("pass", "waived")
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A version that was registered: its evidence, the verdict it got, and the waivers of that day."""
+    """A registered version: its evidence, its verdict, and the waivers of its day."""
 
     version: str
     at: int
@@ -32,7 +32,7 @@ class Promoted:
 
 @dataclass(frozen=True)
 class BacktestedVersion:
-    """One version judged by the changed policy."""
+    """The result for one version."""
 
     model: str
     version: str
@@ -40,43 +40,48 @@ class BacktestedVersion:
     before: str
     after: Outcome
     because: tuple[str, ...]
-    """Checks that stand in the way now."""
+    """Checks that block under the changed policy."""
 
     @property
     def flips(self) -> bool:
-        """Whether it would have been decided the other way."""
-        return (self.before in _MAY) != (self.after in _MAY)
+        """Whether the changed policy decides the other way."""
+        return (self.before in _MERGEABLE) != (self.after in _MERGEABLE)
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """A changed policy against the last promotions."""
+    """The results for the last versions."""
 
     policy: str
     versions: tuple[BacktestedVersion, ...]
     """Newest first."""
     changes: tuple[RuleChange, ...]
-    """Against the policy in force; which of them loosen is marked."""
+    """Differences from the policy in force."""
 
     @property
     def flipped(self) -> tuple[BacktestedVersion, ...]:
-        """The versions it would decide the other way."""
+        """The versions that the changed policy decides the other way."""
         return tuple(one for one in self.versions if one.flips)
 
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
         loose = sum(change.loosens for change in self.changes)
-        said = f"Of the last {len(self.versions)} versions, {len(self.flipped)} would have been decided the other way"
+        said = f"The changed policy decides {len(self.flipped)} of the last {len(self.versions)} versions the other way"
         return f"{said}; {loose} of {len(self.changes)} changes loosen a rule."
 
 
 def backtest(policy: Policy, lines: Document, promoted: Iterable[Promoted], changes: Sequence[RuleChange]) -> Backtest:
-    """Judges every version again, on the evidence of its day."""
+    """The verdicts of ``policy`` on every version, by its evidence and its waivers."""
     found = []
     for one in promoted:
         verdict = judge(policy, lines, one.bundle, one.waivers, one.day)
         because = tuple(check.id for check in verdict.checks if check.blocks)
-        found.append(BacktestedVersion(one.bundle.model, one.version, one.at, one.verdict, verdict.outcome, because))
+        found.append(
+            BacktestedVersion(
+                model=one.bundle.model, version=one.version, at=one.at, before=one.verdict, after=verdict.outcome,
+                because=because,
+            )
+        )  # fmt: skip
     found.sort(key=lambda one: (-one.at, one.model))
     return Backtest(policy.name, tuple(found), tuple(changes))

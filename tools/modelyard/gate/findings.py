@@ -1,4 +1,4 @@
-"""What each kind of check finds in the evidence. One function a kind; none of them knows of levels or waivers."""
+"""The finding of each kind of check: one function for each kind, without levels and waivers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from modelyard.evidence.artifact import Artifact
-from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.bundle import Bundle, missing_evidence
 from modelyard.evidence.verdict import Finding, Outcome
 from modelyard.manifests.policy import (
     AnyCheck,
@@ -28,7 +28,7 @@ from modelyard.metrics.fairness import Gap
 
 
 def find(check: AnyCheck, bundle: Bundle) -> Finding:
-    """Applies one check. Missing evidence is an error, never a pass."""
+    """The finding of one check. Missing evidence is an error, never a pass."""
     if isinstance(check, EvidenceCheck):
         return _evidence(check, bundle)
     if isinstance(check, DriftCheck):
@@ -60,7 +60,7 @@ def find(check: AnyCheck, bundle: Bundle) -> Finding:
 
 
 def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
-    """Outcome and word from the interval of the difference: superior, non-inferior, inferior or inconclusive."""
+    """The outcome by the interval of the difference, and its name: superior, non-inferior, inferior or inconclusive."""
     if result.interval is None:
         return "inconclusive", "inconclusive"
     sign = 1 if result.higher_is_better else -1
@@ -75,7 +75,7 @@ def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
 
 
 def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
-    """The worst group column by one measure; groups too small to judge are counted, and never a pass by themselves."""
+    """The finding for the worst group column by one measure. Groups that are too small are counted, not judged."""
     gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
     if not gaps:
         return Finding("inconclusive", "No two groups have enough rows of each class.", check.measure)
@@ -85,45 +85,46 @@ def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
     outcome, column, gap = min(judged, key=lambda e: (order.index(e[0]), -sign * (e[2].candidate or 0)))
     if gap.candidate is None:
         return Finding("inconclusive", f"The gap between groups of {column} is undefined.", check.measure)
-    asked = [f"at most {check.maximum:g}"] if check.maximum is not None else []
-    asked += [f"at least {check.minimum:g}"] if check.minimum is not None else []
-    asked += [f"growth at most {check.maximum_increase:g}"] if check.maximum_increase is not None else []
+    limits = [f"at most {check.maximum:g}"] if check.maximum is not None else []
+    limits += [f"at least {check.minimum:g}"] if check.minimum is not None else []
+    limits += [f"growth of at most {check.maximum_increase:g}"] if check.maximum_increase is not None else []
     interval = f" [{gap.interval.low:.3f}, {gap.interval.high:.3f}]" if gap.interval else ""
     words = check.measure.replace("_", " ")
-    sentence = (
-        f"Between groups of {column} the {words} is {gap.candidate:.3f}{interval}; {', '.join(asked)} is asked for."
-    )
+    required = f" (required: {', '.join(limits)})" if limits else ""
+    sentence = f"The {words} between groups of {column} is {gap.candidate:.3f}{interval}{required}."
     thin = sum(not group.sufficient for f in evaluation.fairness for group in f.groups if f.column == column)
-    sentence += f" {thin} too small to judge." if thin else ""
+    sentence += f" Groups too small to judge: {thin}." if thin else ""
     return Finding(outcome, sentence, check.measure, gap.champion, gap.candidate, gap.change, gap.change_interval)
 
 
 def _missing(kind: str, bundle: Bundle) -> Finding:
-    return Finding("error", f"No {kind} evidence: {bundle.faults.get(kind, 'there is none')}.")
+    return Finding("error", bundle.faults.get(kind, missing_evidence(kind)))
 
 
 def _evidence(check: EvidenceCheck, bundle: Bundle) -> Finding:
     absent = [kind for kind in check.require if kind not in bundle.digests]
     if absent:
         return Finding("error", " ".join(_missing(kind, bundle).sentence for kind in absent))
-    return Finding("pass", f"{', '.join(check.require)}: all about artifact {bundle.artifact[:12]}.")
+    return Finding(
+        "pass", f"All required evidence is about artifact {bundle.artifact[:12]} ({', '.join(check.require)})."
+    )
 
 
 def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
     if scan.format is None:
-        return Finding("fail", "The artifact is of no format that is known to be safe.", "format")
-    found = f"{scan.format}, {scan.bytes:,} bytes"
+        return Finding("fail", "The artifact's format is unknown.", "format")
     if scan.format not in check.formats:
-        return Finding("fail", f"{found}: allowed are {', '.join(check.formats)}.", "format")
+        return Finding("fail", f"The artifact is {scan.format} (allowed: {', '.join(check.formats)}).", "format")
+    found = f"The artifact is {scan.format} and has {scan.bytes:,} bytes (limit {check.maximum_bytes:,})"
     if scan.bytes > check.maximum_bytes:
-        return Finding("fail", f"{found}: at most {check.maximum_bytes:,} bytes are allowed.", "bytes")
+        return Finding("fail", f"{found}.", "bytes")
     limit = check.maximum_row_milliseconds
     if limit is not None:
         if scan.row_milliseconds is None:
-            return Finding("inconclusive", f"{found}: the time of one row could not be measured.", "row time")
-        found += f", one row in at most {scan.row_milliseconds:g} ms"
+            return Finding("inconclusive", f"{found}; the time to score one row was not measured.", "row time")
+        found += f"; one row takes at most {scan.row_milliseconds:g} ms (limit {limit:g} ms)"
         if scan.row_milliseconds > limit:
-            return Finding("fail", f"{found}; {limit:g} ms are allowed.", "row time")
+            return Finding("fail", f"{found}.", "row time")
     return Finding("pass", f"{found}.", "format")
 
 
@@ -135,10 +136,10 @@ def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
     else:
         smallest = check.minimum_per_class
     enough = evaluation.rows >= check.minimum and smallest >= check.minimum_per_class
-    asked = f"{check.minimum:,} rows"
+    required = f"{check.minimum:,} rows"
     if check.minimum_per_class:
-        asked += f" and {check.minimum_per_class:,} of each class"
-    return Finding("pass" if enough else "inconclusive", f"{found}; {asked} are asked for.")
+        required += f", {check.minimum_per_class:,} of each class"
+    return Finding("pass" if enough else "inconclusive", f"{found} (required: {required}).")
 
 
 def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
@@ -148,15 +149,15 @@ def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
     value = result.candidate
     too_low = check.minimum is not None and value < check.minimum
     too_high = check.maximum is not None and value > check.maximum
-    bounds = [f"at least {check.minimum:g}"] if check.minimum is not None else []
-    bounds += [f"at most {check.maximum:g}"] if check.maximum is not None else []
-    sentence = f"{check.metric} is {value:.4f}; {' and '.join(bounds) or 'anything'} is asked for."
+    limits = [f"at least {check.minimum:g}"] if check.minimum is not None else []
+    limits += [f"at most {check.maximum:g}"] if check.maximum is not None else []
+    sentence = f"{check.metric} is {value:.4f} (required: {', '.join(limits) or 'any value'})."
     return Finding("fail" if too_low or too_high else "pass", sentence, check.metric, result.champion, value)
 
 
 def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
     if evaluation.champion is None:
-        return Finding("pass", "A first version: there is no champion to compare with.", check.metric)
+        return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
     result = evaluation.metric(check.metric)
     if result is None or result.difference is None or result.interval is None:
         return replace(_undefined(check.metric, evaluation), outcome="inconclusive")
@@ -164,7 +165,7 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
     shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
     return Finding(
         outcome,
-        f"{check.metric} {shown} against {evaluation.champion}: {word} at a margin of {check.margin:g}.",
+        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} (margin {check.margin:g}).",
         check.metric,
         result.champion,
         result.candidate,
@@ -175,21 +176,21 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
 
 def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
     if evaluation.champion is None:
-        return Finding("pass", "A first version: there is no champion to compare slices with.", check.metric)
+        return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
     judged = []
     for part in evaluation.slices:
         result = next((r for r in part.metrics if r.name == check.metric), None)
         if part.sufficient and result is not None and result.difference is not None and result.interval is not None:
             judged.append((result.difference * (1 if result.higher_is_better else -1), part, result))
     if not judged:
-        return Finding("inconclusive", "No slice has enough rows to be compared.", check.metric)
+        return Finding("inconclusive", "No slice has enough rows for a comparison.", check.metric)
     thin = sum(not part.sufficient for part in evaluation.slices)
     inferior = [entry for entry in judged if non_inferiority(entry[2], check.margin)[0] == "fail"]
     _, part, worst = min(inferior or judged, key=lambda entry: entry[0])
     sentence = (
-        f"Worst of {len(judged)} slices is {part.column}={part.level}: {check.metric} {worst.difference:+.4f}"
-        f" ({part.rows:,} rows); {len(inferior)} proven worse by more than {check.margin:g}"
-        + (f"; {thin} too small to judge." if thin else ".")
+        f"The worst of {len(judged)} slices is {part.column}={part.level}: {check.metric} {worst.difference:+.4f}"
+        f" ({part.rows:,} rows). Inferior slices: {len(inferior)} (margin {check.margin:g})."
+        + (f" Slices too small to judge: {thin}." if thin else "")
     )
     outcome: Outcome = "fail" if inferior else "pass"
     return Finding(outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval)
@@ -198,10 +199,11 @@ def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
 def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
     now, before = evaluation.calibration, evaluation.champion_calibration
     if now is None:
-        return Finding("inconclusive", "There is no calibration to look at.", "calibration error")
+        return Finding("inconclusive", "The evaluation has no calibration.", "calibration error")
     sentence = (
-        f"Expected calibration error is {now.expected_error:.3f}; at most {check.maximum_error:g} is asked for"
-        f" (mean prediction {now.mean_prediction:.3f}, base rate {now.base_rate:.3f})."
+        f"The expected calibration error is {now.expected_error:.3f} (limit {check.maximum_error:g}); the mean"
+        " prediction"
+        f" is {now.mean_prediction:.3f}, the base rate {now.base_rate:.3f}."
     )
     return Finding(
         "fail" if now.expected_error > check.maximum_error else "pass",
@@ -216,36 +218,42 @@ def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
 def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
     leakage = evaluation.leakage
     strongest = next((entry for entry in leakage.inputs if entry.auc is not None), None)
-    leaks = [e for e in leakage.inputs if e.auc is not None and e.auc > check.maximum_single_input_auc]
-    faults = [f"input {e.name} alone reaches AUC {e.auc:.3f}" for e in leaks]
+    auc_limit, identical_share = check.maximum_single_input_auc, check.maximum_identical_share
+    leaks = [e for e in leakage.inputs if e.auc is not None and e.auc > auc_limit]
+    faults = [f"the input {e.name} alone reaches AUC {e.auc:.3f} (limit {auc_limit:g})" for e in leaks]
+    held_out = f"of {evaluation.rows:,} held-out rows"
+    overlap = f"{leakage.overlap:,} {held_out} are in the training data (limit {check.maximum_overlap:,})"
     if leakage.overlap > check.maximum_overlap:
-        faults.append(f"{leakage.overlap:,} held-out rows were also trained on")
-    if check.maximum_identical_share is not None:
-        if leakage.identical is None:
-            return Finding(
-                "inconclusive", "The training rows lack columns to compare rows by content.", "identical rows"
-            )
-        if leakage.identical > check.maximum_identical_share * evaluation.rows:
-            faults.append(f"{leakage.identical:,} held-out rows have an equal row in training")
+        faults.append(overlap)
+    if identical_share is not None and leakage.identical is not None:
+        limit = identical_share * evaluation.rows
+        if leakage.identical > limit:
+            faults.append(f"{leakage.identical:,} {held_out} equal a training row (limit {int(limit):,})")
     if faults:
         value = leaks[0].auc if leaks else None
-        sentence = f"It looks leaked: {'; '.join(faults)} (at most {check.maximum_single_input_auc:g} is allowed)."
+        sentence = f"Possible leakage: {'; '.join(faults)}."
         return Finding("fail", sentence, "single-input AUC" if leaks else "overlap", None, value)
+    if identical_share is not None and leakage.identical is None:
+        sentence = "The training rows lack columns, so equal rows could not be counted."
+        return Finding("inconclusive", sentence, "identical rows")
     if strongest is None:
-        return Finding("pass", "No held-out row was trained on.", "overlap")
-    sentence = f"The strongest input alone, {strongest.name}, reaches AUC {strongest.auc:.3f}; no row is in both sets."
+        return Finding("pass", f"{overlap}.", "overlap")
+    sentence = (
+        f"The strongest single input, {strongest.name}, reaches AUC {strongest.auc:.3f} (limit"
+        f" {auc_limit:g}); {overlap}."
+    )
     return Finding("pass", sentence, "single-input AUC", None, strongest.auc)
 
 
 def _stability(check: StabilityCheck, evaluation: Evaluation) -> Finding:
     if evaluation.stability is None:
-        return Finding("inconclusive", "The pipeline brings no folds (files.folds in model.yaml).", check.metric)
+        return Finding("inconclusive", "The pipeline writes no folds (files.folds in model.yaml).", check.metric)
     found = next((m for m in evaluation.stability.metrics if m.name == check.metric), None)
     if found is None or found.mean is None or found.deviation is None:
         return Finding("inconclusive", f"{check.metric} is undefined in too many folds.", check.metric)
     sentence = (
-        f"{check.metric} over {len(found.values)} folds is {found.mean:.4f} ± {found.deviation:.4f};"
-        f" a deviation of at most {check.maximum_deviation:g} is asked for."
+        f"{check.metric} over {len(found.values)} folds is {found.mean:.4f} ± {found.deviation:.4f}"
+        f" (limit of the deviation {check.maximum_deviation:g})."
     )
     outcome: Outcome = "fail" if found.deviation > check.maximum_deviation else "pass"
     return Finding(outcome, sentence, check.metric, None, found.mean)
@@ -262,7 +270,7 @@ def _contract(check: ContractCheck, evaluation: Evaluation) -> Finding:
     if evaluation.inputs_added or evaluation.inputs_removed:
         changed = [*(f"+{name}" for name in evaluation.inputs_added), *(f"-{n}" for n in evaluation.inputs_removed)]
         return Finding("pass", f"The contract's inputs changed as allowed: {', '.join(changed)}.", "inputs")
-    return Finding("pass", "The contract's inputs are the champion's.", "inputs")
+    return Finding("pass", "The contract's inputs are the same as the champion's.", "inputs")
 
 
 def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
@@ -274,10 +282,11 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
         return Finding("inconclusive", "No column has enough rows to compare.", "drift")
     alarms = [column.name for column in judged if column.alarm]
     share = len(alarms) / len(judged)
-    named = f" ({', '.join(alarms[:4])}{', …' if len(alarms) > 4 else ''})" if alarms else ""
+    named = f": {', '.join(alarms[:4])}{', …' if len(alarms) > 4 else ''}" if alarms else ""
+    limit = f"{check.maximum_alarm_share * 100:.0f} %"
     sentence = (
-        f"{len(alarms)} of {len(judged)} columns drifted from {drift.reference}{named};"
-        f" at most {check.maximum_alarm_share:.0%} is asked for."
+        f"{len(alarms)} of {len(judged)} columns ({share * 100:.0f} %, limit {limit}) drifted from"
+        f" {drift.reference}{named}."
     )
     return Finding("fail" if share > check.maximum_alarm_share else "pass", sentence, "drift share", None, share)
 
@@ -290,7 +299,7 @@ def _undefined(metric: str, evaluation: Evaluation) -> Finding:
 
 
 def _fair(check: FairnessCheck, gap: Gap) -> Literal["fail", "inconclusive", "pass"]:
-    """The rule on a gap's value, or on its whole interval."""
+    """The outcome for one gap, by its value or by its whole interval."""
     sides = [(gap.candidate, gap.interval, check.maximum, 1), (gap.candidate, gap.interval, check.minimum, -1),
              (gap.change, gap.change_interval, check.maximum_increase, 1)]  # fmt: skip
     outcomes = []

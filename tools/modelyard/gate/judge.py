@@ -1,4 +1,4 @@
-"""The judge: applies every check of a policy, then the waivers."""
+"""The judge: it applies every check of a policy, then the waivers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def judge(
     today: date,
     notes: Sequence[str] = (),
 ) -> Verdict:
-    """The verdict on a candidate. ``lines`` is the policy's document, so that each result names its rule's line;
-    ``notes`` are what a reader must know about the rules themselves.
+    """The verdict on a candidate, on the day ``today``.
+
+    ``lines`` is the policy's document; each result names the line of its check. ``notes`` are sentences about the rules
+    themselves.
     """
     results = tuple(
         apply(check, find(check, bundle), lines, ("checks", i), (bundle.model, bundle.artifact), waivers, today)
@@ -32,13 +34,21 @@ def judge(
     notes = [*notes, *(bundle.evaluation.notes if bundle.evaluation else ())]
     if bundle.evaluation and bundle.evaluation.identical_bytes:
         notes.append(
-            f"The candidate is byte-identical to {bundle.evaluation.champion}: merging registers no new version."
+            f"The candidate is byte-identical to {bundle.evaluation.champion}; a merge registers no new version."
         )
     subject = (bundle.model, bundle.artifact)
     notes += [_expired_note(file, waiver) for file, waiver in waivers if _matches(waiver, subject) and
               date.fromisoformat(waiver.expires) < today]  # fmt: skip
     digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
-    return Verdict(overall(results), policy.name, lines.file, results, bundle.digests, tuple(notes), digest)
+    return Verdict(
+        outcome=overall(results),
+        policy=policy.name,
+        policy_file=lines.file,
+        checks=results,
+        evidence=bundle.digests,
+        notes=tuple(notes),
+        policy_sha256=digest,
+    )
 
 
 def apply(
@@ -50,7 +60,7 @@ def apply(
     waivers: Sequence[tuple[str, Waiver]],
     today: date,
 ) -> CheckResult:
-    """A rule's finding with its level and the waivers for ``subject``, which is (model, sha256 of the artifact)."""
+    """The result of a check: its finding, its level and its waivers. ``subject`` is (model, sha256 of the artifact)."""
     outcome, waived_by = finding.outcome, ""
     if outcome in ("fail", "inconclusive") and check.level == "soft":
         waived_by = next(
@@ -67,20 +77,20 @@ def apply(
         outcome = "waived" if waived_by else outcome
     kind = str(check.__struct_config__.tag)
     return CheckResult(
-        check.id,
-        kind,
-        check.level,
-        outcome,
-        finding.sentence,
-        check.why,
-        lines.file,
-        lines.line(where),
-        finding.subject,
-        finding.champion,
-        finding.candidate,
-        finding.difference,
-        finding.interval,
-        waived_by,
+        id=check.id,
+        kind=kind,
+        level=check.level,
+        outcome=outcome,
+        sentence=finding.sentence,
+        why=check.why,
+        file=lines.file,
+        line=lines.line(where),
+        subject=finding.subject,
+        champion=finding.champion,
+        candidate=finding.candidate,
+        difference=finding.difference,
+        interval=finding.interval,
+        waiver=waived_by,
     )
 
 
@@ -89,4 +99,4 @@ def _matches(waiver: Waiver, subject: tuple[str, str]) -> bool:
 
 
 def _expired_note(file: str, waiver: Waiver) -> str:
-    return f"The waiver {file} for {waiver.check} expired on {waiver.expires} and no longer counts."
+    return f"The waiver {file} for {waiver.check} is not applied: its last day was {waiver.expires}."

@@ -1,4 +1,4 @@
-"""What a pull request changes in the rules it is judged by, and which changes make them looser."""
+"""Changes of a policy by a pull request, and which of them loosen a rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelyard.manifests.policy import Check, Policy
 
 _LEVELS = ("advisory", "soft", "hard")
 
-# Field → whether a larger value is looser. What is not here and not ordered counts as looser when it changes.
+# Field → whether a larger value is looser. Any change of a field that is not listed counts as looser.
 _LARGER_IS_LOOSER = {
     "minimum": False,
     "minimum_per_class": False,
@@ -39,7 +39,7 @@ _LARGER_IS_LOOSER = {
     "burn": True,
 }
 
-_SPOKEN = ("id", "why", "kind")
+_WITHOUT_EFFECT = ("id", "why", "kind")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RuleChange:
 
 
 def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
-    """Every difference that can change a verdict; texts do not count."""
+    """Every difference that can change a verdict. Texts are ignored."""
     old = {c.id: c for c in (*before.checks, *before.monitoring)}
     new = {c.id: c for c in (*after.checks, *after.monitoring)}
     found = [RuleChange(f"{name} is removed", old[name].level != "advisory") for name in old if name not in new]
@@ -67,10 +67,10 @@ def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
 
 
 def evaluation_changes(before: Evaluation, after: Evaluation) -> tuple[RuleChange, ...]:
-    """The same for how model.yaml cuts the held-out rows: what is not looked at cannot fail."""
+    """Every difference in how model.yaml evaluates the held-out rows. A slice that is not evaluated cannot fail."""
     found = []
     for what, old, new in (("slice", before.slices, after.slices), ("group", before.groups, after.groups)):
-        found += [RuleChange(f"{what} {name} is no longer looked at", True) for name in old if name not in new]
+        found += [RuleChange(f"{what} {name} is no longer evaluated", True) for name in old if name not in new]
     if after.minimum_support != before.minimum_support:
         found.append(
             RuleChange(
@@ -85,12 +85,12 @@ def evaluation_changes(before: Evaluation, after: Evaluation) -> tuple[RuleChang
 
 def _check_changes(before: Check, after: Check) -> list[RuleChange]:
     if type(before) is not type(after):
-        return [RuleChange(f"{before.id} becomes another kind of check", True)]
+        return [RuleChange(f"{before.id} is changed to another kind of check", True)]
     found = []
     for field in msgspec.structs.fields(before):
         name = field.name
         old, new = getattr(before, name), getattr(after, name)
-        if name in _SPOKEN or old == new:
+        if name in _WITHOUT_EFFECT or old == new:
             continue
         found.append(RuleChange(f"{before.id} {name} {_shown(old)} → {_shown(new)}", _looser(name, old, new)))
     return found
@@ -105,7 +105,7 @@ def _looser(name: str, old: Any, new: Any) -> bool:
         return bool(set(new) - set(old))
     if name not in _LARGER_IS_LOOSER:
         return True
-    if old is None or new is None:  # no bound is the loosest
+    if old is None or new is None:  # a missing limit is the loosest one
         return new is None
     return bool((new > old) == _LARGER_IS_LOOSER[name])
 

@@ -1,4 +1,4 @@
-"""What makes a retraining due, what holds it back, and whether its result is worth a review."""
+"""Triggers of a retraining, its budget and freezes, and whether its result is worth a review."""
 
 from __future__ import annotations
 
@@ -30,55 +30,57 @@ class Failed:
 
 @dataclass(frozen=True)
 class PastRun:
-    """A retraining that trained; times in seconds."""
+    """A retraining that ran the training."""
 
     at: float
+    """Seconds since 1970."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known before anything is trained."""
+    """What the triggers are judged by, before anything is trained."""
 
     now: float
     """Seconds since 1970."""
     champion: str
-    """'' before the first."""
+    """Its version; '' before the first."""
     champion_at: float
+    """When it was registered, seconds since 1970."""
     new_rows: int
-    """Labelled rows of feedback on main that the champion could not have learnt from."""
+    """Labelled rows of increments on main that are newer than the champion."""
     failed: tuple[Failed, ...]
     runs: tuple[PastRun, ...]
 
 
 @dataclass(frozen=True)
 class Due:
-    """Why to retrain now; nothing without reasons."""
+    """Why a retraining is due; it is not due without reasons."""
 
     reasons: tuple[tuple[Trigger, str], ...]
     """Trigger and sentence."""
     held: str
-    """Why not today though it were due: a freeze, or a budget that is used up; else ''."""
+    """Why it may not run today: a freeze, or a budget that is used up; else ''."""
     spent: str
-    """What the budget's span has cost so far."""
+    """Runs and minutes in the budget's span so far."""
 
 
 def due(rules: Retrain, situation: Situation) -> Due:
-    """What the manifest's triggers say of a situation."""
+    """The triggers of ``retrain`` in model.yaml applied to a situation."""
     reasons: list[tuple[Trigger, str]] = []
     if situation.champion:
         if rules.new_rows and situation.new_rows >= rules.new_rows:
-            said = (
-                f"{situation.new_rows:,} labelled rows came since {situation.champion}; {rules.new_rows:,} are enough"
-            )
-            reasons.append(("data", said))
+            said = f"{situation.new_rows:,} labelled rows are newer than {situation.champion}"
+            reasons.append(("data", f"{said} (trigger at {rules.new_rows:,})"))
         age = situation.now - situation.champion_at
         if rules.maximum_age and age > seconds_of(rules.maximum_age):
             reasons.append(
-                ("age", f"{situation.champion} is {age / 86400:.0f} days old; {rules.maximum_age} are allowed")
+                ("age", f"{situation.champion} is {age / 86400:.0f} days old (maximum age {rules.maximum_age})")
             )
     for failed in situation.failed:
-        said = f"{failed.check} failed in {failed.environment} until {failed.until}: {failed.sentence.rstrip('.')}"
+        said = f"{failed.check} failed in {failed.environment} in the window until {failed.until}"
+        said += f": {failed.sentence.rstrip('.')}"
         if failed.kind == "quality" and rules.on_decay:
             reasons.append(("decay", said))
         elif failed.kind in _DRIFT and rules.on_drift:
@@ -90,18 +92,18 @@ def due(rules: Retrain, situation: Situation) -> Due:
 
 @dataclass(frozen=True)
 class Worth:
-    """Whether to propose, and why or why not, in one sentence."""
+    """Whether to propose the result, and why or why not, in one sentence."""
 
     propose: bool
     sentence: str
     gain: float | None = None
-    """Of the task's first metric; positive is better."""
+    """Of the task's first metric; positive is better. None without a champion."""
 
 
 def worth_proposing(cause: Cause, evaluation: Evaluation, drift: Drift | None, minimum_gain: float) -> Worth:
-    """A person who asks gets an answer; a clock or an alarm has to show a gain of at least ``minimum_gain``."""
+    """Whether a candidate is worth a review. Only a ``manual`` run is proposed with a gain below ``minimum_gain``."""
     if evaluation.identical_bytes:
-        return Worth(False, "The same data and code gave the same bytes: there is nothing to propose.")
+        return Worth(False, "The retraining gave the same bytes as the champion, so there is nothing to propose.")
     drifted = [column.name for column in drift.columns if column.alarm] if drift else []
     if cause == "drift" and not drifted:
         return Worth(False, "No column drifted.")
@@ -109,11 +111,11 @@ def worth_proposing(cause: Cause, evaluation: Evaluation, drift: Drift | None, m
     if metric.difference is None:
         return Worth(True, "There is no champion to compare with.")
     gain = metric.difference if metric.higher_is_better else -metric.difference
-    found = f"{metric.name} {'better' if gain >= 0 else 'worse'} by {abs(gain):.4f}"
+    found = f"{metric.name} is {'better' if gain >= 0 else 'worse'} by {abs(gain):.4f}"
     if cause == "manual":
-        return Worth(True, f"Asked for; {found}.", gain)
+        return Worth(True, f"Requested by a person; {found}.", gain)
     if gain < minimum_gain:
-        return Worth(False, f"{found}: below the gain of {minimum_gain:g} that is worth a review.", gain)
+        return Worth(False, f"{found}, which is below minimum_gain ({minimum_gain:g}).", gain)
     why = f"{', '.join(drifted[:5])} drifted; " if drifted else ""
     return Worth(True, f"{why}{found}.", gain)
 

@@ -1,4 +1,4 @@
-"""Which waivers count: sound, not expired, and within what the policy allows a model in a quarter."""
+"""Waivers: their last days, and the number that a policy allows one model in a quarter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelyard.manifests.approvals import Waiver
 
 
 class Granted(Struct, frozen=True):
-    """A waiver that the default branch took on, whether or not its file is still there."""
+    """A waiver that was merged into the default branch. Its file may have been removed since."""
 
     file: str
     model: str
@@ -20,7 +20,7 @@ class Granted(Struct, frozen=True):
 
 
 class WaiverState(Struct, frozen=True):
-    """One waiver that is there, as a reader wants it."""
+    """One waiver file, as lists show it."""
 
     file: str
     model: str
@@ -33,27 +33,27 @@ class WaiverState(Struct, frozen=True):
     expired: bool
     days_left: int
     granted: str
-    """The day it was taken on; '' where it is not committed."""
+    """The day it was merged; '' when it is not committed."""
 
 
 def last_day(file: str, waiver: Waiver) -> date:
-    """The last day on which a waiver holds; ModelyardError when it names none."""
+    """The last day on which a waiver is valid; ModelyardError when that is not a date."""
     try:
         return date.fromisoformat(waiver.expires)
     except ValueError:
         raise ModelyardError(
-            f"{file}: expires: {waiver.expires!r} is no day, so nothing can be judged by it.",
-            "Write a day such as 2026-05-31, or remove the file.",
+            f"{file}: expires: {waiver.expires!r} is not a valid date.",
+            "Write a date such as 2026-05-31, or remove the file.",
         ) from None
 
 
 def within_budget(
     waivers: Sequence[tuple[str, Waiver]], granted: Iterable[Granted], model: str, budget: int | None, today: date
 ) -> tuple[tuple[tuple[str, Waiver], ...], tuple[str, ...]]:
-    """The waivers of a model that count, and a sentence on each that does not because the quarter's budget is spent.
+    """The waivers that count, and a sentence for each that exceeds the budget of its quarter.
 
-    The first ``budget`` waivers taken on in a quarter count, also such as were removed since; one that is not committed
-    yet is taken for today's.
+    ``budget`` is the number of waivers that ``model`` may get in a quarter; None is no limit. The first ones that were
+    merged use the budget, also those removed since. A waiver that is not committed has the day ``today``.
     """
     for file, waiver in waivers:
         last_day(file, waiver)
@@ -69,7 +69,7 @@ def within_budget(
         if spent[quarter(day)] > budget and file in mine:
             over.add(file)
     notes = tuple(
-        f"The waiver {file} does not count: {model} may have {budget} a quarter, and they were used before it."
+        f"The waiver {file} does not count: {model} already used its budget of {budget} in that quarter."
         for file in sorted(over)
     )
     return tuple((file, waiver) for file, waiver in waivers if file not in over), notes
@@ -78,7 +78,7 @@ def within_budget(
 def waiver_states(
     waivers: Sequence[tuple[str, Waiver]], granted: Iterable[Granted], today: date
 ) -> tuple[WaiverState, ...]:
-    """All waivers, those that end first in front."""
+    """All waivers, sorted by their last day."""
     days = {one.file: one.on.isoformat() for one in granted}
     found = []
     for file, waiver in waivers:
@@ -93,5 +93,5 @@ def waiver_states(
 
 
 def quarter(day: date) -> tuple[int, int]:
-    """Year and quarter, 1 to 4."""
+    """Year and quarter (1 to 4) of a day."""
     return day.year, (day.month + 2) // 3

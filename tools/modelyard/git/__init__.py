@@ -1,4 +1,4 @@
-"""The one door to Git: GitPython, and a stream of the binary for what is read in bulk."""
+"""All access to Git: writes through GitPython, bulk reads through the git binary."""
 
 from modelyard.git.remote import Git, Push
 from modelyard.git.stream import PendingTags

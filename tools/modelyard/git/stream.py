@@ -1,8 +1,8 @@
-"""Reads of a repository as a stream of the ``git`` binary, where a library would cost more than the reading.
+"""Bulk reads of a repository through the ``git`` binary, where importing a library would take longer than reading.
 
-One ``for-each-ref`` brings 75,000 annotated tags in a third of a second, and `status`, `who-runs`, `affected` and
-`history` end before GitPython is imported. docs/decisions/git.md has the figures. What writes, fetches or pushes goes
-through GitPython: repository.py and remote.py.
+One ``for-each-ref`` reads 75,000 annotated tags in a third of a second. So `status`, `who-runs`, `affected` and
+`history` do not import GitPython. docs/decisions/git.md has the figures. Writes, fetches and pushes use GitPython, in
+repository.py and remote.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import IO
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, TagRef, no_git, no_repository
 
-# git exports these to hooks and to `git rebase -x`; inherited, they would point our calls at another repository.
-LEAKED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
+# Git exports these to hooks and to `git rebase -x`. Inherited, they would point calls at another repository.
+HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 _CHUNK = 1 << 18
 _TAG_FORMAT = (
@@ -31,8 +31,8 @@ _FIELDS = 7
 _LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
 
 
-class Begun:
-    """A git that runs while the caller does something else."""
+class RunningGit:
+    """A git process that runs while the caller does something else."""
 
     def __init__(
         self, root: Path, arguments: Sequence[str], process: subprocess.Popen[bytes], errors: IO[bytes]
@@ -41,7 +41,7 @@ class Begun:
         self._pipe = process.stdout.fileno() if process.stdout else -1
 
     def fields(self) -> Iterator[list[str]]:
-        """What it prints up to each zero byte, as it comes. A GitError at the end when it failed."""
+        """Its output split at zero bytes, in lists as they arrive; GitError at the end if it failed."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         rest = ""
         with self._process as process, self._errors as errors:
@@ -54,15 +54,15 @@ class Begun:
 
 
 class PendingTags:
-    """Tags that git is still writing; each is read as it comes, so that two cores share the work."""
+    """Tags that git is still writing. Each is parsed as it arrives, so that two cores share the work."""
 
-    def __init__(self, begun: Sequence[Begun]) -> None:
-        self._begun = begun
+    def __init__(self, running: Sequence[RunningGit]) -> None:
+        self._running = running
 
     def __iter__(self) -> Iterator[TagRef]:
-        """Once; a GitError at the end when git failed."""
+        """The tags, once; GitError at the end if git failed."""
         waiting: list[str] = []
-        for fields in chain.from_iterable(begun.fields() for begun in self._begun):
+        for fields in chain.from_iterable(git.fields() for git in self._running):
             waiting += fields
             whole = len(waiting) // _FIELDS * _FIELDS
             columns = (waiting[i:whole:_FIELDS] for i in range(_FIELDS))
@@ -72,15 +72,15 @@ class PendingTags:
 
 
 class GitStream:
-    """What one repository says: refs, commits, files at revisions."""
+    """Reads of one repository: refs, commits, and files at revisions."""
 
     def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
         self.root = root
         self.settings = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(settings or {})}
-        self._environment = {k: v for k, v in os.environ.items() if k not in LEAKED} | self.settings
+        self._environment = {k: v for k, v in os.environ.items() if k not in HOOK_VARIABLES} | self.settings
 
     def require_work_tree(self) -> None:
-        """Raises a UsageError unless this is a git checkout with at least one commit."""
+        """UsageError unless this is a git checkout with at least one commit."""
         if self._succeeds("rev-parse", "--is-inside-work-tree", "HEAD"):
             return
         if not self._succeeds("rev-parse", "--is-inside-work-tree"):
@@ -88,30 +88,30 @@ class GitStream:
         raise UsageError(f"The git repository at {self.root} has no commit yet.", "Make the first commit.")
 
     def commit_of(self, revision: str) -> str:
-        """The full SHA of the commit a revision names."""
+        """The full id of the commit that a revision names; UsageError for an unknown revision."""
         if revision.startswith("-") or "\0" in revision:
             raise UsageError(f"{revision!r} is not a git revision.", "Name a commit, a branch or a tag.")
         done = self._process("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if done.returncode:
-            shallow = " This clone is shallow: git fetch --unshallow may bring it." if self.is_shallow() else ""
-            raise UsageError(f"git knows no commit {revision!r} here.", f"Check the name, or fetch it.{shallow}")
+            shallow = " This clone is shallow; git fetch --unshallow may get it." if self.is_shallow() else ""
+            raise UsageError(f"This clone has no commit {revision!r}.", f"Check the name, or fetch it.{shallow}")
         return done.stdout.decode().strip()
 
     def branch(self) -> str | None:
-        """The branch that is checked out, or None on a detached head."""
+        """The branch that is checked out; None for a detached head."""
         done = self._process("symbolic-ref", "--quiet", "--short", "HEAD")
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
     def has_commits(self) -> bool:
-        """Whether there is anything to look at."""
+        """Whether HEAD names a commit."""
         return self._succeeds("rev-parse", "--verify", "--quiet", "HEAD")
 
-    def has(self, sha: str) -> bool:
-        """Whether a commit is here."""
+    def has_commit(self, sha: str) -> bool:
+        """Whether a commit exists in this clone."""
         return self._succeeds("cat-file", "-e", f"{sha}^{{commit}}")
 
     def is_shallow(self) -> bool:
-        """Whether history is cut off here."""
+        """Whether this clone is shallow."""
         return self._text("rev-parse", "--is-shallow-repository") == "true"
 
     @cached_property
@@ -120,52 +120,52 @@ class GitStream:
         return "origin" if "origin" in names else names[0] if len(names) == 1 else None
 
     def remote(self) -> str | None:
-        """The remote tags are pushed to: origin, else the only one, else None."""
+        """The remote for pushes: origin, else the only one, else None."""
         return self._remote
 
     def remote_url(self, remote: str) -> str:
-        """The address of a remote, as git would use it."""
+        """The URL of a remote, as git uses it."""
         return self._text("remote", "get-url", remote)
 
     def tags(self, *patterns: str) -> list[TagRef]:
-        """Every tag, or those that match ``refs/tags/`` patterns, in one process."""
+        """All tags, or those that match patterns below ``refs/tags/``, with one process."""
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
         return list(PendingTags([self._begin("for-each-ref", f"--format={_TAG_FORMAT}", *scopes)]))
 
     def begin_tags(self, *patterns: str) -> PendingTags:
-        """The same, begun: one git a pattern, which read side by side while the caller does something else.
+        """All tags, or those that match patterns, read in the background with one process per pattern.
 
-        Without patterns every tag; a tag that two patterns match comes twice.
+        A tag that matches two patterns is returned twice.
         """
         scopes = [f"refs/tags/{pattern}" for pattern in patterns] or ["refs/tags"]
         return PendingTags([self._begin("for-each-ref", f"--format={_TAG_FORMAT}", scope) for scope in scopes])
 
     def ref(self, name: str) -> str | None:
-        """What a full ref such as ``refs/heads/main`` points at, unpeeled; None when there is none."""
+        """The object id of a full ref such as ``refs/heads/main``, not peeled; None if it does not exist."""
         return self._text("for-each-ref", "--format=%(objectname)", name) or None
 
     def refs(self, *prefixes: str) -> list[str]:
-        """Full names of the refs below prefixes."""
+        """The full names of refs below prefixes."""
         return self._text("for-each-ref", "--format=%(refname)", *prefixes).splitlines()
 
     def branches(self) -> dict[str, str]:
-        """Name (``main``, ``origin/main``) → commit of every branch known here."""
+        """Name (``main``, ``origin/main``) → commit, for all local and remote branches of this clone."""
         output = self._text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
         pairs = [line.rsplit(" ", 1) for line in output.splitlines()]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
     def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
-        """Ref → (commit, message) of every ref below a prefix, in one process."""
+        """Ref → (commit, message) of every ref below a prefix, with one process."""
         output = self._text("for-each-ref", "--format=%(refname)%00%(objectname)%00%(contents)%00", prefix)
         parts = output.split("\0")[:-1]
         return {parts[i].lstrip("\n"): (parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3)}
 
     def entries(self, ref: str, limit: int) -> list[CommitInfo]:
-        """The newest entries of a journal, newest first."""
+        """The newest ``limit`` entries of a journal ref, newest first."""
         return _commits(self._text("log", "--first-parent", f"-{limit}", _LOG_FORMAT, ref, "--"))
 
     def changed_files(self, base: str, head: str) -> list[str]:
-        """Paths that differ between the merge base of two revisions and ``head``."""
+        """Paths that differ between ``head`` and its merge base with ``base``."""
         try:
             output = self._run(
                 "diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
@@ -173,7 +173,7 @@ class GitStream:
         except GitError as error:
             self.commit_of(base)
             self.commit_of(head)
-            if "no merge base" not in error.said:
+            if "no merge base" not in error.output:
                 raise
             raise UsageError(
                 f"{base} and {head} have no common commit in this clone.", "Run: git fetch --unshallow"
@@ -181,11 +181,11 @@ class GitStream:
         return _split(output)
 
     def differing_files(self, one: str, other: str, *paths: str) -> list[str]:
-        """Paths that differ between two commits, below ``paths``."""
+        """Paths below ``paths`` that differ between two commits."""
         return _split(self._run("diff", "--name-only", "--no-renames", "-z", one, other, "--", *paths))
 
     def files_at(self, revision: str, *folders: str) -> dict[str, str]:
-        """Path → blob SHA of every file below ``folders`` at a revision."""
+        """Path → blob id of every file below folders (or at paths) of a revision."""
         output = self._run("ls-tree", "-r", "-z", "--full-tree", revision, "--", *folders)
         files = {}
         for line in _split(output):
@@ -194,7 +194,7 @@ class GitStream:
         return files
 
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
-        """Contents of many blobs in one process, by SHA."""
+        """Blob id → content, with one process."""
         wanted = list(dict.fromkeys(shas))
         if not wanted:
             return {}
@@ -209,7 +209,7 @@ class GitStream:
         return contents
 
     def objects(self, shas: Iterable[str]) -> dict[str, bytes]:
-        """SHA → whole object as git hashes it: type, size, zero byte, content; in one process."""
+        """Object id → object as git hashes it (type, size, zero byte, content), with one process."""
         wanted = list(shas)
         output = self._run("cat-file", "--batch", "--buffer", stdin="\n".join(wanted).encode() + b"\n")
         found: dict[str, bytes] = {}
@@ -222,21 +222,21 @@ class GitStream:
         return found
 
     def file_at(self, revision: str, path: str) -> bytes | None:
-        """A file's content at a revision, or None when it is not there."""
+        """The content of a file at a revision; None if it does not exist."""
         done = self._process("cat-file", "blob", f"{revision}:{path}")
         return done.stdout if done.returncode == 0 else None
 
     def files_of(self, commit: CommitInfo) -> list[str]:
-        """Paths a commit changed against its first parent; of the first commit, all."""
+        """Paths that a commit changed against its first parent; for a root commit, all paths."""
         base = commit.parents[0] if commit.parents else EMPTY_TREE
         return _split(self._run("diff", "--name-only", "--no-renames", "-z", base, commit.sha, "--"))
 
     def commit_info(self, revision: str) -> CommitInfo:
-        """Header and message of one commit."""
+        """Header and message of the commit of a revision."""
         return _commits(self._text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
 
     def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
-        """Headers and messages of many commits in one process; such as are not here are left out."""
+        """Headers and messages of commits, with one process; missing commits are left out."""
         wanted = "\n".join(dict.fromkeys(shas)).encode()
         if not wanted:
             return []
@@ -244,12 +244,12 @@ class GitStream:
         return _commits(output.decode("utf-8", "surrogateescape"))
 
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
-        """The newest commits that touched a path; with ``first_parent``, merges stand for what they brought."""
+        """The newest commits that changed a path; with ``first_parent``, only commits of the first-parent history."""
         options = ["--first-parent", "-m"] if first_parent else []
         return _commits(self._text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
 
     def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
-        """(commit, seconds since 1970, path) of every file that came into a folder, by first-parent history."""
+        """(commit, seconds since 1970, path) of every file added to a folder in the first-parent history."""
         output = self._text(
             "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only",
             "--format=%x1e%H%x00%ct%x00", revision, "--", folder,
@@ -261,11 +261,11 @@ class GitStream:
         return found
 
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
-        """Commits of a range whose message holds a text, newest first."""
+        """Commits of a range whose message contains a text, newest first."""
         return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
 
-    def _begin(self, *arguments: str) -> Begun:
-        errors = _nameless()
+    def _begin(self, *arguments: str) -> RunningGit:
+        errors = _temporary_file()
         try:
             process = subprocess.Popen(
                 ["git", "-c", "core.quotePath=false", *arguments],
@@ -273,7 +273,7 @@ class GitStream:
             )  # fmt: skip
         except FileNotFoundError as error:
             raise no_git() from error
-        return Begun(self.root, arguments, process, errors)
+        return RunningGit(self.root, arguments, process, errors)
 
     def _run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         done = self._process(*arguments, stdin=stdin)
@@ -302,8 +302,8 @@ class GitStream:
             raise no_git() from error
 
 
-def _nameless() -> IO[bytes]:
-    if hasattr(os, "memfd_create"):  # Linux; importing tempfile takes as long as a short git does
+def _temporary_file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):  # Linux; importing tempfile takes as long as a short git command
         return os.fdopen(os.memfd_create("modelyard"), "w+b")
     from tempfile import TemporaryFile
 
@@ -311,8 +311,8 @@ def _nameless() -> IO[bytes]:
 
 
 def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardError:
-    said = stderr.decode("utf-8", "replace")
-    return no_repository(root) if "not a git repository" in said else GitError(arguments, said)
+    output = stderr.decode("utf-8", "replace")
+    return no_repository(root) if "not a git repository" in output else GitError(arguments, output)
 
 
 def _commits(output: str) -> list[CommitInfo]:

@@ -1,4 +1,4 @@
-"""Values that git gives, and its errors."""
+"""Values and errors of git operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 class TagRef(Struct, frozen=True, gc=False):
-    """One tag as git keeps it. ``tagged_at`` is seconds since 1970, 0 for a lightweight tag."""
+    """A tag; ``tagged_at`` is in seconds since 1970, 0 for a lightweight tag."""
 
     name: str
     annotated: bool
@@ -22,11 +22,11 @@ class TagRef(Struct, frozen=True, gc=False):
     tagger: str
     message: str
     object: str = ""
-    """SHA of the tag object itself."""
+    """The id of the tag object, or of the commit for a lightweight tag."""
 
 
 class CommitInfo(Struct, frozen=True):
-    """A commit's header and message. ``at`` is the committer time in seconds since 1970."""
+    """Header and message of a commit; ``at`` is the committer time in seconds since 1970."""
 
     sha: str
     author: str
@@ -38,48 +38,48 @@ class CommitInfo(Struct, frozen=True):
 
 
 class GitError(ModelyardError):
-    """git said no; ``said`` is what it printed."""
+    """A git command failed; ``output`` is what it printed."""
 
     def __init__(
-        self, arguments: Sequence[str], said: str, remedy: str = "Look at git's message.", problem: str = ""
+        self, arguments: Sequence[str], output: str, remedy: str = "See git's message.", problem: str = ""
     ) -> None:
-        lines = [line for line in said.strip().splitlines() if line.strip()]
-        self.arguments, self.said = tuple(arguments), said
-        if "tell me who you are" in said or "empty ident name" in said:
-            remedy = 'Tell git who you are: git config --global user.name "…" and user.email "…"'
+        lines = [line for line in output.strip().splitlines() if line.strip()]
+        self.arguments, self.output = tuple(arguments), output
+        if "tell me who you are" in output or "empty ident name" in output:
+            remedy = 'Set your name and address: git config --global user.name "…" and user.email "…"'
         super().__init__(problem or f"git {arguments[0]} failed: {lines[0] if lines else 'no message'}", remedy)
 
 
 class RefRejected(GitError):
-    """Somebody else wrote the ref first."""
+    """A concurrent run wrote the ref first."""
 
 
 class PushRefused(GitError):
-    """The remote took none of it: a rule, a hook or a missing right."""
+    """The remote refused the push because of a rule, a hook or a missing permission."""
 
-    def __init__(self, remote: str, ref: str, said: str) -> None:
+    def __init__(self, remote: str, ref: str, output: str) -> None:
         super().__init__(
             ("push", remote, ref),
-            said,
-            "Check your right to push there, and the rules of the remote for that ref.",
-            f"The remote {remote} refused {ref.removeprefix('refs/heads/')}: {_reason(said)}.",
+            output,
+            "Check your permission to push and the rules of the remote for that ref.",
+            f"The remote {remote} refused {ref.removeprefix('refs/heads/')}: {_reason(output)}.",
         )
 
 
 def no_git() -> ModelyardError:
-    """The error for a machine without git."""
-    return ModelyardError("The program git is not on this machine's PATH.", "Install git.")
+    """The error when git is not installed."""
+    return ModelyardError("The program git is not on the PATH.", "Install git.")
 
 
 def no_repository(root: Path) -> UsageError:
-    """The error for a folder that no git repository is around."""
-    return UsageError(f"{root} is not a git repository.", "Run: git init, then commit what is there.")
+    """The error for a folder outside of a git repository."""
+    return UsageError(f"{root} is not a git repository.", "Run git init and commit your files.")
 
 
-def _reason(said: str) -> str:
-    """What a hook or the forge said, else git's own last word."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    theirs = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
-    told = [line.removeprefix("error:").strip() for line in theirs if line]
-    why = "; ".join(told[:3]) or (lines[-1] if lines else "it gave no reason")
+def _reason(output: str) -> str:
+    """The message of a hook or forge, else the last line of git's output."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    messages = [line.removeprefix("error:").strip() for line in remote if line]
+    why = "; ".join(messages[:3]) or (lines[-1] if lines else "no reason was given")
     return why.rstrip(".")

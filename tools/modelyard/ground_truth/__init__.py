@@ -1,1 +1,1 @@
-"""Labels that arrive later, from anywhere, joined to the predictions they belong to."""
+"""Ground truth: labels that arrive after the predictions, and their join to the prediction log."""

@@ -1,7 +1,8 @@
-"""Labels joined to predictions: at most one labelled row an outcome, written part by part.
+"""The join of ground truth and predictions: at most one labelled row per label, written in parts.
 
-Two passes over the log. The first sees ids and times alone and finds, for each outcome, the newest prediction before
-it; the second writes those rows whole. So memory grows with the labels' ids, never with the predictions' columns.
+It passes over the log twice. The first pass reads only ids and times and finds, for each label, the newest prediction
+before it. The second pass writes those rows with all columns. Memory therefore grows with the number of labels, not
+with the size of the log.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier increments hold."""
+    """The labels that earlier increments hold."""
 
     hashes: Hashes
-    """Of prediction ids (rows,), sorted."""
+    """Hashes of prediction ids (rows,), sorted."""
     labels: Floats
 
     def of(self, ids: Any) -> Floats:
-        """The label each prediction has there (rows,); NaN where it is new."""
+        """The earlier label of each prediction id (rows,); NaN when it has none."""
         if not self.hashes.size:
             return np.full(len(ids), np.nan)
         hashes = text_hashes(ids)
@@ -51,7 +52,7 @@ NOTHING = Earlier(np.empty(0, dtype=np.uint64), np.empty(0))
 def join(
     reader: Reader, model: Model, window: Window, ground_truth: GroundTruth, earlier: Earlier, target: Path
 ) -> Joined:
-    """Writes the increment to ``target`` (Parquet; nothing when there is no row for it) and counts everything."""
+    """Writes the increment to ``target`` (Parquet) and returns the counts. Without a row for it no file is written."""
     newest = np.full(ground_truth.hashes.size, -np.inf)
     chosen = np.full(ground_truth.hashes.size, -1, dtype=np.int64)
     predictions = matched = 0
@@ -69,22 +70,22 @@ def join(
         matched += int(hits.size)
         _keep_newest(newest, chosen, place, at, predictions + hits)
         predictions += size
-    outcome_of = np.full(predictions, -1, dtype=np.int32)
+    label_of = np.full(predictions, -1, dtype=np.int32)
     taken = np.flatnonzero(chosen >= 0)
-    outcome_of[chosen[taken]] = taken
-    found = np.flatnonzero(outcome_of >= 0)
-    whose = outcome_of[found].astype(np.int64)
+    label_of[chosen[taken]] = taken
+    found = np.flatnonzero(label_of >= 0)
+    places = label_of[found].astype(np.int64)
     known = corrected = rows = first = 0
     writer = _Writer(target, model)
     for table in _answered(reader, model, window, _whole(model)) if found.size else ():
         low, high = np.searchsorted(found, [first, first + table.num_rows])
-        here, place = found[low:high] - first, whose[low:high]
+        here, place = found[low:high] - first, places[low:high]
         first += table.num_rows
         if not here.size:
             continue
         part = table if here.size == table.num_rows else table.take(here)
         if (seconds(part["time"]) != newest[place]).any():
-            raise ModelyardError("The prediction log changed while it was read.", "Run it again.")
+            raise ModelyardError("The prediction log changed while it was read.", "Run the command again.")
         labels = np.asarray(ground_truth.labels[place], dtype=np.float64)
         before = earlier.of(part["id"])
         same = before == labels
@@ -97,30 +98,30 @@ def join(
     writer.close()
     lacking = tuple(c.name for c in model.contract.inputs if c.personal != "no")
     return Joined(
-        predictions,
-        rows,
-        corrected,
-        known,
-        matched - int(found.size),
-        predictions - matched,
-        ground_truth.delivered,
-        ground_truth.duplicates,
-        ground_truth.changed,
-        ground_truth.contradicting,
-        ground_truth.unreadable,
-        int(ground_truth.hashes.size - found.size),
-        lacking,
+        predictions=predictions,
+        labelled=rows,
+        corrected=corrected,
+        known=known,
+        repeated=matched - int(found.size),
+        waiting=predictions - matched,
+        delivered=ground_truth.delivered,
+        duplicates=ground_truth.duplicates,
+        changed=ground_truth.changed,
+        contradicting=ground_truth.contradicting,
+        unreadable=ground_truth.unreadable,
+        unknown=int(ground_truth.hashes.size - found.size),
+        lacking=lacking,
     )
 
 
 def _whole(model: Model) -> tuple[str, ...]:
-    """The columns that an increment is made of."""
+    """The log's columns that an increment is made of."""
     inputs = (f"inputs.{column.name}" for column in model.contract.inputs if column.personal == "no")
     return "id", "entity", "time", "version", "variant", "score", *inputs
 
 
 def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Predictions that somebody got; a shadow's never left the server."""
+    """Predictions that a caller got: those with a score that are not a shadow's."""
     import pyarrow.compute as pc
 
     for table in ahead(reader.read(model, window.begin, window.end, columns)):
@@ -129,7 +130,7 @@ def _answered(reader: Reader, model: Model, window: Window, columns: tuple[str, 
 
 
 def _keep_newest(newest: Floats, chosen: Integers, place: Integers, at: Floats, rows: Integers) -> None:
-    """Of one outcome's predictions the newest is kept; of those of one moment, the last."""
+    """Keeps the newest prediction of each label; of several at the same time, the last."""
     if (at[1:] < at[:-1]).any():
         order = np.argsort(at, kind="stable")
         place, at, rows = place[order], at[order], rows[order]
@@ -158,9 +159,9 @@ def _increment(part: pa.Table, model: Model, labels: Floats, keep: NDArray[np.bo
 
 
 def increment_types(model: Model) -> dict[str, Any]:
-    """Column → Arrow type of labelled rows, by the contract, so that every part and every increment has the same.
+    """Column → Arrow type of labelled rows. They follow from the contract, so all parts and increments have the same.
 
-    Personal inputs are in none of them; ``reviewer`` and ``reviewed_at`` are where people gave the labels.
+    Personal inputs are left out. ``reviewer`` and ``reviewed_at`` are null for labels that no reviewer gave.
     """
     import pyarrow as pa
 
@@ -177,7 +178,7 @@ def increment_types(model: Model) -> dict[str, Any]:
 
 
 class _Writer:
-    """Writes one part while the next one is made."""
+    """A Parquet file that is written in parts, each in the background while the next is made."""
 
     def __init__(self, target: Path, model: Model) -> None:
         self._target, self._model = target, model
@@ -186,13 +187,13 @@ class _Writer:
         self._last: Future[None] | None = None
 
     def write(self, table: pa.Table) -> None:
-        """Hands a part over; raises what writing the one before raised."""
+        """Writes a part in the background; raises the error of the part before."""
         if self._last is not None:
             self._last.result()
         self._last = self._pool.submit(self._write, table)
 
     def close(self) -> None:
-        """Writes to the end; without a part there is no file."""
+        """Finishes the file; without a part there is none."""
         if self._last is not None:
             self._last.result()
             self._file.close()
@@ -202,7 +203,7 @@ class _Writer:
         import pyarrow.parquet as pq
 
         if self._file is None:
-            # Ids are all different: a dictionary of them, or their bounds, takes longer than all the rest.
+            # Ids are all different: their dictionary, or their bounds, would take longer than the rest of the file.
             levels = ["version", *(c.name for c in self._model.contract.inputs if c.type in ("string", "boolean"))]
             bounded = [name for name in table.column_names if name not in (self._model.contract.id, "prediction_id")]
             self._file = pq.ParquetWriter(

@@ -1,4 +1,4 @@
-"""What happened to what was predicted: labels by the contract's id, one each, whatever was delivered."""
+"""Ground truth: one label per id, made of all labels that were delivered."""
 
 from __future__ import annotations
 
@@ -26,33 +26,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Sorted by id. Where an id has several, that of the latest time counts."""
+    """Labels sorted by id. Of several labels of one id, the one with the latest time counts."""
 
     hashes: Hashes
-    """Of the ids (labels,), sorted, distinct."""
+    """Hashes of the ids (labels,), sorted and distinct."""
     labels: Any
     """Numbers, or codes of the contract's classes (labels,)."""
     times: Floats
-    """Seconds since 1970 (labels,); NaN where nobody said."""
+    """Seconds since 1970 (labels,); NaN when the time is not known."""
     delivered: int
+    """Rows that were delivered."""
     duplicates: int
-    """Delivered again with the same label."""
+    """Rows that repeat a label."""
     changed: int
-    """Superseded by a later one with another label."""
+    """Rows that a later row with another label replaces."""
     contradicting: int
-    """Ids with different labels and nothing to say which is later; they count as unknown."""
+    """Ids whose latest labels differ; they have no label."""
     unreadable: int
-    """Without an id, or with a label that the contract does not know."""
+    """Rows without an id, or with a label that the contract does not know."""
     by_prediction: bool = False
-    """Whether ids are those of predictions, not the contract's."""
+    """Whether the ids are prediction ids instead of the contract's id."""
 
     def of_rows(self, table: pa.Table, at: Floats) -> Integers:
-        """``places`` for rows of a prediction log, ``at`` their times; a row without an id has none."""
+        """``places`` for rows of a prediction log with times ``at`` (rows,); −1 for a row without an id."""
         column = table["id" if self.by_prediction else "entity"]
         return np.where(mask(column.is_valid()), self.places(text_hashes(column), at), -1)
 
     def places(self, hashes: Hashes, at: Floats) -> Integers:
-        """Where each prediction's outcome stands (rows,); −1 where there is none, or it came before the prediction."""
+        """The index of each prediction's label (rows,); −1 when there is none, or it is older than the prediction."""
         place = self._lookup.places(hashes)
         if self._timed:
             place[self.times[place] < at] = -1
@@ -68,9 +69,10 @@ class GroundTruth:
 
 
 def read_ground_truth(file: Path, model: Model, names: AsLogged | None = None) -> GroundTruth:
-    """Labels of a Parquet, Arrow or CSV file: the contract's label, its id or ``prediction_id``, ``label_time``.
+    """Ground truth of a Parquet, Arrow or CSV file.
 
-    A UsageError when the columns are not there.
+    Its columns are the contract's label, the contract's id or ``prediction_id``, and ``label_time`` (optional). A
+    UsageError when a column is missing. ``names`` turns the contract's ids into those of the log.
     """
     contract = model.contract
     columns = [contract.id, PREDICTION, contract.label, TIME]
@@ -78,29 +80,37 @@ def read_ground_truth(file: Path, model: Model, names: AsLogged | None = None) -
 
 
 def named_texts(model: Model) -> tuple[str, ...]:
-    """Columns of labels that are texts, also where a file has nothing but digits in them."""
+    """Columns that are read as text even when they hold only digits."""
     return (model.contract.id, PREDICTION, *([model.contract.label] if model.task == "multiclass" else []))
 
 
 def ground_truth_of(tables: Iterable[Table], model: Model, names: AsLogged | None = None) -> GroundTruth:
-    """The same from tables with the same columns; at least one. ``names`` turns the contract's ids into the log's."""
+    """Ground truth of at least one table with the columns that ``read_ground_truth`` expects."""
     parts = [_part(table, model, names) for table in tables]
     if len({part.by_prediction for part in parts}) > 1:
         raise UsageError(
-            f"Some labels are named by {PREDICTION}, others by {model.contract.id}.", "Name all of them the same way."
+            f"Some labels have {PREDICTION}, others {model.contract.id}.", "Use one of the two columns in all files."
         )
     hashes, labels = (np.concatenate([part.columns[i] for part in parts]) for i in range(2))
     timed = any(part.timed for part in parts)
-    times = np.concatenate([part.columns[2] for part in parts]) if timed else _nowhen(hashes.size)
+    times = np.concatenate([part.columns[2] for part in parts]) if timed else _no_times(hashes.size)
     rows, unreadable = sum(part.rows for part in parts), sum(part.rows - part.columns[0].size for part in parts)
     by_prediction = parts[0].by_prediction
     order, hashes = _by_id_and_time(hashes, times)
     labels, times = labels[order], times[order] if timed else times
-    if not hashes.size:
-        return GroundTruth(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
-    begins = np.concatenate([[True], hashes[1:] != hashes[:-1]])
-    if begins.all():
-        return GroundTruth(hashes, labels, times, rows, 0, 0, 0, unreadable, by_prediction)
+    begins = np.concatenate([np.ones(min(hashes.size, 1), dtype=bool), hashes[1:] != hashes[:-1]])
+    if begins.all():  # the usual case, and the fast one: every id occurs once
+        return GroundTruth(
+            hashes=hashes,
+            labels=labels,
+            times=times,
+            delivered=rows,
+            duplicates=0,
+            changed=0,
+            contradicting=0,
+            unreadable=unreadable,
+            by_prediction=by_prediction,
+        )
     ends = np.concatenate([begins[1:], [True]])
     group = np.cumsum(begins) - 1
     last = labels[ends]
@@ -108,19 +118,19 @@ def ground_truth_of(tables: Iterable[Table], model: Model, names: AsLogged | Non
     other = labels != last[group]
     newest = np.where(np.isnan(times[ends]), -np.inf, times[ends])
     same_time = other & (np.where(np.isnan(times), -np.inf, times) == newest[group])
-    torn = np.zeros(last.size, dtype=bool)
-    torn[group[same_time]] = True
-    keep = ~torn
+    contradicting = np.zeros(last.size, dtype=bool)
+    contradicting[group[same_time]] = True
+    keep = ~contradicting
     return GroundTruth(
-        hashes[ends][keep],
-        last[keep],
-        times[ends][keep],
-        rows,
-        int(again.sum()),
-        int((other & ~torn[group]).sum()),
-        int(torn.sum()),
-        unreadable,
-        by_prediction,
+        hashes=hashes[ends][keep],
+        labels=last[keep],
+        times=times[ends][keep],
+        delivered=rows,
+        duplicates=int(again.sum()),
+        changed=int((other & ~contradicting[group]).sum()),
+        contradicting=int(contradicting.sum()),
+        unreadable=unreadable,
+        by_prediction=by_prediction,
     )
 
 
@@ -143,25 +153,25 @@ def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
         if name not in table.names:
             raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
     ids = table.column(key).cast(pa.string())
-    named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty text is no id
+    named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty text is not an id
     if names is not None and key == contract.id:
         ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
     hashes, labels = text_hashes(ids), labels_of(table, model)
     timed = TIME in table.names
-    times = _times(table) if timed else _nowhen(hashes.size)
+    times = _times(table) if timed else _no_times(hashes.size)
     sound = named & np.isfinite(labels)
     if not sound.all():
         hashes, labels, times = hashes[sound], labels[sound], times[sound]
     return _Part((hashes, labels, times), table.rows, key == PREDICTION, timed)
 
 
-def _nowhen(rows: int) -> Floats:
-    """NaN for each row, in the memory of one."""
+def _no_times(rows: int) -> Floats:
+    """NaN for each row (rows,), in the memory of one number."""
     return np.broadcast_to(np.float64(np.nan), (rows,))
 
 
 def _times(table: Table) -> Floats:
-    """Seconds since 1970 (rows,); NaN where nobody said."""
+    """Seconds since 1970 (rows,); NaN when the time is not known."""
     import pyarrow as pa
 
     written = pa.types.is_string(table.column(TIME).type)
@@ -169,18 +179,18 @@ def _times(table: Table) -> Floats:
 
 
 def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
-    """The order in which, of one id, the latest is last, and the hashes in it; without a time comes first."""
+    """The order by id and then by time, rows without a time first, and the hashes in that order."""
     order, ordered = sorting_order(hashes)
     twice = np.zeros(order.size, dtype=bool)
     twice[1:] = ordered[1:] == ordered[:-1]
     twice[:-1] |= twice[1:]
-    again = order[twice]  # nearly all ids come once, and need no second key
+    again = order[twice]  # most ids occur once and need no second key
     order[twice] = again[np.lexsort((np.where(np.isnan(times[again]), -np.inf, times[again]), hashes[again]))]
     return order, ordered
 
 
 def labels_of(table: Table, model: Model) -> Floats:
-    """Labels as numbers, or codes of the contract's classes (rows,); NaN for what the contract does not know."""
+    """Labels as numbers, or as codes of the contract's classes (rows,); NaN for labels the contract does not know."""
     label = model.contract.label
     if model.task == "multiclass":
         places = {name: float(i) for i, name in enumerate(model.contract.classes)}

@@ -1,4 +1,4 @@
-"""Where labels come from: what the caller names, else what ``model.yaml`` declares."""
+"""Sources of ground truth: what the caller names, else what ``model.yaml`` declares."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def find_ground_truth(
     sql: str | None = None,
     query: str | None = None,
 ) -> GroundTruth | None:
-    """From a file or a query, else from where ``model.yaml`` says; None where nobody says anything.
+    """Ground truth of a file or a query, else of the source that ``model.yaml`` declares; None without any.
 
-    UsageError when two are named or one by half, or when a column is not there.
+    A UsageError when two sources are given, when only one of ``sql`` and ``query`` is, or when a column is missing.
     """
     if (file is not None and sql) or bool(sql) != bool(query):
         raise UsageError(
-            "Name one place where labels come from.", "Say --ground-truth FILE, or --sql REFERENCE --query SELECT…."
+            "Ground truth must have exactly one source.",
+            "Pass --ground-truth FILE, or --sql REFERENCE with --query SELECT….",
         )
     if file is not None:
         return read_ground_truth(file, model, as_logged(environment, model, secrets))
@@ -55,9 +56,10 @@ def find_ground_truth(
 def known_ground_truth(
     repository: ModelRepository, secrets: Secrets, file: Path | None
 ) -> Callable[[Model, Environment], GroundTruth | None]:
-    """Asks once for each model and environment: the file where its columns are the model's, else what is declared.
+    """A function that finds the ground truth of a model in an environment, and reads it once.
 
-    UsageError when the file is no model's.
+    It reads ``file`` for models whose columns the file has, else the source that model.yaml declares. A UsageError when
+    the file has the columns of no model.
     """
     found: dict[tuple[str, str], GroundTruth | None] = {}
     names = set(TableFile(file).names) if file else set()
@@ -67,21 +69,22 @@ def known_ground_truth(
 
     if file and not any(fits(repository.model(name)) for name in repository.model_names()):
         raise UsageError(
-            f"{file} holds no model's id and label.", "Name its columns as the contract in model.yaml does."
+            f"{file} does not have the id and label columns of any model.",
+            "Name its columns like the contract in model.yaml.",
         )
 
     def known(model: Model, environment: Environment) -> GroundTruth | None:
         key = (model.name, environment.name)
         if key not in found:
-            theirs = file if fits(model) else None
-            found[key] = find_ground_truth(model, environment, repository.root, secrets, theirs)
+            own = file if fits(model) else None
+            found[key] = find_ground_truth(model, environment, repository.root, secrets, own)
         return found[key]
 
     return known
 
 
 def _declared(source: GroundTruthSource, model: Model, root: Path, secrets: Secrets) -> Iterator[Table]:
-    said = f"models/{model.name}/model.yaml: labels"
+    said = f"models/{model.name}/model.yaml: ground_truth"
     for _, what, remedy in ground_truth_faults(source, {model.contract.id, model.contract.label}):
         raise UsageError(f"{said} {what}", remedy)
     if source.sql:
@@ -91,7 +94,7 @@ def _declared(source: GroundTruthSource, model: Model, root: Path, secrets: Secr
 
 
 def _stored(source: GroundTruthSource, model: Model, root: Path, said: str) -> Iterator[Table]:
-    """Every file's parts under our names; an empty table where there are none, or none has a row."""
+    """The parts of every file, with columns renamed to ours; one empty table when no file has a row."""
     import pyarrow as pa
 
     wanted = [model.contract.id, PREDICTION, model.contract.label, TIME]
@@ -113,7 +116,7 @@ def _named(part: pa.Table, theirs: Mapping[str, str]) -> pa.Table:
 
 
 def _queried(url: str, query: str, secrets: Secrets) -> Table:
-    """The rows of a query. ``url`` is a reference to SQLAlchemy's URL, for such a URL holds a password."""
+    """The rows of a query. ``url`` is a reference to SQLAlchemy's URL, because the URL holds a password."""
     try:
         from sqlalchemy import create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
@@ -131,12 +134,14 @@ def _queried(url: str, query: str, secrets: Secrets) -> Table:
                 parts.append(pa.table({n: [row[i] for row in rows] for i, n in enumerate(names)}))
         engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
-        # Only the kind: the whole message may repeat the URL and with it the password.
+        # Only the type: the message may repeat the URL with its password.
         raise ModelyardError(
-            f"The labels cannot be asked for from {url}: {type(error).__name__}.",
-            "Check its URL and the query.",
+            f"Ground truth cannot be read from {url}: {type(error).__name__}.",
+            "Check the URL and the query.",
         ) from None
     except pa.ArrowException as error:
-        raise ModelyardError(f"The query's rows have mixed types: {error}.", "Cast its columns.") from error
+        raise ModelyardError(
+            f"The rows of the query have mixed types: {error}.", "Cast the columns in the query."
+        ) from error
     empty = pa.table({name: pa.array([], pa.string()) for name in names})
     return Table(pa.concat_tables(parts, promote_options="permissive") if parts else empty, Path(url))

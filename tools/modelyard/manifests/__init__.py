@@ -1,1 +1,1 @@
-"""Files ⇄ frozen values, with errors that name file, line and field."""
+"""Manifests: YAML files as frozen values, with errors that name the file, the line and the field."""

@@ -1,4 +1,4 @@
-"""``policies/approvals.yaml`` and ``waivers/*.yaml``: who must approve what, and reviewed exceptions."""
+"""``policies/approvals.yaml`` and ``waivers/*.yaml``: required approvals, and reviewed exceptions to checks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from modelyard.manifests.names import Date, Manifest, Name, Sha256, Text
 
 
 class ApprovalRule(Manifest, frozen=True, kw_only=True):
-    """Who has to approve a change of certain files."""
+    """The approvals that a change of certain files needs."""
 
     id: Name
     paths: Annotated[
-        list[Text], Meta(min_length=1, description="Patterns such as deployments/production/*; * also matches /.")
+        list[Text], Meta(min_length=1, description="Path patterns such as deployments/production/*; * also matches /.")
     ]
-    role: Annotated[Text, Meta(description="writers, owners, or a role declared above.")] = "writers"
-    count: Annotated[int, Meta(ge=1, le=20, description="How many of them.")] = 1
+    role: Annotated[Text, Meta(description="writers, owners, or a role that is declared under roles.")] = "writers"
+    count: Annotated[int, Meta(ge=1, le=20, description="Number of approvals that are needed.")] = 1
     why: Text
 
 
 class Approvals(Manifest, frozen=True, kw_only=True):
-    """``policies/approvals.yaml``: who must approve what. Read from the base branch; the author never counts."""
+    """``policies/approvals.yaml`` of the base branch: which approvals a change needs. The author never counts."""
 
     roles: Annotated[
         dict[Name, list[Text]], Meta(description="Role → handles (@grace), teams (@acme/risk), e-mail addresses.")
@@ -36,19 +36,22 @@ class Approvals(Manifest, frozen=True, kw_only=True):
 
 
 class Waiver(Manifest, frozen=True, kw_only=True):
-    """A reviewed, expiring exception of one check for one artifact."""
+    """A reviewed exception to one check, for one artifact, with a last day."""
 
     model: Name
     check: Name
     artifact: Annotated[
-        Sha256, Meta(description="The artifact's sha256, 64 hexadecimal digits; other bytes are not waived.")
+        Sha256, Meta(description="The artifact's sha256, 64 hexadecimal digits. The waiver covers no other bytes.")
     ]
     reason: Text
     requested_by: Text
     approved_by: (
         Annotated[
-            Text, Meta(description="Not who requested it. Left out on a forge, where the review of this file says who.")
+            Text,
+            Meta(
+                description="Who approved it, not the requester. Leave it out on a forge: the review is recorded there."
+            ),
         ]
         | None
     ) = None
-    expires: Annotated[Date, Meta(description="The last day on which it holds, such as 2026-05-31.")]
+    expires: Annotated[Date, Meta(description="The last day on which the waiver is valid, such as 2026-05-31.")]

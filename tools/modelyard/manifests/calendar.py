@@ -1,4 +1,4 @@
-"""Freeze windows: days on which nothing new goes to an environment, or nothing retrains."""
+"""Freeze windows: days on which an environment gets no new version, or a model is not retrained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 
 class Freeze(Manifest, frozen=True, kw_only=True):
-    """Days (UTC) on which nothing new goes to an environment; the way back stays open."""
+    """Days (UTC) on which no new version is deployed. A rollback is still possible."""
 
     why: Text
     first: Annotated[Date | None, Meta(description="The first frozen day.")] = None
@@ -25,17 +25,21 @@ class Freeze(Manifest, frozen=True, kw_only=True):
 
 
 def freeze_on(freezes: Sequence[Freeze], today: date) -> Freeze | None:
-    """The freeze that covers a day (UTC)."""
+    """The first freeze that covers a day (UTC); None when no freeze does."""
     return next((freeze for freeze in freezes if _covers(freeze, today)), None)
 
 
 def freeze_faults(freezes: Sequence[Freeze]) -> Iterator[Fault]:
-    """Freezes that begin after their end, or never end."""
+    """Freezes that start after they end, or that have no end."""
     for i, freeze in enumerate(freezes):
         if freeze.first and freeze.last and freeze.first > freeze.last:
-            yield ("freezes", i, "last"), f"{freeze.last} is before {freeze.first}.", "Let the freeze end later."
+            yield (
+                ("freezes", i, "last"),
+                f"{freeze.last} is before {freeze.first}.",
+                "Set last to the same day or a later one.",
+            )
         if not (freeze.last or freeze.days):
-            yield ("freezes", i), "never ends.", "Give it a last day, or days of the week."
+            yield ("freezes", i), "has no end.", "Add last: YYYY-MM-DD, or days of the week."
 
 
 def _covers(freeze: Freeze, today: date) -> bool:

@@ -1,7 +1,7 @@
-"""Documents to manifests: accepted by msgspec at once, or explained field by field through the JSON Schema.
+"""Documents as manifests: msgspec accepts or rejects one; the JSON Schema explains every fault, field by field.
 
-``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from the manifest classes. Editors read those files;
-a test keeps both equal.
+``make schemas`` writes ``model-repo-template/.modelyard/schemas/`` from the manifest classes, for editors. A test
+compares both.
 """
 
 from __future__ import annotations
@@ -40,26 +40,37 @@ MANIFEST_KINDS: dict[str, type[Manifest]] = {
 
 M = TypeVar("M", bound=Manifest)
 
+_BOUNDS = {
+    "minimum": "be at least {}",
+    "exclusiveMinimum": "be more than {}",
+    "maximum": "be at most {}",
+    "exclusiveMaximum": "be less than {}",
+    "minLength": "have a length of at least {}",
+    "maxLength": "have a length of at most {}",
+    "minItems": "have a length of at least {}",
+    "maxItems": "have a length of at most {}",
+}
+
 
 def load(kind: type[M], root: Path, file: str) -> tuple[M, Document]:
-    """Reads ``root/file`` as ``kind``; raises ManifestErrors with every fault of the file."""
+    """The manifest in ``root/file``, and its document; ManifestErrors with every fault of the file."""
     document = read_document(root, file)
     return convert(kind, document), document
 
 
 def parse(kind: type[M], content: bytes, file: str) -> M:
-    """The same for bytes that are not in the working tree, such as a blob of another revision."""
+    """The manifest in bytes that are not in the working tree, such as a blob of another revision."""
     return convert(kind, parse_document(content, file))
 
 
 def convert(kind: type[M], document: Document) -> M:
-    """A parsed document as ``kind``."""
+    """A parsed document as ``kind``; ManifestErrors with every fault."""
     try:
         return msgspec.convert(document.value, kind)
     except msgspec.ValidationError as error:
         problems = explain(kind, document)
-        if not problems:  # the two validators disagree: msgspec's word counts
-            problems = [Problem(document.file, 1, "", f"is not valid: {error}.", "Mend the field it names.")]
+        if not problems:  # where the two validators disagree, msgspec decides
+            problems = [Problem(document.file, 1, "", f"is not valid: {error}.", "Correct the named field.")]
         raise ManifestErrors(problems) from error
 
 
@@ -76,7 +87,7 @@ def json_schema(kind: type[Manifest]) -> dict[str, Any]:
 
 
 def write_schemas(folder: Path) -> None:
-    """Writes one ``<kind>.schema.json`` per manifest kind, for editors."""
+    """Writes one ``<kind>.schema.json`` for each kind of manifest into ``folder``."""
     import json
 
     for name, kind in MANIFEST_KINDS.items():
@@ -85,7 +96,7 @@ def write_schemas(folder: Path) -> None:
 
 
 def explain(kind: type[Manifest], document: Document) -> list[Problem]:
-    """Every way in which a document departs from its schema, in the order of its lines."""
+    """Every fault of a document against its schema, in the order of its lines."""
     from jsonschema import Draft202012Validator
 
     schema = json_schema(kind)
@@ -112,7 +123,7 @@ def _problems(error: Any, document: Document, schema: dict[str, Any], prefix: Fi
                 document.line((*path, key)),
                 field_name((*path, key)),
                 "is not a known key.",
-                near_match(str(key), set(known) - set(error.instance)),
+                near_match(str(key), set(known) - set(error.instance), "Remove it: every known key is given already."),
             )
             for key in error.instance
             if key not in known
@@ -131,7 +142,9 @@ def _sentence(error: Any) -> tuple[str, str]:
     description = error.schema.get("description", "")
     if error.validator == "type":
         remedy = (
-            "Write 'key: value' lines." if error.validator_value == "object" else description or "Change the value."
+            "Write lines of the form 'key: value'."
+            if error.validator_value == "object"
+            else description or "Change the value."
         )
         return f"must be {_kind_name(error.validator_value)}, not {found}.", remedy
     if error.validator in ("enum", "const"):
@@ -139,20 +152,14 @@ def _sentence(error: Any) -> tuple[str, str]:
         return f"cannot be {found}.", near_match(str(error.instance), [str(choice) for choice in choices])
     if error.validator == "pattern":
         return f"cannot be {found}.", f"Expected: {description or error.validator_value}"
-    bounds = {
-        "minimum": "at least",
-        "maximum": "at most",
-        "minLength": "at least this many characters:",
-        "maxLength": "at most this many characters:",
-        "minItems": "at least this many items:",
-    }
-    if error.validator in bounds:
-        return f"must be {bounds[error.validator]} {error.validator_value}, not {found}.", description or "Change it."
-    return f"is not valid: {error.message}.", "Mend the value."
+    if error.validator in _BOUNDS:
+        bound = _BOUNDS[error.validator].format(error.validator_value)
+        return f"must {bound}, not {found}.", description or "Change the value."
+    return f"is not valid: {error.message}.", "Correct the value."
 
 
 def _alternatives(error: Any, document: Document, schema: dict[str, Any], path: FieldPath) -> list[Problem]:
-    """An anyOf is either a value that may be null, or checks told apart by their ``kind``."""
+    """The faults of an anyOf: a value that may be null, or checks that differ by their ``kind``."""
     from jsonschema import Draft202012Validator
 
     branches = [_resolve(branch, schema) for branch in error.validator_value]

@@ -1,4 +1,4 @@
-"""``deployments/<environment>/<model>.yaml``: which version is wanted, and how traffic moves to it."""
+"""``deployments/<environment>/<model>.yaml``: the desired version of a model, and how traffic moves to it."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ Percent = Annotated[float, Meta(ge=0, le=100, description="Percent of the traffi
 
 
 class Step(Manifest, frozen=True, kw_only=True):
-    """One stay on the way: so much traffic, for so long, until the analysis passes."""
+    """One step of a rollout: a share of the traffic, held for a time and until the analysis passes."""
 
     weight: Percent = 0.0
-    hold: Annotated[Duration, Meta(description="The shortest stay.")] = "0s"
-    mirror: Annotated[bool, Meta(description="The candidate gets a copy of every request and never answers it.")] = (
-        False
-    )
+    hold: Annotated[Duration, Meta(description="The shortest time of this step.")] = "0s"
+    mirror: Annotated[
+        bool, Meta(description="The candidate gets a copy of every request; its answers are not sent to the caller.")
+    ] = False
     gate: Annotated[
         Literal["automatic", "manual"],
-        Meta(description="manual: the next step waits until 'cleared' says so, in a reviewed change of this file."),
+        Meta(description="manual: the next step starts after a reviewed change of 'cleared' in this file."),
     ] = "automatic"
 
 
 class ErrorAnalysis(Manifest, frozen=True, kw_only=True):
-    """The candidate's share of failed requests exceeds the champion's by no more than a margin."""
+    """The candidate's error rate is above the champion's by at most a margin."""
 
     margin: Fraction = 0.01
 
 
 class LatencyAnalysis(Manifest, frozen=True, kw_only=True):
-    """A quantile of the candidate's latency stays below a bound, or below so many times the champion's."""
+    """A quantile of the candidate's latency is within a limit in milliseconds, or within a ratio to the champion's."""
 
     quantile: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     maximum_ratio: Annotated[float, Meta(gt=0)] | None = None
@@ -57,38 +57,42 @@ class LatencyAnalysis(Manifest, frozen=True, kw_only=True):
 
 
 class MarginAnalysis(Manifest, frozen=True, kw_only=True):
-    """A distance to the champion's traffic of the same time stays within a margin."""
+    """A distance to the champion's traffic of the same time is within a margin."""
 
     margin: Margin
 
 
 class Analysis(Manifest, frozen=True, kw_only=True):
-    """What has to be shown before the next step. Every test stays valid however often it is looked at."""
+    """The tests that must pass before the next step. They are sequential: repeated looks keep the error rate."""
 
-    minimum_samples: Annotated[int, Meta(ge=1, description="Requests of each version; with fewer nothing is said.")] = (
-        200
-    )
+    minimum_samples: Annotated[
+        int, Meta(ge=1, description="Requests of each version that a test needs; with fewer it is inconclusive.")
+    ] = 200
     alpha: Annotated[
-        float, Meta(gt=0, lt=0.5, description="How often, over a whole rollout, a sound candidate may go back.")
+        float, Meta(gt=0, lt=0.5, description="Highest probability that a whole rollout takes a sound candidate back.")
     ] = 0.05
     errors: ErrorAnalysis | None = None
     latency: LatencyAnalysis | None = None
     scores: (
-        Annotated[MarginAnalysis, Meta(description="Largest distance between the two distributions of scores.")] | None
+        Annotated[MarginAnalysis, Meta(description="Largest distance between the two score distributions.")] | None
     ) = None
     confidence: (
-        Annotated[MarginAnalysis, Meta(description="How far the mean confidence (classification) may fall.")] | None
+        Annotated[MarginAnalysis, Meta(description="Classification: allowed drop of the mean confidence.")] | None
     ) = None
     ground_truth: (
-        Annotated[MarginAnalysis, Meta(description="How far the loss (Brier; regression: see unit) may grow.")] | None
+        Annotated[
+            MarginAnalysis,
+            Meta(description="Allowed growth of the loss on labelled rows (Brier score; regression: see label_unit)."),
+        ]
+        | None
     ) = None
     label_unit: Annotated[
-        float, Meta(gt=0, description="Regression: an absolute error of this much, or more, counts as a loss of 1.")
+        float, Meta(gt=0, description="Regression: an absolute error of this size or larger is a loss of 1.")
     ] = 1.0
 
 
 class Cleared(Manifest, frozen=True, kw_only=True):
-    """Somebody looked: manual gates up to a weight are open, for one version."""
+    """The manual gates that are open: for one version, up to a weight."""
 
     version: VersionText
     weight: Percent
@@ -99,15 +103,15 @@ class Rollout(Manifest, frozen=True, kw_only=True):
 
     strategy: Strategy = "all-at-once"
     steps: Annotated[
-        list[Step], Meta(max_length=8, description="canary: growing weights; blue-green and shadow: stays at 0.")
+        list[Step], Meta(max_length=8, description="canary: growing weights; blue-green and shadow: weight 0.")
     ] = field(default_factory=list)
     keep: Annotated[
-        Duration, Meta(description="blue-green: how long the old version stays ready, and the new one is watched.")
+        Duration, Meta(description="blue-green: how long the old version is kept ready while the new one is analysed.")
     ] = "1h"
-    deadline: Annotated[Duration, Meta(description="A rollout that has not ended by then goes back.")] = "24h"
+    deadline: Annotated[Duration, Meta(description="A rollout that takes longer is rolled back.")] = "24h"
     key: Annotated[
         ColumnName | None,
-        Meta(description="The input, or the contract's id (default), by which a caller stays with one version."),
+        Meta(description="The input that assigns a caller to one version. Default: the contract's id."),
     ] = None
     analysis: Analysis | None = None
     cleared: Cleared | None = None
@@ -121,12 +125,12 @@ class Deployment(Manifest, frozen=True, kw_only=True):
     rollout: Rollout = field(default_factory=Rollout)
     readmit: Annotated[
         list[Text],
-        Meta(description="Tags of rollbacks that are forgiven (churn#production#7): their bytes may be tried again."),
+        Meta(description="Tags of rollbacks, such as churn#production#7, whose artifacts may be deployed again."),
     ] = field(default_factory=list)
 
 
 def rollout_faults(deployment: Deployment, environment: str, model: Model | None) -> Iterator[Fault]:
-    """Every fault of a deployment to an environment; those that need the model only where it could be read."""
+    """Every fault of a deployment to an environment. Faults that need the model are left out when it is None."""
     rollout = deployment.rollout
     yield from _steps(rollout)
     yield from _durations(rollout)
@@ -138,8 +142,12 @@ def rollout_faults(deployment: Deployment, environment: str, model: Model | None
             yield ("rollout", "key"), what, near_match(rollout.key, keys)
     for i, tag in enumerate(deployment.readmit):
         if not re.fullmatch(rf"{re.escape(f'{deployment.model}#{environment}')}#\d+", tag):
-            what = f"{tag!r} is no tag of a rollback of {deployment.model} in {environment}."
-            yield ("readmit", i), what, f"It reads {deployment.model}#{environment}#7; see: modelyard status"
+            what = f"{tag!r} is not a tag of a rollback of {deployment.model} in {environment}."
+            yield (
+                ("readmit", i),
+                what,
+                f"Write it as {deployment.model}#{environment}#7; modelyard status shows the tag.",
+            )
 
 
 def _steps(rollout: Rollout) -> Iterator[Fault]:
@@ -149,13 +157,17 @@ def _steps(rollout: Rollout) -> Iterator[Fault]:
         if rollout.strategy == "all-at-once":
             yield where, "all-at-once has no steps.", "Choose canary, blue-green or shadow, or remove the steps."
         elif rollout.strategy in ("blue-green", "shadow") and step.weight:
-            what = f"{rollout.strategy} gives the candidate no part of the traffic before it has all of it."
+            what = f"{rollout.strategy} moves all traffic at once, so a step has no weight."
             yield (*where, "weight"), what, "Remove the weight, or choose canary."
         elif rollout.strategy == "canary" and step.weight <= before and not (step.mirror and not step.weight):
             what = f"{step.weight:g} % is not more than the {before:g} % of the step before."
-            yield (*where, "weight"), what, "Let the weights grow."
+            yield (*where, "weight"), what, "Give each step a larger weight than the step before."
         elif rollout.strategy == "canary" and not step.weight and not step.mirror:
-            yield (*where, "weight"), "is 0, so the step shows nothing.", "Give it a weight, or mirror: true."
+            yield (
+                (*where, "weight"),
+                "is 0, so the step has no traffic to analyse.",
+                "Give it a weight, or mirror: true.",
+            )
         before = max(before, step.weight)
 
 
@@ -166,8 +178,8 @@ def _durations(rollout: Rollout) -> Iterator[Fault]:
     if rollout.strategy == "blue-green":
         stays += seconds_of(rollout.keep)
     if stays >= seconds_of(rollout.deadline):
-        what = f"{rollout.deadline} is over before the steps are, so every rollout would go back."
-        yield ("rollout", "deadline"), what, "Shorten the holds, or set a later deadline."
+        what = f"{rollout.deadline} is not longer than the steps, so every rollout would be rolled back."
+        yield ("rollout", "deadline"), what, "Shorten the holds, or set a longer deadline."
 
 
 def _analysis(rollout: Rollout, model: Model | None) -> Iterator[Fault]:
@@ -176,15 +188,15 @@ def _analysis(rollout: Rollout, model: Model | None) -> Iterator[Fault]:
         return
     where: FieldPath = ("rollout", "analysis")
     if rollout.strategy == "all-at-once":
-        yield where, "all-at-once has no step that could be analysed.", "Choose canary, blue-green or shadow."
+        yield where, "all-at-once has no step to analyse.", "Choose canary, blue-green or shadow."
     latency = analysis.latency
     if latency and latency.maximum_ratio is None and latency.maximum_milliseconds is None:
-        yield (*where, "latency"), "bounds nothing.", "Add maximum_ratio or maximum_milliseconds."
+        yield (*where, "latency"), "sets no limit.", "Add maximum_ratio or maximum_milliseconds."
     if model and analysis.confidence and model.task not in ("binary", "multiclass"):
-        yield (*where, "confidence"), f"the scores of a {model.task} model are no probabilities.", "Use scores."
+        yield (*where, "confidence"), f"the scores of a {model.task} model are not probabilities.", "Use scores."
     if model and analysis.ground_truth and model.task == "ranking":
         yield (
             (*where, "ground_truth"),
-            "one outcome does not tell how good a ranking is.",
+            "one label does not measure the quality of a ranking.",
             "Use errors, latency or scores.",
         )

@@ -1,4 +1,4 @@
-"""Hostile YAML to plain values, remembering the line of every field; faults as data."""
+"""YAML of an untrusted author as plain values, with the line of every field; faults as data."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _CONSTANTS: dict[str, bool | None] = {
 }  # fmt: skip
 
 Fault = tuple[FieldPath, str, str]
-"""Where in the file, what is wrong with it, what to do."""
+"""The field, what is wrong with it, what to do."""
 
 
 class Problem(Struct, frozen=True, order=True):
-    """One fault: where it stands, what it is, what to do."""
+    """One fault: file, line and field; what is wrong; what to do."""
 
     file: str
     line: int
@@ -55,7 +55,7 @@ class ManifestErrors(ModelyardError):
 
 
 class Document(Struct, frozen=True):
-    """One parsed file: its value, and the 1-based line on which each field stands."""
+    """One parsed file: its value, and the line of each field, from 1."""
 
     file: str
     value: Any
@@ -63,7 +63,7 @@ class Document(Struct, frozen=True):
     content: bytes = b""
 
     def line(self, path: FieldPath) -> int:
-        """The line of a field, or of its nearest parent that is there."""
+        """The line of a field, or of its nearest parent in the file."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
@@ -71,7 +71,7 @@ class Document(Struct, frozen=True):
 
 
 def read_document(root: Path, file: str) -> Document:
-    """Reads and parses ``root/file``; raises ManifestErrors when it cannot be trusted."""
+    """The parsed file ``root/file``; ManifestErrors when it cannot be read or parsed."""
     path = root / file
     try:
         size = path.stat().st_size
@@ -85,7 +85,10 @@ def read_document(root: Path, file: str) -> Document:
 
 
 def parse_document(content: bytes, file: str) -> Document:
-    """Parses YAML (or JSON) bytes; ``file`` is the name that errors show."""
+    """The document in YAML or JSON bytes. Errors show the name ``file``.
+
+    No alias, anchor or tag is read: with them a small file can become a large value, or an object.
+    """
     if len(content) > MAXIMUM_BYTES:
         raise _too_large(file, len(content))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -101,12 +104,12 @@ def parse_document(content: bytes, file: str) -> Document:
         line = mark.line + 1 if mark else 1
         lines = content.split(b"\n")
         tabbed = line <= len(lines) and b"\t" in lines[line - 1]
-        remedy = "Indent with spaces, never with tabs." if tabbed else "Mend the YAML there."
+        remedy = "Indent with spaces instead of tabs." if tabbed else "Correct the YAML on that line."
         raise ManifestErrors([Problem(file, line, "", f"is not valid YAML: {what}.", remedy)]) from error
 
 
 def field_name(path: FieldPath) -> str:
-    """A path as people write it: ``contract.inputs[2].type``."""
+    """A field path in dotted form: ``contract.inputs[2].type``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -125,7 +128,9 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if seen:
-                    raise self._error(event, (), "holds more than one YAML document.", "Keep one document per file.")
+                    raise self._error(
+                        event, (), "contains more than one YAML document.", "Keep one document in each file."
+                    )
                 seen = True
                 value = self._value(next(self._events), (), 0)
         return Document(self._file, value, self._lines, content)
@@ -135,9 +140,11 @@ class _Builder:
         if depth > MAXIMUM_DEPTH:
             raise self._error(event, path[:3], f"is nested deeper than {MAXIMUM_DEPTH} levels.", "Flatten the file.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self._error(event, path, "uses a YAML anchor or alias.", "Write the value out; aliases are not read.")
+            raise self._error(
+                event, path, "uses a YAML anchor or alias.", "Write the value in full; aliases are not supported."
+            )
         if getattr(event, "tag", None):
-            raise self._error(event, path, f"uses the YAML tag {event.tag}.", "Remove the tag; tags are not read.")
+            raise self._error(event, path, f"uses the YAML tag {event.tag}.", "Remove the tag; tags are not supported.")
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event) if event.implicit[0] else event.value
         if isinstance(event, yaml.SequenceStartEvent):
@@ -185,5 +192,5 @@ def _scalar(event: Any) -> Any:
 
 
 def _too_large(file: str, size: int) -> ManifestErrors:
-    what = f"is {size:,} bytes long; a manifest may have {MAXIMUM_BYTES:,}."
-    return ManifestErrors([Problem(file, 1, "", what, "Move large content out of the manifest.")])
+    what = f"has {size:,} bytes; a manifest may have {MAXIMUM_BYTES:,}."
+    return ManifestErrors([Problem(file, 1, "", what, "Move large values out of the manifest.")])

@@ -1,4 +1,4 @@
-"""Where a model repository begins. Apart, because `affected` needs no more than this of the manifests."""
+"""The root of a model repository. A module of its own, because `affected` needs nothing else of the manifests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ CONFIG = "modelyard.yaml"
 
 
 def find_root(start: Path) -> Path:
-    """The folder at or above ``start`` that holds ``modelyard.yaml``; a UsageError when there is none."""
+    """The folder at or above ``start`` that holds ``modelyard.yaml``; UsageError without one."""
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / CONFIG).is_file():
             return folder
     raise UsageError(
         f"{start.resolve()} is not inside a model repository: no {CONFIG} here or above.",
-        "Go to your model repository, or make one with: modelyard init FOLDER",
+        "Go to your model repository, or create one with: modelyard init FOLDER",
     )

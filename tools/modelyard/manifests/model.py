@@ -1,4 +1,4 @@
-"""``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
+"""``models/<name>/model.yaml``: a model's owners, purpose, contract, files and rules for retraining."""
 
 from __future__ import annotations
 
@@ -28,63 +28,70 @@ TIME = "label_time"
 
 
 class GroundTruthSource(Manifest, frozen=True, kw_only=True):
-    """What happened to what was predicted: files, or a query. ``monitor``, ``feedback`` and ``deploy`` read it."""
+    """Where the ground truth is: files, or a query. ``monitor``, ``feedback`` and ``deploy`` read it."""
 
     uri: Annotated[
         str,
         Meta(
             max_length=1000,
-            description="A Parquet, CSV or .jsonl file, or a folder of them, here or in an object store.",
+            description="A Parquet, CSV or .jsonl file, or a folder of them; local or in an object store.",
         ),
     ] = ""
     columns: Annotated[
         dict[str, str],
-        Meta(description="uri: what a column is called there; the contract's id and label, prediction_id, label_time."),
+        Meta(
+            description=(
+                "uri: our name → the column's name there. Names: the contract's id and label,"
+                " prediction_id, label_time."
+            )
+        ),
     ] = field(default_factory=dict)
-    sql: Annotated[Reference | None, Meta(description="Where the URL of a database stands.")] = None
-    query: Annotated[str, Meta(max_length=10_000, description="sql: what gives those columns.")] = ""
+    sql: Annotated[Reference | None, Meta(description="Where the URL of a database is kept.")] = None
+    query: Annotated[str, Meta(max_length=10_000, description="sql: the query that returns those columns.")] = ""
 
 
 def ground_truth_faults(
     source: GroundTruthSource | None, id_and_label: Collection[str]
 ) -> Iterator[tuple[FieldPath, str, str]]:
-    """(field, what is wrong, what to do). The contract's id and label are among the columns."""
+    """Faults of a ground-truth source. ``id_and_label`` are the contract's columns, which it may rename."""
     if source is None:
         return
     if bool(source.uri) == bool(source.sql):
         said = "names both uri and sql." if source.uri else "names neither uri nor sql."
-        yield ("ground_truth",), said, "Say uri: …, or sql: env:NAME with query: …."
+        yield ("ground_truth",), said, "Give uri: …, or sql: env:NAME with query: …."
     elif bool(source.query) != bool(source.sql):
-        yield ("ground_truth",), "needs sql and query together.", "Say sql: env:NAME and query: select …."
+        yield ("ground_truth",), "needs sql and query together.", "Give sql: env:NAME and query: select …."
     elif source.sql and source.columns:
-        yield ("ground_truth", "columns"), "is for files.", "Rename columns in the query: select a as b."
+        yield ("ground_truth", "columns"), "applies to files only.", "Rename columns in the query: select a as b."
     known = {*id_and_label, PREDICTION, TIME}
     for name in source.columns.keys() - known:
-        yield ("ground_truth", "columns", name), f"{name!r} is no column of labels.", near_match(name, known)
+        yield ("ground_truth", "columns", name), f"{name!r} is not a column of ground truth.", near_match(name, known)
 
 
 class Budget(Manifest, frozen=True, kw_only=True):
-    """What a clock or an alarm may spend; a person who asks is never held up."""
+    """The limit of scheduled and triggered retraining. It does not limit a retraining that a person starts."""
 
-    runs: Annotated[int, Meta(ge=1, description="Retrainings in the span below.")] = 10
-    minutes: Annotated[float, Meta(gt=0, description="Of training, in the span below.")] | None = None
-    every: Annotated[Duration, Meta(description="The span, counted back from now.")] = "30d"
+    runs: Annotated[int, Meta(ge=1, description="Number of retrainings in the time span.")] = 10
+    minutes: Annotated[float, Meta(gt=0, description="Minutes of training in the time span.")] | None = None
+    every: Annotated[Duration, Meta(description="The time span, counted back from now.")] = "30d"
 
 
 class Retrain(Manifest, frozen=True, kw_only=True):
-    """When the bot retrains, and when its result is worth a review."""
+    """When a retraining is due, and when its result becomes a pull request."""
 
     minimum_gain: Annotated[
-        Margin, Meta(description="Smaller gains of the task's first metric are not proposed by a clock or an alarm.")
+        Margin, Meta(description="Smallest gain of the task's first metric that a scheduled or triggered run proposes.")
     ] = 0.0
     new_rows: Annotated[
-        Count, Meta(description="Due when so many labelled rows of feedback came since the champion; 0: never.")
+        Count, Meta(description="Due after this many labelled rows since the champion was trained; 0: never.")
     ] = 0
-    maximum_age: Annotated[Duration, Meta(description="Due when the champion is older.")] | None = None
-    on_drift: Annotated[bool, Meta(description="Due when the newest window's inputs or scores failed.")] = True
-    on_decay: Annotated[bool, Meta(description="Due when the newest window's quality failed.")] = True
+    maximum_age: Annotated[Duration, Meta(description="Due when the champion is older than this.")] | None = None
+    on_drift: Annotated[bool, Meta(description="Due when a check of inputs or scores failed in the newest window.")] = (
+        True
+    )
+    on_decay: Annotated[bool, Meta(description="Due when a check of quality failed in the newest window.")] = True
     budget: Budget = field(default_factory=Budget)
-    freezes: Annotated[list[Freeze], Meta(description="Days (UTC) on which nothing retrains unless somebody asks.")] = (
+    freezes: Annotated[list[Freeze], Meta(description="Days (UTC) on which only a person can start a retraining.")] = (
         field(default_factory=list)
     )
 
@@ -114,39 +121,47 @@ class Column(Manifest, frozen=True, kw_only=True):
     description: str = ""
     personal: Annotated[
         Literal["no", "hash", "drop"],
-        Meta(description="What prediction logs keep of it: the value, a keyed digest, or nothing."),
+        Meta(
+            description=(
+                "What prediction logs keep of a personal value. no: the value; hash: a keyed digest; drop: nothing."
+            )
+        ),
     ] = "no"
     rare_below: Annotated[
-        Count, Meta(description="Texts: a level with fewer training rows does not appear by name in the profile.")
+        Count, Meta(description="Strings: a level with fewer training rows is not named in the profile.")
     ] = 0
     rare_become: Annotated[
-        Literal["suppressed", "hashed"], Meta(description="Counted with the others, or kept under a digest.")
+        Literal["suppressed", "hashed"],
+        Meta(description="suppressed: rare levels are counted together; hashed: each is kept under a digest."),
     ] = "suppressed"
 
 
 class Contract(Manifest, frozen=True, kw_only=True):
-    """What a caller sends and gets; a change of it is a major version."""
+    """The columns that a caller sends and receives. A change of the contract is a major version."""
 
     id: Annotated[ColumnName, Meta(description="The column that identifies a row.")]
     personal_id: Annotated[
-        Literal["no", "hash", "drop"], Meta(description="What prediction logs keep of the id; see a column's personal.")
+        Literal["no", "hash", "drop"],
+        Meta(description="What prediction logs keep of the id; the values of a column's personal."),
     ] = "no"
-    label: Annotated[ColumnName, Meta(description="The column that holds the outcome.")]
+    label: Annotated[ColumnName, Meta(description="The column that holds the label.")]
     inputs: Annotated[list[Column], Meta(min_length=1)]
     output: ColumnName = "prediction"
     classes: Annotated[
         list[Text], Meta(description="Multiclass: the label's values; the predictions are columns prediction_<class>.")
     ] = field(default_factory=list)
-    threshold: Annotated[Fraction, Meta(description="Binary tasks: at or above it the decision is positive.")] = 0.5
+    threshold: Annotated[Fraction, Meta(description="Binary tasks: a score at or above it is a positive decision.")] = (
+        0.5
+    )
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Columns that are texts, also where a file has nothing but digits in them."""
+        """Columns that are strings, even where a file holds only digits in them."""
         return self.id, *(column.name for column in self.inputs if column.type == "string")
 
 
 class Files(Manifest, frozen=True, kw_only=True):
-    """What the pipeline writes, below the model's folder."""
+    """The files that the pipeline writes, as paths below the model's folder."""
 
     artifact: RelativePath
     training: RelativePath = "data/train.parquet"
@@ -157,8 +172,8 @@ class Files(Manifest, frozen=True, kw_only=True):
         str,
         Meta(
             max_length=500,
-            description="Cross-validation, where the pipeline makes one: fold, label, prediction; rows it did not learn"
-            " from. A column trained_rows shows how the result grows with the data.",
+            description="Optional cross-validation: a table of out-of-fold rows with fold, label and prediction."
+            " With a column trained_rows, reports show a learning curve.",
         ),
     ] = ""
 
@@ -192,22 +207,28 @@ class FlavorSettings(Manifest, frozen=True, kw_only=True):
 
 
 class Evaluation(Manifest, frozen=True, kw_only=True):
-    """How the held-out rows are cut when they are measured."""
+    """How the held-out rows are evaluated."""
 
     slices: list[ColumnName] = field(default_factory=list)
-    groups: Annotated[list[ColumnName], Meta(description="Columns whose levels are compared for fairness.")] = field(
-        default_factory=list
-    )
-    block: Annotated[ColumnName, Meta(description="Rows with the same value depend on each other.")] | None = None
+    groups: Annotated[
+        list[ColumnName], Meta(description="Columns whose levels are the groups of the fairness checks.")
+    ] = field(default_factory=list)
+    block: (
+        Annotated[
+            ColumnName,
+            Meta(description="Rows with the same value depend on each other; intervals are computed by block."),
+        ]
+        | None
+    ) = None
     minimum_support: Annotated[Count, Meta(description="A slice or group with fewer rows is not judged.")] = 100
-    precision: Annotated[Fraction, Meta(description="Of the metric recall_at_precision.")] = 0.9
-    quantile: Annotated[Fraction, Meta(description="Of the metric pinball.")] = 0.5
-    query: Annotated[ColumnName, Meta(description="Ranking: rows with the same value are ordered.")] | None = None
-    at: Annotated[int, Meta(ge=1, description="Ranking: how many results NDCG and MAP look at.")] = 10
+    precision: Annotated[Fraction, Meta(description="The precision of the metric recall_at_precision.")] = 0.9
+    quantile: Annotated[Fraction, Meta(description="The quantile of the metric pinball.")] = 0.5
+    query: Annotated[ColumnName, Meta(description="Ranking: rows with the same value are one query.")] | None = None
+    at: Annotated[int, Meta(ge=1, description="Ranking: the number of results that NDCG and MAP use.")] = 10
 
 
 class Model(Manifest, frozen=True, kw_only=True):
-    """``models/<name>/model.yaml``: who owns a model, what it is for, and what it promises."""
+    """``models/<name>/model.yaml``: a model's owners, purpose, contract, files and rules for retraining."""
 
     name: Name
     description: Text
@@ -218,9 +239,11 @@ class Model(Manifest, frozen=True, kw_only=True):
     contract: Contract
     flavor: FlavorSettings = field(default_factory=FlavorSettings)
     evaluation: Evaluation = field(default_factory=Evaluation)
-    ground_truth: Annotated[GroundTruthSource | None, Meta(description="Where it is told what happened.")] = None
+    ground_truth: Annotated[
+        GroundTruthSource | None, Meta(description="Where the labels are that arrive after the predictions.")
+    ] = None
     retrain: Retrain = field(default_factory=Retrain)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
-    card: Annotated[str, Meta(description="What it is for, and what not; Markdown.")] = ""
-    limitations: Annotated[str, Meta(description="Where it is weak and whom it may harm; Markdown.")] = ""
+    card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
+    limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""
     license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""

@@ -1,4 +1,4 @@
-"""The grammar of names, versions and the small types that manifests share."""
+"""Names, versions and the small types that manifests share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RelativePath = Annotated[
     str,
     Meta(
         pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))(?!.*[\x00-\x1f]).{1,200}$",
-        description="A path below the model's folder, with / and without '..'.",
+        description="A path below the model's folder, written with / and without '..'.",
     ),
 ]
 
@@ -32,7 +32,7 @@ RootPath = Annotated[
     str,
     Meta(
         pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))(?!.*[\x00-\x1f]).{1,200}$",
-        description="A path below the repository's root, with / and without '..'.",
+        description="A path below the repository's root, written with / and without '..'.",
     ),
 ]
 
@@ -43,14 +43,20 @@ VersionOrLatest = Annotated[
 ]
 
 Duration = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)", description="A time such as 90s, 15m, 24h or 7d.")
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)",
+        description="A length of time such as 90s, 15m, 24h or 7d.",
+    ),
 ]
 
 Reference = Annotated[
     str,
     Meta(
         pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|(vault|aws-sm):[A-Za-z0-9_./+=@-]{1,400}(#[A-Za-z0-9_.-]{1,200})?)$(?!\n)",
-        description="Where a secret stands, never the secret: env:NAME, vault:mount/path#key or aws-sm:name#key.",
+        description=(
+            "Where a secret is kept, never the secret itself: env:NAME, vault:mount/path#key or aws-sm:name#key."
+        ),
     ),
 ]
 
@@ -75,12 +81,12 @@ def is_name(text: str) -> bool:
 
 
 def seconds_of(duration: str) -> float:
-    """The seconds of a Duration such as ``15m``."""
+    """The seconds of a duration such as ``15m``; ValueError, KeyError or IndexError when it is not a duration."""
     return float(duration[:-1]) * _SECONDS[duration[-1]]
 
 
 class Version(str):
-    """Semantic version (semver.org 2.0), written with a leading v as GTO does: text that was checked.
+    """A checked semantic version (semver.org 2.0), written with a leading v as GTO does.
 
     It compares by precedence, not by letters: ``Version.parse("v1.10.0") > Version.parse("v1.9.0")``.
     """
@@ -90,25 +96,25 @@ class Version(str):
     @classmethod
     def parse(cls, text: str) -> Version | None:
         """The version, or None when ``text`` is not one."""
-        # Nearly all are plain; the whole grammar takes three times as long.
+        # Most versions have no suffix; the full pattern takes three times as long.
         if _PLAIN.match(text) or (_VERSION.match(text) and not text.endswith("\n")):
             return cls(text)
         return None
 
     @classmethod
     def of(cls, major: int, minor: int, patch: int) -> Version:
-        """The release of three numbers."""
+        """The version of three numbers."""
         return cls(f"v{major}.{minor}.{patch}")
 
     @property
     def release(self) -> tuple[int, int, int]:
-        """Major, minor and patch; (-1, -1, -1) of what is not a version, as GTO shows a stage without one."""
+        """Major, minor and patch; (-1, -1, -1) for text that is not a version, as GTO shows a stage without one."""
         found = _VERSION.match(self)
         return (int(found[1]), int(found[2]), int(found[3])) if found else (-1, -1, -1)
 
     @property
     def order(self) -> tuple[object, ...]:
-        """What sorts versions: a release above its prereleases, numeric identifiers below words (semver 2.0 §11)."""
+        """The sort key (semver 2.0 §11): a release after its prereleases, numeric identifiers before words."""
         found = _VERSION.match(self)
         if not found or not found[4]:
             return (*self.release, True)
@@ -116,7 +122,7 @@ class Version(str):
         return (*self.release, False, words)
 
     def bump(self, part: str) -> Version:
-        """The next version when ``part`` (major, minor or patch) changed."""
+        """The next version after a change of ``part``: major, minor or patch."""
         major, minor, patch = self.release
         if part == "major":
             return Version.of(major + 1, 0, 0)
@@ -136,8 +142,8 @@ class Version(str):
 
 
 NO_VERSION = Version("")
-"""Where a version may stand and none does; false."""
+"""The absent version; it is false."""
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Common behaviour: frozen, no unknown keys."""
+    """The base of all manifests: frozen, without unknown keys."""

@@ -1,4 +1,4 @@
-"""What ``dvc.yaml``, ``dvc.lock`` and ``*.dvc`` files say, read without loading DVC."""
+"""The contents of ``dvc.yaml``, ``dvc.lock`` and ``*.dvc`` files, read without loading DVC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The files a ``dvc.yaml`` names, as paths from the repository's root."""
+    """The files that a ``dvc.yaml`` names, as paths from the repository's root."""
 
     reads: frozenset[str]
     writes: frozenset[str]
@@ -23,7 +23,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class LockedFile:
-    """One entry of ``dvc.lock``: a path from the repository's root and the md5 DVC recorded for it."""
+    """One entry of ``dvc.lock``: a path from the repository's root, its md5, and its size in bytes."""
 
     path: str
     md5: str
@@ -32,14 +32,14 @@ class LockedFile:
 
 @dataclass(frozen=True)
 class Lock:
-    """What ``dvc.lock`` pins: inputs from outside the pipeline, outputs, and parameter values."""
+    """The contents of ``dvc.lock``: inputs from outside the pipeline, outputs, and parameter values."""
 
     inputs: tuple[LockedFile, ...]
     outputs: tuple[LockedFile, ...]
     params: dict[str, Any]
 
     def data(self, model: str) -> tuple[LockedFile, ...]:
-        """The inputs that do not lie in the model's own folder: its data, not its code."""
+        """The inputs outside the model's own folder: its data, without its code."""
         return tuple(entry for entry in self.inputs if not entry.path.startswith(f"models/{model}/"))
 
     def output(self, path: str) -> LockedFile | None:
@@ -48,16 +48,16 @@ class Lock:
 
 
 def is_import(content: bytes, file: str) -> bool:
-    """Whether a ``.dvc`` file points at a source outside the repository that ``dvc update`` can ask for news."""
+    """Whether a ``.dvc`` file has a source outside the repository, which ``dvc update`` reads again."""
     document = parse_document(content, file).value
     return isinstance(document, dict) and bool(document.get("deps"))
 
 
 def read_pipeline(content: bytes, file: str, variables: dict[str, Any] | None = None) -> Pipeline:
-    """The files a ``dvc.yaml`` at ``file`` reads and writes.
+    """The files that the ``dvc.yaml`` at ``file`` reads and writes.
 
-    ``${name}`` is filled from ``variables`` (the parsed params.yaml); a template that cannot be filled makes its path
-    a pattern prefix up to the template, so that a change below it is still seen.
+    ``${name}`` is filled from ``variables`` (the parsed params.yaml). A path with a template that cannot be filled is
+    cut before it, so that a change below the remaining folder still counts.
     """
     document = parse_document(content, file).value or {}
     folder = posixpath.dirname(file)
@@ -83,7 +83,7 @@ def read_pipeline(content: bytes, file: str, variables: dict[str, Any] | None = 
 
 
 def read_lock(content: bytes, file: str) -> Lock:
-    """What a ``dvc.lock`` at ``file`` pins."""
+    """The contents of the ``dvc.lock`` at ``file``."""
     document = parse_document(content, file).value or {}
     folder = posixpath.dirname(file)
     deps: dict[str, LockedFile] = {}
@@ -102,7 +102,7 @@ def read_lock(content: bytes, file: str) -> Lock:
 
 
 def pointer_outputs(content: bytes, file: str) -> tuple[LockedFile, ...]:
-    """The data that a ``.dvc`` pointer at ``file`` stands for."""
+    """The data files that the ``.dvc`` pointer at ``file`` names."""
     document = parse_document(content, file).value or {}
     base = _join(posixpath.dirname(file), str(document.get("wdir", ".")))
     return tuple(

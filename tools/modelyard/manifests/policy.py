@@ -1,4 +1,4 @@
-"""``policies/<name>.yaml``: one class a kind of check, and one a kind of watch."""
+"""``policies/<name>.yaml``: one class for each kind of check, and one for each kind of watch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx",
 
 
 class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
-    """What every check has, whatever it looks at."""
+    """The fields that every check has."""
 
     id: Name
     why: Text
@@ -28,94 +28,101 @@ class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
-    """The inputs are still like those the version learnt from, in windows of this size."""
+    """Data drift: the inputs of a window are distributed as in the training data, at windows of this size."""
 
-    maximum_alarm_share: Annotated[Fraction, Meta(description="Share of inputs whose drift is an alarm.")]
+    maximum_alarm_share: Annotated[Fraction, Meta(description="Largest share of inputs with a drift alarm.")]
 
 
 class ScoresWatch(Check, frozen=True, kw_only=True, tag="scores"):
-    """The version's scores are still distributed as on its own held-out rows."""
+    """Score drift: the scores of a window are distributed as on the version's held-out rows."""
 
-    maximum_distance: Annotated[Margin, Meta(description="Jensen–Shannon distance, 0 to 0.83.")] = 0.1
+    maximum_distance: Annotated[Margin, Meta(description="Largest Jensen–Shannon distance, 0 to 0.83.")] = 0.1
 
 
 class OutliersWatch(Check, frozen=True, kw_only=True, tag="outliers"):
-    """No more rows are unlike all the version learnt from than there were while it learnt."""
+    """Outlier rate: the share of outliers in a window is not above the training share by more than a margin."""
 
-    maximum_increase: Annotated[Fraction, Meta(description="Above the reference's own share (1 in 100).")] = 0.02
+    maximum_increase: Annotated[
+        Fraction, Meta(description="Margin above the outlier rate of the training rows, which is 0.01.")
+    ] = 0.02
 
 
 class ConfidenceWatch(Check, frozen=True, kw_only=True, tag="confidence"):
-    """The version is about as sure as it was on its held-out rows (classification)."""
+    """Classification: the mean confidence is not below that on the held-out rows by more than a margin."""
 
     maximum_fall: Fraction = 0.05
 
 
 class ServiceWatch(Check, frozen=True, kw_only=True, tag="service"):
-    """Requests are answered, and in time: the error budget burns slowly, over a long and over a short window."""
+    """SLO: the burn rate of the error budget does not exceed a limit in both a long and a short window."""
 
-    objective: Annotated[Fraction, Meta(description="Share of requests that must be good, such as 0.99.")]
+    objective: Annotated[Fraction, Meta(description="The SLO: share of requests that must be good, such as 0.99.")]
     maximum_milliseconds: (
-        Annotated[float, Meta(gt=0, description="A slower answer is a bad one too; left out, only errors are.")] | None
+        Annotated[float, Meta(gt=0, description="A slower answer is a bad request too. Left out: only errors are bad.")]
+        | None
     ) = None
     long: Duration = "1h"
     short: Duration = "5m"
     burn: Annotated[
-        float, Meta(gt=0, description="Alarm when the budget burns this many times too fast in both windows.")
+        float, Meta(gt=0, description="The burn rate that fails the check when both windows exceed it.")
     ] = 14.4
 
 
 class TrafficWatch(Check, frozen=True, kw_only=True, tag="traffic"):
-    """There is traffic at all: a silent model is as broken as a wrong one."""
+    """The version gets traffic."""
 
-    minimum_rows: Annotated[Count, Meta(description="Predictions in the whole window.")] = 1
-    maximum_silent_days: Annotated[Count, Meta(description="Whole days (UTC) without any.")] = 0
+    minimum_rows: Annotated[Count, Meta(description="Smallest number of predictions in the window.")] = 1
+    maximum_silent_days: Annotated[
+        Count, Meta(description="Largest number of whole days (UTC) without a prediction.")
+    ] = 0
 
 
 class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
-    """Realised quality is not worse than what the version was accepted with, by more than a margin."""
+    """Realised quality is not worse than the baseline of the accepted version by more than a margin."""
 
     metric: Metric
     margin: Margin
     before_ground_truth: Annotated[
         Literal["estimate", "wait"],
-        Meta(description="estimate: judge the label-free estimate while labels are too few; wait: inconclusive."),
+        Meta(description="With too few labels. estimate: judge the label-free estimate; wait: inconclusive."),
     ] = "wait"
     minimum_labels: Annotated[int, Meta(ge=1)] = 200
 
 
 class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):
-    """Labels arrive: without them nobody knows how good the model is."""
+    """Labels arrive in time."""
 
-    due: Annotated[Duration, Meta(description="How long after a prediction its outcome is expected.")]
-    maximum_missing: Annotated[Fraction, Meta(description="Share of the due ones.")] = 0.1
+    due: Annotated[Duration, Meta(description="How long after a prediction its label is expected.")]
+    maximum_missing: Annotated[Fraction, Meta(description="Largest share of due labels that are missing.")] = 0.1
 
 
 class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
-    """All named evidence is there and is about the candidate's bytes."""
+    """All named evidence exists and is about the candidate's bytes."""
 
     require: Annotated[list[Literal["training", "evaluation", "drift", "artifact"]], Meta(min_length=1)]
 
 
 class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
-    """The artifact's bytes are of a format that runs no code when it is read, small and fast enough."""
+    """The artifact has a format that runs no code when it is read, and is small and fast enough."""
 
     formats: Annotated[list[ArtifactFormat], Meta(min_length=1)] = field(
         default_factory=lambda: ["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops"]
     )
     maximum_bytes: Count = 500_000_000
-    maximum_row_milliseconds: Annotated[float, Meta(gt=0, description="Median time to score one row.")] | None = None
+    maximum_row_milliseconds: (
+        Annotated[float, Meta(gt=0, description="Largest median time to score one row.")] | None
+    ) = None
 
 
 class RowsCheck(Check, frozen=True, kw_only=True, tag="rows"):
-    """The holdout is large enough to say anything."""
+    """The holdout has enough rows."""
 
     minimum: Count
     minimum_per_class: Count = 0
 
 
 class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
-    """The candidate's own value lies within bounds."""
+    """The candidate's value of a metric is within limits."""
 
     metric: Metric
     minimum: float | None = None
@@ -123,21 +130,21 @@ class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
 
 
 class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
-    """The candidate is not worse than the champion by more than a margin, shown by the paired interval."""
+    """Non-inferiority, by the paired interval: the candidate is at most a margin worse than the champion."""
 
     metric: Metric
     margin: Margin
 
 
 class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
-    """No slice is worse than the champion by more than a margin, shown by intervals held for all slices at once."""
+    """Non-inferiority of every slice, by intervals that hold for all slices at once."""
 
     metric: Metric
     margin: Margin
 
 
 class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
-    """The gap between groups stays below a bound, or did not grow against the champion."""
+    """The gap between groups is within a limit, or did not grow against the champion by more than one."""
 
     measure: Literal[
         "demographic_parity_difference", "demographic_parity_ratio", "equalized_odds_difference",
@@ -145,50 +152,57 @@ class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
     ]  # fmt: skip
     maximum: Fraction | None = None
     maximum_increase: Fraction | None = None
-    minimum: Annotated[Fraction, Meta(description="Of a ratio; 0.8 is the four-fifths rule.")] | None = None
+    minimum: Annotated[Fraction, Meta(description="Smallest ratio; 0.8 is the four-fifths rule.")] | None = None
     bound: Annotated[
         Literal["value", "interval"],
-        Meta(description="interval: fail when the whole interval breaks the rule, pass when none of it does."),
+        Meta(
+            description=(
+                "interval: fail when the whole interval is outside the limit, pass when the whole interval is inside."
+            )
+        ),
     ] = "value"
 
 
 class CalibrationCheck(Check, frozen=True, kw_only=True, tag="calibration"):
-    """Predicted probabilities mean what they say."""
+    """Predicted probabilities are calibrated."""
 
-    maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error.")]
+    maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error (ECE).")]
 
 
 class LeakageCheck(Check, frozen=True, kw_only=True, tag="leakage"):
-    """No input knows the outcome, and no row was both learnt from and tested on."""
+    """No input gives the label away, and no row is in both the training rows and the holdout."""
 
     maximum_single_input_auc: Fraction = 0.9
-    maximum_overlap: Annotated[Count, Meta(description="Rows that are in training and in the holdout, by id.")] = 0
+    maximum_overlap: Annotated[
+        Count, Meta(description="Largest number of rows, by id, in both the training rows and the holdout.")
+    ] = 0
     maximum_identical_share: (
         Annotated[
-            Fraction, Meta(description="Share of held-out rows equal in every input and the label to one in training.")
+            Fraction,
+            Meta(description="Largest share of held-out rows that equal a training row in every input and the label."),
         ]
         | None
     ) = None
 
 
 class StabilityCheck(Check, frozen=True, kw_only=True, tag="stability"):
-    """The result does not hang on the split: folds agree, where the pipeline brings them."""
+    """Cross-validation: the metric varies little between folds."""
 
     metric: Metric
     maximum_deviation: Annotated[Margin, Meta(description="Largest standard deviation between folds.")]
 
 
 class ContractCheck(Check, frozen=True, kw_only=True, tag="contract"):
-    """What callers send did not change without being seen."""
+    """The contract's inputs are the champion's, or changed in an allowed way."""
 
     allow_added: bool = True
     allow_removed: bool = False
 
 
 class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
-    """The data are still like those the champion was accepted on."""
+    """Data drift: the candidate's data are distributed as the champion's profile."""
 
-    maximum_alarm_share: Annotated[Fraction, Meta(description="Share of columns whose drift is an alarm.")]
+    maximum_alarm_share: Annotated[Fraction, Meta(description="Largest share of columns with a drift alarm.")]
 
 
 AnyWatch = (
@@ -219,14 +233,14 @@ AnyCheck = (
 
 
 class Policy(Manifest, frozen=True, kw_only=True):
-    """``policies/<name>.yaml``: the rules a candidate is judged by."""
+    """``policies/<name>.yaml``: the checks of candidates, and the watches of served versions."""
 
     name: Name
     description: Text
     checks: Annotated[list[AnyCheck], Meta(min_length=1)]
-    monitoring: Annotated[list[AnyWatch], Meta(description="Rules for versions that serve, by what they did.")] = field(
+    monitoring: Annotated[list[AnyWatch], Meta(description="Watches: the checks of served versions.")] = field(
         default_factory=list
     )
     maximum_waivers: Annotated[
-        int | None, Meta(description="How many waivers a model may be given in a quarter; left out: any number.")
+        int | None, Meta(description="Largest number of waivers for one model in a quarter. Left out: no limit.")
     ] = None

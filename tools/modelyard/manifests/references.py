@@ -1,4 +1,4 @@
-"""Faults that no single file shows: names that point at nothing, files in the wrong place, dates that are none."""
+"""Faults of a whole repository: unknown references, misplaced files, combinations that no schema can exclude."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from modelyard.manifests.repository import APPROVALS, ModelRepository, model_fil
 
 
 def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:
-    """Every fault of every manifest, by file and line.
+    """Every fault of every manifest, in the order of files and lines.
 
-    ``versions`` are the registered versions per model; None when this clone cannot know them.
+    ``versions`` are the registered versions of each model; None when this clone has no full history.
     """
     return sorted(set(_Checker(repository, versions).run()))
 
@@ -88,18 +88,20 @@ class _Checker:
         for i, rule in enumerate(approvals.rules):
             if rule.role not in known:
                 where: FieldPath = ("rules", i, "role")
-                self._add(document, where, f"{rule.role!r} is no role.", near_match(rule.role, known))
+                self._add(document, where, f"{rule.role!r} is not a declared role.", near_match(rule.role, known))
             if rule.id in [earlier.id for earlier in approvals.rules[:i]]:
                 self._add(document, ("rules", i, "id"), f"{rule.id!r} is used twice.", "Give each rule its own id.")
 
     def _model(self, name: str) -> None:
         if not is_name(name):
-            what = f"the folder name {name!r} is outside the grammar."
-            self._found.append(Problem(f"models/{name}", 1, "", what, f"Rename it; names match {MODEL_PATTERN}"))
+            what = f"the folder name {name!r} is not a valid model name."
+            self._found.append(
+                Problem(f"models/{name}", 1, "", what, f"Rename the folder; names match {MODEL_PATTERN}")
+            )
             return
         if name not in self._models:
-            remedy = "Add a model.yaml, or remove the folder."
-            self._found.append(Problem(f"models/{name}", 1, "", "holds no model.yaml.", remedy))
+            remedy = "Add model.yaml, or remove the folder."
+            self._found.append(Problem(f"models/{name}", 1, "", "contains no model.yaml.", remedy))
             return
         loaded = self._load(Model, model_file(name))
         if not loaded:
@@ -111,7 +113,8 @@ class _Checker:
         for place, what, remedy in ground_truth_faults(model.ground_truth, {model.contract.id, model.contract.label}):
             self._add(document, place, what, remedy)
         if model.policy not in self._policy_names():
-            self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", self._near_policy(model.policy))
+            remedy = near_match(model.policy, self._policy_names(), f"Add policies/{model.policy}.yaml.")
+            self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", remedy)
         inputs = [column.name for column in model.contract.inputs]
         for i, column in enumerate(inputs):
             where: FieldPath = ("contract", "inputs", i, "name")
@@ -119,7 +122,7 @@ class _Checker:
                 self._add(document, where, f"{column!r} is named twice.", "Keep one of the two.")
             if column in (model.contract.label, model.contract.id):
                 role = "label" if column == model.contract.label else "id"
-                self._add(document, where, f"{column!r} is the contract's {role}.", "An input must be another column.")
+                self._add(document, where, f"{column!r} is the contract's {role}.", "Name another column as the input.")
         if model.scorer.type == "command" and not model.scorer.command:
             self._add(document, ("scorer", "command"), "is missing.", "Name the program and its arguments.")
         self._task(model, document)
@@ -134,8 +137,13 @@ class _Checker:
         if len(set(classes)) < len(classes):
             self._add(document, ("contract", "classes"), "names a class twice.", "Keep one of the two.")
         if model.task == "ranking" and model.evaluation.query is None:
-            what = "is missing, and a ranking is of the rows of one query."
-            self._add(document, ("evaluation", "query"), what, "Name the column that tells queries apart.")
+            what = "is missing; a ranking model needs the column of the query."
+            self._add(
+                document,
+                ("evaluation", "query"),
+                what,
+                "Name the column that has the same value for all rows of one query.",
+            )
 
     def _pipeline(self, model: Model, document: Document) -> None:
         file = f"models/{model.name}/dvc.yaml"
@@ -152,13 +160,18 @@ class _Checker:
             path = f"models/{model.name}/{getattr(model.files, key)}"
             if path not in pipeline.writes and not any("${" in out for out in pipeline.writes):
                 outs = [out.removeprefix(f"models/{model.name}/") for out in pipeline.writes]
-                what = f"{getattr(model.files, key)!r} is no output of {file}."
-                self._add(document, ("files", key), what, near_match(getattr(model.files, key), outs))
+                what = f"{getattr(model.files, key)!r} is not an output of {file}."
+                self._add(
+                    document,
+                    ("files", key),
+                    what,
+                    near_match(getattr(model.files, key), outs, f"Add it to the outs of a stage in {file}."),
+                )
 
     def _deployments(self, environment: str) -> None:
         folder = f"deployments/{environment}"
         if self._environments and environment not in self._environments:
-            what = f"is no environment of {CONFIG}."
+            what = f"is not an environment of {CONFIG}."
             self._found.append(Problem(folder, 1, "", what, near_match(environment, self._environments)))
         for file in self._repository.files(folder):
             loaded = self._load(Deployment, file)
@@ -169,13 +182,18 @@ class _Checker:
             for where, what, remedy in rollout_faults(deployment, environment, self._readable(deployment.model)):
                 self._add(document, where, what, remedy)
             if deployment.model not in self._models:
-                what = f"there is no model {deployment.model!r}."
-                self._add(document, ("model",), what, near_match(deployment.model, self._models))
+                what = f"{deployment.model!r} is not a model of this repository."
+                self._add(document, ("model",), what, self._near_model(deployment.model))
             elif self._versions is not None and deployment.version != "latest":
                 known = self._versions.get(deployment.model, set())
                 if deployment.version not in known:
                     what = f"there is no tag {deployment.model}@{deployment.version}."
-                    self._add(document, ("version",), what, near_match(deployment.version, known))
+                    self._add(
+                        document,
+                        ("version",),
+                        what,
+                        near_match(deployment.version, known, "No version is registered yet."),
+                    )
 
     def _waiver(self, file: str) -> None:
         loaded = self._load(Waiver, file)
@@ -185,15 +203,19 @@ class _Checker:
         try:
             date.fromisoformat(waiver.expires)
         except ValueError:
-            self._add(document, ("expires",), f"{waiver.expires!r} is no day.", "Write a day such as 2026-05-31.")
+            self._add(
+                document, ("expires",), f"{waiver.expires!r} is not a valid date.", "Write a date such as 2026-05-31."
+            )
         if waiver.approved_by is None and self._forge == "git":
-            what = "is missing, and plain git keeps no review of this file."
-            self._add(document, ("approved_by",), what, "Name who approved it.")
+            what = "is missing; plain git keeps no reviews."
+            self._add(document, ("approved_by",), what, "Name the person who approved it.")
         if waiver.requested_by == waiver.approved_by:
-            self._add(document, ("approved_by",), "is who requested it.", "Somebody else has to approve a waiver.")
+            self._add(
+                document, ("approved_by",), "is the person who requested it.", "Somebody else must approve a waiver."
+            )
         if waiver.model not in self._models:
-            what = f"there is no model {waiver.model!r}."
-            self._add(document, ("model",), what, near_match(waiver.model, self._models))
+            what = f"{waiver.model!r} is not a model of this repository."
+            self._add(document, ("model",), what, self._near_model(waiver.model))
             return
         try:
             policy = self._policies.get(self._repository.model(waiver.model).policy)
@@ -205,13 +227,15 @@ class _Checker:
             what = f"the policy {policy.name} has no check {waiver.check!r}."
             self._add(document, ("check",), what, near_match(waiver.check, [c.id for c in rules]))
         elif check and check.level == "hard":
-            self._add(document, ("check",), f"{waiver.check} is a hard check.", "It cannot be waived; mend the model.")
+            self._add(
+                document, ("check",), f"{waiver.check} is a hard check.", "It cannot be waived; improve the model."
+            )
 
     def _readable(self, model: str) -> Model | None:
         try:
             return self._repository.model(model) if model in self._models else None
         except ManifestErrors:
-            return None  # its own faults are told where it is checked
+            return None  # its faults are reported where model.yaml is checked
 
     def _load(self, kind: type[M], file: str) -> tuple[M, Document] | None:
         try:
@@ -223,13 +247,13 @@ class _Checker:
 
     def _same_name(self, document: Document, name: str, expected: str, key: str = "name") -> None:
         if name != expected:
-            self._add(document, (key,), f"is {name!r}, but the file's place says {expected!r}.", "Make both equal.")
+            self._add(document, (key,), f"is {name!r}, but the path says {expected!r}.", "Use the same name in both.")
 
     def _policy_names(self) -> set[str]:
         return {Path(file).stem for file in self._repository.policy_files()}
 
-    def _near_policy(self, name: str) -> str:
-        return near_match(name, self._policy_names())
+    def _near_model(self, name: str) -> str:
+        return near_match(name, self._models, "This repository has no models yet.")
 
     def _folders(self, name: str) -> list[str]:
         path = self._repository.root / name

@@ -1,4 +1,4 @@
-"""The model repository as it lies in the working tree: where its manifests are, and what they say."""
+"""The model repository in the working tree: the places of its manifests, and their values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ APPROVALS = "policies/approvals.yaml"
 
 
 class ModelRepository:
-    """A checkout with ``modelyard.yaml`` at its root. Reads lazily; every read checks the manifest."""
+    """A folder with ``modelyard.yaml`` at its root. Each manifest is read and checked when it is asked for."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @classmethod
     def find(cls, start: Path) -> ModelRepository:
-        """The model repository around ``start``; a UsageError when there is none."""
+        """The model repository around ``start``; UsageError without one."""
         return cls(find_root(start))
 
     @cached_property
@@ -38,7 +38,7 @@ class ModelRepository:
         return load(Repository, self.root, CONFIG)[0]
 
     def environment(self, name: str) -> Environment:
-        """The declared environment of that name."""
+        """The environment of a name; UsageError when it is not declared."""
         for environment in self.config.environments:
             if environment.name == name:
                 return environment
@@ -54,11 +54,12 @@ class ModelRepository:
             return sorted(e.name for e in entries if e.is_dir() and (folder / e.name / "model.yaml").is_file())
 
     def model_folder(self, name: str) -> Path:
-        """The folder of a model that is known to be there; a UsageError otherwise."""
+        """The folder of a model; UsageError without its ``model.yaml``."""
         if is_name(name) and (self.root / "models" / name / "model.yaml").is_file():
             return self.root / "models" / name
         shown = name if is_name(name) else repr(name)
-        raise UsageError(f"There is no model {shown} in {self.root / 'models'}.", near_match(name, self.model_names()))
+        remedy = near_match(name, self.model_names(), "This repository has no models yet; add models/NAME/model.yaml.")
+        raise UsageError(f"There is no model {shown} in {self.root / 'models'}.", remedy)
 
     def model(self, name: str) -> Model:
         """``models/<name>/model.yaml``."""
@@ -66,11 +67,11 @@ class ModelRepository:
         return self.read(Model, model_file(name))[0]
 
     def policy(self, name: str) -> tuple[Policy, Document]:
-        """``policies/<name>.yaml`` with its lines, so that a verdict can point at the rule."""
+        """``policies/<name>.yaml``, and its document, so that a verdict can name the line of a rule."""
         return self.read(Policy, f"policies/{name}.yaml")
 
     def deployment(self, environment: str, model: str) -> Deployment | None:
-        """The desired state of a model in an environment, or None when it is not deployed there."""
+        """The desired state of a model in an environment; None without a manifest."""
         file = deployment_file(environment, model)
         return self.read(Deployment, file)[0] if (self.root / file).is_file() else None
 
@@ -101,10 +102,10 @@ class ModelRepository:
 
 
 def model_file(name: str) -> str:
-    """Where a model's manifest stands, from the repository's root."""
+    """The path of a model's manifest, from the repository's root."""
     return f"models/{name}/model.yaml"
 
 
 def deployment_file(environment: str, model: str) -> str:
-    """Where a deployment's manifest stands, from the repository's root."""
+    """The path of a deployment's manifest, from the repository's root."""
     return f"deployments/{environment}/{model}.yaml"

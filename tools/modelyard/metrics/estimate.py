@@ -1,4 +1,4 @@
-"""Quality without labels: what a calibrated classifier's own confidence says it should be (as NannyML's CBPE)."""
+"""Quality estimated without labels, from the probabilities of a calibrated classifier (NannyML calls it CBPE)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.scores import Floats
 
-ASSUMPTION = "Holds while predictions are calibrated and inputs keep their meaning; it can't see concept drift."
+ASSUMPTION = "It holds while predictions are calibrated and inputs keep their meaning; it cannot see concept drift."
 MINIMUM_ROWS = 200
 _Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class EstimatedMetric:
-    """What a metric is expected to be, and where its value on these rows would lie in 95 of 100 cases."""
+    """The expected value of a metric, and the interval that holds its value on these rows in 95 of 100 cases."""
 
     name: str
     value: float
@@ -34,7 +34,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SliceEstimate:
-    """The same of the rows with one level of one column."""
+    """Expected quality on the unlabelled rows of one slice."""
 
     column: str
     level: str
@@ -43,17 +43,18 @@ class SliceEstimate:
 
 
 def estimate_quality(score: Floats, threshold: float) -> Estimate | None:
-    """Expected accuracy, Brier score and AUC of probabilities (rows,); None with fewer than 200 rows.
+    """Expected AUC, accuracy and Brier score of probabilities (rows,); None with fewer than 200 finite ones.
 
-    Each label is a coin with the predicted probability. Accuracy and Brier score are sums of independent terms, whose
-    variance is known; the AUC's expectation is over pairs, its error that of Hanley & McNeil (Radiology 1982).
+    Each label is taken as a draw with the predicted probability. Accuracy and Brier score are then means of independent
+    terms with known variance. The AUC is the expected share of ordered pairs, with the standard error of Hanley &
+    McNeil (Radiology 1982).
     """
     p = score[np.isfinite(score)]
     if p.size < MINIMUM_ROWS:
         return None
     right = np.where(p >= threshold, p, 1 - p)
     accuracy = _sum("accuracy", right, right * (1 - right))
-    gain, loss = (1 - p) ** 2, p**2  # the two values a row's squared error can have
+    gain, loss = (1 - p) ** 2, p**2  # the two values that a row's squared error can take
     brier = _sum("brier", p * gain + (1 - p) * loss, p * (1 - p) * (gain - loss) ** 2)
     found = [accuracy, brier]
     area = _expected_auc(p)

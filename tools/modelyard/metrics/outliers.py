@@ -1,13 +1,11 @@
-"""How unlike the reference whole rows are, in bits.
+"""The outlier score of a row, in bits, and the outlier rate of many rows. Both come from a committed profile alone.
 
-A number is read as its normal score: the quantile that its bin has in the reference, put through the normal
-distribution. No long tail and no wild value bends that yardstick, and what lies beyond all that was seen is far away,
-but not infinitely far. The squared Mahalanobis distance of a row's normal scores, under the correlations that they have
-in the reference, is a robust distance (Boudt, Cornelissen & Croux 2012, "The Gaussian rank correlation estimator"): it
-also sees rows whose every number is usual and whose combination is not. Half of it, in bits, is −log₂ of a density,
-and so it adds up with −log₂ of the share that a text's level, or a missing number, had in the reference.
-
-All of it comes from the committed profile.
+A number is replaced by its normal score: the quantile of its bin in the reference, put through the inverse normal
+distribution. Long tails and extreme values therefore do not change the scale, and a value beyond the reference's range
+is far away, but not infinitely far. The squared Mahalanobis distance of a row's normal scores, with the correlations of
+the reference, is a robust distance (Boudt, Cornelissen & Croux 2012, "The Gaussian rank correlation estimator"). It
+also finds rows whose numbers are all common while their combination is not. Half of the squared distance, in bits, is
+−log₂ of a density. It can be added to −log₂ of the share that a text level, or a missing number, has in the reference.
 """
 
 from __future__ import annotations
@@ -24,35 +22,35 @@ from modelyard.metrics.profile import ColumnProfile, Profile, RowShape
 from modelyard.metrics.scores import Floats, Integers
 
 REFERENCE_RATE = 0.01
-"""Share of the reference's own rows above the limit."""
+"""Share of the reference's own rows whose score is above the limit."""
 
 FEWEST = 1000
-"""Rows of a reference below which no limit is known."""
+"""A reference with fewer rows has no limit."""
 
 _MOST = 64
-"""Numbers, the most important ones, whose correlations are kept; others count as if they went their own way."""
+"""Correlations are kept for this many numeric inputs, the most important ones; others count as independent."""
 
 _SHRINKAGE = 0.05
-"""Towards no correlation, so that columns that say the same do not weigh rounding as if it were news."""
+"""Towards no correlation, so that rounding errors between near-identical columns do not raise the score."""
 
 _PRODUCTS = 200_000
-"""At once: for more, OpenBLAS wakes its threads, which then spin for as long as all the rest takes."""
+"""Products per matrix multiplication: for more, OpenBLAS starts threads, which costs more than the rest."""
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """Rows above the limit that one in a hundred rows of the reference exceeds."""
+    """The outlier rate of a window: the share of rows above the limit that 1 % of the reference's rows exceed."""
 
     rows: int
     found: int
     rate: float
     interval: Interval
-    """95 %, Wilson's."""
+    """Wilson's 95 % interval of ``rate``."""
     reference_rate: float = REFERENCE_RATE
 
 
-class Surprise:
-    """Measures rows against one profile's inputs and correlations."""
+class OutlierScore:
+    """The outlier score of rows, by the inputs and correlations of one profile. Rows above ``limit`` are outliers."""
 
     def __init__(self, columns: Sequence[ColumnProfile], shape: RowShape) -> None:
         self.limit = shape.limit
@@ -63,19 +61,19 @@ class Surprise:
         self._whiten = np.linalg.cholesky(np.linalg.inv(_matrix(shape))).T.astype(np.float32)
 
     @classmethod
-    def of(cls, profile: Profile) -> Surprise | None:
-        """None where the profile does not know what its rows were like."""
+    def of(cls, profile: Profile) -> OutlierScore | None:
+        """The score of a profile; None when the profile has no correlations and no limit."""
         return cls(profile.columns, profile.shape) if profile.shape else None
 
     def of_rows(self, codes: Mapping[str, Integers]) -> Floats:
-        """Bits of each row (rows,), from its place in ``bins()`` of every input (rows,)."""
+        """Scores in bits (rows,), from each row's index into ``bins()`` of every input (rows,)."""
         found = np.zeros(len(next(iter(codes.values()), ())))
         for column in self._inputs:
             own, known = codes[column.name], self._bits[column.name]
             if column.numeric:
-                found += known[0]  # of every finite number, which nearly all are
-                strange = np.flatnonzero(own >= known.size - 2)
-                found[strange] += known[own[strange]] - known[0]
+                found += known[0]  # as if finite: nearly all numbers are
+                other = np.flatnonzero(own >= known.size - 2)
+                found[other] += known[own[other]] - known[0]
                 if column.name not in self._joint:
                     found += _halved(self._scores[column.name][own] ** 2)
             else:
@@ -92,7 +90,7 @@ class Surprise:
 
 
 def fits(profile: Profile) -> bool:
-    """Whether a profile's shape is one of its own columns: a committed file may say anything."""
+    """Whether a profile's shape fits its own columns: a committed file may hold anything."""
     shape = profile.shape
     if shape is None:
         return True
@@ -106,10 +104,9 @@ def fits(profile: Profile) -> bool:
 
 
 def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -> RowShape | None:
-    """What the reference's rows are like, from each row's place in ``bins()`` of every input (rows,).
+    """The reference's correlations and limit, from each row's index into ``bins()`` of every input (rows,).
 
-    None for fewer than a thousand rows. ``columns`` are the reference's; their importance says whose correlations are
-    kept.
+    None for fewer than a thousand rows. ``columns`` are the reference's; correlations of the most important are kept.
     """
     inputs = [column for column in columns if column.role == "input" and column.name in codes]
     if not inputs or codes[inputs[0].name].size < FEWEST:
@@ -118,24 +115,24 @@ def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -
     scores = [_normal_scores(column)[codes[column.name]] for column in numbers]
     below = _correlations(np.array(scores))[np.tril_indices(len(numbers), -1)] if scores else ()
     shape = RowShape(tuple(c.name for c in numbers), tuple(round(float(one), 3) for one in below), 0.0)
-    found = Surprise(inputs, shape).of_rows(codes)
-    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # up: no more than that exceed it
+    found = OutlierScore(inputs, shape).of_rows(codes)
+    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # rounded up, so that no more rows exceed it
     return RowShape(shape.names, shape.correlations, float(limit))
 
 
 def bits(column: ColumnProfile) -> Floats:
-    """−log₂ of the share of each of ``column.bins()``, half a row added to each so that none is infinite."""
+    """−log₂ of the share of each of ``column.bins()``; half a row is added to each, so that none is infinite."""
     return _rarity(np.asarray(column.bins()[1], dtype=np.float64))
 
 
 def outliers(found: Sequence[int], rows: int) -> Outliers | None:
-    """The share of rows above the limit, from the counts of parts; None without rows."""
+    """The outlier rate, from the outliers found in each part of ``rows`` rows; None without rows."""
     total = sum(found)
     return Outliers(rows, total, total / rows, wilson(total, rows)) if rows else None
 
 
 def _known(column: ColumnProfile) -> Floats:
-    """``bits`` where all finite numbers are one share: how far apart they are is the distance's to say."""
+    """``bits`` with one share for all finite numbers; the distance measures how far apart those are."""
     kinds = _rarity(np.array([column.finite, column.infinities, column.nulls], dtype=np.float64))
     return np.concatenate([np.full(len(column.bins()[0]) - 2, kinds[0]), kinds[1:]])
 
@@ -145,9 +142,9 @@ def _rarity(counts: Floats) -> Floats:
 
 
 def _normal_scores(column: ColumnProfile) -> Floats:
-    """Of each of ``column.bins()``: of the middle of its ranks, half a row beyond the smallest and the largest.
+    """The normal score of each of ``column.bins()``, from the middle of its ranks; 0 for bins without finite numbers.
 
-    0 where there is no finite number.
+    The ranks are those of the reference with half a row added below the smallest and above the largest value.
     """
     counts = column.numeric.counts if column.numeric else ()
     ends = np.cumsum(counts)
@@ -157,7 +154,7 @@ def _normal_scores(column: ColumnProfile) -> Floats:
 
 
 def _correlations(scores: Floats) -> Floats:
-    """Pearson's, of rows of values (columns, rows); 0 where a column never changes."""
+    """Pearson's correlations (columns, columns) of values (columns, rows); 0 for a constant column."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     length = np.sqrt((centred**2).sum(axis=1))
     scaled = np.divide(centred, length[:, None], out=np.zeros_like(centred), where=length[:, None] > 0)

@@ -1,4 +1,4 @@
-"""What one version did in one window of time: traffic, latency, error budget, drift, outliers, quality."""
+"""Measurements of one version in one window: traffic, latency, burn rates, data drift, outlier rate, quality."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from modelyard.metrics.outliers import Outliers
 from modelyard.metrics.scores import Floats
 
 FEWEST = 50
-"""Requests in the long window below which a burn rate says nothing."""
+"""With fewer requests in the long window there is no burn rate."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Quantiles in milliseconds of requests that were answered."""
+    """Quantiles, in milliseconds, of the requests that were answered."""
 
     p50: float | None
     p95: float | None
@@ -30,7 +30,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Served:
-    """One version in one part it played: champion, candidate or shadow."""
+    """The traffic of one version as one variant: champion, candidate or shadow."""
 
     version: str
     variant: str
@@ -39,31 +39,31 @@ class Served:
     rows: int
     """Predictions that were answered."""
     share: float
-    """Of the rows of all that answered; a shadow's, of the rows it was sent a copy of."""
+    """Of all answered rows; a shadow's rows are divided by the same number."""
     latency: Latency
 
 
 @dataclass(frozen=True)
 class Day:
-    """One day (UTC) since the model serves there; days without traffic are there too."""
+    """One day (UTC) since the model began to serve in the environment, with or without traffic."""
 
     day: str
     rows: int
     errors: int
     mean_score: float | None
-    """All three of the watched version."""
+    """``rows``, ``errors`` and ``mean_score`` are the monitored version's."""
     others: int = 0
-    """Rows that other versions answered, and requests that failed there; a shadow's are none."""
+    """Rows answered by other versions, and their failed requests; shadows do not count."""
 
     @property
     def silent(self) -> bool:
-        """Whether nobody asked."""
+        """Whether there was no request at all."""
         return not self.rows + self.errors + self.others
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """Mean probability of the likeliest answer, from the same bins on both sides."""
+    """Mean probability of the predicted class in the window and in the held-out rows, both from the same bins."""
 
     current: float
     reference: float
@@ -71,71 +71,80 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Realised:
-    """What the predictions turned out to be worth."""
+    """Quality by ground truth, and how much of the ground truth has arrived."""
 
     due: int
-    """Predictions old enough for an outcome."""
+    """Predictions old enough to have a label."""
     labelled: int
-    """Predictions, of any age, whose outcome is known."""
+    """Predictions of any age that have a label."""
     missing: int
-    """Due ones without an outcome."""
+    """Due predictions without a label."""
     oldest_missing_days: float | None
+    """Age of the oldest of those; None when none is missing."""
     metrics: tuple[MetricResult, ...] = ()
-    """``champion`` is the value the version was accepted with."""
+    """``champion`` is the baseline: the value the version was registered with."""
     slices: tuple[SliceResult, ...] = ()
 
 
 @dataclass(frozen=True)
 class Burn:
-    """How many times faster than allowed a budget is used up. The worst moment of the window, and its end."""
+    """Burn rates of one SLO: how many times faster than allowed its error budget is used up.
+
+    Measured over a long and a short span (Google SRE Workbook, chapter 5) at the end of the window and at its worst
+    moment.
+    """
 
     id: str
     requests: int
     """In the whole window."""
     bad: int
     long: float | None
-    """In the long window at the end; None with fewer than 50 requests in it."""
+    """Over the long span at the window's end; None with fewer than 50 requests in it."""
     short: float | None
+    """Over the short span at the window's end; None without requests in it."""
     worst: float | None
-    """The highest min(long, short) at any moment."""
+    """The highest min(long, short) of any minute."""
     worst_at: float | None
     """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
 class Monitoring:
-    """One version in one environment and window. Rows are each counted once."""
+    """One version in one environment and window. Every row is counted once."""
 
     environment: str
     version: str
-    """The one that is watched: it answered last."""
+    """The monitored version: the champion that answered last."""
     since: str
     until: str
-    """Both RFC 3339 in UTC; ``until`` is not in the window."""
+    """``since`` and ``until`` are RFC 3339 in UTC; ``until`` is not in the window."""
     rows: int
     served: tuple[Served, ...]
     days: tuple[Day, ...]
     burns: tuple[Burn, ...]
     drift: Drift | None
-    """Inputs and score against the version's own committed profile; None where it has none."""
+    """Input drift and score drift against the version's own committed profile; None when it has none."""
     outliers: Outliers | None
     confidence: Confidence | None
     estimate: Estimate | None
-    """Quality without labels, from the scores' bins."""
+    """Quality estimated without labels, from the scores' bins."""
     expected: Estimate | None
-    """The same of the version's held-out rows: what a calibrated model would be worth is compared with that alone."""
+    """The same estimate for the version's held-out rows; the two are compared, so that their common bias cancels."""
     realised: Realised | None
-    """None where nobody said what happened."""
+    """None when no ground truth is known."""
     accepted: dict[str, float]
-    """Metric → the value the version was registered with."""
+    """Metric → the baseline: the value the version was registered with."""
     notes: tuple[str, ...] = ()
     estimated_slices: tuple[SliceEstimate, ...] = ()
-    """Quality without labels, slice by slice; of slices with 200 rows and more."""
+    """Quality estimated without labels per slice, for slices with at least 200 rows."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What share of requests has to be good; ``maximum_milliseconds`` None asks for answers only."""
+    """An SLO: the share of requests that must be good, and the long and short span of its burn rates.
+
+    A request is bad when it failed or took longer than ``maximum_milliseconds``; None sets no limit.
+    """
 
     id: str
     share: float
@@ -144,12 +153,12 @@ class Objective:
     short_seconds: float
 
     def bad(self, milliseconds: Floats, failed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which requests (requests,) use the budget up."""
+        """Which requests (requests,) count against the error budget."""
         return failed if self.maximum_milliseconds is None else failed | (milliseconds > self.maximum_milliseconds)
 
 
 def latency(milliseconds: Sequence[NDArray[np.float32]]) -> Latency:
-    """Quantiles of the answered requests, from parts (requests,)."""
+    """Quantiles over all parts (requests,); NaN stands for a request without a known latency."""
     answered = np.concatenate([np.empty(0, dtype=np.float32), *(part[np.isfinite(part)] for part in milliseconds)])
     if not answered.size:
         return Latency(None, None, None)
@@ -158,16 +167,16 @@ def latency(milliseconds: Sequence[NDArray[np.float32]]) -> Latency:
 
 
 def by_minute(at: Floats, begin: float, until: float) -> Floats:
-    """Counts of moments by the minute they lie in, oldest first. Minutes are counted back from ``until``."""
+    """Moments counted by minute (minutes,), oldest first. Minutes are counted back from ``until``."""
     span = max(1, math.ceil((until - begin) / 60))
     back = np.clip(np.ceil((until - at) / 60).astype(np.int64) - 1, 0, span - 1)
     return np.bincount(back, minlength=span)[::-1].astype(np.float64)
 
 
 def burn(requests: Floats, bad: Floats, objective: Objective, until: float) -> Burn:
-    """Burn rates at the end of the window (``until``) and at its worst moment, from counts by minute (minutes,)."""
+    """Burn rates at the window's end (``until``) and at its worst moment, from requests by minute (minutes,)."""
     if not requests.any():
-        return Burn(objective.id, 0, 0, None, None, None, None)
+        return Burn(id=objective.id, requests=0, bad=0, long=None, short=None, worst=None, worst_at=None)
     span = requests.size
     budget = max(1 - objective.share, 1e-9)
     long = _rates(bad, requests, objective.long_seconds, FEWEST) / budget
@@ -176,18 +185,18 @@ def burn(requests: Floats, bad: Floats, objective: Objective, until: float) -> B
     known = np.isfinite(both)
     worst = int(np.argmax(np.where(known, both, -1.0))) if known.any() else None
     return Burn(
-        objective.id,
-        int(requests.sum()),
-        int(bad.sum()),
-        _defined(long[-1]),
-        _defined(short[-1]),
-        None if worst is None else float(both[worst]),
-        None if worst is None else until - 60 * (span - 1 - worst),
+        id=objective.id,
+        requests=int(requests.sum()),
+        bad=int(bad.sum()),
+        long=_defined(long[-1]),
+        short=_defined(short[-1]),
+        worst=None if worst is None else float(both[worst]),
+        worst_at=None if worst is None else until - 60 * (span - 1 - worst),
     )
 
 
 def _rates(bads: Floats, counts: Floats, seconds: float, fewest: int) -> Floats:
-    """The share of bad requests in the window that ends with each minute (minutes,); NaN with too few requests."""
+    """The share of bad requests in the span that ends with each minute (minutes,); NaN with too few requests."""
     width = max(1, round(seconds / 60))
     requests, bad = _window_sums(counts, width), _window_sums(bads, width)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,6 +1,6 @@
-"""``cloudevents``: payload logs of KServe and Seldon Core, CloudEvents as JSON in files, a line an event.
+"""The reader ``cloudevents``: payload logs of KServe and Seldon Core, files with one CloudEvent as JSON per line.
 
-Request and response are two events that share an id. KServe's types are ``org.kubeflow.serving.inference.request`` and
+Request and response are two events with the same id. KServe's types are ``org.kubeflow.serving.inference.request`` and
 ``….response``, Seldon's ``io.seldon.serving.inference.request`` and ``….response``.
 """
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _SERVICES = ("inferenceservicename", "sdepname", "modelid")
 _OPEN = 100_000
-"""Requests that wait for their response; the oldest are given up."""
+"""Requests that wait for their response; when there are more, the oldest becomes a failed request."""
 
 
 class CloudEventsReader:
-    """Requests whose response never came are rows with an error; responses without a request are left out."""
+    """Reads payload logs. A request without a response is a failed one; a response without a request is left out."""
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root
@@ -38,7 +38,7 @@ class CloudEventsReader:
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """File by file; a pair may lie in two files."""
+        """The predictions, file by file; request and response may be in different files."""
         return once(within(table, begin, end) for table in self._tables(model))
 
     def _tables(self, model: Model) -> Iterator[pa.Table]:
@@ -51,7 +51,7 @@ class CloudEventsReader:
                         _take(rows, waiting, event, model.name)
             except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ModelyardError(
-                    f"{path} holds no CloudEvents of an inference: {type(error).__name__}.", "Check predictions.uri."
+                    f"{path} does not hold CloudEvents of inferences: {type(error).__name__}.", "Check predictions.uri."
                 ) from error
             yield rows.table()
         rows = PayloadRows(model)

@@ -1,4 +1,4 @@
-"""Columns of the one table as NumPy sees them, and times however they were written."""
+"""Columns of a prediction log as NumPy arrays, and times in any notation."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ LOG = Path("the prediction log")
 
 
 def seconds(times: Any) -> NDArray[np.float64]:
-    """Moments as seconds since 1970 (rows,)."""
+    """Timestamps (microseconds) as seconds since 1970 (rows,)."""
     import pyarrow as pa
 
     return np.asarray(np.asarray(times.cast(pa.int64()), dtype=np.float64) / 1e6)
 
 
 def mask(column: Any) -> NDArray[np.bool_]:
-    """Truth values without nulls (rows,)."""
+    """A boolean column without nulls as an array (rows,)."""
     return np.asarray(column, dtype=bool)
 
 
 def scores_of(rows: pa.Table, model: Model) -> Floats:
-    """Scores (rows,), of a multiclass model (rows, classes)."""
+    """Scores (rows,); (rows, classes) for a multiclass model."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -47,7 +47,7 @@ def scores_of(rows: pa.Table, model: Model) -> Floats:
 
 
 def has_scores(rows: pa.Table, model: Model) -> NDArray[np.bool_]:
-    """Which rows (rows,) were answered, of a multiclass model with one number a class."""
+    """Which rows (rows,) have a score; for a multiclass model, one number per class."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -60,9 +60,9 @@ def has_scores(rows: pa.Table, model: Model) -> NDArray[np.bool_]:
 
 
 def times_of(column: Any, path: str) -> Any:
-    """A column of moments, texts or seconds since 1970 as moments in UTC; what names no zone is taken for UTC.
+    """A column of timestamps, texts or seconds since 1970 as timestamps in UTC; times without a zone are UTC.
 
-    ModelyardError, which names ``path``, when it cannot be read.
+    A ModelyardError that names ``path`` when the column cannot be read.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -78,13 +78,13 @@ def times_of(column: Any, path: str) -> Any:
         return pc.cast(column, pa.timestamp("us", "UTC"), safe=False)
     except pa.ArrowException as error:
         raise ModelyardError(
-            f"{path}: its times cannot be read: {str(error).splitlines()[0].rstrip('.')}.",
+            f"The times in {path} cannot be read: {str(error).splitlines()[0].rstrip('.')}.",
             "Write RFC 3339 (2026-05-03T14:00:00Z) or seconds since 1970.",
         ) from error
 
 
 def _from_texts(column: Any) -> Any:
-    """All with a zone, or all without, as Arrow reads them; one by one where they are mixed."""
+    """Read by Arrow when all texts, or none of them, have a zone; one by one when they are mixed."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

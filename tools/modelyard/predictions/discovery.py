@@ -10,9 +10,9 @@ from modelyard.predictions.interface import Reader
 
 
 def open_reader(environment: Environment, root: Path) -> Reader:
-    """The reader that an environment names; the ``local`` target's own log by default."""
+    """The reader that an environment names; by default that of the ``local`` target's log."""
     named = environment.predictions.reader
-    if named == "log":  # without the scan that entry points cost
+    if named == "log":  # without the cost of scanning entry points
         from modelyard.predictions.log import LogReader
 
         return LogReader(environment, root)

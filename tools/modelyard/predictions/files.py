@@ -1,4 +1,4 @@
-"""Files of tables in a folder or an object store: what there is, and one after another in parts."""
+"""Table files in a folder or an object store, read in parts, and the reader ``files``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = (".parquet", ".csv", ".jsonl", ".ndjson")
 UNREADABLE = (OSError, EOFError, zlib.error)
-"""What reading a file that ``opened`` gave may raise."""
+"""Errors that reading a file of ``opened`` may raise."""
 
 _BATCH = 200_000
 _ALWAYS = ("id", "time", "version", "variant")
@@ -34,10 +34,11 @@ _ALL = (*TEXTS, "score", "latency_ms")
 
 
 def files_below(uri: str, root: Path, kinds: tuple[str, ...], said: str) -> list[tuple[Any, str]]:
-    """(file system, path) of a file, or of every file below a place that fsspec knows, in the order of their names.
+    """(fsspec file system, path) of a file, or of every file below a folder or bucket, ordered by path.
 
-    ``kinds`` are endings, before ``.gz`` too; without any all files count. A ``uri`` without a scheme is a path below
-    ``root``; ``said`` names the manifest's field, for errors.
+    ``kinds`` are the endings that count, also before ``.gz``; without any, all files count. A ``uri`` without a scheme
+    is a path below ``root``. ``said`` names the manifest's field in errors. A ModelyardError when ``uri`` does not
+    exist or cannot be listed.
     """
     try:
         import fsspec
@@ -53,7 +54,7 @@ def files_below(uri: str, root: Path, kinds: tuple[str, ...], said: str) -> list
             f"{uri} cannot be listed: {error}.", f"Check {said}, its credentials, and its fsspec driver."
         ) from error
     if not found and not system.exists(path):
-        raise ModelyardError(f"{uri} is not there.", f"Check {said}.")
+        raise ModelyardError(f"{uri} does not exist.", f"Check {said}.")
     return [(system, name) for name in found]
 
 
@@ -64,9 +65,10 @@ def parts_of(
     texts: Collection[str] = (),
     span: Span | None = None,
 ) -> Iterator[pa.Table]:
-    """A file's rows: Parquet in parts and of ``columns`` alone, CSV and JSON lines, gzipped or not, at once and whole.
+    """The rows of a file: Parquet in parts and only ``columns``, CSV and JSON lines (also ``.gz``) as one whole table.
 
-    ``texts`` stay texts in CSV. Rows outside of ``span`` may be left out. ModelyardError when it cannot be read.
+    ``texts`` are CSV columns that stay texts. Rows outside of ``span`` may be left out. A ModelyardError when the file
+    cannot be read.
     """
     import pyarrow as pa
 
@@ -86,24 +88,24 @@ def parts_of(
                 yield _json(file.read())
     except (*UNREADABLE, pa.ArrowException) as error:
         said = str(error).splitlines()[0].rstrip(".")
-        raise ModelyardError(f"{path} cannot be read: {said}.", "Mend or remove the file.") from error
+        raise ModelyardError(f"{path} cannot be read: {said}.", "Repair or remove the file.") from error
 
 
 def opened(system: Any, path: str) -> Any:
-    """A file to be read, unzipped where its name ends with ``.gz``; a context manager."""
+    """A context manager of a file opened for reading; it is unzipped when its name ends with ``.gz``."""
     return system.open(path, "rb", compression="gzip" if path.endswith(".gz") else None)
 
 
 @dataclass(frozen=True)
 class Span:
-    """Times of ``[begin, end)``, seconds since 1970, in a column of a file."""
+    """The times ``[begin, end)``, in seconds since 1970, of a column of a file."""
 
     column: str
     begin: float
     end: float
 
     def may_hold(self, reader: pq.ParquetFile, group: int) -> bool:
-        """Whether rows of a Parquet file's row group may lie in it, by what the file says of that group."""
+        """Whether a row group of a Parquet file may hold such rows, by the statistics of the group."""
         if self.column not in reader.schema_arrow.names:
             return True
         found = reader.metadata.row_group(group)
@@ -116,14 +118,14 @@ class Span:
 
 
 def json_lines(file: Iterable[bytes]) -> Iterator[Any]:
-    """The values of JSON lines. The last one is left out when it was cut off; a ValueError for any other fault."""
+    """The values of JSON lines. A last line that was cut off is left out; a ValueError for any other invalid line."""
     for line in file:
         if line.strip() and (line.endswith(b"\n") or _sound(line)):
             yield json.loads(line)
 
 
 class FilesReader:
-    """Every Parquet, CSV and JSON lines file below a place that fsspec knows."""
+    """Reads every Parquet, CSV and JSON lines file below a folder or bucket that fsspec knows."""
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root
@@ -131,24 +133,26 @@ class FilesReader:
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """File by file, Parquet in parts. A prediction that several files hold is counted once."""
-        theirs = _Theirs(self._environment.predictions.columns, model)
-        return once(within(table, begin, end) for table in self._tables(theirs, begin, end, columns))
+        """The predictions, file by file and Parquet in parts. A prediction in several files is given once."""
+        names = ColumnNames(self._environment.predictions.columns, model)
+        return once(within(table, begin, end) for table in self._tables(names, begin, end, columns))
 
-    def _tables(self, theirs: _Theirs, begin: float, end: float, columns: tuple[str, ...] | None) -> Iterator[pa.Table]:
-        wanted = theirs.wanted(columns)
-        span = Span(theirs.names_of("time")[0], begin, end)
-        for system, path in files_of(self._environment, self._root, theirs.model.name, KINDS):
-            for part in parts_of(system, path, wanted, theirs.texts, span):
-                yield theirs.shaped(part, path)
+    def _tables(
+        self, names: ColumnNames, begin: float, end: float, columns: tuple[str, ...] | None
+    ) -> Iterator[pa.Table]:
+        wanted = names.wanted(columns)
+        span = Span(names.candidates("time")[0], begin, end)
+        for system, path in files_of(self._environment, self._root, names.model.name, KINDS):
+            for part in parts_of(system, path, wanted, names.texts, span):
+                yield names.renamed(part, path)
 
 
 def files_of(environment: Environment, root: Path, model: str, kinds: tuple[str, ...]) -> list[tuple[Any, str]]:
-    """(file system, path) of every file below the environment's ``predictions.uri``, in the order of their names."""
+    """(file system, path) of every file below the environment's ``predictions.uri``, ordered by path."""
     said = f"modelyard.yaml: environments: {environment.name}: predictions"
     uri = environment.predictions.uri.replace("{model}", model)
     if not uri:
-        raise UsageError(f"{said} names no uri.", "Say where the files lie.")
+        raise UsageError(f"{said} has no uri.", "Add uri: the folder or bucket of the files.")
     return files_below(uri, root, kinds, f"{said}: uri")
 
 
@@ -157,13 +161,13 @@ def _plain(path: str) -> str:
 
 
 def _csv(content: bytes, texts: Collection[str]) -> pa.Table:
-    """CSV; the last row is left out when it was cut off before its last cell."""
+    """CSV as a table; a last row that was cut off before its last cell is left out."""
     cut = content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
     return read_csv(io.BytesIO(content), texts, cut or None)
 
 
 def _json(content: bytes) -> pa.Table:
-    """JSON lines as a table; the last one is left out when it was cut off."""
+    """JSON lines as a table; a last line that was cut off is left out."""
     import pyarrow as pa
     from pyarrow import json as arrow
 
@@ -186,33 +190,33 @@ def _seconds(moment: object) -> float | None:
     return float(moment) if isinstance(moment, int | float) else None
 
 
-class _Theirs:
-    """What a place's files call the columns of the one table."""
+class ColumnNames:
+    """The names that files use for the columns of a prediction log. ``declared`` is ours → theirs."""
 
     def __init__(self, declared: Mapping[str, str], model: Model) -> None:
         self.model, self._declared = model, declared
         self._inputs = [f"inputs.{column.name}" for column in model.contract.inputs]
 
-    def names_of(self, ours: str) -> tuple[str, ...]:
-        """The names a column may have there, the likeliest first."""
+    def candidates(self, ours: str) -> tuple[str, ...]:
+        """The names that one of our columns may have in a file, the preferred one first."""
         plain = ours.removeprefix("inputs.")
         others = {"score": (self.model.contract.output, "prediction"), "entity": (self.model.contract.id,)}
         return self._declared.get(ours, ours), *others.get(ours, (plain,) if plain != ours else ())
 
     def wanted(self, columns: tuple[str, ...] | None) -> set[str]:
-        """What has to be read for some columns, or all of them; what tells duplicates apart always."""
+        """The names to read for some of our columns, or for all; the columns that identify duplicates are included."""
         asked = {*_ALWAYS, *(columns if columns is not None else (*_ALL, *self._inputs))}
-        some = {"inputs"} if any(name in asked for name in self._inputs) else set()  # they may lie in a struct
-        return some.union(*(self.names_of(name) for name in asked))
+        some = {"inputs"} if any(name in asked for name in self._inputs) else set()  # they may be fields of a struct
+        return some.union(*(self.candidates(name) for name in asked))
 
     @property
     def texts(self) -> set[str]:
-        """Columns that are texts whatever they look like."""
+        """The names of columns that stay texts even when they hold only digits."""
         named = (*TEXTS, *(f"inputs.{c.name}" for c in self.model.contract.inputs if c.type == "string"))
-        return {name for ours in named for name in self.names_of(ours)}
+        return {name for ours in named for name in self.candidates(ours)}
 
-    def shaped(self, table: pa.Table, path: str) -> pa.Table:
-        """A part of a file under our names."""
+    def renamed(self, table: pa.Table, path: str) -> pa.Table:
+        """A part of a file with our names and types; a ModelyardError when it has no time."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -221,7 +225,7 @@ class _Theirs:
         there = set(table.column_names)
 
         def found(ours: str) -> Any:
-            name = next((name for name in self.names_of(ours) if name in there), None)
+            name = next((name for name in self.candidates(ours) if name in there), None)
             return None if name is None else table[name]
 
         def missing(kind: Any) -> Any:
@@ -234,7 +238,8 @@ class _Theirs:
         time = found("time")
         if time is None:
             raise ModelyardError(
-                f"{path} has no column of times.", "Say which it is: predictions: {columns: {time: …}}."
+                f"{path} has no column {self.candidates('time')[0]!r}.",
+                "Name its time column: predictions: {columns: {time: …}}.",
             )
         columns["time"] = times_of(time, path)
         score, latency = found("score"), found("latency_ms")

@@ -1,4 +1,4 @@
-"""Ids as hashes: rows counted once, and looked up among millions."""
+"""Ids as 64-bit hashes: removal of duplicates, and lookup among millions."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 Hashes = NDArray[np.uint64]
 _WORD = 8
 _AT_ONCE = 16_384
-"""Rows whose words and hashes fit into a core's own cache."""
+"""Rows whose words and hashes fit into the cache of one core."""
 
 _PRIME = np.uint64(0xFF51AFD7ED558CCD)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LOOKED_UP_AT_ONCE = 1 << 16
-"""Memory that is touched for the first time costs more than what is done with it, so work goes on in small pieces."""
+"""Rows at a time: first use of memory costs more than the work on it, so small pieces are faster."""
 
 
 def once(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Each prediction once: by id, version and variant, whichever table it first comes in; without an id all are kept.
+    """The tables without repeated predictions: of the same id, version and variant the first is kept.
 
-    Keeps eight bytes a prediction. Two of 100 million different ones share those with a probability of 0.03 %.
+    Rows without an id are all kept. It stores eight bytes per prediction. The probability that any two of 100 million
+    different predictions have the same hash is 0.03 %.
     """
     import pyarrow as pa
 
@@ -47,7 +48,7 @@ def once(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def text_hashes(column: Any) -> Hashes:
-    """A 64-bit hash of each text (rows,), the same in every run; null is ''. Not for keeping: it may change."""
+    """A 64-bit hash of each text (rows,), the same in every run; null counts as ''. Do not store it: it may change."""
     import pyarrow as pa
 
     parts = []
@@ -63,7 +64,7 @@ def text_hashes(column: Any) -> Hashes:
 
 
 class Lookup:
-    """Sorted, distinct hashes. They are spread evenly, so their first bits say nearly where each one stands."""
+    """An index of sorted, distinct hashes. They are spread evenly, so their first bits give nearly their place."""
 
     def __init__(self, hashes: Hashes) -> None:
         self._hashes = hashes
@@ -74,12 +75,12 @@ class Lookup:
         for end in range(hashes.size, 0, -_LOOKED_UP_AT_ONCE):
             begin = max(end - _LOOKED_UP_AT_ONCE, 0)
             bucket = (hashes[begin:end] >> self._shift).astype(np.int64)
-            first[bucket[::-1]] = np.arange(end - 1, begin - 1, -1, dtype=place)  # of several, the last assigned stays
-        np.minimum.accumulate(first[::-1], out=first[::-1])  # an empty bucket begins where the next one does
+            first[bucket[::-1]] = np.arange(end - 1, begin - 1, -1, dtype=place)  # of several, NumPy keeps the last
+        np.minimum.accumulate(first[::-1], out=first[::-1])  # an empty bucket begins where the next one begins
         self._first = first
 
     def places(self, wanted: Hashes) -> NDArray[np.int64]:
-        """The place of each hash (rows,); -1 where it is not there."""
+        """The index of each hash (rows,); −1 when it is not there."""
         bucket = (wanted >> self._shift).astype(np.int64)
         place, end = self._first[bucket].astype(np.int64), self._first[bucket + 1]
         found = np.full(wanted.size, -1, dtype=np.int64)
@@ -95,10 +96,10 @@ class Lookup:
 
 
 def sorting_order(hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
-    """The order that sorts hashes (rows,), as ``argsort`` does, and the sorted ones; several times as fast for many.
+    """The order that sorts hashes (rows,), like ``argsort``, and the sorted hashes; several times faster for many.
 
-    Sorting plain numbers is what processors do fastest, so a number is made of a hash's first bits and its row. The few
-    hashes that share those bits are put in order afterwards.
+    Plain numbers are sorted fastest, so each number is made of the first bits of a hash and its row. The few hashes
+    that share those bits are put in order afterwards.
     """
     bits = np.uint64(max(1, int(hashes.size).bit_length()))
     rows = (np.uint64(1) << bits) - np.uint64(1)
@@ -111,14 +112,14 @@ def sorting_order(hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:
     order = keys.view(np.int64)
     ordered = hashes[order]
     while (wrong := np.flatnonzero(ordered[1:] < ordered[:-1])).size:
-        wrong = wrong[np.concatenate([[True], np.diff(wrong) > 1])]  # of neighbours that overlap, one pair at a time
+        wrong = wrong[np.concatenate([[True], np.diff(wrong) > 1])]  # overlapping pairs are swapped one at a time
         order[wrong], order[wrong + 1] = order[wrong + 1], order[wrong]
         ordered[wrong], ordered[wrong + 1] = ordered[wrong + 1], ordered[wrong]
     return order, ordered
 
 
 def _hashed(offsets: NDArray[np.int64], content: NDArray[np.uint8]) -> Hashes:
-    """Eight bytes at a time: each text as little-endian words, multiplied and folded one after another."""
+    """Hashes of texts as little-endian words of eight bytes, each multiplied and folded in turn."""
     starts, lengths = offsets[:-1], np.diff(offsets)
     if not starts.size:
         return np.empty(0, dtype=np.uint64)

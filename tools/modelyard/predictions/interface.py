@@ -1,15 +1,15 @@
-"""One table for every prediction log, and how its reader is found.
+"""The table of every prediction log, the interface of its readers, and windows of time.
 
 ==========  =====================================================================================================
 id          of the prediction: request and row
-entity      text; the contract's id where the caller sent it (a digest of it where that is personal)
-time        moment in UTC; what names no zone is taken for UTC
+entity      text; the contract's id where the caller sent it (a digest when the id is personal)
+time        timestamp in UTC; times without a zone are UTC
 version     that answered
 variant     champion, candidate or shadow
-score       number, or a list of one per class; null where the request failed
-latency_ms  of the request; null where the log does not know it
-error       text; null where there is none
-inputs.x    one column an input, as it was logged
+score       number, or a list with one per class; null when the request failed
+latency_ms  of the request; null when the log does not have it
+error       text; null when there is none
+inputs.x    one column per input, as it was logged
 ==========  =====================================================================================================
 """
 
@@ -31,30 +31,31 @@ if TYPE_CHECKING:
 TEXTS = ("id", "entity", "version", "variant", "error")
 T = TypeVar("T")
 _AT_MOST = 2
+"""Items that are made before they are used."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """From ``begin`` to before ``end``, seconds since 1970."""
+    """The times ``[begin, end)`` in seconds since 1970."""
 
     begin: float
     end: float
 
 
 class Reader(Protocol):
-    """One environment's log. Tables come in any order, each small enough to be held; every row comes once."""
+    """Reads one environment's log as tables in any order, each small enough for memory; every row comes once."""
 
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """The predictions of ``[begin, end)``, seconds since 1970; of ``columns`` at least those.
+        """The predictions of ``[begin, end)``, seconds since 1970, with at least the given ``columns``.
 
-        Asked twice for what is past, it gives the same rows in the same order.
+        A second read of a past window gives the same rows in the same order.
         """
 
 
 def within(table: pa.Table, begin: float, end: float) -> pa.Table:
-    """The rows of a window."""
+    """The rows of a table with a time in ``[begin, end)``."""
     import pyarrow.compute as pc
 
     time = table["time"]
@@ -69,7 +70,10 @@ def within(table: pa.Table, begin: float, end: float) -> pa.Table:
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items in the same order; whatever raised there is raised here. Ends its thread when it is closed."""
+    """The same items in the same order, made in a thread ahead of their use.
+
+    An error of ``items`` is raised here. Closing the iterator ends the thread.
+    """
     queue: Queue[tuple[T | None, BaseException | None]] = Queue(_AT_MOST)
     stopped = Event()
 

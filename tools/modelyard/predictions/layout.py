@@ -1,4 +1,4 @@
-"""The folder that ``deploy`` writes and the server watches."""
+"""The folder of a ``local`` environment: ``deploy`` writes it, the server follows it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from modelyard.rollout.plan import Live, Traffic
 
 
 class State(Struct, frozen=True):
-    """``state.json``: who should answer what, and what lies ready."""
+    """The content of ``state.json``: the desired traffic and the installed versions of each model."""
 
     models: dict[str, Live] = field(default_factory=dict)
 
     def with_model(self, name: str, live: Live) -> State:
-        """The state with one model changed; a model without traffic and versions is gone."""
+        """The state with one model changed; a model without traffic and versions is removed."""
         others = {known: state for known, state in self.models.items() if known != name}
         return State(others | ({name: live} if live.traffic or live.installed else {}))
 
 
 class ServerReport(Struct, frozen=True):
-    """``server.json``: what does serve, in the server's own words."""
+    """The content of ``server.json``: the observed state, written by the server."""
 
     pid: int = 0
     host: str = ""
     port: int = 0
     started: float = 0.0
     state_read: str = ""
-    """Stamp of the state.json it acted on last."""
+    """Stamp of the ``state.json`` that it applied last."""
     traffic: dict[str, Traffic] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """Model → why the version it should serve cannot be loaded."""
@@ -55,17 +55,17 @@ class Layout(Struct, frozen=True):
 
     @classmethod
     def of(cls, root: Path, environment: str, folder: str = "") -> Layout:
-        """The layout of an environment in a model repository, or in the folder that its manifest names."""
+        """The layout of an environment: in the folder that its manifest names, else below ``root``."""
         return cls(root / Path(folder).expanduser() if folder else root / ".modelyard" / "local" / environment)
 
     @property
     def lock(self) -> Path:
-        """Held by the server as long as it lives."""
+        """The lock file that a running server holds."""
         return self.folder / "server.lock"
 
     @property
     def logs(self) -> Path:
-        """Where predictions are logged, a folder a model."""
+        """The folder of prediction logs, with one folder per model."""
         return self.folder / "log"
 
     def version_folder(self, model: str, version: str) -> Path:
@@ -73,23 +73,23 @@ class Layout(Struct, frozen=True):
         return self.folder / "models" / model / version
 
     def read_state(self) -> State:
-        """What should serve; empty when nothing was ever deployed."""
+        """The desired state; empty before the first deployment."""
         return _read(self.folder / "state.json", State)
 
     def write_state(self, state: State) -> None:
-        """Replaces what should serve, in one rename."""
+        """Replaces the desired state in one rename."""
         write_whole(self.folder / "state.json", encode(state, order="sorted"))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Lets one writer of the state at a time in: deploy, or the server on an operator's word."""
+        """Holds the lock of the state: ``deploy`` writes it, and the server when an operator asks it to."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "state.lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def state_stamp(self) -> str:
-        """Changes whenever state.json is replaced; '' while there is none."""
+        """A stamp that changes whenever ``state.json`` is replaced; '' when there is none."""
         try:
             found = (self.folder / "state.json").stat()
         except FileNotFoundError:
@@ -97,15 +97,15 @@ class Layout(Struct, frozen=True):
         return f"{found.st_ino}-{found.st_mtime_ns}"
 
     def read_report(self) -> ServerReport:
-        """What the server said last."""
+        """The observed state that the server wrote last."""
         return _read(self.folder / "server.json", ServerReport)
 
     def write_report(self, report: ServerReport) -> None:
-        """Says what serves now."""
+        """Replaces the observed state in one rename."""
         write_whole(self.folder / "server.json", encode(report, order="sorted"))
 
     def server_is_up(self) -> bool:
-        """Whether a living process holds the server's lock."""
+        """Whether a running process holds the server's lock."""
         try:
             with self.lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

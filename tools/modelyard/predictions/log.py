@@ -1,4 +1,4 @@
-"""``log``: what ``modelyard serve`` wrote before each answer left."""
+"""The reader ``log``: the prediction log that ``modelyard serve`` writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LogReader:
-    """The log of one ``local`` environment. Each segment is read once, converted or not."""
+    """Reads the log of one ``local`` environment, each segment once, whether it is converted or not."""
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._name = environment.name
@@ -27,11 +27,11 @@ class LogReader:
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """Segment by segment; a line that was cut off is no answer anybody got."""
+        """The predictions, segment by segment; a UsageError when there is no log. Cut-off lines are left out."""
         if not self._logs.is_dir():
             raise UsageError(
-                f"There is no prediction log of {self._name} ({self._logs}).",
-                "Run this where modelyard serve runs, or say in modelyard.yaml where they are kept: predictions: {…}.",
+                f"There is no prediction log of {self._name} in {self._logs}.",
+                "Run this where modelyard serve runs, or name another reader in modelyard.yaml: predictions: {…}.",
             )
         for table in read_predictions(self._logs / model.name, begin, columns):
             yield within(table, begin, end)

@@ -1,4 +1,4 @@
-"""Single predictions: how a log names an id, and finding rows by what somebody knows of them."""
+"""Lookup of single predictions by id, and the form in which a log holds personal ids."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ _COLUMNS = ("id", "entity", "time", "version", "variant", "score", "error")
 
 
 def log_key(environment: Environment, model: Model, secrets: Secrets) -> bytes | None:
-    """The key of the log's digests; None where there are none. ModelyardError where it has to be, and is not named."""
+    """The key of the log's digests of ids; None without one. A ModelyardError when a key is needed and not named."""
     reference = environment.log.hash_key
     if reference is None and model.contract.personal_id == "hash" and environment.predictions.reader == "log":
         raise ModelyardError(
-            f"{environment.name} logs digests of ids, and modelyard.yaml names no log.hash_key for it.",
-            "Name the key the server used.",
+            f"{environment.name} logs digests of ids, but has no log.hash_key in modelyard.yaml.",
+            "Name the key that the server uses.",
         )
     return secrets.read(reference).encode() if reference else None
 
 
 def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLogged | None:
-    """What turns ids into the log's names; None where those are the ids themselves."""
+    """A function from ids to what the log holds of them; None when the log holds the ids themselves.
+
+    The function raises a UsageError when the log holds no ids.
+    """
     personal = model.contract.personal_id
     if personal == "no":
         return None
     key = log_key(environment, model, secrets) if personal == "hash" else None
-    if personal == "hash" and key is None:  # another's log, which knows nothing of our digests
+    if personal == "hash" and key is None:  # a log of another server, which has no digests
         return None
     privacy = Privacy(model.contract, key)
 
@@ -42,8 +45,8 @@ def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLog
         known = privacy.entities([one for one in ids if one is not None])
         if known is None:
             raise UsageError(
-                f"The log of {model.name} keeps no {model.contract.id}, so no outcome finds its prediction by it.",
-                f"Name ground_truth by {PREDICTION}, which callers get with the answer.",
+                f"The log of {model.name} does not hold {model.contract.id}, so labels cannot be joined by it.",
+                f"Use {PREDICTION} in the ground truth; callers get it with each answer.",
             )
         rest = iter(known)
         return [None if one is None else str(next(rest)) for one in ids]
@@ -52,7 +55,7 @@ def as_logged(environment: Environment, model: Model, secrets: Secrets) -> AsLog
 
 
 def named(reader: Reader, model: Model, begin: float, end: float, wanted: str, most: int) -> list[dict[str, Any]]:
-    """The rows of ``[begin, end)`` whose id, request or entity is ``wanted``, oldest first, at most so many."""
+    """The oldest rows (at most ``most``) of ``[begin, end)`` whose id, request or entity is ``wanted``."""
     import pyarrow.compute as pc
 
     found: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Requests and answers as other servers log them, turned into rows of the contract."""
+"""Payloads: requests and answers as other servers log them, turned into rows of a prediction log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Columns = dict[str, list[Any]]
 
 
 class PayloadRows:
-    """Gathers payloads into one table."""
+    """Collects payloads and makes one table of them."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -27,7 +27,7 @@ class PayloadRows:
         self._rows: list[dict[str, Any]] = []
 
     def add(self, name: str, time: datetime, version: str, variant: str, sent: object, answered: object) -> None:
-        """One request with what came back; what cannot be understood is a row with an error and no score."""
+        """Adds a request and its answer; a payload that cannot be read becomes one row with an error and no score."""
         try:
             inputs = self._inputs(sent)
             scores = scores_of(answered)
@@ -51,7 +51,7 @@ class PayloadRows:
             self._rows.append(found)
 
     def table(self) -> pa.Table:
-        """All of them."""
+        """All rows that were added."""
         import pyarrow as pa
 
         texts = ("id", "entity", "version", "variant", "error")
@@ -85,7 +85,7 @@ class PayloadRows:
         raise ValueError("no inputs")
 
     def _tensors(self, tensors: Sequence[Mapping[str, Any]]) -> Columns:
-        if len(tensors) == 1 and len(self._names) > 1:  # one matrix, columns in the contract's order
+        if len(tensors) == 1 and len(self._names) > 1:  # one matrix with columns in the order of the contract
             shape, values = tensors[0]["shape"], _flat(tensors[0]["data"])
             width = int(shape[-1])
             return self._instances([values[at : at + width] for at in range(0, len(values), width)])
@@ -101,7 +101,7 @@ class PayloadRows:
 
 
 def scores_of(answered: object) -> list[Any]:
-    """One score a row from an answer: V2 outputs, ``predictions``, ``scores``, a list, or lines of text."""
+    """One score per row of an answer: V2 ``outputs``, ``predictions``, ``scores``, a list, or CSV text."""
     if isinstance(answered, Mapping):
         if isinstance(outputs := answered.get("outputs"), list) and outputs:
             shape, values = outputs[0].get("shape", []), _flat(outputs[0]["data"])
@@ -125,7 +125,7 @@ def scores_of(answered: object) -> list[Any]:
 
 
 def decoded(data: str, encoding: str) -> object:
-    """A captured body: JSON, CSV text, or either of them in base64."""
+    """A captured body, which may be in base64: the value of JSON, else the text."""
     text = base64.b64decode(data).decode("utf-8", "replace") if encoding.upper() == "BASE64" else data
     try:
         return json.loads(text)

@@ -1,4 +1,4 @@
-"""``sagemaker``: data capture of an endpoint, JSON lines below ``<endpoint>/<variant>/<date and hour>/``."""
+"""The reader ``sagemaker``: an endpoint's data capture, JSON lines below ``<endpoint>/<variant>/<date and hour>/``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HOUR = 3600.0
 
 
 class SageMakerReader:
-    """Capture says no latency; failed requests are not captured."""
+    """Reads data capture, which holds no latencies and no failed requests."""
 
     def __init__(self, environment: Environment, root: Path) -> None:
         self._environment, self._root = environment, root
@@ -31,7 +31,7 @@ class SageMakerReader:
     def read(
         self, model: Model, begin: float, end: float, columns: tuple[str, ...] | None = None
     ) -> Iterator[pa.Table]:
-        """File by file, of the hours that count. A variant named v1-2-0 is version v1.2.0, as the target writes it."""
+        """The predictions, file by file, of hours in the window. Variant v1-2-0 is v1.2.0, as the target names it."""
         return once(within(table, begin, end) for table in self._tables(model, begin, end))
 
     def _tables(self, model: Model, begin: float, end: float) -> Iterator[pa.Table]:
@@ -46,7 +46,7 @@ class SageMakerReader:
                         _add(rows, line, path)
             except (*UNREADABLE, ValueError, KeyError, TypeError) as error:
                 raise ModelyardError(
-                    f"{path} is no data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
+                    f"{path} is not data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
                 ) from error
             yield rows.table()
 
@@ -64,13 +64,13 @@ def _content(part: dict[str, str] | None) -> object:
 
 
 def _variant(path: str) -> str:
-    """From ``…/<variant>/2026/05/03/14/file.jsonl``."""
+    """The variant in ``…/<variant>/2026/05/03/14/file.jsonl``; '' in a shorter path."""
     parts = path.split("/")
     return parts[-6] if len(parts) > 5 else ""
 
 
 def _hour(path: str) -> float | None:
-    """When a file's hour began, by its path; None where that says nothing."""
+    """The hour in a file's path, as seconds since 1970 at its beginning; None when the path has none."""
     try:
         year, month, day, hour = (int(part) for part in path.split("/")[-5:-1])
         return datetime(year, month, day, hour, tzinfo=UTC).timestamp()

@@ -1,6 +1,6 @@
-"""Closed segments of a prediction log become Parquet, a row a prediction; old ones go. Readers see all of it once.
+"""Segments of a prediction log: compaction to Parquet (one row per prediction), retention, reading and erasure.
 
-Compaction is a process of its own (``python -m modelyard.predictions.segments FOLDER DAYS``), so that no request waits.
+Compaction runs as its own process (``python -m modelyard.predictions.segments FOLDER DAYS``), so it delays no request.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _TEXTS = ("id", "entity", "time", "version", "variant", "error")
 _LINES_AT_ONCE = 20_000
 _ROWS_AT_ONCE = 65_536
 _CLOCK_SET_BACK = 7200.0
-"""Seconds by which a segment's answers may be newer than the segment, where a machine's clock was set back."""
+"""Seconds by which answers may be newer than their segment's file, after the machine's clock was set back."""
 
 
 def compact(folder: Path, keep_days: int) -> list[Path]:
-    """Converts every segment but the newest, deletes those past ``keep_days`` (0 keeps all); the files made."""
+    """Converts every segment but the newest and deletes those older than ``keep_days`` (0: none); returns new files."""
     import pyarrow.parquet as pq
 
     made = []
@@ -38,7 +38,7 @@ def compact(folder: Path, keep_days: int) -> list[Path]:
             temporary = closed.with_name(f".{closed.name}.{os.getpid()}")
             pq.write_table(table_of(entries_of(closed)), temporary, compression="zstd")
             temporary.replace(target)
-            os.utime(target, (closed.stat().st_mtime,) * 2)  # its age is the age of its last answer
+            os.utime(target, (closed.stat().st_mtime,) * 2)  # the file keeps the age of its last answer
             made.append(target)
         closed.unlink()
     if keep_days:
@@ -52,8 +52,7 @@ def compact(folder: Path, keep_days: int) -> list[Path]:
 def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The logged predictions of one model as tables, oldest first; segments that ended before ``since`` are left out.
 
-    Columns (of ``columns`` at least those): id (request/row), entity, time, version, variant, score, latency_ms, error,
-    and ``inputs.<column>``.
+    Columns are those of ``predictions.interface``; with ``columns``, at least those. The id is request/row.
     """
     stems = sorted({path.stem for path in folder.glob("[0-9]*") if path.suffix in (".jsonl", ".parquet")})
     for stem in stems:
@@ -62,12 +61,12 @@ def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | 
             if (whole if whole.is_file() else lines).stat().st_mtime >= since - _CLOCK_SET_BACK:
                 yield from _closed(whole, columns) if whole.is_file() else [table_of(entries_of(lines))]
         except FileNotFoundError:
-            if whole.is_file():  # it was converted just now
+            if whole.is_file():  # it was converted in the meantime
                 yield from _closed(whole, columns)
 
 
 def table_of(entries: Iterable[Entry]) -> pa.Table:
-    """Entries as a table with a row a prediction; a failed request is one row without a score."""
+    """Entries as a table with one row per prediction; a failed request is one row without a score."""
     import pyarrow as pa
 
     parts = []
@@ -82,21 +81,22 @@ def table_of(entries: Iterable[Entry]) -> pa.Table:
 
 
 def entries_of(path: Path) -> Iterator[Entry]:
-    """The whole lines of a segment."""
+    """The entries of a segment; lines that were cut off are left out."""
     decoder = msgspec.json.Decoder(Entry)
     with path.open("rb") as file:
         for line in file:
             try:
                 yield decoder.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue  # cut off when the machine went down; nobody got that answer
+                continue  # cut off when the machine went down; the answer was not sent
 
 
 def erase(folder: Path, entity: str, live: bool) -> tuple[int, int]:
-    """Rows erased, and rows that stand in the segment a ``live`` server writes to: those have to wait until it closes.
+    """Erases an id from all closed segments.
 
-    Closed segments are replaced in one rename each, and looked through again until none holds the id: one may be
-    converted meanwhile from what it held before.
+    Returns the rows erased and the rows left in the segment that a ``live`` server writes to; they can be erased once
+    it is closed. Each segment is replaced in one rename. All are searched again until none holds the id, because a
+    segment may be converted at the same time from its older content.
     """
     erased = 0
     while found := _pass(folder, entity, live):
@@ -153,7 +153,7 @@ def _typed(values: list[Any]) -> pa.Array:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the type of the column changed from one version to the next
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the column has another type in another version
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
@@ -180,7 +180,7 @@ def _replace(target: Path, table: pa.Table, modified: float) -> None:
 
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     pq.write_table(table, temporary, compression="zstd")
-    os.utime(temporary, (modified, modified))  # its age is the age of its last answer
+    os.utime(temporary, (modified, modified))  # the file keeps the age of its last answer
     temporary.replace(target)
 
 

@@ -1,1 +1,1 @@
-"""What a served version shows: windows measured and judged, labels brought back, people notified."""
+"""Served versions: monitoring of windows, feedback from ground truth, and alerts."""

@@ -1,1 +1,1 @@
-"""Versions, stages, history: what the tags say. Takes tags as values; talks to nobody."""
+"""The model registry as values, without input or output: tags, versions, histories, lineage, search."""

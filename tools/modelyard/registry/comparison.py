@@ -1,4 +1,4 @@
-"""What differs between two registered versions."""
+"""Differences between two registered versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelyard.registry.tags import VersionRecord
 
 
 class MetricChange(Struct, frozen=True):
-    """One metric of both versions, each as measured on the rows held out when it was registered."""
+    """One metric of two versions, each measured on the held-out rows of its own registration."""
 
     name: str
     before: float | None
@@ -23,7 +23,7 @@ class MetricChange(Struct, frozen=True):
 
 
 class VersionDifference(Struct, frozen=True):
-    """Everything that differs, in the order a reader asks for it."""
+    """All differences between two versions: metrics first, then their causes."""
 
     model: str
     before: Version
@@ -33,11 +33,11 @@ class VersionDifference(Struct, frozen=True):
     params: tuple[Difference, ...]
     data: tuple[Difference, ...]
     features: tuple[str, ...]
-    """Sentences on the contract."""
+    """Sentences on changes of the contract."""
     environment: tuple[Difference, ...]
-    """Packages that made it."""
+    """Packages of the training environment."""
     files: tuple[str, ...]
-    """Files of the model's folder."""
+    """Changed files of the model's folder."""
 
 
 def compare_versions(
@@ -48,7 +48,10 @@ def compare_versions(
     packages: tuple[dict[str, str], dict[str, str]],
     files: Sequence[str],
 ) -> VersionDifference:
-    """Lays two versions side by side. ``contracts`` is None when one of them has no manifest at its commit."""
+    """Compares two versions. ``contracts`` is None when one of them has no readable manifest at its commit.
+
+    ``packages`` and ``contracts`` are pairs (before, after); ``files`` are the changed files.
+    """
     old, new = before.record or VersionRecord(""), after.record or VersionRecord("")
     names = dict.fromkeys([*old.metrics, *new.metrics])
     return VersionDifference(

@@ -1,4 +1,4 @@
-"""What is wrong with a registry's tags: lost, moved, made by hand, out of order, or nobody's."""
+"""Faults of registry tags: deleted, moved, handmade, lightweight, of equal time, or outside the grammar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Level = Literal["error", "warning"]
 
 
 class Fault(Struct, frozen=True):
-    """One thing, and what to do about it. ``error`` means that what the registry says may not be true."""
+    """One fault and its remedy. Level ``error`` means that the registry may be wrong."""
 
     level: Level
     tag: str
@@ -25,13 +25,13 @@ class Fault(Struct, frozen=True):
 
 
 def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping[str, str]) -> tuple[Fault, ...]:
-    """Errors first. ``objects``: tag → SHA of its object now; ``copies``: tag → SHA of the object that was filed."""
+    """The faults of all tags, errors first. ``objects`` and ``copies`` map names to current and filed object ids."""
     found = []
     for name in sorted(copies):
         if name not in objects:
-            found.append(Fault("error", name, "was deleted; its filed copy is still there", _RESTORE))
+            found.append(Fault("error", name, "was deleted; its filed copy exists", _RESTORE))
         elif objects[name] != copies[name]:
-            found.append(Fault("error", name, "was moved: it is not the tag that was filed", _RESTORE))
+            found.append(Fault("error", name, "was moved: it differs from its filed copy", _RESTORE))
     times: dict[str, list[tuple[int, str]]] = defaultdict(list)
     foreign = []
     for tag in tags:
@@ -40,9 +40,7 @@ def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping
             foreign.append(tag.name)
             continue
         if not tag.annotated:
-            found.append(
-                Fault("warning", tag.name, "is lightweight, so it counts for nothing (nor does it for GTO)", _MAKE)
-            )
+            found.append(Fault("warning", tag.name, "is lightweight, so modelyard and GTO ignore it", _MAKE))
             continue
         times[parsed.model].append((tag.tagged_at, tag.name))
         record: object = True
@@ -51,7 +49,7 @@ def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping
         elif parsed.action is Action.ASSIGN:
             record = read_stage_record(tag.message)
         if record is None:
-            found.append(Fault("warning", tag.name, "was made by hand: it carries no record", _MAKE))
+            found.append(Fault("warning", tag.name, "was made by hand and has no record", _MAKE))
         if copies and tag.name not in copies:
             found.append(Fault("warning", tag.name, "has no filed copy", "The next register or deploy files it."))
     for at in times.values():
@@ -63,9 +61,10 @@ def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping
         ]
     if foreign:
         shown = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
-        found.append(Fault("warning", shown, f"{len(foreign)} tags are outside the grammar and left alone", "None."))
+        found.append(Fault("warning", shown, f"{len(foreign)} tags are outside the grammar and ignored", _NOTHING))
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
-_RESTORE = "Find out who did it, then run: modelyard audit check --restore"
-_MAKE = "Make it with modelyard register or deploy."
+_RESTORE = "Find out who changed it, then run: modelyard audit check --restore"
+_NOTHING = "Nothing to do."
+_MAKE = "Create such tags with modelyard register or deploy."

@@ -1,4 +1,4 @@
-"""From tags to the state of the registry: which versions there are, and which ran where since when."""
+"""The registry as its tags record it: versions, assignments to environments, and withdrawals of each model."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ _order = operator.attrgetter("version.order")
 
 
 class Tag(Protocol):
-    """What the registry needs of a tag; ``git.TagRef`` is one."""
+    """A tag as the registry reads it, such as ``git.TagRef``."""
 
     @property
     def name(self) -> str:
-        """Without ``refs/tags/``."""
+        """The name without ``refs/tags/``."""
 
     @property
     def annotated(self) -> bool:
-        """Lightweight tags are ignored, as GTO does."""
+        """Whether it is annotated; lightweight tags are ignored, as in GTO."""
 
     @property
     def commit(self) -> str:
-        """The commit it points at."""
+        """The commit that it points at."""
 
     @property
     def tagged_at(self) -> int:
-        """Seconds since 1970."""
+        """The tagger time in seconds since 1970."""
 
     @property
     def tagger(self) -> str:
-        """Who made it."""
+        """The name of its author."""
 
     @property
     def message(self) -> str:
-        """Headline, then the record."""
+        """The headline, followed by the record."""
 
 
 class RegisteredVersion(Struct, frozen=True, dict=True):
-    """One version of a model."""
+    """A registered version; ``at`` is in seconds since 1970, ``by`` the tagger."""
 
     version: Version
     commit: str
@@ -65,16 +65,16 @@ class RegisteredVersion(Struct, frozen=True, dict=True):
 
     @cached_property
     def record(self) -> VersionRecord | None:
-        """What was registered; None for a tag made by hand."""
+        """The record in its tag; None for a handmade tag."""
         return read_version_record(self.message)
 
 
 class Assignment(Struct, frozen=True, dict=True):
-    """One version set to serve in one environment."""
+    """The assignment of a version to an environment, or the end of one; ``at`` is in seconds since 1970."""
 
     environment: str
     version: Version
-    """'' from where it serves nothing; a commit's first digits, as GTO shows it, where no version is registered."""
+    """'' for an unassignment; the first digits of the commit, as in GTO, where no version is registered."""
     commit: str
     at: int
     by: str
@@ -83,12 +83,12 @@ class Assignment(Struct, frozen=True, dict=True):
 
     @cached_property
     def record(self) -> StageRecord | None:
-        """Why and on whose word; None for a tag made by hand."""
+        """Reason and approvals; None for a handmade tag."""
         return read_stage_record(self.message)
 
 
 class Withdrawal(Struct, frozen=True, dict=True):
-    """A version taken out of use, or with version '' the whole model."""
+    """The withdrawal of a version, or with version '' the archiving of the model."""
 
     version: Version
     at: int
@@ -98,77 +98,79 @@ class Withdrawal(Struct, frozen=True, dict=True):
 
     @cached_property
     def record(self) -> WithdrawalRecord | None:
-        """Why; None for a tag made by hand."""
+        """The reason; None for a handmade tag."""
         return read_withdrawal_record(self.message)
 
 
 class ModelHistory(Struct, frozen=True):
-    """Everything the tags say about one model."""
+    """The history of one model: its versions, assignments and withdrawals."""
 
     model: str
     versions: tuple[RegisteredVersion, ...] = ()
-    """In the order of their numbers, without those that were withdrawn."""
+    """Versions in use, sorted by number."""
     assignments: tuple[Assignment, ...] = ()
-    """In the order of time."""
+    """Sorted by time."""
     withdrawals: tuple[Withdrawal, ...] = ()
-    """In the order of time."""
+    """Sorted by time."""
     withdrawn: tuple[RegisteredVersion, ...] = ()
-    """Versions that were registered and are out of use."""
+    """Withdrawn versions, sorted by number."""
     last_time: int = 0
+    """The latest tagger time, in seconds since 1970."""
     last_counter: int = 0
+    """The highest counter of a stage tag."""
 
     @property
     def archived(self) -> bool:
-        """Whether the model as a whole is out of use."""
+        """Whether the model is archived."""
         return any(not withdrawal.version for withdrawal in self.withdrawals)
 
     @property
-    def ever(self) -> tuple[RegisteredVersion, ...]:
-        """Every version there ever was, in the order of their numbers: a number is never used twice."""
+    def all_versions(self) -> tuple[RegisteredVersion, ...]:
+        """All versions, in use or withdrawn, sorted by number."""
         if not self.withdrawn:
             return self.versions
         return tuple(sorted((*self.versions, *self.withdrawn), key=lambda known: known.version.order))
 
     @property
     def latest(self) -> RegisteredVersion | None:
-        """The highest version that is still registered."""
+        """The highest version in use; None without any."""
         return self.versions[-1] if self.versions else None
 
     def version(self, number: str) -> RegisteredVersion | None:
-        """The registered version of that number."""
+        """The version in use with this number; None if there is none."""
         return next((known for known in self.versions if known.version == number), None)
 
     def known(self, number: str) -> RegisteredVersion | None:
-        """The version of that number, registered or out of use."""
-        return next((known for known in self.ever if known.version == number), None)
+        """The version with this number, in use or withdrawn; None if there is none."""
+        return next((known for known in self.all_versions if known.version == number), None)
 
     def assigned(self, environment: str) -> Assignment | None:
-        """The newest assignment in an environment; None when there is none or it was taken away."""
+        """The current assignment of an environment; None without one or after an unassignment."""
         for assignment in reversed(self.assignments):
             if assignment.environment == environment:
                 return assignment if assignment.version else None
         return None
 
     def rollbacks(self) -> tuple[Assignment, ...]:
-        """The assignments that took a version away because it was bad, in the order of time."""
-        marked = [known for known in self.assignments if '"blocked"' in known.message]  # records are costly to decode
+        """The assignments that were rollbacks and block an artifact, sorted by time."""
+        marked = [known for known in self.assignments if '"blocked"' in known.message]  # decoding every record is slow
         return tuple(known for known in marked if known.version and known.record and known.record.blocked)
 
 
 class Registry(Struct, frozen=True):
-    """All models the tags know."""
+    """The histories of all models."""
 
     models: dict[str, ModelHistory] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     """Tags outside the grammar, and lightweight tags inside it."""
 
     def history(self, model: str) -> ModelHistory:
-        """A model's history; empty when no tag names it."""
+        """The history of a model; empty without tags."""
         return self.models.get(model) or ModelHistory(model)
 
 
 def read_registry(tags: Iterable[Tag]) -> Registry:
-    """The registry that a set of tags describes. Order of events: tagger time, then counter."""
+    """The registry that tags describe, in any order. Events are sorted by tagger time, then by counter."""
     events: dict[str, list[tuple[int, int, str, ParsedTag, Tag]]] = defaultdict(list)
     foreign = []
     for tag in tags:
@@ -206,7 +208,7 @@ def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
             withdrawals.append(Withdrawal(version or NO_VERSION, tag.tagged_at, tag.tagger, tag.message, tag.name))
             if version and version in versions:
                 withdrawn[version] = versions.pop(version)
-    # A stage tag names no version: it means the version registered at its commit, even if that tag came later.
+    # A stage tag means the version registered at its commit, even if the version tag is newer.
     assignments = [
         Assignment(
             parsed.environment or "",

@@ -1,4 +1,4 @@
-"""Lineage both ways: what made a version, and which versions a piece of data went into."""
+"""Lineage in both directions: the sources of a version, and the versions trained on some data."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
 
 
 class Source(Struct, frozen=True):
-    """One input of a version."""
+    """A data input of a version."""
 
     path: str
     md5: str
     changed_by: str = ""
-    """Who last changed its pointer before the version, and in which commit; '' where git does not know."""
+    """Author and commit of the last change of its pointer before the version; '' if unknown."""
 
 
 class Lineage(Struct, frozen=True):
-    """Everything that made one version, and where it went."""
+    """The sources of a version, its evidence and approvals, and where it served."""
 
     model: str
     version: Version
     registered_at: int
     artifact: str
     code: str
-    """The commit."""
+    """The commit of the training code."""
     subject: str
     author: str
     data: tuple[Source, ...]
     params: dict[str, Any]
     packages: dict[str, str]
     champion: str
-    """What it was compared with."""
+    """The version that it was compared with."""
     verdict: str
     proposed_by: str
     approved_by: tuple[str, ...]
@@ -51,7 +51,7 @@ class Lineage(Struct, frozen=True):
 
 
 class Descendant(Struct, frozen=True):
-    """A version that was trained on a piece of data."""
+    """A version that was trained on some data."""
 
     model: str
     version: Version
@@ -59,7 +59,7 @@ class Descendant(Struct, frozen=True):
     md5: str
     registered_at: int
     live: tuple[Period, ...]
-    """Where it serves now."""
+    """The periods that have not ended."""
     ever_live: bool
 
 
@@ -70,7 +70,7 @@ def lineage_up(
     sources: Iterable[Source],
     packages: dict[str, str],
 ) -> Lineage:
-    """What a version's tag, its commit (subject, author) and its training evidence say."""
+    """The lineage of a version, from its tag, its commit (subject, author) and its training evidence."""
     record = version.record
     return Lineage(
         model=history.model, version=version.version, registered_at=version.at,
@@ -85,15 +85,15 @@ def lineage_up(
 
 
 def lineage_down(histories: Iterable[ModelHistory], wanted: str) -> list[Descendant]:
-    """The versions trained on some data, newest first, those that serve now before the others.
+    """The versions trained on some data: those that serve now first, then the newest first.
 
-    ``wanted``: a path (``data/flights``, its pointer ``data/flights.dvc``, a file below it), or an md5.
+    ``wanted`` is a path (``data/flights``, its pointer ``data/flights.dvc``, a file below it) or an md5.
     """
     path = wanted.removesuffix(".dvc").removeprefix("./").rstrip("/")
     found = []
     for history in histories:
         served = periods(history)
-        for version in history.ever:
+        for version in history.all_versions:
             for known, md5 in (version.record.data if version.record else {}).items():
                 if _same_data(known, md5, path, wanted):
                     of_version = tuple(p for p in served if p.version == version.version)

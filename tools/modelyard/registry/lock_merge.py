@@ -1,4 +1,4 @@
-"""Merges three versions of one ``dvc.lock`` by stage: no conflict markers, and no entry that nobody made."""
+"""The three-way merge of ``dvc.lock`` by stage, without conflict markers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EMPTY = "schema: '2.0'\nstages: {}\n"
 
 
 class MergedLock(Struct, frozen=True):
-    """The merged file, and the stages whose entries were left out because only running them can tell."""
+    """The merged file, and the stages that were left out because they must run again."""
 
     content: bytes
     recompute: tuple[str, ...]
@@ -26,8 +26,10 @@ class _Stage(Struct, frozen=True):
 
 
 def merge_locks(base: bytes, ours: bytes, theirs: bytes, file: str) -> MergedLock:
-    """A stage that one side changed is that side's; one that both changed differently is left out, as is one that reads
-    what another stage of the merged file no longer writes. ManifestErrors when a side is no lock.
+    """Merges three versions of a ``dvc.lock``; ``file`` is its path for errors.
+
+    A stage that one side changed is taken from that side. A stage is left out when both sides changed it differently,
+    or when its inputs do not match the outputs of the merged stages. ManifestErrors for an invalid lock.
     """
     old, mine, other = (_stages(content, file) for content in (base, ours, theirs))
     chosen: dict[str, _Stage] = {}

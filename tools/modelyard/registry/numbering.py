@@ -1,4 +1,4 @@
-"""The next version's number follows from what changed."""
+"""The number of the next version, computed from the changes since the previous one."""
 
 from __future__ import annotations
 
@@ -10,71 +10,73 @@ from modelyard.manifests.model import Column, Contract
 from modelyard.manifests.names import Version
 
 FIRST = Version.of(1, 0, 0)
-_WISH = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
+_OVERRIDE = re.compile(r"Bump: +(?:(?P<model>[a-zA-Z0-9][\w-]*) +)?(?P<wanted>major|minor|patch|v\d\S*)\Z", re.I)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between the previous version and the candidate."""
+    """Changes between the previous version and the candidate."""
 
     contract: tuple[str, ...] = ()
+    """Sentences on changes of the contract."""
     code: tuple[str, ...] = ()
-    """Files of code, parameters or pipeline."""
+    """Changed files of code, parameters or pipeline."""
     data: tuple[str, ...] = ()
-    """Data paths whose content changed."""
+    """Data paths with new content."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A number that a commit of the change asks for: major, minor, patch, or a version."""
+class Override:
+    """The number that a commit message requests: major, minor, patch or a version."""
 
     wanted: str
     by: str
-    """Whose commit, and which."""
+    """Author and SHA of the commit."""
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """A version and why it is this one."""
+    """A version number and the reasons for it."""
 
     version: Version
     reasons: tuple[str, ...]
 
 
 def next_version(
-    previous: Version | None, changes: Changes, highest: Version | None = None, wish: Wish | None = None
+    previous: Version | None, changes: Changes, highest: Version | None = None, override: Override | None = None
 ) -> Numbering:
-    """major: the contract changed; minor: code, parameters or features; patch: data only.
+    """The next version number: major for contract changes, minor for code or parameters, patch for data only.
 
-    ``highest`` is the highest number ever given, also to versions that are withdrawn or whose tag is lost: no number is
-    used twice. A ``wish`` goes before what was computed, and both are said. Refused when the wish is no later version.
+    ``highest`` is the highest number ever given, including withdrawn versions and deleted tags, because no number is
+    used twice. An ``override`` replaces the computed number; the reasons
+    name both. Refused when the override is not later than every number given before.
     """
     base = max((v for v in (previous, highest) if v is not None), default=None)
     part, reasons = _computed(previous, changes)
     computed = base.bump(part) if base else FIRST
-    if wish is None:
+    if override is None:
         return Numbering(computed, reasons)
-    said = (f"asked for: {wish.wanted} (by {wish.by}), computed was {computed}", *reasons)
-    if wish.wanted in ("major", "minor", "patch"):
-        return Numbering(base.bump(wish.wanted) if base else FIRST, said)
-    wanted = Version.parse(wish.wanted)
+    reasons = (f"requested: {override.wanted} (by {override.by}), computed: {computed}", *reasons)
+    if override.wanted in ("major", "minor", "patch"):
+        return Numbering(base.bump(override.wanted) if base else FIRST, reasons)
+    wanted = Version.parse(override.wanted)
     if wanted is None or (base is not None and not base < wanted):
         raise Refused(
-            f"The commit of {wish.by} asks for the version {wish.wanted}, which does not follow {base}.",
-            "Ask for major, minor, patch or a later version: a commit that says Bump: major",
+            f"The commit of {override.by} requests the version {override.wanted}, which does not follow {base}.",
+            "Add a commit whose message has the line Bump: major (or minor, patch, a later version).",
         )
-    return Numbering(wanted, said)
+    return Numbering(wanted, reasons)
 
 
-def parse_wish(message: str, model: str, by: str, *, touches: bool) -> Wish | None:
-    """The wish in a commit's message: a line ``Bump: major``, or ``Bump: MODEL v2.0.0`` to say for which model.
+def parse_override(message: str, model: str, by: str, *, touches: bool) -> Override | None:
+    """The override in a commit message: a line ``Bump: major``, or ``Bump: MODEL v2.0.0`` for one model.
 
-    ``touches``: whether the commit touches the model, which a line without a model's name needs.
+    ``touches`` says whether the commit changes the model; a line without a model's name needs that.
     """
     for line in reversed(message.splitlines()):
-        found = _WISH.match(line.strip())
+        found = _OVERRIDE.match(line.strip())
         if found and (found["model"] == model or (touches and not found["model"])):
-            return Wish(found["wanted"], by)
+            return Override(found["wanted"], by)
     return None
 
 
@@ -89,7 +91,7 @@ def _computed(previous: Version | None, changes: Changes) -> tuple[str, tuple[st
 
 
 def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:
-    """Sentences for every difference a caller could notice."""
+    """One sentence for each contract change that a caller could notice."""
     old, new = {c.name: c for c in before.inputs}, {c.name: c for c in after.inputs}
     found = [f"input {name} removed" for name in old if name not in new]
     found += [f"input {name} added" for name in new if name not in old]

@@ -1,4 +1,4 @@
-"""Finds versions by what is known of them: ``owner=@team auc>=0.7 data=data/flights live=production``."""
+"""Search of versions by conditions, such as ``owner=@team auc>=0.7 data=data/flights live=production``."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ KEYS = ("model", "version", "owner", "task", "lifecycle", "live", "data", "by", 
 
 
 class Entry(Struct, frozen=True):
-    """One version as the search sees it."""
+    """A version with its searchable properties; ``at`` is in seconds since 1970."""
 
     model: str
     version: str
     at: int
     words: dict[str, tuple[str, ...]]
-    """Key of ``KEYS`` → its values."""
+    """Key of ``KEYS`` → values."""
     metrics: dict[str, float]
     params: dict[str, object]
     text: str = ""
-    """Description and card."""
+    """Description and card, for full-text search."""
 
 
 class Term(Struct, frozen=True):
-    """One condition; with key '' any text."""
+    """One condition; the key '' means full-text search."""
 
     key: str
     sign: str
@@ -41,37 +41,40 @@ class Term(Struct, frozen=True):
 
 
 def parse_terms(words: Sequence[str]) -> tuple[Term, ...]:
-    """Conditions that must all hold: KEY=VALUE, METRIC>NUMBER, params.NAME=VALUE, or a word."""
+    """Parses conditions: KEY=VALUE, METRIC>NUMBER, params.NAME=VALUE, or a word.
+
+    UsageError for an order of words or a metric compared with text.
+    """
     found = []
     for word in words:
         parsed = _TERM.match(word)
         term = Term(parsed["key"], parsed["sign"].replace(":", "="), parsed["value"]) if parsed else Term("", "=", word)
         if term.key in KEYS and term.sign not in ("=", "!="):
-            raise UsageError(f"{word!r} orders words.", f"Say {term.key}=… or {term.key}!=…")
+            raise UsageError(f"{word!r} compares words by order.", f"Use {term.key}=… or {term.key}!=…")
         if term.key and term.key not in KEYS and not term.key.startswith("params.") and _number(term.value) is None:
             raise UsageError(
-                f"{word!r} compares the metric {term.key} with something that is no number.",
-                f"Known words: {', '.join(KEYS)}, params.NAME; anything else is a metric.",
+                f"{word!r} compares the metric {term.key} with {term.value!r}, which is not a number.",
+                f"Other keys are {', '.join(KEYS)} and params.NAME.",
             )
         found.append(term)
     return tuple(found)
 
 
-def asked_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
-    """The metrics that conditions name, in their order."""
+def requested_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
+    """The metrics that conditions name, in order."""
     return tuple(dict.fromkeys(t.key for t in terms if t.key and t.key not in KEYS and not t.key.startswith("params.")))
 
 
 def search(entries: Iterable[Entry], terms: Sequence[Term]) -> list[Entry]:
-    """The entries that fulfil every condition, newest first."""
+    """The entries that satisfy all conditions, newest first."""
     found = [entry for entry in entries if all(_holds(term, entry) for term in terms)]
     return sorted(found, key=lambda entry: (-entry.at, entry.model, entry.version))
 
 
 def _holds(term: Term, entry: Entry) -> bool:
     if not term.key:
-        said = " ".join([entry.model, entry.version, entry.text, *(w for words in entry.words.values() for w in words)])
-        return term.value.lower() in said.lower()
+        text = " ".join([entry.model, entry.version, entry.text, *(w for words in entry.words.values() for w in words)])
+        return term.value.lower() in text.lower()
     if term.key in KEYS:
         found = any(_same(term.key, term.value, word) for word in entry.words.get(term.key, ()))
         return found == (term.sign == "=")

@@ -1,4 +1,4 @@
-"""Which stored bytes nothing needs any more."""
+"""The plan for removing stored objects that nothing needs."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from msgspec import Struct
 
 
 class Kept(Protocol):
-    """Bytes that are stored; ``dvc.Stored`` is one."""
+    """A stored object, such as ``dvc.Stored``."""
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Its size in bytes."""
 
     @property
     def since(self) -> float | None:
-        """Seconds since 1970; None where the storage does not say."""
+        """When it was stored, in seconds since 1970; None if not recorded."""
 
 
 class StoragePlan(Struct, frozen=True):
-    """What would go from one place, and what stays."""
+    """What to remove from one storage, and what stays."""
 
     where: str
     kept: int
     kept_bytes: int
     young: int
-    """Unneeded, but stored so recently (or at an unknown time) that a run may be about to name them."""
+    """Number of unneeded objects that are recent or of unknown age, which a running job may still refer to."""
     remove: tuple[str, ...]
     remove_bytes: int
 
 
 def plan_removal(where: str, stored: Mapping[str, Kept], needed: Set[str], before: float) -> StoragePlan:
-    """``needed``: md5s that something names. Only what is not needed and was stored before a moment goes."""
+    """Plans to remove objects that are not needed and were stored before a time (seconds since 1970).
+
+    ``stored`` maps md5s to objects; ``needed`` are the md5s that something refers to.
+    """
     unneeded = {md5: kept for md5, kept in stored.items() if md5 not in needed}
     old = {md5: kept for md5, kept in unneeded.items() if kept.since is not None and kept.since < before}
     return StoragePlan(

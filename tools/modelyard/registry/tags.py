@@ -1,4 +1,4 @@
-"""Registry tags: GTO's grammar, and the JSON record in a tag's message."""
+"""Registry tags: GTO's grammar of names, and the JSON record in the message."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TAG = re.compile(
     r"(?P<off>!)?(?:#(?P<counter>[0-9]{1,9}))?\Z"
 )
 
-# Of every model. Tags outside the grammar, of which a repository may have thousands, are not even read.
+# Patterns for all models. Tags outside of the grammar, which may be thousands, are not read.
 EVERY_MODEL = ("**/*@*", "**/*#*")
 
 
 class Action(Enum):
-    """What a tag says happened."""
+    """The event that a tag records."""
 
     REGISTER = "register"
     DEREGISTER = "deregister"
@@ -34,7 +34,7 @@ class Action(Enum):
 
 
 class ParsedTag(Struct, frozen=True, gc=False):
-    """A tag name taken apart."""
+    """The parts of a tag name."""
 
     model: str
     action: Action
@@ -44,7 +44,7 @@ class ParsedTag(Struct, frozen=True, gc=False):
 
 
 def parse_tag(name: str) -> ParsedTag | None:
-    """The parts of a tag name, or None when it is not in the grammar (then it is somebody else's tag)."""
+    """The parts of a tag name; None for a name outside of the grammar."""
     found = _TAG.match(name)
     if not found:
         return None
@@ -71,98 +71,99 @@ def stage_tag(model: str, environment: str, counter: int) -> str:
 
 
 def model_patterns(model: str) -> tuple[str, str]:
-    """``for-each-ref`` and refspec patterns that match all of one model's tags."""
+    """Patterns for ``for-each-ref`` and refspecs that match all tags of a model."""
     return f"{model}@*", f"{model}#*"
 
 
 def withdrawing_tag(model: str, version: Version) -> str:
-    """The name of the tag that takes a version out of use."""
+    """The name of the tag that withdraws a version."""
     return f"{model}@{version}!"
 
 
 def archiving_tag(model: str) -> str:
-    """The name of the tag that takes a whole model out of use."""
+    """The name of the tag that archives a model."""
     return f"{model}@deprecated"
 
 
 def unassigning_tag(model: str, environment: str, counter: int) -> str:
-    """The name of the tag that ends what an environment serves."""
+    """The name of the tag that unassigns a model from an environment."""
     return f"{model}#{environment}!#{counter}"
 
 
 class VersionRecord(Struct, frozen=True, omit_defaults=True):
-    """What was registered, on what evidence."""
+    """The record of a registration: artifact, sources, evidence and approvals."""
 
     artifact: str
     """sha256 of the artifact."""
     lock: str = ""
     """sha256 of dvc.lock."""
     code: str = ""
-    """The commit whose files made it."""
+    """The commit of the training code."""
     data: dict[str, str] = field(default_factory=dict)
     """Input path → md5."""
     environment: str = ""
-    """sha256 of the packages and versions that made it, as its training evidence lists them."""
+    """sha256 of the training environment: packages and versions of the training evidence."""
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
     evidence: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of the evidence document."""
     reasons: tuple[str, ...] = ()
-    """Why this number and not another."""
+    """The reasons for its number."""
     champion: str = ""
     by: str = ""
-    """Who proposed it."""
+    """Its author."""
     approved_by: tuple[str, ...] = ()
     pull: int = 0
-    """The pull request that brought it; 0 in plain git and for a direct push."""
+    """The number of its pull request; 0 in plain git and for a direct push."""
     report: str = ""
-    """sha256 of the report its approvers saw."""
+    """sha256 of the report that its approvers saw."""
 
 
 class StageRecord(Struct, frozen=True, omit_defaults=True):
-    """Which version went to an environment, and on whose word."""
+    """The record of an assignment: version, reason and approvals."""
 
     version: str
     artifact: str = ""
     why: str = ""
-    """Subject of the change that asked for it."""
+    """Subject of the change that requested it."""
     by: str = ""
     approved_by: tuple[str, ...] = ()
     commit: str = ""
-    """The commit whose desired state was applied."""
+    """The commit of the desired state."""
     replaced: str = ""
+    """The version that served before."""
     pull: int = 0
     blocked: str = ""
-    """Of a rollback: sha256 of the bytes it took away. They go nowhere again."""
+    """For a rollback: sha256 of the artifact that it blocks in every environment."""
     rollout: str = ""
-    """Of a rollback: the name of the rollout that it ended."""
+    """For a rollback: the salt of the rollout that it ended."""
 
 
 class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):
-    """Why a version, or a model, is out of use."""
+    """The record of a withdrawal: reason and author."""
 
     why: str
     by: str = ""
 
 
 def write_record(headline: str, record: VersionRecord | StageRecord | WithdrawalRecord) -> str:
-    """A tag message: GTO's sentence, a blank line, the record as one line of JSON."""
+    """A tag message: GTO's headline, an empty line, and the record as one line of JSON."""
     return f"{headline}\n\n{encode(record, order='sorted').decode()}\n"
 
 
 def read_version_record(message: str) -> VersionRecord | None:
-    """The record in a version tag's message; None for hand-made and foreign tags."""
+    """The record in the message of a version tag; None for handmade and foreign tags."""
     return _read(message, VersionRecord)
 
 
 def read_stage_record(message: str) -> StageRecord | None:
-    """The record in a stage tag's message; None for hand-made and foreign tags."""
+    """The record in the message of a stage tag; None for handmade and foreign tags."""
     return _read(message, StageRecord)
 
 
 def read_withdrawal_record(message: str) -> WithdrawalRecord | None:
-    """The record in a withdrawing tag's message; None for hand-made and foreign tags."""
+    """The record in the message of a withdrawal tag; None for handmade and foreign tags."""
     return _read(message, WithdrawalRecord)
 
 

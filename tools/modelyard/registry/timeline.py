@@ -1,4 +1,4 @@
-"""Who ran where and when: the periods that stage tags describe, and every event of a model in order."""
+"""The deployment history: periods in which versions served, and all events of a model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ What = Literal["registered", "assigned", "unassigned", "withdrawn", "archived"]
 
 
 class Period(Struct, frozen=True):
-    """One version in one environment, from its receipt until the next one. Times are seconds since 1970."""
+    """A version in an environment from one stage tag to the next. Times are in seconds since 1970."""
 
     model: str
     environment: str
     version: Version
     since: int
     until: int | None
-    """None: still."""
+    """None while it lasts."""
     why: str
     by: str
     approved_by: tuple[str, ...]
@@ -30,12 +30,12 @@ class Period(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """One thing the tags say happened."""
+    """One event of a model; ``at`` is in seconds since 1970."""
 
     at: int
     what: What
     version: Version
-    """'' where the environment, or the model as a whole, is meant."""
+    """'' for an event of an environment or of the whole model."""
     environment: str
     by: str
     why: str
@@ -44,7 +44,7 @@ class Event(Struct, frozen=True):
 
 
 def periods(history: ModelHistory, environment: str | None = None, at: int | None = None) -> tuple[Period, ...]:
-    """Every period of a model (in one environment; that covers a moment), in the order of time."""
+    """All periods of a model, optionally of one environment or covering a time, sorted by time."""
     found = []
     following: dict[str, int] = {}
     for assignment in reversed(history.assignments):
@@ -60,7 +60,7 @@ def periods(history: ModelHistory, environment: str | None = None, at: int | Non
 
 
 def running(history: ModelHistory, environment: str | None = None) -> tuple[Period, ...]:
-    """The periods that last."""
+    """The periods that have not ended."""
     newest = {assignment.environment: assignment for assignment in history.assignments}
     return tuple(
         _period(history.model, assignment, None)
@@ -70,9 +70,9 @@ def running(history: ModelHistory, environment: str | None = None) -> tuple[Peri
 
 
 def events(history: ModelHistory) -> tuple[Event, ...]:
-    """Everything that happened to a model, in the order of time."""
+    """All events of a model, sorted by time."""
     found = []
-    for version in history.ever:
+    for version in history.all_versions:
         record = version.record
         found.append(
             Event(

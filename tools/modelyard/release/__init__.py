@@ -1,1 +1,1 @@
-"""From a merged candidate to a registered version, and out of use again."""
+"""Registration of versions, and their withdrawal."""

@@ -1,4 +1,4 @@
-"""Registers the merged candidate: judged again, numbered, tagged, its evidence filed."""
+"""Registration of the merged candidate: judged again, numbered, signed, tagged, with its evidence filed."""
 
 from __future__ import annotations
 
@@ -33,31 +33,33 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Registered:
-    """What ``register`` did."""
+    """The version that ``register`` created or found."""
 
     tag: str
     version: Version
     reasons: tuple[str, ...]
     new: bool
-    """False when this very artifact was a version before."""
+    """False when the same artifact was registered before."""
 
 
 def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = False) -> Registered:
-    """Tags the candidate of HEAD. Refused when it would not pass the gate, and when its bytes were registered at
-    another commit, unless ``skip_unchanged`` is content with the version they are.
+    """Registers the candidate of HEAD as a version.
+
+    Refused when the gate does not pass it, and when the same artifact is registered at another commit. With
+    ``skip_unchanged``, that version is returned instead.
     """
     git, evidence, name = view.checkout.git, view.checkout.evidence, view.name
     candidate = Candidate.of(view)
     artifact = candidate.sha256()
     commit = git.commit_of("HEAD")
     if git.uncommitted(f"models/{name}", "data"):
-        raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore it; only commits are tagged.")
+        raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore the changes.")
     _require_locked_bytes(candidate, artifact)
     signature: dict[str, bytes] = {}
     for _ in range(_ATTEMPTS):
         history = view.checkout.reread(name, fetch=True)
         if history.archived or candidate.model.lifecycle == "archived":
-            raise Refused(f"{name} is archived: it gets no new versions.", f"See why: modelyard history {name}")
+            raise Refused(f"{name} is archived, so it gets no new version.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
             _complete_filing(view, forge, candidate, artifact, done.tag)
@@ -71,7 +73,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
         record = _record(candidate, approval, bundle, verdict, numbering)
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
-        # Evidence is about bytes, not about a version: filed first, a run that is killed here loses none of it.
+        # Evidence is filed before the tag is written, so that a killed run loses none of it.
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
         signature = signature or _signature(view, candidate)
         evidence.file_evidence(name, artifact, documents, Workspace(view).reports() | signature, f"{tag}: evidence")
@@ -79,20 +81,20 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
             write_tag(view, tag, commit, write_record(headline, record))
         except RefRejected:
             continue
-        evidence.file_receipts(name, artifact, {tag: (approval,)})
+        evidence.file_approvals(name, artifact, {tag: (approval,)})
         return Registered(tag, numbering.version, numbering.reasons, new=True)
-    raise ModelyardError(f"Others registered {name} {_ATTEMPTS} times in a row meanwhile.", "Run it again.")
+    raise ModelyardError(f"{_ATTEMPTS} concurrent runs registered versions of {name}.", "Run modelyard register again.")
 
 
 def _signature(view: ModelView, candidate: Candidate) -> dict[str, bytes]:
-    """File name → the signature over the candidate's artifact; empty where none is asked for."""
+    """File name → signature of the candidate's artifact; empty unless modelyard.yaml requires signatures."""
     if view.checkout.repository.config.signing is None:
         return {}
     return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
 
 
 def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifact: str, tag: str) -> None:
-    """Files what a killed run did not, or what was lost since: evidence, signature, receipt."""
+    """Files evidence, signature and approvals of a version that a killed run left incomplete."""
     git, evidence, name, workspace = view.checkout.git, view.checkout.evidence, view.name, Workspace(view)
     there = evidence.files(name, artifact)
     documents = {kind: content for kind, content in workspace.documents().items() if f"{kind}.json" not in there}
@@ -103,7 +105,7 @@ def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifa
         evidence.file_evidence(name, artifact, documents, reports, f"{tag}: evidence")
     change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
     approval = record_of(git, change, approval_of_change(git, forge, change))
-    evidence.file_receipts(name, artifact, {tag: (approval,)})
+    evidence.file_approvals(name, artifact, {tag: (approval,)})
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
@@ -113,24 +115,24 @@ def _registered_already(history: ModelHistory, artifact: str, commit: str, anywh
         if anywhere or known.commit == commit:
             return Registered(version_tag(history.model, known.version), known.version, known.record.reasons, False)
         raise Refused(
-            f"{history.model} is byte-identical to {known.version}, which is registered already.",
-            "There is nothing to register. Deploy that version, or change code, parameters or data.",
+            f"The artifact of {history.model} is byte-identical to that of {known.version}.",
+            "Deploy that version, or change code, parameters or data.",
         )
     return None
 
 
 def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
-    """The artifact that lies here must be the one that dvc.lock of HEAD pins, or the tag would lie."""
+    """ModelyardError unless the artifact of the working tree is the one that dvc.lock of HEAD pins."""
     name = candidate.model.name
     lock = candidate.folder / "dvc.lock"
     path = f"models/{name}/{candidate.model.files.artifact}"
     locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock").output(path) if lock.is_file() else None
     if locked is None:
-        raise ModelyardError(f"{lock} pins no {path}.", f"Run: modelyard retrain {name} --commit")
+        raise ModelyardError(f"{lock} does not pin {path}.", f"Run: modelyard retrain {name} --commit")
     md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()
     if md5 != locked.md5:
         raise ModelyardError(
-            f"{candidate.artifact} is not what dvc.lock pins (sha256 {artifact[:12]}).",
+            f"{candidate.artifact} (sha256 {artifact[:12]}) is not the artifact that dvc.lock pins.",
             f"Run: modelyard retrain {name}",
         )
 

@@ -1,4 +1,4 @@
-"""Takes a version, or a whole model, out of use. Nothing is deleted: a tag says so, and why."""
+"""Withdrawal of versions and archiving of models, recorded as tags. Nothing is deleted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LIFECYCLE = re.compile(r"^lifecycle:[^\n#]*?(?P<after>[ \t]*(?:#[^\n]*)?)$", re
 
 
 def withdraw(view: ModelView, version: str, why: str) -> str:
-    """Tags a version as out of use; the tag. Refused while an environment serves it or main asks for it."""
+    """Withdraws a version and returns the tag. Refused while an environment serves it or a deployment names it."""
     repository, model = view.checkout.repository, view.name
     history = view.checkout.reread(model, fetch=True)
     known = view.version(version)
@@ -35,8 +35,8 @@ def withdraw(view: ModelView, version: str, why: str) -> str:
         desired = repository.deployment(environment.name, model)
         if known.version in (assigned.version if assigned else "", desired.version if desired else ""):
             raise Refused(
-                f"{environment.name} serves {version_tag(model, known.version)}, or is asked to by"
-                f" {deployment_file(environment.name, model)}.",
+                f"{environment.name} serves {version_tag(model, known.version)},"
+                f" or {deployment_file(environment.name, model)} names it.",
                 "Deploy another version there first.",
             )
     _tag(view, tag, known.commit, f"Deprecating artifact {model} version {known.version}", why)
@@ -44,15 +44,18 @@ def withdraw(view: ModelView, version: str, why: str) -> str:
 
 
 def archive(view: ModelView, why: str) -> list[str]:
-    """Ends what the model serves, tags it as out of use, and says so in its manifest; the tags."""
+    """Unassigns a model from every environment and tags it as archived; returns the tags.
+
+    Empty for an archived model. Refused while a deployment names the model.
+    """
     repository, model = view.checkout.repository, view.name
     if view.checkout.reread(model, fetch=True).archived:
         return []
     for environment in repository.config.environments:
         if repository.deployment(environment.name, model):
             raise Refused(
-                f"{deployment_file(environment.name, model)} still asks for {model}.",
-                "Remove that file in a pull request, merge it, then archive.",
+                f"{deployment_file(environment.name, model)} still deploys {model}.",
+                "Remove that file in a pull request, then archive the model.",
             )
     tags = []
     for environment in repository.config.environments:
@@ -66,23 +69,28 @@ def archive(view: ModelView, why: str) -> list[str]:
 
 
 def set_lifecycle(view: ModelView, lifecycle: str) -> str | None:
-    """Writes the lifecycle into model.yaml, whose other lines stay as they are; the file, None when it said so."""
+    """Writes a lifecycle into model.yaml and returns its path; None when the lifecycle is set already."""
     if view.manifest.lifecycle == lifecycle:
         return None
     path = view.checkout.root / model_file(view.name)
     text = path.read_text(encoding="utf-8")
-    line = f"lifecycle: {lifecycle}"
-    changed = _LIFECYCLE.sub(lambda found: line + found["after"], text, count=1)
-    write_whole(path, (changed if changed != text else f"{text.rstrip()}\n{line}\n").encode())
+    write_whole(path, with_lifecycle(text, lifecycle).encode())
     return model_file(view.name)
 
 
+def with_lifecycle(text: str, lifecycle: str) -> str:
+    """A model.yaml with the lifecycle set, added at the end where the key is missing; all else stays as it is."""
+    line = f"lifecycle: {lifecycle}"
+    changed, count = _LIFECYCLE.subn(lambda found: line + found["after"], text, count=1)
+    return changed if count else f"{text.rstrip()}\n{line}\n"
+
+
 def _tag(view: ModelView, tag: str, commit: str, headline: str, why: str) -> None:
-    record = WithdrawalRecord(why, view.checkout.git.me())
+    record = WithdrawalRecord(why, view.checkout.git.author_name())
     try:
         write_tag(view, tag, commit, write_record(headline, record))
     except RefRejected as error:
         raise ModelyardError(
-            f"Somebody wrote the tag {tag} meanwhile.", "Look at modelyard history, then repeat."
+            f"A concurrent run wrote the tag {tag}.", f"See modelyard history {view.name}, then repeat."
         ) from error
     view.checkout.evidence.file_tags(view.name)

@@ -202,7 +202,7 @@ def prediction_counts(joined: Joined) -> list[list[str]]:
 def label_counts(joined: Joined) -> list[list[str]]:
     """Rows of a table: what became of every label that was delivered."""
     counts = [
-        ("delivered", joined.ground_truth), ("delivered twice", joined.duplicates),
+        ("delivered", joined.delivered), ("delivered twice", joined.duplicates),
         ("replaced by a later one", joined.changed),
         ("ids that contradict themselves", joined.contradicting), ("unreadable", joined.unreadable),
         ("for ids that nobody predicted here", joined.unknown),

@@ -1,1 +1,1 @@
-"""When a retraining is due, and the pull request that retrains."""
+"""Retraining: what makes it due, and the pull request that proposes its result."""

@@ -1,4 +1,4 @@
-"""Retrains on the newest data and keeps one open pull request a model; silent when it is not worth one."""
+"""The proposal of a retraining: one open pull request per model, when the result is worth one."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from modelyard.review.pull_requests import Proposed, open_proposed, remote_head,
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What came of it: silent, held, opened, refreshed or unchanged; the pull request and its head, if any."""
+    """The result of a run, with the pull request and its head where there is one."""
 
     done: str
+    """not proposed, held, opened, refreshed or unchanged."""
     why: str
     pull: int | None = None
     head: str = ""
 
 
 def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
-    """Measures all that a proposal needs, on a checkout of the default branch; opens or refreshes its pull request."""
+    """Retrains on a checkout of the default branch and opens or refreshes the model's pull request.
+
+    Nothing is trained when no trigger holds (``due``), or while a budget or a freeze holds the run; a ``manual`` run is
+    never held.
+    """
     view, model = run.view, run.candidate.model
     git, root = view.checkout.git, view.checkout.root
     base = git.commit_of("HEAD")
     now = due(model.retrain, situation_of(view))
     if cause == "due" and not now.reasons:
-        return Refreshed("silent", "Nothing is due: no trigger of model.yaml holds.")
+        return Refreshed("not proposed", "Nothing is due: no trigger of model.yaml holds.")
     if cause != "manual" and now.held:
         return Refreshed("held", now.held)
     retrained = run.retrain(news=True)
@@ -53,7 +58,7 @@ def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
         )
         file_retraining(view, retrained.artifact, record)
     if not worth.propose:
-        return Refreshed("silent", worth.sentence)
+        return Refreshed("not proposed", worth.sentence)
     body = _body(run, cause, now, worth, evaluation, drift, retrained.seconds)
     paths = [*run.generated, *run.sources()]
     files = {path: (root / path).read_bytes() for path in paths if (root / path).is_file()}
@@ -63,7 +68,7 @@ def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
     if unchanged(git, before, base, proposed):
         open_now = forge.open_pulls(proposed.branch)
         if not open_now:
-            return Refreshed("silent", "The same result was proposed before, and its pull request was closed.")
+            return Refreshed("not proposed", "The same result was proposed before, and its pull request was closed.")
         return Refreshed("unchanged", worth.sentence, open_now[0].number, before)
     pull, new, head = open_proposed(git, forge, view.checkout.repository.config.default_branch, base, proposed)
     return Refreshed("opened" if new else "refreshed", worth.sentence, pull.number, head)

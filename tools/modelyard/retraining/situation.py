@@ -1,4 +1,4 @@
-"""What is known of a model before anybody decides to retrain it."""
+"""The situation of a model, by which the triggers of a retraining are judged, and the record of past runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Increment(msgspec.Struct):
 
 
 def situation_of(view: ModelView) -> Situation:
-    """The champion, the feedback that came after it, what the newest windows failed, and what was spent."""
+    """The champion, newer labelled rows, the watches that failed in the newest windows, and the runs so far."""
     git, model, champion = view.checkout.git, view.name, view.champion
     since = champion.commit if champion else "HEAD"
     before = set(increments(git, model, since))
@@ -37,14 +37,14 @@ def situation_of(view: ModelView) -> Situation:
 
 
 def file_retraining(view: ModelView, artifact: str, record: RetrainingRecord) -> None:
-    """Remembers a run, whatever came of it: what it cost counts."""
+    """Files a run on the evidence branch, whether it was proposed or not: its cost counts against the budget."""
     content = write_statement("retraining", view.name, artifact, record)
     path = f"{_folder(view.name)}{record.at:.0f}-{artifact[:12]}.json"
     view.checkout.evidence.append({path: content}, f"{view.name}: retrained, {record.cause}")
 
 
 def _failed(view: ModelView, environment: str) -> list[Failed]:
-    """What the newest window failed; nothing where it watched a version that another has replaced since."""
+    """Watches that failed in the newest window; none when another version has replaced the monitored one since."""
     windows = filed_windows(view.checkout.evidence, view.name, environment)
     if not windows:
         return []

@@ -1,1 +1,1 @@
-"""The conversation on a pull request: reports, statuses, approvals, commands, and the pulls the bot opens."""
+"""Pull requests: reports, statuses, approvals, comment commands, and the pull requests that modelyard opens."""

@@ -1,4 +1,4 @@
-"""Approvals: the forge's reviews, judged by ``policies/approvals.yaml`` of the base branch."""
+"""Approvals of a change: the forge's reviews, judged by ``policies/approvals.yaml`` of the base commit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from modelyard.checkout.rules import approvals_at
 from modelyard.errors import ModelyardError
 from modelyard.evidence.approval import ApprovalRecord
-from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status, report_at
+from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status, report_at, shortened
 from modelyard.gate.approvals import Approval, Proposal, judge_approvals
 from modelyard.git import EMPTY_TREE, Git
 from modelyard.manifests.approvals import Approvals, Waiver
@@ -17,52 +17,58 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.repository import APPROVALS, model_file
 from modelyard.review.subject import Subject
 
-_DESCRIPTION = 140
-
 
 def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
-    """Whether what was merged had been approved: by the rules of the commit it was merged into; the first had none."""
+    """The approvals of a merged change, by the rules of the commit before it. The first commit has no rules."""
     parents = git.commit_info(change.commit).parents
     base = parents[0] if parents else EMPTY_TREE
     proposal = Proposal(
-        change.author, change.files, change.head, change.report, _requesters(git, change.commit, change.files)
+        author=change.author,
+        files=change.files,
+        head=change.head,
+        report=change.report,
+        requesters=_requesters(git, change.commit, change.files),
     )
     policy = approvals_at(git, base)
     return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
 
 
 def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
-    """The judgement on a change, to be filed."""
+    """The record of a merged change and its approvals, for the evidence branch."""
     parents = git.commit_info(change.commit).parents
     base = parents[0] if parents else ""
     rules = git.file_at(base, APPROVALS) if base else None
     digest = hashlib.sha256(rules).hexdigest() if rules is not None else ""
     return ApprovalRecord(
-        change.commit, base, change.pull or 0, change.subject, change.author, change.report,
-        approval.by, approval.rules, approval.refused, digest,
+        commit=change.commit, base=base, pull=change.pull or 0, subject=change.subject, author=change.author,
+        report=change.report, by=approval.by, rules=approval.rules, refused=approval.refused, policy_sha256=digest,
     )  # fmt: skip
 
 
 def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) -> Approval:
-    """The same for an open pull request."""
+    """The approvals of an open pull request, by the rules of the commit ``base``."""
     pull = subject.pull
     files = tuple(forge.changed_files(pull.number))
     report = report_at(forge.statuses(subject.head))
-    proposal = Proposal(f"@{pull.author}", files, subject.head, report, _requesters(git, subject.head, files))
+    proposal = Proposal(
+        author=f"@{pull.author}",
+        files=files,
+        head=subject.head,
+        report=report,
+        requesters=_requesters(git, subject.head, files),
+    )
     policy = approvals_at(git, base)
     roles = _Roles(git, forge, base, files, policy)
     return judge_approvals(policy, proposal, forge.reviews(pull.number), roles.holds)
 
 
 def approval_status(approval: Approval, url: str) -> Status:
-    """The commit status that branch protection asks for."""
-    said = approval.sentence
-    said = said if len(said) <= _DESCRIPTION else said[: _DESCRIPTION - 1] + "…"
-    return Status(APPROVAL, "success" if approval.given else "pending", said, url)
+    """The commit status ``modelyard/approval``, which branch protection can require."""
+    return Status(APPROVAL, "success" if approval.given else "pending", shortened(approval.sentence), url)
 
 
 class _Roles:
-    """Who holds which role for a change: owners are those of the touched models, on the base branch."""
+    """The roles of people for one change. Owners are those of the changed models, at the base commit."""
 
     def __init__(self, git: Git, forge: Forge, base: str, files: tuple[str, ...], policy: Approvals | None) -> None:
         self._forge = forge
@@ -71,7 +77,7 @@ class _Roles:
         self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, person: str, role: str) -> bool:
-        """Whether somebody holds a role; a writer is whoever may push to the repository."""
+        """Whether a person has a role; everybody with write permission is a writer. Each answer is kept."""
         if (person, role) not in self._known:
             self._known[person, role] = self._look(person, role)
         return self._known[person, role]
@@ -82,8 +88,8 @@ class _Roles:
         members = self._named.get(role)
         if members is None:
             raise ModelyardError(
-                f"policies/approvals.yaml asks for the role {role!r}, which it does not declare.",
-                "Declare it under roles.",
+                f"policies/approvals.yaml uses the role {role!r} but does not declare it.",
+                "Declare the role under roles.",
             )
         plain = {member.removeprefix("@").lower() for member in members if "/" not in member}
         if person.removeprefix("@").lower() in plain:

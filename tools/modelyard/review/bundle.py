@@ -1,4 +1,4 @@
-"""What an untrusted job handed over, read as hostile: a folder, or zip archives in one."""
+"""The untrusted bundle: files of a job that ran a pull request's code, in a folder or in zip archives there."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
 
 @dataclass
 class UntrustedBundle:
-    """Evidence and generated files by model, and sentences about everything that was refused."""
+    """The evidence and the generated files of each model, and sentences about refused files."""
 
     evidence: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    """Model → kind → document. Verdicts are not taken: they are made anew."""
+    """Model → kind → document. Verdicts are not read: the trusted job judges again."""
     generated: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Model → file name → content."""
     refused: list[str] = field(default_factory=list)
 
 
 def read_untrusted(folder: Path) -> UntrustedBundle:
-    """Takes known names of bounded size and nothing else; an absent folder is an empty bundle.
+    """The bundle in a folder. Only known names with a limited size are read; a missing folder is an empty bundle.
 
-    No link is followed, no path is joined, nothing is written to disk. ModelyardError when the whole is too large.
+    No link is followed, no path is taken from an archive, nothing is written to disk. ModelyardError when the files
+    have more than TOTAL_LIMIT bytes together, or when there are too many.
     """
     untrusted, total = UntrustedBundle(), 0
     for name, size, read in _entries(folder, untrusted.refused):
@@ -42,16 +43,17 @@ def read_untrusted(folder: Path) -> UntrustedBundle:
         if place is None:
             continue
         if size > FILE_LIMIT:
-            untrusted.refused.append(f"{_shown(name)} has {size:,} bytes; {FILE_LIMIT:,} are allowed")
+            untrusted.refused.append(f"{_shown(name)} has {size:,} bytes (limit {FILE_LIMIT:,})")
             continue
         content = read(FILE_LIMIT + 1)
         total += len(content)
         if total > TOTAL_LIMIT:
             raise ModelyardError(
-                f"The evidence handed over is larger than {TOTAL_LIMIT:,} bytes.", "It is not read; look at the run."
+                f"The untrusted bundle has more than {TOTAL_LIMIT:,} bytes, so it is not read.",
+                "Look at the run that wrote it.",
             )
-        if len(content) > FILE_LIMIT:  # an archive's directory may lie about sizes
-            untrusted.refused.append(f"{_shown(name)} is larger than it says")
+        if len(content) > FILE_LIMIT:  # the directory of an archive can give wrong sizes
+            untrusted.refused.append(f"{_shown(name)} is larger than its archive says")
             continue
         model, kind, file = place
         if kind:
@@ -62,7 +64,7 @@ def read_untrusted(folder: Path) -> UntrustedBundle:
 
 
 class _Reader:
-    """Reads at most so many bytes of one file or archive member."""
+    """Reads at most ``limit`` bytes of one file or archive member; nothing of a broken member."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile | None = None, member: str = "") -> None:
         self._path, self._archive, self._member = path, archive, member
@@ -89,9 +91,12 @@ def _entries(folder: Path, refused: list[str]) -> Iterator[tuple[str, int, _Read
             name = path.relative_to(folder).as_posix()
             count += 1
             if count > _ENTRIES:
-                raise ModelyardError(f"The evidence handed over has more than {_ENTRIES:,} files.", "It is not read.")
+                raise ModelyardError(
+                    f"The untrusted bundle has more than {_ENTRIES:,} files, so it is not read.",
+                    "Look at the run that wrote it.",
+                )
             if not stat.S_ISREG(status.st_mode):
-                refused.append(f"{_shown(name)} is no regular file")
+                refused.append(f"{_shown(name)} is not a regular file")
             elif file.endswith(".zip"):
                 yield from _archived(path, refused)
             else:
@@ -116,11 +121,11 @@ def _archived(path: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reade
                     continue
                 yield member.filename, member.file_size, _Reader(path, archive, member.filename)
     except zipfile.BadZipFile:
-        refused.append(f"{_shown(path.name)} is no zip archive")
+        refused.append(f"{_shown(path.name)} is not a valid zip archive")
 
 
 def _place(name: str) -> tuple[str, str, str] | None:
-    """Model, kind and file of a known name; None for any other, '..' and absolute paths among them."""
+    """Model, kind and file of a known name; None for every other name, such as '..' and absolute paths."""
     parts = PurePosixPath(name).parts
     if "\\" in name or len(parts) < 2 or not is_name(parts[0]):
         return None

@@ -1,4 +1,4 @@
-"""Reports on a pull request: one comment a model, by CML or the forge's API, and the verdict as a commit status."""
+"""Reports on a pull request: one comment for each model, by CML or by the forge's API, and the commit status."""
 
 from __future__ import annotations
 
@@ -39,26 +39,25 @@ from modelyard.review.subject import Subject
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
                                  "error": "error"}  # fmt: skip
 _MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
-_RESERVE = 5_000
-
-_PAGE = 30
+_RESERVE = 5_000  # characters for what CML adds
+_PAGE = 30  # comments that CML reads
 _SECONDS = 120
 _WATERMARK = re.compile(r"\s*!\[\]\(https://cml\.dev/watermark\.png[^)\n]*\)\s*")
 
 
 @dataclass(frozen=True)
 class Posted:
-    """What now stands on the pull request."""
+    """The result of a report: what the pull request shows now."""
 
     pull: int
     head: str
     outcomes: dict[str, Outcome]
     report: str
-    """sha256 of the report, of all models' reports together when there are several."""
+    """sha256 of the report; with several models, of all their reports together."""
 
 
 class Poster:
-    """Reports on one pull request. Judges by the rules of ``base``; reads the proposal's files as data only."""
+    """Posts the reports of one pull request. The rules are those of ``base``; the proposal's files are only data."""
 
     def __init__(
         self, checkout: Checkout, forge: PullForge, ci: CI, base: str, today: date, say: Callable[[str], None]
@@ -67,7 +66,7 @@ class Poster:
         self._base, self._today, self._say = base, today, say
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
-        """Comments, then the status. Which models are due follows from the diff, never from what was handed over."""
+        """Posts the comments, then the status. The diff decides which models are due, never the untrusted bundle."""
         due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
         notes = self._notes(subject, refused)
         outcomes: dict[str, Outcome] = {}
@@ -87,14 +86,14 @@ class Poster:
         for comment in comments:
             found = _MARKER.search(comment.body) if comment.ours else None
             if found and found[1] not in due:
-                body = f"## ⚪ This pull request does not touch {text(found[1])} any more\n\n{marker(found[1])}\n"
+                body = f"## ⚪ This pull request does not change {text(found[1])} any more\n\n{marker(found[1])}\n"
                 self._stick(number, found[1], body)
         report = joint_digest(digests)
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
         self._status(subject, outcomes, report)
         if shown:
-            self._checkout.evidence.append(shown, f"Pull request {number}: what its reviewers see")
+            self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
         return Posted(number, subject.head, outcomes, report)
 
     def _report(
@@ -106,64 +105,67 @@ class Poster:
             content = self._git.file_at(subject.head, model_file(model)) or b""
             owners = tuple(parse(Model, content, model_file(model)).owners)
         except ManifestErrors as errors:
-            said = f"{text(errors.problem)} {text(errors.remedy)}"
-            body = f"## 💥 {model} could not be judged\n\n{said}\n\n{marker(model)}\n"
+            fault = f"{text(errors.problem)} {text(errors.remedy)}"
+            body = f"## 💥 {model} could not be judged\n\n{fault}\n\n{marker(model)}\n"
             return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
         view = self._checkout.model(model)
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
-        orders = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
+        commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
-        picture = keep_picture(self._checkout.evidence, self._forge, report) if pictures else ""
-        rendered = render_comment(report, earlier, limit, subject.run, notes, orders, picture)
+        picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
+        rendered = render_comment(report, earlier, limit, subject.run, notes, commands, picture)
         return report.verdict.outcome, rendered
 
     def _stick(self, number: int, model: str, body: str) -> None:
-        comment = Sticky(number, marker(model), f"modelyard-{model}", body)
+        comment = StickyComment(number, marker(model), f"modelyard-{model}", body)
         stick(self._forge, self._ci, self._checkout.root, comment, self._say)
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)
-        notes = [f"Not read, because it is not what evidence looks like: {'; '.join(refused[:5])}."] if refused else []
+        notes = [f"These files of the untrusted bundle were not read: {'; '.join(refused[:5])}."] if refused else []
         if not subject.succeeded:
-            notes.append("The run that measures this did not end well; what it did not hand over counts as missing.")
+            notes.append(
+                "The run that evaluates this pull request failed. Evidence that it did not upload counts as missing."
+            )
         touched = [path for path in files if path.startswith((".github/", ".gitlab", "Jenkinsfile"))]
         if touched:
-            notes.append(f"This pull request changes how it is measured: {', '.join(touched[:5])}.")
+            notes.append(f"This pull request changes its own CI files: {', '.join(touched[:5])}.")
         if subject.pull.from_fork:
             notes.append(
-                "Measured in a fork's own run, without this repository's secrets. It is measured again on main, and"
-                " only that is registered."
+                "The evidence is from a fork's run, without this repository's secrets. After the merge, main"
+                " evaluates the"
+                " model again and registers only that result."
             )
         return notes
 
     def _status(self, subject: Subject, outcomes: dict[str, Outcome], report: str) -> None:
         worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
         if outcomes:
-            said = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
+            summary = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
         elif subject.succeeded:
-            said = "no model is touched"
+            summary = "no model is affected"
         else:
-            worst, said = "error", "the run that checks this failed"
+            worst, summary = "error", "the run that checks this pull request failed"
         for commit in dict.fromkeys((subject.measured, subject.head)):
-            self._forge.set_status(commit, verdict_status(_STATES[worst], said, report, subject.run))
+            self._forge.set_status(commit, verdict_status(_STATES[worst], summary, report, subject.run))
 
 
 @dataclass(frozen=True)
-class Sticky:
-    """The one comment with a marker that a pull request has of us."""
+class StickyComment:
+    """Our only comment with a marker on a pull request."""
 
     pull: int
     marker: str
     title: str
-    """What CML finds it by."""
+    """The title by which CML finds the comment."""
     body: str
 
 
-def stick(forge: PullForge, ci: CI, root: Path, comment: Sticky, say: Callable[[str], None]) -> None:
-    """Leaves one comment with ``marker`` on a pull request: through CML where it may, else through the forge's API.
+def stick(forge: PullForge, ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> None:
+    """Writes the sticky comment: by CML where it is installed and finds it, else by the forge's API.
 
-    A body that stands there already is not written again. A repository may change from one way to the other.
+    An equal body is not written again. A repository can change between CML and the API.
     """
     body, title = comment.body, comment.title
     comments = forge.comments(comment.pull)
@@ -178,26 +180,29 @@ def stick(forge: PullForge, ci: CI, root: Path, comment: Sticky, say: Callable[[
 
 
 def without_watermark(body: str) -> str:
-    """A comment's body as it was before CML signed it."""
+    """The body of a comment without the watermark that CML adds."""
     return _WATERMARK.sub("\n", body.replace("\r\n", "\n")).rstrip()
 
 
-def keep_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
-    """Files the picture of a report where it is not there yet; its address, '' when there is nothing to draw."""
+def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
+    """Files the picture of a report, once. The URL; '' without a picture or when it cannot be filed."""
     drawn = render_picture(report)
     if not drawn:
         return ""
     path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
     if evidence.filed(path).get(path) != drawn:
         try:
-            evidence.append({path: drawn}, f"{report.bundle.model}: the picture of a report")
+            evidence.append({path: drawn}, f"{report.bundle.model}: picture of a report")
         except ModelyardError:
-            return ""  # a picture is no reason to be without a report
+            return ""  # the report is shown without it
     return forge.raw_url(BRANCH, path)
 
 
 def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
-    """The artifact is the one the training evidence is about; the other documents must be about the same bytes."""
+    """The evidence of a model.
+
+    The training evidence names the artifact; all other evidence must be about the same one.
+    """
     artifact = ""
     if "training" in documents:
         try:
@@ -205,7 +210,7 @@ def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
         except ModelyardError:
             artifact = ""
     if not re.fullmatch(r"[0-9a-f]{64}", artifact):
-        return Bundle(model, "", faults=dict.fromkeys(("training", "evaluation", "drift", "artifact"), "there is none"))
+        return read_bundle(model, "", {})
     return read_bundle(model, artifact, documents)
 
 
@@ -216,11 +221,11 @@ def _cml_finds(comments: list[Comment], ours: Comment | None, title: str) -> boo
     return bool(signed) and signed[-1] == ours
 
 
-def _through_cml(ci: CI, root: Path, comment: Sticky, say: Callable[[str], None]) -> bool:
+def _through_cml(ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> bool:
     with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
         file = Path(scratch) / "report.md"
         file.write_text(comment.body, encoding="utf-8")
-        # A home of its own: every call of CML writes to git's global settings.
+        # A separate home folder, because each call of CML changes git's global settings.
         environment = os.environ | {"REPO_TOKEN": ci.token, "ITERATIVE_DO_NOT_TRACK": "1", "HOME": scratch}
         command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={comment.title}",
                    f"--target=pr/{comment.pull}", str(file)]  # fmt: skip
@@ -229,11 +234,11 @@ def _through_cml(ci: CI, root: Path, comment: Sticky, say: Callable[[str], None]
                 command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            say(f"cml did not work ({type(error).__name__}); the forge's API is used instead.")
+            say(f"cml failed ({type(error).__name__}); the forge's API is used instead.")
             return False
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1].replace(ci.token or "\0", "***")
-        say(f"cml ended with {done.returncode} ({said[:200]}); the forge's API is used instead.")
+        message = (done.stderr.strip().splitlines() or ["no message"])[-1].replace(ci.token or "\0", "***")
+        say(f"cml failed with exit code {done.returncode} ({message[:200]}); the forge's API is used instead.")
     return done.returncode == 0
 
 

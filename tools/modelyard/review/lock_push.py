@@ -1,4 +1,4 @@
-"""Puts the locks that a workflow's run made onto the pull request's branch, as one commit."""
+"""The commit with the retrained locks on the branch of a pull request."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from modelyard.review.subject import profile_of
 
 
 def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
-    """Commits locks, metrics and profiles on top of ``head`` and pushes; the commit, or None when nothing differs.
+    """Pushes one commit of locks, metrics and profiles on top of ``head``. The commit; None when nothing differs.
 
-    ModelyardError when the branch has moved: the newer push has its own run.
+    ModelyardError when a lock is not valid, and when the branch has moved: the newer push has its own run.
     """
     files: dict[str, bytes] = {}
     for model, generated in untrusted.generated.items():
@@ -32,7 +32,8 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
     commit = git.commit_on(head, files, f"Retrained: {', '.join(names)}")
     if remote_head(git, branch) != head:
         raise ModelyardError(
-            f"{branch} has moved since {head[:12]} was measured.", "Nothing was pushed; the newer push has its own run."
+            f"The branch {branch} has moved from {head[:12]}, so nothing was pushed.",
+            "Wait for the run of the newer push.",
         )
     push_commit(git, commit, branch, head)
     return commit
@@ -42,4 +43,6 @@ def _require_lock(content: bytes, place: str) -> None:
     try:
         read_lock(content, place)
     except ManifestErrors as error:
-        raise ModelyardError(f"The lock handed over for {place} is none: {error.problem}", "Run it again.") from error
+        raise ModelyardError(
+            f"{place} of the untrusted bundle is not a valid lock: {error.problem}", "Run the job again."
+        ) from error

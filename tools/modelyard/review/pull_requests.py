@@ -1,4 +1,4 @@
-"""The pull requests the bot opens: commits without a checkout, and a body that says what happens if nobody acts."""
+"""The pull requests that modelyard opens: their files, titles and texts, and the push of their branches."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _ROLLOUT_LINE = re.compile(rb"^rollout:[^\n{]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Proposed:
-    """A pull request the bot wants: files on a branch, title and body."""
+    """The content of a pull request: files on a branch, title and text."""
 
     branch: str
     title: str
     body: str
     files: Mapping[str, bytes | None]
-    """Path → content; None for a file that goes."""
-    touches: str = "no model is touched"
-    """Why there is nothing to measure: the words beside its verdict."""
+    """Path → content; None removes the file."""
+    touches: str = "no model is affected"
+    """Text of the verdict's status: why there is nothing to evaluate."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A version of a model that somebody wants in an environment, and why."""
+class VersionChange:
+    """A change of the desired version of a model in an environment: who asked for it, and why."""
 
     model: str
     environment: str
@@ -47,9 +47,9 @@ class Wish:
     verb: Literal["promote", "rollback", "clear"]
 
 
-def deployment_change(git: Git, base: str, wish: Wish) -> Proposed:
-    """Moves a model's desired version in an environment. Refused when main says so already."""
-    model, environment, version = wish.model, wish.environment, wish.version
+def deployment_change(git: Git, base: str, change: VersionChange) -> Proposed:
+    """The pull request that changes a desired version. Refused when main has that version already."""
+    model, environment, version = change.model, change.environment, change.version
     file = deployment_file(environment, model)
     content = git.file_at(base, file)
     if content is None:
@@ -58,51 +58,57 @@ def deployment_change(git: Git, base: str, wish: Wish) -> Proposed:
         before = parse(Deployment, content, file).version
         after = _VERSION_LINE.sub(f"version: {version}".encode(), content, count=1)
     if before == version:
-        raise Refused(f"main already says {version} for {model} in {environment}.", "There is nothing to change.")
+        raise Refused(f"{environment} already has the desired version {version} of {model}.", "No change is needed.")
     if parse(Deployment, after, file).version != version:
-        raise ModelyardError(f"{file} could not be edited.", "Edit its version by hand.")
-    verb = {"promote": "Promote", "rollback": "Roll back"}[wish.verb]
+        raise ModelyardError(f"The version in {file} could not be changed.", "Edit the file by hand.")
+    verb = {"promote": "Promote", "rollback": "Roll back"}[change.verb]
     title = f"{verb} {model} to {version} in {environment}"
     rows = [["model", text(model)], ["environment", text(environment)], ["now", text(before)], ["then", text(version)]]
     body = _body(
         f"{text(verb)} {text(model)} in {text(environment)}: {text(before)} → **{text(version)}**",
-        f"Asked for by {text(wish.who)}. {text(wish.why)}",
+        f"Requested by {text(change.who)}. {text(change.why)}",
         table(["", ""], rows),
-        "Merging deploys it.",
-        f"{text(environment)} keeps {text(before)}; this pull request stays open. Close it and it is not opened again"
-        " unless somebody asks.",
+        "The version is deployed.",
+        f"{text(environment)} keeps {text(before)}, and this pull request stays open. A closed one is opened"
+        " again only on"
+        " request.",
     )
-    return Proposed(f"modelyard/{wish.verb}/{environment}/{model}", title, body, {file: after})
+    return Proposed(f"modelyard/{change.verb}/{environment}/{model}", title, body, {file: after})
 
 
-def clearing_change(git: Git, base: str, wish: Wish, weight: float) -> Proposed:
-    """Opens the manual gates of one version's rollout up to a weight. Refused when they are open already."""
-    model, environment, version = wish.model, wish.environment, wish.version
+def clearing_change(git: Git, base: str, change: VersionChange, weight: float) -> Proposed:
+    """The pull request that opens the manual gates of a rollout up to ``weight`` percent.
+
+    Refused when they are open.
+    """
+    model, environment, version = change.model, change.environment, change.version
     file = deployment_file(environment, model)
     content = git.file_at(base, file) or b""
     before = parse(Deployment, content, file).rollout.cleared
     if before and before.version == version and before.weight >= weight:
-        raise Refused(f"main says already that {version} may pass {before.weight:g} %.", "There is nothing to change.")
+        raise Refused(f"The gates of {version} are already open up to {before.weight:g} %.", "No change is needed.")
     line = f"  cleared: {{version: {version}, weight: {weight:g}}}".encode()
     if _CLEARED_LINE.search(content):
         after = _CLEARED_LINE.sub(line, content, count=1)
     else:
         after = _ROLLOUT_LINE.sub(rb"\g<0>\n" + line, content, count=1)
     if parse(Deployment, after, file).rollout.cleared != Cleared(version=version, weight=weight):
-        raise ModelyardError(f"{file} could not be edited.", f"Write by hand, below rollout: {line.decode().strip()}")
+        raise ModelyardError(
+            f"The rollout in {file} could not be changed.", f"Add this line below rollout: {line.decode().strip()}"
+        )
     title = f"Clear {model} {version} up to {weight:g} % in {environment}"
     body = _body(
-        f"Let {text(model)} {text(version)} go beyond {weight:g} % in {text(environment)}",
-        f"Asked for by {text(wish.who)}. {text(wish.why)}",
+        f"Open the gates of {text(model)} {text(version)} up to {weight:g} % in {text(environment)}",
+        f"Requested by {text(change.who)}. {text(change.why)}",
         table(["", ""], [["version", text(version)], ["gates open up to", f"{weight:g} %"]]),
-        "The rollout takes its next step when its time and its analysis allow it.",
-        "The rollout waits at its gate until its deadline, and then goes back.",
+        "The rollout takes its next step when the hold time is over and the analysis passes.",
+        "The rollout waits at its gate until its deadline. Then it is rolled back.",
     )
     return Proposed(f"modelyard/clear/{environment}/{model}", title, body, {file: after})
 
 
 def waiver_change(waiver: Waiver, why: str) -> Proposed:
-    """Adds a waiver file. Who asked for it can not approve it."""
+    """The pull request that adds a waiver. The requester's approval does not count."""
     import json
 
     lines = [f"{key}: {json.dumps(getattr(waiver, key), ensure_ascii=False)}"
@@ -110,10 +116,10 @@ def waiver_change(waiver: Waiver, why: str) -> Proposed:
     file = f"waivers/{waiver.model}-{waiver.check}-{waiver.artifact[:8]}.yaml"
     body = _body(
         f"Waive {text(waiver.check)} for {text(waiver.model)} until {text(waiver.expires)}",
-        f"Asked for by {text(waiver.requested_by)}, who can not approve it. {text(why)}",
+        f"Requested by {text(waiver.requested_by)}, whose approval does not count. {text(why)}",
         table(["", ""], [["artifact", f"`{waiver.artifact[:16]}`"], ["reason", text(waiver.reason)]]),
-        "Merging lets this one artifact pass this one check until that day. Other bytes are not waived.",
-        "The check keeps failing. Close this pull request to refuse the waiver.",
+        "This artifact passes this check until that day. No other artifact does.",
+        "The check still fails. Close this pull request to refuse the waiver.",
     )
     branch = f"modelyard/waive/{waiver.model}/{waiver.check}"
     title = f"Waive {waiver.check} for {waiver.model} until {waiver.expires}"
@@ -121,15 +127,15 @@ def waiver_change(waiver: Waiver, why: str) -> Proposed:
 
 
 def expired_change(expired: Sequence[WaiverState]) -> Proposed:
-    """Removes waivers whose last day is past."""
+    """The pull request that removes waivers after their last day."""
     rows = [[f"`{w.file}`", text(w.check), text(w.model), text(w.expires)] for w in expired]
     files = "waiver" if len(expired) == 1 else "waivers"
     body = _body(
         f"Remove {len(expired)} expired {files}",
-        "An expired waiver lets nothing pass any more; its file only misleads.",
+        "An expired waiver has no effect, so its file is misleading.",
         table(["file", "check", "model", "last day"], rows),
-        "The files go; git's history and the evidence of what they let pass stay.",
-        "They keep not counting, and every report keeps saying so.",
+        "The files are removed. Git's history and the evidence keep what they waived.",
+        "The waivers stay without effect, and every report mentions them.",
     )
     dropped: dict[str, bytes | None] = {w.file: None for w in expired}
     return Proposed("modelyard/expired-waivers", f"Remove {len(expired)} expired {files}", body, dropped)
@@ -138,9 +144,9 @@ def expired_change(expired: Sequence[WaiverState]) -> Proposed:
 def open_proposed(
     git: Git, forge: PullForge, base_branch: str, base: str, proposed: Proposed
 ) -> tuple[Pull, bool, str]:
-    """Pushes the branch and opens or refreshes its one pull request; the pull, whether it is new, its head.
+    """Pushes the branch, and opens or updates its pull request. The pull request, whether it is new, its head.
 
-    A branch that holds the same files on the same base is left as it is, so that a second run changes nothing.
+    A branch that has the same files on the same base is not pushed again, so a second run changes nothing.
     """
     before = remote_head(git, proposed.branch)
     head = before
@@ -153,10 +159,10 @@ def open_proposed(
 
 
 def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
-    """Whether a branch at ``head`` ('' for none) holds this very proposal and nothing else."""
+    """Whether the commit ``head`` ('' for none) differs from ``base`` by exactly the proposed files."""
     if not head:
         return False
-    if not git.has(head):
+    if not git.has_commit(head):
         git.fetch(git.remote() or "origin", head)
     if set(git.changed_files(base, head)) != set(proposed.files):
         return False
@@ -164,17 +170,19 @@ def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
 
 
 def push_commit(git: Git, commit: str, branch: str, expected: str) -> None:
-    """Moves a remote branch from ``expected`` ('' when it is new) to ``commit``.
+    """Moves a remote branch from ``expected`` ('' for a new branch) to ``commit``.
 
-    ModelyardError when it is elsewhere by now, and when the remote refuses it.
+    ModelyardError when the branch is at another commit, and when the remote refuses the push.
     """
     remote = git.remote()
     if remote is None:
-        raise ModelyardError("There is no remote to push to.", "Add the remote origin.")
+        raise ModelyardError("This clone has no remote, so nothing was pushed.", "Add the remote origin.")
     try:
         git.push(remote, Push(f"refs/heads/{branch}", commit, expected, lease=True))
     except RefRejected as error:
-        raise ModelyardError(f"Somebody pushed to {branch} meanwhile; nothing was pushed.", "Run it again.") from error
+        raise ModelyardError(
+            f"The branch {branch} was changed by another push, so nothing was pushed.", "Run the command again."
+        ) from error
     except PushRefused as error:
         raise ModelyardError(
             error.problem, f"{error.remedy} In CI the job needs permissions: contents: write, or a MODELYARD_TOKEN."
@@ -182,7 +190,7 @@ def push_commit(git: Git, commit: str, branch: str, expected: str) -> None:
 
 
 def remote_head(git: Git, branch: str) -> str:
-    """Where a branch of the remote stands; '' when there is none."""
+    """The commit of a remote branch; '' for a missing branch."""
     ref = f"refs/heads/{branch}"
     return git.remote_refs(git.remote() or "origin", ref).get(ref, "")
 
@@ -192,6 +200,6 @@ def _body(headline: str, why: str, facts: list[str], then: str, otherwise: str) 
         f"## {headline}", "", why, "", *facts, "",
         f"**If it is merged:** {then}", "",
         f"**If nobody acts:** {otherwise}", "",
-        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+        "<sub>Opened by modelyard. The next update overwrites edits of this text.</sub>", "",
     ]  # fmt: skip
     return "\n".join(lines)

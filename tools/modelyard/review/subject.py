@@ -1,4 +1,4 @@
-"""Which pull request, and which of its commits, a workflow run was about. Never taken from what the run produced."""
+"""The pull request and the commit of a workflow run, by the forge's event, never by the run's output."""
 
 from __future__ import annotations
 
@@ -21,50 +21,52 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class RunEvent:
-    """The run that ended, as the forge's own event describes it."""
+    """A completed run, as the forge's event describes it."""
 
     head: str
     branch: str
     owner: str
-    """Of the repository the branch is in."""
+    """Owner of the repository with the branch."""
     succeeded: bool
     url: str
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be reported on."""
+    """The pull request and the commits of a report."""
 
     pull: Pull
     measured: str
-    """The commit the workflow ran on."""
+    """The commit that the workflow evaluated."""
     head: str
-    """The commit that carries the lock: ``measured``, or the one ``publish`` put on top of it."""
+    """The commit that carries the lock: ``measured``, or the commit that ``push-lock`` added."""
     run: str = ""
     succeeded: bool = True
 
 
 def read_run(event: dict[str, Any]) -> RunEvent:
-    """The ``workflow_run`` of an event; ModelyardError when it is none."""
+    """The run of a ``workflow_run`` event; ModelyardError for another event."""
     run = event.get("workflow_run")
     try:
         assert isinstance(run, dict)  # noqa: S101  a mapping or the except below
         found = RunEvent(
-            str(run["head_sha"]),
-            str(run["head_branch"]),
-            str(run["head_repository"]["owner"]["login"]),
-            run.get("conclusion") == "success",
-            str(run.get("html_url", "")),
+            head=str(run["head_sha"]),
+            branch=str(run["head_branch"]),
+            owner=str(run["head_repository"]["owner"]["login"]),
+            succeeded=run.get("conclusion") == "success",
+            url=str(run.get("html_url", "")),
         )
     except (AssertionError, KeyError, TypeError) as error:
-        raise ModelyardError("The event is no workflow_run.", "Call this from report.yml, or give --pull.") from error
+        raise ModelyardError(
+            "The event is not a workflow_run event.", "Run this command in report.yml, or give --pull NUMBER."
+        ) from error
     if not _SHA.fullmatch(found.head):
-        raise ModelyardError("The event names no commit.", "Run the workflow again.")
+        raise ModelyardError("The workflow_run event has no valid commit.", "Run the workflow again.")
     return found
 
 
 def subject_of_run(forge: PullForge, git: Git, event: dict[str, Any]) -> Subject | None:
-    """The open pull request of the run; None when it is closed, or when its head has moved on to other work."""
+    """The open pull request of the run; None when it is closed, or when its head has other changes since."""
     run = read_run(event)
     for pull in forge.open_pulls(run.branch, run.owner):
         fetch_head(git, pull)
@@ -76,9 +78,10 @@ def subject_of_run(forge: PullForge, git: Git, event: dict[str, Any]) -> Subject
 def subject_of_pull(
     forge: PullForge, git: Git, number: int, measured: str | None = None, run: str = ""
 ) -> Subject | None:
-    """A pull request by its number, as CI systems without ``workflow_run`` name it.
+    """A pull request by its number, for CI systems without ``workflow_run``.
 
-    None when its head is neither what was measured nor that with the lock on top; without ``measured`` its head counts.
+    None unless the head is ``measured``, or one commit of generated files on top of it. ``measured`` defaults to the
+    head.
     """
     pull = forge.pull(number)
     fetch_head(git, pull)
@@ -89,8 +92,8 @@ def subject_of_pull(
 
 
 def fetch_head(git: Git, pull: Pull) -> None:
-    """Brings the objects of a pull request's head, to read them as data; nothing is checked out."""
-    if git.has(pull.head):
+    """Fetches the head of a pull request, as data to read; nothing is checked out."""
+    if git.has_commit(pull.head):
         return
     remote = git.remote()
     if not _SHA.fullmatch(pull.head) or remote is None:
@@ -99,15 +102,15 @@ def fetch_head(git: Git, pull: Pull) -> None:
 
 
 def carries_only_generated(git: Git, measured: str, head: str) -> bool:
-    """Whether ``head`` is ``measured`` plus one commit of nothing but locks, metrics and profiles."""
-    if not git.has(measured):
+    """Whether ``head`` is one commit on top of ``measured`` that changes only locks, metrics and profiles."""
+    if not git.has_commit(measured):
         return False
     commit = git.commit_info(head)
     return commit.parents == (measured,) and all(is_generated(git, head, path) for path in git.files_of(commit))
 
 
 def is_generated(git: Git, revision: str, path: str) -> bool:
-    """Whether retraining writes a path, by the model.yaml of a revision."""
+    """Whether retraining writes a path, by model.yaml at a revision."""
     parts = path.split("/", 2)
     if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
         return False
@@ -115,7 +118,7 @@ def is_generated(git: Git, revision: str, path: str) -> bool:
 
 
 def profile_of(git: Git, revision: str, model: str) -> str | None:
-    """Where a model keeps its profile at a revision, below its folder; None when its manifest cannot be read."""
+    """Path of a model's profile below its folder, at a revision; None without a valid manifest."""
     content = git.file_at(revision, model_file(model))
     try:
         return parse(Model, content, model_file(model)).files.profile if content is not None else None

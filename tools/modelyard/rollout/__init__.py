@@ -1,1 +1,1 @@
-"""The planner: (desired, live) → actions. Pure, so that every history can be walked in a test."""
+"""Rollout planning without input or output: states, actions, analysis and promotion rules."""

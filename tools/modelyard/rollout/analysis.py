@@ -1,4 +1,4 @@
-"""The analysis of one step: is the candidate worse than the champion in the traffic both had, and is that certain?"""
+"""The analysis of a rollout step: tests whether the candidate is worse than the champion on their shared traffic."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _NONE: Floats = np.empty(0)
 
 
 class Samples(Struct, frozen=True):
-    """What one version did while the step lasted. Arrays hold what is known, in any order, and may be shorter."""
+    """Measurements of one version since the rollout began. Arrays may be shorter than ``requests``, in any order."""
 
     requests: int = 0
     errors: int = 0
     latencies: Floats = field(default_factory=lambda: _NONE)
     """Milliseconds (requests,)."""
     scores: Floats = field(default_factory=lambda: _NONE)
-    """(rows,)"""
+    """(rows,)."""
     confidences: Floats = field(default_factory=lambda: _NONE)
     """(rows,) in [0, 1]."""
     losses: Floats = field(default_factory=lambda: _NONE)
-    """(rows whose outcome is known,) in [0, 1]."""
+    """(labelled rows,) in [0, 1]."""
 
 
 class Finding(Struct, frozen=True):
-    """One test's result."""
+    """The result of one test."""
 
     test: str
     outcome: Outcome
@@ -43,13 +43,16 @@ class Finding(Struct, frozen=True):
 def analyse(
     analysis: Analysis | None, champion: Samples, candidate: Samples, health: Health, why: str = ""
 ) -> tuple[Finding, ...]:
-    """All tests of a step. A version that does not work at all fails at once, whatever the numbers are."""
+    """The results of all tests of a step. A failed health check is the only finding; without analysis there is none.
+
+    Each test gets an equal part of ``alpha`` (Bonferroni).
+    """
     if health == "failed":
         return (Finding("health", "fail", f"the candidate does not work: {why or 'it cannot be loaded'}"),)
     if analysis is None:
         return ()
     if health == "down":
-        return (Finding("health", "inconclusive", f"nobody can be asked: {why or 'no server runs'}"),)
+        return (Finding("health", "inconclusive", f"the target does not answer: {why or 'no server runs'}"),)
     least = analysis.minimum_samples
     rules = (analysis.errors, analysis.latency, analysis.scores, analysis.confidence, analysis.ground_truth)
     alpha = analysis.alpha / max(1, sum(rule is not None for rule in rules))
@@ -70,13 +73,13 @@ def analyse(
 
 
 def judge_step(findings: tuple[Finding, ...]) -> Judgement:
-    """One failed test fails the step; one that is unsure holds it."""
+    """The judgement of a step: fail if one test fails, else inconclusive if one is, else pass."""
     for outcome in ("fail", "inconclusive"):
         for finding in findings:
             if finding.outcome == outcome:
                 return Judgement(outcome, f"{finding.test}: {finding.sentence}")
-    said = "; ".join(f"{finding.test}: {finding.sentence}" for finding in findings)
-    return Judgement("pass", said or "nothing is asked of this step")
+    sentences = "; ".join(f"{finding.test}: {finding.sentence}" for finding in findings)
+    return Judgement("pass", sentences or "this step has no tests")
 
 
 def _errors(margin: float, least: int, champion: Samples, candidate: Samples, alpha: float) -> Finding:
@@ -85,7 +88,7 @@ def _errors(margin: float, least: int, champion: Samples, candidate: Samples, al
     ours = share(candidate.errors, candidate.requests, alpha / 2)
     theirs = share(champion.errors, champion.requests, alpha / 2)
     rates = candidate.errors / candidate.requests, champion.errors / champion.requests
-    return _compared("errors", f"{rates[0]:.2%} of requests fail, the champion's {rates[1]:.2%}", ours, theirs, margin)
+    return _compared("errors", f"{rates[0]:.2%} of requests fail, champion {rates[1]:.2%}", ours, theirs, margin)
 
 
 def _latency(rule: LatencyAnalysis, least: int, champion: Floats, candidate: Floats, alpha: float) -> Finding:
@@ -101,12 +104,12 @@ def _latency(rule: LatencyAnalysis, least: int, champion: Floats, candidate: Flo
     if rule.maximum_ratio is not None:
         bottom, top = _quantile(theirs, rule.quantile, alpha / parts)
         bounds.append((bottom * rule.maximum_ratio, top * rule.maximum_ratio))
-    shown = f"the {rule.quantile:.0%} quantile lies in {low:.3g} to {high:.3g} ms"
+    shown = f"the {rule.quantile:.0%} quantile is between {low:.3g} and {high:.3g} ms"
     if any(low > top for _, top in bounds):
-        return Finding("latency", "fail", f"{shown}, above the bound of {min(top for _, top in bounds):.3g} ms")
+        return Finding("latency", "fail", f"{shown}, above the limit of {min(top for _, top in bounds):.3g} ms")
     if all(high <= bottom for bottom, _ in bounds):
         return Finding("latency", "pass", shown)
-    return Finding("latency", "inconclusive", f"{shown}, which says neither yes nor no yet")
+    return Finding("latency", "inconclusive", f"{shown}; more traffic is needed to compare it with the limit")
 
 
 def _scores(margin: float, least: int, champion: Floats, candidate: Floats, alpha: float) -> Finding:
@@ -115,7 +118,7 @@ def _scores(margin: float, least: int, champion: Floats, candidate: Floats, alph
     distance = ks_distance(np.sort(candidate), np.sort(champion))
     slack = distribution(len(candidate), alpha / 2) + distribution(len(champion), alpha / 2)
     interval = Interval(distance - slack, distance + slack)
-    return _bounded("scores", f"their distribution differs by {distance:.3f}", interval, margin)
+    return _bounded("scores", f"the distributions of scores differ by {distance:.3f}", interval, margin)
 
 
 def _means(
@@ -124,12 +127,12 @@ def _means(
     if thin := _thin(name, least, len(champion), len(candidate)):
         return thin
     ours, theirs = float(candidate.mean()), float(champion.mean())
-    shown = f"mean {what} {ours:.4f}, the champion's {theirs:.4f}"
+    shown = f"mean {what} {ours:.4f}, champion {theirs:.4f}"
     return _compared(name, shown, mean(ours, len(candidate), alpha / 2), mean(theirs, len(champion), alpha / 2), margin)
 
 
 def ks_distance(one: Floats, other: Floats) -> float:
-    """The largest distance between two empirical distribution functions of sorted values (Kolmogorov–Smirnov)."""
+    """The Kolmogorov–Smirnov distance of two arrays of sorted values, shapes (n,) and (m,)."""
     points = np.concatenate([one, other])
     ours = np.searchsorted(one, points, side="right") / len(one)
     theirs = np.searchsorted(other, points, side="right") / len(other)
@@ -148,14 +151,12 @@ def _compared(name: str, shown: str, ours: Interval, theirs: Interval, margin: f
 
 
 def _bounded(name: str, shown: str, difference: Interval, margin: float) -> Finding:
-    """Fails when all of the interval lies above the margin, passes when none of it does."""
+    """Fail when the whole interval is above the margin, pass when the whole interval is at or below it."""
     if difference.low > margin:
-        return Finding(name, "fail", f"{shown}: worse by at least {difference.low:.3g}, {margin:g} is allowed")
+        return Finding(name, "fail", f"{shown}: worse by at least {difference.low:.3g}, margin {margin:g}")
     if difference.high <= margin:
-        return Finding(
-            name, "pass", f"{shown}: worse by at most {max(difference.high, 0.0):.3g}, {margin:g} is allowed"
-        )
-    return Finding(name, "inconclusive", f"{shown}: more traffic is needed to tell whether that is within {margin:g}")
+        return Finding(name, "pass", f"{shown}: worse by at most {max(difference.high, 0.0):.3g}, margin {margin:g}")
+    return Finding(name, "inconclusive", f"{shown}: more traffic is needed to compare it with the margin {margin:g}")
 
 
 def _quantile(values: Floats, quantile: float, alpha: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Desired against live: the actions that make a target's traffic what a rollout allows."""
+"""Desired state, live state and traffic of a model on a target, and the actions that reconcile them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 
 class Desired(Struct, frozen=True):
-    """A version and the bytes it stands for."""
+    """A version and the digest of its artifact."""
 
     version: str
     artifact: str
@@ -17,43 +17,43 @@ class Desired(Struct, frozen=True):
 
 
 class Traffic(Struct, frozen=True):
-    """Who answers what. Without a candidate the stable version answers everything."""
+    """How requests are divided. Without a candidate the stable version serves all of them."""
 
     stable: str
     candidate: str = ""
     weight: float = 0.0
-    """Percent of the traffic that the candidate answers; the stable version answers the rest."""
+    """Percentage of the requests that the candidate serves; the stable version serves the rest."""
     mirror: bool = False
-    """The candidate gets a copy of what the stable version answers, and its scores go to nobody."""
+    """Whether the candidate gets copies of the stable version's requests (shadow); its scores are only logged."""
     salt: str = ""
-    """Names the rollout: who is among the first callers differs from one rollout to the next."""
+    """Identifies the rollout, so that each rollout picks other callers first."""
     key: str = ""
-    """The column by which a caller stays with one version; '' for the contract's id."""
+    """The input column by which callers stay with one version; '' for the contract's id."""
 
 
 class Live(Struct, frozen=True):
-    """What a target reports of one model."""
+    """The observed state of one model on a target."""
 
     traffic: Traffic | None = None
-    """None while nothing answers."""
+    """None when the model is not served."""
     installed: dict[str, str] = field(default_factory=dict)
-    """Version → sha256 of the artifact that lies ready."""
+    """Version → sha256 of the installed artifact."""
 
     @property
     def serving(self) -> str | None:
-        """The version that answers, or most of all does."""
+        """The version that serves: the candidate from 100 % on, before that the stable one; None without traffic."""
         if self.traffic is None:
             return None
         return self.traffic.candidate if self.traffic.weight >= 100 else self.traffic.stable
 
 
 class Action(Struct, frozen=True):
-    """One step: ``install`` lays bytes ready, ``route`` moves traffic, ``remove`` deletes what nobody needs."""
+    """One action on a target: ``install`` an artifact, ``route`` traffic, or ``remove`` an installed version."""
 
     do: Literal["install", "route", "remove"]
     version: str
     traffic: Traffic | None = None
-    """Of a route."""
+    """The new traffic of a route; None for other actions."""
 
     def __str__(self) -> str:
         traffic = self.traffic
@@ -69,11 +69,10 @@ class Action(Struct, frozen=True):
 def plan(
     wanted: Traffic, artifacts: Mapping[str, str], live: Live, keep: frozenset[str] = frozenset()
 ) -> tuple[Action, ...]:
-    """The actions that make ``live`` answer as ``wanted``; empty when it does.
+    """The actions that change ``live`` to the wanted traffic; empty when they agree.
 
-    ``artifacts`` are the registered bytes of the versions that answer; ``keep`` are versions that stay installed, such
-    as the one that served before: the way back is a route, not an installation. Bytes are laid ready before traffic
-    moves to them, and go only after it left.
+    ``artifacts`` maps versions to registered digests. ``keep`` are versions that stay installed, such as the previous
+    one, so that a rollback only routes. Artifacts are installed before traffic moves, and removed after it left.
     """
     needed = [version for version in (wanted.stable, wanted.candidate) if version]
     renewed = [version for version in needed if live.installed.get(version) != artifacts[version]]
@@ -84,14 +83,14 @@ def plan(
     return (*actions, *(Action("remove", version) for version in stale))
 
 
-def withdrawal(live: Live) -> tuple[Action, ...]:
-    """The actions that take a model off a target."""
+def removal(live: Live) -> tuple[Action, ...]:
+    """The actions that remove a model from a target: traffic first, then its versions."""
     route = [Action("route", "", Traffic(""))] if live.traffic else []
     return (*route, *(Action("remove", version) for version in sorted(live.installed)))
 
 
 class Delivery(Struct, frozen=True):
-    """What is to be done, or was done, for one model in one environment."""
+    """A planned or completed deployment of one model in one environment."""
 
     environment: str
     model: str
@@ -99,20 +98,20 @@ class Delivery(Struct, frozen=True):
     live: str | None
     actions: tuple[str, ...]
     tag: str | None = None
-    """The receipt; None for a plan, and when nothing had changed."""
+    """The stage tag that was written; None for a plan and when nothing changed."""
     skipped: str = ""
-    """Why nothing can be done yet."""
+    """Why nothing can be done now; '' if it can."""
     rollout: str = ""
-    """Where the rollout stands and what it waits for; '' where there is none."""
+    """The state of the rollout and what it waits for; '' without one."""
     progressing: bool = False
     rolled_back: bool = False
-    """Main asks for a version that was taken back."""
+    """Whether the desired version was rolled back."""
     pull: int | None = None
-    """The pull request that makes main say what runs."""
+    """The pull request that records a rollback on main."""
 
 
-class Moment(Struct, frozen=True):
-    """One entry of a rollout's journal, for a timeline."""
+class JournalEntry(Struct, frozen=True):
+    """One entry of a rollout journal."""
 
     at: int
     """Seconds since 1970."""
@@ -120,26 +119,26 @@ class Moment(Struct, frozen=True):
 
 
 class StatusLine(Struct, frozen=True):
-    """One model in one environment. Two verdicts: ``sync`` and ``health``."""
+    """The status of one model in one environment."""
 
     model: str
     environment: str
     desired: str
     live: str | None
     sync: str
-    """in sync, rolling out, rolled back, out of sync, not deployed, or unknown where the target does not answer."""
+    """in sync, rolling out, rolled back, out of sync, not deployed, or unknown when the target does not answer."""
     health: str
     reason: str
     """Why it is not healthy."""
     since: int
-    """When the live version was assigned, in seconds since 1970; 0 when no receipt says so."""
+    """When the live version was assigned, in seconds since 1970; 0 without a receipt."""
     why: str
     by: str
     approved_by: tuple[str, ...]
     rollout: str = ""
-    """Who answers what while traffic moves; why it went back."""
+    """How traffic is divided during a rollout, or why it was rolled back."""
 
 
 def described(actions: tuple[Action, ...]) -> tuple[str, ...]:
-    """Actions as a reader wants them."""
+    """Actions as sentences for people."""
     return tuple(str(action) for action in actions)

@@ -1,7 +1,7 @@
-"""How a rollout goes on: ``(desired, live, analysis, now) → next state``. Pure, so every history is walked in a test.
+"""The state machine of a rollout: ``(desired, live, judgement, now) → next state``, as a pure function.
 
-The state says what traffic is allowed; ``plan`` makes it so. It is written down before traffic moves forward, and after
-traffic moved back. So a run that is killed never leaves more traffic on a candidate than the record allows.
+A state says how much traffic the candidate may have, and ``plan.plan`` gives the actions. The journal gets the state
+before a candidate gains traffic and after it loses some. So a killed run never leaves more traffic than recorded.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ _DEFAULT_CANARY = (Step(weight=5.0, hold="10m"), Step(weight=25.0, hold="30m"), 
 
 
 class Judgement(Struct, frozen=True):
-    """What the analysis of the current step says, in one sentence."""
+    """The result of analysing the current step, with one sentence that says why."""
 
     outcome: Outcome
     sentence: str
 
 
-PASSED = Judgement("pass", "nothing is asked of this step")
+PASSED = Judgement("pass", "this step has no tests")
 
 
 class RolloutState(Struct, frozen=True):
-    """Where the way to a version stands. ``stable`` answers what the candidate does not."""
+    """The state of a rollout, as the journal keeps it. The stable version serves what the candidate does not."""
 
     phase: Phase
     stable: str
     candidate: str = ""
     artifact: str = ""
-    """sha256 of the candidate's bytes."""
+    """sha256 of the candidate's artifact."""
     step: int = 0
-    """Which of the rollout's steps, from 0."""
+    """Index of the current step, from 0."""
     weight: float = 0.0
-    """What this step allows; what the target has more than this is taken back."""
+    """Percentage that this step allows; the target is set to it when it has more."""
     mirror: bool = False
     before: float = 0.0
-    """What the step before allowed."""
+    """Percentage that the previous step allowed."""
     started: int = 0
     step_since: int = 0
-    """Both in seconds since 1970."""
+    """``started`` and ``step_since`` are in seconds since 1970."""
     salt: str = ""
     key: str = ""
     previous: str = ""
-    """What served before; stays installed when all is done."""
+    """The version that served before; it stays installed."""
     reason: str = ""
 
     @property
     def traffic(self) -> Traffic:
-        """Who may answer what in this state."""
+        """The traffic that this state allows."""
         if self.phase != "progressing":
             return Traffic(self.stable)
         return Traffic(self.stable, self.candidate, self.weight, self.mirror, self.salt, self.key)
 
     @property
-    def answers(self) -> str:
-        """The version that answers where it matters: the one a receipt is written for."""
+    def serving(self) -> str:
+        """The version that serves, for which the receipt is written; the candidate from 100 % on."""
         return self.candidate if self.phase == "progressing" and self.weight >= 100 else self.stable
 
 
 def steps_of(rollout: Rollout) -> tuple[Step, ...]:
-    """The stays of a strategy; empty for all-at-once, which has none."""
+    """The steps of a rollout, with defaults; empty for all-at-once."""
     if rollout.strategy == "canary":
         return tuple(rollout.steps) or _DEFAULT_CANARY
     if rollout.strategy == "blue-green":
@@ -87,9 +87,10 @@ def advance(
     now: int,
     blocked: bool = False,
 ) -> RolloutState:
-    """The next state. At most one step further than the last; back to the champion from anywhere.
+    """The next state: at most one step further, or back to the champion.
 
-    ``judgement`` is the analysis of the step that ``state`` is in; ``blocked``: these bytes were rolled back before.
+    ``judgement`` belongs to the current step of ``state``. ``blocked`` means that the desired artifact was rolled back
+    before. ``now`` is in seconds since 1970.
     """
     champion = _champion(desired, state, live)
     running = state is not None and state.phase == "progressing"
@@ -101,7 +102,7 @@ def advance(
     if desired.version == champion or (running and state and desired.version == state.stable):
         return _settled(desired.version, state, champion, now)
     if blocked:
-        reason = f"the bytes of {desired.version} were rolled back; main still asks for them"
+        reason = f"the artifact of {desired.version} was rolled back before, and main still names it"
         return RolloutState(
             "rolled back", champion or "", desired.version, desired.artifact, started=now, step_since=now, reason=reason
         )
@@ -109,26 +110,26 @@ def advance(
         return _settled(desired.version, state, champion, now)
     other = live.traffic.candidate if live.traffic else ""
     if other not in ("", desired.version, champion):
-        return _settled(champion, state, champion, now)  # one candidate leaves before another comes
+        return _settled(champion, state, champion, now)  # end one rollout before another begins
     return _begin(desired, rollout, state, champion, now)
 
 
-def moved(before: RolloutState | None, after: RolloutState) -> bool:
-    """Whether there is something to write down: another place, not just another minute of waiting."""
+def needs_entry(before: RolloutState | None, after: RolloutState) -> bool:
+    """Whether the journal needs a new entry: the states differ in more than the reason."""
     return before is None or replace(before, reason="") != replace(after, reason="")
 
 
-def goes_back(live: Live, after: RolloutState) -> bool:
-    """Whether a candidate loses traffic: that happens first and is written down afterwards, never the reverse."""
+def reduces_traffic(live: Live, after: RolloutState) -> bool:
+    """Whether a candidate loses traffic. Then traffic moves first and the journal is written afterwards."""
     if after.phase == "rolled back":
         return True
     now = live.traffic or Traffic("")
     return now.candidate not in ("", after.stable) and after.traffic.weight < now.weight
 
 
-def goes_forward(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
-    """Whether a version gets traffic, or a copy of it, that it had not: what needs approvals, and no freeze."""
-    if after.phase == "rolled back" or not moved(before, after):
+def increases_traffic(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
+    """Whether a version gets traffic, or copies of it, that it did not have. This needs approvals and no freeze."""
+    if after.phase == "rolled back" or not needs_entry(before, after):
         return False
     now, then = live.traffic or Traffic(""), after.traffic
     if then.candidate not in ("", now.candidate, now.stable):
@@ -137,20 +138,20 @@ def goes_forward(before: RolloutState | None, live: Live, after: RolloutState) -
 
 
 def roll_back(state: RolloutState, reason: str, now: int) -> RolloutState:
-    """All traffic to the champion, wherever the rollout stood."""
+    """The state after a rollback of a rollout: all traffic on the champion."""
     return replace(state, phase="rolled back", weight=0.0, mirror=False, step_since=now, reason=reason)
 
 
 def _share(traffic: Traffic, version: str) -> float:
-    """Percent of the answers that a version gives."""
+    """Percentage of the requests that a version serves."""
     if version == traffic.candidate:
         return traffic.weight
     return 100 - traffic.weight if version == traffic.stable else 0.0
 
 
 def _champion(desired: Desired, state: RolloutState | None, live: Live) -> str | None:
-    """What goes on answering: what does now, unless a run was killed before it made the record true."""
-    recorded = state.answers if state else ""
+    """The version that serves now; if a run was killed after recording the desired version, that one."""
+    recorded = state.serving if state else ""
     return recorded if recorded == desired.version and recorded in live.installed else live.serving
 
 
@@ -159,7 +160,7 @@ def _settled(version: str, state: RolloutState | None, champion: str | None, now
         return state
     previous = champion if champion not in (None, version) else state.previous if state else ""
     aborted = state and state.phase == "progressing" and state.candidate != version
-    reason = f"main no longer asks for {state.candidate}" if aborted and state else ""
+    reason = f"main no longer names {state.candidate}" if aborted and state else ""
     return RolloutState("done", version, started=now, step_since=now, previous=previous or "", reason=reason)
 
 
@@ -169,8 +170,9 @@ def _begin(desired: Desired, rollout: Rollout, state: RolloutState | None, champ
         return _settled(desired.version, state, champion, now)
     first = steps[0]
     return RolloutState(
-        "progressing", champion, desired.version, desired.artifact, 0, first.weight, first.mirror, 0.0, now, now,
-        f"{desired.artifact[:12]}-{now}", rollout.key or "", champion, "begun",
+        phase="progressing", stable=champion, candidate=desired.version, artifact=desired.artifact, weight=first.weight,
+        mirror=first.mirror, started=now, step_since=now, salt=f"{desired.artifact[:12]}-{now}", key=rollout.key or "",
+        previous=champion, reason="started",
     )  # fmt: skip
 
 
@@ -179,11 +181,11 @@ def _continue(
 ) -> RolloutState:
     steps = steps_of(rollout)
     if blocked:
-        return roll_back(state, f"the bytes of {state.candidate} were rolled back elsewhere", now)
+        return roll_back(state, f"the artifact of {state.candidate} was rolled back in another environment", now)
     if judgement.outcome == "fail":
         return roll_back(state, judgement.sentence, now)
-    if _taken_back(state, live):
-        return roll_back(state, f"somebody took the traffic of {state.candidate} away at the target", now)
+    if _lost_traffic(state, live):
+        return roll_back(state, f"the traffic of {state.candidate} was removed at the target", now)
     if not steps:
         return RolloutState("done", state.candidate, started=state.started, step_since=now, previous=state.stable)
     if now - state.started >= seconds_of(rollout.deadline) and not _finished_shadow(
@@ -192,14 +194,14 @@ def _continue(
         return roll_back(state, f"the deadline of {rollout.deadline} passed: {_waiting(state, judgement)}", now)
     index = _index(state, steps)
     step = steps[index]
-    if (step.weight, step.mirror) != (state.weight, state.mirror):  # the file was edited under way
+    if (step.weight, step.mirror) != (state.weight, state.mirror):  # the file was edited during the rollout
         return replace(
             state, step=index, weight=step.weight, mirror=step.mirror, before=min(state.before, step.weight),
             step_since=now, reason="main changed the steps",
         )  # fmt: skip
     waits = _waits(rollout, state, step, judgement, now)
     if _has(live, state.candidate) < state.weight and not waits:
-        waits = f"moves {state.weight:g} % to it"  # a step that the target has not taken shows nothing
+        waits = f"moves {state.weight:g} % to it"  # the target has not taken this step yet, so nothing is measured
     if waits:
         return replace(state, step=index, reason=waits)
     if index + 1 < len(steps):
@@ -208,8 +210,8 @@ def _continue(
             state, step=index + 1, weight=after.weight, mirror=after.mirror, before=state.weight, step_since=now,
             reason=judgement.sentence,
         )  # fmt: skip
-    if rollout.strategy == "shadow":  # it never answers; a change of the file's strategy lets it
-        return replace(state, reason=f"shadowed without a fault: {judgement.sentence}")
+    if rollout.strategy == "shadow":  # a shadow serves only after the strategy in the file changes
+        return replace(state, reason=f"all shadow steps passed: {judgement.sentence}")
     return RolloutState(
         "done", state.candidate, started=state.started, step_since=now, previous=state.stable,
         reason=judgement.sentence,
@@ -217,7 +219,7 @@ def _continue(
 
 
 def _index(state: RolloutState, steps: tuple[Step, ...]) -> int:
-    """The step a state is in; where the steps were edited, the last that allows no more than is allowed now."""
+    """The index of the current step; after an edit of the steps, the last one that allows no more than now."""
     if state.step < len(steps) and steps[state.step].weight == state.weight:
         return state.step
     lower = [i for i, step in enumerate(steps) if step.weight <= state.weight]
@@ -234,7 +236,7 @@ def _waits(rollout: Rollout, state: RolloutState, step: Step, judgement: Judgeme
     if step.gate == "manual" and not (
         cleared and cleared.version == state.candidate and cleared.weight >= state.weight
     ):
-        return f"waits for somebody to clear {state.weight:g} % (modelyard promote --clear {state.weight:g})"
+        return f"waits at the manual gate of {state.weight:g} % (open it: modelyard promote --clear {state.weight:g})"
     return ""
 
 
@@ -249,8 +251,8 @@ def _finished_shadow(
     )
 
 
-def _taken_back(state: RolloutState, live: Live) -> bool:
-    """Whether the target has less on the candidate than the step before this one allowed: no run of ours did that."""
+def _lost_traffic(state: RolloutState, live: Live) -> bool:
+    """Whether the candidate has less traffic than the previous step allowed, which no run of deploy does."""
     return _has(live, state.candidate) < state.before
 
 
@@ -259,7 +261,7 @@ def _has(live: Live, version: str) -> float:
 
 
 def _waiting(state: RolloutState, judgement: Judgement) -> str:
-    return judgement.sentence if judgement.outcome == "inconclusive" else state.reason or "not all steps were done"
+    return judgement.sentence if judgement.outcome == "inconclusive" else state.reason or "not all steps were completed"
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Whether a version may go to an environment: blocked bytes, order of environments, bake time, freezes."""
+"""Rules of promotion: order of environments, bake time, freeze windows and blocked artifacts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from modelyard.registry.history import Assignment, ModelHistory, RegisteredVersi
 from modelyard.registry.timeline import periods
 
 
-def not_baked(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
-    """Why a version has not served (long enough) in the environment before; '' when it has, or there is none."""
+def bake_reason(history: ModelHistory, environments: Sequence[Environment], to: str, version: str, now: int) -> str:
+    """Why a version may not go to the environment ``to`` yet; '' if it has baked in the previous one.
+
+    The first environment has no previous one. ``now`` is in seconds since 1970.
+    """
     names = [environment.name for environment in environments]
     index = names.index(to)
     if index == 0:
@@ -24,11 +27,11 @@ def not_baked(history: ModelHistory, environments: Sequence[Environment], to: st
         return f"{version} has never served in {earlier}, which comes before {to}"
     if sum(stays) >= seconds_of(bake):
         return ""
-    return f"{version} has served for {sum(stays) / 3600:.1f} h in {earlier}; {to} asks for {bake}"
+    return f"{version} has served for {sum(stays) / 3600:.1f} h in {earlier}; {to} requires {bake}"
 
 
-def frozen(environment: Environment, today: date) -> str:
-    """Why nothing new goes to an environment today; '' when it may."""
+def freeze_reason(environment: Environment, today: date) -> str:
+    """Why nothing new may go to an environment today; '' outside of freeze windows."""
     freeze = freeze_on(environment.freezes, today)
     if freeze is None:
         return ""
@@ -36,19 +39,19 @@ def frozen(environment: Environment, today: date) -> str:
     return f"{environment.name} is frozen{until}: {freeze.why}"
 
 
-def blocking(history: ModelHistory, artifact: str, forgiven: Collection[str] = ()) -> Assignment | None:
-    """The newest rollback, in any environment, that took these bytes away and is not among the ``forgiven`` tags."""
+def blocking_rollback(history: ModelHistory, artifact: str, readmitted: Collection[str] = ()) -> Assignment | None:
+    """The newest rollback of an artifact, in any environment, whose tag is not in ``readmitted``; None without one."""
     for rollback in reversed(history.rollbacks()):
-        if rollback.record and rollback.record.blocked == artifact and rollback.tag not in forgiven:
+        if rollback.record and rollback.record.blocked == artifact and rollback.tag not in readmitted:
             return rollback
     return None
 
 
-def latest_allowed(history: ModelHistory, forgiven: Collection[str] = ()) -> RegisteredVersion | None:
-    """The highest version that is registered and not blocked; what ``latest`` means."""
+def latest_allowed(history: ModelHistory, readmitted: Collection[str] = ()) -> RegisteredVersion | None:
+    """The highest registered version whose artifact is not blocked, which ``latest`` stands for; None without one."""
     if not history.rollbacks():
         return history.latest
     for known in reversed(history.versions):
-        if known.record is None or blocking(history, known.record.artifact, forgiven) is None:
+        if known.record is None or blocking_rollback(history, known.record.artifact, readmitted) is None:
             return known
     return None

@@ -1,9 +1,9 @@
-"""Intervals that hold at every look: a rollout may be judged every minute without more false alarms.
+"""Confidence sequences: intervals that hold at all times together, so frequent looks add no false alarms.
 
-All rest on Ville's inequality: a nonnegative martingale that begins at 1 ever reaches 1/α with probability at most α.
-For a share the martingale is the uniform mixture of binomial likelihood ratios (Robbins 1970), for a mean in [0, 1] the
-two-sided normal mixture with σ = 1/2 (Howard, Ramdas, McAuliffe & Sekhon 2021, Annals of Statistics 49), for a whole
-distribution the time-uniform DKW bound (Howard & Ramdas 2022, Bernoulli 28). A test simulates each under peeking.
+All use Ville's inequality: a nonnegative martingale that starts at 1 ever reaches 1/α with probability at most α.
+A share uses the uniform mixture of binomial likelihood ratios (Robbins 1970). A mean in [0, 1] uses the two-sided
+normal mixture with σ = 1/2 (Howard, Ramdas, McAuliffe & Sekhon 2021, Annals of Statistics 49). A distribution uses the
+time-uniform DKW bound (Howard & Ramdas 2022, Bernoulli 28). Tests simulate each with continuous looks.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from math import e, inf, lgamma, log, sqrt
 from msgspec import Struct
 
 _TUNED_FOR = 500
-"""Samples at which the normal mixture is tightest."""
+"""Number of samples at which the normal mixture is tightest."""
 _BISECTIONS = 50
 
 
 class Interval(Struct, frozen=True):
-    """Bounds that hold at all times together, with probability 1 - α."""
+    """Bounds that hold at all times together, with probability at least 1 - α."""
 
     low: float
     high: float
 
 
 def share(successes: int, trials: int, alpha: float) -> Interval:
-    """The interval of a probability after so many independent trials."""
+    """The interval of a probability after independent trials (Robbins 1970)."""
     if trials == 0:
         return Interval(0.0, 1.0)
     bound = log(1 / alpha)
@@ -41,7 +41,7 @@ def share(successes: int, trials: int, alpha: float) -> Interval:
 
 
 def mean(average: float, count: int, alpha: float) -> Interval:
-    """The interval of the mean of values within [0, 1]."""
+    """The interval of the mean of ``count`` values in [0, 1] (Howard et al. 2021)."""
     if count == 0:
         return Interval(0.0, 1.0)
     rho = 0.25 * _TUNED_FOR / (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha)))
@@ -51,9 +51,9 @@ def mean(average: float, count: int, alpha: float) -> Interval:
 
 
 def quantile_ranks(quantile: float, count: int, alpha: float) -> tuple[int, int]:
-    """Between which of ``count`` sorted values (0-based; -1 and ``count`` stand for no bound) a quantile lies.
+    """The indices of the sorted values between which a quantile lies; -1 and ``count`` mean no bound.
 
-    A value x is the quantile only if the number of values up to it is one that the share's martingale allows.
+    A value can be the quantile only if the martingale of a share allows the number of values up to it.
     """
     bound = log(1 / alpha)
 
@@ -67,14 +67,14 @@ def quantile_ranks(quantile: float, count: int, alpha: float) -> tuple[int, int]
 
 
 def distribution(count: int, alpha: float) -> float:
-    """How far an empirical distribution function may lie from the true one, at any point and any time."""
+    """The largest distance of an empirical distribution function from the true one (Howard & Ramdas 2022)."""
     if count < 2:
         return 1.0
     return min(1.0, 0.85 * sqrt((log(log(e * count)) + 0.8 * log(1612 / alpha)) / count))
 
 
 def _mixture(successes: int, trials: int, p: float) -> float:
-    """The logarithm of the martingale: all probabilities, equally likely beforehand, against ``p``."""
+    """The logarithm of the martingale: the uniform mixture of likelihoods against the likelihood of ``p``."""
     if (p <= 0 and successes) or (p >= 1 and successes < trials):
         return inf
     fitted = lgamma(successes + 1) + lgamma(trials - successes + 1) - lgamma(trials + 2)
@@ -85,7 +85,7 @@ def _mixture(successes: int, trials: int, p: float) -> float:
 
 
 def _root(function: Callable[[float], float], outside: float, inside: float) -> float:
-    """Where a function that is positive ``outside`` and negative ``inside`` crosses zero; errs to the outside."""
+    """The zero of a function that is positive ``outside`` and negative ``inside``; rounded to the outside."""
     for _ in range(_BISECTIONS):
         middle = (outside + inside) / 2
         if function(middle) > 0:
@@ -96,7 +96,7 @@ def _root(function: Callable[[float], float], outside: float, inside: float) -> 
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The first number of [low, high] from which on something holds; ``high`` where it never does."""
+    """The first number in [low, high] for which a monotone condition holds; ``high`` if none."""
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

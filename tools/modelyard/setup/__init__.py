@@ -1,1 +1,1 @@
-"""New model repositories, and what this machine lacks."""
+"""Setup: new model repositories, and checks of this machine."""

@@ -1,4 +1,4 @@
-"""What this machine and this checkout lack."""
+"""Checks of this machine and of this checkout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. ``warning`` is for what only some commands need."""
+    """The result of one check. ``warning`` is for a fault that only some commands have a problem with."""
 
     what: str
     state: Literal["ok", "warning", "missing"]
@@ -38,25 +38,28 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Looks at Python, git, the extras, the disk and, inside a model repository, at the checkout."""
+    """The findings about Python, git, the extras and the disk, and, inside a model repository, about the checkout."""
     findings = [_python(), *_git(folder), *_extras(), _cml(), _disk(folder)]
     try:
         repository = ModelRepository.find(folder)
     except ModelyardError as error:
-        return [*findings, Finding("model repository", "warning", "none around this folder", error.remedy)]
+        return [
+            *findings,
+            Finding("model repository", "warning", "this folder is not in a model repository", error.remedy),
+        ]
     return [*findings, *_checkout(repository)]
 
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding("Python", "ok", version)  # an older one cannot install this package
+    return Finding("Python", "ok", version)  # an older Python cannot install this package
 
 
 def _git(folder: Path) -> list[Finding]:
     if not shutil.which("git"):
         return [Finding("git", "missing", "not on PATH", "Install git 2.38 or newer: apt-get install git")]
-    said = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    findings = [Finding("git", "ok", said.removeprefix("git version "))]
+    version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    findings = [Finding("git", "ok", version.removeprefix("git version "))]
     git = Git(folder if folder.is_dir() else Path())
     for key in ("user.name", "user.email"):
         if value := git.setting(key):
@@ -72,7 +75,7 @@ def _extras() -> list[Finding]:
         absent = [module for module in modules if importlib.util.find_spec(module) is None]
         if absent:
             remedy = f"pip install 'modelyard[{extra}]'"
-            findings.append(Finding(f"extra {extra}", "warning", f"without {', '.join(absent)}", remedy))
+            findings.append(Finding(f"extra {extra}", "warning", f"missing: {', '.join(absent)}", remedy))
         else:
             versions = ", ".join(f"{m} {metadata.version(m.replace('_', '-'))}" for m in modules[:2])
             findings.append(Finding(f"extra {extra}", "ok", versions))
@@ -82,27 +85,27 @@ def _extras() -> list[Finding]:
 def _cml() -> Finding:
     if shutil.which("cml"):
         return Finding("cml", "ok", "on PATH")
-    return Finding("cml", "warning", "not on PATH", "Only CI needs it: uses: iterative/setup-cml")
+    return Finding("cml", "warning", "not on PATH", "Only CI can use it: uses: iterative/setup-cml")
 
 
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder if folder.is_dir() else Path()).free
     if free >= MINIMUM_FREE_BYTES:
         return Finding("disk", "ok", f"{free / 1e9:.0f} GB free")
-    return Finding("disk", "warning", f"{free / 1e9:.1f} GB free", "Make room: DVC keeps every version it pulls.")
+    return Finding("disk", "warning", f"{free / 1e9:.1f} GB free", "Free space: DVC keeps every version that it pulls.")
 
 
 def _checkout(repository: ModelRepository) -> list[Finding]:
     git = Git(repository.root)
     findings = [Finding("model repository", "ok", str(repository.root))]
     if not git.has_commits():
-        return [*findings, Finding("commits", "missing", "none yet", "Make the first commit.")]
+        return [*findings, Finding("commits", "missing", "no commit yet", "Make the first commit.")]
     if git.is_shallow():
         remedy = "git fetch --unshallow --tags (in a workflow: fetch-depth: 0)"
         findings.append(Finding("history", "warning", "shallow clone", remedy))
     branch = git.branch()
     if branch is None:
-        findings.append(Finding("branch", "warning", "detached head", "git switch BRANCH, before you commit"))
+        findings.append(Finding("branch", "warning", "detached head", "Run git switch BRANCH before you commit."))
     if (repository.root / ".dvc" / "config").is_file():
         findings.append(Finding("DVC settings", "ok", ".dvc/config"))
     else:

@@ -1,4 +1,4 @@
-"""Writes a new model repository from the Copier template."""
+"""The Copier template of a new model repository."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ QUESTIONS = ("repository_name", "ci", "forge", "owner", "remote_url", "policy", 
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
-    """Renders the template into an absent or empty folder, with git, DVC's settings and a first commit; its SHA."""
+    """Renders the template into a missing or empty folder, with git, DVC's settings and a first commit.
+
+    The SHA of that commit. UsageError for a folder with files or an unknown answer. After any error the folder is as
+    it was before.
+    """
     if folder.exists() and any(folder.iterdir()):
-        here = "is a model repository already" if (folder / CONFIG).exists() else "is not empty"
+        here = "is already a model repository" if (folder / CONFIG).exists() else "is not empty"
         raise UsageError(f"{folder} {here}.", "Choose a new or empty folder.")
     data = dict(_answer(text) for text in answers)
     data.setdefault("repository_name", folder.resolve().name)
@@ -30,7 +34,7 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
     existed = folder.exists()
     try:
         with TemporaryDirectory(prefix="modelyard-") as scratch:
-            # From a copy: in a checkout of the toolkit Copier would clone that, with whatever lies around in it.
+            # From a copy: in a checkout of the toolkit, Copier would clone the whole checkout with its untracked files.
             template = _copied_template(Path(scratch))
             run_copy(
                 str(template),
@@ -44,15 +48,16 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         git.start()
         return git.commit_all("A model repository, written by modelyard init")
     except (CopierError, ValueError, OSError, ModelyardError) as error:
-        # Nothing half-written: an empty folder becomes empty again, an absent one absent.
+        # The folder becomes empty or missing again, as before.
         shutil.rmtree(folder, ignore_errors=True)
         if existed:
             folder.mkdir()
         if isinstance(error, ModelyardError):
             raise
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelyardError(
-            f"The template cannot be rendered into {folder}: {said}", "Mend that, or an --answer, and run it again."
+            f"The template cannot be rendered into {folder}: {reason}",
+            "Correct the cause or the --answer, then run it again.",
         ) from error
 
 
@@ -65,7 +70,7 @@ def _copied_template(into: Path) -> Path:
 
 
 def _template_folder() -> Path:
-    """Where copier.yml stands: in the package when installed, at the root of a checkout of the toolkit."""
+    """The folder with copier.yml: in the installed package, or the root of a checkout of the toolkit."""
     package = Path(__file__).parents[1]
     for folder in (package / "shipped", package.parents[1]):
         if (folder / "copier.yml").is_file():
@@ -76,5 +81,5 @@ def _template_folder() -> Path:
 def _answer(text: str) -> tuple[str, str | int]:
     key, equals, value = text.partition("=")
     if not equals or key not in QUESTIONS:
-        raise UsageError(f"--answer {text!r} is not KEY=VALUE of a question.", near_match(key, QUESTIONS))
+        raise UsageError(f"--answer {text!r} is not KEY=VALUE with a known key.", near_match(key, QUESTIONS))
     return key, int(value) if key.endswith("_port") and value.isdigit() else value

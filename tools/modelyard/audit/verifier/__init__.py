@@ -1,1 +1,1 @@
-"""Verifies an audit bundle with the standard library alone; shipped as one file, ``verify.pyz``."""
+"""Verifier of audit bundles that uses only the standard library; shipped as ``verify.pyz``."""

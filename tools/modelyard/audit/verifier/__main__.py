@@ -1,9 +1,9 @@
-"""Verifies an audit bundle of modelyard with Python's standard library alone: ``python verify.pyzz bundle.zip``.
+"""Verifies an audit bundle with Python's standard library: ``python verify.pyz BUNDLE.zip``.
 
-Prints PASS or FAIL per claim, and ends with 1 when one fails. Nothing in the bundle is believed: every git object is
-hashed again, tags, commits and files are reached from the heads by their hashes, signatures are computed here.
-Give ``--anchor anchor.json`` (kept since an earlier day, outside of the repository) to prove that nothing was deleted,
-reordered or rewritten since then, and ``--key release.pub`` to trust only a key that you hold.
+It prints PASS or FAIL for each claim and exits with 1 when one fails. The bundle is untrusted: every git object is
+hashed again, and tags, commits and files are reached from the heads by hash. ``--anchor ANCHOR.json``, saved earlier
+outside of the repository, proves that nothing was deleted, reordered or rewritten since then. ``--key release.pub``
+trusts only that key.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import zipfile
 from pathlib import Path
 
 from .claims import Auditor
-from .objects import Broken, Repository
+from .objects import ClaimFailed, Repository
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the claims; 0 when all hold, 1 when one does not, 2 for wrong use, 4 for a file that is no bundle."""
+    """Prints the claims. Exit status: 0 all hold, 1 one fails, 2 wrong usage, 4 not a readable bundle."""
     paths, options = [], {"--anchor": [], "--key": []}  # type: ignore[var-annotated]
     waiting = iter(arguments)
     for argument in waiting:
@@ -36,22 +36,22 @@ def main(arguments: list[str]) -> int:
         with zipfile.ZipFile(paths[0]) as archive:
             auditor = Auditor(Repository(archive), anchor, keys)
             passed = auditor.run()
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, Broken) as error:
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, ClaimFailed) as error:
         print(f"FAIL  {paths[0]} cannot be verified: {error}")
         return 4
     try:
         _print(auditor.results)
-    except BrokenPipeError:  # who reads has seen enough; the outcome is the exit code
+    except BrokenPipeError:  # the reader closed the pipe; the exit status is the result
         sys.stdout = None
     return 0 if passed else 1
 
 
 def _print(results: list[tuple[bool, str, str]]) -> None:
-    for good, subject, what in results:
-        line = f"{'PASS' if good else 'FAIL'}  {subject} {what}"
+    for passed, subject, claim in results:
+        line = f"{'PASS' if passed else 'FAIL'}  {subject} {claim}"
         print(textwrap.fill(line, 80, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False))
-    good_ones = sum(good for good, _, _ in results)
-    print(f"{'PASS' if good_ones == len(results) else 'FAIL'}  {good_ones} of {len(results)} claims hold", flush=True)
+    count = sum(passed for passed, _, _ in results)
+    print(f"{'PASS' if count == len(results) else 'FAIL'}  {count} of {len(results)} claims hold", flush=True)
 
 
 if __name__ == "__main__":

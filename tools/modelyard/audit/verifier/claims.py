@@ -1,4 +1,4 @@
-"""What an auditor wants to know, claim by claim. Nothing in the bundle is believed."""
+"""The claims about a bundle, each checked from git objects. The bundle is untrusted."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import re
 from typing import Any
 
 from .ecdsa import verify_ecdsa
-from .objects import Broken, Repository, Tag
+from .objects import ClaimFailed, Repository, Tag
 
 EVIDENCE = "urn:modelyard:evidence:"
 
 
 class Auditor:
-    """All claims about one bundle."""
+    """Checks all claims about one bundle; ``results`` are (holds, subject, claim with detail)."""
 
     def __init__(self, repository: Repository, anchor: dict[str, Any] | None, keys: list[bytes]) -> None:
         self.git, self.anchor = repository, anchor or repository.manifest.get("anchor")
@@ -24,12 +24,12 @@ class Auditor:
         self.results: list[tuple[bool, str, str]] = []
         self.evidence = repository.files(repository.commit(self.heads["evidence"]).tree)
         self.keys = keys or self._keys()
-        self.trusted = "a key you gave" if keys else "a key of the repository"
+        self.trusted = "a given key" if keys else "a key of the repository"
 
     def run(self) -> bool:
         for what, claim in (
             ("nothing was deleted, reordered or rewritten", self._history),
-            ("every filed tag is still the tag that was filed", self._copies),
+            ("every filed tag is unchanged", self._copies),
         ):
             self._claim("registry", what, claim)
         for assignment in self._production():
@@ -38,18 +38,18 @@ class Auditor:
             for what, check in (
                 ("had a passing verdict under the policy in force", self._verdict),
                 ("was approved by an allowed person other than its author who saw that report", self._approval),
-                ("is the signed bytes", self._signature),
-                ("is reproducible from named data", self._data),
+                ("has a valid signature", self._signature),
+                ("is reproducible from pinned data", self._data),
             ):
                 self._claim(name, what, lambda check=check, a=assignment, v=version: check(a, v))
         return all(passed for passed, _, _ in self.results)
 
     def _claim(self, subject: str, what: str, claim: Any) -> None:
         try:
-            said = claim() or ""
-            self.results.append((True, subject, f"{what}{f': {said}' if said else ''}"))
-        except (Broken, KeyError, ValueError, TypeError, AttributeError) as error:
-            why = str(error) if isinstance(error, Broken) else f"unreadable ({type(error).__name__}: {error})"
+            detail = claim() or ""
+            self.results.append((True, subject, f"{what}{f': {detail}' if detail else ''}"))
+        except (ClaimFailed, KeyError, ValueError, TypeError, AttributeError) as error:
+            why = str(error) if isinstance(error, ClaimFailed) else f"unreadable ({type(error).__name__}: {error})"
             self.results.append((False, subject, f"{what}: {why}"))
 
     def _production(self) -> list[Tag]:
@@ -64,10 +64,10 @@ class Auditor:
 
     def _document(self, path: str, kind: str, artifact: str) -> dict[str, Any]:
         if path not in self.evidence:
-            raise Broken(f"{path} is not filed")
+            raise ClaimFailed(f"{path} is not filed")
         document: dict[str, Any] = json.loads(self.git.read(self.evidence[path], "blob"))
         if document["predicateType"] != f"{EVIDENCE}{kind}:1" or document["subject"][0]["digest"]["sha256"] != artifact:
-            raise Broken(f"{path} is about something else")
+            raise ClaimFailed(f"{path} is about another artifact")
         predicate: dict[str, Any] = document["predicate"]
         return predicate
 
@@ -77,29 +77,29 @@ class Auditor:
         for path in (f"{folder}/{name}", older):
             if path in self.evidence and _sha256(self.git.read(self.evidence[path], "blob")) == digest:
                 return
-        raise Broken(f"the {stem} evidence {digest[:12]} is not filed")
+        raise ClaimFailed(f"the {stem} evidence {digest[:12]} is not filed")
 
     # --- the claims ------------------------------------------------------------------------------------------------
 
     def _verdict(self, assignment: Tag, version: Tag | None) -> str:
-        version = _there(version, assignment)
+        version = _registered(version, assignment)
         record, model = version.record, version.name.split("@")[0]
         artifact = record["artifact"]
         if assignment.record.get("artifact") != artifact:
-            raise Broken("what was deployed is not what was registered")
+            raise ClaimFailed("the deployed artifact is not the registered one")
         found = self._document(f"{model}/{artifact}/verdict.json", "verdict", artifact)
         if found["outcome"] not in ("pass", "waived") or record["verdict"] != found["outcome"]:
-            raise Broken(f"the verdict is {found['outcome']}, the tag says {record['verdict']}")
+            raise ClaimFailed(f"the verdict is {found['outcome']}, the tag records {record['verdict']}")
         bad = [c["id"] for c in found["checks"] if c["level"] != "advisory" and c["outcome"] not in ("pass", "waived")]
         if bad or not found["checks"]:
-            raise Broken(f"these checks did not pass: {', '.join(bad) or 'there are none'}")
+            raise ClaimFailed(f"these checks did not pass: {', '.join(bad)}" if bad else "the verdict has no checks")
         for kind, digest in found["evidence"].items():
             self._filed_bytes(f"{model}/{artifact}", f"{kind}.json", digest)
             if record["evidence"].get(kind) != digest:
-                raise Broken(f"the tag names other {kind} evidence than the verdict")
+                raise ClaimFailed(f"the tag and the verdict name different {kind} evidence")
         policy = self.git.blob_at(version.commit, found["policy_file"])
         if policy is None or _sha256(policy) != found["policy_sha256"]:
-            raise Broken(f"{found['policy_file']} of that commit is not the policy it was judged by")
+            raise ClaimFailed(f"{found['policy_file']} of that commit is not the policy of the verdict")
         waived = [c for c in found["checks"] if c["outcome"] == "waived"]
         for check in waived:
             if (
@@ -107,80 +107,80 @@ class Auditor:
                 or not check["waiver"]
                 or self.git.blob_at(version.commit, check["waiver"]) is None
             ):
-                raise Broken(f"{check['id']} was waived without a waiver that may do so")
+                raise ClaimFailed(f"{check['id']} was waived without a valid waiver")
         return f"{found['outcome']}, {len(found['checks'])} checks" + (f", {len(waived)} waived" if waived else "")
 
     def _approval(self, assignment: Tag, version: Tag | None) -> str:
-        version = _there(version, assignment)
+        version = _registered(version, assignment)
         model, artifact = version.name.split("@")[0], version.record["artifact"]
         everybody: list[str] = []
         for tag in (version, assignment):
             found = self._document(f"{model}/approvals/{tag.name}.json", "approval", artifact)
             for change in found["changes"]:
-                # What a version's tag brought is judged again, with all else, when it is deployed.
+                # The approvals of the assignment include those of the registration, which deploy checks again.
                 if tag is assignment:
                     everybody += self._approved(change)
         if not everybody:
-            raise Broken("nobody approved it")
+            raise ClaimFailed("it has no approval")
         return ", ".join(dict.fromkeys(everybody))
 
     def _approved(self, change: dict[str, Any]) -> list[str]:
-        author = _person(change["author"])
-        if any(_person(name) == author for name in change["by"]):
-            raise Broken(f"{change['author']} approved an own change")
+        author = _normalised(change["author"])
+        if any(_normalised(name) == author for name in change["by"]):
+            raise ClaimFailed(f"{change['author']} approved their own change")
         for rule in change["rules"]:
-            if len({_person(name) for name in rule["by"]} - {author}) < rule["needed"]:
-                raise Broken(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
+            if len({_normalised(name) for name in rule["by"]} - {author}) < rule["needed"]:
+                raise ClaimFailed(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
         if change["base"]:
             rules = self.git.blob_at(change["base"], "policies/approvals.yaml")
             digest = _sha256(rules) if rules is not None else ""
             if digest != change["policy_sha256"]:
-                raise Broken("policies/approvals.yaml of the base is not the one it was judged by")
+                raise ClaimFailed("policies/approvals.yaml of the base is not the one that was applied")
         if change["report"]:
             folder = f"pulls/{change['pull']}/"
             seen = [sha for path, sha in self.evidence.items() if path.startswith(folder)]
             if not any(_sha256(self.git.read(sha, "blob")) == change["report"] for sha in seen):
-                raise Broken(f"the report {change['report'][:12]} that was seen is not filed")
+                raise ClaimFailed(f"the report {change['report'][:12]} that approvers saw is not filed")
         return list(change["by"])
 
     def _signature(self, assignment: Tag, version: Tag | None) -> str:
-        version = _there(version, assignment)
+        version = _registered(version, assignment)
         model, artifact = version.name.split("@")[0], version.record["artifact"]
         path = f"{model}/{artifact}/model.sig"
         if path not in self.evidence:
-            raise Broken("no signature is filed")
+            raise ClaimFailed("no signature is filed")
         bundle = json.loads(self.git.read(self.evidence[path], "blob"))
         if "publicKey" not in bundle["verificationMaterial"]:
-            raise Broken("it is keyless, which needs Sigstore's roots: python -m model_signing verify sigstore")
+            raise ClaimFailed("it is keyless and needs Sigstore's roots; use python -m model_signing verify sigstore")
         envelope = bundle["dsseEnvelope"]
         payload = base64.b64decode(envelope["payload"])
         kind = envelope["payloadType"].encode()
         signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
         signature = base64.b64decode(envelope["signatures"][0]["sig"])
         if not any(verify_ecdsa(key, signed, signature) for key in self.keys):
-            raise Broken("none of the trusted keys made the signature")
+            raise ClaimFailed("no trusted key made the signature")
         resources = json.loads(payload)["predicate"]["resources"]
         if len(resources) != 1 or resources[0]["algorithm"] != "sha256" or resources[0]["digest"] != artifact:
-            raise Broken("the signature is over other bytes")
+            raise ClaimFailed("the signature is of another artifact")
         return f"sha256 {artifact[:16]}, {self.trusted}"
 
     def _data(self, assignment: Tag, version: Tag | None) -> str:
-        version = _there(version, assignment)
+        version = _registered(version, assignment)
         record, model = version.record, version.name.split("@")[0]
         lock = self.git.blob_at(version.commit, f"models/{model}/dvc.lock")
         if lock is None or _sha256(lock) != record["lock"]:
-            raise Broken("dvc.lock of that commit is not the one that was registered")
+            raise ClaimFailed("dvc.lock of that commit is not the registered one")
         pinned = set(re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", lock.decode()))
         missing = [path for path, md5 in record["data"].items() if md5 not in pinned]
         if missing or not record["data"]:
-            raise Broken(f"dvc.lock does not pin {', '.join(missing) or 'any data'}")
+            raise ClaimFailed(f"dvc.lock does not pin {', '.join(missing) or 'any data'}")
         path = f"{model}/{record['artifact']}/reproduction.json"
         if path not in self.evidence:
-            return f"{len(record['data'])} inputs pinned; nobody has made it again yet"
+            return f"{len(record['data'])} inputs pinned; no reproduction is filed"
         made = self._document(path, "reproduction", record["artifact"])
         if made["outcome"] != "pass":
-            raise Broken(f"it was made again, and the bytes differ ({made['outcome']})")
-        return f"{len(record['data'])} inputs pinned, made again byte for byte"
+            raise ClaimFailed(f"the reproduction has other bytes ({made['outcome']})")
+        return f"{len(record['data'])} inputs pinned, reproduced byte for byte"
 
     def _copies(self) -> str:
         count = 0
@@ -189,28 +189,28 @@ class Auditor:
             if not between or name.startswith("superseded/") or model.startswith(("pulls/", "refused/")):
                 continue
             if name not in self.tags:
-                raise Broken(f"the tag {name} is gone")
+                raise ClaimFailed(f"the tag {name} was deleted")
             if self.tags[name].raw != self.git.read(sha, "blob"):
-                raise Broken(f"the tag {name} was moved")
+                raise ClaimFailed(f"the tag {name} was moved")
             count += 1
         return f"{count} tags"
 
     def _history(self) -> str:
         if "incidents" in {path.split("/")[0] for path in self.evidence}:
-            raise Broken("the evidence branch was rewritten once (see incidents/ on it)")
+            raise ClaimFailed("the evidence branch was rewritten (see its folder incidents/)")
         chain = self.git.history(self.heads["evidence"])
         for sha in chain:
             self._only_grows(sha)
         self._order()
         main = self.git.history(self.heads["main"])
         if not self.anchor:
-            return f"{len(chain)} commits of evidence; no anchor was given, so only from the first commit on"
+            return f"{len(chain)} commits of evidence; without an anchor, a rewritten past is not detected"
         for name, commits in (("main", main), ("evidence", chain)):
             if self.anchor["heads"][name] not in commits:
-                raise Broken(f"the anchored head of {name} is not in its history any more")
+                raise ClaimFailed(f"the anchored head of {name} is not in its history")
         for name, sha in self.anchor["tags"].items():
             if name not in self.tags or self.tags[name].sha != sha:
-                raise Broken(f"the anchored tag {name} is gone or moved")
+                raise ClaimFailed(f"the anchored tag {name} was deleted or moved")
         return f"{len(chain)} commits of evidence, {len(main)} of main, {len(self.anchor['tags'])} anchored tags"
 
     def _only_grows(self, sha: str) -> None:
@@ -218,17 +218,17 @@ class Auditor:
         for parent in commit.parents:
             for path, blob in self.git.lost(self.git.commit(parent).tree, commit.tree):
                 if path.startswith("pulls/"):
-                    continue  # what a closed pull request showed may leave by policy; history keeps it
+                    continue  # gc may remove reports of closed pull requests; the history keeps them
                 folder = f"{path.rpartition('/')[0]}/superseded"
                 if blob not in self.git.blobs_below(commit.tree, folder):
-                    raise Broken(f"the evidence commit {sha[:12]} lost {path}")
+                    raise ClaimFailed(f"the evidence commit {sha[:12]} lost {path}")
 
     def _order(self) -> None:
         last: dict[str, tuple[int, str]] = {}
         for tag in sorted(self.tags.values(), key=lambda tag: tag.at):
             model = re.split("[@#]", tag.name)[0]
             if model in last and last[model][0] == tag.at:
-                raise Broken(f"{tag.name} and {last[model][1]} have the same time")
+                raise ClaimFailed(f"{tag.name} and {last[model][1]} have the same time")
             last[model] = (tag.at, tag.name)
         counters: dict[str, list[tuple[int, int]]] = {}
         for tag in self.tags.values():
@@ -237,7 +237,7 @@ class Auditor:
         for model, events in counters.items():
             numbers = [number for _, number in sorted(events)]
             if numbers != sorted(numbers):
-                raise Broken(f"the receipts of {model} are not in the order of their numbers")
+                raise ClaimFailed(f"the stage tags of {model} are not in the order of their counters")
 
     def _keys(self) -> list[bytes]:
         found = []
@@ -248,9 +248,9 @@ class Auditor:
         return found
 
 
-def _there(version: Tag | None, assignment: Tag) -> Tag:
+def _registered(version: Tag | None, assignment: Tag) -> Tag:
     if version is None or version.commit != assignment.commit:
-        raise Broken("no version is registered at its commit")
+        raise ClaimFailed("no version is registered at its commit")
     return version
 
 
@@ -258,5 +258,5 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _person(name: str) -> str:
+def _normalised(name: str) -> str:
     return name.removeprefix("@").strip().lower()

@@ -1,4 +1,4 @@
-"""ECDSA (FIPS 186-5, SEC 1) over the curves that model-signing signs with, for verifying alone."""
+"""Verification of ECDSA signatures (FIPS 186-5, SEC 1) on the curves P-256 and P-384."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CURVES = {
 
 
 def verify_ecdsa(pem: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether a public key (PEM, SubjectPublicKeyInfo) made a DER signature over a message."""
+    """Whether a DER signature of a message is valid for a public key (PEM, SubjectPublicKeyInfo)."""
     try:
         oid, point = _public_key(pem)
         p, a, n, base, hash_name = _CURVES[oid]

@@ -1,4 +1,4 @@
-"""The git objects of a bundle, each checked against its name when it is read."""
+"""Git objects of a bundle, each hashed again when it is read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class Broken(Exception):
-    """A claim that does not hold; the message says why."""
+class ClaimFailed(Exception):
+    """A claim does not hold; the message is the reason."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Tag:
 
 
 class Repository:
-    """The git objects of a bundle, each checked against its name when it is read."""
+    """The git objects of a bundle; ClaimFailed for an object that is missing or does not match its id."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -42,15 +42,15 @@ class Repository:
     def read(self, sha: str, kind: str) -> bytes:
         if sha not in self._seen:
             if f"objects/{sha}" not in self._names:
-                raise Broken(f"the object {sha[:12]} is not in the bundle")
+                raise ClaimFailed(f"the object {sha[:12]} is not in the bundle")
             content = self._archive.read(f"objects/{sha}")
             found = hashlib.new("sha1" if len(sha) == 40 else "sha256", content, usedforsecurity=False).hexdigest()
             if found != sha:
-                raise Broken(f"the object {sha[:12]} has other bytes than its name says")
+                raise ClaimFailed(f"the content of the object {sha[:12]} does not match its id")
             head, _, body = content.partition(b"\0")
             self._seen[sha] = (head.split()[0].decode(), body)
         if self._seen[sha][0] != kind:
-            raise Broken(f"the object {sha[:12]} is no {kind}")
+            raise ClaimFailed(f"the object {sha[:12]} is not a {kind}")
         return self._seen[sha][1]
 
     def commit(self, sha: str) -> Commit:
@@ -69,7 +69,7 @@ class Repository:
         return found
 
     def blob_at(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit; None when the commit has none there."""
+        """The content of a file of a commit; None if it does not exist."""
         sha, folder = self.commit(commit).tree, True
         for part in path.split("/"):
             if not folder or part not in (entries := self.entries(sha)):
@@ -78,7 +78,7 @@ class Repository:
         return None if folder else self.read(sha, "blob")
 
     def blobs_below(self, tree: str, folder: str) -> set[str]:
-        """The blobs of one folder of a tree; none when it is not there."""
+        """The blobs directly in a folder of a tree; empty if it does not exist."""
         for part in folder.strip("/").split("/"):
             entry = self.entries(tree).get(part)
             if entry is None or not entry[0]:
@@ -93,7 +93,7 @@ class Repository:
         return found
 
     def lost(self, old: str, new: str, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """(path, blob) of every file of a tree that another one lacks or has with other content."""
+        """(path, blob) of every file of the old tree that is missing or different in the new one."""
         before, after = self.entries(old), self.entries(new)
         for name, (folder, sha) in before.items():
             other = after.get(name)
@@ -111,12 +111,12 @@ class Repository:
         head, _, message = raw.partition(b"\n\n")
         values = dict(line.split(" ", 1) for line in head.decode("utf-8", "replace").splitlines())
         if values.get("tag") != name:
-            raise Broken(f"the object of the tag {name} calls itself {values.get('tag')}")
+            raise ClaimFailed(f"the object of the tag {name} has the name {values.get('tag')}")
         record = next((line for line in message.decode("utf-8", "replace").splitlines() if line.startswith("{")), "{}")
         return Tag(name, sha, values["object"], int(values["tagger"].split()[-2]), raw, json.loads(record))
 
     def history(self, head: str) -> list[str]:
-        """Every commit behind a head, itself first."""
+        """The commits reachable from a head, the head first."""
         found: dict[str, None] = {}
         waiting = [head]
         while waiting:

@@ -1,1 +1,1 @@
-"""Causes that begin, hold or are over, on every channel that modelyard.yaml names."""
+"""Alerts: the channels that modelyard.yaml names, and their notification when causes begin, hold and end."""

@@ -1,4 +1,4 @@
-"""One issue a cause on the forge: opened, refreshed with every window, closed when it is over."""
+"""Alerts as issues on the forge: one per cause, refreshed with every window and closed when the cause is over."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from modelyard.report.markdown.safe import text
 
 
 class Issues:
-    """Of one model in one environment. ``watches`` are the checks its policy has now."""
+    """The issues of one model. ``watches`` are the checks that its policy has now."""
 
     def __init__(self, forge: PullForge, model: str, owners: Sequence[str], watches: Sequence[str], run: str) -> None:
         self._forge, self._model, self._owners, self._watches, self._run = forge, model, owners, watches, run
 
     def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
-        """Issues opened, refreshed and closed."""
+        """Opens, refreshes and closes issues of this model in this environment; other issues are not touched."""
         done = []
         for alert in (alert for alert in alerts if alert.firing):
             issue, new = self._forge.write_issue(alert.title, self._body(alert, monitoring), _marker(alert.key))
@@ -31,9 +31,9 @@ class Issues:
                 continue
             passed = next((alert for marker, alert in over.items() if marker in issue.body), None)
             if passed is not None:
-                said = f"Over: {text(passed.check.sentence, 2000)} (window until {passed.until}, {passed.version})"
+                said = f"Resolved: {text(passed.check.sentence, 2000)} (window until {passed.until}, {passed.version})"
             elif not any(marker in issue.body for marker in kept):
-                said = "The policy does not watch this any more."
+                said = "The policy has no such rule any more."
             else:
                 continue
             self._forge.close_issue(issue.number, said)
@@ -46,11 +46,11 @@ class Issues:
             _marker(alert.key),
             render_cause(self._model, monitoring, alert.check),
             "",
-            f"**To do:** {_REMEDIES.get(alert.check.kind, 'look at the window: `modelyard monitor`')}",
+            f"**To do:** {_REMEDIES.get(alert.check.kind, 'Look at the window: `modelyard monitor`.')}",
             "",
             *([f"Owners: {owners}", ""] if owners else []),
-            "<sub>Kept by modelyard: refreshed with every window, closed when the watch passes. Edits of this text are"
-            f" overwritten.{f' [run]({self._run})' if self._run else ''}</sub>",
+            "<sub>modelyard refreshes this issue with every window and closes it when the watch passes. Edits of this"
+            f" text are overwritten.{f' [run]({self._run})' if self._run else ''}</sub>",
         ]
         return "\n".join(lines)
 
@@ -60,12 +60,12 @@ def _marker(key: str) -> str:
 
 
 _REMEDIES = {
-    "inputs": "see which column moved and why; `modelyard propose MODEL --cause drift` retrains on the newest data",
-    "scores": "look at the inputs first; scores that move alone mean a changed caller or a changed version",
-    "outliers": "look at the strange rows: `modelyard feedback sample MODEL --env ENV` writes them out",
-    "confidence": "label some of the unsure rows: `modelyard feedback sample MODEL --env ENV`",
-    "service": "look at the server's log; `modelyard rollback MODEL --env ENV` sends traffic to the version before",
-    "traffic": "ask the callers, and `modelyard status` whether the version serves",
-    "quality": "`modelyard propose MODEL --cause decay` retrains; `modelyard rollback MODEL --env ENV` goes back",
-    "ground_truth": "see why labels are late: without them nobody knows how good the model is",
+    "inputs": "Find out why the inputs drifted. `modelyard propose MODEL --cause drift` retrains on the newest data.",
+    "scores": "Look for input drift first. Score drift alone means that callers or the version changed.",
+    "outliers": "Look at the outliers: `modelyard feedback sample MODEL --env ENV` writes them to a file.",
+    "confidence": "Label some uncertain rows: `modelyard feedback sample MODEL --env ENV` picks them.",
+    "service": "Look at the server's log. `modelyard rollback MODEL --env ENV` sends traffic to the version before.",
+    "traffic": "Ask the callers, and check with `modelyard status` that the version serves.",
+    "quality": "Retrain with `modelyard propose MODEL`, or go back with `modelyard rollback MODEL --env ENV`.",
+    "ground_truth": "Find out why labels are late. Without labels the quality of the model is unknown.",
 }

@@ -1,4 +1,4 @@
-"""A POST of JSON when causes begin or end; ``text`` is what Slack, Mattermost and Google Chat show."""
+"""Alerts as JSON for any web address; Slack, Mattermost and Google Chat show its ``text``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from modelyard.production.alerting.interface import post_json
 
 
 class Webhook:
-    """One address."""
+    """One address; ``reference`` names its secret in errors."""
 
-    def __init__(self, url: str, what: str) -> None:
-        self._url, self._what = url, what
+    def __init__(self, url: str, reference: str) -> None:
+        self._url, self._reference = url, reference
 
     def notify(self, alerts: tuple[Alert, ...], monitoring: Monitoring) -> str:
-        """Sends what changed since the window before; nothing when nothing did."""
+        """Sends the causes that began or ended since the window before; no request when there are none."""
         changed = [alert for alert in alerts if alert.changed]
         if not changed:
             return ""
-        lines = [f"{'FIRING' if a.firing else 'over'}: {a.title}: {a.check.sentence}" for a in changed]
+        lines = [f"{'FIRING' if a.firing else 'RESOLVED'}: {a.title}: {a.check.sentence}" for a in changed]
         body = {"text": "\n".join(lines), "since": monitoring.since, "until": monitoring.until,
                 "alerts": [_plain(alert) for alert in changed]}  # fmt: skip
-        post_json(self._url, body, f"The webhook {self._what}")
+        post_json(self._url, body, f"The webhook {self._reference}")
         return f"sent {len(changed)} to the webhook"
 
 

@@ -1,1 +1,1 @@
-"""Ground truth brought back as labelled data, rows chosen for a label, ids erased."""
+"""Feedback: labelled increments from ground truth, samples of rows to label, and erasure of ids."""

@@ -1,4 +1,4 @@
-"""Erasing one id: from the logs, from the labelled increments, and a tombstone that says so without naming it."""
+"""Erasure of one id from prediction logs and labelled increments, with a tombstone that does not name it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -35,15 +35,18 @@ from modelyard.tables.file import read_table
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """What was erased, and what main should take; ``proposed`` is None where no increment held it."""
+class ErasureResult:
+    """The tombstone, and the pull request to open; ``proposed`` is None when no increment held the id."""
 
     erasure: Erasure
     proposed: Proposed | None
 
 
-def forget(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], None]) -> Forgotten:
-    """Erases in every environment. A second time finds nothing more and adds nothing to the tombstone but its date."""
+def erase_id(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], None]) -> ErasureResult:
+    """Erases an id in every environment and files the tombstone.
+
+    A second run finds nothing more and changes only the tombstone's date.
+    """
     model, evidence_store = view.manifest, view.checkout.evidence
     logs: dict[str, int] = {}
     waiting: dict[str, int] = {}
@@ -58,7 +61,7 @@ def forget(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], 
             unreached.append(environment.name)
         elif logged:
             layout = Layout.of(view.checkout.root, environment.name, environment.folder)
-            say(f"Looking through the log of {environment.name} …")
+            say(f"Searching the log of {environment.name} …")
             logs[environment.name], waiting[environment.name] = erase(
                 layout.logs / model.name, logged, layout.server_is_up()
             )
@@ -66,7 +69,7 @@ def forget(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], 
     trained, judged, unknown = _versions(view, names, say)
     evidence = _named_in_evidence(evidence_store, model.name, names)
     digest = digest or hashlib.sha256(entity.encode()).hexdigest()
-    path = f"{model.name}/forgotten/{digest}.json"
+    path = f"{model.name}/erasures/{digest}.json"
     before = evidence_store.filed(path).get(path)
     known = read_statement(before, "erasure", Erasure).predicate.increments if before else ()
     erasure = Erasure(
@@ -77,22 +80,23 @@ def forget(view: ModelView, entity: str, secrets: Secrets, say: Callable[[str], 
     content = write_statement("erasure", model.name, "", erasure)
     evidence_store.append({path: content}, f"{model.name}: an id was erased")
     if not files:
-        return Forgotten(erasure, None)
+        return ErasureResult(erasure, None)
     body = forgetting_body(model.name, erasure, [one.path for one in rewritten])
     title = f"Erase an id from the feedback of {model.name}"
-    return Forgotten(erasure, Proposed(f"modelyard/forget/{model.name}-{digest[:12]}", title, body, files, TOUCHES))
+    proposed = Proposed(f"modelyard/forget/{model.name}-{digest[:12]}", title, body, files, TOUCHES)
+    return ErasureResult(erasure, proposed)
 
 
-def purge(dvc: Dvc, forgotten: Forgotten) -> int:
-    """Deletes the bytes of the increments that held the id, here and on the remote; how many there were.
+def purge(dvc: Dvc, result: ErasureResult) -> int:
+    """Deletes the older bytes of the increments that held the id, from cache and remote; returns how many there were.
 
-    Refused while main still points at them.
+    Refused while this commit still points at them.
     """
-    if forgotten.proposed is not None:
+    if result.proposed is not None:
         raise Refused(
-            "The increments on this commit still hold it.", f"Merge {forgotten.proposed.branch} first, then purge."
+            "The increments of this commit still hold the id.", f"Merge {result.proposed.branch} first, then purge."
         )
-    wanted = {one.md5 for one in forgotten.erasure.increments}
+    wanted = {one.md5 for one in result.erasure.increments}
     gone = 0
     for where in ("cache", "remote") if dvc.has_remote() else ("cache",):
         found = sorted(wanted & dvc.stored(where).keys())
@@ -103,7 +107,7 @@ def purge(dvc: Dvc, forgotten: Forgotten) -> int:
 
 
 def _as_logged(model: Model, entity: str, key: bytes | None) -> str:
-    """How the log names it; '' where it keeps no ids."""
+    """The id as the log names it; '' when the log keeps no ids."""
     named = Privacy(model.contract, key).entities([entity])
     return str(named[0]) if named else ""
 
@@ -134,10 +138,10 @@ def _increments(view: ModelView, names: set[str]) -> tuple[list[Rewritten], dict
 
 
 def _kept(view: ModelView, path: Path, name: str, rows: int) -> dict[str, bytes | None]:
-    """The files of an increment without the rows; the checkout keeps the pointers it had."""
+    """The files of an increment without the erased rows; the checkout keeps its own pointers."""
     git, said = view.checkout.git, f"{folder_of(view.name)}/{path.stem}.json"
     record = json.loads(git.file_at("HEAD", said) or b"{}")
-    record["forgotten"] = record.get("forgotten", 0) + rows
+    record["erased"] = record.get("erased", 0) + rows
     record["joined"]["labelled"] -= rows
     found = kept_increment(view, path, name, json.dumps(record, indent=1).encode() + b"\n")
     for file in found:
@@ -148,14 +152,14 @@ def _kept(view: ModelView, path: Path, name: str, rows: int) -> dict[str, bytes 
 def _versions(
     view: ModelView, names: set[str], say: Callable[[str], None]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Versions that learnt from it, that were judged on it, and whose data cannot be looked at any more."""
+    """Versions whose training data have it, whose held-out rows have it, and whose data are not available."""
     holds: dict[str, bool | None] = {}
     found: dict[str, list[str]] = {"trained": [], "judged": [], "unknown": []}
-    for version in view.history.ever:
+    for version in view.history.all_versions:
         name = version.version
         for what, md5 in _data_of(view, version.commit):
             if md5 not in holds:
-                say(f"Looking into what {name} learnt from …")
+                say(f"Searching the training data of {name} …")
                 holds[md5] = _holds(view, md5, names)
             if holds[md5] is None:
                 found["unknown"].append(name)
@@ -190,11 +194,17 @@ def _holds(view: ModelView, md5: str, names: set[str]) -> bool | None:
 
 
 def _named_in_evidence(evidence: EvidenceStore, model: str, names: set[str]) -> tuple[str, ...]:
-    """Files that name it as a word of its own, as JSON, HTML and Markdown write it."""
-    spelt = {form for name in names for form in (name, json.dumps(name)[1:-1], escape(name), text(name))}
-    words = re.compile(rb"(?<![\w-])(" + b"|".join(re.escape(form.encode()) for form in sorted(spelt)) + rb")(?![\w-])")
+    """Paths of the evidence of a model, and of what reviewers saw, that name the id."""
+    pattern = name_pattern(names)
     contents = evidence.filed(f"{model}/", "pulls/")
-    return tuple(sorted(path for path, content in contents.items() if words.search(content)))
+    return tuple(sorted(path for path, content in contents.items() if pattern.search(content)))
+
+
+def name_pattern(names: Collection[str]) -> re.Pattern[bytes]:
+    """Finds any of some names (at least one) in a file: as whole words, as JSON, HTML or Markdown writes them."""
+    spellings = {form for name in names for form in (name, json.dumps(name)[1:-1], escape(name), text(name))}
+    forms = b"|".join(re.escape(form.encode()) for form in sorted(spellings - {""}))
+    return re.compile(rb"(?<![\w-])(?:" + forms + rb")(?![\w-])")
 
 
 def _texts(names: set[str]) -> object:

@@ -1,11 +1,11 @@
-"""Labelled increments: the next one as a pull request, and all of them as one table."""
+"""Labelled increments of a model: the next one, proposed as a pull request, and all of them as one table."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-TOUCHES = "no version is touched: what learns from these rows is measured when it is proposed"
+TOUCHES = "no version is changed: a model trained on these rows is evaluated when it is proposed"
 _IGNORED = b"/*.parquet\n"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _OURS = re.compile(r"(?P<stem>\d{8}T\d{6}Z)(\.parquet(\.dvc)?|\.json|\.profile\.json)")
@@ -44,16 +44,16 @@ _OURS = re.compile(r"(?P<stem>\d{8}T\d{6}Z)(\.parquet(\.dvc)?|\.json|\.profile\.
 
 @dataclass(frozen=True)
 class Increment:
-    """What a run brought. ``proposed`` is None when there is nothing new."""
+    """The result of a run. ``proposed`` is None without new rows."""
 
     joined: Joined
     path: str
-    """From the root; '' when there is nothing new."""
+    """From the root; '' without new rows."""
     proposed: Proposed | None
 
 
 def folder_of(model: str) -> str:
-    """Where a model's increments lie, from the root."""
+    """The folder of a model's increments, from the root."""
     return f"data/feedback/{model}"
 
 
@@ -65,9 +65,9 @@ def collect(
     say: Callable[[str], None],
     reviews: Mapping[str, tuple[str, datetime]] | None = None,
 ) -> Increment:
-    """Joins, keeps the increment in DVC's cache and on its remote, and says what main should take.
+    """Joins ground truth to predictions and stores the increment in DVC's cache and on its remote.
 
-    The checkout is left as it was: what is proposed lies on the proposal's branch alone.
+    The checkout does not change: the proposed files are on the proposal's branch alone.
     """
     git, model, root = view.checkout.git, view.manifest, view.checkout.root
     with git.exclusively("feedback"), view.checkout.dvc.scratch() as scratch:  # two runs would write the same file
@@ -79,7 +79,7 @@ def collect(
             return Increment(joined, "", None)
         if reviews is not None:
             _add_reviews(written, reviews)
-        name = _free_name(git, model.name, window.end)
+        name = next_name(model.name, window.end, increments(git, model.name))
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / ".gitignore").write_bytes(_IGNORED)
@@ -100,7 +100,7 @@ def collect(
 
 
 def kept_increment(view: ModelView, path: Path, name: str, record: bytes) -> dict[str, bytes | None]:
-    """Hands an increment's bytes to DVC and its remote; the files that git keeps of it, by path."""
+    """Stores an increment with DVC and on its remote; returns path → content of the files that git keeps of it."""
     model = view.manifest
     profile = encode_profile(profile_file(TableFile(path), Columns.of(model, "input", "label")).profile)
     path.with_suffix(".json").write_bytes(record)
@@ -116,20 +116,20 @@ def kept_increment(view: ModelView, path: Path, name: str, record: bytes) -> dic
 
 
 def increments(git: Git, model: str, commit: str = "HEAD") -> list[str]:
-    """Paths of the increments that a commit knows, oldest first."""
+    """Paths of the increments of a commit, oldest first."""
     listed = git.files_at(commit, folder_of(model))
     return sorted(path.removesuffix(".dvc") for path in listed if path.endswith(".parquet.dvc"))
 
 
 def earlier_labels(view: ModelView) -> Earlier:
-    """What the increments on this commit hold; of one prediction, the newest file's label."""
+    """The labels that increments of this commit hold; of several labels of one prediction, the newest file's."""
     found, model = NOTHING, view.manifest
     for name in increments(view.checkout.git, view.name):
         path = view.checkout.root / name
         if not path.is_file():
             view.checkout.dvc.pull(f"{name}.dvc")
         if not path.is_file():
-            raise ModelyardError(f"{name} is not here, and the remote does not have it.", "Run: dvc pull")
+            raise ModelyardError(f"{name} is neither in this checkout nor on the remote.", "Run dvc pull.")
         table = read_table(path, ["prediction_id", model.contract.label])
         hashes = text_hashes(table.column("prediction_id"))
         labels = labels_of(table, model)
@@ -142,10 +142,11 @@ def earlier_labels(view: ModelView) -> Earlier:
 
 
 def write_labelled(root: Path, model: Model, target: Path) -> int:
-    """Writes them as Parquet, of each prediction what the newest increment says; how many there are.
+    """Writes all labelled rows to ``target`` (Parquet) and returns their number.
 
-    Columns are the contract's id, inputs and label, then those of ``increment_types``; what an older increment lacks is
-    null there. Without increments the table is empty. ModelyardError for an increment whose bytes are not here.
+    Of several rows of one prediction the newest increment's counts. Columns are those of ``increment_types``; a column
+    that an older increment lacks is null. Without increments the table is empty. A ModelyardError for an increment
+    that is not in this checkout.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -162,7 +163,7 @@ def write_labelled(root: Path, model: Model, target: Path) -> int:
 
 
 def _clear(view: ModelView) -> None:
-    """Takes away what a run that was killed left in the checkout: increments that this commit does not know."""
+    """Removes what a killed run left in the checkout: increments that are not part of this commit."""
     known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(view.checkout.git, view.name)}
     for path in (view.checkout.root / folder_of(view.name)).glob("*"):
         match = _OURS.fullmatch(path.name)
@@ -170,20 +171,24 @@ def _clear(view: ModelView) -> None:
             path.unlink()
 
 
-def _free_name(git: Git, model: str, end: float) -> str:
-    """By the window's end, but after all that main has: of several labels that in the last name counts."""
+def next_name(model: str, end: float, taken: Iterable[str]) -> str:
+    """The path of the next increment, from the root: named by the window's end (seconds since 1970).
+
+    When a ``taken`` name is as late or later, it is one second after the latest of them, because the label in the last
+    name counts. Names that are not times are ignored.
+    """
     moment = datetime.fromtimestamp(end, UTC)
-    for name in increments(git, model):
+    for name in taken:
         try:
-            taken = datetime.strptime(name.rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
-        except ValueError:  # somebody's own file
+            other = datetime.strptime(name.rpartition("/")[2], f"{_STAMP}.parquet").replace(tzinfo=UTC)
+        except ValueError:  # a file that modelyard did not name
             continue
-        moment = max(moment, taken + timedelta(seconds=1))
+        moment = max(moment, other + timedelta(seconds=1))
     return f"{folder_of(model)}/{moment.strftime(_STAMP)}.parquet"
 
 
 def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> None:
-    """Who gave each label, and when."""
+    """Adds the reviewer and the time of each label."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -195,11 +200,11 @@ def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> Non
 
 
 def _files(folder: Path) -> list[Path]:
-    """The increments, oldest first; ModelyardError where only a pointer is there."""
+    """The increments, oldest first; a ModelyardError when only the pointer of one is there."""
     found = sorted(pointer.with_suffix("") for pointer in folder.glob("*.parquet.dvc"))
     for path in found:
         if not path.is_file():
-            raise ModelyardError(f"{path} is not here, only its pointer.", f"Run: dvc pull {path}.dvc")
+            raise ModelyardError(f"{path} is not in this checkout, only its pointer.", f"Run dvc pull {path}.dvc.")
     return found
 
 
@@ -215,5 +220,7 @@ def _read(path: Path, types: dict[str, Any]) -> pa.Table:
         }
     except (OSError, pa.ArrowException) as error:
         said = str(error).splitlines()[0].rstrip(".")
-        raise ModelyardError(f"{path} is no increment of labelled rows: {said}.", "Run: dvc checkout") from error
+        raise ModelyardError(
+            f"{path} is not a valid increment of labelled rows: {said}.", "Run dvc checkout."
+        ) from error
     return pa.table(columns)

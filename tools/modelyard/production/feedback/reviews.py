@@ -1,4 +1,4 @@
-"""Labels that people gave: a CSV as ``feedback sample`` wrote it, with label, reviewer and time filled in."""
+"""Labels by reviewers: the CSV of ``feedback sample`` with label, reviewer and time filled in."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Labels:
-    """What the file says. Of several labels of one prediction the latest counts."""
+    """The labels of a file. Of several labels of one prediction the latest counts."""
 
     ground_truth: GroundTruth
     reviews: dict[str, tuple[str, datetime]]
-    """Prediction → who gave the label that counts, and when."""
+    """Prediction id → the reviewer of the label that counts, and when it was given."""
     unlabelled: int
+    """Rows without a label."""
 
 
 def read_labels(file: Path, model: Model) -> Labels:
-    """Rows without a label are left for later; a UsageError names the line of one that is not sound."""
+    """The labels of a CSV file. Rows without a label are skipped; a UsageError names the line of an invalid one."""
     import pyarrow as pa
 
     label = model.contract.label
@@ -41,11 +42,13 @@ def read_labels(file: Path, model: Model) -> Labels:
         rows = csv.DictReader(lines)
         for name in (PREDICTION, label, *REVIEW):
             if name not in (rows.fieldnames or ()):
-                raise UsageError(f"{file} has no column {name!r}.", "Fill in what modelyard feedback sample wrote.")
+                raise UsageError(
+                    f"{file} has no column {name!r}.", "Fill in the file that modelyard feedback sample wrote."
+                )
         for row in rows:
             line = rows.line_num
             if len(ids) >= _MOST_ROWS:
-                raise UsageError(f"{file} has more than {_MOST_ROWS:,} rows.", "Split it.")
+                raise UsageError(f"{file} has more than {_MOST_ROWS:,} labels.", "Split the file.")
             given = (row[label] or "").strip()
             if not given:
                 unlabelled += 1
@@ -55,7 +58,7 @@ def read_labels(file: Path, model: Model) -> Labels:
             if not name or not who:
                 _unsound(file, line, f"has a label but no {'reviewer' if name else PREDICTION}")
             if not _known(given, model):
-                _unsound(file, line, f"says {label} {given!r}, which the contract does not know")
+                _unsound(file, line, f"has {label} {given!r}, which the contract does not know")
             ids.append(name)
             values.append(given)
             times.append(at)
@@ -83,9 +86,9 @@ def _moment(file: Path, line: int, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        _unsound(file, line, f"has a label, and {text!r} as reviewed_at")
+        _unsound(file, line, f"has a label, but reviewed_at {text!r} is not a time")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _unsound(file: Path, line: int, what: str) -> NoReturn:
-    raise UsageError(f"{file}:{line} {what}.", "Write who gave the label, and when, such as 2026-05-03T14:00Z.")
+    raise UsageError(f"{file}:{line} {what}.", "Fill in label, reviewer and reviewed_at, such as 2026-05-03T14:00Z.")

@@ -1,4 +1,4 @@
-"""The predictions most worth a label, for any labelling tool: a CSV with room for label, reviewer and time."""
+"""A sample of predictions for any labelling tool: a CSV with empty columns for label, reviewer and time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from modelyard.ground_truth.join import Earlier
 from modelyard.manifests.model import Model
-from modelyard.metrics.outliers import Surprise, bits
+from modelyard.metrics.outliers import OutlierScore, bits
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.predictions.columns import has_scores, mask, scores_of
@@ -26,23 +26,25 @@ if TYPE_CHECKING:
 
 REVIEW = ("reviewer", "reviewed_at")
 RARE_BITS = float(np.log2(20))
-"""A level that fewer than one in twenty of the rows learnt from had."""
+"""Rarity of a level, in bits, that one in twenty training rows has; rarer levels are a reason to label a row."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-Why = Literal["uncertain", "unusual", "rare", "flip", "random"]
+Why = Literal["uncertain", "outlier", "rare", "flip", "random"]
 
 WHYS: tuple[Why, ...] = get_args(Why)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows picked of how many that had no label, and how many for each reason."""
+    """The picked predictions."""
 
     content: bytes
     """The CSV."""
     rows: int
     of: int
+    """Predictions without a label, from which the rows were picked."""
     reasons: dict[str, int]
+    """Reason → rows picked for it."""
 
 
 def sample(
@@ -53,7 +55,10 @@ def sample(
     earlier: Earlier,
     count: int,
 ) -> Sample:
-    """Two passes: the first finds ids on which two versions disagreed, the second ranks. Labelled rows are left out."""
+    """Picks at most ``count`` predictions of a window that have no label.
+
+    The first pass over the log finds ids on which two versions disagreed; the second ranks the rows.
+    """
     import pyarrow as pa
 
     flips = _flips(reader, model, window)
@@ -77,7 +82,7 @@ def sample(
 
 
 def uncertainty(scores: Floats, threshold: float) -> Floats:
-    """How close each row (rows,) or (rows, classes) is to another decision: 1 on the border, 0 as far as can be."""
+    """Uncertainty (rows,) of scores (rows,) or (rows, classes): 1 on the decision border, 0 as far away as possible."""
     if scores.ndim == 2:
         ordered = np.sort(scores, axis=1)
         return np.asarray(1 - (ordered[:, -1] - ordered[:, -2]), dtype=np.float64)
@@ -87,13 +92,13 @@ def uncertainty(scores: Floats, threshold: float) -> Floats:
 
 
 def best(worth: Mapping[Why, Floats], count: int) -> Integers:
-    """Rows that could be among ``count`` picked ones, sorted: the best of every reason."""
+    """Row numbers, sorted, of the ``count`` best rows for every reason; ``pick`` takes no others."""
     found = [_ranked(values)[:count] for values in worth.values()]
     return np.unique(np.concatenate(found)).astype(np.int64) if found else np.empty(0, dtype=np.int64)
 
 
 def pick(worth: Mapping[Why, Floats], count: int) -> list[tuple[int, Why]]:
-    """At most ``count`` rows and why: each reason in turn gives its best. A worth of 0 is no reason."""
+    """At most ``count`` row numbers with their reasons. Reasons take turns; a worth of 0 is not a reason."""
     queues = {why: iter(_ranked(values).tolist()) for why, values in worth.items()}
     taken: dict[int, Why] = {}
     while queues and len(taken) < count:
@@ -121,7 +126,7 @@ def _worth(
     table: pa.Table, model: Model, profile_of: Callable[[str], Profile | None], flips: Hashes
 ) -> dict[Why, Floats]:
     rows = table.num_rows
-    unusual, rare = np.zeros(rows), np.zeros(rows)
+    outlier, rare = np.zeros(rows), np.zeros(rows)
     versions = np.asarray(table["version"].to_pylist(), dtype=np.str_) if rows else np.empty(0, dtype=np.str_)
     for version in np.unique(versions):
         profile = profile_of(str(version))
@@ -134,18 +139,18 @@ def _worth(
         for name in inputs.keys() & set(model.evaluation.slices):
             own = bits(inputs[name])[codes[name]]
             rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))
-        surprise = Surprise.of(profile)
-        if surprise is not None:
-            found = surprise.of_rows(codes)
-            unusual[here] = np.where(found > surprise.limit, found, 0.0)
+        score = OutlierScore.of(profile)
+        if score is not None:
+            found = score.of_rows(codes)
+            outlier[here] = np.where(found > score.limit, found, 0.0)
     scores = scores_of(table, model)
     decided = model.task in ("binary", "multiclass")
     ids = text_hashes(table["entity"])
-    # The low bits of a hash of the id: the same rows are drawn in every run.
+    # The order of hashed ids is random, and the same in every run.
     drawn = (text_hashes(table["id"]) % np.uint64(2**52)).astype(np.float64) + 1
     return {
         "uncertain": uncertainty(scores, model.contract.threshold) if decided else np.zeros(rows),
-        "unusual": unusual,
+        "outlier": outlier,
         "rare": rare,
         "flip": np.isin(ids, flips).astype(np.float64) * drawn,
         "random": drawn,
@@ -153,7 +158,7 @@ def _worth(
 
 
 def _flips(reader: Reader, model: Model, window: Window) -> Hashes:
-    """Hashes of the ids that two versions decided differently, shadows among them."""
+    """Hashes of the ids that two versions decided differently; shadows count too."""
     import pyarrow as pa
 
     if model.task not in ("binary", "multiclass"):
@@ -174,7 +179,7 @@ def _flips(reader: Reader, model: Model, window: Window) -> Hashes:
 
 
 def _with_several(keys: Hashes, values: Hashes) -> Hashes:
-    """Keys that have more than one value."""
+    """Keys (pairs,) that occur with more than one value (pairs,)."""
     pairs = np.unique(np.stack([keys, values]), axis=1)[0]
     found, counts = np.unique(pairs, return_counts=True)
     return np.asarray(found[counts > 1], dtype=np.uint64)
@@ -207,7 +212,7 @@ def _column(table: pa.Table, name: str, whole: set[str]) -> Any:
 
 
 def _cell(value: Any) -> str:
-    """Text that a spreadsheet would run as a formula is quoted; ids that come back so are read without it."""
+    """A cell. Text that a spreadsheet would run as a formula gets a leading quote, which ``read_labels`` removes."""
     if value is None:
         return ""
     if hasattr(value, "isoformat"):

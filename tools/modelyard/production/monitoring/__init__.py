@@ -1,1 +1,1 @@
-"""Windows of production: measured in one pass, judged by the policy, filed."""
+"""Monitoring windows: measured in one pass, judged by the policy, and filed as evidence."""

@@ -1,4 +1,4 @@
-"""One pass over a window's predictions: everything that is measured of a version is counted as the tables go by."""
+"""Counts of a window's predictions, per version and variant, made in one pass over the tables."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from modelyard.errors import ModelyardError
 from modelyard.flavors.interface import prediction_columns
 from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.model import Model
-from modelyard.metrics.outliers import Surprise
+from modelyard.metrics.outliers import OutlierScore
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import level_codes, number_codes, profile_codes
 from modelyard.metrics.window import Objective, by_minute
 from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
-from modelyard.production.monitoring.realised import Labelled
+from modelyard.production.monitoring.labelled_rows import LabelledRows
 from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
@@ -35,41 +35,44 @@ _FURTHER_ROW = r"/[1-9][0-9]*$"
 
 @dataclass
 class VersionCounts:
-    """One version in one part it played."""
+    """Counts of one version as one variant."""
 
     rows: int = 0
     requests: int = 0
     errors: int = 0
     milliseconds: list[NDArray[np.float32]] = field(default_factory=list)
-    """Of answered requests."""
+    """Latencies of answered requests."""
     minutes: Floats = field(default_factory=lambda: np.zeros(1))
     """Requests by minute, oldest first."""
     bad: dict[str, Floats] = field(default_factory=dict)
-    """Objective → those that use its budget up."""
+    """Objective → its bad requests by minute."""
     days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Days since 1970 → rows, errors, sum of scores."""
     profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
     sliced: dict[str, Integers] = field(default_factory=dict)
     """Slice column → rows by its bins and the score's (bins, score bins)."""
     faults: dict[str, str] = field(default_factory=dict)
-    unusual: int = 0
-    measured: int = 0
-    """Rows whose surprise is known."""
+    """Column → why it could not be measured."""
+    outliers: int = 0
+    scored: int = 0
+    """Rows that have an outlier score."""
     due: int = 0
     missing: int = 0
+    """Due rows without a label."""
     oldest_missing: float | None = None
-    labelled: Labelled | None = None
-    """None where nobody said what happened."""
+    """Seconds since 1970 of the oldest of them."""
+    labelled: LabelledRows | None = None
+    """None without ground truth."""
     last: float = 0.0
     """Seconds since 1970 of the newest prediction."""
 
     def profile(self) -> Profile:
-        """Of the window, in the version's own bins."""
+        """The profile of the window, in the bins of the version's own profile."""
         return Profile(self.rows, tuple(parts[0] for parts in self.profiles.values()))
 
 
 class WindowCounts:
-    """Takes tables and fills ``found``: (version, variant) → what it did."""
+    """Counts tables as they come. ``found`` holds (version, variant) → counts."""
 
     def __init__(
         self,
@@ -80,11 +83,11 @@ class WindowCounts:
         ground_truth: GroundTruth | None,
         due_before: float,
     ) -> None:
-        """``profile_of`` gives a version's committed profile; ``due_before``: labels of older predictions are due."""
+        """``profile_of`` gives a version's committed profile; labels are due for predictions before ``due_before``."""
         self._window, self._objectives = window, objectives
         self.found: dict[tuple[str, str], VersionCounts] = {}
         self._model, self._profile_of = model, profile_of
-        self._profiles: dict[str, tuple[Profile, Surprise | None] | None] = {}
+        self._profiles: dict[str, tuple[Profile, OutlierScore | None] | None] = {}
         self._ground_truth, self._due_before = ground_truth, due_before
         self._columns = prediction_columns(model)
         self._slices = {
@@ -96,7 +99,7 @@ class WindowCounts:
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
 
     def take(self, table: pa.Table) -> None:
-        """Counts one table's rows, each once."""
+        """Counts every row of a table once."""
         import pyarrow.compute as pc
 
         for version in pc.unique(table["version"]).to_pylist():
@@ -106,7 +109,7 @@ class WindowCounts:
                 self._take(self.found.setdefault(key, VersionCounts()), key, _where(of_version, "variant", variant))
 
     def close(self) -> None:
-        """Ends its threads."""
+        """Ends the threads."""
         self._pool.shutdown()
 
     def _take(self, found: VersionCounts, key: tuple[str, str], table: pa.Table) -> None:
@@ -142,16 +145,16 @@ class WindowCounts:
             bad = by_minute(at[objective.bad(milliseconds, failed)], begin, end)
             found.bad[objective.id] = found.bad.get(objective.id, 0.0) + bad
 
-    def _reference(self, version: str) -> tuple[Profile, Surprise | None] | None:
+    def _reference(self, version: str) -> tuple[Profile, OutlierScore | None] | None:
         if version not in self._profiles:
             profile = self._profile_of(version)
-            self._profiles[version] = (profile, Surprise.of(profile)) if profile else None
+            self._profiles[version] = (profile, OutlierScore.of(profile)) if profile else None
         return self._profiles[version]
 
     def _measure(
-        self, found: VersionCounts, profile: Profile, surprise: Surprise | None, rows: pa.Table, scores: Floats
+        self, found: VersionCounts, profile: Profile, score: OutlierScore | None, rows: pa.Table, scores: Floats
     ) -> None:
-        """Inputs and score in the bins of the version's own profile, and how unusual each row is."""
+        """Counts inputs and scores in the bins of the version's own profile, and outliers."""
         personal = {c.name: c.personal for c in self._model.contract.inputs if c.personal != "no"}
 
         def one(column: ColumnProfile) -> tuple[ColumnProfile, Integers] | str:
@@ -162,7 +165,7 @@ class WindowCounts:
                 codes = number_codes(own, column)
                 return profile_codes(codes, column, own), codes
             if column.name in personal:
-                return "personal: it is not in the log"
+                return "personal: the log does not hold it"
             try:
                 return code_rows(rows, column)
             except ModelyardError as error:
@@ -178,9 +181,9 @@ class WindowCounts:
             parts = found.profiles.setdefault(column.name, [])
             parts[:] = [merge_columns([*parts, counted])]
             measured[column.name] = codes
-        if surprise is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
-            found.unusual += int((surprise.of_rows(measured) > surprise.limit).sum())
-            found.measured += rows.num_rows
+        if score is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
+            found.outliers += int((score.of_rows(measured) > score.limit).sum())
+            found.scored += rows.num_rows
         if SCORE in measured:
             size = {c.name: len(c.bins()[0]) for c in columns if c.name in self._slices or c.name == SCORE}
             for name in self._slices.keys() & measured.keys():
@@ -189,7 +192,7 @@ class WindowCounts:
                 found.sliced[name] = found.sliced.get(name, 0) + counts
 
     def _score(self, column: str, scores: Floats) -> Floats | None:
-        """Scores (rows,) of one of the profile's score columns."""
+        """Scores (rows,) of one of the profile's score columns; None when the contract has no such class."""
         if scores.ndim == 1:
             return scores
         if column == CONFIDENCE:
@@ -202,18 +205,18 @@ class WindowCounts:
         known = place >= 0
         due = at < self._due_before
         found.due += int(due.sum())
-        lacking = due & ~known
-        found.missing += int(lacking.sum())
-        if lacking.any():
-            oldest = float(at[lacking].min())
+        missing = due & ~known
+        found.missing += int(missing.sum())
+        if missing.any():
+            oldest = float(at[missing].min())
             found.oldest_missing = min(oldest, found.oldest_missing or oldest)
         if found.labelled is None:
-            found.labelled = Labelled(self._slices, self._window)
+            found.labelled = LabelledRows(self._slices, self._window)
         found.labelled.take(rows, known, at, scores, self._ground_truth.labels[place[known]])
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
-    """A column's profile and each row's bin; one that callers left out of a whole table is missing in all its rows."""
+    """A column's profile and each row's bin (rows,); a column that the table lacks is missing in all rows."""
     name = f"inputs.{column.name}"
     if name not in rows.column_names:
         codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)
@@ -246,7 +249,7 @@ def _count_days(
 
 
 def _further(ids: Any) -> NDArray[np.bool_]:
-    """Whether each row is a further one of its request."""
+    """Whether each row (rows,) is a later row of a request with several."""
     import pyarrow.compute as pc
 
     first = mask(pc.ends_with(ids, "/0").fill_null(True))

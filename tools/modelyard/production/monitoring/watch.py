@@ -1,4 +1,4 @@
-"""A window measured, judged and filed, and the windows that were filed before."""
+"""The watch over one model in one environment: a window measured, judged and filed, and earlier windows."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _REMEMBERED = 30
 
 @dataclass(frozen=True)
 class Watched:
-    """One window of one model in one environment."""
+    """One judged window of one model in one environment."""
 
     model: str
     artifact: str
-    """sha256 of the watched version's bytes; '' where it was never registered."""
+    """sha256 of the monitored version's bytes; '' when it was never registered."""
     monitoring: Monitoring
     verdict: Verdict
 
@@ -56,7 +56,10 @@ def watch(
 
 
 def file_window(evidence: EvidenceStore, watched: Watched) -> str:
-    """Files the evidence; the commit. The same window again is the same path, and the older content is kept."""
+    """Files the evidence and returns the commit.
+
+    The same window has the same path every time; content that it replaces is kept as superseded.
+    """
     record = WindowRecord(watched.monitoring, watched.verdict)
     content = write_statement("monitoring", watched.model, watched.artifact, record)
     span = f"{_stamp(watched.monitoring.since)}-{_stamp(watched.monitoring.until)}"
@@ -68,7 +71,7 @@ def file_window(evidence: EvidenceStore, watched: Watched) -> str:
 
 
 def filed_windows(evidence: EvidenceStore, model: str, environment: str = "") -> list[Statement[WindowRecord]]:
-    """The newest windows (at most 30) of a model, in one environment or all of them; the newest first."""
+    """The newest windows (at most 30) of a model, in one environment or all of them, newest first."""
     files = evidence.listed(f"{model}/")
     paths = [path for _, place, path in _windows(files) if environment in ("", place)][:_REMEMBERED]
     contents = evidence.git.blobs(files[path] for path in paths)
@@ -76,9 +79,9 @@ def filed_windows(evidence: EvidenceStore, model: str, environment: str = "") ->
 
 
 def window_blobs(files: Mapping[str, str], most: int) -> dict[str, list[str]]:
-    """Model → SHAs of the blobs of its windows, the newest first and at most so many of each environment.
+    """Model → SHAs of the blobs of its windows, newest first, at most ``most`` per environment.
 
-    Of files as the evidence branch has them ``listed``.
+    ``files`` is path → SHA, as the evidence store's ``listed`` gives it.
     """
     found: dict[str, list[str]] = {}
     seen: Counter[tuple[str, str]] = Counter()
@@ -90,7 +93,7 @@ def window_blobs(files: Mapping[str, str], most: int) -> dict[str, list[str]]:
 
 
 def settled_before(evidence: EvidenceStore, model: str, environment: str, until: str) -> dict[str, Outcome]:
-    """Each check's last outcome that was not inconclusive, in windows that ended before ``until`` (RFC 3339)."""
+    """Each check's last conclusive outcome in the windows that ended before ``until`` (RFC 3339)."""
     settled: dict[str, Outcome] = {}
     for statement in filed_windows(evidence, model, environment):
         record = statement.predicate
@@ -106,14 +109,14 @@ def _stamp(moment: str) -> str:
 
 
 def _windows(paths: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(model, environment, path) of the windows among them, the newest first."""
+    """(model, environment, path) of the windows among ``paths``, newest first."""
     matches = [match for path in paths if SUPERSEDED not in path and (match := _PATH.fullmatch(path))]
     matches.sort(key=lambda match: (match["until"], match[0]), reverse=True)
     return [(match["model"], match["env"], match[0]) for match in matches]
 
 
 def _readable(content: bytes) -> Statement[WindowRecord] | None:
-    """None for what another version of the toolkit filed: nothing is known of it, and today's window is judged."""
+    """The window, or None when another version of the toolkit filed it in a form that this one cannot read."""
     try:
         return read_statement(content, "monitoring", WindowRecord)
     except ModelyardError:

@@ -1,4 +1,4 @@
-"""A window of one model in one environment: what its versions did, and how the one that answers is doing."""
+"""The measurements of a window of one model in one environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modelyard.manifests.policy import GroundTruthWatch, Policy, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
 from modelyard.metrics.evaluation import compare
-from modelyard.metrics.outliers import outliers
+from modelyard.metrics.outliers import FEWEST, outliers
 from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
@@ -33,11 +33,11 @@ _DAY = 86400.0
 _EPOCH = date(1970, 1, 1).toordinal()
 _NO_DAY = (0, 0, 0.0)
 FEWEST_LABELS = 30
-"""Below this, realised metrics are not computed at all."""
+"""With fewer labels, realised metrics are not computed."""
 
 
 class NeverServed(UsageError):
-    """There is no version to be watched."""
+    """No version of the model ever served in the environment."""
 
 
 def monitor_window(
@@ -49,7 +49,7 @@ def monitor_window(
     ground_truth: GroundTruth | None,
     say: Callable[[str], None],
 ) -> Monitoring:
-    """Reads the window once and measures the version that answered last. NeverServed when none ever did."""
+    """Reads the window once and measures the champion that answered last; NeverServed when there never was one."""
     model, history = view.manifest, view.history
     due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, GroundTruthWatch)), default=0.0)
     objectives = _objectives(policy)
@@ -66,7 +66,7 @@ def monitor_window(
         counts.close()
     found = counts.found
     version = _watched(found, history, environment.name)
-    own = _joined(found, version)
+    own = _own(found, version)
     reference = profile_of(view, version)
     drift = _drift(reference, own, version)
     notes = _notes(found, reference, version, ground_truth)
@@ -88,7 +88,7 @@ def monitor_window(
         days=_days(found, own, window, _since(found, history, environment.name)),
         burns=tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
         drift=drift,
-        outliers=outliers([own.unusual], own.measured),
+        outliers=outliers([own.outliers], own.scored),
         confidence=_confidence(before, after),
         estimate=now if then else None,
         expected=then,
@@ -100,7 +100,7 @@ def monitor_window(
 
 
 def artifact_of(history: ModelHistory, version: str) -> str:
-    """sha256 of a version's bytes; '' for one that was never registered."""
+    """sha256 of a version's bytes; '' when it was never registered."""
     known = history.known(version)
     return known.record.artifact if known and known.record else ""
 
@@ -112,18 +112,18 @@ def _watched(found: dict[tuple[str, str], VersionCounts], history: ModelHistory,
     assigned = history.assigned(environment)
     if assigned is None or not assigned.version:
         raise NeverServed(
-            f"No version of {history.model} ever served in {environment}.", "Deploy one: modelyard deploy"
+            f"No version of {history.model} ever served in {environment}.", "Deploy one with modelyard deploy."
         )
     return assigned.version
 
 
-def _joined(found: dict[tuple[str, str], VersionCounts], version: str) -> VersionCounts:
-    """The version's part as champion. As a candidate it had other callers, and the rollout's analysis judged that."""
+def _own(found: dict[tuple[str, str], VersionCounts], version: str) -> VersionCounts:
+    """The version's counts as champion; what it answered as a candidate is judged by the rollout's analysis."""
     return found.get((version, "champion"), VersionCounts())
 
 
 def profile_of(view: ModelView, version: str) -> Profile | None:
-    """The profile that a version was tagged with; None where it has none."""
+    """The profile committed with a version; None when it has none."""
     known = view.history.known(version)
     path = f"models/{view.name}/{view.manifest.files.profile}"
     content = view.checkout.git.file_at(known.commit, path) if known else None
@@ -140,16 +140,16 @@ def _drift(reference: Profile | None, own: VersionCounts, version: str) -> Drift
 def _served(found: dict[tuple[str, str], VersionCounts]) -> tuple[Served, ...]:
     answered = sum(g.rows for (_, variant), g in found.items() if variant != "shadow")
     shown = []
-    for (version, variant), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+    for (version, variant), counts in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
         shown.append(
             Served(
-                version,
-                variant,
-                gathered.requests,
-                gathered.errors,
-                gathered.rows,
-                gathered.rows / answered if answered else 0.0,
-                latency(gathered.milliseconds),
+                version=version,
+                variant=variant,
+                requests=counts.requests,
+                errors=counts.errors,
+                rows=counts.rows,
+                share=counts.rows / answered if answered else 0.0,
+                latency=latency(counts.milliseconds),
             )
         )
     return tuple(shown)
@@ -165,12 +165,13 @@ def _days(
         rows, errors, total = own.days.get(day, _NO_DAY)
         elsewhere = sum(sum(other.days.get(day, _NO_DAY)[:2]) for other in others)
         name = date.fromordinal(_EPOCH + day).isoformat()
-        days.append(Day(name, rows, errors, round(total / rows, 9) if rows else None, elsewhere))
+        mean = round(total / rows, 9) if rows else None
+        days.append(Day(day=name, rows=rows, errors=errors, mean_score=mean, others=elsewhere))
     return tuple(days)
 
 
 def _since(found: dict[tuple[str, str], VersionCounts], history: ModelHistory, environment: str) -> float:
-    """When the model began to serve there: by its first receipt or by its first row, whichever is earlier."""
+    """When the model began to serve, seconds since 1970: its first receipt or its first row, whichever is earlier."""
     receipts = [float(a.at) for a in history.assignments if a.environment == environment]
     answered = [day * _DAY for (_, variant), g in found.items() if variant != "shadow" for day in g.days]
     return min([*receipts, *answered], default=0.0)
@@ -178,7 +179,13 @@ def _since(found: dict[tuple[str, str], VersionCounts], history: ModelHistory, e
 
 def _objectives(policy: Policy) -> list[Objective]:
     return [
-        Objective(w.id, w.objective, w.maximum_milliseconds, seconds_of(w.long), seconds_of(w.short))
+        Objective(
+            id=w.id,
+            share=w.objective,
+            maximum_milliseconds=w.maximum_milliseconds,
+            long_seconds=seconds_of(w.long),
+            short_seconds=seconds_of(w.short),
+        )
         for w in policy.monitoring
         if isinstance(w, ServiceWatch)
     ]
@@ -194,7 +201,7 @@ def _confidence(before: ColumnProfile | None, after: ColumnProfile | None) -> Co
 
 
 def _binned_scores(column: ColumnProfile | None) -> Floats:
-    """Probabilities (rows,) as the middles of their bins: whatever that costs, it costs both sides the same."""
+    """Probabilities (rows,) as the middles of their bins; window and held-out rows lose the same precision."""
     if column is None or column.numeric is None or not column.numeric.edges:
         return np.empty(0)
     edges = np.asarray([0.0, *column.numeric.edges, 1.0])
@@ -222,7 +229,7 @@ def _minus(now: float | None, then: float | None) -> float | None:
 
 
 def _estimated_slices(own: VersionCounts, reference: Profile | None, threshold: float) -> tuple[SliceEstimate, ...]:
-    """Of every bin of every slice column with rows enough, the estimate of its scores."""
+    """The estimate for every level of every slice column that has enough rows."""
     score = reference.column(SCORE) if reference else None
     found = []
     for name, cells in sorted(own.sliced.items()):
@@ -245,17 +252,15 @@ def _notes(
     notes = []
     others = sorted({v for (v, variant) in found if v != version and variant != "shadow"})
     if others:
-        notes.append(f"{', '.join(others)} answered in this window too; what is measured here is {version}'s alone.")
+        notes.append(f"{', '.join(others)} also answered in this window; only {version} is measured.")
     if reference is None:
-        notes.append(f"{version} was tagged without a profile, so drift cannot be measured.")
+        notes.append(f"{version} was registered without a profile, so data drift cannot be measured.")
     elif reference.shape is None:
-        notes.append(
-            f"The profile of {version} does not say what whole rows were like; the next retraining writes that."
-        )
+        notes.append(f"The profile of {version} has no outlier limit; that needs {FEWEST:,} training rows.")
     if ground_truth is not None and (ground_truth.contradicting or ground_truth.unreadable):
         notes.append(
-            f"Of {ground_truth.delivered:,} labels {ground_truth.contradicting:,} ids contradict themselves and"
-            f" {ground_truth.unreadable:,} cannot be read; they count as unknown."
+            f"Of {ground_truth.delivered:,} delivered labels, {ground_truth.unreadable:,} cannot be read;"
+            f" {ground_truth.contradicting:,} ids have contradicting labels. Both count as missing."
         )
     return tuple(notes)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.report.content import Report, signed
+from modelyard.report.html.figure import Figure, draw
 
 _ROW = 26
 _COLOURS = """
@@ -31,10 +32,10 @@ class IntervalRow:
     label: str
 
 
-def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, width: int = 640) -> str:
-    """Intervals around zero, one row each, on one scale."""
+def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, width: int = 640) -> Figure | None:
+    """Intervals around zero, one row each, on one scale; None without rows."""
     if not rows:
-        return ""
+        return None
     reach = max(max(abs(row.low), abs(row.high)) for row in rows) * 1.05 or 1.0
     right = 210
     middle = left + (width - left - right) / 2
@@ -50,10 +51,10 @@ def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, wi
         parts.append(_text(width - right + 14, y + 4, row.label, "start"))
     parts.append(_text(middle - 8, height - 6, "worse ←", "end", "muted"))
     parts.append(_text(middle + 8, height - 6, "→ better", "start", "muted"))
-    return _svg(width, height, parts, caption)
+    return draw(width, height, parts, caption)
 
 
-def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], caption: str) -> str:
+def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], caption: str) -> Figure:
     """Observed rate over mean prediction: (name, CSS class, points) per line, with the diagonal."""
     size, pad = 320, 44
     span = max((max(x, y) for _, _, points in series for x, y in points), default=1.0)
@@ -82,10 +83,10 @@ def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, floa
         parts.append(f'<circle class="{tone}" cx="{x0 + 14}" cy="{y1 + 16 + 18 * n}" r="4"/>')
         parts.append(_text(x0 + 24, y1 + 20 + 18 * n, name, "start"))
     parts.append(_text((x0 + x1) / 2, size - 6, "mean prediction", "middle", "muted"))
-    return _svg(size, size, parts, caption)
+    return draw(size, size, parts, caption)
 
 
-def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, width: int = 310) -> str:
+def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, width: int = 310) -> Figure:
     """Shares per bin of reference and current, side by side: (name, reference, current)."""
     height, foot = 120, 20
     peak = max((max(r, c) for _, r, c in bins), default=0) or 1
@@ -102,10 +103,10 @@ def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, wi
     if bins:
         parts.append(_text(4, height - 5, bins[0][0], "start", "muted"))
         parts.append(_text(width - 4, height - 5, bins[-1][0], "end", "muted"))
-    return _svg(width, height, parts, caption)
+    return draw(width, height, parts, caption)
 
 
-def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], caption: str, width: int = 640) -> str:
+def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], caption: str, width: int = 640) -> Figure:
     """A bar a day, of parts on top of each other: (name, counts), a CSS class a part; a day without any is marked."""
     height, left, foot = 150, 56, 24
     peak = max((sum(counts) for _, counts in days), default=0) or 1
@@ -128,7 +129,7 @@ def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], ca
             parts.append(_text(x + step / 2, base - 6, "none", "middle", "bad"))
     for i, anchor in ((0, "start"), (len(days) - 1, "end")) if len(days) > 1 else ((0, "start"),) if days else ():
         parts.append(_text(left + (i and len(days) * step), height - 6, days[i][0], anchor, "muted"))
-    return _svg(width, height, parts, caption)
+    return draw(width, height, parts, caption)
 
 
 def trend_plot(
@@ -137,7 +138,7 @@ def trend_plot(
     marks: Sequence[str],
     caption: str,
     width: int = 760,
-) -> str:
+) -> Figure:
     """Values over time: (name, CSS class, one value a moment) per line; below each moment its mark."""
     height, left, right, foot = 280, 56, 16, 58
     values = [value for _, _, line in series for value in line]
@@ -170,13 +171,12 @@ def trend_plot(
         anchor = "start" if i == 0 else "end" if i == len(names) - 1 else "middle"
         parts.append(_text(place(i, low)[0], height - foot + 20, name, anchor))
         parts.append(_text(place(i, low)[0], height - foot + 38, mark, anchor, "muted"))
-    return _svg(width, height, parts, caption)
+    return draw(width, height, parts, caption)
 
 
-def standalone(figure: str) -> str:
+def standalone(figure: Figure) -> str:
     """The SVG of a figure as a file of its own, which has no page to take its colours from."""
-    inner = figure[figure.index("<svg") : figure.index("</svg>") + len("</svg>")]
-    head, rest = inner.split(">", 1)
+    head, rest = figure.svg.split(">", 1)
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n'
 
 
@@ -185,8 +185,8 @@ def render_picture(report: Report) -> bytes:
     evaluation = report.bundle.evaluation
     if evaluation is None or evaluation.champion is None:
         return b""
-    rows = interval_rows(evaluation.metrics)
-    return standalone(interval_plot(rows, CAPTION)).encode() if rows else b""
+    figure = interval_plot(interval_rows(evaluation.metrics), CAPTION)
+    return standalone(figure).encode() if figure else b""
 
 
 def interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:
@@ -201,14 +201,6 @@ def interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None =
         label = f"{signed(result.difference)} [{signed(result.interval.low)}, {signed(result.interval.high)}]"
         rows.append(IntervalRow(names[i] if names else result.name, sign * result.difference, low, high, tone, label))
     return rows
-
-
-def _svg(width: int, height: int, parts: Sequence[str], caption: str) -> str:
-    label = html.escape(caption, quote=True)
-    return (
-        f'<figure><svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg><figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
 
 
 def _text(x: float, y: float, value: str, anchor: str, tone: str = "") -> str:

@@ -8,6 +8,7 @@ from html import escape
 from modelyard.evidence.production import ShownWindow
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period
+from modelyard.report.html.figure import Figure, draw
 from modelyard.report.html.pictures import trend_plot
 from modelyard.report.terminal.text import when
 
@@ -15,7 +16,7 @@ _WIDTH = 320
 _MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
-def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
+def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
     """One metric over the versions that have it: (version, value)."""
     height, left, right, foot = 130, 62, 14, 24
     values = [value for _, value in points]
@@ -45,18 +46,18 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> str:
         f"{escape(points[i][0])}</text>"
         for i, anchor in ends
     ]
-    return _figure(_WIDTH, height, parts, f"{name}: {values[-1]:.4f} in {points[-1][0]}")
+    return draw(_WIDTH, height, parts, f"{name}: {values[-1]:.4f} in {points[-1][0]}")
 
 
-def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
-    """Realised and accepted quality of windows in the order of time; '' for fewer than two with labels."""
+def window_chart(metric: str, windows: Sequence[ShownWindow]) -> Figure | None:
+    """Realised and accepted quality of windows in the order of time; None for fewer than two with labels."""
     known = [
         (window, value, window.monitoring.accepted[metric])
         for window in windows
         if (value := window.realised(metric)) is not None and metric in window.monitoring.accepted
     ]
     if len(known) < 2:
-        return ""
+        return None
     return trend_plot(
         [window.monitoring.until[5:10] for window, _, _ in known],
         [("realised", "after", [value for _, value, _ in known]),
@@ -66,12 +67,12 @@ def window_chart(metric: str, windows: Sequence[ShownWindow]) -> str:
     )  # fmt: skip
 
 
-def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: int) -> str:
+def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: int) -> Figure | None:
     """Which version each environment had when. ``last``: the newest event, in seconds since 1970; what still runs is
     drawn beyond it, so that the same tags give the same picture on any day.
     """
     if not found:
-        return ""
+        return None
     width, left, row = 860, 110, 34
     begun = min(period.since for period in found)
     span = max((last - begun) * 1.2, 1.0)
@@ -98,10 +99,10 @@ def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: in
     foot = height - 6
     parts.append(f'<text class="muted" x="{left}" y="{foot}">{when(begun)}</text>')
     parts.append(f'<text class="muted" x="{width}" y="{foot}" text-anchor="end">still</text>')
-    return _figure(width, height, parts, "Which version ran where and when (UTC)")
+    return draw(width, height, parts, "Which version ran where and when (UTC)")
 
 
-def lineage_graph(found: Lineage) -> str:
+def lineage_graph(found: Lineage) -> Figure:
     """Data, code and packages on the left, the version in the middle, where it serves on the right."""
     left = [("data", source.path, source.md5[:10]) for source in found.data]
     left.append(("code", found.code[:10], found.subject))
@@ -124,7 +125,7 @@ def lineage_graph(found: Lineage) -> str:
             parts += _node(x, y, box, kind, name, detail)
     people = f"{found.proposed_by or 'unknown'}, approved by {', '.join(found.approved_by) or 'nobody'}"
     parts += _node(middle[0], middle[1], box, found.model, found.version, people, "main")
-    return _figure(width, height, parts, f"What made {found.model} {found.version}, and where it serves")
+    return draw(width, height, parts, f"What made {found.model} {found.version}, and where it serves")
 
 
 def _node(x: float, y: float, box: float, kind: str, name: str, detail: str, tone: str = "") -> list[str]:
@@ -139,11 +140,3 @@ def _node(x: float, y: float, box: float, kind: str, name: str, detail: str, ton
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _figure(width: int, height: float, parts: Sequence[str], caption: str) -> str:
-    label = escape(caption, quote=True)
-    return (
-        f'<figure><svg viewBox="0 0 {width} {height:.0f}" width="{width}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>"
-    )

@@ -1,17 +1,18 @@
-"""A monitored window as one HTML page that opens offline."""
+"""A monitored window as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
+from typing import Any
 
 from modelyard.evidence.verdict import Verdict
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Monitoring, Realised
 from modelyard.report.content import between, failures_first, number
-from modelyard.report.html.page import html_table, page
+from modelyard.report.html.figure import Figure
+from modelyard.report.html.page import Table, render
 from modelyard.report.html.pictures import day_plot, interval_plot, interval_rows
 from modelyard.report.html.proposal import checks, drift
 from modelyard.report.terminal.text import when
@@ -21,63 +22,71 @@ _MOST_SLICES = 20
 
 
 def render_monitoring_html(model: str, monitoring: Monitoring, verdict: Verdict) -> str:
-    """Every number in it stands in the window's evidence."""
-    notes = "".join(f"<p>⚠️ {escape(note)}</p>" for note in verdict.notes)
+    """One page. Every number in it stands in the window's evidence."""
     said = headline(model, monitoring, verdict)
+    slices = slice_rows(monitoring, _MOST_SLICES)
+    return render(
+        "window.html.j2",
+        title=f"{said}: {verdict.outcome}",
+        outcome=verdict.outcome,
+        headline=said,
+        span=span(monitoring),
+        notes=verdict.notes,
+        policy=verdict.policy,
+        checks=checks(failures_first(verdict.checks), "accepted", "now"),
+        days=_days(monitoring),
+        served=Table(["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95 ms", "p99 ms"],
+                     served_rows(monitoring)),
+        burns=_burns(monitoring.burns),
+        quality=_quality(monitoring),
+        slices=Table(*slices) if slices else None,
+        rows=_rows(monitoring),
+        drift=drift(monitoring.drift) if monitoring.drift else None,
+    )  # fmt: skip
+
+
+def _days(monitoring: Monitoring) -> Figure | None:
     days = [(day.day, (day.rows, day.others, day.errors)) for day in monitoring.days]
     caption = f"A day (UTC): predictions of {monitoring.version}, grey: other versions', red: requests that failed"
-    parts = [
-        f'<div class="banner {verdict.outcome}"><h1>{escape(said)}</h1><p>{escape(span(monitoring))}</p>{notes}'
-        f'<p class="soft">policy {escape(verdict.policy)}</p></div>',
-        *checks(failures_first(verdict.checks), "accepted", "now"),
-        "<h2>Traffic</h2>",
-        day_plot(days, ("current", "reference", "bad"), caption) if days else "",
-        html_table(["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95 ms", "p99 ms"],
-                   served_rows(monitoring)),
-        *_burns(monitoring.burns),
-        *_quality(monitoring),
-        *_rows(monitoring),
-        *(drift(monitoring.drift) if monitoring.drift else ()),
-    ]  # fmt: skip
-    return page(f"{said}: {verdict.outcome}", parts)
+    return day_plot(days, ("current", "reference", "bad"), caption) if days else None
 
 
-def _burns(burns: Sequence[Burn]) -> list[str]:
+def _burns(burns: Sequence[Burn]) -> Table | None:
     rows = [
         [b.id, f"{b.requests:,}", f"{b.bad:,}", _times(b.long), _times(b.short), _times(b.worst),
          when(int(b.worst_at)) if b.worst_at is not None else "–"]
         for b in burns
     ]  # fmt: skip
     headings = ["error budget of", "requests", "bad", "long window now", "short window now", "worst moment", "at"]
-    note = '<p class="soft">How many times faster than allowed the budget burns; 1 uses it up exactly.</p>'
-    return [html_table(headings, rows), note] if rows else []
+    return Table(headings, rows) if rows else None
 
 
-def _quality(monitoring: Monitoring) -> list[str]:
-    parts = ["<h2>Quality</h2>"]
+def _quality(monitoring: Monitoring) -> dict[str, Any]:
+    lines = []
     if (guess := estimate_sentence(monitoring)) and not (monitoring.realised and monitoring.realised.metrics):
-        parts.append(f"<p>{escape(guess)}</p>")
-    if monitoring.realised is None:
-        parts.append("<p>Nobody said what happened.</p>")
-    else:
-        parts += [f"<p>{escape(ground_truth_sentence(monitoring.realised))}</p>", *_realised(monitoring.realised)]
-    if slices := slice_rows(monitoring, _MOST_SLICES):
-        parts += ["<h2>Slices</h2>", html_table(*slices)]
-    return parts
+        lines.append(guess)
+    realised = monitoring.realised
+    lines.append(ground_truth_sentence(realised) if realised else "Nobody said what happened.")
+    shown = realised if realised and realised.metrics else None
+    return {
+        "lines": lines,
+        "metrics": _metrics(shown) if shown else None,
+        "figure": _differences(shown) if shown else None,
+    }
 
 
-def _realised(found: Realised) -> list[str]:
-    if not found.metrics:
-        return []
+def _metrics(found: Realised) -> Table:
     rows = [
         [m.name, "higher" if m.higher_is_better else "lower", number(m.champion), number(m.candidate),
          between(m.interval)]
         for m in found.metrics
     ]  # fmt: skip
-    parts = [html_table(["metric", "better", "accepted", "realised", "95 %"], rows)]
-    moved = [_from_accepted(m) for m in found.metrics]
-    parts.append(interval_plot(interval_rows(moved), "Realised − accepted, with the realised value's 95 % interval"))
-    return parts
+    return Table(["metric", "better", "accepted", "realised", "95 %"], rows)
+
+
+def _differences(found: Realised) -> Figure | None:
+    rows = interval_rows([_from_accepted(metric) for metric in found.metrics])
+    return interval_plot(rows, "Realised − accepted, with the realised value's 95 % interval")
 
 
 def _from_accepted(metric: MetricResult) -> MetricResult:
@@ -99,7 +108,7 @@ def _rows(monitoring: Monitoring) -> list[str]:
     if monitoring.confidence:
         sure = monitoring.confidence
         said.append(f"Mean confidence {sure.current:.3f}; on the held-out rows {sure.reference:.3f}.")
-    return ["<h2>Rows and scores</h2>", *(f"<p>{escape(line)}</p>" for line in said)] if said else []
+    return said
 
 
 def _times(rate: float | None) -> str:

@@ -28,7 +28,7 @@ from modelyard.report.markdown.safe import fold, table, text
 from modelyard.report.terminal.deployments import delivery_lines
 from modelyard.report.terminal.text import when
 from modelyard.report.window import slice_rows, sparkline
-from modelyard.rollout.plan import Delivery, Moment
+from modelyard.rollout.plan import Delivery, JournalEntry
 from modelyard.rollout.progress import RolloutState
 
 _CAUSES = {
@@ -99,7 +99,7 @@ def plan_comment(deliveries: Sequence[Delivery], marker: str) -> str:
     return "\n".join(lines)
 
 
-def rollback_story(state: RolloutState, moments: Sequence[Moment]) -> str:
+def rollback_story(state: RolloutState, moments: Sequence[JournalEntry]) -> str:
     """Why a version was taken back, and what happened when; Markdown for a pull request."""
     rows = [[when(moment.at), text(moment.sentence)] for moment in moments]
     lines = [

@@ -1,4 +1,4 @@
-"""Predictions whose outcome is known, gathered part by part and handed over as held-out rows are."""
+"""Labelled rows of a window: predictions with a label, collected in parts and evaluated like held-out rows."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 
 _BLOCKS = (86400.0, 21600.0, 3600.0, 600.0)
 _FEWEST_BLOCKS = 20
+"""With fewer blocks, an interval by blocks is too narrow to be trusted."""
 
 
 def block_seconds(window: Window) -> float:
-    """The longest stretch of time of which a window holds twenty: fewer say too little of how far they differ.
+    """The longest block (day, six hours, hour, ten minutes) of which the window holds at least twenty.
 
-    0 where even ten minutes are too long; its rows count as independent.
+    0 for a window shorter than twenty times ten minutes; its rows count as independent.
     """
     return next((seconds for seconds in _BLOCKS if window.end - window.begin >= _FEWEST_BLOCKS * seconds), 0.0)
 
 
-class Labelled:
-    """Of one version in one window. ``slices``: the columns rows are cut by, and whether each holds numbers."""
+class LabelledRows:
+    """The labelled rows of one version in one window. ``slices``: slice column → whether it holds numbers."""
 
     def __init__(self, slices: Mapping[str, bool], window: Window) -> None:
         self._slices, self._begin, self._block = slices, window.begin, block_seconds(window)
@@ -44,11 +45,11 @@ class Labelled:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of labelled rows."""
         return sum(len(part) for part in self._labels)
 
     def take(self, rows: pa.Table, known: NDArray[np.bool_], at: Floats, scores: Floats, labels: Floats) -> None:
-        """Rows of the log with their times and scores, of which some are ``known`` (rows,); ``labels`` are theirs."""
+        """Adds the rows that are ``known`` (rows,), of log rows with their times and scores; ``labels`` has theirs."""
         import pyarrow as pa
 
         self._scores.append(scores[known])
@@ -59,17 +60,17 @@ class Labelled:
             self._columns[name].append(_column(rows, name, number).filter(pa.array(known)))
 
     def holdout(self) -> Holdout:
-        """All of them (at least one), in the order of their scores: each metric sorts them, and once is enough."""
+        """All rows (at least one), ordered by score: every metric sorts them, and sorted rows are sorted faster."""
         scores, blocks = np.concatenate(self._scores), np.concatenate(self._blocks)
         there = np.bincount(blocks) > 0
-        blocks = (np.cumsum(there) - 1)[blocks]  # without those that have no row
+        blocks = (np.cumsum(there) - 1)[blocks]  # blocks without rows are left out
         order = np.argsort(scores, kind="stable") if scores.ndim == 1 else np.arange(len(scores))
         levels = {name: found.first_of(order) for name, found in self._levels().items()}
         labels = np.concatenate(self._labels)
         return Holdout(labels[order], scores[order], None, levels, {}, blocks[order] if blocks.any() else None)
 
     def _levels(self) -> dict[str, Levels]:
-        """Of the columns that any row has."""
+        """Levels of the slice columns that at least one row has."""
         import pyarrow as pa
 
         found: dict[str, Levels] = {}
@@ -81,7 +82,7 @@ class Labelled:
 
 
 def _column(rows: pa.Table, name: str, number: bool) -> Any:
-    """Nulls where a part of the log lacks the column, or has something else in it."""
+    """The slice column of a part; nulls when the part lacks the column or it has another type."""
     import pyarrow as pa
 
     kind = pa.float64() if number else pa.string()
