@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from modelyard.flavors.signature import Input
+from modelyard.flavors.values import spelled
 from modelyard.manifests.repository import ModelRepository
 from modelyard.predictions.writer import Entry
+from modelyard.scoring.signature import signature_of
 from modelyard.tables.file import read_table
 from modelyard.tables.table import Table
 
@@ -29,7 +32,7 @@ class Flights:
         self.ids = [str(name) for name in holdout.texts(self.model.contract.id)]
         self.scores = [float(scores.numbers("prediction")[place[name]]) for name in self.ids]
         self.labels = [int(label) for label in holdout.numbers(self.model.contract.label)]
-        self.inputs = _rows(holdout, self.model.contract.inputs)
+        self.inputs = _rows(holdout, signature_of(self.model).inputs)
 
     def entries(
         self,
@@ -77,9 +80,6 @@ def write_ground_truth(yard: Path, flights: Flights, rows: Sequence[int], name: 
     return path
 
 
-def _rows(table: Table, columns: Sequence[object]) -> list[dict[str, object]]:
-    values = {column.name: table.values(column.name, column.type).tolist() for column in columns}  # type: ignore[attr-defined]
-    return [
-        {name: None if cell != cell else cell for name, cell in ((n, v[row]) for n, v in values.items())}
-        for row in range(table.rows)
-    ]
+def _rows(table: Table, columns: Sequence[Input]) -> list[dict[str, object]]:
+    values = {column.name: spelled(column, table.values(column)) for column in columns}
+    return [{name: cells[row] for name, cells in values.items()} for row in range(table.rows)]

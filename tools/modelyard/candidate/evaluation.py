@@ -68,14 +68,15 @@ def _evaluated(
     _require_agreement(candidate, table, columns, predictions, scorer.flavor.tolerance)
     theirs = opponent.score_table(table) if opponent else None
     comparable = theirs is None or theirs.shape == predictions.shape
-    slices = {name: levels_of(table, name) for name in settings.slices}
+    inputs = candidate.signature
+    slices = {name: levels_of(table, name, inputs.input(name)) for name in settings.slices}
     comparison = compare(
         Holdout(
             label,
             predictions,
             theirs if comparable else None,
             slices,
-            {name: levels_of(table, name) for name in settings.groups},
+            {name: levels_of(table, name, inputs.input(name)) for name in settings.groups},
             table.codes(settings.block) if settings.block else None,
             table.codes(settings.query) if settings.query else None,
         ),
@@ -289,8 +290,16 @@ def _label(table: Table, model: Model) -> Floats:
     return label
 
 
-def levels_of(table: Table, name: str) -> Levels:
-    """A column as rows are cut by it: texts by their levels, many numbers at their quartiles."""
+def levels_of(table: Table, name: str, column: Input | None = None) -> Levels:
+    """A column as rows are cut by it: texts by their levels, many numbers at their quartiles.
+
+    ``column`` says how an input is read; other columns are what they look like.
+    """
+    if column is not None and column.kind != "string":
+        if column.kind == "boolean" or column.categories:
+            names, codes = table.levels(column)
+            return Levels(tuple(MISSING if level is None else level for level in names), codes)
+        return levels_of_numbers(table.scalars(column))
     if table.is_number(name):
         return levels_of_numbers(table.numbers(name))
     names, codes = table.text_codes(name)

@@ -22,6 +22,10 @@ from modelyard.files import write_whole
 from modelyard.predictions.layout import Layout, State
 from modelyard.report.generated import containerfile
 from modelyard.rollout.plan import Live, Traffic
+from modelyard.scoring.signature import require_host
+from modelyard.targets.folder import pinned
+from modelyard.targets.interface import Package
+from modelyard.targets.local import write_version
 
 ENVIRONMENT = "container"
 _SERVED = "served"
@@ -44,15 +48,13 @@ def package(view: ModelView, version: str, folder: Path) -> list[str]:
     with fetch_version(view, view.version(version)) as found:
         require_trusted(view.checkout, found)
         layout = Layout(folder / _SERVED)
-        place = layout.version_folder(model, found.name)
-        write_whole(place / "artifact", found.artifact.read_bytes())
-        write_whole(place / "model.yaml", found.manifest)
+        require_host(found.model, "container")
+        write_version(layout.version_folder(model, found.name), found.package)
         layout.write_state(State({model: Live(Traffic(found.name), {found.name: found.sha256})}))
         content = view.checkout.evidence.documents(model, found.sha256).get("training")
         training = read_statement(content, "training", Training).predicate if content else None
-        packages = training.packages if training else {}
         write_whole(folder / "modelyard.yaml", _CONFIG.encode())
-        write_whole(folder / "requirements.txt", _requirements(packages).encode())
+        write_whole(folder / "requirements.txt", _requirements(found.package).encode())
         write_whole(folder / "Containerfile", containerfile(model, found.name, found.sha256, ENVIRONMENT).encode())
         write_whole(folder / "sbom.cdx.json", bill_of_materials(found, training))
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -96,7 +98,6 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
     return encode(msgspec.json.decode(text), order="sorted", indent=2) + b"\n"
 
 
-def _requirements(packages: dict[str, str]) -> str:
-    """The server, with the library versions that trained the model."""
-    pinned = [f"{name}=={packages[name]}" for name in ("lightgbm", "numpy") if name in packages]
-    return "\n".join([f"modelyard[serve]=={__version__}", *pinned, ""])
+def _requirements(found: Package) -> str:
+    """The server, with the library versions that the model was measured with."""
+    return "\n".join([f"modelyard[serve]=={__version__}", *pinned(found), ""])

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
-from modelyard.files import sha256_of
+from modelyard.evidence.statement import read_statement
+from modelyard.evidence.training import Training
+from modelyard.files import sha256_of, write_whole
+from modelyard.flavors.probe import Probe
+from modelyard.flavors.python import DEFAULT_FILES
+from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
@@ -18,6 +23,8 @@ from modelyard.manifests.pipeline import read_lock
 from modelyard.manifests.repository import model_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import version_tag
+from modelyard.scoring.signature import flavor_of
+from modelyard.targets.interface import Package
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,34 @@ class FetchedVersion:
     sha256: str
     manifest: bytes
     """``model.yaml`` at the version's commit."""
+    folder: Path = Path()
+    """Where the files of the model's own scorer are, as they were at the version's commit."""
+    probe: Probe | None = None
+    """None where none was filed with the version."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Package → version, as they were when the version was measured."""
 
     @property
     def name(self) -> Version:
         """The version number, such as v1.2.0."""
         return self.version.version
+
+    @property
+    def package(self) -> Package:
+        """The version as targets install it."""
+        said = self.model.flavor
+        names = [*(said.files or DEFAULT_FILES), *filter(None, [said.requirements])]
+        own = names if flavor_of(self.model).own_code else []
+        return Package(
+            model=self.model.name,
+            version=str(self.name),
+            artifact=self.artifact,
+            sha256=self.sha256,
+            manifest=self.manifest,
+            probe=self.probe,
+            files={path: (self.folder / path).read_bytes() for path in own if (self.folder / path).is_file()},
+            packages=self.packages,
+        )
 
 
 @contextmanager
@@ -63,4 +93,27 @@ def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[Fetch
                 f"The artifact of {tag} has sha256 {sha256[:12]}, but its tag records {record.artifact[:12]}.",
                 "The stored bytes were changed or corrupted. Restore them from an intact remote.",
             )
-        yield FetchedVersion(parsed, version, artifact, sha256, manifest)
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        if flavor_of(parsed).own_code:
+            _write_files(checkout.git, version.commit, f"models/{model}", folder)
+        documents = checkout.evidence.documents(model, sha256)
+        probe, training = documents.get("probe"), documents.get("training")
+        yield FetchedVersion(
+            model=parsed,
+            version=version,
+            artifact=artifact,
+            sha256=sha256,
+            manifest=manifest,
+            folder=folder,
+            probe=read_statement(probe, "probe", Probe).predicate if probe else None,
+            packages=read_statement(training, "training", Training).predicate.packages if training else {},
+        )
+
+
+def _write_files(git: Git, commit: str, source: str, folder: Path) -> None:
+    """What git keeps of a folder at a commit: the code that scored is the version's, never the checkout's."""
+    for path in git.files_at(commit, source):
+        content = git.file_at(commit, path)
+        if content is not None:
+            write_whole(folder / path.removeprefix(f"{source}/"), content)

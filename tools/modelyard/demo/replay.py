@@ -25,6 +25,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.metrics.scores import auc
 from modelyard.predictions.layout import Layout
 from modelyard.report.html.pictures import standalone
+from modelyard.scoring.scorer import loaded
 from modelyard.tables.file import read_table
 from modelyard.tables.table import Table
 

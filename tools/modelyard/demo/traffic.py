@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
+from modelyard.flavors.tensors import DATATYPES
+from modelyard.flavors.values import spelled
 from modelyard.manifests.model import Model
-from modelyard.serving.tensors import DATATYPES
+from modelyard.scoring.signature import signature_of
 from modelyard.tables.table import Table
 
 
@@ -21,16 +21,14 @@ def send(table: Table, model: Model, host: str, port: int, at_once: int) -> int:
     """Sends every row of a table over one connection, ``at_once`` rows in a request. The number of requests."""
     contract = model.contract
     ids = table.texts(contract.id)
-    columns = [(c, table.values(c.name, c.type)) for c in contract.inputs]
+    inputs = signature_of(model).inputs
+    columns = [(c, spelled(c, values)) for c, values in ((c, table.values(c)) for c in inputs)]
     starts = range(0, table.rows, at_once)
     with _connection(host, port) as connection:
         for first in starts:
             rows = slice(first, min(first + at_once, table.rows))
             tensors = [_tensor(contract.id, "BYTES", [str(name) for name in ids[rows]])]
-            tensors += [
-                _tensor(c.name, DATATYPES[c.type], [_plain(value, c.type) for value in values[rows]])
-                for c, values in columns
-            ]
+            tensors += [_tensor(c.name, DATATYPES[c.kind], values[rows]) for c, values in columns]
             _send_request(connection, model, json.dumps({"inputs": tensors}))
     return len(starts)
 
@@ -70,9 +68,3 @@ def _send_request(connection: http.client.HTTPConnection, model: Model, body: st
 
 def _tensor(name: str, datatype: str, values: list[object]) -> dict[str, object]:
     return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
-
-
-def _plain(value: object, kind: str) -> object:
-    if isinstance(value, float):
-        return None if np.isnan(value) else int(value) if kind == "integer" else float(value)
-    return value

@@ -29,7 +29,6 @@ from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, version_tag
 from modelyard.rollout.plan import Delivery
 from modelyard.rollout.progress import RolloutState, increases_traffic, needs_entry, reduces_traffic
-from modelyard.targets.interface import Package
 
 _ATTEMPTS = 5
 
@@ -150,10 +149,7 @@ class Deployer:
                     version = version_of(planned.history, action.version)
                     found = stack.enter_context(fetch_version(self._model(planned), version))
                     require_trusted(self._checkout, found)
-                    package = Package(
-                        model=delivery.model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
-                        manifest=found.manifest,
-                    )  # fmt: skip
+                    package = found.package
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
                 if target is not None:
                     target.apply(delivery.model, action, package)

@@ -19,7 +19,7 @@ class Command(Flavor):
     """Any artifact and a command that scores a table with it."""
 
     name = "command"
-    packages = ()
+    own_code = True
 
     def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
         """None: its files have no common form."""

@@ -14,7 +14,7 @@ def arrow_table(signature: Signature, columns: Columns) -> Any:
     """A pyarrow table with one column for each input: int64, double, bool, string, date32, timestamp or list."""
     import pyarrow as pa
 
-    return pa.table({column.name: _array(column, columns[column.name]) for column in signature.inputs})
+    return pa.table({column.name: arrow_array(column, columns[column.name]) for column in signature.inputs})
 
 
 def pandas_frame(signature: Signature, columns: Columns) -> Any:
@@ -32,7 +32,8 @@ def arrow_type(column: Input) -> Any:
     }[column.kind]  # fmt: skip
 
 
-def _array(column: Input, values: Column) -> Any:
+def arrow_array(column: Input, values: Column) -> Any:
+    """Canonical values as an Arrow array of the input's type."""
     import pyarrow as pa
 
     kind = arrow_type(column)

@@ -87,6 +87,8 @@ class Flavor(ABC):
     """Largest difference of two scores that are the same, relative to max(1, |score|)."""
     explains: ClassVar[bool] = False
     """Whether its scorers are ``Explained``."""
+    own_code: ClassVar[bool] = False
+    """Whether files of the model's folder score it; they are part of each version."""
     blocks: ClassVar[bool] = False
     """Whether a score may take long, because another process gives it."""
     hosts: ClassVar[Mapping[str, str]] = {}

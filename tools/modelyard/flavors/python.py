@@ -29,6 +29,7 @@ class Python(Flavor):
     name = "python"
     extra = "python"
     packages = ("numpy", "pandas", "pyarrow")
+    own_code = True
     blocks = True
     hosts: ClassVar[Mapping[str, str]] = {
         "local": "python", "container": "python", "mlserver": "runtime", "mlflow": "python_function",

@@ -104,6 +104,16 @@ def spelled_text(value: Any) -> str:
     return str(value)
 
 
+def spelled(column: Input, values: Column) -> list[Any]:
+    """Canonical values as JSON has them: true, 7, "2026-05-31", "2026-05-31T10:00:00+00:00", null."""
+    if column.is_text:
+        return list(values)
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim == 2:
+        return [None if np.isnan(row).all() else [None if v != v else v for v in row.tolist()] for row in numbers]
+    return [None if value != value else _SPELL[column.kind](value) for value in numbers.tolist()]
+
+
 def breaches(column: Input, values: Column) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """What of canonical values the contract does not allow: (``null``, rows), (``below -1``, rows), …"""
     if column.is_text:
@@ -266,6 +276,13 @@ _PARSERS: dict[str, Callable[[Any], float]] = {
     "boolean": _boolean,
     "date": _date,
     "timestamp": _timestamp,
+}
+_SPELL: dict[str, Callable[[float], Any]] = {
+    "integer": int,
+    "float": float,
+    "boolean": bool,
+    "date": lambda days: date.fromordinal(int(days) + _FIRST_DAY).isoformat(),
+    "timestamp": lambda seconds: (_EPOCH + timedelta(microseconds=round(seconds * 1e6))).isoformat(),
 }
 _ARTICLES = {
     "integer": "a whole number",

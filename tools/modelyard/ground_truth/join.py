@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.production import Joined
+from modelyard.flavors.frames import arrow_array, arrow_type
+from modelyard.flavors.signature import Input
 from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.model import Model
 from modelyard.metrics.scores import Floats, Integers
-from modelyard.predictions.columns import mask, seconds
+from modelyard.predictions.columns import LOG, mask, seconds
 from modelyard.predictions.ids import Hashes, text_hashes
 from modelyard.predictions.interface import Reader, Window, ahead
+from modelyard.scoring.signature import signature_of
+from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,9 +154,13 @@ def _increment(part: pa.Table, model: Model, labels: Floats, keep: NDArray[np.bo
         columns[contract.label] = pa.array([contract.classes[int(code)] for code in labels])
     else:
         columns[contract.label] = pa.array(labels)
-    for column in contract.inputs:
+    for column in _kept(model):
         name = f"inputs.{column.name}"
-        columns[column.name] = part[name] if name in part.column_names else pa.nulls(part.num_rows)
+        if name in part.column_names:
+            own = Table(part.select([name]).rename_columns([column.name]), LOG)
+            columns[column.name] = arrow_array(column, own.values(column))
+        else:
+            columns[column.name] = pa.nulls(part.num_rows)
     types = {name: kind for name, kind in increment_types(model).items() if name in columns}
     typed = pa.table({name: columns[name].cast(kind, safe=False) for name, kind in types.items()})
     return typed if keep.all() else typed.filter(pa.array(keep))
@@ -166,15 +174,20 @@ def increment_types(model: Model) -> dict[str, Any]:
     import pyarrow as pa
 
     contract, moment = model.contract, pa.timestamp("us", "UTC")
-    texts = {column.name: column.type in ("string", "boolean") for column in contract.inputs if column.personal == "no"}
     label = {"binary": pa.int64(), "multiclass": pa.string()}.get(model.task, pa.float64())
     score = pa.list_(pa.float64()) if model.task == "multiclass" else pa.float64()
     return {
         contract.id: pa.string(),
-        **{name: pa.string() if text else pa.float64() for name, text in texts.items()},
+        **{column.name: arrow_type(column) for column in _kept(model)},
         contract.label: label, "prediction_id": pa.string(), "predicted_at": moment, "version": pa.string(),
         "score": score, "reviewer": pa.string(), "reviewed_at": moment,
     }  # fmt: skip
+
+
+def _kept(model: Model) -> list[Input]:
+    """The inputs that are not personal, without their categories: a value that no model knows is kept as it was."""
+    personal = {column.name for column in model.contract.inputs if column.personal != "no"}
+    return [replace(c, categories=()) for c in signature_of(model).inputs if c.name not in personal]
 
 
 class _Writer:
@@ -204,7 +217,7 @@ class _Writer:
 
         if self._file is None:
             # Ids are all different: their dictionary, or their bounds, would take longer than the rest of the file.
-            levels = ["version", *(c.name for c in self._model.contract.inputs if c.type in ("string", "boolean"))]
+            levels = ["version", *(c.name for c in self._model.contract.inputs if c.type == "string")]
             bounded = [name for name in table.column_names if name not in (self._model.contract.id, "prediction_id")]
             self._file = pq.ParquetWriter(
                 self._target, table.schema, compression="snappy", use_dictionary=levels, write_statistics=bounded

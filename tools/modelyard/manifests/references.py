@@ -11,6 +11,7 @@ from modelyard.errors import near_match
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.calendar import freeze_faults
 from modelyard.manifests.configuration import Repository
+from modelyard.manifests.contract import contract_faults, flavor_faults
 from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
 from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
@@ -115,16 +116,8 @@ class _Checker:
         if model.policy not in self._policy_names():
             remedy = near_match(model.policy, self._policy_names(), f"Add policies/{model.policy}.yaml.")
             self._add(document, ("policy",), f"{model.policy!r} is not in policies/.", remedy)
-        inputs = [column.name for column in model.contract.inputs]
-        for i, column in enumerate(inputs):
-            where: FieldPath = ("contract", "inputs", i, "name")
-            if column in inputs[:i]:
-                self._add(document, where, f"{column!r} is named twice.", "Keep one of the two.")
-            if column in (model.contract.label, model.contract.id):
-                role = "label" if column == model.contract.label else "id"
-                self._add(document, where, f"{column!r} is the contract's {role}.", "Name another column as the input.")
-        if model.scorer.type == "command" and not model.scorer.command:
-            self._add(document, ("scorer", "command"), "is missing.", "Name the program and its arguments.")
+        for place, what, remedy in (*contract_faults(model.contract), *flavor_faults(model)):
+            self._add(document, place, what, remedy)
         self._task(model, document)
         self._pipeline(model, document)
 

@@ -16,25 +16,13 @@ from numpy.typing import NDArray
 
 from modelyard.errors import near_match
 from modelyard.flavors.served import Refused, checked
-from modelyard.flavors.signature import Input, Kind, Signature
+from modelyard.flavors.signature import Input, Signature
+from modelyard.flavors.tensors import ACCEPTED, DATATYPES, rows_of
 from modelyard.flavors.values import EXACT, LARGEST, Column
 from modelyard.manifests.model import Contract
 from modelyard.scoring.signature import input_of
 from modelyard.serving.protocol import BadRequest, Given, InferBody, blob_numbers, blob_values, read_blobs
 
-DATATYPES: dict[Kind, str] = {
-    "integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL", "date": "BYTES", "timestamp": "BYTES",
-    "vector": "FP64",
-}  # fmt: skip
-"""What metadata says of each type; ``_ACCEPTED`` is what callers may send."""
-_NUMBERS = {
-    "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "FP32", "FP64",
-}  # fmt: skip
-# pandas makes floats of integers beside nulls, so numbers of every datatype are taken, and whole ones are told by value.
-_ACCEPTED: dict[Kind, set[str]] = {
-    "integer": _NUMBERS, "float": _NUMBERS, "vector": _NUMBERS, "string": {"BYTES"},
-    "boolean": {"BOOL", "BYTES", *_NUMBERS}, "date": {"BYTES", *_NUMBERS}, "timestamp": {"BYTES", *_NUMBERS},
-}  # fmt: skip
 _ANY: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
 _BLOCK = msgspec.json.Decoder(list[list[float | None]])
 
@@ -139,7 +127,7 @@ class ContractCheck:
             if tensor.shape != [count, width] and (tensor.shape != [count] or (column and column.kind == "vector")):
                 wanted = f"[{count}, {width}]" if width > 1 else f"[{count}] or [{count}, 1]"
                 raise BadRequest(f"Column {name!r} has shape {tensor.shape}; expected {wanted}.")
-            if column and tensor.datatype not in _ACCEPTED[column.kind]:
+            if column and tensor.datatype not in ACCEPTED[column.kind]:
                 raise BadRequest(
                     f"Column {name!r} has datatype {tensor.datatype}; the contract says {DATATYPES[column.kind]}."
                 )
@@ -242,13 +230,7 @@ def _canonical(column: Input, values: Sequence[Any]) -> Column:
 
 def _rows_of(given: Given, blobs: Mapping[str, memoryview], column: Input, count: int) -> list[Any]:
     """The values of one column, one for each row: flat data is cut, nested data is taken row by row."""
-    values = _values_of(given, blobs)
-    width = column.width
-    if len(given.shape) == 2:
-        if all(type(value) is list for value in values):
-            values = [inner for value in values for inner in value] if width == 1 or column.kind != "vector" else values
-        elif column.kind == "vector" and len(values) == count * width:
-            values = [values[at : at + width] for at in range(0, len(values), width)]
+    values = rows_of(_values_of(given, blobs), given.shape, column.width if column.kind == "vector" else 1)
     if len(values) != count:
         raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
     return values

@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import yaml
 from msgspec import Struct
 
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
+from modelyard.flavors.probe import Probe
+from modelyard.flavors.served import CONTRACT
+from modelyard.flavors.signature import Signature
+from modelyard.flavors.values import spelled
 from modelyard.manifests.configuration import Environment
-from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed, compared
 from modelyard.secrets.interface import Secrets
+from modelyard.targets.folder import lay_out, pinned
 from modelyard.targets.http import Http
 from modelyard.targets.interface import Health, Package, settings_of
 
@@ -39,41 +44,26 @@ _SERVICE = '''\
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import bentoml
-import lightgbm
-import numpy as np
+from {runtime}.served import Refused, Served
 
-HERE = Path(__file__).parent
-CONTRACT = json.loads((HERE / "contract.json").read_text())
-BOOSTER = lightgbm.Booster(model_file=str(HERE / "model.txt"))
-LEVELS = iter(BOOSTER.pandas_categorical or [])
-CODES = {
-    name: {str(level): code for code, level in enumerate(next(LEVELS))}
-    for name in BOOSTER.feature_name()
-    if CONTRACT["inputs"][name] in ("string", "boolean")
-}
+SERVED = Served.open(Path(__file__).parent)
 
 
-@bentoml.service(name=CONTRACT["service"], resources={"cpu": "1"}, traffic={"timeout": 10})
+@bentoml.service(name="{name}", resources={{"cpu": "1"}}, traffic={{"timeout": 60}})
 class Service:
     """Scores rows that are given column by column, as the contract names them."""
 
     @bentoml.api
     def predict(self, inputs: dict[str, list]) -> dict:
-        """One score per row, and the version that gave them."""
-        columns = []
-        for name in BOOSTER.feature_name():
-            if name not in inputs:
-                raise bentoml.exceptions.InvalidArgument(f"Column {name!r} is missing.")
-            values = inputs[name]
-            if name in CODES:
-                values = [CODES[name].get(str(value)) for value in values]
-            columns.append(np.array(values, dtype=float))
-        scores = BOOSTER.predict(np.column_stack(columns), num_threads=1)
-        return {"model_version": CONTRACT["version"], "scores": scores.tolist()}
+        """One score for each row, and the version that gave them."""
+        try:
+            scores = SERVED.answer(inputs)
+        except Refused as error:
+            raise bentoml.exceptions.InvalidArgument(str(error)) from error
+        return {{"model_version": SERVED.signature.version, "scores": scores.tolist()}}
 '''
 
 
@@ -117,6 +107,22 @@ class BentoMLTarget:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", "the service is not ready")
 
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """Asks the service, which answers as one version; None where it answers as another, or the settings name no url."""
+        if not self._settings.url or self.health(model, version).state != "healthy":
+            return None
+        said = msgspec.json.decode((self._contract(model, version)).read_bytes())
+        signature = Signature.from_json(said["signature"])
+        columns = probe.columns(signature)
+        inputs = {c.name: spelled(c, columns[c.name]) for c in signature.inputs}
+        answer = Http(self._settings.url, "BentoML").call("POST", "/predict", {"inputs": inputs})
+        if answer["model_version"] != version:
+            return None
+        return compared(probe, np.array(answer["scores"], dtype=np.float64))
+
+    def _contract(self, model: str, version: str) -> Path:
+        return self._folder / model / version / "src" / CONTRACT
+
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
@@ -141,28 +147,25 @@ class BentoMLTarget:
         write_whole(folder / _STATE, encode(Kept(live), order="sorted"))
 
     def _build(self, folder: Path, package: Package) -> None:
-        model = parse(Model, package.manifest, f"{package.model} {package.version}")
-        source, target = (
-            folder / f"building-{package.version}",
-            folder / package.version,
-        )  # BentoML reads no hidden folder
+        # BentoML reads no hidden folder.
+        source, target = folder / f"building-{package.version}", folder / package.version
         shutil.rmtree(source, ignore_errors=True)
-        inputs = {column.name: column.type for column in model.contract.inputs}
-        contract = {"service": package.model.lower(), "version": package.version, "inputs": inputs}
+        runtime = lay_out(source, package)
+        name = package.model.lower()
         described = {
-            "service": "service:Service", "name": package.model.lower(),
-            "include": ["*.py", "contract.json", "model.txt"],
+            "service": "service:Service", "name": name, "include": ["*"],
             "labels": {"modelyard.version": package.version, "modelyard.sha256": package.sha256[:63]},
-            "python": {"packages": ["lightgbm", "numpy"], "lock_packages": False},
+            "python": {"packages": pinned(package), "lock_packages": False},
         }  # fmt: skip
-        write_whole(source / "service.py", _SERVICE.encode())
-        write_whole(source / "contract.json", encode(contract))
+        write_whole(source / "service.py", _SERVICE.format(runtime=runtime, name=name).encode())
         write_whole(source / "bentofile.yaml", yaml.safe_dump(described).encode())
-        write_whole(source / "model.txt", package.artifact.read_bytes())
         tag = package.version.replace("+", "-")
-        self._bento("build", "--version", tag, "--output", "tag", ".", folder=source, store=source / "store")
+        self._bento(
+            "build", "--version", tag, "--output", "tag", ".", folder=source, store=folder / f"store-{package.version}"
+        )
         shutil.rmtree(target, ignore_errors=True)
-        (source / "store" / "bentos" / package.model.lower() / tag).rename(target)
+        (folder / f"store-{package.version}" / "bentos" / name / tag).rename(target)
+        shutil.rmtree(folder / f"store-{package.version}")
         shutil.rmtree(source)
 
     def _bento(self, *arguments: str, folder: Path, store: Path) -> None:

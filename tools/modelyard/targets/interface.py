@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from modelyard.documents import encode
 from modelyard.errors import UsageError
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed
 
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
@@ -33,6 +35,12 @@ class Package(Struct, frozen=True):
     sha256: str
     manifest: bytes
     """``model.yaml`` of the version."""
+    probe: Probe | None = None
+    """Rows and scores that whoever loads it must give; None where none were registered."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Path → content of the model's own scorer, where its flavor has one."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Package → version, as they were when the version was measured."""
 
 
 class Health(Struct, frozen=True):
@@ -53,6 +61,9 @@ class Target(Protocol):
 
     def health(self, model: str, version: str) -> Health:
         """Whether a version works."""
+
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """How what serves answers the probe rows; None where it cannot be asked."""
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed
+from modelyard.scoring.signature import flavor_of
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, conditions, is_ready
-from modelyard.targets.storage import put, remove
+from modelyard.targets.mlserver import write_folder
+from modelyard.targets.storage import put_folder, remove
 
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
 _INSTALLED = f"{PREFIX}/installed-"
+_FORMAT = f"{PREFIX}/format-"
+_PREDICTOR = "predictor"
+"""What ``Flavor.hosts`` says of a flavor that KServe serves from an image of ours."""
 _TRAFFIC = f"{PREFIX}/traffic"
 
 
@@ -49,7 +59,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = ""
     namespace: str = "default"
     crd: str = ""
-    format: str = "lightgbm"
+    image: str = ""
+    """For flavors that KServe's own servers do not load: the image of ``modelyard package``, with {model} and {version}."""
+    token_secret: str = "modelyard-token"  # noqa: S105 - the name of a Secret, not a secret
+    """The Kubernetes Secret whose ``token`` the container of ``image`` asks callers for."""
+    runtime: str = ""
+    """The ServingRuntime; left out, KServe chooses one that knows the model format."""
     resources: Resources = field(default_factory=Resources)
     minimum_replicas: int = 0
     """0 scales to zero when nobody asks."""
@@ -67,7 +82,8 @@ class KServeTarget:
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         settings = self._settings = settings_of(environment, Settings)
         token = secrets.read(settings.token) if settings.token else ""
-        self._laid: dict[tuple[str, str], str] = {}
+        self._laid: dict[tuple[str, str], tuple[str, str]] = {}
+        """(model, version) → sha256 and format of what this run laid ready."""
         self._crd = root / settings.crd if settings.crd else None
         self._cluster = Cluster(
             settings.server, token, settings.ca, settings.namespace, "serving.kserve.io", "v1beta1", "inferenceservices"
@@ -86,6 +102,10 @@ class KServeTarget:
             return Health("healthy")
         return Health("failed" if _failed(resource) else "unknown", conditions(resource))
 
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """Nobody outside of the cluster can ask; every replica checks the probe rows before it is ready."""
+        return None
+
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
@@ -96,8 +116,10 @@ class KServeTarget:
         """Copies bytes to the storage, or writes the InferenceService and waits until it is ready."""
         name = _name(model)
         if action.do == "install" and package is not None:
-            put(package.artifact, f"{self._uri(name, package.version)}/model.bst")
-            self._laid[name, package.version] = package.sha256
+            with TemporaryDirectory(prefix="modelyard-") as scratch:
+                write_folder(Path(scratch), package, name)
+                put_folder(Path(scratch), self._uri(name, package.version))
+            self._laid[name, package.version] = package.sha256, self._format(package)
         elif action.do == "remove":
             self._laid.pop((name, action.version), None)
             remove(self._uri(name, action.version))
@@ -120,11 +142,13 @@ class KServeTarget:
 
     def _edited(self, name: str, there: Resource, traffic: Traffic | None = None, without: str = "") -> Resource:
         """The InferenceService with other traffic, or with one version less that lies ready."""
-        laid = {version: sha for (model, version), sha in self._laid.items() if model == name}
-        installed = {**_live(there).installed, **laid}
+        laid = {version: noted for (model, version), noted in self._laid.items() if model == name}
+        formats = {**_formats(there), **{version: form for version, (_, form) in laid.items()}}
+        installed = {**_live(there).installed, **{version: sha for version, (sha, _) in laid.items()}}
         installed.pop(without, None)
         traffic = traffic or _live(there).traffic or Traffic("")
         annotations = {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
+        annotations |= {f"{_FORMAT}{version}": formats[version] for version in installed if version in formats}
         resource: Resource = {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": "InferenceService",
@@ -135,33 +159,63 @@ class KServeTarget:
                 "annotations": annotations
                 | {_TRAFFIC: write_traffic(traffic), "serving.kserve.io/deploymentMode": "Serverless"},
             },
-            "spec": self._spec(name, traffic),
+            "spec": self._spec(name, traffic, formats),
         }
         check_against_crd(resource, self._crd)
         return resource
 
-    def _spec(self, name: str, traffic: Traffic) -> dict[str, Any]:
-        predictor = self._predictor(name, traffic.candidate or traffic.stable, self._settings.minimum_replicas)
+    def _format(self, package: Package) -> str:
+        """The name of the package's flavor in KServe: a model format, or ``predictor`` for a container of ours."""
+        model = parse(Model, package.manifest, f"{package.model} {package.version}")
+        found = flavor_of(model).hosts["kserve"]
+        if found == _PREDICTOR and not self._settings.image:
+            raise UsageError(
+                f"KServe has no server for the flavor of {package.model}, and the environment names no image.",
+                "Build one with modelyard package, push it, and name it under settings: image: …/{model}:{version}",
+            )
+        return found
+
+    def _spec(self, name: str, traffic: Traffic, formats: Mapping[str, str]) -> dict[str, Any]:
+        version = traffic.candidate or traffic.stable
+        predictor = self._predictor(name, version, formats.get(version, "lightgbm"))
         if traffic.candidate:
             predictor["canaryTrafficPercent"] = round(traffic.weight)
         return {"predictor": predictor}
 
-    def _predictor(self, model: str, version: str, replicas: int) -> dict[str, Any]:
+    def _predictor(self, model: str, version: str, form: str) -> dict[str, Any]:
         asked = self._settings.resources
         amounts: dict[str, str] = {"cpu": asked.cpu, "memory": asked.memory}
         if asked.gpu:
             amounts["nvidia.com/gpu"] = str(asked.gpu)
-        return {
-            "minReplicas": replicas,
+        scaled: dict[str, Any] = {
+            "minReplicas": self._settings.minimum_replicas,
             "maxReplicas": self._settings.maximum_replicas,
             "scaleMetric": "concurrency",
             "scaleTarget": self._settings.concurrency,
-            "model": {
-                "modelFormat": {"name": self._settings.format},
-                "protocolVersion": "v2",
-                "storageUri": self._uri(model, version),
-                "resources": {"requests": amounts, "limits": amounts},
-            },
+        }
+        resources = {"requests": amounts, "limits": amounts}
+        if form == _PREDICTOR:
+            return {**scaled, "containers": [self._container(model, version, resources)]}
+        served: dict[str, Any] = {
+            "modelFormat": {"name": form},
+            "protocolVersion": "v2",
+            "storageUri": self._uri(model, version),
+            "resources": resources,
+        }
+        if self._settings.runtime:
+            served["runtime"] = self._settings.runtime
+        return {**scaled, "model": served}
+
+    def _container(self, model: str, version: str, resources: dict[str, Any]) -> dict[str, Any]:
+        """The image of ``modelyard package``, which holds the version and speaks the v2 protocol."""
+        secret = {"name": self._settings.token_secret, "key": "token"}
+        return {
+            "name": "kserve-container",
+            "image": self._settings.image.replace("{model}", model).replace("{version}", version.replace("+", "-")),
+            "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+            "env": [{"name": "MODELYARD_TOKEN", "valueFrom": {"secretKeyRef": secret}}],
+            "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}},
+            "resources": resources,
         }
 
     def _uri(self, model: str, version: str) -> str:
@@ -171,6 +225,11 @@ class KServeTarget:
 def _name(model: str) -> str:
     """A model's name as Kubernetes allows it."""
     return model.lower().replace("_", "-")
+
+
+def _formats(resource: Resource | None) -> dict[str, str]:
+    annotations = ((resource or {}).get("metadata") or {}).get("annotations") or {}
+    return {key.removeprefix(_FORMAT): form for key, form in annotations.items() if key.startswith(_FORMAT)}
 
 
 def _live(resource: Resource | None) -> Live:

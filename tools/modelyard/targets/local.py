@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of, write_whole
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.manifests.model import Model
-from modelyard.predictions.layout import Layout
+from modelyard.predictions.layout import PROBE, Layout, artifact_in
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package
 
@@ -55,6 +58,14 @@ class LocalTarget:
             return Health("healthy")
         return Health("failed", f"the server still serves {traffic.stable if traffic else 'nothing'}")
 
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """What the server found when it loaded the version; it serves none that differs."""
+        if not self._layout.server_is_up():
+            return None
+        said = self._layout.read_report().probes.get(model, {}).get(version, "")
+        same, _, rows = said.partition("/")
+        return Probed(int(rows), int(same), 0.0) if rows else None
+
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
@@ -83,9 +94,8 @@ class LocalTarget:
 
     def _install(self, package: Package) -> None:
         folder = self._layout.version_folder(package.model, package.version)
-        write_whole(folder / "artifact", package.artifact.read_bytes())
-        write_whole(folder / "model.yaml", package.manifest)
-        if sha256_of(folder / "artifact") != package.sha256:
+        artifact = write_version(folder, package)
+        if sha256_of(artifact) != package.sha256:
             shutil.rmtree(folder)
             raise ModelyardError(
                 f"The bytes of {package.model} {package.version} changed while they were copied.", "Deploy again."
@@ -112,6 +122,19 @@ class LocalTarget:
                     "Look at the server's output; deploy again when it answers.",
                 )
             time.sleep(0.02)
+
+
+def write_version(folder: Path, package: Package) -> Path:
+    """Lays a version out as the server reads it; where its artifact is."""
+    model = parse(Model, package.manifest, f"{package.model} {package.version}")
+    artifact = artifact_in(folder, model.files.artifact)
+    write_whole(artifact, package.artifact.read_bytes())
+    write_whole(folder / "model.yaml", package.manifest)
+    if package.probe is not None:
+        write_whole(folder / PROBE, encode(package.probe.to_json()) + b"\n")
+    for path, content in package.files.items():
+        write_whole(folder / path, content)
+    return artifact
 
 
 def _after(before: Live, action: Action, package: Package | None) -> Live:

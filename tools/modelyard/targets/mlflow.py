@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import yaml
 from msgspec import Struct
 
+from modelyard.flavors.interface import Flavor
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
-from modelyard.manifests.model import Contract, Model
+from modelyard.manifests.model import Column, Contract, Model
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed
+from modelyard.scoring.signature import flavor_of
 from modelyard.secrets.interface import Secrets
+from modelyard.targets.folder import lay_out, pinned
 from modelyard.targets.http import Http
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 
@@ -27,7 +33,10 @@ if TYPE_CHECKING:
     from modelyard.rollout.analysis import Samples
 
 _API = "/api/2.0/mlflow"
-_TYPES = {"integer": "long", "float": "double", "string": "string", "boolean": "boolean"}
+_TYPES = {
+    "integer": "long", "float": "double", "string": "string", "boolean": "boolean", "date": "string",
+    "timestamp": "string",
+}  # fmt: skip
 _PAGE = 200
 
 
@@ -76,6 +85,10 @@ class MLflowTarget:
         if number is None:
             return Health("failed", f"MLflow has no version of ours for {version}")
         return Health("healthy")
+
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """A registry answers nothing. Whoever loads the version checks the probe rows, or does not get it."""
+        return None
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
@@ -150,29 +163,57 @@ def _artifacts(uri: str) -> str:
 
 
 def _flavour(package: Package) -> dict[str, bytes]:
-    """A model in MLflow's own format: the LightGBM text as it is, no pickle."""
+    """A model in MLflow's own format, which ``python_function`` loads by our code; no pickle.
+
+    Where MLflow has a flavour for the library and the file, it is named too.
+    """
     model = parse(Model, package.manifest, f"{package.model} {package.version}")
+    flavor, name = flavor_of(model), Path(model.files.artifact).name
+    with TemporaryDirectory(prefix="modelyard-") as scratch:
+        folder = Path(scratch)
+        runtime = lay_out(folder, package)
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        placed = {
+            f"code/{path}" if path.startswith(f"{runtime}/") else f"data/{path}": found.read_bytes()
+            for path, found in files.items()
+        }
+    loader = {
+        "loader_module": f"{runtime}.adapters.mlflow", "data": "data", "code": "code",
+        "env": {"virtualenv": "python_env.yaml"},
+    }  # fmt: skip
     described = {
-        "flavors": {
-            "lightgbm": {"data": "model.lgb", "lgb_version": "4", "model_class": "lightgbm.basic.Booster"},
-            "python_function": {
-                "loader_module": "mlflow.lightgbm", "data": "model.lgb", "env": {"virtualenv": "python_env.yaml"},
-            },
-        },
+        "flavors": {**_native(flavor, f"data/artifact/{name}"), "python_function": loader},
         "signature": _signature(model.contract),
         "metadata": {"version": package.version, "sha256": package.sha256},
-    }  # fmt: skip
-    environment = {"python": "3.11", "dependencies": ["-r requirements.txt"]}
-    return {
-        "MLmodel": yaml.safe_dump(described, sort_keys=False).encode(),
-        "model.lgb": package.artifact.read_bytes(),
-        "python_env.yaml": yaml.safe_dump(environment).encode(),
-        "requirements.txt": b"mlflow\nlightgbm>=4.5\npandas\n",
     }
+    requirements = ["mlflow", "pandas", *pinned(package)]
+    environment = {"python": "3.11", "dependencies": ["-r requirements.txt"]}
+    return placed | {
+        "MLmodel": yaml.safe_dump(described, sort_keys=False).encode(),
+        "python_env.yaml": yaml.safe_dump(environment).encode(),
+        "requirements.txt": "".join(f"{line}\n" for line in dict.fromkeys(requirements)).encode(),
+    }
+
+
+def _native(flavor: Flavor, data: str) -> dict[str, dict[str, str]]:
+    name = flavor.hosts.get("mlflow", "")
+    fields = {
+        "lightgbm": {"lgb_version": "4", "model_class": "lightgbm.basic.Booster"},
+        "xgboost": {"xgb_version": "3", "model_class": "xgboost.core.Booster", "model_format": "ubj"},
+        "catboost": {"catboost_version": "1.2", "model_type": "CatBoost", "save_format": "cbm"},
+        "onnx": {"onnx_version": "1", "providers": "CPUExecutionProvider"},
+    }.get(name)
+    return {name: {"data": data, **fields}} if fields else {}
 
 
 def _signature(contract: Contract) -> dict[str, str]:
     import json
 
-    inputs = [{"name": c.name, "type": _TYPES[c.type], "required": not c.nullable} for c in contract.inputs]
+    def described(column: Column) -> dict[str, Any]:
+        kind = (
+            {"type": "array", "items": {"type": "double"}} if column.type == "vector" else {"type": _TYPES[column.type]}
+        )
+        return {"name": column.name, **kind, "required": not column.nullable}
+
+    inputs = [described(column) for column in contract.inputs]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps([{"type": "double", "required": True}])}

@@ -14,15 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
+from modelyard.flavors.probe import Probe
+from modelyard.flavors.served import CONTRACT
+from modelyard.flavors.signature import Signature
+from modelyard.flavors.tensors import tensors_of
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed, compared
 from modelyard.secrets.interface import Secrets
+from modelyard.targets.folder import lay_out
 from modelyard.targets.http import Http
 from modelyard.targets.interface import Health, Package, read_traffic, settings_of, write_traffic
 
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
     from modelyard.rollout.analysis import Samples
 
 _ROUTED = "routed"
-_RUNTIME = "mlserver_lightgbm.LightGBMModel"
 _COUNTS = re.compile(r'^model_infer_request_(success|failure)_total\{model="([^"]*)",version="([^"]*)"\} (\S+)$', re.M)
 
 
@@ -40,7 +46,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str
     metrics_url: str = ""
-    runtime: str = _RUNTIME
 
 
 class MLServerTarget:
@@ -63,7 +68,7 @@ class MLServerTarget:
         found: dict[str, Live] = {}
         for path in sorted(self._folder.glob(f"*/*/{_FILE}")):
             model, part = path.parts[-3:-1]
-            extra = _read(path).get("parameters", {}).get("extra", {})
+            extra = _extra(path)
             live = found.get(model, Live())
             if part == _ROUTED:
                 found[model] = Live(read_traffic(extra.get("traffic")), live.installed)
@@ -77,6 +82,15 @@ class MLServerTarget:
         if ready is None:
             return Health("down", f"nothing answers at {self._settings.url}")
         return Health("healthy") if ready else Health("failed", f"MLServer has no {model} {version} ready")
+
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """Asks the version for the probe rows."""
+        said = msgspec.json.decode((self._folder / model / version / CONTRACT).read_bytes())
+        signature = Signature.from_json(said["signature"])
+        body = {"inputs": tensors_of(signature, probe.columns(signature))}
+        answer = self._http.call("POST", f"/v2/models/{model}/versions/{version}/infer", body)
+        output = answer["outputs"][0]
+        return compared(probe, np.array(output["data"], dtype=np.float64).reshape(output["shape"]))
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
@@ -105,8 +119,8 @@ class MLServerTarget:
 
     def _install(self, package: Package) -> None:
         folder = self._folder / package.model / package.version
-        write_whole(folder / "model.bst", package.artifact.read_bytes())
-        self._write(folder, package.model, package.version, {"sha256": package.sha256})
+        runtime = lay_out(folder, package)
+        self._write(folder, package.model, package.version, {"sha256": package.sha256, "runtime": runtime})
         self._reload(package.model)
         if self.health(package.model, package.version).state != "healthy":
             shutil.rmtree(folder)
@@ -120,16 +134,20 @@ class MLServerTarget:
         if not version:
             shutil.rmtree(routed, ignore_errors=True)
         else:
-            source = self._folder / model / version / "model.bst"
-            write_whole(routed / "model.bst", source.read_bytes())
-            self._write(routed, model, None, {"version": version, "traffic": write_traffic(traffic)})
+            source = self._folder / model / version
+            runtime = _extra(source / _FILE).get("runtime", "")
+            shutil.rmtree(routed, ignore_errors=True)
+            shutil.copytree(source, routed, ignore=shutil.ignore_patterns(_FILE, "__pycache__"))
+            extra = {"version": version, "runtime": runtime, "traffic": write_traffic(traffic)}
+            self._write(routed, model, None, extra)
         self._reload(model)
 
     def _write(self, folder: Path, model: str, version: str | None, extra: dict[str, str]) -> None:
-        parameters: dict[str, Any] = {"uri": "./model.bst", "extra": extra}
+        parameters: dict[str, Any] = {"uri": ".", "extra": extra}
         if version:
             parameters["version"] = version
-        settings = {"name": model, "implementation": self._settings.runtime, "parameters": parameters}
+        implementation = f"{extra['runtime']}.adapters.mlserver.Runtime"
+        settings = {"name": model, "implementation": implementation, "parameters": parameters}
         write_whole(folder / _FILE, encode(settings, indent=2))
 
     def _reload(self, model: str) -> None:
@@ -140,9 +158,21 @@ class MLServerTarget:
 _FILE = "model-settings.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def write_folder(folder: Path, package: Package, name: str) -> None:
+    """A version as KServe's and Seldon's MLServer load it, under a ``name`` of theirs."""
+    runtime = lay_out(folder, package)
+    settings = {
+        "name": name,
+        "implementation": f"{runtime}.adapters.mlserver.Runtime",
+        "parameters": {"uri": ".", "version": package.version},
+    }
+    write_whole(folder / _FILE, encode(settings, indent=2))
+
+
+def _extra(path: Path) -> dict[str, Any]:
+    """What we noted in a model's settings; nothing where they are not ours."""
     try:
         found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.MsgspecError):
+        return dict(found["parameters"]["extra"])
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
+from modelyard.manifests.model import Model
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed
+from modelyard.scoring.signature import flavor_of
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
 from modelyard.targets.kubernetes import Cluster, Resource, check_against_crd, conditions, is_ready
-from modelyard.targets.storage import put, remove
+from modelyard.targets.mlserver import write_folder
+from modelyard.targets.storage import put_folder, remove
 
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
@@ -34,7 +41,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     namespace: str = "seldon"
     model_crd: str = ""
     experiment_crd: str = ""
-    requirements: tuple[str, ...] = ("lightgbm",)
+    requirements: tuple[str, ...] = ()
+    """Capabilities of the server; by default ``mlserver`` and the flavor's."""
     replicas: int = 1
     memory: str = "100Mi"
     ready_seconds: int = 300
@@ -86,6 +94,10 @@ class SeldonTarget:
         state = [c.get("reason", "") for c in (resource.get("status") or {}).get("conditions") or []]
         return Health("failed" if any("Failed" in reason for reason in state) else "unknown", conditions(resource))
 
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        """Nobody outside of the cluster can ask; every replica checks the probe rows before it is ready."""
+        return None
+
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
@@ -96,7 +108,9 @@ class SeldonTarget:
         """Copies bytes and makes a Model, deletes one, or rewrites the Experiment; waits until it is ready."""
         name = _name(model, action.version)
         if action.do == "install" and package is not None:
-            put(package.artifact, f"{self._uri(model, package.version)}/model.bst")
+            with TemporaryDirectory(prefix="modelyard-") as scratch:
+                write_folder(Path(scratch), package, name)
+                put_folder(Path(scratch), self._uri(model, package.version))
             wanted = self._model(model, package)
             self._models.change(name, lambda there: wanted)
             self._models.wait(name, is_ready, self._settings.ready_seconds)
@@ -111,9 +125,11 @@ class SeldonTarget:
             self._experiments.wait(_name(model), is_ready, self._settings.ready_seconds)
 
     def _model(self, model: str, package: Package) -> Resource:
+        manifest = parse(Model, package.manifest, f"{package.model} {package.version}")
+        needed = self._settings.requirements or ("mlserver", flavor_of(manifest).hosts["seldon"])
         spec = {
             "storageUri": self._uri(model, package.version),
-            "requirements": list(self._settings.requirements),
+            "requirements": list(needed),
             "replicas": self._settings.replicas,
             "memory": self._settings.memory,
         }

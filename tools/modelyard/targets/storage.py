@@ -37,3 +37,10 @@ def remove(uri: str) -> None:
         raise ModelyardError(
             f"{uri} cannot be deleted: {error}.", "Delete it by hand, or grant the right to."
         ) from error
+
+
+def put_folder(source: Path, uri: str) -> None:
+    """Copies every file of a folder below a URI."""
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            put(path, f"{uri.rstrip('/')}/{path.relative_to(source).as_posix()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlserver.types import InferenceRequest, InferenceResponse, Parameters, Requ
 from mlserver.utils import get_model_uri
 
 from ..served import Refused, Served
+from ..tensors import rows_of
 
 
 class Runtime(MLModel):  # type: ignore[misc]
@@ -43,15 +43,14 @@ class Runtime(MLModel):  # type: ignore[misc]
         return InferenceResponse(id=payload.id, model_name=self.name, model_version=signature.version, outputs=[output])
 
 
-def _values(tensor: RequestInput) -> Sequence[Any]:
-    """A tensor's values, one for each row: (rows,), (rows, 1), or (rows, numbers) of a vector."""
+def _values(tensor: RequestInput) -> list[Any]:
+    """A tensor's values, one for each row; NaN of a number tensor is null."""
     data = tensor.data
-    found = [_text(value) for value in (data.root if hasattr(data, "root") else data)]
-    width = tensor.shape[1] if len(tensor.shape) == 2 else 1
-    if width > 1 and found and not isinstance(found[0], list):
-        return [found[at : at + width] for at in range(0, len(found), width)]
-    return [value[0] if width == 1 and isinstance(value, list) and len(value) == 1 else value for value in found]
+    found = [_plain(value) for value in (data.root if hasattr(data, "root") else data)]
+    return rows_of(found, tensor.shape, tensor.shape[1] if len(tensor.shape) == 2 else 1)
 
 
-def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return None if value != value else value

@@ -19,6 +19,7 @@ from modelyard.predictions.columns import has_scores, mask, scores_of
 from modelyard.predictions.ids import Hashes, text_hashes
 from modelyard.predictions.interface import Reader, Window, ahead
 from modelyard.production.monitoring.counts import code_rows
+from modelyard.scoring.signature import signature_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,6 +129,7 @@ def _worth(
     rows = table.num_rows
     outlier, rare = np.zeros(rows), np.zeros(rows)
     versions = np.asarray(table["version"].to_pylist(), dtype=np.str_) if rows else np.empty(0, dtype=np.str_)
+    read_as = signature_of(model).inputs
     for version in np.unique(versions):
         profile = profile_of(str(version))
         if profile is None:
@@ -135,7 +137,7 @@ def _worth(
         here = np.flatnonzero(versions == version)
         part = table.take(here)
         inputs = {c.name: c for c in profile.columns if c.role == "input"}
-        codes = {name: code_rows(part, column)[1] for name, column in inputs.items()}
+        codes = {name: code_rows(part, column, read_as)[1] for name, column in inputs.items()}
         for name in inputs.keys() & set(model.evaluation.slices):
             own = bits(inputs[name])[codes[name]]
             rare[here] = np.maximum(rare[here], np.where(own > RARE_BITS, own, 0.0))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from modelyard.candidate.profiles import CONFIDENCE, SCORE
 from modelyard.errors import ModelyardError
-from modelyard.flavors.interface import prediction_columns
+from modelyard.flavors.signature import Input
 from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.model import Model
 from modelyard.metrics.outliers import OutlierScore
@@ -24,6 +24,8 @@ from modelyard.metrics.window import Objective, by_minute
 from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.labelled_rows import LabelledRows
+from modelyard.scoring.scorer import prediction_columns
+from modelyard.scoring.signature import signature_of
 from modelyard.tables.table import Table
 
 if TYPE_CHECKING:
@@ -90,12 +92,9 @@ class WindowCounts:
         self._profiles: dict[str, tuple[Profile, OutlierScore | None] | None] = {}
         self._ground_truth, self._due_before = ground_truth, due_before
         self._columns = prediction_columns(model)
-        self._slices = {
-            c.name: c.type in ("integer", "float")
-            for c in model.contract.inputs
-            if c.name in model.evaluation.slices and c.personal == "no"
-        }
-        """Column → whether it holds numbers."""
+        self._inputs = signature_of(model).inputs
+        open_columns = {c.name for c in model.contract.inputs if c.personal == "no"}
+        self._slices = {c.name: c for c in self._inputs if c.name in {*model.evaluation.slices} & open_columns}
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
 
     def take(self, table: pa.Table) -> None:
@@ -167,7 +166,7 @@ class WindowCounts:
             if column.name in personal:
                 return "personal: the log does not hold it"
             try:
-                return code_rows(rows, column)
+                return code_rows(rows, column, self._inputs)
             except ModelyardError as error:
                 return error.problem
 
@@ -215,18 +214,23 @@ class WindowCounts:
         found.labelled.take(rows, known, at, scores, self._ground_truth.labels[place[known]])
 
 
-def code_rows(rows: pa.Table, column: ColumnProfile) -> tuple[ColumnProfile, Integers]:
-    """A column's profile and each row's bin (rows,); a column that the table lacks is missing in all rows."""
+def code_rows(rows: pa.Table, column: ColumnProfile, inputs: Sequence[Input]) -> tuple[ColumnProfile, Integers]:
+    """A column's profile and each row's bin (rows,); a column that the table lacks is missing in all rows.
+
+    ``inputs`` are the contract's, which say how the column is read.
+    """
     name = f"inputs.{column.name}"
     if name not in rows.column_names:
         codes = np.full(rows.num_rows, len(column.bins()[0]) - 1, dtype=np.int64)
         return profile_codes(codes, column, np.full(rows.num_rows, np.nan)), codes
-    table = Table(rows.select([name]), LOG)
-    if column.type in ("integer", "float"):
-        values = table.numbers(name)
+    source = next((known for known in inputs if known.name == column.name), None)
+    source = source or Input(column.name, "string" if column.levels else "float")  # an input of an older contract
+    table = Table(rows.select([name]).rename_columns([column.name]), LOG)
+    if column.numeric:
+        values = table.scalars(source)
         codes = number_codes(values, column)
         return profile_codes(codes, column, values), codes
-    names, places = table.level_codes(name)
+    names, places = table.levels(source)
     codes = level_codes(names, column)[places]
     return profile_codes(codes, column, None), codes
 

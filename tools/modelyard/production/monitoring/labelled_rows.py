@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.candidate.evaluation import levels_of
+from modelyard.errors import ModelyardError
+from modelyard.flavors.signature import Input
 from modelyard.metrics.evaluation import Holdout
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.slices import Levels
@@ -34,9 +36,9 @@ def block_seconds(window: Window) -> float:
 
 
 class LabelledRows:
-    """The labelled rows of one version in one window. ``slices``: slice column → whether it holds numbers."""
+    """The labelled rows of one version in one window. ``slices``: slice column → how it is read."""
 
-    def __init__(self, slices: Mapping[str, bool], window: Window) -> None:
+    def __init__(self, slices: Mapping[str, Input], window: Window) -> None:
         self._slices, self._begin, self._block = slices, window.begin, block_seconds(window)
         self._scores: list[Floats] = []
         self._labels: list[Floats] = []
@@ -56,8 +58,8 @@ class LabelledRows:
         self._labels.append(labels)
         since = (at[known] - self._begin) // self._block if self._block else np.zeros(labels.size)
         self._blocks.append(since.astype(np.int64))
-        for name, number in self._slices.items():
-            self._columns[name].append(_column(rows, name, number).filter(pa.array(known)))
+        for name, column in self._slices.items():
+            self._columns[name].append(_column(rows, column).filter(pa.array(known)))
 
     def holdout(self) -> Holdout:
         """All rows (at least one), ordered by score: every metric sorts them, and sorted rows are sorted faster."""
@@ -77,18 +79,21 @@ class LabelledRows:
         for name, parts in self._columns.items():
             chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
             if any(chunk.null_count < len(chunk) for chunk in chunks):
-                found[name] = levels_of(Table(pa.table({name: pa.chunked_array(chunks)}), LOG), name)
+                found[name] = levels_of(
+                    Table(pa.table({name: pa.chunked_array(chunks)}), LOG), name, self._slices[name]
+                )
         return found
 
 
-def _column(rows: pa.Table, name: str, number: bool) -> Any:
+def _column(rows: pa.Table, column: Input) -> Any:
     """The slice column of a part; nulls when the part lacks the column or it has another type."""
     import pyarrow as pa
 
-    kind = pa.float64() if number else pa.string()
-    if f"inputs.{name}" not in rows.column_names:
+    name, kind = f"inputs.{column.name}", pa.string() if column.is_text else pa.float64()
+    if name not in rows.column_names:
         return pa.nulls(rows.num_rows, kind)
+    table = Table(rows.select([name]).rename_columns([column.name]), LOG)
     try:
-        return rows[f"inputs.{name}"].cast(kind, safe=False)
-    except pa.ArrowException:
+        return pa.array(list(table.values(column)) if column.is_text else table.scalars(column), kind, from_pandas=True)
+    except ModelyardError:
         return pa.nulls(rows.num_rows, kind)
