@@ -125,7 +125,7 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     found = {(row[0], row[1]): row[5] for row in rows(page)}
     assert found["churn", "production"] == "fail: quality-kept (2026-05-15)"
-    assert found["churn", "staging"] == found["price", "staging"] == "not watched"
+    assert found["churn", "staging"] == found["price", "staging"] == "not monitored"
     page.goto((site / "models/churn.html").as_uri())
     shown = page.get_by_role("region", name="Windows in production").locator("tbody tr").all_inner_texts()
     assert [line.split("\t") for line in shown] == [
@@ -134,11 +134,11 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
         ["2026-05-01 00:00", "v1.1.0", "5,000", "pass", "", "0.7100", "0.7100"],
     ]
     assert (
-        "auc of each window with labels, and what the version was accepted with; ✗: a watch failed"
+        "auc by window with labels, and the baseline of the version; ✗: a monitoring rule failed"
         in page.locator("figcaption").all_inner_texts()
     )
     page.goto((site / "models/price.html").as_uri())
-    assert "No window of it was judged and filed" in page.locator("main").inner_text()
+    assert "There is no monitored window" in page.locator("main").inner_text()
 
 
 def test_a_new_window_makes_the_page_anew_and_nothing_else(yard: Path, tmp_path: Path) -> None:

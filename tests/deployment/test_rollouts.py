@@ -112,7 +112,7 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         branch = f"modelyard/rollback/production/{MODEL}"
         assert "version: v1.0.0" in git(rival, "show", f"{branch}:{FILE}")
         told = git(rival, "log", "-1", "--format=%B", branch)
-        assert "was taken back: latency" in told and "20 % to v1.1.0" in told, "the timeline is in the proposal"
+        assert "was rolled back: latency" in told and "20 % to v1.1.0" in told, "the timeline is in the proposal"
         again = deploy(rival, expect=1)
         assert again["actions"] == [] and stages(rival)[-1] == receipt, (
             "the next run changes nothing, and says it again"

@@ -33,7 +33,7 @@ def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
 
     said = tool(tmp_path, "demo", str(folder)).stderr
     assert "2,000 requests were answered and logged" in said
-    assert "2,000 predictions of v1.1.0" in said and "2,000 predictions have an outcome" in said
+    assert "2,000 predictions of v1.1.0" in said and "2,000 predictions have a label" in said
     assert "2,000 labelled rows for flight-delay" in said
     assert "worst by auc" in (folder / "july.html").read_text()
     assert "Do not merge flight-delay" in said and "dep_delay alone reaches AUC" in said
