@@ -12,6 +12,7 @@ import pytest
 from modelyard.evidence.statement import write_statement
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.versions import add_stage, add_version, artifact_of, opened
+from support.waiting import SECONDS
 from support.yard import commit_all, git, small_repository, tool
 
 HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
@@ -77,7 +78,9 @@ def browser() -> Iterator[Browser]:
     assert program, "the browser tests need chromium on the PATH: apt-get install chromium"
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            timeout=1000 * SECONDS,
         )
         yield launched
         launched.close()
@@ -87,6 +90,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page that fails the test when it asks for anything but files, or logs an error."""
     opened = browser.new_page()
+    opened.set_default_timeout(1000 * SECONDS)
     asked: list[str] = []
     errors: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
