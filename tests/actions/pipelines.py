@@ -83,5 +83,5 @@ class Pipelines:
         }  # fmt: skip
         return subprocess.run(
             command, cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=600,
+            timeout=30 * 60,
         )  # fmt: skip

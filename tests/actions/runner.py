@@ -58,6 +58,8 @@ class Actions:
         self.home.mkdir(exist_ok=True)
         self.runs: list[Run] = []
         self.variables: dict[str, str] = {}
+        self.forge_seconds = 600
+        """How long a workflow waits for an answer of the forge."""
         self._cml = cml
         self._id = 100
 
@@ -187,7 +189,7 @@ class Actions:
             "HARNESS_BIN": str(BIN), "HARNESS_SHIMS": str(Path(__file__).parent / "bin"),
             "HARNESS_REMOTE": self.server.remote(), "HARNESS_SHA": sha, "HARNESS_ARTIFACTS": str(self.artifacts), "HARNESS_RUN": str(run.id),
             "HARNESS_CML": str(self._cml or "/nonexistent"), "PIP_NO_INDEX": "1", "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "MODELYARD_FORGE_TIMEOUT": "5",
+            "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "MODELYARD_FORGE_TIMEOUT": str(self.forge_seconds),
             "GIT_CONFIG_NOSYSTEM": "1",
         }  # fmt: skip
         command = [
@@ -207,7 +209,7 @@ class Actions:
         }
         done = subprocess.run(
             command, cwd=checkout, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=600,
+            timeout=30 * 60,
         )  # fmt: skip
         run.log = _readable(done.stdout) + done.stderr
         assert "Skipping unsupported platform" not in done.stdout + done.stderr, run.log

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelyard.audit.verifier.ecdsa import verify_ecdsa
 from modelyard.checkout.evidence_branch import BRANCH
+from support.sharing import copied, shared_folder
 from support.versions import opened
 from support.yard import commit_all, git, tool
 
@@ -54,10 +55,10 @@ def build(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def audited(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("audited")
-    shutil.copytree(champion_template.parent, folder / "champion", symlinks=True)
-    build(folder / "champion/repository")
-    return folder / "champion/repository"
+    def made(folder: Path) -> None:
+        build(copied(champion_template.parent, folder) / "repository")
+
+    return shared_folder(tmp_path_factory, "audited", made) / "repository"
 
 
 @pytest.fixture

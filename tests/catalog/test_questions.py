@@ -61,7 +61,7 @@ def test_history_tells_newest_first_with_reasons(yard: Path) -> None:
     heads = [line for line in lines if not line.startswith(" ")]
     assert "v1.0.0 assigned in production" in heads[0] and "v1.0.0 registered" in heads[-1]
     assert all(len(line) <= 80 for line in lines)
-    assert "no tag names it" in tool(yard, "history", "nobody").stdout
+    assert "nobody has no tags" in tool(yard, "history", "nobody").stdout
 
 
 def test_diff_names_what_changed(yard: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from modelyard.evidence.statement import write_statement
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.versions import add_stage, add_version, artifact_of, opened
+from support.waiting import SECONDS
 from support.yard import commit_all, git, small_repository, tool
 
 HOSTILE = "<img src=x onerror=document.title='pwned'> [a](javascript:alert(1))"
@@ -77,7 +78,9 @@ def browser() -> Iterator[Browser]:
     assert program, "the browser tests need chromium on the PATH: apt-get install chromium"
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            timeout=1000 * SECONDS,
         )
         yield launched
         launched.close()
@@ -87,6 +90,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page that fails the test when it asks for anything but files, or logs an error."""
     opened = browser.new_page()
+    opened.set_default_timeout(1000 * SECONDS)
     asked: list[str] = []
     errors: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
@@ -125,7 +129,7 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     found = {(row[0], row[1]): row[5] for row in rows(page)}
     assert found["churn", "production"] == "fail: quality-kept (2026-05-15)"
-    assert found["churn", "staging"] == found["price", "staging"] == "not watched"
+    assert found["churn", "staging"] == found["price", "staging"] == "not monitored"
     page.goto((site / "models/churn.html").as_uri())
     shown = page.get_by_role("region", name="Windows in production").locator("tbody tr").all_inner_texts()
     assert [line.split("\t") for line in shown] == [
@@ -134,11 +138,11 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
         ["2026-05-01 00:00", "v1.1.0", "5,000", "pass", "", "0.7100", "0.7100"],
     ]
     assert (
-        "auc of each window with labels, and what the version was accepted with; ✗: a watch failed"
+        "auc by window with labels, and the baseline of the version; ✗: a monitoring rule failed"
         in page.locator("figcaption").all_inner_texts()
     )
     page.goto((site / "models/price.html").as_uri())
-    assert "No window of it was judged and filed" in page.locator("main").inner_text()
+    assert "There is no monitored window" in page.locator("main").inner_text()
 
 
 def test_a_new_window_makes_the_page_anew_and_nothing_else(yard: Path, tmp_path: Path) -> None:

@@ -100,4 +100,4 @@ def test_reproduce_says_what_differs_when_the_commit_is_not_all(
     assert (
         f"models/{MODEL}/model.txt" in found["outputs"] and f"models/{MODEL}/data/train.parquet" not in found["outputs"]
     )
-    assert "it predicts something else" in tool(champion, "reproduce", f"{MODEL}@v1.1.0", expect=1, LUCK="5").stdout
+    assert "the predictions differ" in tool(champion, "reproduce", f"{MODEL}@v1.1.0", expect=1, LUCK="5").stdout

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.sharing import copied, shared_folder
 from support.versions import opened
-from support.yard import commit_all, git, tool
+from support.yard import commit_all, git, measure, tool
 
 MODEL = "flight-delay"
 APPROVED = "\n\nApproved-by: Grace Reviewer <grace@example.org>"
@@ -29,17 +29,28 @@ def private_key(path: Path) -> str:
     ).decode()
 
 
+@pytest.fixture(scope="session")
+def signed_template(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository that asks for signatures, with a candidate that passes the gate. Its private key lies beside it."""
+
+    def build(folder: Path) -> None:
+        repository = copied(champion_template.parent, folder) / "repository"
+        (folder / "release.pem").write_text(private_key(repository / "keys/release.pub"))
+        config = repository / "modelyard.yaml"
+        config.write_text(config.read_text() + "signing:\n  keys: [keys/release.pub]\n")
+        params = repository / f"models/{MODEL}/params.yaml"
+        params.write_text(params.read_text().replace("trees: 40", "trees: 50"))
+        commit_all(repository, "Sign versions, and more trees")
+        measure(repository)
+
+    return shared_folder(tmp_path_factory, "signed", build)
+
+
 @pytest.fixture
-def signed(champion: Path, propose: Callable[[Path], None]) -> tuple[Path, str]:
-    """A repository that requires signatures, with a candidate that passes the gate; its private key."""
-    pem = private_key(champion / "keys/release.pub")
-    config = champion / "modelyard.yaml"
-    config.write_text(config.read_text() + "signing:\n  keys: [keys/release.pub]\n")
-    params = champion / f"models/{MODEL}/params.yaml"
-    params.write_text(params.read_text().replace("trees: 40", "trees: 50"))
-    commit_all(champion, "Sign versions, and more trees")
-    propose(champion)
-    return champion, pem
+def signed(signed_template: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A copy of that repository, to be changed, and its private key."""
+    folder = copied(signed_template, tmp_path / "signed")
+    return folder / "repository", (folder / "release.pem").read_text()
 
 
 def test_versions_are_signed_and_deploy_checks_the_bytes(signed: tuple[Path, str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from modelyard.predictions.layout import Layout
 from support.server import Server, request, serving
+from support.waiting import wait_for
 from support.yard import commit_all, git, tool
 
 MODEL = "flight-delay"
@@ -112,7 +112,7 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         branch = f"modelyard/rollback/production/{MODEL}"
         assert "version: v1.0.0" in git(rival, "show", f"{branch}:{FILE}")
         told = git(rival, "log", "-1", "--format=%B", branch)
-        assert "was taken back: latency" in told and "20 % to v1.1.0" in told, "the timeline is in the proposal"
+        assert "was rolled back: latency" in told and "20 % to v1.1.0" in told, "the timeline is in the proposal"
         again = deploy(rival, expect=1)
         assert again["actions"] == [] and stages(rival)[-1] == receipt, (
             "the next run changes nothing, and says it again"
@@ -153,12 +153,8 @@ def test_a_shadow_gets_copies_and_answers_nobody(rival: Path) -> None:
     with serving(rival, "production") as server:
         deploy(rival)
         assert ask(server, 40) == {"v1.0.0": 40}
-        for _ in range(200):
-            if 'modelyard_requests_total{environment="production",model="flight-delay",variant="shadow"' in metrics(
-                server
-            ):
-                break
-            threading.Event().wait(0.02)
+        counter = 'modelyard_requests_total{environment="production",model="flight-delay",variant="shadow"'
+        wait_for(lambda: counter in metrics(server), "a request to the shadow")
         assert 'version="v1.1.0"' in metrics(server)
     from modelyard.predictions.segments import read_predictions
 

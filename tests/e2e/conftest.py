@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from actions.runner import BOT, Actions, Run
-from actions.tiny import build
+from actions.tiny import build as built
 from forge.server import ForgeServer, running
 from forge.store import Pull, Store
+from support.sharing import copied, shared_folder
 from support.yard import commit_all, git
 
 OUTSIDER = "mallory"
@@ -93,30 +92,25 @@ def _protected(store: Store) -> None:
 @pytest.fixture(scope="session")
 def hosted_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A forge's folder whose repository has two registered models in staging. Read only; shared by all workers."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if shared.name.startswith("popen-") else shared
-    folder = shared / "hosted"
-    with (shared / "hosted.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            (folder / "forge").mkdir(parents=True)
-            work = build(folder)
-            store = Store(folder / "forge")
-            _protected(store)
-            git(work, "push", "--quiet", str(store.path(store.name)), "main")
-            with running(store, folder) as server:
-                for run in Actions(server, folder).push():
-                    run.must()
-            (folder / "done").touch()
-    return folder
+
+    def build(folder: Path) -> None:
+        (folder / "forge").mkdir()
+        work = built(folder)
+        store = Store(folder / "forge")
+        _protected(store)
+        git(work, "push", "--quiet", str(store.path(store.name)), "main")
+        with running(store, folder) as server:
+            for run in Actions(server, folder).push():
+                run.must()
+
+    return shared_folder(tmp_path_factory, "hosted", build)
 
 
 @pytest.fixture
 def hosted(hosted_template: Path, tmp_path: Path) -> Iterator[Hosted]:
     """A copy of that forge, to be changed. Data and models stay where they are: their storage is content-addressed."""
-    shutil.copytree(hosted_template / "forge", tmp_path / "forge", symlinks=True)
-    shutil.copytree(hosted_template / "home" / "served", tmp_path / "home" / "served")
+    copied(hosted_template / "forge", tmp_path / "forge")
+    copied(hosted_template / "home" / "served", tmp_path / "home" / "served")
     store = Store.reopened(tmp_path / "forge")
     _protected(store)
     with running(store, tmp_path) as server:

@@ -13,6 +13,7 @@ from actions.runner import BOT
 from actions.tiny import data
 from e2e.conftest import OUTSIDER, Hosted
 from forge.server import Fault
+from support.waiting import next_second
 from support.yard import git
 
 PARAMS = "models/churn/params.yaml"
@@ -67,7 +68,7 @@ def test_commands_of_writers_are_carried_out_and_those_of_outsiders_refused(host
 def test_retrain_by_comment_is_pinned_to_the_head_that_was_seen(hosted: Hosted) -> None:
     pull = hosted.propose("better", BETTER, "Less noise")
     before = time.time()
-    time.sleep(1.1)  # the forge's clock ticks in seconds
+    next_second()  # the forge's clock ticks in seconds
     hosted.push("better", {PARAMS: ("trees: 20", "trees: 21")}, "Slipped in", "origin/better")
     comment = hosted.store.comment(pull.number, "grace", "/modelyard retrain")
     hosted.actions.comment_event(pull, comment.id, "grace", comment.body, before)[0].must("failure")
@@ -139,6 +140,7 @@ def test_a_forge_that_does_not_answer_is_an_error_and_never_a_verdict(hosted: Ho
     hosted.push("better", {"README.md": ("", "# words only\n")}, "Words")
     pull = hosted.store.open("ada", "better", "main", "Words", "")
     hang = 30.0 if not code else 0.0
+    hosted.actions.forge_seconds = 600 if code else 5
     hosted.server.faults.append(
         Fault("POST", "/statuses/", code or 500, times=99, hang=hang, headers={"Retry-After": "0"})
     )

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from modelyard.predictions.layout import Layout
+from support.waiting import wait_for
 from support.yard import tool
 
 
@@ -23,9 +23,12 @@ def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
         stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
     )  # fmt: skip
-    while not all(layout.server_is_up() for layout in layouts):
+
+    def both_up() -> bool:
         assert playing.poll() is None, playing.stderr.read() if playing.stderr else ""
-        time.sleep(0.1)
+        return all(layout.server_is_up() for layout in layouts)
+
+    wait_for(both_up, "both servers of the demo")
     os.killpg(playing.pid, signal.SIGINT)  # as a terminal's Ctrl-C does
     _, said = playing.communicate()
     assert playing.returncode == 130 and said.rstrip().endswith("Stopped.") and "Traceback" not in said
@@ -33,7 +36,7 @@ def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
 
     said = tool(tmp_path, "demo", str(folder)).stderr
     assert "2,000 requests were answered and logged" in said
-    assert "2,000 predictions of v1.1.0" in said and "2,000 predictions have an outcome" in said
+    assert "2,000 predictions of v1.1.0" in said and "2,000 predictions have a label" in said
     assert "2,000 labelled rows for flight-delay" in said
     assert "worst by auc" in (folder / "july.html").read_text()
     assert "Do not merge flight-delay" in said and "dep_delay alone reaches AUC" in said

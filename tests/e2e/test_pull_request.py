@@ -53,7 +53,7 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
     hosted.merge(forward)[0].must()
     assert hosted.served("production") == {"churn": "v1.1.0"}
     plan = [c.body for c in hosted.store.comments_of(forward.number) if "modelyard:plan" in c.body]
-    assert len(plan) == 1 and "## Merging moves 1 deployment" in plan[0], "the change was shown before it was merged"
+    assert len(plan) == 1 and "## Merging changes 1 deployment" in plan[0], "the change was shown before it was merged"
     assert "- v1.0.0\n+ v1.1.0\n" in plan[0] and "route all to v1.1.0" in plan[0]
     git(hosted.clone, "fetch", "--quiet", "origin")
     git(hosted.clone, "switch", "--quiet", "--force-create", "revert", "origin/main")

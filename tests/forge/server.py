@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import trustme
+from support.waiting import SECONDS
 
 from forge import github, gitlab
 from forge.store import Refusal, Store, Token
@@ -85,7 +86,7 @@ class ForgeServer:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join()
 
     def fault(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
@@ -111,7 +112,7 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 30
+        timeout = SECONDS
 
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""

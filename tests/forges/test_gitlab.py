@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from modelyard.forges.ci import CI, read_ci
 from modelyard.forges.gitlab import GitLabForge
 from modelyard.forges.interface import Draft, report_at, verdict_status
 from modelyard.git import Git
+from support.waiting import next_second
 from support.yard import git
 
 BOT = "project_1_bot_abc"
@@ -64,7 +64,7 @@ def test_an_approval_is_bound_to_the_version_and_the_report_that_stood_there(pla
     place.store.review(pull.number, "grace", "APPROVE")
     [review] = place.forge.reviews(pull.number)
     assert (review.author, review.outcome, review.commit, review.report) == ("@grace", "approved", pull.head, "e" * 64)
-    time.sleep(1.1)  # the stamps are compared in seconds
+    next_second()  # the stamps are compared in seconds
     newer = place.branch("feature")
     assert place.forge.pull(pull.number).head == newer
     assert place.forge.reviews(pull.number) == (review,), "it stays bound to what was there"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from modelyard.predictions.writer import Entry
 from msgspec.structs import replace
 from support.listener import listening
 from support.logged import MODEL, START, Flights, write_log
+from support.waiting import answers, running, wait_for
 from support.yard import commit_all, git, tool
 
 BOT = "github-actions[bot]"
@@ -132,32 +130,6 @@ def test_the_webhook_hears_of_a_beginning_and_an_end_once(
         assert [a["status"] for a in listener.posted[-1][1]["alerts"]] == ["firing", "firing"], "it was told later"
 
 
-@contextmanager
-def running(command: list[str], ready: str) -> Iterator[None]:
-    """A server of Debian's packages, until the end of the block."""
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as server:
-        try:
-            wait_for(lambda: urlopen(ready, timeout=2).status == 200)
-            yield
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def wait_for(true: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def test_alertmanager_holds_what_fires_and_lets_go_of_what_is_over(
     champion: Path, flights: Flights, tmp_path: Path
 ) -> None:
@@ -173,14 +145,14 @@ def test_alertmanager_holds_what_fires_and_lets_go_of_what_is_over(
         return found
 
     configure(champion, alertmanager=url)
-    with running(command, f"{url}/-/ready"):
+    with running(command, tmp_path, lambda: answers(f"{url}/-/ready")):
         week(champion, flights, 0, bad=True)
         assert "sent 2 to Alertmanager" in watch(champion, 0, expect=1)
-        wait_for(lambda: len(active()) == 2)
+        wait_for(lambda: len(active()) == 2, "two active alerts")
         assert {a["labels"]["alertname"] for a in active()} == {"score-drift", "quality-kept"}
         week(champion, flights, 1, bad=False)
         watch(champion, 1, expect=0)
-        wait_for(lambda: active() == [])
+        wait_for(lambda: active() == [], "no active alert")
 
 
 def test_the_figures_reach_the_push_gateway_and_a_textfile(champion: Path, flights: Flights, tmp_path: Path) -> None:
@@ -189,7 +161,8 @@ def test_the_figures_reach_the_push_gateway_and_a_textfile(champion: Path, fligh
     configure(champion, pushgateway=url)
     week(champion, flights, 0, bad=True)
     textfile = tmp_path / "flight-delay.prom"
-    with running(["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"], f"{url}/-/ready"):
+    command = ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"]
+    with running(command, tmp_path, lambda: answers(f"{url}/-/ready")):
         watch(champion, 0, "--metrics", str(textfile), expect=1)
         pushed = urlopen(Request(f"{url}/metrics")).read().decode()
     said = textfile.read_text()

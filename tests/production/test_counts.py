@@ -171,8 +171,8 @@ def test_before_ground_truth_each_slice_has_an_estimate_of_its_own_scores(tmp_pa
         assert accuracy.value == pytest.approx(expected, abs=0.02), "from the middles of its bins"
     policy = Policy(name="p", description="", checks=[])
     verdict = judge_window(policy, Document("p.yaml", {}), "tiny", "", found, (), date(2026, 5, 8))
-    said = render_monitoring("tiny", found, verdict)
+    said = render_monitoring("tiny", found, verdict).fit(80)
     assert "worst by auc" in said and "estimated" in said and "c=a" in said
     told = watched(candidate, table, ground_truth=known(candidate))
     headings, rows = slice_rows(told, 3) or ([], [])
-    assert headings[1:3] == ["ground_truth", "realised"] and len(rows) == 3
+    assert headings[1:3] == ["labels", "realised"] and len(rows) == 3

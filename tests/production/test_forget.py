@@ -123,7 +123,7 @@ def test_a_prediction_is_traced_to_its_version_its_evidence_and_its_approval(cha
     shown = tool(champion, "audit", "prediction", entries[1].id, *when).stdout
     assert max(map(len, shown.splitlines())) <= 80
     said = " ".join(shown.split())
-    assert "v1.0.0 served in production since" in said and "(approved by Grace Reviewer)" in said
+    assert "v1.0.0 was in service in production since" in said and "(approved by Grace Reviewer)" in said
     said = tool(champion, "audit", "prediction", "nobody", *when, expect=2).stderr
     assert "no prediction 'nobody' of that time in the log of production" in said
     done = tool(champion, "audit", "prediction", entries[1].id, *when[2:])
@@ -136,6 +136,6 @@ def test_a_prediction_of_a_version_that_nobody_sent_there_is_told(champion: Path
     write_log(champion, [*early, *stranger])
     when = ("--env", "production", "--window", "9000d", "--until", "2028-01-01T00:00")
     shown = tool(champion, "audit", "prediction", early[0].id, *when).stdout
-    assert "No receipt says that v1.0.0 served there then" in shown
+    assert "No receipt says that v1.0.0 was in service there then" in shown
     shown = tool(champion, "audit", "prediction", stranger[0].id, *when).stdout
     assert "v9.9.9 is not registered" in shown

@@ -335,8 +335,8 @@ def test_a_page_of_the_window_opens_alone_and_shows_names_from_logs_as_text(cham
     content = page.read_text()
     assert "<img" not in content and "&lt;img src=x" in content
     assert "<script" not in content and "http" not in content.replace("http-equiv", "")
-    for said in ("is doing what it was accepted for", "2026-05-01T00:00:00Z to 2026-05-08T00:00:00Z", "quality-kept",
-                 "Realised − accepted", "worst by auc", "carrier=UA", "9,000 predictions have an outcome"):  # fmt: skip
+    for said in ("meets its monitoring rules", "2026-05-01T00:00:00Z to 2026-05-08T00:00:00Z", "quality-kept",
+                 "Realised − baseline", "worst by auc", "carrier=UA", "9,000 predictions have a label"):  # fmt: skip
         assert said in content, said
     assert content.count('<rect class="current"') > 7, "a bar a day, and distributions"
 

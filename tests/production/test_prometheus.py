@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +16,10 @@ import yaml
 from modelyard.demo.stage import free_ports
 from modelyard.manifests.policy import InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus.rules import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
-from production.test_alerts import running, wait_for
 from support.listener import listening
 from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.server import request, serving
+from support.waiting import SECONDS, answers, running, wait_for
 from support.yard import tool
 
 SPREAD = np.random.default_rng(1).permutation(27_900).tolist()
@@ -150,7 +151,7 @@ def test_every_expression_of_dashboard_and_rules_has_an_answer(champion: Path, t
                    f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
 
         def asked(expression: str) -> Any:
-            answer = json.load(urlopen(f"{url}/api/v1/query?query={quote(expression)}", timeout=10))
+            answer = json.load(urlopen(f"{url}/api/v1/query?query={quote(expression)}", timeout=SECONDS))
             assert answer["status"] == "success", answer
             return answer["data"]["result"]
 
@@ -167,17 +168,17 @@ def test_every_expression_of_dashboard_and_rules_has_an_answer(champion: Path, t
         expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
         assert len(expressions) >= 14
         made = [rule for group in yaml.safe_load(rules.read_text())["groups"] for rule in group["rules"]]
-        with running(command, f"{url}/-/ready"):
+        with running(command, tmp_path, lambda: answers(f"{url}/-/ready")):
             ask()
             for expression in expressions:
                 for name, value in filled.items():
                     expression = expression.replace(name, value)
                 assert "$" not in expression
-                wait_for(lambda wanted=expression: known(wanted))
+                wait_for(partial(known, expression), expression)
             for rule in made:
                 asked(rule["expr"])
                 if "record" in rule and f'environment="production",model="{MODEL}"' in rule["expr"]:
-                    wait_for(lambda wanted=rule["record"]: known(wanted))
-            loaded = json.load(urlopen(f"{url}/api/v1/rules", timeout=10))["data"]["groups"]
+                    wait_for(partial(known, rule["record"]), rule["record"])
+            loaded = json.load(urlopen(f"{url}/api/v1/rules", timeout=SECONDS))["data"]["groups"]
             assert sum(len(group["rules"]) for group in loaded) == len(made)
             assert {r["health"] for group in loaded for r in group["rules"]} <= {"ok", "unknown"}

@@ -83,6 +83,14 @@ def report(text: str, **given: Any) -> Report:
     return Report(**parts | given)
 
 
+def first_version(text: str) -> Report:
+    """The same without a champion: slices are a table, and there is no difference to draw."""
+    whole = report(text)
+    assert whole.bundle.evaluation is not None
+    evaluation = dataclasses.replace(whole.bundle.evaluation, champion=None, champion_calibration=None)
+    return report(text, bundle=dataclasses.replace(whole.bundle, evaluation=evaluation))
+
+
 def window(text: str, **given: Any) -> tuple[str, Monitoring, Verdict]:
     """A model, a window of it in production, and the verdict."""
     moment = "2026-05-08T00:00:00Z"

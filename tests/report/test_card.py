@@ -50,7 +50,7 @@ def test_what_is_missing_is_said_in_the_card() -> None:
     )
     assert len(poor.missing) == 6
     rendered = render_card(poor)
-    assert "## What this card lacks" in rendered and rendered.count("_Not said._") == 2
+    assert "## Missing from this card" in rendered and rendered.count("_Not given._") == 2
     assert "license" not in yaml.safe_load(rendered.split("---")[1])
 
 

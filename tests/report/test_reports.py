@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
@@ -20,7 +19,6 @@ from modelyard.report.content import Report
 from modelyard.report.html.proposal import render_html
 from modelyard.report.markdown.comment import LIMIT, render_comment, render_markdown
 from modelyard.report.markdown.safe import text
-from modelyard.report.terminal.proposal import render_drift, render_evaluation, render_terminal
 from support.evidence import DRIFT, EVALUATION, bundle
 from support.yard import POLICIES
 
@@ -118,16 +116,3 @@ def test_every_number_in_the_comment_is_in_the_evidence() -> None:
     known = {f"{abs(float(n)):.4f}" for n in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", evidence)}
     shown = {n.lstrip("+-") for n in re.findall(r"[+-]?\b\d\.\d{4}\b", rendered)}
     assert shown and shown <= known, shown - known
-
-
-@pytest.mark.parametrize(
-    "width_of",
-    [
-        lambda: render_terminal(report(LEAKED)),
-        lambda: render_evaluation("churn", EVALUATION),
-        lambda: render_drift(DRIFT),
-    ],
-)
-def test_tables_fit_80_columns(width_of: Callable[[], str]) -> None:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", width_of())
-    assert plain.splitlines() and max(map(len, plain.splitlines())) <= 80

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -94,3 +96,52 @@ def test_any_member_name_is_a_known_place_or_none(name: str) -> None:
     place = bundle._place(name)
     if place is not None:
         assert name in {f"{place[0]}/{place[2]}", f"{place[0]}/generated/{place[2]}"}
+
+
+def test_a_broken_member_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("churn/drift.json", "d" * 1000)
+        archive.writestr("churn/training.json", "t")
+    content = (tmp_path / "a.zip").read_bytes()
+    at = content.index(b"churn/drift.json") + len("churn/drift.json")
+    (tmp_path / "a.zip").write_bytes(content[:at] + b"\xff\xff" + content[at + 2 :])
+    found = read_untrusted(tmp_path)
+    assert found.evidence == {"churn": {"training": b"t"}} and found.refused == ["'churn/drift.json' cannot be read"]
+
+
+def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"churn/drift.json": "d", "churn/training.json": "t"})
+    opened = os.open
+
+    def refuse(path: Path, flags: int) -> int:
+        if path.name == "drift.json":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", refuse)
+    found = read_untrusted(tmp_path)
+    assert found.evidence == {"churn": {"training": b"t"}} and found.refused == ["'churn/drift.json' cannot be read"]
+
+
+def archive_of(method: int) -> bytes:
+    """An archive with a known and an unknown member, one of them with a name beyond ASCII."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        archive.writestr("churn/training.json", '{"a": ' + "1" * 50 + "}")
+        archive.writestr("churn/généré.json", "x")
+    return content.getvalue()
+
+
+ARCHIVES = [archive_of(m) for m in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]
+
+
+@given(st.sampled_from(ARCHIVES), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4))
+def test_any_damage_to_an_archive_is_a_refusal_and_never_a_crash(sound: bytes, damage: list[tuple[int, int]]) -> None:
+    content = bytearray(sound)
+    for at, value in damage:
+        content[at % len(content)] = value
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "a.zip").write_bytes(content)
+        found = read_untrusted(Path(folder))
+    assert found.evidence.keys() <= {"churn"} or found.evidence
+    assert all(isinstance(kind, str) for kinds in found.evidence.values() for kind in kinds)

@@ -25,6 +25,7 @@ from modelyard.predictions.writer import Entry, PredictionLog, Privacy
 from modelyard.rollout.plan import Traffic
 from modelyard.serving.inference import goes_to_candidate
 from support.server import Server, request, serving
+from support.waiting import SECONDS, wait_for
 from support.yard import tool
 
 MODEL = "flight-delay"
@@ -45,7 +46,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def ask(
     server: Server, token: str = "", path: str = INFER, body: Any = None, method: str = "POST"
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     connection.request(method, path, json.dumps(body or request()) if method == "POST" else None, headers)
     response = connection.getresponse()
@@ -74,8 +75,7 @@ def test_every_answer_is_in_the_log_when_the_server_is_killed_under_load(champio
         callers = [threading.Thread(target=load, args=(n,)) for n in range(4)]
         for caller in callers:
             caller.start()
-        while len(answered) < 200:
-            time.sleep(0.005)
+        wait_for(lambda: len(answered) >= 200, "200 answers")
         os.kill(server.process.pid, signal.SIGKILL)
         for caller in callers:
             caller.join()
@@ -109,11 +109,7 @@ def test_segments_become_parquet_while_the_server_answers_and_every_row_is_read_
         for n in range(150):
             assert ask(server, body=request(2) | {"id": f"r{n}"})[0] == 200
             if n % 50 == 49:
-                time.sleep(1.3)
-        for _ in range(200):
-            if list(folder.glob("*.parquet")):
-                break
-            time.sleep(0.05)
+                wait_for(lambda: list(folder.glob("*.parquet")), "a segment as Parquet")
     assert list(folder.glob("*.parquet"))
     assert sorted(row["id"] for row in rows(folder)) == sorted(f"r{n}/{row}" for n in range(150) for row in (0, 1))
 
@@ -253,7 +249,7 @@ def test_a_secret_that_is_not_there_keeps_the_server_from_starting(champion: Pat
 
 
 def test_bodies_that_are_too_large_or_too_slow_are_refused(champion: Path) -> None:
-    configure(champion, limits={"body_bytes": 4000, "rows": 3, "seconds": 0.3})
+    configure(champion, limits={"body_bytes": 4000, "rows": 3, "seconds": 2})
     with serving(champion, "production") as server:
         assert ask(server)[0] == 200
         assert ask(server, body=request(4))[0] == 400
@@ -263,14 +259,20 @@ def test_bodies_that_are_too_large_or_too_slow_are_refused(champion: Path) -> No
             assert b" 408 " in slow.recv(4096)
 
 
+def closed(port: int) -> bool:
+    """Whether nothing listens on a port."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
+
+
 def test_sigterm_answers_what_was_asked_before_it(champion: Path) -> None:
     with serving(champion, "production") as server, socket.create_connection(("127.0.0.1", server.port)) as open_one:
         body = json.dumps(request()).encode()
-        head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        open_one.sendall(head + body[:50])
-        time.sleep(0.2)
+        head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+        open_one.sendall(head.encode() + body[:50])
+        assert open_one.recv(4096).startswith(b"HTTP/1.1 100"), "it reads the request"
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        wait_for(lambda: closed(server.port), "a server that takes no new connection")
         open_one.sendall(body[50:])
         assert open_one.recv(4096).startswith(b"HTTP/1.1 200")
 

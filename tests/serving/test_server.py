@@ -18,6 +18,7 @@ from modelyard.predictions.layout import Layout, State
 from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
 from support.server import Server, request, serving
+from support.waiting import SECONDS, wait_for
 from support.yard import tool
 
 INFER = "/v2/models/flight-delay/infer"
@@ -91,7 +92,7 @@ def test_columns_as_bytes_are_scored_and_logged_as_the_same_values(server: Serve
     blobs = {name: values.tobytes() for name, values in columns.items()}
     blobs["carrier"] = b"".join(struct.pack("<I", 2) + b"UA" for _ in range(3))
     body, header = as_bytes(plain | {"id": "bytes", "parameters": {"binary_data_output": True}}, blobs)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
     connection.request("POST", INFER, body, header)
     response = connection.getresponse()
     content, size = response.read(), int(response.headers["Inference-Header-Content-Length"])
@@ -129,7 +130,7 @@ def test_bytes_that_are_no_column(
     server: Server, columns: dict[str, bytes], header: dict[str, str], words: str
 ) -> None:
     body, length = as_bytes(request(1), columns)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
     connection.request("POST", INFER, body, length | header)
     response = connection.getresponse()
     assert response.status == 400 and words in json.loads(response.read())["error"]
@@ -211,11 +212,8 @@ def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Pa
         for turn in range(6):
             version = ("v1.1.0", "v1.0.0")[turn % 2]
             layout.write_state(State({"flight-delay": Live(Traffic(version), installed)}))
-            for _ in range(500):
-                if layout.read_report().traffic == {"flight-delay": Traffic(version)}:
-                    break
-                over.wait(0.02)
-            assert layout.read_report().traffic == {"flight-delay": Traffic(version)}
+            taken_up = lambda: layout.read_report().traffic == {"flight-delay": Traffic(version)}  # noqa: E731, B023
+            wait_for(taken_up, f"{version} to be served")
         over.set()
         for caller in callers:
             caller.join()
@@ -232,10 +230,7 @@ def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> No
     with serving(champion, "production") as server:
         broken = Live(Traffic("v1.1.0"), state.installed | {"v1.1.0": "0" * 64})
         layout.write_state(State({"flight-delay": broken}))
-        for _ in range(500):
-            if layout.read_report().faults:
-                break
-            threading.Event().wait(0.02)
+        wait_for(lambda: layout.read_report().faults, "a fault in the server's report")
         assert "not the registered bytes" in layout.read_report().faults["flight-delay"]
         assert server.call("POST", INFER, request())[1]["model_version"] == "v1.0.0"
         assert server.call("GET", "/v2/health/ready")[0] == 503

@@ -56,4 +56,4 @@ def listening() -> Iterator[Listener]:
     finally:
         listener.server.shutdown()
         listener.server.server_close()
-        thread.join(5)
+        thread.join()

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 
 from modelyard.demo.stage import free_ports
 
+from support.waiting import SECONDS, end_group
 from support.yard import IDENTITY
 
 
@@ -33,7 +33,7 @@ class Server:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request; the status and the decoded answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         content = body if isinstance(body, bytes) else json.dumps(body) if body is not None else None
         connection.request(method, path, content)
         response = connection.getresponse()
@@ -62,8 +62,7 @@ def serving(
         assert re.search(rf"serves on http://127.0.0.1:{port}", first), first
         yield server
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        end_group(process)
         drain.join()
         process.stderr.close()
 

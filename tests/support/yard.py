@@ -60,6 +60,14 @@ def tool(folder: Path, *arguments: str, expect: int | None = 0, **env: str) -> s
     return done
 
 
+def measure(folder: Path, model: str = "flight-delay") -> None:
+    """What the propose workflow calls, up to the report."""
+    tool(folder, "retrain", model, "--commit")
+    for command in ("evaluate", "drift", "scan", "gate"):
+        tool(folder, command, model, expect=None)
+    tool(folder, "report", model, "--file")
+
+
 def git(folder: Path, *arguments: str) -> str:
     """``git ARGUMENTS`` in a folder."""
     done = subprocess.run(

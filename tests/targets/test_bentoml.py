@@ -10,6 +10,7 @@ from modelyard.demo.stage import free_ports
 from modelyard.errors import ModelyardError
 from modelyard.rollout.plan import Action, Traffic
 from support.packages import ROWS, Made, carry, take_off, target_of
+from support.waiting import SECONDS
 from targets.conftest import TARGETS, running
 
 
@@ -40,7 +41,7 @@ def test_a_version_becomes_a_bento_that_answers_as_the_version(made: dict[str, M
 def ask(url: str, columns: dict[str, list[float]]) -> dict[str, object]:
     request = urllib.request.Request(f"{url}/predict", json.dumps({"inputs": columns}).encode())
     request.add_header("content-type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         found: dict[str, object] = json.loads(answer.read())
     return found
 

@@ -108,8 +108,10 @@ def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
     """
     try:
         seconds = seconds_of(length)
+        if not seconds:
+            raise ValueError("a window has a length")
         end = datetime.fromisoformat(until.replace("Z", "+00:00")) if until else _now(filed)
-    except (ValueError, KeyError, IndexError) as error:
+    except ValueError as error:
         raise UsageError(
             f"--window {length}{f' --until {until}' if until else ''} is not a valid window.",
             "Write a length such as 24h or 7d, and a time such as 2026-05-03T14:00.",

@@ -1,29 +1,42 @@
-"""The only writer to the terminal: results on standard output, words for people on standard error."""
+"""The only writer to the terminal: results on standard output, messages on standard error."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from modelyard.errors import ExitCode, ModelyardError
 
-# Names from logs and pull requests may hold what moves a terminal's cursor or sets its title; colours are ours.
+# Names from logs and pull requests may hold sequences that move the cursor or set the title; colours are ours.
 _CONTROLS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
+class Fitting(Protocol):
+    """A result that is laid out when the width is known, such as ``report.terminal.layout.Layout``."""
+
+    def fit(self, width: int | None) -> str:
+        """The text for so many columns; None means no limit."""
+
+
+def width() -> int | None:
+    """The columns of the terminal on standard output, by COLUMNS or its size; None for a pipe or a file."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+
+
 def say(text: str) -> None:
-    """A line for the person who watches."""
+    """Prints a message for the person at the terminal."""
     click.echo(_CONTROLS.sub("\ufffd", text), err=True, color=_colour(sys.stderr))
 
 
 def progress(every: float = 2.0) -> Callable[[str], None]:
-    """Says the newest of many lines every few seconds, so that short work is silent and long work is not."""
+    """A printer of messages that shows at most one every few seconds, so that short work prints nothing."""
     last = time.monotonic()
 
     def now_and_then(text: str) -> None:
@@ -35,13 +48,14 @@ def progress(every: float = 2.0) -> Callable[[str], None]:
     return now_and_then
 
 
-def result(text: str) -> None:
-    """A line that is a result."""
+def result(shown: str | Fitting) -> None:
+    """Prints a result: a text as it is, a layout fitted to the terminal."""
+    text = shown if isinstance(shown, str) else shown.fit(width())
     click.echo(_CONTROLS.sub("\ufffd", text), color=_colour(sys.stdout))
 
 
 def result_json(value: Any) -> None:
-    """A result as strict JSON."""
+    """Prints a result as strict JSON."""
     from modelyard.documents import encode
 
     click.echo(encode(value, indent=2).decode())
@@ -59,7 +73,7 @@ def finish(outcome: str) -> None:
 
 
 def show_error(error: ModelyardError) -> None:
-    """One sentence what is wrong, one what to do."""
+    """Prints an error: what is wrong, then what to do."""
     say(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
     say(f"  {error.remedy}")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.pictures import trend_plot
-from modelyard.report.terminal.text import bold, table, wrapped
+from modelyard.report.terminal.layout import Layout, Paragraph, Part, Table
+from modelyard.report.terminal.text import bold
 
 
 @dataclass(frozen=True)
@@ -33,26 +34,29 @@ class Month:
     """Duration of the training."""
 
 
-def render_replay(months: Sequence[Month]) -> str:
-    """The replay as text for a terminal of 80 columns."""
+def render_replay(months: Sequence[Month]) -> Layout:
+    """The replay as a table of months, then the alarms, the refusals and the mean AUC."""
     rows = [
         [m.month, f"{m.rows:,}", m.version, f"{m.static:.4f}", f"{m.loop:.4f}", f"{m.loop - m.static:+.4f}",
          str(len(m.alarms)), f"→ {m.candidate}" if m.candidate else "refused"]
         for m in months
     ]  # fmt: skip
-    lines = [table(["month", "flights", "serves", "static", "loop", "gain", "alarms", "retrained"], rows), ""]
+    parts: list[Part] = [
+        Table(["month", "flights", "serves", "static", "loop", "gain", "alarms", "retrained"], rows),
+        "",
+    ]
     for m in months:
         if m.alarms:
-            lines.append(wrapped(f"{m.month} alarms: {', '.join(m.alarms)}", "  "))
+            parts.append(Paragraph(f"{m.month} alarms: {', '.join(m.alarms)}", "  "))
         if m.refused:
-            lines.append(wrapped(f"{m.month} refused by: {', '.join(m.refused)}", "  "))
+            parts.append(Paragraph(f"{m.month} refused by: {', '.join(m.refused)}", "  "))
     total = sum(m.rows for m in months)
     static, loop = (sum(value * m.rows for m, value in zip(months, values, strict=True)) / total
                     for values in ([m.static for m in months], [m.loop for m in months]))  # fmt: skip
     promoted = sum(bool(m.candidate) for m in months)
-    lines += ["", bold(f"Mean AUC by flights: static {static:.4f}, loop {loop:.4f} ({loop - static:+.4f})"),
+    parts += ["", bold(f"Mean AUC by flights: static {static:.4f}, loop {loop:.4f} ({loop - static:+.4f})"),
               f"{_counted(promoted, 'promotion')}, {_counted(len(months) - promoted, 'refusal')}"]  # fmt: skip
-    return "\n".join(lines)
+    return Layout.of(*parts)
 
 
 def replay_chart(months: Sequence[Month]) -> Figure:

@@ -80,12 +80,18 @@ def read_ci(environ: Mapping[str, str]) -> CI:
 
 
 def repository_of(url: str) -> tuple[str, str]:
-    """Server and owner/name in a remote's URL: https, ssh or scp-like. Empty strings for a local path."""
+    """Server and owner/name in a remote's URL: https, ssh or scp-like. Empty strings for a local path, or
+    an invalid URL.
+    """
     if "://" in url:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            number = parts.port
+        except ValueError:  # not a valid address or port
+            return "", ""
         if not parts.hostname or parts.scheme == "file":
             return "", ""
-        port = f":{parts.port}" if parts.port and parts.scheme == "https" else ""
+        port = f":{number}" if number and parts.scheme == "https" else ""
         return f"https://{parts.hostname}{port}", parts.path.strip("/").removesuffix(".git")
     host, colon, path = url.partition(":")
     if not colon or "/" in host:

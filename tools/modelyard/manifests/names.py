@@ -42,10 +42,11 @@ VersionOrLatest = Annotated[
     Meta(pattern=f"^latest$|{VERSION_PATTERN}", description="A semantic version such as v1.2.3, or latest."),
 ]
 
+DURATION_PATTERN = r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)"
 Duration = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$(?!\n)",
+        pattern=DURATION_PATTERN,
         description="A length of time such as 90s, 15m, 24h or 7d.",
     ),
 ]
@@ -62,6 +63,7 @@ Reference = Annotated[
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MODEL = re.compile(MODEL_PATTERN)
+_DURATION = re.compile(DURATION_PATTERN)
 _VERSION = re.compile(VERSION_PATTERN)
 _PLAIN = re.compile(r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\Z")
 Fraction = Annotated[float, Meta(ge=0, le=1, description="A number from 0 to 1.")]
@@ -81,7 +83,9 @@ def is_name(text: str) -> bool:
 
 
 def seconds_of(duration: str) -> float:
-    """The seconds of a duration such as ``15m``; ValueError, KeyError or IndexError when it is not a duration."""
+    """The seconds of a duration such as ``15m``; ValueError when it is not a duration."""
+    if not _DURATION.match(duration):
+        raise ValueError(f"{duration!r} is not a duration")
     return float(duration[:-1]) * _SECONDS[duration[-1]]
 
 

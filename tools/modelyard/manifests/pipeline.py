@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.manifests.document import parse_document
+from modelyard.manifests.document import ManifestErrors, Problem, parse_document
 
 _TEMPLATE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
@@ -57,9 +57,10 @@ def read_pipeline(content: bytes, file: str, variables: dict[str, Any] | None = 
     """The files that the ``dvc.yaml`` at ``file`` reads and writes.
 
     ``${name}`` is filled from ``variables`` (the parsed params.yaml). A path with a template that cannot be filled is
-    cut before it, so that a change below the remaining folder still counts.
+    cut before it, so that a change below the remaining folder still counts. ManifestErrors when a stage is not
+    a mapping.
     """
-    document = parse_document(content, file).value or {}
+    document = _mapping(parse_document(content, file).value, file)
     folder = posixpath.dirname(file)
     values = dict(variables or {})
     for extra in _items(document.get("vars")):
@@ -67,48 +68,62 @@ def read_pipeline(content: bytes, file: str, variables: dict[str, Any] | None = 
             values |= extra
     reads: set[str] = set()
     writes: set[str] = set()
-    stages = document.get("stages")
-    for stage in stages.values() if isinstance(stages, dict) else ():
-        bodies = [stage] if isinstance(stage, dict) else []
-        for body in bodies:
-            inner = body.get("do", body)
-            if not isinstance(inner, dict):
-                continue
-            base = _join(folder, _fill(str(inner.get("wdir", ".")), values))
-            reads |= {_join(base, _fill(path, values)) for path in _paths(inner.get("deps"))}
-            reads |= {_join(base, path) for path in _param_files(inner.get("params"))}
-            for key in ("outs", "metrics", "plots"):
-                writes |= {_join(base, _fill(path, values)) for path in _paths(inner.get(key))}
+    for name, stage in _mapping(document.get("stages"), file, "stages").items():
+        body = _mapping(stage, file, f"stages.{name}")
+        inner = _mapping(body.get("do", body), file, f"stages.{name}.do")
+        base = _join(folder, _fill(str(inner.get("wdir", ".")), values))
+        reads |= {_join(base, _fill(path, values)) for path in _paths(inner.get("deps"))}
+        reads |= {_join(base, path) for path in _param_files(inner.get("params"))}
+        for key in ("outs", "metrics", "plots"):
+            writes |= {_join(base, _fill(path, values)) for path in _paths(inner.get(key))}
     return Pipeline(frozenset(reads), frozenset(writes))
 
 
 def read_lock(content: bytes, file: str) -> Lock:
-    """The contents of the ``dvc.lock`` at ``file``."""
-    document = parse_document(content, file).value or {}
+    """The contents of the ``dvc.lock`` at ``file``; ManifestErrors when they are not those of a lock."""
+    document = _mapping(parse_document(content, file).value, file)
     folder = posixpath.dirname(file)
     deps: dict[str, LockedFile] = {}
     outs: dict[str, LockedFile] = {}
     params: dict[str, Any] = {}
-    stages = document.get("stages")
-    for stage in stages.values() if isinstance(stages, dict) else ():
+    for name, entries in _mapping(document.get("stages"), file, "stages").items():
+        stage = _mapping(entries, file, f"stages.{name}")
         for key, into in (("deps", deps), ("outs", outs)):
             for entry in _items(stage.get(key)):
-                path = _join(folder, str(entry.get("path")))
-                into[path] = LockedFile(path, str(entry.get("md5", "")), int(entry.get("size", 0) or 0))
-        for values in (stage.get("params") or {}).values():
-            params |= values
+                locked = _locked(entry, folder, file, f"stages.{name}.{key}")
+                into[locked.path] = locked
+        for values in _mapping(stage.get("params"), file, f"stages.{name}.params").values():
+            params |= _mapping(values, file, f"stages.{name}.params")
     inputs = tuple(deps[path] for path in sorted(deps) if path not in outs)
     return Lock(inputs, tuple(outs[path] for path in sorted(outs)), params)
 
 
 def pointer_outputs(content: bytes, file: str) -> tuple[LockedFile, ...]:
-    """The data files that the ``.dvc`` pointer at ``file`` names."""
-    document = parse_document(content, file).value or {}
+    """The data files that the ``.dvc`` pointer at ``file`` names; ManifestErrors when it is not a pointer."""
+    document = _mapping(parse_document(content, file).value, file)
     base = _join(posixpath.dirname(file), str(document.get("wdir", ".")))
-    return tuple(
-        LockedFile(_join(base, str(entry.get("path"))), str(entry.get("md5", "")), int(entry.get("size", 0) or 0))
-        for entry in _items(document.get("outs"))
-    )
+    return tuple(_locked(entry, base, file, "outs") for entry in _items(document.get("outs")))
+
+
+def _mapping(value: Any, file: str, field: str = "") -> dict[str, Any]:
+    """A mapping; an empty one for a missing value."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _fault(file, field, "is not a mapping.")
+    return value
+
+
+def _locked(entry: Any, base: str, file: str, field: str) -> LockedFile:
+    values = _mapping(entry, file, field)
+    size = values.get("size") or 0
+    if not isinstance(values.get("path"), str) or not isinstance(size, int):
+        raise _fault(file, field, "has an entry without a valid path and size.")
+    return LockedFile(_join(base, values["path"]), str(values.get("md5", "")), size)
+
+
+def _fault(file: str, field: str, what: str) -> ManifestErrors:
+    return ManifestErrors([Problem(file, 1, field, what, "Correct the file, or let DVC write it again.")])
 
 
 def _paths(entries: Any) -> Iterator[str]:

@@ -142,13 +142,13 @@ class _Checker:
         file = f"models/{model.name}/dvc.yaml"
         try:
             content = read_document(self._repository.root, file)
+            pipeline = read_pipeline(content.content, file)
         except ManifestErrors as errors:
             self._found += errors.problems
             return
         if not isinstance(content.value, dict) or not content.value.get("stages"):
             self._found.append(Problem(file, 1, "stages", "is missing.", "Declare the pipeline's stages."))
             return
-        pipeline = read_pipeline((self._repository.root / file).read_bytes(), file)
         for key in ("artifact", "training", "holdout", "predictions"):
             path = f"models/{model.name}/{getattr(model.files, key)}"
             if path not in pipeline.writes and not any("${" in out for out in pipeline.writes):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ _OPEN = 100_000
 """Requests that wait for their response; when there are more, the oldest becomes a failed request."""
 
 
+@dataclass(frozen=True)
+class _Request:
+    time: datetime
+    version: str
+    data: object
+
+
 class CloudEventsReader:
     """Reads payload logs. A request without a response is a failed one; a response without a request is left out."""
 
@@ -42,7 +50,7 @@ class CloudEventsReader:
         return once(within(table, begin, end) for table in self._tables(model))
 
     def _tables(self, model: Model) -> Iterator[pa.Table]:
-        waiting: dict[str, dict[str, Any]] = {}
+        waiting: dict[str, _Request] = {}
         for system, path in files_of(self._environment, self._root, model.name, ()):
             rows = PayloadRows(model)
             try:
@@ -55,27 +63,27 @@ class CloudEventsReader:
                 ) from error
             yield rows.table()
         rows = PayloadRows(model)
-        for name, event in waiting.items():
-            rows.add(name, _time(event), _version(event), "champion", _data(event), None)
+        for name, request in waiting.items():
+            _add(rows, name, request, None)
         yield rows.table()
 
 
-def _take(rows: PayloadRows, waiting: dict[str, dict[str, Any]], event: dict[str, Any], model: str) -> None:
+def _take(rows: PayloadRows, waiting: dict[str, _Request], event: dict[str, Any], model: str) -> None:
     if next((event[name] for name in _SERVICES if event.get(name)), model) != model:
         return
     name, kind = str(event["id"]), str(event["type"])
     if kind.endswith(".request"):
-        waiting[name] = event
+        waiting[name] = _Request(_time(event), _version(event), _data(event))
         if len(waiting) > _OPEN:
             oldest = next(iter(waiting))
-            given_up = waiting.pop(oldest)
-            rows.add(oldest, _time(given_up), _version(given_up), "champion", _data(given_up), None)
+            _add(rows, oldest, waiting.pop(oldest), None)
     elif kind.endswith(".response") and name in waiting:
-        request = waiting.pop(name)
         answered = _data(event)
-        rows.add(
-            name, _time(request), _version(event, answered) or _version(request), "champion", _data(request), answered
-        )
+        _add(rows, name, waiting.pop(name), answered, _version(event, answered))
+
+
+def _add(rows: PayloadRows, name: str, request: _Request, answered: object, version: str = "") -> None:
+    rows.add(name, request.time, version or request.version, "champion", request.data, answered)
 
 
 def _data(event: dict[str, Any]) -> object:

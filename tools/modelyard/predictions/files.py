@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 KINDS = (".parquet", ".csv", ".jsonl", ".ndjson")
-UNREADABLE = (OSError, EOFError, zlib.error)
+UNREADABLE = (OSError, EOFError, zlib.error, RecursionError)
 """Errors that reading a file of ``opened`` may raise."""
 
 _BATCH = 200_000
@@ -179,7 +179,7 @@ def _json(content: bytes) -> pa.Table:
 def _sound(line: bytes) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Columns = dict[str, list[Any]]
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+"""Errors of payloads whose values have another form than their place in the payload needs."""
 
 
 class PayloadRows:
@@ -29,16 +31,15 @@ class PayloadRows:
     def add(self, name: str, time: datetime, version: str, variant: str, sent: object, answered: object) -> None:
         """Adds a request and its answer; a payload that cannot be read becomes one row with an error and no score."""
         try:
-            inputs = self._inputs(sent)
-            scores = scores_of(answered)
+            inputs, scores = self._inputs(sent), self._scores(answered)
             error = None if scores else "the answer holds no scores"
-        except (ValueError, TypeError, KeyError, IndexError) as fault:
+        except _UNREADABLE as fault:
             inputs, scores, error = {}, [], f"the payload cannot be read: {type(fault).__name__}"
         ids = inputs.get(self._model.contract.id, [])
         for row in range(max(len(scores), 1)):
             found: dict[str, Any] = {
                 "id": f"{name}/{row}",
-                "entity": str(ids[row]) if row < len(ids) else None,
+                "entity": ids[row] if row < len(ids) else None,
                 "time": time if time.tzinfo else time.replace(tzinfo=UTC),
                 "version": version,
                 "variant": variant,
@@ -55,7 +56,9 @@ class PayloadRows:
         import pyarrow as pa
 
         texts = ("id", "entity", "version", "variant", "error")
-        arrays: dict[str, Any] = {name: pa.array([row[name] for row in self._rows], pa.string()) for name in texts}
+        arrays: dict[str, Any] = {
+            name: pa.array([_text(row[name]) for row in self._rows], pa.string()) for name in texts
+        }
         arrays["time"] = pa.array([row["time"] for row in self._rows], pa.timestamp("us", "UTC"))
         arrays["score"] = pa.array([row["score"] for row in self._rows], _score_type(self._model))
         arrays["latency_ms"] = pa.nulls(len(self._rows), pa.float64())
@@ -65,9 +68,16 @@ class PayloadRows:
             arrays[f"inputs.{column.name}"] = (
                 pa.array([_number(value) for value in values], pa.float64())
                 if number
-                else pa.array([None if value is None else str(value) for value in values], pa.string())
+                else pa.array([_text(value) for value in values], pa.string())
             )
         return pa.table(arrays)
+
+    def _scores(self, answered: object) -> list[Any]:
+        found = scores_of(answered)
+        several = self._model.task == "multiclass"
+        if any(isinstance(score, list) != several for score in found):
+            raise ValueError("another number of scores a row")
+        return found
 
     def _inputs(self, sent: object) -> Columns:
         if isinstance(sent, Mapping):
@@ -85,9 +95,9 @@ class PayloadRows:
         raise ValueError("no inputs")
 
     def _tensors(self, tensors: Sequence[Mapping[str, Any]]) -> Columns:
-        if len(tensors) == 1 and len(self._names) > 1:  # one matrix with columns in the order of the contract
-            shape, values = tensors[0]["shape"], _flat(tensors[0]["data"])
-            width = int(shape[-1])
+        one = tensors[0] if len(tensors) == 1 else {}
+        if len(self._names) > 1 and one and one.get("name") not in self._names:  # columns in the contract's order
+            values, width = _flat(one["data"]), int(one["shape"][-1])
             return self._instances([values[at : at + width] for at in range(0, len(values), width)])
         return {str(tensor["name"]): _flat(tensor["data"]) for tensor in tensors}
 
@@ -105,10 +115,9 @@ def scores_of(answered: object) -> list[Any]:
     if isinstance(answered, Mapping):
         if isinstance(outputs := answered.get("outputs"), list) and outputs:
             shape, values = outputs[0].get("shape", []), _flat(outputs[0]["data"])
-            if len(shape) > 1 and int(shape[-1]) > 1:
-                width = int(shape[-1])
-                return [values[at : at + width] for at in range(0, len(values), width)]
-            return [float(value) for value in values]
+            numbers = [float(value) for value in values]
+            width = int(shape[-1]) if len(shape) > 1 else 1
+            return numbers if width <= 1 else [numbers[at : at + width] for at in range(0, len(numbers), width)]
         for name in ("predictions", "scores"):
             if isinstance(answered.get(name), list):
                 return scores_of(answered[name])
@@ -129,7 +138,7 @@ def decoded(data: str, encoding: str) -> object:
     text = base64.b64decode(data).decode("utf-8", "replace") if encoding.upper() == "BASE64" else data
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -138,13 +147,20 @@ def _only(value: Any) -> Any:
 
 
 def _flat(values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise ValueError("no list of values")
     return [inner for value in values for inner in _flat(value)] if values and isinstance(values[0], list) else values
+
+
+def _text(value: object) -> str | None:
+    """A value as text; half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a question mark."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: Any) -> float | None:
     try:
         return None if value is None or value == "" else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -44,7 +44,7 @@ class SageMakerReader:
                 with opened(system, path) as file:
                     for line in json_lines(file):
                         _add(rows, line, path)
-            except (*UNREADABLE, ValueError, KeyError, TypeError) as error:
+            except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ModelyardError(
                     f"{path} is not data capture of SageMaker: {type(error).__name__}.", "Check predictions.uri."
                 ) from error

@@ -1,1 +1,1 @@
-"""Verdict and evidence → what people read. Renders; computes no measurement and decides nothing."""
+"""Verdicts and evidence as text, Markdown, HTML and Prometheus metrics. Nothing is measured or decided here."""

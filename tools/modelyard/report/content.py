@@ -1,4 +1,4 @@
-"""What a report is made of, in the order every form shows it."""
+"""The content of a report on a candidate, and the numbers and sentences that every form of it shows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from modelyard.evidence.production import Joined
 from modelyard.evidence.training import Changes
 from modelyard.evidence.verdict import CheckResult, Verdict
 from modelyard.gate.backtest import Backtest
-from modelyard.metrics.drift import ColumnDrift
-from modelyard.metrics.evaluation import MetricResult, SliceResult
+from modelyard.metrics.drift import ColumnDrift, Drift
+from modelyard.metrics.evaluation import Evaluation, MetricResult, SliceResult
 from modelyard.metrics.fairness import Gap
 from modelyard.metrics.flips import Flips
 from modelyard.metrics.intervals import Interval
@@ -19,6 +19,7 @@ from modelyard.registry.numbering import Numbering
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
 _ORDER = ("error", "fail", "inconclusive", "waived", "pass")
+EFFECT = "Effect: the change of the mean prediction if only this column changed."
 _DIGITS = 4
 
 
@@ -29,13 +30,13 @@ class Report:
     verdict: Verdict
     bundle: Bundle
     commit: str
-    """The commit that was measured."""
+    """The evaluated commit."""
     owners: tuple[str, ...] = ()
     changes: Changes = field(default_factory=Changes)
     backtest: Backtest | None = None
-    """What the policy that this change proposes would have said of past versions; None where it proposes none."""
+    """The verdicts of the policy that this change proposes on past versions; None if it proposes none."""
     numbering: Numbering | None = None
-    """The version that merging registers, and why; None where that is not known."""
+    """The version that merging registers, with the reasons; None if not known."""
 
     @property
     def headline(self) -> str:
@@ -43,49 +44,54 @@ class Report:
         name = self.bundle.model
         blocking, total = self.verdict.blocking, len(self.verdict.checks)
         if not blocking:
-            advice = sum(c.outcome not in ("pass", "waived") for c in self.verdict.checks)
-            note = f", {advice} advisory {'warning' if advice == 1 else 'warnings'}" if advice else ""
+            if self.verdict.outcome not in ("pass", "waived"):
+                return f"⚪ {name} is not judged: no check of the policy can block"
+            passed = sum(c.outcome == "pass" for c in self.verdict.checks)
             waived = sum(c.outcome == "waived" for c in self.verdict.checks)
+            advice = total - passed - waived
+            note = f", {advice} advisory {'warning' if advice == 1 else 'warnings'}" if advice else ""
             note += f", {waived} waived" if waived else ""
-            return f"✅ {name} may be merged: {total - advice} of {total} checks passed{note}"
+            return f"✅ {name} may be merged: {passed} of {total} checks passed{note}"
         counts = {o: sum(c.outcome == o for c in blocking) for o in ("error", "fail", "inconclusive")}
         words = {"error": "could not be judged", "fail": "failed", "inconclusive": "inconclusive"}
         present = [(count, words[outcome]) for outcome, count in counts.items() if count]
         said = f"{present[0][0]} of {total} checks {present[0][1]}"
         said += "".join(f", {count} {word}" for count, word in present[1:])
-        sign = "⚪" if self.verdict.outcome == "inconclusive" else "⛔"
-        verb = "Wait with" if self.verdict.outcome == "inconclusive" else "Do not merge"
-        return f"{sign} {verb} {name}: {said}"
+        if self.verdict.outcome == "inconclusive":
+            return f"⚪ {name} needs more data: {said}"
+        return f"⛔ Do not merge {name}: {said}"
 
     @property
     def plain_headline(self) -> str:
-        """The same without its sign, for pages that have colour."""
+        """The headline without its sign, for pages that have colours."""
         return self.headline.split(" ", 1)[1]
 
     @property
     def next_step(self) -> str:
-        """Who must do what."""
+        """Who does what next, in one sentence."""
         who = ", ".join(self.owners) or "the owners"
         if self.verdict.outcome in ("pass", "waived"):
             as_version = f" as {self.numbering.version}" if self.numbering else ""
             return f"Next: a review by {who}; merging registers it{as_version} and deploys it."
+        if not self.verdict.blocking:
+            return "Next: the owners of the policy add a check that can block."
         if self.verdict.outcome == "inconclusive":
-            return "Next: the author brings more held-out rows; the interval is too wide to tell."
+            return "Next: the author adds held-out rows; the interval is too wide for a decision."
         if self.verdict.outcome == "error":
-            return "Next: the author runs the commands at the end again; a check had nothing to judge."
+            return "Next: the author runs the commands at the end again; evidence is missing or unreadable."
         waivable = [check.id for check in self.verdict.blocking if check.level == "soft"]
         hard = [check.id for check in self.verdict.blocking if check.level == "hard"]
         if hard:
-            return f"Next: the author mends it; {', '.join(hard)} cannot be waived."
-        return f"Next: the author mends it, or {who} review a waiver of {', '.join(waivable)}."
+            return f"Next: the author corrects the candidate; {', '.join(hard)} cannot be waived."
+        return f"Next: the author corrects the candidate, or a waiver of {', '.join(waivable)} is approved by {who}."
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
-        """Failures first; advisory ones after what blocks."""
+        """The checks in reading order: failures first."""
         return failures_first(self.verdict.checks)
 
     def reproduce(self) -> tuple[str, ...]:
-        """The commands that make this report again."""
+        """The commands that reproduce this report."""
         name = self.bundle.model
         return (
             f"git checkout {self.commit[:12]}",
@@ -99,12 +105,12 @@ class Report:
 
 
 def failures_first(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """In the order people read them; advisory ones after what blocks."""
+    """Checks by severity; those that cannot block come last."""
     return tuple(sorted(checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome))))
 
 
 def worst_slices(slices: Sequence[SliceResult], limit: int = 5) -> list[tuple[SliceResult, MetricResult]]:
-    """The slices with the least gain (or the lowest value, without a champion), on the task's first metric."""
+    """The slices with the smallest gain on the task's first metric; without a champion, those with the worst value."""
     judged = [(part, part.metrics[0]) for part in slices if part.sufficient and part.metrics]
     against = any(result.champion is not None for _, result in judged)
 
@@ -122,20 +128,20 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.{_DIGITS}f}"
 
 
-def share(value: float | None) -> str:
-    """A share as a percentage, or a dash."""
-    return "–" if value is None else f"{value:.1%}"
+def share(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage, or a dash: ``41.3 %``."""
+    return "–" if value is None else f"{value * 100:.{digits}f} %"
 
 
 def drift_sign(column: ColumnDrift) -> str:
-    """How a column stands, as one sign."""
+    """The state of a column as one sign."""
     if column.alarm:
         return "🔺"
     return {"drifted": "🔸", "stable": "·"}.get(column.state, "⚪")
 
 
 def drift_word(column: ColumnDrift) -> str:
-    """The same as a word."""
+    """The state of a column as one word; ``unused`` has drifted, but the model hardly uses it."""
     return "alarm" if column.alarm else "unused" if column.state == "drifted" else column.state
 
 
@@ -145,20 +151,19 @@ def between(interval: Interval | None) -> str:
 
 
 def change_of(gap: Gap) -> str:
-    """How a gap changed against the champion, with its interval."""
+    """The change of a gap against the champion, with its interval."""
     interval = gap.change_interval
     return with_interval(gap.change, interval.low if interval else None, interval.high if interval else None)
 
 
 def flips_sentence(flips: Flips) -> str:
-    """How many decisions change, and how many of them for the better."""
+    """The number of decisions that flip, and how many of them are right now."""
     total = flips.to_positive + flips.to_negative
     if not total:
         return "No decision flips."
-    return (
-        f"{total:,} {'decision flips' if total == 1 else 'decisions flip'}: {flips.to_positive:,} to positive,"
-        f" {flips.to_negative:,} to negative; {flips.right:,} of them to the right answer."
-    )
+    said = f"{total:,} {'decision flips' if total == 1 else 'decisions flip'}"
+    said += f": {flips.to_positive:,} to positive, {flips.to_negative:,} to negative."
+    return f"{said} {flips.right:,} of them {'is' if flips.right == 1 else 'are'} correct now."
 
 
 def signed(value: float | None) -> str:
@@ -187,24 +192,40 @@ def metric_difference(result: MetricResult) -> str:
     return with_interval(result.difference, interval.low if interval else None, interval.high if interval else None)
 
 
+def evaluation_sentence(evaluation: Evaluation) -> str:
+    """The number of held-out rows and the champion: ``6,000 held-out rows, compared with v1.0.0.``"""
+    champion = f"compared with {evaluation.champion}" if evaluation.champion else "a first version without a champion"
+    return f"{evaluation.rows:,} held-out rows, {champion}."
+
+
+def drift_sentence(drift: Drift) -> str:
+    """What was compared: ``2,000 current rows compared with 2,000 rows of v1.0.0.``"""
+    return f"{drift.current_rows:,} current rows compared with {drift.reference_rows:,} rows of {drift.reference}."
+
+
 def prediction_counts(joined: Joined) -> list[list[str]]:
-    """Rows of a table: what became of every prediction."""
+    """Rows of a table: the number of predictions with and without labels."""
     new = joined.labelled - joined.corrected
     counts = [
-        ("newly labelled", new), ("labelled otherwise than before", joined.corrected),
-        ("labelled before", joined.known),
-        ("superseded by a newer one of the same id", joined.repeated), ("without an outcome yet", joined.waiting),
-        ("all", joined.predictions),
+        ("newly labelled", new), ("label changed", joined.corrected), ("label known before", joined.known),
+        ("superseded by a newer prediction of the same id", joined.repeated),
+        ("without a label yet", joined.waiting), ("total", joined.predictions),
     ]  # fmt: skip
     return [[name, f"{count:,}"] for name, count in counts]
 
 
+def lacking_sentence(joined: Joined) -> str:
+    """The inputs that a labelled increment does not have; '' if it has all."""
+    if not joined.lacking:
+        return ""
+    return f"Personal inputs are left out, because the log does not hold their values: {', '.join(joined.lacking)}."
+
+
 def label_counts(joined: Joined) -> list[list[str]]:
-    """Rows of a table: what became of every label that was delivered."""
+    """Rows of a table: the number of labels that were delivered, and of those that were not used."""
     counts = [
-        ("delivered", joined.delivered), ("delivered twice", joined.duplicates),
-        ("replaced by a later one", joined.changed),
-        ("ids that contradict themselves", joined.contradicting), ("unreadable", joined.unreadable),
-        ("for ids that nobody predicted here", joined.unknown),
+        ("delivered", joined.delivered), ("duplicates", joined.duplicates),
+        ("replaced by a later label", joined.changed), ("ids with contradicting labels", joined.contradicting),
+        ("unreadable", joined.unreadable), ("ids without a prediction in this window", joined.unknown),
     ]  # fmt: skip
     return [[name, f"{count:,}"] for name, count in counts]

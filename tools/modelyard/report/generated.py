@@ -9,7 +9,7 @@ _SHARED = ("/modelyard.yaml", "/policies/", "/waivers/", "/.github/", "/.gitlab-
 
 
 def render_owners(shared: Sequence[str], models: Mapping[str, Sequence[str]]) -> str:
-    """The file: what belongs to no model first, because the last line that matches counts."""
+    """CODEOWNERS. Shared paths come first, because the last matching line counts."""
     lines = [HEAD]
     if shared:
         lines += [_line(path, shared) for path in _SHARED]
@@ -20,9 +20,9 @@ def render_owners(shared: Sequence[str], models: Mapping[str, Sequence[str]]) ->
 
 
 def containerfile(model: str, version: str, sha256: str, environment: str) -> str:
-    """A Containerfile that serves the version as its contract says, as nobody in particular."""
+    """A Containerfile that serves the version under an unprivileged user."""
     return f"""\
-# {model} {version}: the server of modelyard with its contract check and prediction log. Rendered by modelyard package.
+# {model} {version}, served by modelyard with contract check and prediction log. Written by modelyard package.
 # Build: podman build -t {model.lower()}:{version} .   Run: with MODELYARD_TOKEN set, and a volume on /srv/served/log.
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title="{model}" \\
@@ -41,6 +41,6 @@ ENTRYPOINT ["modelyard", "serve", "--env", "{environment}"]
 
 
 def _line(path: str, owners: Sequence[str]) -> str:
-    # A handle, a team or an address has no space and no #; anything else could end the line or add an owner.
+    # Handles, teams and addresses have no space and no #; any other text could end the line or add an owner.
     sound = [owner for owner in owners if not any(c.isspace() or c == "#" for c in owner)]
     return f"{path} {' '.join(sound)}".rstrip()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,8 @@ FILE_LIMIT = 10_000_000
 TOTAL_LIMIT = 50_000_000
 _ENTRIES = 5_000
 GENERATED_FOLDER = "generated"
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError)
+"""Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
 _EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
 
 
@@ -46,6 +50,9 @@ def read_untrusted(folder: Path) -> UntrustedBundle:
             untrusted.refused.append(f"{_shown(name)} has {size:,} bytes (limit {FILE_LIMIT:,})")
             continue
         content = read(FILE_LIMIT + 1)
+        if content is None:
+            untrusted.refused.append(f"{_shown(name)} cannot be read")
+            continue
         total += len(content)
         if total > TOTAL_LIMIT:
             raise ModelyardError(
@@ -64,21 +71,21 @@ def read_untrusted(folder: Path) -> UntrustedBundle:
 
 
 class _Reader:
-    """Reads at most ``limit`` bytes of one file or archive member; nothing of a broken member."""
+    """Reads at most ``limit`` bytes of one file or archive member; None when it cannot be read."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile | None = None, member: str = "") -> None:
         self._path, self._archive, self._member = path, archive, member
 
-    def __call__(self, limit: int) -> bytes:
-        if self._archive is None:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "rb") as file:
-                return file.read(limit)
+    def __call__(self, limit: int) -> bytes | None:
         try:
+            if self._archive is None:
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+                with os.fdopen(descriptor, "rb") as file:
+                    return file.read(limit)
             with self._archive.open(self._member) as file:
                 return file.read(limit)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
-            return b""
+        except _BROKEN:
+            return None
 
 
 def _entries(folder: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reader]]:
@@ -120,7 +127,7 @@ def _archived(path: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reade
                     refused.append(f"{_shown(member.filename)} is a link")
                     continue
                 yield member.filename, member.file_size, _Reader(path, archive, member.filename)
-    except zipfile.BadZipFile:
+    except _BROKEN:
         refused.append(f"{_shown(path.name)} is not a valid zip archive")
 
 

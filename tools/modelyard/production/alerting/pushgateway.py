@@ -9,7 +9,7 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.files import write_whole
 from modelyard.gate.alerts import Alert
 from modelyard.metrics.window import Monitoring
-from modelyard.report.prometheus.metrics import _registry, metrics_text
+from modelyard.report.prometheus.metrics import metrics_text, window_registry
 
 _JOB = "modelyard_monitor"
 _SECONDS = 20
@@ -31,7 +31,7 @@ class Pushgateway:
         from prometheus_client import push_to_gateway
 
         group = {"model": self._model, "environment": monitoring.environment}
-        registry = _registry(self._model, monitoring, self._verdict)
+        registry = window_registry(self._model, monitoring, self._verdict)
         try:
             push_to_gateway(self._url, _JOB, registry, group, timeout=_SECONDS)
         except (OSError, ValueError) as error:  # urllib's errors are OSErrors

@@ -1,1 +1,1 @@
-"""Pages that open offline, in any browser, light and dark."""
+"""Reports and the registry's site as HTML pages that open offline, with a light and a dark scheme."""

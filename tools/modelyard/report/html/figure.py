@@ -1,4 +1,4 @@
-"""The figure that every picture of a report is."""
+"""Figures: SVG with a caption."""
 
 from __future__ import annotations
 

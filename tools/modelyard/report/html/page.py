@@ -1,4 +1,4 @@
-"""Values drawn as HTML by the templates beside this file: escaped, offline, light and dark; tables by Great Tables."""
+"""Pages from the Jinja2 templates beside this file, and tables by Great Tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -32,20 +33,19 @@ Cell = str | Link
 
 
 class Table(Struct, frozen=True):
-    """Headings, and rows with as many cells. A ``label`` makes it a region that a keyboard can scroll."""
+    """Headings, and rows with as many cells."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    label: str = ""
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template of this package. Every value is escaped, except what ``trusted`` has marked."""
+    """A page from a template of this package. Every value is escaped, unless ``trusted`` marked it."""
     return _environment().get_template(template).render(values)
 
 
 def trusted(html: str) -> Markup:
-    """HTML whose maker has escaped it: a figure's SVG, Great Tables' table, a card by markdown-it."""
+    """HTML that is escaped already: the SVG of a figure, a table by Great Tables, a card by markdown-it."""
     from markupsafe import Markup
 
     return Markup(html)  # noqa: S704
@@ -63,6 +63,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.globals |= {"draw": _draw, "svg": _svg}
     return environment
@@ -73,10 +74,10 @@ def _svg(figure: Figure) -> Markup:
 
 
 def _draw(table: Table) -> Markup:
-    """A table by Great Tables, which escapes cells and headings."""
+    """A table by Great Tables, which escapes the cells."""
     try:
         import pyarrow as pa
-        from great_tables import GT
+        from great_tables import GT, html
     except ImportError as error:
         raise missing_extra("report", error.name or "great-tables") from error
 
@@ -88,12 +89,14 @@ def _draw(table: Table) -> Markup:
             return f"{_MARK}{len(links) - 1}{_MARK}"
         return cell.replace(_MARK, "")
 
-    columns: dict[str, Any] = {h: [text(row[i]) for row in table.rows] for i, h in enumerate(table.headings)}
+    # Keys by position: a dictionary would lose a column whose heading another column has too.
+    columns = {f"c{i}": [text(row[i]) for row in table.rows] for i in range(len(table.headings))}
+    # Great Tables reads {{ in a label as the begin of a unit, and escapes nothing in it.
+    labels = {f"c{i}": html(escape(heading).replace("{", "&#123;")) for i, heading in enumerate(table.headings)}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # says that Arrow tables are experimental; the tests look at ours
-        drawn = GT(pa.table(columns), id=f"t{_stable(table):x}").tab_options(
-            table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600"
-        )
+        warnings.simplefilter("ignore", UserWarning)  # warns that Arrow tables are experimental; tests check ours
+        drawn = GT(pa.table(columns), id=f"t{_stable(table):x}").cols_label(labels)
+    drawn = drawn.tab_options(table_font_size="13px", data_row_padding="4px", column_labels_font_weight="600")
     anchor = getattr(_environment().get_template("parts.html.j2").module, "link")  # noqa: B009
     return trusted(
         re.sub(
@@ -105,5 +108,5 @@ def _draw(table: Table) -> Markup:
 
 
 def _stable(table: Table) -> int:
-    """An id from the content, because Great Tables' own is random and equal reports must have equal bytes."""
+    """An id from the content: Great Tables' own is random, but equal reports must have equal bytes."""
     return crc32("\x1f".join([*table.headings, *(str(cell) for row in table.rows for cell in row)]).encode())

@@ -1,4 +1,4 @@
-"""Pictures as inline SVG. Colours come from the page's CSS variables, so that light and dark both work."""
+"""Figures of reports as inline SVG. Their classes take the colours of the page, in the light and the dark scheme."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CAPTION = "Candidate − champion with 95 % intervals"
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """A point with its interval; ``tone`` is good, bad or unsure."""
+    """A point and its interval. ``tone`` is a CSS class: good, bad or unsure."""
 
     name: str
     value: float
@@ -55,7 +55,7 @@ def interval_plot(rows: Sequence[IntervalRow], caption: str, left: int = 150, wi
 
 
 def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], caption: str) -> Figure:
-    """Observed rate over mean prediction: (name, CSS class, points) per line, with the diagonal."""
+    """A calibration curve: observed rate by mean prediction. Each line is (name, CSS class, points)."""
     size, pad = 320, 44
     span = max((max(x, y) for _, _, points in series for x, y in points), default=1.0)
     top = min(1.0, (int(span * 10) + 1) / 10)
@@ -87,7 +87,7 @@ def reliability_plot(series: Sequence[tuple[str, str, Sequence[tuple[float, floa
 
 
 def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, width: int = 310) -> Figure:
-    """Shares per bin of reference and current, side by side: (name, reference, current)."""
+    """Shares of reference and current rows by bin: (name, reference, current) per bin."""
     height, foot = 120, 20
     peak = max((max(r, c) for _, r, c in bins), default=0) or 1
     step = (width - 8) / max(len(bins), 1)
@@ -107,7 +107,7 @@ def distribution_plot(bins: Sequence[tuple[str, float, float]], caption: str, wi
 
 
 def day_plot(days: Sequence[tuple[str, Sequence[int]]], tones: Sequence[str], caption: str, width: int = 640) -> Figure:
-    """A bar a day, of parts on top of each other: (name, counts), a CSS class a part; a day without any is marked."""
+    """A stacked bar per day: (name, counts) per day, a CSS class of ``tones`` per count. Empty days are marked."""
     height, left, foot = 150, 56, 24
     peak = max((sum(counts) for _, counts in days), default=0) or 1
     step = min((width - left - 8) / max(len(days), 1), 60.0)
@@ -139,7 +139,7 @@ def trend_plot(
     caption: str,
     width: int = 760,
 ) -> Figure:
-    """Values over time: (name, CSS class, one value a moment) per line; below each moment its mark."""
+    """Lines over time: (name, CSS class, a value per name of ``names``) each. ``marks`` are shown below the names."""
     height, left, right, foot = 280, 56, 16, 58
     values = [value for _, _, line in series for value in line]
     low, high = min(values), max(values)
@@ -175,13 +175,13 @@ def trend_plot(
 
 
 def standalone(figure: Figure) -> str:
-    """The SVG of a figure as a file of its own, which has no page to take its colours from."""
+    """The SVG of a figure as a file with colours of its own."""
     head, rest = figure.svg.split(">", 1)
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n'
 
 
 def render_picture(report: Report) -> bytes:
-    """Intervals of every metric; nothing for a first version, which has no difference to draw."""
+    """The intervals of all metrics as an SVG file; empty for a first version, which has no differences."""
     evaluation = report.bundle.evaluation
     if evaluation is None or evaluation.champion is None:
         return b""
@@ -190,7 +190,7 @@ def render_picture(report: Report) -> bytes:
 
 
 def interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None = None) -> list[IntervalRow]:
-    """What is drawn of metrics: better to the right, whichever way the metric goes."""
+    """The rows of an interval plot. Better is to the right, also for metrics where lower is better."""
     rows = []
     for i, result in enumerate(results):
         if result.difference is None or result.interval is None:

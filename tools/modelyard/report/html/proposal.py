@@ -14,11 +14,14 @@ from modelyard.metrics.fairness import GroupFairness
 from modelyard.metrics.flips import Flips
 from modelyard.metrics.folds import Stability
 from modelyard.report.content import (
+    EFFECT,
     Report,
     between,
     change_of,
     check_difference,
+    drift_sentence,
     drift_word,
+    evaluation_sentence,
     flips_sentence,
     metric_difference,
     number,
@@ -38,7 +41,7 @@ from modelyard.report.html.pictures import (
 
 
 def render_html(report: Report) -> str:
-    """One page. Every number in it stands in the evidence."""
+    """The page. Every number in it stands in the evidence."""
     verdict, evaluation = report.verdict, report.bundle.evaluation
     numbering = report.numbering
     return render(
@@ -66,7 +69,7 @@ def render_html(report: Report) -> str:
 
 
 def checks(results: Sequence[CheckResult], before: str, after: str) -> dict[str, Any]:
-    """A table with a row per check, and the checks that did not pass; ``before`` and ``after`` are headings."""
+    """A table with a row per check, and the checks that did not pass. ``before`` and ``after`` are headings."""
     rows = [
         [check.outcome, check.id, check.level, number(check.champion), number(check.candidate),
          check_difference(check), f"{check.file}:{check.line}"]
@@ -77,26 +80,27 @@ def checks(results: Sequence[CheckResult], before: str, after: str) -> dict[str,
 
 
 def drift(found: Drift) -> dict[str, Any]:
-    """A table of every column with its distances, figures of the first nine, and the slices that drifted."""
+    """A table of all columns, the distributions of the first nine, and the slices that drifted."""
     exact = any(c.exact for c in found.columns)
     rows = [
         [c.name, drift_word(c), number(c.js), number(c.threshold), number(c.psi), *(_exact(c) if exact else ()),
          signed(c.shift), share(c.importance), signed(c.consequence),
-         f"{c.missing_reference:.1%} → {c.missing_current:.1%}", f"{c.new_level_share:.1%}", c.reason]
+         f"{share(c.missing_reference)} → {share(c.missing_current)}", share(c.new_level_share), c.reason]
         for c in found.columns
     ]  # fmt: skip
-    headings = ["column", "state", "JS distance", "alarm above", "PSI", *(("KS", "Wasserstein / σ") if exact else ()),
-                "mean shift / σ", "importance", "consequence", "missing", "new levels", "note"]  # fmt: skip
+    headings = ["column", "state", "JS distance", "limit", "PSI", *(("KS", "Wasserstein / σ") if exact else ()),
+                "mean shift / σ", "importance", "effect", "missing", "new levels", "note"]  # fmt: skip
     figures = [
         distribution_plot([(b.name, b.reference, b.current) for b in c.bins],
-                          f"{c.name}: JS {number(c.js)}, grey {found.reference}, blue current")
+                          f"{c.name}: JS distance {number(c.js)} (grey: {found.reference}, blue: current)")
         for c in found.columns[:9] if c.bins
     ]  # fmt: skip
     alarms = [[f"{s.column} = {s.level}", f"{s.rows:,}", s.name, number(s.js)] for s in found.slices if s.alarm]
     return {
-        "sentence": f"{found.current_rows:,} rows against {found.reference_rows:,} of {found.reference}.",
+        "sentence": drift_sentence(found),
         "figures": figures,
         "columns": Table(headings, rows),
+        "effect": EFFECT,
         "slices": Table(["slice", "rows", "column", "JS distance"], alarms) if alarms else None,
     }
 
@@ -109,13 +113,12 @@ def _backtest(backtest: Backtest) -> dict[str, Any]:
     changes = [["looser" if change.loosens else "", change.sentence] for change in backtest.changes]
     return {
         "sentence": backtest.sentence,
-        "versions": Table(["version", "then", "by the proposed policy", "flips", "because of"], rows),
-        "changes": Table(["", "what it changes"], changes) if changes else None,
+        "versions": Table(["version", "verdict then", "by the proposed policy", "", "blocked by"], rows),
+        "changes": Table(["", "change"], changes) if changes else None,
     }
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    against = f"against {evaluation.champion}" if evaluation.champion else "a first version, without a champion"
     rows = [
         [m.name, "higher" if m.higher_is_better else "lower", number(m.champion), number(m.candidate),
          metric_difference(m), m.method]
@@ -123,8 +126,8 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     ]  # fmt: skip
     compared = interval_plot(interval_rows(evaluation.metrics), CAPTION) if evaluation.champion else None
     return {
-        "sentence": f"{evaluation.rows:,} held-out rows, {against}.",
-        "metrics": Table(["metric", "better", "champion", "candidate", "difference [95 %]", "interval by"], rows),
+        "sentence": evaluation_sentence(evaluation),
+        "metrics": Table(["metric", "better", "champion", "candidate", "difference [95 %]", "interval method"], rows),
         "figures": [figure for figure in (compared, _reliability(evaluation)) if figure],
         "calibration": _calibration(evaluation),
     }
@@ -137,7 +140,7 @@ def _reliability(evaluation: Evaluation) -> Figure | None:
     if evaluation.champion_calibration:
         series.insert(0, ("champion", "before", evaluation.champion_calibration))
     lines = [(n, tone, [(b.mean_prediction, b.observed_rate) for b in c.bins]) for n, tone, c in series]
-    return reliability_plot(lines, "Observed rate over mean prediction, bins of equal size")
+    return reliability_plot(lines, "Calibration: observed rate by mean prediction, in bins of equal size")
 
 
 def _calibration(evaluation: Evaluation) -> Table | None:
@@ -146,7 +149,7 @@ def _calibration(evaluation: Evaluation) -> Table | None:
          *(number(part) for part in _brier(c))]
         for who, c in (("champion", evaluation.champion_calibration), ("candidate", evaluation.calibration)) if c
     ]  # fmt: skip
-    headings = ["", "calibration error", "95 %", "mean prediction", "base rate", "reliability", "resolution",
+    headings = ["", "calibration error", "[95 %]", "mean prediction", "base rate", "reliability", "resolution",
                 "uncertainty"]  # fmt: skip
     return Table(headings, rows) if rows else None
 
@@ -162,11 +165,11 @@ def _flips(flips: Flips) -> dict[str, Any]:
     ]
     rows = [[row.id, f"{row.label:g}", number(row.champion), number(row.candidate),
              ", ".join(f"{d.input} {signed(d.change)}" for d in row.drivers)] for row in flips.rows]  # fmt: skip
-    tables = [
-        Table(["slice", "rows", "to positive", "to negative"], slices),
-        Table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows),
-    ]
-    return {"sentence": flips_sentence(flips), "tables": [table for table in tables if table.rows]}
+    return {
+        "sentence": flips_sentence(flips),
+        "slices": Table(["slice", "rows", "to positive", "to negative"], slices) if slices else None,
+        "rows": Table(["row", "label", "champion", "candidate", "moved by (raw score)"], rows) if rows else None,
+    }
 
 
 def _stability(found: Stability) -> Table:
@@ -183,7 +186,7 @@ def _slices(evaluation: Evaluation) -> dict[str, Any] | None:
     figure, table = None, None
     if evaluation.champion:
         names = [f"{part.column} = {part.level}" for part, _ in worst]
-        caption = "Candidate − champion by slice; intervals hold for all slices at once"
+        caption = "Candidate − champion by slice; the intervals hold for all slices together"
         figure = interval_plot(interval_rows([result for _, result in worst], names), caption)
     else:
         rows = [[f"{p.column} = {p.level}", f"{p.rows:,}", number(r.candidate)] for p, r in worst]
@@ -199,7 +202,7 @@ def _groups(fairness: GroupFairness) -> dict[str, Any]:
     return {
         "column": fairness.column,
         "rates": Table(["group", "rows", "selection rate", "true positive rate", "false positive rate"], rates),
-        "gaps": Table(["gap", "champion", "candidate", "95 %", "change [95 %]"], gaps),
+        "gaps": Table(["gap", "champion", "candidate", "[95 %]", "change [95 %]"], gaps),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the site shows, as values."""
+"""The pages of the registry's site: an overview of all models, and a page per model."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _EVENTS = 40
 
 
 class Desired(Struct, frozen=True):
-    """What main says about one model in one environment."""
+    """The desired version of one model in one environment."""
 
     environment: str
     version: str
 
 
 class ModelPage(Struct, frozen=True):
-    """One model."""
+    """The values of one model's page."""
 
     name: str
     history: ModelHistory
@@ -40,30 +40,30 @@ class ModelPage(Struct, frozen=True):
     desired: tuple[Desired, ...]
     """In promotion order."""
     lineage: Lineage | None
-    """Of the version the last environment serves, else of the latest."""
+    """Lineage of the version in the last environment; of the latest version if none is deployed."""
     reports: dict[str, str]
     """Version → address of its report, relative to the site's root."""
     waivers: tuple[WaiverState, ...]
     windows: tuple[ShownWindow, ...] = ()
-    """That were judged while it served, the newest first."""
+    """Monitored windows, newest first."""
 
     def windows_in(self, environment: str) -> tuple[ShownWindow, ...]:
-        """Those of one environment, the newest first."""
+        """The windows of one environment, newest first."""
         return tuple(window for window in self.windows if window.monitoring.environment == environment)
 
     @property
     def file(self) -> str:
-        """Its page, relative to the site's root; a name of a monorepo has slashes, a page has none."""
+        """Address of the page, relative to the site's root."""
         return model_file(self.name)
 
     @property
     def serving(self) -> dict[str, Period]:
-        """Environment → what its newest receipt says."""
+        """Environment → its current period, by the newest receipt."""
         return {period.environment: period for period in running(self.history)}
 
     @property
     def primary(self) -> str:
-        """The metric shown first: the task's, where the versions have it."""
+        """The first metric on the page: the usual one of the task if the versions have it."""
         latest = self.history.latest
         known = latest.record.metrics if latest and latest.record else {}
         wanted = _PRIMARY.get(self.manifest.task, "") if self.manifest else ""
@@ -71,8 +71,8 @@ class ModelPage(Struct, frozen=True):
 
     @property
     def owners(self) -> str:
-        """Who looks after it."""
-        return ", ".join(self.manifest.owners) if self.manifest else "nobody: its folder is gone"
+        """The owners in one line."""
+        return ", ".join(self.manifest.owners) if self.manifest else "none: its folder is gone"
 
     @property
     def lifecycle(self) -> str:
@@ -81,12 +81,12 @@ class ModelPage(Struct, frozen=True):
 
 
 def model_file(name: str) -> str:
-    """Where the page of a model stands."""
+    """Address of a model's page, relative to the site's root. Slashes in the names of a monorepo become ``~``."""
     return f"models/{name.replace('/', '~')}.html"
 
 
 def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:
-    """Whether the newest receipt is what main asks for."""
+    """How the newest receipt compares with the desired version: in sync, out of sync or not deployed."""
     latest = page.history.latest
     wanted = latest.version if desired == "latest" and latest else desired
     if recorded is None:
@@ -94,18 +94,18 @@ def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:
     return "in sync" if recorded.version == wanted else "out of sync"
 
 
-def doing(window: ShownWindow | None) -> str:
-    """How the newest window was judged, and when it ended."""
+def window_verdict(window: ShownWindow | None) -> str:
+    """The verdict of the newest window and the day it ended."""
     if window is None:
-        return "not watched"
+        return "not monitored"
     said = f"{window.verdict.outcome}: {', '.join(window.failed)}" if window.failed else window.verdict.outcome
     return f"{said} ({window.monitoring.until[:10]})"
 
 
 def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPage]) -> str:
-    """Who runs where, what happened lately, and the waivers."""
+    """The overview: deployments of all models, recent events and waivers."""
     waivers = [waiver for model in models for waiver in model.waivers]
-    happened = sorted(
+    newest = sorted(
         ((event, model.name) for model in models for event in events(model.history)), key=lambda e: -e[0].at
     )
     return render(
@@ -113,13 +113,13 @@ def index_page(title: str, environments: Sequence[str], models: Sequence[ModelPa
         title=title,
         tiles=_tiles(models, waivers),
         places=_all_places(models, environments),
-        events=[_event(event, Link(name, model_file(name))) for event, name in happened[:_EVENTS]],
+        events=[_event(event, Link(name, model_file(name))) for event, name in newest[:_EVENTS]],
         waivers=_waivers(waivers),
     )
 
 
 def model_page(title: str, environments: Sequence[str], model: ModelPage, card_html: str) -> str:
-    """One model: where it runs, how it got better, what made it, and on whose word."""
+    """The page of one model. ``card_html`` is the rendered model card, escaped; '' without one."""
     history = model.history
     return render(
         "site_model.html.j2",
@@ -165,13 +165,13 @@ def _all_places(models: Sequence[ModelPage], environments: Sequence[str]) -> Tab
             rows.append([
                 Link(model.name, model.file), place, wanted.get(place, "–"),
                 recorded.version if recorded else "–", sync(wanted[place], model, recorded) if place in wanted else "–",
-                doing(next(iter(model.windows_in(place)), None)) if recorded else "–",
+                window_verdict(next(iter(model.windows_in(place)), None)) if recorded else "–",
                 when(recorded.since) if recorded else "–", recorded.why if recorded else "",
                 recorded.by if recorded else "", ", ".join(recorded.approved_by) if recorded else "", model.lifecycle,
             ])  # fmt: skip
-    headings = ["model", "environment", "main says", "receipt says", "sync", "last window", "since", "why", "by",
+    headings = ["model", "environment", "desired", "recorded", "sync", "last window", "since", "reason", "by",
                 "approved by", "lifecycle"]  # fmt: skip
-    return Table(headings, rows, "Who runs where") if rows else None
+    return Table(headings, rows) if rows else None
 
 
 def _places(model: ModelPage, environments: Sequence[str]) -> Table | None:
@@ -185,13 +185,13 @@ def _places(model: ModelPage, environments: Sequence[str]) -> Table | None:
             sync(wanted[name], model, period) if name in wanted else "–", when(period.since) if period else "–",
             period.why if period else "", period.by if period else "", ", ".join(period.approved_by) if period else "",
         ])  # fmt: skip
-    headings = ["environment", "main says", "receipt says", "sync", "since", "why", "by", "approved by"]
-    return Table(headings, rows, "Where it runs") if rows else None
+    headings = ["environment", "desired", "recorded", "sync", "since", "reason", "by", "approved by"]
+    return Table(headings, rows) if rows else None
 
 
 def _windows(model: ModelPage, environments: Sequence[str]) -> list[dict[str, Any]]:
     metric = model.primary
-    headings = ["until", "version", "predictions", "verdict", "failed", f"{metric} realised", "accepted"]
+    headings = ["until", "version", "predictions", "verdict", "failed", f"{metric} realised", "baseline"]
     found = []
     for name in environments:
         windows = model.windows_in(name)
@@ -202,7 +202,7 @@ def _windows(model: ModelPage, environments: Sequence[str]) -> list[dict[str, An
             for w in windows
         ]  # fmt: skip
         if rows:
-            table = Table(headings, rows, f"Windows in {name}")
+            table = Table(headings, rows)
             found.append({"environment": name, "figure": window_chart(metric, windows[::-1]), "table": table})
     return found
 
@@ -234,9 +234,9 @@ def _versions(model: ModelPage) -> Table | None:
             Link("report", f"../{model.reports[name]}") if name in model.reports else "–",
             record.artifact[:12] if record else "–",
         ])  # fmt: skip
-    headings = ["version", "registered", "verdict", model.primary or "metric", "because of", "by", "approved by",
+    headings = ["version", "registered", "verdict", model.primary or "metric", "reasons", "by", "approved by",
                 "report", "sha256"]  # fmt: skip
-    return Table(headings, rows, "Versions") if rows else None
+    return Table(headings, rows) if rows else None
 
 
 def _event(event: Event, model: Link | None = None) -> dict[str, Any]:
@@ -254,9 +254,9 @@ def _event(event: Event, model: Link | None = None) -> dict[str, Any]:
 
 def _waivers(waivers: Sequence[WaiverState]) -> Table | None:
     rows = [
-        [w.model, w.check, w.reason, w.requested_by, w.approved_by or "its review", w.expires,
+        [w.model, w.check, w.reason, w.requested_by, w.approved_by or "review", w.expires,
          "expired" if w.expired else "in force", w.artifact[:12]]
         for w in waivers
     ]  # fmt: skip
-    headings = ["model", "check", "reason", "asked by", "approved by", "last day", "state", "only for sha256"]
-    return Table(headings, rows, "Waivers") if rows else None
+    headings = ["model", "check", "reason", "requested by", "approved by", "last day", "state", "only for sha256"]
+    return Table(headings, rows) if rows else None

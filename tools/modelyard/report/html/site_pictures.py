@@ -1,4 +1,4 @@
-"""The site's pictures as inline SVG. Every value in them also stands in a table of the page."""
+"""Figures of the site as inline SVG. Every value in them also stands in a table of the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
 def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
-    """One metric over the versions that have it: (version, value)."""
+    """One metric by version: (version, value) per version that has it."""
     height, left, right, foot = 130, 62, 14, 24
     values = [value for _, value in points]
     low, high = min(values), max(values)
@@ -50,7 +50,7 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
 
 
 def window_chart(metric: str, windows: Sequence[ShownWindow]) -> Figure | None:
-    """Realised and accepted quality of windows in the order of time; None for fewer than two with labels."""
+    """The realised metric and its baseline by window, oldest first; None for fewer than two windows with labels."""
     known = [
         (window, value, window.monitoring.accepted[metric])
         for window in windows
@@ -61,15 +61,17 @@ def window_chart(metric: str, windows: Sequence[ShownWindow]) -> Figure | None:
     return trend_plot(
         [window.monitoring.until[5:10] for window, _, _ in known],
         [("realised", "after", [value for _, value, _ in known]),
-         ("accepted", "before", [value for _, _, value in known])],
+         ("baseline", "before", [value for _, _, value in known])],
         [f"{window.monitoring.version}{_MARKS.get(window.verdict.outcome, '')}" for window, _, _ in known],
-        f"{metric} of each window with labels, and what the version was accepted with; ✗: a watch failed",
+        f"{metric} by window with labels, and the baseline of the version; ✗: a monitoring rule failed",
     )  # fmt: skip
 
 
 def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: int) -> Figure | None:
-    """Which version each environment had when. ``last``: the newest event, in seconds since 1970; what still runs is
-    drawn beyond it, so that the same tags give the same picture on any day.
+    """The version in each environment over time.
+
+    ``last`` is the newest event's time in seconds since 1970. Current versions are drawn a fixed part beyond it, so
+    that the same tags give the same figure on any day.
     """
     if not found:
         return None
@@ -88,7 +90,8 @@ def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: in
             end = left + ((period.until or now) - begun) / span * (width - left)
             wide = max(end - x, 2.0)
             until = when(period.until) if period.until else "now"
-            said = f"{period.version} in {name}, {when(period.since)} to {until}: {period.why or 'no reason recorded'}"
+            why = period.why or "no reason is recorded"
+            said = f"{period.version} in {name}, {when(period.since)} to {until}: {why}"
             tone = "current" if period.until is None else "reference" if k % 2 else "earlier"
             parts.append(
                 f'<rect class="{tone}" x="{x:.1f}" y="{i * row + 4}" width="{wide:.1f}" height="{row - 10}" rx="3">'
@@ -98,18 +101,20 @@ def rollout_chart(environments: Sequence[str], found: Sequence[Period], last: in
                 parts.append(f'<text class="on" x="{x + 6:.1f}" y="{i * row + 21}">{escape(period.version)}</text>')
     foot = height - 6
     parts.append(f'<text class="muted" x="{left}" y="{foot}">{when(begun)}</text>')
-    parts.append(f'<text class="muted" x="{width}" y="{foot}" text-anchor="end">still</text>')
-    return draw(width, height, parts, "Which version ran where and when (UTC)")
+    parts.append(f'<text class="muted" x="{width}" y="{foot}" text-anchor="end">now</text>')
+    return draw(width, height, parts, "Versions by environment over time (UTC)")
 
 
 def lineage_graph(found: Lineage) -> Figure:
-    """Data, code and packages on the left, the version in the middle, where it serves on the right."""
+    """Data, code and packages on the left, the version in the middle, its environments on the right."""
     left = [("data", source.path, source.md5[:10]) for source in found.data]
     left.append(("code", found.code[:10], found.subject))
     if found.packages:
         left.append(("packages", f"{len(found.packages)} pinned", ", ".join(found.packages)))
     live = [period for period in found.served if period.until is None]
-    right = [("serves", period.environment, when(period.since)) for period in live] or [("serves", "nowhere", "")]
+    right = [("live in", period.environment, when(period.since)) for period in live] or [
+        ("live in", "no environment", "")
+    ]
     row, width, box = 58, 860, 240
     height = row * max(len(left), len(right), 1) + 10
     middle = (width - box) / 2, height / 2 - 24
@@ -123,9 +128,10 @@ def lineage_graph(found: Lineage) -> Figure:
                 one, two = (middle[0] + box, height / 2), (width - box, y + 24)
             parts.append(f'<path class="edge" d="M{one[0]:.0f} {one[1]:.0f} L{two[0]:.0f} {two[1]:.0f}"/>')
             parts += _node(x, y, box, kind, name, detail)
-    people = f"{found.proposed_by or 'unknown'}, approved by {', '.join(found.approved_by) or 'nobody'}"
+    approved = f"approved by {', '.join(found.approved_by)}" if found.approved_by else "no recorded approval"
+    people = f"{found.proposed_by or 'unknown'}, {approved}"
     parts += _node(middle[0], middle[1], box, found.model, found.version, people, "main")
-    return draw(width, height, parts, f"What made {found.model} {found.version}, and where it serves")
+    return draw(width, height, parts, f"Lineage of {found.model} {found.version}")
 
 
 def _node(x: float, y: float, box: float, kind: str, name: str, detail: str, tone: str = "") -> list[str]:

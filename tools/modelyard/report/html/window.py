@@ -10,7 +10,7 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Monitoring, Realised
-from modelyard.report.content import between, failures_first, number
+from modelyard.report.content import between, failures_first, number, share
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Table, render
 from modelyard.report.html.pictures import day_plot, interval_plot, interval_rows
@@ -22,7 +22,7 @@ _MOST_SLICES = 20
 
 
 def render_monitoring_html(model: str, monitoring: Monitoring, verdict: Verdict) -> str:
-    """One page. Every number in it stands in the window's evidence."""
+    """The page. Every number in it stands in the window's evidence."""
     said = headline(model, monitoring, verdict)
     slices = slice_rows(monitoring, _MOST_SLICES)
     return render(
@@ -33,7 +33,7 @@ def render_monitoring_html(model: str, monitoring: Monitoring, verdict: Verdict)
         span=span(monitoring),
         notes=verdict.notes,
         policy=verdict.policy,
-        checks=checks(failures_first(verdict.checks), "accepted", "now"),
+        checks=checks(failures_first(verdict.checks), "baseline", "now"),
         days=_days(monitoring),
         served=Table(["version", "as", "requests", "rows", "share", "errors", "p50 ms", "p95 ms", "p99 ms"],
                      served_rows(monitoring)),
@@ -47,7 +47,7 @@ def render_monitoring_html(model: str, monitoring: Monitoring, verdict: Verdict)
 
 def _days(monitoring: Monitoring) -> Figure | None:
     days = [(day.day, (day.rows, day.others, day.errors)) for day in monitoring.days]
-    caption = f"A day (UTC): predictions of {monitoring.version}, grey: other versions', red: requests that failed"
+    caption = f"Predictions per day (UTC): {monitoring.version} blue, other versions grey, failed requests red"
     return day_plot(days, ("current", "reference", "bad"), caption) if days else None
 
 
@@ -57,7 +57,7 @@ def _burns(burns: Sequence[Burn]) -> Table | None:
          when(int(b.worst_at)) if b.worst_at is not None else "–"]
         for b in burns
     ]  # fmt: skip
-    headings = ["error budget of", "requests", "bad", "long window now", "short window now", "worst moment", "at"]
+    headings = ["SLO", "requests", "bad", "burn rate, long", "burn rate, short", "worst burn rate", "at (UTC)"]
     return Table(headings, rows) if rows else None
 
 
@@ -66,7 +66,7 @@ def _quality(monitoring: Monitoring) -> dict[str, Any]:
     if (guess := estimate_sentence(monitoring)) and not (monitoring.realised and monitoring.realised.metrics):
         lines.append(guess)
     realised = monitoring.realised
-    lines.append(ground_truth_sentence(realised) if realised else "Nobody said what happened.")
+    lines.append(ground_truth_sentence(realised) if realised else "There is no ground truth.")
     shown = realised if realised and realised.metrics else None
     return {
         "lines": lines,
@@ -81,15 +81,15 @@ def _metrics(found: Realised) -> Table:
          between(m.interval)]
         for m in found.metrics
     ]  # fmt: skip
-    return Table(["metric", "better", "accepted", "realised", "95 %"], rows)
+    return Table(["metric", "better", "baseline", "realised", "[95 %]"], rows)
 
 
 def _differences(found: Realised) -> Figure | None:
-    rows = interval_rows([_from_accepted(metric) for metric in found.metrics])
-    return interval_plot(rows, "Realised − accepted, with the realised value's 95 % interval")
+    rows = interval_rows([_from_baseline(metric) for metric in found.metrics])
+    return interval_plot(rows, "Realised − baseline, with the 95 % interval of the realised value")
 
 
-def _from_accepted(metric: MetricResult) -> MetricResult:
+def _from_baseline(metric: MetricResult) -> MetricResult:
     if metric.champion is None or metric.interval is None:
         return replace(metric, difference=None)
     return replace(
@@ -99,15 +99,12 @@ def _from_accepted(metric: MetricResult) -> MetricResult:
 
 def _rows(monitoring: Monitoring) -> list[str]:
     said = []
-    if monitoring.outliers:
-        found = monitoring.outliers
-        said.append(
-            f"{found.found:,} of {found.rows:,} rows ({found.rate:.2%}) are unlike what the version learnt from; of"
-            f" its training rows {found.reference_rate:.0%} were."
-        )
-    if monitoring.confidence:
-        sure = monitoring.confidence
-        said.append(f"Mean confidence {sure.current:.3f}; on the held-out rows {sure.reference:.3f}.")
+    if outliers := monitoring.outliers:
+        training = f"training {share(outliers.reference_rate)}"
+        said.append(f"{share(outliers.rate)} of {outliers.rows:,} rows are outliers ({training}).")
+    if confidence := monitoring.confidence:
+        held_out = f"held-out rows {confidence.reference:.3f}"
+        said.append(f"Mean confidence is {confidence.current:.3f} ({held_out}).")
     return said
 
 

@@ -1,1 +1,1 @@
-"""Comments, cards and bodies in Markdown that GitHub and GitLab render."""
+"""Comments, model cards and pull request texts in Markdown for GitHub and GitLab."""

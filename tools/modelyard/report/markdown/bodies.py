@@ -1,4 +1,4 @@
-"""What the bot writes into pull requests, issues and answers."""
+"""The texts of pull requests, issues and replies that modelyard opens or writes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from modelyard.metrics.window import Monitoring
 from modelyard.report.content import (
     drift_word,
     label_counts,
+    lacking_sentence,
     metric_difference,
     number,
     prediction_counts,
@@ -32,14 +33,14 @@ from modelyard.rollout.plan import Delivery, JournalEntry
 from modelyard.rollout.progress import RolloutState
 
 _CAUSES = {
-    "schedule": "the schedule came round", "drift": "the data drifted", "manual": "somebody asked for it",
-    "due": "a trigger of model.yaml holds",
+    "schedule": "a scheduled run", "drift": "data drift", "manual": "requested by a person",
+    "due": "a trigger in model.yaml",
 }  # fmt: skip
 
 EXPLAINED = "<!-- modelyard:explain -->"
 _LEVELS = {
-    "advisory": "It is shown and never blocks.",
-    "soft": "It blocks; a reviewed waiver lets one artifact pass until a day.",
+    "advisory": "It never blocks.",
+    "soft": "It blocks; an approved waiver lets one artifact pass until a given day.",
     "hard": "It blocks and cannot be waived.",
 }
 
@@ -55,65 +56,68 @@ def retrain_body(
     size: int,
     seconds: float,
 ) -> str:
-    """Markdown. ``rows`` were learnt from, ``size`` is the artifact's bytes, ``seconds`` the pipeline took."""
+    """The text of a retraining's pull request.
+
+    ``rows`` is the number of training rows, ``size`` the artifact's size in bytes, ``seconds`` the pipeline's time.
+    """
     metric = evaluation.metrics[0]
     drifted = [column for column in drift.columns if column.alarm]
     facts = [
-        ["why now", f"{_CAUSES[cause]}. {text(worth.sentence)}"],
+        ["why now", f"{_CAUSES[cause]}: {text(worth.sentence)}"],
         *([[trigger, text(sentence)] for trigger, sentence in now.reasons]),
         ["expected gain", f"{text(metric.name)} {metric_difference(metric)} on {evaluation.rows:,} held-out rows"],
         ["cost", f"{_duration(seconds)} of training on {rows:,} rows; an artifact of {size:,} bytes"],
-        ["spent before this", text(f"{now.spent}. {now.held}".strip(" ."))],
-        ["drift", f"{len(drifted)} of {len(drift.columns)} columns against {text(drift.reference)}"],
+        ["budget used before", text(f"{now.spent}. {now.held}".strip(" ."))],
+        ["drift", f"{len(drifted)} of {len(drift.columns)} columns drifted from {text(drift.reference)}"],
     ]
     columns = [[text(c.name), f"{c.js:.4f}" if c.js is not None else "–", text(c.reason)] for c in drifted[:20]]
     lines = [
         f"## Retrain {text(model)}", "", *table(["", ""], facts), "",
         *fold("Columns that drifted", table(["column", "JS distance", "note"], columns) if columns else []), "",
-        "The report is in the first comment. Only the lock, the metrics, the profile and data pointers change.",
+        "The report is in the first comment. Only the lock, the metrics, the profile and the data pointers change.",
         "",
-        "**If it is merged:** it becomes the next version, and is deployed where an environment follows `latest`.",
+        "**If it is merged:** it becomes the next version and is deployed to every environment that follows `latest`.",
         "",
-        "**If nobody acts:** the next run refreshes this same pull request; there is never a second one for"
-        f" {text(model)}. Close it, and it stays closed until the result is another one.",
+        f"**If nobody acts:** the next run updates this pull request; {text(model)} never has a second one. After you"
+        " close it, it stays closed until a run has another result.",
         "",
-        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>",
+        "<sub>Opened by modelyard. The next run overwrites edits of this text.</sub>",
         "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
 def plan_comment(deliveries: Sequence[Delivery], marker: str) -> str:
-    """What merging a pull request will do to each environment, as the body of a comment."""
+    """The comment with the deployment plan: what merging the pull request changes in each environment."""
     moving = [delivery for delivery in deliveries if delivery.actions or delivery.skipped]
     count = f"{len(moving)} deployment{'' if len(moving) == 1 else 's'}" if moving else "nothing"
-    lines = [f"## Merging moves {count}", ""]
+    lines = [f"## Merging changes {count}", ""]
     for delivery in deliveries:
         lines += [f"**{text(delivery.environment)} / {text(delivery.model)}**", "", "```diff"]
-        # Names are of a grammar without backticks, so nothing gets out of the fence.
+        # The grammar of names has no backtick, so no name can end the fence.
         lines += [line[2:] if line.startswith(("  - ", "  + ")) else line for line in delivery_lines(delivery, True)]
         lines += ["```", ""]
         if delivery.rollout:
             lines += [text(delivery.rollout), ""]
-    lines += ["<sub>Planned against what the targets report now; deploy looks again.</sub>", "", marker, ""]
+    lines += ["<sub>Planned from the observed state of the targets; deploy observes them again.</sub>", "", marker, ""]
     return "\n".join(lines)
 
 
 def rollback_story(state: RolloutState, moments: Sequence[JournalEntry]) -> str:
-    """Why a version was taken back, and what happened when; Markdown for a pull request."""
+    """The text of a rollback's pull request: the reason, the state of main and the journal of the rollout."""
     rows = [[when(moment.at), text(moment.sentence)] for moment in moments]
     lines = [
-        f"{text(state.candidate)} was taken back: {text(state.reason)}.",
+        f"{text(state.candidate)} was rolled back: {text(state.reason)}.",
         "",
-        f"All traffic is on {text(state.stable)} already. Until this is merged, main says {text(state.candidate)} and"
-        f" {text(state.stable)} runs. Its bytes (sha256 {state.artifact[:16]}) are deployed nowhere again, unless a"
-        " deployment file forgives this rollback under readmit.",
+        f"All traffic is on {text(state.stable)} already. Until this is merged, main still names"
+        f" {text(state.candidate)}. The rolled-back artifact (sha256 {state.artifact[:16]}) is not deployed again,"
+        " unless a deployment file lists this rollback under readmit.",
     ]
-    return "\n".join([*lines, "", *table(["when (UTC)", "what"], rows)] if rows else lines)
+    return "\n".join([*lines, "", *table(["time (UTC)", "event"], rows)] if rows else lines)
 
 
 def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
-    """One failed check as the body of an issue."""
+    """The text of an issue about one failed check."""
     lines = [
         f"**{text(check.sentence, 2000)}**",
         "",
@@ -144,49 +148,49 @@ def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
             if c.state == "drifted"
         ]
         if rows:
-            lines += ["", *table(["column", "state", "JS", "alarm >", "weight", "effect"], rows[:20])]
+            lines += ["", *table(["column", "state", "JS distance", "limit", "importance", "effect"], rows[:20])]
     if check.kind == "quality" and (found := slice_rows(monitoring, 10)):
         headings, rows = found
         lines += ["", *table(headings, [[text(cell) for cell in row] for row in rows])]
-    lines += ["", f"What it does to predictions a day: {sparkline(monitoring.days)}"]
+    lines += ["", f"Predictions per day: {sparkline(monitoring.days)}"]
     return "\n".join(lines)
 
 
 def increment_body(model: str, environment: str, path: str, begin: float, end: float, joined: Joined) -> str:
-    """Markdown for the pull request."""
+    """The text of the pull request that adds a labelled increment; ``begin`` and ``end`` are seconds since 1970."""
     lines = [
         f"## Feedback for {text(model)}", "",
-        f"What happened to the predictions of {text(environment)} from {_day(begin)} to {_day(end)}, as the next"
-        f" labelled increment: `{text(path)}`.", "",
+        f"Labels for the predictions of {text(environment)} from {_day(begin)} to {_day(end)}, as the next labelled"
+        f" increment: `{text(path)}`.", "",
         *table(["predictions", ""], prediction_counts(joined)), "",
-        *table(["ground_truth", ""], label_counts(joined)), "",
-        *([f"Not in the log, for they are personal: {text(', '.join(joined.lacking))}.", ""] if joined.lacking else []),
-        "**If it is merged:** a pipeline with `modelyard feedback table` as a stage learns from it, once retrained.",
+        *table(["labels", ""], label_counts(joined)), "",
+        *([text(lacking_sentence(joined), 2000), ""] if joined.lacking else []),
+        "**If it is merged:** the next retraining uses it, if the pipeline has `modelyard feedback table` as a stage.",
         "",
-        "**If nobody acts:** the next run refreshes this pull request; no row is brought twice.", "",
-        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+        "**If nobody acts:** the next run updates this pull request; no row is added twice.", "",
+        "<sub>Opened by modelyard. The next run overwrites edits of this text.</sub>", "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
 def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
-    """Markdown for the pull request; it names nobody."""
+    """The text of the pull request that erases an id from the increments. It does not contain the id."""
     trained = ", ".join(erasure.trained) or "none"
     lines = [
         f"## Erase an id from the feedback of {text(model)}", "",
-        f"Asked for by somebody who may. The tombstone is `{erasure.digest[:16]}` on the evidence branch.", "",
+        f"The tombstone `{erasure.digest[:16]}` on the evidence branch records the erasure, without the id.", "",
         *table(["increment", ""], [[f"`{text(path)}`", "rewritten without it"] for path in paths]), "",
-        f"Versions that learnt from it: {text(trained)}. They keep serving; retrain, or deprecate them.", "",
+        f"Versions that were trained on it: {text(trained)}. They stay in service: retrain or deprecate them.", "",
         "**If it is merged:** the next retraining does not see it. `modelyard feedback forget --purge` then deletes the"
-        " older bytes for good.", "",
-        "**If nobody acts:** main's increments keep holding it.", "",
-        "<sub>Opened by modelyard. Edits of this text are overwritten when it is refreshed.</sub>", "",
+        " older increments for good.", "",
+        "**If nobody acts:** the increments on main still contain it.", "",
+        "<sub>Opened by modelyard. The next run overwrites edits of this text.</sub>", "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
 def explain(model: str, policy: Policy, lines: Document, report: str, check: str | None) -> str:
-    """The rules of a policy (or one of them) against the comment that reports on a model."""
+    """The reply to ``/modelyard explain``: the rules of a policy, or one of them, with their results in the report."""
     parts = [f"## How {text(model)} is judged: {text(policy.name)}", "", text(policy.description, 1000), ""]
     for i, rule in enumerate(policy.checks):
         if check in (None, rule.id):

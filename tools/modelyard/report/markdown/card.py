@@ -1,6 +1,6 @@
-"""The model card: Markdown with the front matter that Hugging Face reads, filled from evidence.
+"""The model card: Markdown from evidence, with the front matter that Hugging Face reads.
 
-Sections after Mitchell et al., "Model Cards for Model Reporting" (2019).
+Sections follow Mitchell et al., "Model Cards for Model Reporting" (2019).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.manifests.model import Model
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
-from modelyard.report.content import number
+from modelyard.report.content import evaluation_sentence, number
 from modelyard.report.markdown.safe import table, text
 from modelyard.report.terminal.text import when
 
@@ -28,7 +28,7 @@ _METRICS = {"auc": "roc_auc", "rmse": "rmse", "mae": "mae", "log_loss": "log_los
 
 @dataclass(frozen=True)
 class Card:
-    """What a card is made of."""
+    """The manifest, lineage and evidence behind a card."""
 
     model: Model
     lineage: Lineage
@@ -36,39 +36,39 @@ class Card:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Sentences: what a complete card lacks, and where it is added."""
+        """What a complete card would also have, one sentence each."""
         file = f"models/{self.model.name}/model.yaml"
         found = []
         for field, value in (("license", self.model.license), ("card", self.model.card),
                              ("limitations", self.model.limitations)):  # fmt: skip
             if not value.strip():
-                found.append(f"{file} has no {field}")
+                found.append(f"{file} has no {field}.")
         evaluation = self.bundle.evaluation
         if evaluation is None:
             found.append(
-                f"no evaluation is filed about {self.lineage.version} ({self.bundle.faults.get('evaluation')})"
+                f"{self.lineage.version}: {self.bundle.faults.get('evaluation', 'The evaluation evidence is missing.')}"
             )
         else:
             if not evaluation.slices:
-                found.append(f"{file} names no evaluation.slices, so the card shows averages alone")
+                found.append(f"{file} has no evaluation.slices, so the card shows averages only.")
             if not evaluation.fairness:
-                found.append(f"{file} names no evaluation.groups, so the card compares no groups")
+                found.append(f"{file} has no evaluation.groups, so the card compares no groups.")
         if not self.lineage.data:
-            found.append("no training data is on record")
+            found.append("No training data are recorded.")
         if not self.lineage.approved_by:
-            found.append("nobody's approval is on record")
+            found.append("No approval is recorded.")
         return tuple(found)
 
 
 def render_card(card: Card) -> str:
-    """The whole card. The same evidence gives the same bytes."""
+    """The card. Equal evidence gives equal bytes."""
     model, lineage = card.model, card.lineage
     front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=100)
     lines = [f"---\n{front}---", "", f"# {model.name} {lineage.version}", "", text(model.description, 2000), ""]
     lines += ["## Model details", ""]
     lines += table(["", ""], _details(card))
-    lines += ["", "## Intended use", "", model.card.strip() or "_Not said._"]
-    lines += ["", "## Limitations", "", model.limitations.strip() or "_Not said._", ""]
+    lines += ["", "## Intended use", "", model.card.strip() or "_Not given._"]
+    lines += ["", "## Limitations", "", model.limitations.strip() or "_Not given._", ""]
     lines += ["## Inputs and output", "", f"Output: `{model.contract.output}`", ""]
     lines += table(
         ["input", "type", "range", "description"],
@@ -82,9 +82,9 @@ def render_card(card: Card) -> str:
     )
     if card.bundle.evaluation:
         lines += ["", "## Evaluation", "", *_evaluation(card.bundle.evaluation)]
-    lines += ["", "## Who answers for it", "", f"Owners: {text(', '.join(model.owners))}. {_people(lineage)}"]
+    lines += ["", "## Owners and approvals", "", f"Owners: {text(', '.join(model.owners))}. {_people(lineage)}"]
     if card.missing:
-        lines += ["", "## What this card lacks", "", *(f"- {text(sentence)}" for sentence in card.missing)]
+        lines += ["", "## Missing from this card", "", *(f"- {text(sentence)}" for sentence in card.missing)]
     return "\n".join(lines) + "\n"
 
 
@@ -128,15 +128,13 @@ def _details(card: Card) -> list[list[str]]:
         ["code", f"commit `{lineage.code}`"],
         ["packages", ", ".join(f"{n} {v}" for n, v in lineage.packages.items()) or "unknown"],
         ["verdict", f"{lineage.verdict or 'none'}" + (f", against {lineage.champion}" if lineage.champion else "")],
-        ["licence", card.model.license or "not said"],
+        ["licence", card.model.license or "not given"],
     ]
     return [[name, text(value) if "`" not in value else value] for name, value in rows]
 
 
 def _evaluation(evaluation: Evaluation) -> list[str]:
-    lines = [f"{evaluation.rows:,} held-out rows"]
-    lines[0] += f", compared with {evaluation.champion}." if evaluation.champion else ", a first version."
-    lines += ["", *table(
+    lines = [text(evaluation_sentence(evaluation)), "", *table(
         ["metric", "better", "value"],
         [[m.name, "higher" if m.higher_is_better else "lower", number(m.candidate)] for m in evaluation.metrics],
     )]  # fmt: skip
@@ -147,15 +145,15 @@ def _evaluation(evaluation: Evaluation) -> list[str]:
         lines += ["", f"### By slice: {name}", "", *table(["slice", "rows", name], rows)]
     for fairness in evaluation.fairness:
         rows = [[text(gap.measure.replace("_", " ")), number(gap.candidate)] for gap in fairness.gaps]
-        lines += ["", f"### Between groups of {text(fairness.column)}", "", *table(["gap", "value"], rows)]
+        lines += ["", f"### Gaps between groups of {text(fairness.column)}", "", *table(["gap", "value"], rows)]
     if evaluation.calibration:
-        lines += ["", f"Calibration error {number(evaluation.calibration.expected_error)}."]
+        lines += ["", f"Calibration error: {number(evaluation.calibration.expected_error)}."]
     return lines
 
 
 def _people(lineage: Lineage) -> str:
     pull = f" in pull request {lineage.pull}" if lineage.pull else ""
-    approved = f"approved by {', '.join(lineage.approved_by)}" if lineage.approved_by else "without a recorded approval"
+    approved = f"approved by {', '.join(lineage.approved_by)}" if lineage.approved_by else "no recorded approval"
     return f"Proposed by {text(lineage.proposed_by or 'unknown')}{pull}, {text(approved)}."
 
 

@@ -1,4 +1,4 @@
-"""The pull request's comment: Markdown that GitHub and GitLab show as it is meant, whatever the names in it."""
+"""The comment on a pull request that reports on a candidate."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from modelyard.report.markdown.sections import (
 )
 
 LIMIT = 60_000
-"""Characters; GitHub takes 65,536."""
+"""Characters of a comment; GitHub accepts 65,536."""
 
 RUNS = 5
+"""Earlier runs that a comment lists."""
+
 _ARTIFACT = re.compile(r"^<sub>commit [0-9a-f]{12} · artifact sha256 ([0-9a-f]{64})\b", re.MULTILINE)
 _URL = r"https://[\w./:@%~-]+"
 _LINK = re.compile(rf'<a href="({_URL})">full report</a>')
@@ -38,7 +40,7 @@ _RUNS = re.compile(r"<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->")
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True):
-    """An earlier report that stood in the same comment."""
+    """One report that this comment showed: commit, verdict, and sha256 of the report."""
 
     commit: str
     outcome: Literal["pass", "fail", "inconclusive", "waived", "error"]
@@ -47,27 +49,27 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A comment and the sha256 of what it reports; the list of earlier runs is no part of that."""
+    """A comment, and the sha256 of the report in it. The list of earlier runs is not part of the report."""
 
     body: str
     digest: str
     reported: str = ""
-    """What the sha256 is of."""
+    """The text that ``digest`` is of."""
 
 
 def marker(model: str) -> str:
-    """What our comment about a model holds, so that it is found again. Never shown."""
+    """The invisible text by which the comment about a model is found again."""
     return f"<!-- modelyard:report {model} -->"
 
 
 def artifact_in(body: str) -> str:
-    """sha256 of the artifact that a comment of ours is about; '' when it names none."""
+    """sha256 of the artifact that a comment of ours reports on; '' if it names none."""
     found = _ARTIFACT.search(body)
     return found[1] if found else ""
 
 
 def render_markdown(report: Report) -> str:
-    """The report as a file of its own."""
+    """The report as a file."""
     return render_comment(report).body
 
 
@@ -80,10 +82,11 @@ def render_comment(
     orders: bool = False,
     picture: str = "",
 ) -> Rendered:
-    """The sticky comment. The same report in place of the same ``earlier`` body gives the same bytes.
+    """The comment that every run updates. Equal reports over the same ``earlier`` comment give equal bytes.
 
-    Sections that do not fit are left out and named on top. ``url`` is the page of the run that holds the full report;
-    with ``orders`` the comment says which commands can be written below it; ``picture`` is where one is kept.
+    ``limit`` is in characters: the longest sections are left out until the comment fits, and named at the top. ``url``
+    is the page of the run with the full report, ``picture`` the address of the metrics' picture. ``notes`` are shown
+    at the top. With ``orders`` the comment lists the comment commands.
     """
     head = [f"## {text(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
@@ -91,13 +94,13 @@ def render_comment(
         ("checks", checks_section(report)),
         ("number", numbering_section(report)),
         ("policy backtest", backtest_section(report)),
-        ("picture", [f"![Candidate against champion]({picture})", ""] if picture else []),
+        ("picture", [f"![Metrics of candidate and champion]({picture})", ""] if picture else []),
         ("worst slices", slices_section(report)),
         ("flips", fold("Decisions that flip", flips_section(report))),
         ("all metrics", fold("All metrics", metrics_section(report))),
         ("fairness", fold("Gaps between groups", fairness_section(report))),
         ("drift", fold("Drift", drift_section(report))),
-        ("changes", fold("Data, parameters and files that change", changes_section(report))),
+        ("changes", fold("Changes of data, parameters and files", changes_section(report))),
         ("lineage", fold("Lineage", lineage_section(report))),
         ("reproduce", fold("How to reproduce", ["```sh", *report.reproduce(), "```"])),
     ]
@@ -107,26 +110,29 @@ def render_comment(
     while len(kept) > 1 and sum(len(body) for _, body in kept) > room:
         left_out.append(kept.pop(max(range(len(kept)), key=lambda i: (kept[i][0] != "checks", len(kept[i][1]))))[0])
     if left_out:
-        head[2:2] = [f"> Left out, because a comment has a limit: {', '.join(left_out)}. The HTML report has all.", ""]
+        head[2:2] = [
+            f"> Left out, because comments have a size limit: {', '.join(left_out)}. The HTML report is complete.",
+            "",
+        ]
     body = "\n".join([*head, *(f"{body}\n" for _, body in kept)])
     digest = hashlib.sha256(body.encode()).hexdigest()
     now = Run(report.commit, report.verdict.outcome, digest)
     runs = _runs(earlier, now)
-    if _kept(earlier)[:1] == [now]:  # nothing is new: the link stays that of the run that said it first
+    if _kept(earlier)[:1] == [now]:  # the same report again keeps the link to its first run
         found = _LINK.search(earlier)
         url = found[1] if found else ""
     return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest, body)
 
 
 def joint_digest(digests: Sequence[str]) -> str:
-    """One sha256 for the reports of one pull request, in the order of their models; a single one stands for itself."""
+    """One sha256 for all reports of a pull request, in the order of their models; of a single report its own."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
 
 
 def outcome_sign(outcome: Outcome) -> str:
-    """The sign a verdict has wherever it is shown."""
+    """The sign of a verdict."""
     return {"pass": "✅", "fail": "⛔", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}[outcome]
 
 
@@ -144,7 +150,7 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
             f'`/modelyard waive model={name} check=… until=YYYY-MM-DD reason="…"`',
             f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
         ]
-        lines += [*fold("Commands, each as a comment of its own", [f"- {order}" for order in written]), ""]
+        lines += [*fold("Commands: write one as a comment", [f"- {order}" for order in written]), ""]
     more = f' · <a href="{url}">full report</a>' if re.fullmatch(_URL, url) else ""
     lines += [
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
@@ -157,7 +163,7 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
 
 
 def _runs(earlier: str, now: Run) -> tuple[Run, ...]:
-    """This run and those before it, newest first. What a comment says of them is checked before it is repeated."""
+    """This run and the runs before it, newest first."""
     return (now, *[run for run in _kept(earlier) if run != now][:RUNS])
 
 

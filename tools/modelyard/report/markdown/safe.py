@@ -1,4 +1,4 @@
-"""Text from anywhere, made harmless for Markdown that GitHub and GitLab render."""
+"""Untrusted text, escaped for Markdown on GitHub and GitLab."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _JOINERS = "\u200d\ufe0f"
 
 
 def text(value: str, limit: int = _TEXT_LIMIT) -> str:
-    """No markup, no HTML, no mention, no issue link, no command, no second line, no endless name."""
+    """One line of at most ``limit`` characters without markup, HTML, mentions, links to issues, and commands."""
     line = shortened(" ".join(value.split()), limit)
     line = _SPECIAL.sub(r"\\\1", line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A zero-width space after @ keeps it from calling people; a scheme or a www. broken so is not linked.
+    # A zero-width space after @ prevents a mention; in a scheme or after www it prevents a link.
     line = re.sub(r"@(?=\w)", "@\u200b", line).replace("://", ":\u200b//")
     line = re.sub(r"(?i)\bwww\.", "www\u200b.", line)
-    # GitLab's quick actions and our own commands begin with a slash at the line's start.
+    # GitLab's quick actions and our comment commands are lines that begin with a slash.
     return re.sub(r"^(?=[/:-])", "\u200b", line)
 
 
 def shortened(value: str, limit: int) -> str:
-    """At most ``limit`` characters, never cut inside one that is made of several code points."""
+    """At most ``limit`` characters. A character of several code points is kept whole or left out."""
     if len(value) <= limit:
         return value
     end = limit - 1
@@ -36,18 +36,18 @@ def shortened(value: str, limit: int) -> str:
 
 
 def node(value: str) -> str:
-    """The same for a label in a mermaid diagram."""
+    """Untrusted text as a label in a mermaid diagram."""
     return shortened(re.sub(r"[^\w ./:-]", "", value), 80)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A pipe table of cells that are safe already."""
+    """A pipe table. The cells are escaped already."""
     lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
     return lines + [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 def fold(title: str, lines: Sequence[str]) -> list[str]:
-    """A folded section; nothing for nothing."""
+    """A folded section; no lines if ``lines`` is empty."""
     if not lines:
         return []
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]

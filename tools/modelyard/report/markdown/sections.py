@@ -1,4 +1,4 @@
-"""The sections of the comment, each a list of lines; nothing for what was not measured."""
+"""The sections of the comment as lists of lines. A section without measurements is empty."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from modelyard.evidence.training import Difference, flat
 from modelyard.evidence.verdict import CheckResult
 from modelyard.report.content import (
+    EFFECT,
     SYMBOLS,
     Report,
     between,
     change_of,
     check_difference,
+    drift_sentence,
     drift_sign,
+    evaluation_sentence,
     flips_sentence,
     metric_difference,
     number,
@@ -27,7 +30,7 @@ _FILES = 30
 
 
 def checks_section(report: Report) -> list[str]:
-    """The checks, failures first, and a sentence about each that did not pass."""
+    """The checks, failures first, and the sentences of those that did not pass."""
     rows = [
         [
             text(check.id) + (" *(advisory)*" if check.level == "advisory" else ""),
@@ -48,7 +51,7 @@ def checks_section(report: Report) -> list[str]:
 
 
 def backtest_section(report: Report) -> list[str]:
-    """The proposed policy against past versions: what would flip first."""
+    """The verdicts of the proposed policy on past versions; verdicts that flip come first."""
     backtest = report.backtest
     if backtest is None:
         return []
@@ -58,22 +61,25 @@ def backtest_section(report: Report) -> list[str]:
         for one in sorted(backtest.versions, key=lambda one: not one.flips)[:_ROWS]
     ]  # fmt: skip
     lines = [f"**The proposed policy {text(backtest.policy)} on past versions.** {text(backtest.sentence)}", ""]
-    lines += table(["version", "then", "by the proposed policy", "because of"], rows)
+    lines += table(["version", "verdict then", "by the proposed policy", "blocked by"], rows)
     loose = [change.sentence for change in backtest.changes if change.loosens]
     return [*lines, "", *(f"- ⚠️ looser: {text(sentence)}" for sentence in loose[:_ROWS])]
 
 
 def numbering_section(report: Report) -> list[str]:
-    """The number that merging gives, and why."""
+    """The version that merging registers, with the reasons."""
     if report.numbering is None:
         return []
     reasons = "; ".join(report.numbering.reasons[:6])
     said = f"Merging registers **{report.numbering.version}**: {text(reasons, 600)}."
-    return [f"{said} A commit that says `Bump: major` (minor, patch, v2.0.0) asks for another number.", ""]
+    return [
+        f"{said} The line `Bump: major` (or minor, patch, v2.0.0) in a commit message requests another version.",
+        "",
+    ]
 
 
 def _sentences(checks: Sequence[CheckResult]) -> list[str]:
-    """What each check found and why the rule is there; checks that lack the same evidence share a line."""
+    """The finding of each check and the reason for its rule; checks with the same finding share a line."""
     found: dict[tuple[str, str], list[CheckResult]] = {}
     for check in checks:
         found.setdefault((check.outcome, check.sentence), []).append(check)
@@ -87,7 +93,7 @@ def _sentences(checks: Sequence[CheckResult]) -> list[str]:
 
 
 def slices_section(report: Report) -> list[str]:
-    """The five slices with the least gain."""
+    """The five slices with the smallest gain."""
     evaluation = report.bundle.evaluation
     worst = worst_slices(evaluation.slices if evaluation else ())
     if not worst:
@@ -98,22 +104,25 @@ def slices_section(report: Report) -> list[str]:
         for part, result in worst
     ]  # fmt: skip
     name = worst[0][1].name
-    return [f"**Worst slices by {name}**", "", *table(["slice", "rows", "champion", "candidate", "difference"], rows)]
+    return [
+        f"**Worst slices by {name}**",
+        "",
+        *table(["slice", "rows", "champion", "candidate", "difference [95 %]"], rows),
+    ]
 
 
 def metrics_section(report: Report) -> list[str]:
-    """Every metric, and how it varies over folds."""
+    """Every metric, and its variation over folds."""
     evaluation = report.bundle.evaluation
     if evaluation is None:
         return []
-    against = f"against {text(evaluation.champion)}" if evaluation.champion else "without a champion"
     rows = [
         [f"{text(m.name)} {'↑' if m.higher_is_better else '↓'}", number(m.champion), number(m.candidate),
          metric_difference(m), text(m.method)]
         for m in evaluation.metrics[:40]
     ]  # fmt: skip
-    lines = [f"{evaluation.rows:,} held-out rows, {against}.", ""]
-    lines += table(["metric", "champion", "candidate", "difference [95 %]", "interval by"], rows)
+    lines = [text(evaluation_sentence(evaluation)), ""]
+    lines += table(["metric", "champion", "candidate", "difference [95 %]", "interval method"], rows)
     if evaluation.stability:
         rows = [[text(m.name), number(m.mean), number(m.deviation), ", ".join(number(v) for v in m.values[:10])]
                 for m in evaluation.stability.metrics]  # fmt: skip
@@ -123,12 +132,12 @@ def metrics_section(report: Report) -> list[str]:
 
 
 def flips_section(report: Report) -> list[str]:
-    """Held-out rows whose decision changes, where, and which input moved those that moved the most."""
+    """The held-out rows whose decision flips, by slice, and those that moved most, with the inputs behind it."""
     flips = report.bundle.evaluation.flips if report.bundle.evaluation else None
     if flips is None:
         return []
     total = flips.to_positive + flips.to_negative
-    lines = [f"{flips_sentence(flips)}"]
+    lines = [flips_sentence(flips)]
     if not total:
         return lines
     rows = [[f"{text(s.column)} = {text(s.level)}", f"{s.rows:,}", f"{s.to_positive:,}", f"{s.to_negative:,}",
@@ -139,12 +148,12 @@ def flips_section(report: Report) -> list[str]:
              ", ".join(f"{text(d.input)} {signed(d.change)}" for d in row.drivers)]
             for row in flips.rows[:8]]  # fmt: skip
     if rows:
-        lines += ["", *table(["row", "outcome", "champion", "candidate", "moved by (raw score)"], rows)]
+        lines += ["", *table(["row", "label", "champion", "candidate", "moved by (raw score)"], rows)]
     return lines
 
 
 def fairness_section(report: Report) -> list[str]:
-    """Rates by group, and the gaps between them."""
+    """Rates by group, and the gaps between groups."""
     evaluation = report.bundle.evaluation
     if evaluation is None or not evaluation.fairness:
         return []
@@ -155,39 +164,34 @@ def fairness_section(report: Report) -> list[str]:
         lines += [*table([text(fairness.column), "rows", "selection rate", "TPR", "FPR"], rows), ""]
         rows = [[text(gap.measure.replace("_", " ")), number(gap.champion), number(gap.candidate),
                  between(gap.interval), change_of(gap)] for gap in fairness.gaps[:10]]  # fmt: skip
-        lines += [*table(["gap", "champion", "candidate", "95 %", "change [95 %]"], rows), ""]
+        lines += [*table(["gap", "champion", "candidate", "[95 %]", "change [95 %]"], rows), ""]
         thin = sum(not group.sufficient for group in fairness.groups)
         if thin:
-            lines += [f"{thin} {'group has' if thin == 1 else 'groups have'} too few rows to be judged.", ""]
+            lines += [f"{thin} {'group has' if thin == 1 else 'groups have'} too few rows to be compared.", ""]
     return lines
 
 
 def drift_section(report: Report) -> list[str]:
-    """Every column against the champion's profile."""
+    """Every column, compared with the champion's profile."""
     drift = report.bundle.drift
     if drift is None:
         return []
     rows = [
         [f"{drift_sign(c)} {text(c.name)}", number(c.js), number(c.threshold), number(c.psi), share(c.importance),
-         signed(c.consequence), f"{c.missing_current:.1%}", f"{c.new_level_share:.1%}", text(c.reason)]
+         signed(c.consequence), share(c.missing_current), share(c.new_level_share), text(c.reason)]
         for c in drift.columns[:40]
     ]  # fmt: skip
-    headings = ["column", "JS distance", "alarm above", "PSI", "importance", "consequence", "missing", "new", "note"]
-    said = f"{drift.current_rows:,} rows against {drift.reference_rows:,} of {text(drift.reference)}."
-    lines = [said, "", *table(headings, rows)]
-    lines += [
-        "",
-        "🔺 alarm, 🔸 drifted but hardly used, ⚪ not enough data. Consequence: by how much the mean prediction moves.",
-    ]
-    return lines
+    headings = ["column", "JS distance", "limit", "PSI", "importance", "effect", "missing", "new levels", "note"]
+    legend = "🔺 alarm, 🔸 drifted but hardly used by the model, ⚪ not enough data. " + EFFECT
+    return [text(drift_sentence(drift)), "", *table(headings, rows), "", legend]
 
 
 def changes_section(report: Report) -> list[str]:
-    """Data and parameters against the champion, files against the base branch."""
+    """Changes of data and parameters against the champion, and of files against the base branch."""
     changes = report.changes
     lines = []
     if changes.against and not (changes.data or changes.params):
-        lines += [f"Data and parameters are those of {text(changes.against)}.", ""]
+        lines += [f"Data and parameters are the same as for {text(changes.against)}.", ""]
     for title, found, length in (("data", changes.data, 10), ("parameter", changes.params, 120)):
         if found:
             rows = [_row(difference, length) for difference in found[:_FILES]]
@@ -201,7 +205,7 @@ def changes_section(report: Report) -> list[str]:
 
 
 def lineage_section(report: Report) -> list[str]:
-    """Which data and which commit made which bytes, drawn."""
+    """A diagram of data, commit and artifact, and the parameters."""
     training = report.bundle.training
     if training is None:
         return []
@@ -213,7 +217,7 @@ def lineage_section(report: Report) -> list[str]:
     params = [f"{text(key, 80)} {text(value, 80)}" for key, value in flat(training.params).items()]
     lines += ["```", "", "Parameters: " + ", ".join(params[:60])]
     if training.changed:
-        lines += ["", f"Not committed when it was trained: {', '.join(text(path) for path in training.changed[:10])}."]
+        lines += ["", f"Uncommitted changes at training: {', '.join(text(path) for path in training.changed[:10])}."]
     return lines
 
 

@@ -1,1 +1,1 @@
-"""Rules, dashboards and figures for Prometheus and Grafana."""
+"""Metrics and rules for Prometheus, and a dashboard for Grafana."""

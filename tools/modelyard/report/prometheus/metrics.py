@@ -1,4 +1,4 @@
-"""A window's figures in Prometheus' exposition format."""
+"""The measurements of a monitored window as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ OUTCOMES = ("pass", "fail", "inconclusive", "waived", "error")
 
 
 def metrics_text(model: str, monitoring: Monitoring, verdict: Verdict) -> bytes:
-    """The exposition format. Gauges: a window is a state, not a count."""
+    """The metrics in the exposition format."""
+    registry = window_registry(model, monitoring, verdict)
     import prometheus_client
 
-    return prometheus_client.generate_latest(_registry(model, monitoring, verdict))
+    return prometheus_client.generate_latest(registry)
 
 
-def _registry(model: str, monitoring: Monitoring, verdict: Verdict) -> Any:
+def window_registry(model: str, monitoring: Monitoring, verdict: Verdict) -> Any:
+    """A ``CollectorRegistry`` with the metrics. All are gauges, because a window is a state and not a count."""
     try:
         from prometheus_client import CollectorRegistry, Gauge
     except ImportError as error:
@@ -30,13 +32,20 @@ def _registry(model: str, monitoring: Monitoring, verdict: Verdict) -> Any:
     def gauge(name: str, what: str, *labels: str) -> Any:
         return Gauge(f"modelyard_monitor_{name}", what, (*common, *labels), registry=registry)
 
-    gauge("window_end_timestamp_seconds", "End of the newest judged window.").labels(**common).set(
+    gauge("window_end_timestamp_seconds", "End of the newest monitored window.").labels(**common).set(
         datetime.fromisoformat(monitoring.until.replace("Z", "+00:00")).timestamp()
     )
     gauge("rows", "Predictions in the window.", "version").labels(**common, version=monitoring.version).set(
         monitoring.rows
     )
-    check = gauge("check", "1 for the outcome that a watch has.", "check", "kind", "level", "outcome")
+    check = gauge(
+        "check",
+        "1 for the outcome of a monitoring rule, 0 for the other outcomes.",
+        "check",
+        "kind",
+        "level",
+        "outcome",
+    )
     for result in verdict.checks:
         for outcome in OUTCOMES:
             labels = {"check": result.id, "kind": result.kind, "level": result.level, "outcome": outcome}
@@ -47,17 +56,19 @@ def _registry(model: str, monitoring: Monitoring, verdict: Verdict) -> Any:
 
 def _figures(monitoring: Monitoring, common: dict[str, str], gauge: Any) -> None:
     if monitoring.drift:
-        distance = gauge("drift_distance", "Jensen-Shannon distance to the version's own profile.", "column")
-        threshold = gauge("drift_threshold", "Beyond it a distance is an alarm, in windows of this size.", "column")
+        distance = gauge("drift_distance", "Jensen-Shannon distance to the profile of the version.", "column")
+        threshold = gauge(
+            "drift_threshold", "Distance above which a column drifted, in windows of this size.", "column"
+        )
         for column in monitoring.drift.columns:
             if column.js is not None and column.threshold is not None:
                 distance.labels(**common, column=column.name).set(column.js)
                 threshold.labels(**common, column=column.name).set(column.threshold)
     if monitoring.outliers:
-        gauge("outlier_ratio", "Rows unlike those learnt from.").labels(**common).set(monitoring.outliers.rate)
-    quality = gauge("quality", "A metric: accepted, realised, or estimated without ground truth.", "metric", "basis")
+        gauge("outlier_ratio", "Outlier rate.").labels(**common).set(monitoring.outliers.rate)
+    quality = gauge("quality", "A metric by basis: baseline, realised, or estimated without labels.", "metric", "basis")
     for name, value in monitoring.accepted.items():
-        quality.labels(**common, metric=name, basis="accepted").set(value)
+        quality.labels(**common, metric=name, basis="baseline").set(value)
     for guess in monitoring.estimate.metrics if monitoring.estimate else ():
         quality.labels(**common, metric=guess.name, basis="estimated").set(guess.value)
     if monitoring.realised:
@@ -65,6 +76,6 @@ def _figures(monitoring: Monitoring, common: dict[str, str], gauge: Any) -> None
             if metric.candidate is not None:
                 quality.labels(**common, metric=metric.name, basis="realised").set(metric.candidate)
         if monitoring.realised.due:
-            gauge("labels_missing_ratio", "Due predictions without an outcome.").labels(**common).set(
+            gauge("labels_missing_ratio", "Share of the due predictions that have no label.").labels(**common).set(
                 monitoring.realised.missing / monitoring.realised.due
             )

@@ -1,4 +1,4 @@
-"""Prometheus' recording and alerting rules from the policies, and a Grafana dashboard."""
+"""Recording and alerting rules for Prometheus, made from policies, and a dashboard for Grafana."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from modelyard.manifests.names import seconds_of
 from modelyard.manifests.policy import AnyWatch, ServiceWatch, TrafficWatch
 
 REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Seconds: the bounds of the server's histogram of request times."""
+"""Bounds, in seconds, of the server's histogram of request times."""
 
 _EACH = "environment, model"
 _PICKED = 'environment=~"$environment",model=~"$model"'
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
 _RATE = "$__rate_interval"
 
-# Title, unit, (legend, expression) …; a row title stands alone.
+# Title, unit and queries (legend, expression) of every panel; the title of a row has no queries.
 _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
-    ("The service", "", ()),
-    ("Requests a second", "reqps", (
+    ("Service", "", ()),
+    ("Requests per second", "reqps", (
         ("{{version}} {{variant}}",
          f"sum by (version, variant) (rate(modelyard_requests_total{{{_PICKED}}}[{_RATE}]))"),
     )),
@@ -39,28 +39,28 @@ _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Share of the traffic", "percent", (
         ("{{model}} {{version}} {{variant}}", f"modelyard_traffic_percent{{{_PICKED}}} > 0"),
     )),
-    ("Refused, lost, dropped", "short", (
+    ("Refused requests, lost rows, dropped shadow requests", "short", (
         ("refused {{status}}",
          f'sum by (status) (increase(modelyard_refused_total{{environment=~"$environment"}}[{_RATE}]))'),
         ("lost rows", f"increase(modelyard_log_lost_rows_total[{_RATE}])"),
         ("shadow dropped", f"increase(modelyard_shadow_dropped_total[{_RATE}])"),
     )),
-    ("The windows", "", ()),
-    ("Watches by outcome", "short", (
+    ("Monitored windows", "", ()),
+    ("Monitoring rules by outcome", "short", (
         ("{{check}}: {{outcome}}", f"modelyard_monitor_check{{{_PICKED}}} == 1"),
     )),
     ("Age of the newest window", "s", (
         ("{{model}} {{environment}}", f"time() - modelyard_monitor_window_end_timestamp_seconds{{{_PICKED}}}"),
     )),
-    ("Drift: distance over its alarm (1 is the alarm)", "short", (
+    ("Drift: distance / limit (alarm above 1)", "short", (
         ("{{column}}",
          f"modelyard_monitor_drift_distance{{{_PICKED}}} / modelyard_monitor_drift_threshold{{{_PICKED}}}"),
     )),
     ("Quality", "short", (
         ("{{metric}} {{basis}}", f"modelyard_monitor_quality{{{_PICKED}}}"),
     )),
-    ("Strange rows and missing labels", "percentunit", (
-        ("strange rows", f"modelyard_monitor_outlier_ratio{{{_PICKED}}}"),
+    ("Outlier rate and missing labels", "percentunit", (
+        ("outlier rate", f"modelyard_monitor_outlier_ratio{{{_PICKED}}}"),
         ("labels missing", f"modelyard_monitor_labels_missing_ratio{{{_PICKED}}}"),
     )),
     ("Predictions in the window", "short", (
@@ -71,7 +71,7 @@ _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 
 @dataclass(frozen=True)
 class Watching:
-    """One deployed model and what its policy watches."""
+    """One deployed model and the monitoring rules of its policy."""
 
     environment: str
     model: str
@@ -80,7 +80,7 @@ class Watching:
 
 
 def prometheus_rules(deployed: Sequence[Watching], hold: str) -> dict[str, Any]:
-    """A rules file as plain values. ``hold`` is how long a window's word stands."""
+    """A rules file as plain values. After the duration ``hold`` without a new window, an alert fires."""
     groups = []
     for one in deployed:
         rules: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def prometheus_rules(deployed: Sequence[Watching], hold: str) -> dict[str, Any]:
 
 
 def bad_ratio(selector: str, maximum_milliseconds: float | None, window: str) -> str:
-    """PromQL: the share of bad requests. A limit between two buckets counts as the lower one: never too lenient."""
+    """PromQL of the share of bad requests. A latency limit between two buckets counts as the lower bucket."""
     bounds = [bound for bound in REQUEST_BUCKETS if maximum_milliseconds and bound * 1000 <= maximum_milliseconds]
     good = f"modelyard_requests_total{{{selector}}}"
     if bounds:
@@ -113,7 +113,7 @@ def bad_ratio(selector: str, maximum_milliseconds: float | None, window: str) ->
 
 
 def grafana_dashboard() -> dict[str, Any]:
-    """The dashboard's JSON model (schema 39), to be imported or provisioned."""
+    """The JSON model of the dashboard (schema 39), to import or provision."""
     panels: list[dict[str, Any]] = []
     top, column = 0, 0
     for title, unit, queries in _PANELS:
@@ -133,7 +133,7 @@ def grafana_dashboard() -> dict[str, Any]:
         _variable("model", 'label_values(modelyard_requests_total{environment=~"$environment"}, model)'),
     ]
     return {
-        "uid": "modelyard", "title": "Models that serve", "tags": ["modelyard"], "schemaVersion": 39, "version": 1,
+        "uid": "modelyard", "title": "Deployed models", "tags": ["modelyard"], "schemaVersion": 39, "version": 1,
         "editable": True, "refresh": "1m", "time": {"from": "now-24h", "to": "now"}, "timezone": "utc",
         "templating": {"list": variables}, "panels": panels,
     }  # fmt: skip
@@ -154,8 +154,8 @@ def _service(one: Watching, watch: ServiceWatch) -> list[dict[str, Any]]:
     own = f'{{{_of(one)},check="{watch.id}"}}'
     burning = " and ".join(f"{name}{own} >= {limit:g}" for name in recorded.values())
     said = (
-        f"{{{{ $value | humanizePercentage }}}} of the requests were bad over {watch.long}: the error budget of"
-        f" {1 - watch.objective:.3g} burns {watch.burn:g} times too fast, and did in the last {watch.short} too."
+        f"{{{{ $value | humanizePercentage }}}} of the requests were bad over {watch.long}. The burn rate is at least"
+        f" {watch.burn:g} over {watch.long} and over {watch.short} (error budget {(1 - watch.objective) * 100:.3g} %)."
     )
     return [*records, _alert("ModelyardBudgetBurns", burning, one, watch, said)]
 
@@ -164,7 +164,7 @@ def _traffic(one: Watching, watch: TrafficWatch) -> dict[str, Any]:
     days = f"{watch.maximum_silent_days + 1}d"
     rows = f"modelyard_rows_total{{{_of(one)}}}"
     silent = f"sum by ({_EACH}) (increase({rows}[{days}])) == 0 or absent({rows})"
-    said = f"{one.model} in {one.environment} answered nothing for {days}, or its server is not scraped."
+    said = f"{one.model} in {one.environment} had no predictions for {days}, or its server is not scraped."
     return {**_alert("ModelyardNoTraffic", silent, one, watch, said), "for": "15m"}
 
 
@@ -172,18 +172,18 @@ def _window(one: Watching, watch: AnyWatch) -> dict[str, Any]:
     failing = (
         f'max by ({_EACH}, check) (modelyard_monitor_check{{{_of(one)},check="{watch.id}",outcome=~"fail|error"}}) == 1'
     )
-    return _alert("ModelyardWatchFails", failing, one, watch, "The newest window failed this watch.")
+    return _alert("ModelyardWatchFails", failing, one, watch, "The newest window failed this monitoring rule.")
 
 
 def _silent(one: Watching, hold: str) -> dict[str, Any]:
     end = f"modelyard_monitor_window_end_timestamp_seconds{{{_of(one)}}}"
-    said = f"No window of {one.model} in {one.environment} was judged for {hold}: nobody knows how it is doing."
+    said = f"No window of {one.model} in {one.environment} was monitored for {hold}."
     return {
         "alert": "ModelyardMonitorSilent",
         "expr": f"time() - max by ({_EACH}) ({end}) > {seconds_of(hold):g} or absent({end})",
         "for": "15m",
         "labels": {"severity": "warning", "environment": one.environment, "model": one.model},
-        "annotations": {"summary": said, "description": "Look at the workflow that calls modelyard monitor."},
+        "annotations": {"summary": said, "description": "Check the workflow that runs modelyard monitor."},
     }
 
 
@@ -193,8 +193,8 @@ def _log_loses() -> dict[str, Any]:
         "expr": "increase(modelyard_log_lost_rows_total[15m]) > 0",
         "labels": {"severity": "critical"},
         "annotations": {
-            "summary": "A server answers predictions that it cannot log.",
-            "description": "Free space on its disk; what was lost cannot be monitored, learnt from or audited.",
+            "summary": "A server answers requests without writing them to the prediction log.",
+            "description": "Free disk space. Lost rows cannot be monitored, used for training or audited.",
         },
     }
 

@@ -1,1 +1,1 @@
-"""Verdict, evidence and registry as a person at a terminal reads them."""
+"""Verdicts, evidence and registry as text for a terminal."""

@@ -1,61 +1,58 @@
-"""Plans, deliveries and the status, as text."""
+"""Deployment plans, their results and the status as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.report.terminal.text import bold, coloured, table, when, wrapped
+from modelyard.report.terminal.layout import Layout, Paragraph, Part, Table
+from modelyard.report.terminal.text import bold, coloured, when
 from modelyard.rollout.plan import Delivery, StatusLine
 
 
-def render_deliveries(deliveries: Sequence[Delivery], plan_only: bool) -> str:
-    """A plan as a diff a reviewer knows, or what was done."""
+def render_deliveries(deliveries: Sequence[Delivery], plan_only: bool) -> Layout:
+    """Every deployment as a diff of what is planned, or as a list of what was done."""
     if not deliveries:
-        return "No deployment is declared for what was asked."
-    lines = []
+        return Layout.of("No deployment matches these models and environments.")
+    parts: list[Part] = []
     for delivery in deliveries:
-        lines.append(bold(f"{delivery.environment}/{delivery.model}"))
-        lines += [wrapped(line, "    ") for line in delivery_lines(delivery, plan_only)]
+        parts.append(bold(f"{delivery.environment}/{delivery.model}"))
+        parts += [Paragraph(line, "    ") for line in delivery_lines(delivery, plan_only)]
         if delivery.rollout:
-            lines.append(wrapped(f"    {delivery.rollout}", "    "))
+            parts.append(Paragraph(f"    {delivery.rollout}", "    "))
         if delivery.pull:
-            lines.append(f"    pull request {delivery.pull} lets main say so")
-    return "\n".join(lines)
+            parts.append(f"    pull request {delivery.pull} changes main to match")
+    return Layout.of(*parts)
 
 
-def render_status(lines: Sequence[StatusLine], detailed: bool) -> str:
-    """One row per model and environment; in detail also why and on whose word."""
+def render_status(lines: Sequence[StatusLine], detailed: bool) -> Layout:
+    """A row per model and environment; with ``detailed`` also reasons and approvals."""
     if not lines:
-        return "Nothing is deployed: there is no file below deployments/."
+        return Layout.of("Nothing is deployed: there is no file in deployments/.")
     rows = [
         [line.model, line.environment, line.desired, line.live or "–", when(line.since), line.sync, line.health]
         for line in lines
     ]
-    text = [table(["model", "environment", "desired", "live", "since", "sync", "health"], rows)]
+    parts: list[Part] = [Table(["model", "environment", "desired", "live", "since", "sync", "health"], rows)]
     for line in lines:
         if line.rollout:
-            text.append(wrapped(f"  {line.model} in {line.environment}: {line.rollout}", "  "))
-    if detailed:
-        for line in lines:
-            if not line.live and not line.reason:
-                continue
-            where = f"{line.model} in {line.environment}"
-            why = wrapped(f"{where}: {line.why or 'no receipt says why'}", "  ")
-            text += ["", why.replace(where, bold(where), 1)]
-            word = f"proposed by {line.by or 'unknown'}"
-            word += f", approved by {', '.join(line.approved_by)}" if line.approved_by else ", no recorded approval"
-            text.append(f"  {word}")
-            if line.reason:
-                said = wrapped(f"  {line.health}: {line.reason}", "  ")
-                text.append(said.replace(line.health, coloured(line.health), 1))
-    return "\n".join(text)
+            parts.append(Paragraph(f"  {line.model} in {line.environment}: {line.rollout}", "  "))
+    for line in lines if detailed else ():
+        if not line.live and not line.reason:
+            continue
+        where = bold(f"{line.model} in {line.environment}")
+        parts += ["", Paragraph(f"{where}: {line.why or 'no reason is recorded'}", "  ")]
+        approved = f"approved by {', '.join(line.approved_by)}" if line.approved_by else "no recorded approval"
+        parts.append(Paragraph(f"  proposed by {line.by or 'unknown'}, {approved}", "  "))
+        if line.reason:
+            parts.append(Paragraph(f"  {coloured(line.health)}: {line.reason}", "  "))
+    return Layout.of(*parts)
 
 
 def delivery_lines(delivery: Delivery, plan_only: bool) -> list[str]:
-    """One deployment: from what to what, by which actions."""
+    """One deployment in plain lines: the version before, the version after and the actions between them."""
     if delivery.skipped:
-        told = delivery.skipped.startswith(("refused", "failed"))
-        return [f"    {delivery.skipped}" if told else f"    {delivery.skipped}: nothing to deploy"]
+        failed = delivery.skipped.startswith(("refused", "failed"))
+        return [f"    {delivery.skipped}" if failed else f"    {delivery.skipped}: nothing to deploy"]
     receipt = f", receipt {delivery.tag}" if delivery.tag else ""
     if not delivery.actions:
         state = f"live {delivery.live}" if delivery.rollout else "in sync"

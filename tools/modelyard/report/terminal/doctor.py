@@ -1,11 +1,11 @@
-"""What the doctor found, as text."""
+"""The findings of ``modelyard doctor`` as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from modelyard.report.terminal.text import table
+from modelyard.report.terminal.layout import Layout, Paragraph, Table
 
 
 class FindingLike(Protocol):
@@ -13,7 +13,7 @@ class FindingLike(Protocol):
 
     @property
     def what(self) -> str:
-        """What was looked at."""
+        """The program, package or setting that was checked."""
 
     @property
     def state(self) -> str:
@@ -21,15 +21,15 @@ class FindingLike(Protocol):
 
     @property
     def found(self) -> str:
-        """What was found."""
+        """The version or path that was found."""
 
     @property
     def remedy(self) -> str:
-        """How to get it."""
+        """How to fix it; '' where nothing is wrong."""
 
 
-def render_findings(findings: Sequence[FindingLike]) -> str:
-    """A row a finding, then what to do about those that are not ok."""
-    text = table(["what", "state", "found"], [[f.what, f.state, f.found] for f in findings])
-    remedies = [f"  {finding.what}: {finding.remedy}" for finding in findings if finding.remedy]
-    return "\n".join([text, "", "What to do:", *remedies]) if remedies else f"{text}\n\nNothing is missing."
+def render_findings(findings: Sequence[FindingLike]) -> Layout:
+    """A row per finding, then the remedies."""
+    table = Table(["what", "state", "found"], [[f.what, f.state, f.found] for f in findings], shrink=("found",))
+    remedies = [Paragraph(f"  {finding.what}: {finding.remedy}", "    ") for finding in findings if finding.remedy]
+    return Layout.of(table, "", *(["What to do:", *remedies] if remedies else ["Nothing is missing."]))

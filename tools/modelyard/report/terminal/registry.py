@@ -1,9 +1,9 @@
-"""What the registry answers, as text: differences, search, faults, lineage, storage, reproduction, one prediction."""
+"""The answers of the registry as text: differences, search, faults, lineage, storage, reproduction, one prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from modelyard.evidence.training import Reproduction, flat
 from modelyard.registry.comparison import VersionDifference
@@ -12,120 +12,125 @@ from modelyard.registry.lineage import Descendant, Lineage
 from modelyard.registry.search import Entry
 from modelyard.registry.storage import StoragePlan
 from modelyard.registry.timeline import Period
-from modelyard.report.terminal.text import bold, coloured, table, when, wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+from modelyard.report.terminal.layout import Layout, Paragraph, Part, Table
+from modelyard.report.terminal.text import bold, coloured, when
 
 _SAID = {
-    "pass": "made again, byte for byte",
-    "inconclusive": "other bytes, but the same predictions",
-    "fail": "it predicts something else",
+    "pass": "reproduced byte for byte",
+    "inconclusive": "the bytes differ, the predictions are the same",
+    "fail": "the predictions differ",
 }
+_UNDER = " " * 13
+"""Indent of a lineage's further lines, below its values."""
 
 
-def render_version_difference(found: VersionDifference) -> str:
-    """Metrics first, then what explains them."""
-    head = f"{found.model} {found.before} → {found.after}"
-    lines = [bold(head) + (": the same bytes" if found.same_bytes else "")]
+def render_version_difference(found: VersionDifference) -> Layout:
+    """Metrics first, then their causes."""
+    head = bold(f"{found.model} {found.before} → {found.after}")
+    parts: list[Part] = [head + (": the same bytes" if found.same_bytes else "")]
     rows = [
         [m.name, _number(m.before), _number(m.after),
          f"{m.after - m.before:+.4f}" if m.before is not None and m.after is not None else "–"]
         for m in found.metrics
     ]  # fmt: skip
-    lines += ["", table(["metric", found.before, found.after, "difference"], rows)] if rows else []
+    parts += ["", Table(["metric", found.before, found.after, "difference"], rows)] if rows else []
     for title, differences in (("parameter", found.params), ("data", found.data), ("package", found.environment)):
         if differences:
-            rows = [[d.name, d.before[:16] or "–", d.after[:16] or "–"] for d in differences]
-            lines += ["", table([title, found.before, found.after], rows)]
+            most = 16 if title == "data" else None  # of an md5 the first digits are enough
+            rows = [[d.name, d.before[:most] or "–", d.after[:most] or "–"] for d in differences]
+            shrink = (title, found.before, found.after) if title == "parameter" else ()
+            parts += ["", Table([title, found.before, found.after], rows, shrink)]
     for title, sentences in (("Features", found.features), ("Files", found.files)):
         if sentences:
-            lines += ["", bold(title), *(wrapped(f"  {sentence}", "    ") for sentence in sentences)]
+            parts += ["", bold(title), *(Paragraph(f"  {sentence}", "    ") for sentence in sentences)]
     if found.metrics:
-        lines += ["", wrapped("Each version's metrics are of the rows held out when it was registered.")]
-    return "\n".join(lines)
+        said = "The metrics of a version were measured on the rows held out at its own registration."
+        parts += ["", Paragraph(said)]
+    return Layout.of(*parts)
 
 
-def render_found(entries: Sequence[Entry], metrics: Sequence[str] = ()) -> str:
-    """One row a version, newest first, with the metrics that were asked for (else the first it has)."""
+def render_found(entries: Sequence[Entry], metrics: Sequence[str] = ()) -> Layout:
+    """A row per version, newest first, with the metrics of the search; without any, its first metric."""
     if not entries:
-        return "No version fulfils all of that."
+        return Layout.of("No version meets all conditions.")
     rows = []
     for entry in entries:
         shown = [name for name in metrics if name in entry.metrics] or list(entry.metrics)[:1]
         values = ", ".join(f"{name} {entry.metrics[name]:.4f}" for name in shown)
         live = ", ".join(entry.words.get("live", ())) or "–"
         rows.append([entry.model, entry.version, when(entry.at), live, entry.words["lifecycle"][0], values])
-    return table(["model", "version", "registered", "live in", "lifecycle", "metrics"], rows)
+    headings = ["model", "version", "registered", "live in", "lifecycle", "metrics"]
+    return Layout.of(Table(headings, rows, shrink=("live in", "metrics")))
 
 
-def render_faults(faults: Sequence[Fault]) -> str:
-    """Errors first, each with what to do."""
+def render_faults(faults: Sequence[Fault]) -> Layout:
+    """Every fault with its remedy, errors first."""
     if not faults:
-        return "Tags and evidence agree."
-    lines = []
+        return Layout.of("Tags and evidence agree.")
+    parts = []
     for fault in faults:
-        lines.append(wrapped(f"{fault.level}  {fault.tag}: {fault.sentence}", "  ").replace(
-            fault.level, coloured(fault.level), 1))  # fmt: skip
-        lines.append(wrapped(f"  {fault.remedy}", "  "))
-    return "\n".join(lines)
+        parts.append(Paragraph(f"{coloured(fault.level)}  {fault.tag}: {fault.sentence}", "  "))
+        parts.append(Paragraph(f"  {fault.remedy}", "  "))
+    return Layout.of(*parts)
 
 
-def render_lineage(found: Lineage) -> str:
-    """Data, code, environment and people that made a version, and where it went."""
-    lines = [bold(f"{found.model} {found.version}"), f"  sha256     {found.artifact or 'unknown'}"]
+def render_lineage(found: Lineage) -> Layout:
+    """Data, code, packages and people behind a version, and the environments it served in."""
+    parts: list[Part] = [bold(f"{found.model} {found.version}")]
+    parts.append(f"  sha256     {found.artifact or 'unknown'}")
     for source in found.data:
         changed = f" ({source.changed_by})" if source.changed_by else ""
-        lines.append(wrapped(f"  data       {source.path} {source.md5[:12]}{changed}", " " * 13))
-    lines.append(wrapped(f"  code       {found.code[:12]} {found.subject} ({found.author})", " " * 13))
+        parts.append(Paragraph(f"  data       {source.path} {source.md5[:12]}{changed}", _UNDER))
+    parts.append(Paragraph(f"  code       {found.code[:12]} {found.subject} ({found.author})", _UNDER))
     params = ", ".join(f"{name} {value}" for name, value in flat(found.params).items())
     packages = ", ".join(f"{name} {version}" for name, version in found.packages.items())
     for label, said in (("params", params), ("packages", packages)):
         if said:
-            lines.append(wrapped(f"  {label:10} {said}", " " * 13))
-    judged = f"{found.verdict or 'not judged'}" + (f", against {found.champion}" if found.champion else "")
-    lines.append(f"  verdict    {judged}")
-    lines.append(wrapped(f"  people     {_people(found)}", " " * 13))
+            parts.append(Paragraph(f"  {label:10} {said}", _UNDER))
+    verdict = f"{found.verdict or 'none'}" + (f", against {found.champion}" if found.champion else "")
+    parts.append(f"  verdict    {verdict}")
+    parts.append(Paragraph(f"  people     {_people(found)}", _UNDER))
     for kind, digest in found.evidence.items():
-        lines.append(f"  evidence   {kind} sha256 {digest[:12]}")
+        parts.append(f"  evidence   {kind} sha256 {digest[:12]}")
     for period in found.served:
         until = when(period.until) if period.until else "now"
-        lines.append(f"  served     {period.environment}, {when(period.since)} to {until}")
-    return "\n".join(lines)
+        parts.append(f"  served     {period.environment}, {when(period.since)} to {until}")
+    return Layout.of(*parts)
 
 
-def render_descendants(found: Sequence[Descendant], wanted: str) -> str:
-    """The versions that saw some data; those that serve now first."""
+def render_descendants(found: Sequence[Descendant], wanted: str) -> Layout:
+    """The versions that were trained on some data, those in service first."""
     if not found:
-        return f"No version's record names {wanted}."
+        return Layout.of(f"No version's record names {wanted} as training data.")
     rows = [
         [one.model, one.version, one.md5[:12], ", ".join(p.environment for p in one.live) or "–",
          when(min(p.since for p in one.live)) if one.live else ("served before" if one.ever_live else "never served")]
         for one in found
     ]  # fmt: skip
     live = sum(bool(one.live) for one in found)
-    versions = "1 version" if len(found) == 1 else f"{len(found)} versions"
-    said = f"{wanted} went into {versions}; {live} of them {'serves' if live == 1 else 'serve'} now."
-    return "\n".join([bold(said), "", table(["model", "version", "content", "live in", "since"], rows)])
+    versions = "1 version was" if len(found) == 1 else f"{len(found)} versions were"
+    said = f"{versions} trained on {wanted}; {live} of them {'is' if live == 1 else 'are'} in service now."
+    table = Table(["model", "version", "md5", "live in", "since"], rows, shrink=("live in",))
+    return Layout.of(Paragraph(bold(said)), "", table)
 
 
-def render_plans(plans: Sequence[StoragePlan], commits: int, removed: bool) -> str:
-    """One row a place, then what to do."""
+def render_plans(plans: Sequence[StoragePlan], commits: int, removed: bool) -> Layout:
+    """A row per storage, then how to remove what is not needed."""
     rows = [
         [plan.where, f"{plan.kept:,} ({size(plan.kept_bytes)})", f"{plan.young:,}",
          f"{len(plan.remove):,} ({size(plan.remove_bytes)})"]
         for plan in plans
     ]  # fmt: skip
-    lines = [bold(f"{commits} commits need their data"), ""]
-    lines.append(table(["where", "needed", "too young", "removed" if removed else "nothing needs"], rows))
+    headings = ["storage", "needed", "too recent", "removed" if removed else "not needed"]
+    parts: list[Part] = [bold(f"The data of {commits} commits are needed"), ""]
+    parts.append(Table(headings, rows, shrink=("storage",)))
     if not removed and any(plan.remove for plan in plans):
-        lines += ["", wrapped("Nothing was deleted. To delete it for good, add --remove.")]
-    return "\n".join(lines)
+        parts += ["", Paragraph("Nothing was deleted. Add --remove to delete what is not needed, for good.")]
+    return Layout.of(*parts)
 
 
 def size(count: int) -> str:
-    """Bytes as people say them."""
+    """A number of bytes with a decimal unit."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -134,37 +139,38 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
-def render_reproduction(found: Reproduction) -> str:
+def render_reproduction(found: Reproduction) -> Layout:
     """The outcome, then everything that differs."""
-    lines = [f"{coloured(found.outcome)}  {bold(f'{found.model} {found.version}')}: {_SAID[found.outcome]}"]
+    head = f"{coloured(found.outcome)}  {bold(f'{found.model} {found.version}')}: {_SAID[found.outcome]}"
+    parts: list[Part] = [head]
     if found.outcome == "pass":
-        lines.append(f"  sha256 {found.artifact_before}")
+        parts.append(f"  sha256 {found.artifact_before}")
     else:
-        lines += [f"  sha256 then {found.artifact_before[:16]}, now {found.artifact_after[:16]}"]
+        parts.append(f"  sha256 then {found.artifact_before[:16]}, now {found.artifact_after[:16]}")
         if found.largest_difference is not None:
-            lines.append(f"  largest difference of a prediction: {found.largest_difference:.3g}")
+            parts.append(f"  largest difference of a prediction: {found.largest_difference:.3g}")
     if found.outputs:
-        lines.append(wrapped(f"  outputs that differ: {', '.join(found.outputs)}", "    "))
+        parts.append(Paragraph(f"  outputs that differ: {', '.join(found.outputs)}", "    "))
     for title, differ in (("metric", found.metrics), ("package", found.packages)):
         if differ:
-            lines += ["", table([title, "then", "now"], [[d.name, d.before or "–", d.after or "–"] for d in differ])]
-    return "\n".join(lines)
+            parts += ["", Table([title, "then", "now"], [[d.name, d.before or "–", d.after or "–"] for d in differ])]
+    return Layout.of(*parts)
 
 
 class Attributed(Protocol):
-    """What ``catalog.attribution`` found of one prediction."""
+    """One prediction with its origin, as ``audit.attribution`` finds it."""
 
     @property
     def model(self) -> str:
-        """That was asked."""
+        """The model that was asked."""
 
     @property
     def environment(self) -> str:
-        """Where it was asked."""
+        """The environment that answered."""
 
     @property
     def id(self) -> str:
-        """Of the prediction."""
+        """The prediction's id."""
 
     @property
     def time(self) -> str:
@@ -172,36 +178,36 @@ class Attributed(Protocol):
 
     @property
     def version(self) -> str:
-        """That gave it."""
+        """The version that answered."""
 
     @property
     def variant(self) -> str:
-        """The part it played."""
+        """champion, candidate or shadow."""
 
     @property
     def score(self) -> Any:
-        """A number, or one per class; None where it failed."""
+        """A number, or one per class; None for a failed request."""
 
     @property
     def lineage(self) -> Lineage | None:
-        """What made the version."""
+        """The version's lineage; None for a version that is not registered."""
 
     @property
     def period(self) -> Period | None:
-        """On whose word it served."""
+        """The receipt by which the version was in service; None without one."""
 
 
-def render_attribution(found: Sequence[Attributed]) -> str:
-    """By model and environment the predictions, then each version once: on whose word it served, and what made it."""
-    lines: list[str] = []
+def render_attribution(found: Sequence[Attributed]) -> Layout:
+    """The predictions by model and environment, then the approval and the lineage of every version once."""
+    parts: list[Part] = []
     for place in dict.fromkeys((one.model, one.environment) for one in found):
         here = [one for one in found if (one.model, one.environment) == place]
         rows = [[one.id, one.time, one.version, one.variant, _score(one.score)] for one in here]
-        lines += [*([""] if lines else []), bold(f"{place[0]} in {place[1]}")]
-        lines.append(table(["prediction", "time", "version", "as", "score"], rows))
+        parts += [*([""] if parts else []), bold(f"{place[0]} in {place[1]}")]
+        parts.append(Table(["prediction", "time", "version", "as", "score"], rows, shrink=("score",)))
         for version in dict.fromkeys(one.version for one in here):
-            lines += ["", *_version(version, [one for one in here if one.version == version])]
-    return "\n".join(lines)
+            parts += ["", *_version(version, [one for one in here if one.version == version])]
+    return Layout.of(*parts)
 
 
 def _number(value: float | None) -> str:
@@ -214,18 +220,18 @@ def _people(found: Lineage) -> str:
     return f"proposed by {found.proposed_by or 'unknown'}{pull}, {approved}, registered by {found.registered_by}"
 
 
-def _version(version: str, found: Sequence[Attributed]) -> Iterable[str]:
+def _version(version: str, found: Sequence[Attributed]) -> tuple[Part, ...]:
     period = next((one.period for one in found if one.period), None)
     if period is not None:
         approved = f"approved by {', '.join(period.approved_by)}" if period.approved_by else "no recorded approval"
-        said = f"{version} served in {period.environment} since {when(period.since)}: {period.why} ({approved})"
-        yield bold(wrapped(said, "  "))
+        said = f"{version} was in service in {period.environment} since {when(period.since)}: {period.why} ({approved})"
     elif all(one.variant in ("candidate", "shadow") for one in found):
-        yield bold(wrapped(f"{version} answered as {found[0].variant} in a rollout; history tells its steps.", "  "))
+        said = f"{version} answered as {found[0].variant} in a rollout; modelyard history shows the rollout."
     else:
-        yield bold(wrapped(f"No receipt says that {version} served there then: modelyard audit check", "  "))
+        said = f"No receipt says that {version} was in service there then; run modelyard audit check."
     lineage = found[0].lineage
-    yield render_lineage(lineage) if lineage else f"{version} is not registered."
+    origin = render_lineage(lineage).parts if lineage else (f"{version} is not registered.",)
+    return Paragraph(bold(said), "  "), *origin
 
 
 def _score(score: Any) -> str:

@@ -1,4 +1,4 @@
-// Filters rows of the first table by what is typed; "/" goes to the field. Without JavaScript everything is shown.
+// Filters the rows of the first table by the words in the field; "/" moves to the field.
 const field = document.querySelector('input[type=search]');
 const rows = [...document.querySelector('main .table')?.querySelectorAll('tbody tr') ?? []];
 field?.addEventListener('input', () => { const words = field.value.toLowerCase().split(/\s+/);

@@ -1,0 +1,352 @@
+"""Reports on a pull request, with a forge and a clone in memory: which comments, which status, which notes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modelyard.errors import ModelyardError
+from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.statement import write_statement
+from modelyard.forges.ci import CI
+from modelyard.forges.interface import VERDICT, Comment, Status
+from modelyard.gate.judge import judge
+from modelyard.report.content import Report
+from modelyard.report.markdown.comment import joint_digest, marker
+from modelyard.review import comment
+from modelyard.review.comment import Poster, StickyComment, file_picture, stick, without_watermark
+from modelyard.review.subject import Subject
+from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
+from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, a_pull, as_forge, as_store, memory_checkout
+from support.yard import CONFIG, DVC_YAML, MODEL_YAML
+
+TODAY = date(2026, 5, 3)
+MARK = marker("churn")
+WATERMARK = '![](https://cml.dev/watermark.png#CML watermark modelyard-churn "CML watermark modelyard-churn")'
+POLICY = """\
+name: standard
+description: d
+checks:
+  - {id: evidence-complete, kind: evidence, require: [training, evaluation, drift, artifact], why: w}
+  - {id: auc-floor, kind: threshold, metric: auc, minimum: 0.7, why: w}
+"""
+FILES = {
+    "modelyard.yaml": CONFIG,
+    "policies/standard.yaml": POLICY,
+    **{f"models/{name}/model.yaml": MODEL_YAML.format(name=name) for name in ("churn", "fraud")},
+    **{f"models/{name}/dvc.yaml": DVC_YAML for name in ("churn", "fraud")},
+}
+
+
+def documents(model: str = "churn") -> dict[str, bytes]:
+    parts = {"training": TRAINING, "evaluation": EVALUATION, "drift": DRIFT, "artifact": SCAN}
+    return {kind: write_statement(kind, model, ARTIFACT, value) for kind, value in parts.items()}  # type: ignore[arg-type]
+
+
+# --- the sticky comment -----------------------------------------------------------------------------------------------
+
+
+def written(forge: MemoryForge, body: str, say: list[str] | None = None) -> list[str]:
+    """The bodies on pull request 1 after a sticky comment about churn."""
+    said: list[str] = [] if say is None else say
+    sticky = StickyComment(1, MARK, "modelyard-churn", body)
+    stick(as_forge(forge), CI(token="t0ken"), Path(), sticky, said.append)
+    return [one.body for one in forge.comments(1)]
+
+
+@pytest.fixture
+def without_cml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+
+
+class Cml:
+    """A program cml that is installed; what it was asked, and how it ends."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int = 0, stderr: str = "") -> None:
+        self.calls: list[tuple[list[str], dict[str, str], str]] = []
+        self.code, self.stderr = code, stderr
+        self.error: Exception | None = None
+        monkeypatch.setattr(shutil, "which", lambda program: "/bin/cml")
+        monkeypatch.setattr(subprocess, "run", self.run)
+
+    def run(self, command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+        if self.error:
+            raise self.error
+        self.calls.append((command, settings["env"], Path(command[-1]).read_text()))
+        return subprocess.CompletedProcess(command, self.code, "", self.stderr)
+
+
+@pytest.mark.usefixtures("without_cml")
+def test_one_comment_is_edited_in_place_and_an_equal_one_is_not_written() -> None:
+    forge = MemoryForge(written={1: [Comment(1, f"mine {MARK}", False)]})
+    assert written(forge, f"one {MARK}\n") == [f"mine {MARK}", f"one {MARK}\n"], "another person's comment stays"
+    assert written(forge, f"two {MARK}\n") == [f"mine {MARK}", f"two {MARK}\n"]
+    writes = forge.writes
+    written(forge, f"two {MARK}\n")
+    assert forge.writes == writes
+    other = StickyComment(1, marker("fraud"), "modelyard-fraud", f"fraud {marker('fraud')}")
+    stick(as_forge(forge), CI(), Path(), other, print)
+    assert len(forge.comments(1)) == 3, "each marker has its own comment"
+
+
+def test_cml_writes_where_it_is_installed_and_the_token_is_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    cml, forge = Cml(monkeypatch), MemoryForge()
+    assert written(forge, f"one {MARK}\n") == [], "cml wrote it, not the API"
+    [(command, environment, body)] = cml.calls
+    assert command[:3] == ["cml", "comment", "update"] and "--target=pr/1" in command
+    assert environment["REPO_TOKEN"] == "t0ken" and "t0ken" not in " ".join(command) and body == f"one {MARK}\n"
+    assert environment["HOME"] != str(Path.home())
+
+
+def test_an_equal_body_under_a_watermark_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cml = Cml(monkeypatch)
+    forge = MemoryForge(written={1: [Comment(1, f"one {MARK}\r\n\r\n{WATERMARK}", True)]})
+    written(forge, f"one {MARK}\n")
+    assert cml.calls == [] and forge.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("comments", "by_cml"),
+    [
+        ([], True),
+        ([Comment(1, "hello", False)], True),
+        ([Comment(1, f"old {MARK}\n\n{WATERMARK}", True)], True),
+        ([Comment(1, f"old {MARK}", True)], False),
+        ([Comment(1, f"forged {WATERMARK}", False)], False),
+        ([Comment(i, "word", False) for i in range(30)], False),
+        ([*(Comment(i, "word", False) for i in range(30)), Comment(31, f"old {MARK}\n\n{WATERMARK}", True)], False),
+    ],
+)
+def test_cml_is_used_only_where_it_finds_our_comment(
+    monkeypatch: pytest.MonkeyPatch, comments: list[Comment], by_cml: bool
+) -> None:
+    cml, forge = Cml(monkeypatch), MemoryForge(written={1: comments})
+    written(forge, f"new {MARK}\n")
+    assert (len(cml.calls), forge.writes) == ((1, 0) if by_cml else (0, 1))
+
+
+def test_the_api_keeps_the_watermark_so_that_cml_finds_the_comment_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    Cml(monkeypatch, code=1, stderr="boom with t0ken in it")
+    said: list[str] = []
+    forge = MemoryForge(written={1: [Comment(1, f"old {MARK}\n\n{WATERMARK}", True)]})
+    [body] = written(forge, f"new {MARK}\n", said)
+    assert body == f"new {MARK}\n\n{WATERMARK}\n" and without_watermark(body) == f"new {MARK}"
+    assert said == ["cml failed with exit code 1 (boom with *** in it); the forge's API is used instead."]
+
+
+def test_a_cml_that_hangs_is_replaced_by_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    cml = Cml(monkeypatch)
+    said: list[str] = []
+    cml.error = subprocess.TimeoutExpired("cml", 120)
+    forge = MemoryForge()
+    assert written(forge, f"new {MARK}\n", said) == [f"new {MARK}\n"]
+    assert said == ["cml failed (TimeoutExpired); the forge's API is used instead."]
+
+
+@given(st.text(max_size=60))
+def test_a_watermark_leaves_nothing_of_itself(body: str) -> None:
+    plain = without_watermark(body)
+    assert without_watermark(f"{body.rstrip()}\n\n{WATERMARK}\n") == plain and without_watermark(plain) == plain
+
+
+# --- which evidence counts --------------------------------------------------------------------------------------------
+
+
+def test_the_training_evidence_names_the_artifact() -> None:
+    found = comment._bundle("churn", documents())
+    assert found.artifact == ARTIFACT and not found.faults
+    others = documents() | {"drift": write_statement("drift", "churn", "b" * 64, DRIFT)}
+    assert list(comment._bundle("churn", others).faults) == ["drift"]
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        None,
+        b"{",
+        write_statement("training", "churn", "", TRAINING),
+        write_statement("training", "churn", "x", TRAINING),
+    ],
+)
+def test_without_an_artifact_no_evidence_counts(training: bytes | None) -> None:
+    given_documents = documents() | ({"training": training} if training is not None else {})
+    if training is None:
+        del given_documents["training"]
+    found = comment._bundle("churn", given_documents)
+    assert found.artifact == "" and set(found.faults) == {"training", "evaluation", "drift", "artifact"}
+
+
+# --- the poster -------------------------------------------------------------------------------------------------------
+
+
+class Scene:
+    """A poster for pull request 7, which changes some models; backtests and numbers are left to their own tests."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, config: str = CONFIG, **files: str) -> None:
+        self.git = MemoryGit()
+        self.base = self.git.head = self.git.add(FILES | {"modelyard.yaml": config} | files)
+        self.forge, self.evidence = MemoryForge(), MemoryEvidence()
+        self.said: list[str] = []
+        self.checkout = memory_checkout(folder, self.git, self.evidence)
+        monkeypatch.setattr(comment, "report_on", self.report_on)
+        monkeypatch.setattr(shutil, "which", lambda program: None)
+
+    @staticmethod
+    def report_on(view: Any, found: Bundle, rules: Any, head: str, base: str, owners: Any, today: date) -> Report:
+        verdict = judge(rules.policy, rules.lines, found, rules.waivers, today, rules.notes)
+        return Report(verdict, found, head, owners)
+
+    def post(
+        self, changed: dict[str, str], evidence: dict[str, dict[str, bytes]], refused: list[str] | None = None,
+        **subject: Any,
+    ) -> tuple[dict[str, str], Subject]:  # fmt: skip
+        head = self.git.add(changed, self.base)
+        pull = a_pull(7, head=head, from_fork=subject.pop("from_fork", False))
+        self.forge.pulls[7], self.forge.files[7] = pull, sorted(changed)
+        asked = replace(Subject(pull, head, head, "https://ci.example/run/1"), **subject)
+        poster = Poster(self.checkout, as_forge(self.forge), CI(), self.base, TODAY, self.said.append)
+        posted = poster.post(asked, evidence, refused or [])
+        assert (posted.pull, posted.head) == (7, asked.head)
+        return {model: str(outcome) for model, outcome in posted.outcomes.items()}, asked
+
+    def body(self, model: str = "churn") -> str:
+        [body] = [c.body for c in self.forge.comments(7) if marker(model) in c.body]
+        return body
+
+    def status(self, commit: str) -> Status:
+        return self.forge.statuses(commit)[0]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(tmp_path, monkeypatch)
+
+
+CHANGE = {"models/churn/params.yaml": "train: {trees: 6}\n"}
+
+
+def test_a_good_proposal(scene: Scene) -> None:
+    outcomes, subject = scene.post(CHANGE, {"churn": documents()})
+    assert outcomes == {"churn": "pass"} and scene.body().startswith("## ✅ churn may be merged")
+    status = scene.status(subject.head)
+    assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
+    digest = status.description.rpartition(" ")[2]
+    assert status.description == f"churn pass · report sha256 {digest}"
+    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md"]
+    writes = scene.forge.writes
+    scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
+    assert scene.forge.writes == writes, "the same report is not written again"
+
+
+def test_what_was_handed_over_about_other_models_is_not_shown(scene: Scene) -> None:
+    outcomes, _ = scene.post(CHANGE, {"churn": documents(), "fraud": documents("fraud")})
+    assert outcomes == {"churn": "pass"} and len(scene.forge.comments(7)) == 1
+
+
+def test_missing_evidence_is_an_error_and_two_models_have_one_status(scene: Scene) -> None:
+    both = CHANGE | {"models/fraud/params.yaml": "train: {trees: 6}\n"}
+    outcomes, subject = scene.post(both, {"churn": documents()})
+    assert outcomes == {"churn": "pass", "fraud": "error"}
+    assert "The training evidence is missing" in scene.body("fraud")
+    status = scene.status(subject.head)
+    assert status.state == "error" and status.description.startswith("churn pass, fraud error · report sha256 ")
+    joint = next(path for path in scene.evidence.filed_files if path.startswith("pulls/7/all-"))
+    digests = scene.evidence.filed_files[joint].decode().split()
+    assert status.description.endswith(joint_digest(digests)) and len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "state", "summary"),
+    [(True, "success", "no model is affected"), (False, "error", "the run that checks this pull request failed")],
+)
+def test_a_change_of_no_model(scene: Scene, succeeded: bool, state: str, summary: str) -> None:
+    outcomes, subject = scene.post({"README.md": "words"}, {}, succeeded=succeeded)
+    status = scene.status(subject.head)
+    assert outcomes == {} and (status.state, status.description) == (state, summary)
+    assert scene.forge.comments(7) == [] and scene.evidence.filed_files == {}
+
+
+def test_the_status_is_set_on_the_measured_commit_and_on_the_one_with_the_lock(scene: Scene) -> None:
+    measured = scene.git.add(CHANGE, scene.base)
+    scene.post(CHANGE, {"churn": documents()}, measured=measured)
+    commits = [commit for commit, _ in scene.forge.set_statuses]
+    assert len(commits) == 2 and commits[0] == measured
+
+
+def test_a_model_that_is_not_affected_any_more_says_so_once(scene: Scene) -> None:
+    scene.forge.written[7] = [Comment(1, f"old {marker('fraud')}", True), Comment(2, f"x {marker('other')}", False)]
+    scene.post(CHANGE, {"churn": documents()})
+    assert scene.body("fraud").startswith("## ⚪ This pull request does not change fraud any more")
+    assert scene.forge.comments(7)[1].body == f"x {marker('other')}", "another person's marker is not ours"
+
+
+def test_notes_say_what_a_reviewer_must_know(scene: Scene) -> None:
+    changed = CHANGE | {".github/workflows/propose.yml": "on: push\n"}
+    scene.post(changed, {"churn": documents()}, ["'churn/x' is a link"], succeeded=False, from_fork=True)
+    body = scene.body()
+    for words in (
+        "These files of the untrusted bundle were not read: 'churn/x' is a link",
+        "The run that evaluates this pull request failed",
+        "changes its own CI files: .github/workflows/propose.yml",
+        "The evidence is from a fork's run",
+    ):
+        assert words.replace("-", "\\-") in body or words in body, words
+
+
+def test_a_manifest_that_cannot_be_read_is_an_error_with_its_line(scene: Scene) -> None:
+    outcomes, subject = scene.post({"models/churn/model.yaml": "name: churn\nname: fraud\n"}, {"churn": documents()})
+    assert outcomes == {"churn": "error"} and scene.status(subject.head).state == "error"
+    assert "is given twice" in scene.body() and scene.body().startswith("## 💥 churn could not be judged")
+
+
+def test_the_rules_are_those_of_the_base_branch(scene: Scene) -> None:
+    weak = POLICY.replace("minimum: 0.7", "minimum: 0.99")
+    scene.base = scene.git.head = scene.git.add({"policies/standard.yaml": weak}, scene.base)
+    outcomes, _ = scene.post(CHANGE | {"policies/standard.yaml": POLICY}, {"churn": documents()})
+    assert outcomes == {"churn": "fail", "fraud": "error"}, "both use that policy"
+    assert "auc-floor minimum 0.99 → 0.7" in scene.body().replace("\\", "")
+
+
+def test_pictures_only_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path, monkeypatch, config=CONFIG + "pictures: evidence-branch\n")
+    scene.post(CHANGE, {"churn": documents()})
+    path = f"churn/{ARTIFACT}/pictures/intervals.svg"
+    assert f"](https://forge.example/raw/modelyard/evidence/{path})" in scene.body()
+    assert scene.evidence.filed_files[path].startswith(b"<svg")
+
+
+def test_a_picture_is_filed_once_and_a_report_does_without_one() -> None:
+    report = Report(Scene.report_on(None, bundle(), _rules(), "c", "b", (), TODAY).verdict, bundle(), "c" * 40, ())
+    evidence, forge = MemoryEvidence(), as_forge(MemoryForge())
+    first = file_picture(as_store(evidence), forge, report)
+    assert first and file_picture(as_store(evidence), forge, report) == first and len(evidence.messages) == 1
+    assert file_picture(as_store(MemoryEvidence(refuses=True)), forge, report) == ""
+    bare = replace(report, bundle=bundle(evaluation=None))
+    assert file_picture(as_store(MemoryEvidence()), forge, bare) == ""
+
+
+def _rules() -> Any:
+    from modelyard.checkout.rules import Rules
+    from modelyard.manifests.conversion import convert
+    from modelyard.manifests.document import parse_document
+    from modelyard.manifests.policy import Policy
+
+    lines = parse_document(POLICY.encode(), "policies/standard.yaml")
+    return Rules(convert(Policy, lines), lines, ())
+
+
+def test_a_forge_that_cannot_be_reached_is_an_error_and_never_a_verdict(scene: Scene) -> None:
+    def unreachable(number: int) -> list[Comment]:
+        raise ModelyardError("GitHub did not answer (Timeout).", "Run the job again later.")
+
+    scene.forge.comments = unreachable  # type: ignore[method-assign]
+    with pytest.raises(ModelyardError, match="did not answer"):
+        scene.post(CHANGE, {"churn": documents()})
+    assert scene.forge.set_statuses == []

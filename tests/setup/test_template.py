@@ -1,0 +1,165 @@
+"""Answers to the template, and what is left of a repository that could not be written."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+from modelyard import __version__
+from modelyard.errors import ModelyardError, UsageError
+from modelyard.setup import template
+from modelyard.setup.template import QUESTIONS, write_repository
+from support.yard import write
+
+ROOT = Path(__file__).parents[2]
+
+
+class Copier:
+    """A Copier that writes one file, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
+        self.source: list[str] = []
+        self.error: Exception | None = None
+
+    def run_copy(self, source: str, folder: str, *, data: dict[str, Any], **settings: Any) -> None:
+        self.data, self.settings = data, settings
+        self.source = sorted(path.name for path in Path(source).iterdir())
+        write(Path(folder), {"modelyard.yaml": "x"})
+        if self.error:
+            raise self.error
+
+
+class CopierError(Exception):
+    pass
+
+
+class NewGit:
+    """A git that begins in a folder; it commits, or refuses to."""
+
+    error: ModelyardError | None = None
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def start(self) -> None:
+        (self.root / ".git").mkdir()
+
+    def commit_all(self, message: str) -> str:
+        if self.error:
+            raise self.error
+        return "c" * 40
+
+
+@pytest.fixture
+def copier(monkeypatch: pytest.MonkeyPatch) -> Iterator[Copier]:
+    fake = Copier()
+    module, errors = ModuleType("copier"), ModuleType("copier.errors")
+    module.run_copy = fake.run_copy  # type: ignore[attr-defined]
+    errors.CopierError = CopierError  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "copier", module)
+    monkeypatch.setitem(sys.modules, "copier.errors", errors)
+    monkeypatch.setattr(template, "Git", NewGit)
+    yield fake
+    NewGit.error = None
+
+
+def test_answers_reach_the_template(copier: Copier, tmp_path: Path) -> None:
+    folder = tmp_path / "yard"
+    commit = write_repository(folder, ["owner=@us", "staging_port=9000", "remote_url=s3://b/m?x=1"], ask=False)
+    assert commit == "c" * 40
+    assert copier.data == {
+        "owner": "@us", "staging_port": 9000, "remote_url": "s3://b/m?x=1", "repository_name": "yard",
+        "toolkit_version": __version__,
+    }  # fmt: skip
+    assert copier.settings["defaults"] is True
+    assert copier.source == ["copier.yml", "model-repo-template", "policies"], "nothing else of a checkout is copied"
+    write_repository(tmp_path / "other", ["repository_name=own"], ask=True)
+    assert copier.data["repository_name"] == "own" and copier.settings["defaults"] is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        ("ownr=x", "Did you mean 'owner'?"),
+        ("owner", "Did you mean 'owner'?"),
+        ("toolkit_version=9", "Known: "),
+        ("=x", "Known: "),
+    ],
+)
+def test_a_wrong_answer_is_wrong_use_and_writes_nothing(
+    copier: Copier, tmp_path: Path, answer: str, remedy: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        write_repository(tmp_path / "yard", [answer], ask=False)
+    assert repr(answer) in error.value.problem and error.value.remedy.startswith(remedy)
+    assert not (tmp_path / "yard").exists()
+
+
+@example("staging_port", "²")
+@given(st.sampled_from(QUESTIONS), st.text(max_size=20))
+def test_any_value_of_a_question_is_an_answer(key: str, value: str) -> None:
+    name, answered = template._answer(f"{key}={value}")
+    assert name == key and str(answered) in (value, str(int(value)) if value.isdecimal() else value)
+
+
+def test_the_questions_are_those_of_the_template() -> None:
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    asked = {
+        name for name, question in questions.items() if not name.startswith("_") and question.get("when") is not False
+    }
+    assert asked == set(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("files", "match"), [({"x": ""}, "is not empty"), ({"modelyard.yaml": ""}, "is already a model repository")]
+)
+def test_a_folder_with_files_is_left_alone(copier: Copier, tmp_path: Path, files: dict[str, str], match: str) -> None:
+    write(tmp_path, files)
+    with pytest.raises(UsageError, match=match):
+        write_repository(tmp_path, [], ask=False)
+    assert [path.name for path in tmp_path.iterdir()] == list(files)
+
+
+@pytest.mark.parametrize("existed", [True, False])
+@pytest.mark.parametrize(
+    ("copied", "committed", "match"),
+    [
+        (CopierError("Validation error for question 'policy'\nmore"), None, "Validation error for question 'policy'$"),
+        (ValueError(""), None, "ValueError$"),
+        (OSError(28, "No space left on device"), None, "No space left"),
+        (None, ModelyardError("git commit failed: who are you", "Set your name."), "who are you"),
+    ],
+)
+def test_after_an_error_the_folder_is_as_before(
+    copier: Copier,
+    tmp_path: Path,
+    existed: bool,
+    copied: Exception | None,
+    committed: ModelyardError | None,
+    match: str,
+) -> None:
+    folder = tmp_path / "yard"
+    if existed:
+        folder.mkdir()
+    copier.error, NewGit.error = copied, committed
+    with pytest.raises(ModelyardError) as error:
+        write_repository(folder, [], ask=False)
+    assert error.value.remedy and re.search(match, error.value.problem)
+    assert folder.exists() == existed and (not existed or list(folder.iterdir()) == [])
+
+
+def test_without_copier_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "copier", None)
+    with pytest.raises(ModelyardError) as error:
+        write_repository(tmp_path / "yard", [], ask=False)
+    assert error.value.remedy == "Install it with: pip install 'modelyard[init]'"

@@ -1,0 +1,41 @@
+"""Which test is of which kind: a proof, one that starts a server, one that needs a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+# What is heavy by nature. `make test` leaves it to `make proof`: a file, or one test of it.
+PROOFS = (
+    # Foreign servers and environments.
+    "targets/test_bentoml.py", "targets/test_mlflow.py", "targets/test_mlserver.py",
+    "forges/test_emulate.py", "e2e/test_other_ci.py",
+    # Crash loops: a command is killed at each of its steps, or at many moments.
+    "deployment/test_killed.py", "e2e/test_demo.py",
+    "production/test_collect.py::test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run",
+    "production/test_monitor.py::test_killed_at_any_moment_it_is_filed_once_and_whole",
+    # The whole replay of a month.
+    "e2e/test_replay.py::test_a_month_is_served_watched_learnt_from_and_judged",
+    # Fuzzing.
+    "rollout/test_progress.py::test_no_history_breaks_the_rules",
+    # Simulations.
+    "metrics/test_alarms.py::test_false_alarms_stay_below_the_nominal_rate", "metrics/test_alarms.py::test_power",
+    "metrics/test_scores.py::test_intervals_cover_the_truth_about_as_often_as_they_say",
+    "metrics/test_drift.py::test_no_drift_seldom_alarms",
+)  # fmt: skip
+PIPELINES = {"champion_template", "hosted_template", "gitlab", "jenkins"}
+"""Fixtures whose repositories a pipeline trained."""
+SERVERS = {"browser", "place", "emulated", "hosted_template", "gitlab", "jenkins", "aws", "vault", "api", "elsewhere"}
+"""Fixtures that start something to be spoken with."""
+
+
+def kinds_of(file: Path, test: str, fixtures: Sequence[str]) -> Iterator[str]:
+    """The markers of one test of a file, by its name and by the fixtures it uses, directly or not."""
+    place = file.relative_to(TESTS).as_posix()
+    if place in PROOFS or f"{place}::{test.partition('[')[0]}" in PROOFS:
+        yield "proof"
+    if PIPELINES.intersection(fixtures):
+        yield "pipeline"
+    if SERVERS.intersection(fixtures):
+        yield "server"
