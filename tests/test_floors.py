@@ -26,8 +26,8 @@ NOT_TO_THINK_WITH = {
     "pathlib",
 }
 ONE_DOOR = {"dvc": {"dvc"}, "dvc_data": {"dvc"}, "pickle": set(), "git": {"git"}}
-TABLES = {"tables", "report", "serving", "predictions", "production", "ground_truth", "targets"}
-"""Rooms that hold Arrow tables: those that read and write logs part by part, and reports that draw them."""
+TABLES = {"tables", "report", "serving", "predictions", "production", "ground_truth", "targets", "flavors"}
+"""Rooms that hold Arrow tables: logs are read in parts, reports draw them, scorers of their own get them."""
 
 
 def rooms() -> list[str]:
@@ -64,9 +64,12 @@ def imports(path: Path) -> frozenset[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (names & KNOWN) | {node.module}
+        elif isinstance(node, ast.ImportFrom):
+            # A relative import counts from the package that the file is in.
+            parts = dotted(path).split(".")[: -node.level] if node.level else []
+            module = ".".join([*parts, *([node.module] if node.module else [])])
+            names = {f"{module}.{alias.name}" for alias in node.names}
+            found |= (names & KNOWN) | {module}
     return frozenset(found)
 
 

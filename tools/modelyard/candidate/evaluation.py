@@ -169,8 +169,8 @@ def _contract_notes(candidate: Candidate, holdout: Columns) -> tuple[str, ...]:
         for name, values in sides:
             for what, rows in breaches(column, values):
                 said.append(
-                    f"{int(rows.sum()):,} of {rows.size:,} {name} rows have {column.name!r} {what}, which the contract does"
-                    " not allow: callers who send such rows are refused."
+                    f"{int(rows.sum()):,} of {rows.size:,} {name} rows have {column.name!r} {what}, which the contract"
+                    " does not allow: callers who send such rows are refused."
                 )
     return tuple(said)
 

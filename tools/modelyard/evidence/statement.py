@@ -14,8 +14,8 @@ from modelyard.errors import ModelyardError
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MAXIMUM_BYTES = 10_000_000
 Kind = Literal[
-    "training", "evaluation", "probe", "drift", "artifact", "verdict", "approval", "reproduction", "monitoring", "retraining",
-    "erasure",
+    "training", "evaluation", "probe", "drift", "artifact", "verdict", "approval", "reproduction", "monitoring",
+    "retraining", "erasure",
 ]  # fmt: skip
 
 P = TypeVar("P")

@@ -1,7 +1,7 @@
 """A version in a folder, as another server loads it: contract, artifact, probe rows and this package.
 
-``contract.json`` names the artifact and its sha256. A server's adapter opens the folder and asks for scores; it gets none
-before the artifact is the registered one and has given the probe's scores.
+``contract.json`` names the artifact and its sha256. A server's adapter opens the folder and asks for scores. It gets
+none before the artifact is the registered one and has given the probe's scores.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Served:
 
 
 def checked(column: Input, values: Sequence[Any]) -> Column:
-    """The canonical values (rows,) of what a caller sent for one input; Refused where the contract does not allow it."""
+    """The canonical values (rows,) of what a caller sent for an input; Refused where the contract does not allow it."""
     try:
         found = canonical(column, values)
     except Unreadable as error:

@@ -114,8 +114,8 @@ class Column(Manifest, frozen=True, kw_only=True):
     categories: Annotated[
         list[str | int | float | bool],
         Meta(
-            description="The known values. Any other value is scored as missing. In the order of the model's codes where"
-            " its file lists none."
+            description="The known values. Any other value is scored as missing. They are in the order of their codes, where"
+            " the file of the model lists none."
         ),
     ] = field(default_factory=list)
     description: str = ""
@@ -182,9 +182,13 @@ class FlavorSettings(Manifest, frozen=True, kw_only=True):
     """How the artifact is kept, and what scores it; see docs/flavors.md."""
 
     name: Annotated[
-        str, Meta(max_length=64, description="lightgbm, xgboost, catboost, sklearn, onnx, python or command. Left out, the"
-                  " ending of files.artifact tells.")
-    ] = ""  # fmt: skip
+        str,
+        Meta(
+            max_length=64,
+            description="lightgbm, xgboost, catboost, sklearn, onnx, python or command. Default: what the ending of"
+            " files.artifact says.",
+        ),
+    ] = ""
     trusted: Annotated[
         list[Text], Meta(description="sklearn: types that may be loaded beside those that skops trusts.")
     ] = field(default_factory=list)

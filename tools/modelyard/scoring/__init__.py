@@ -1,1 +1,1 @@
-"""A version of a model, loaded by its flavor and ready to score tables, and what shows that it is the same everywhere."""
+"""A version that its flavor loaded and that scores tables, and what shows that it is the same everywhere."""

@@ -47,8 +47,8 @@ def require_none(found: Difference | None, model: str, predictions: str, names: 
     shown = ", ".join(names[row] for row in found.rows[:_SHOWN])
     more = f" and {len(found.rows) - _SHOWN:,} more" if len(found.rows) > _SHOWN else ""
     raise ModelyardError(
-        f"{predictions} is not what the artifact of {model} gives: {len(found.rows):,} of {found.of:,} held-out rows differ"
-        f" ({shown}{more}), by up to {found.largest:.3g}. {found.cause}",
+        f"{predictions} is not what the artifact of {model} gives: {len(found.rows):,} of {found.of:,} held-out rows"
+        f" differ ({shown}{more}), by up to {found.largest:.3g}. {found.cause}",
         "Mend the predict stage or the contract, then run: modelyard retrain " + model,
     )
 

@@ -38,9 +38,9 @@ def choose_probe(model: Model, columns: Columns, scores: Floats, loaded: LoadedA
     """At most 100 of the held-out rows, scored.
 
     Of each input the row with the smallest and the largest value, one with null and one for every level, as far as they
-    fit; of the scores the smallest and the largest; the rest evenly spaced. Rows that the contract does not allow are left
-    out, since no server answers them. A personal column holds one common value in all rows: its median, or its most
-    frequent level; so does a cell whose level is rarer than the contract's ``rare_below``.
+    fit; of the scores the smallest and the largest; the rest evenly spaced. Rows that the contract does not allow are
+    left out, since no server answers them. A personal column holds one common value in all rows: its median, or its
+    most frequent level; so does a cell whose level is rarer than the contract's ``rare_below``.
     """
     signature = signature_of(model)
     allowed = np.flatnonzero(_allowed(columns, signature.inputs, len(scores)))

@@ -108,7 +108,7 @@ class BentoMLTarget:
         return Health("healthy") if ready else Health("failed", "the service is not ready")
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """Asks the service, which answers as one version; None where it answers as another, or the settings name no url."""
+        """Asks the service; None where it answers as another version, or the settings name no url."""
         if not self._settings.url or self.health(model, version).state != "healthy":
             return None
         said = msgspec.json.decode((self._contract(model, version)).read_bytes())

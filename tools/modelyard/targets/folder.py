@@ -57,7 +57,7 @@ def runtime_name() -> str:
 
 
 def pinned(package: Package) -> list[str]:
-    """Requirements of the libraries that score the version: as they were when it was measured, or as the flavor needs."""
+    """Requirements of the libraries that score the version, as they were when it was measured."""
     flavor = flavor_of(parse(Model, package.manifest, f"{package.model} {package.version}"))
     recorded = [f"{name}=={package.packages[name]}" for name in flavor.packages if name in package.packages]
     return recorded or [name for name in flavor.packages if name != "xgboost"]

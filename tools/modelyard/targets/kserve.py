@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     namespace: str = "default"
     crd: str = ""
     image: str = ""
-    """For flavors that KServe's own servers do not load: the image of ``modelyard package``, with {model} and {version}."""
+    """For flavors that KServe's servers do not load: the image of ``modelyard package``, with {model} and {version}."""
     token_secret: str = "modelyard-token"  # noqa: S105 - the name of a Secret, not a secret
     """The Kubernetes Secret whose ``token`` the container of ``image`` asks callers for."""
     runtime: str = ""
