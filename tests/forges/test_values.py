@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace as Object
 from typing import Any
@@ -12,7 +11,17 @@ from modelyard.errors import ModelyardError
 from modelyard.forges.ci import CI
 from modelyard.forges.github import GitHubForge
 from modelyard.forges.gitlab import GitLabForge
-from modelyard.forges.interface import LABEL, VERDICT, Comment, Draft, Issue, Status, UnknownResult, verdict_status
+from modelyard.forges.interface import (
+    LABEL,
+    VERDICT,
+    Comment,
+    Draft,
+    Issue,
+    State,
+    Status,
+    UnknownResult,
+    verdict_status,
+)
 from support.pulls import MemoryGit, as_git
 
 A = "a" * 64
@@ -397,8 +406,9 @@ def test_gitlab_statuses_are_mapped_both_ways_newest_first(lab: Any) -> None:
     assert found == [("s10", "pending", True), ("s9", "error", False), ("s2", "failure", True), ("s1", "success", True)]
     lab.set_status("c", Status("s1", "success", ""))
     assert created.calls == []
-    for state, theirs in (("error", "failed"), ("failure", "failed"), ("pending", "pending")):
-        lab.set_status("c", replace(Status("x", "pending", "d", "https://ci"), state=state))
+    mapped: list[tuple[State, str]] = [("error", "failed"), ("failure", "failed"), ("pending", "pending")]
+    for state, theirs in mapped:
+        lab.set_status("c", Status("x", state, "d", "https://ci"))
         assert created.calls[-1][0][0] == {"state": theirs, "name": "x", "description": "d", "target_url": "https://ci"}
 
 
