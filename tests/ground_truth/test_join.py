@@ -160,7 +160,7 @@ def test_earlier_labels_by_prediction() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=12), st.integers(1, 5))
-def test_the_newest_is_kept_in_whatever_order_and_parts_rows_come(rows: list[tuple[int, int]], at_once: int) -> None:
+def test_the_newest_is_kept_in_any_order_and_any_parts_of_the_rows(rows: list[tuple[int, int]], at_once: int) -> None:
     newest, chosen = np.full(4, -np.inf), np.full(4, -1, dtype=np.int64)
     for first in range(0, len(rows), at_once):
         part = rows[first : first + at_once]

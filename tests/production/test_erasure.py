@@ -65,7 +65,7 @@ names = st.text(min_size=1, max_size=8).filter(lambda name: name.strip() != "")
     st.sampled_from(["", " ", "\n", '"', "<td>", "|", ",", "/"]),
     st.sampled_from(["", " ", "\n", '"', "</td>", "|", ","]),
 )
-def test_any_id_is_found_between_whatever_stands_around_it(name: str, before: str, after: str) -> None:
+def test_any_id_is_found_between_any_other_characters(name: str, before: str, after: str) -> None:
     pattern = name_pattern({name})
     for form in (name, json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1], escape(name), text(name)):
         assert form.strip() == "" or pattern.search((before + form + after).encode())
@@ -104,7 +104,7 @@ def logged(yard: Yard) -> list[str]:
     ]
 
 
-def test_an_id_goes_from_log_and_increments_and_the_tombstone_has_a_digest(yard: Yard) -> None:
+def test_an_id_is_erased_from_log_and_increments_and_the_tombstone_has_a_digest(yard: Yard) -> None:
     older = {name: yard.git.files[f"{name}.dvc"] for name in (FIRST, FIRST.replace("00Z", "01Z"))}
     result = erased(yard, "a")
     assert logged(yard) == ["b", "c", "d"]
@@ -172,7 +172,7 @@ def test_a_log_of_digests_is_searched_under_its_key(tmp_path: Path) -> None:
         erased(yard, "b", Secrets({}))
 
 
-def test_logs_that_somebody_else_keeps_are_named(tmp_path: Path) -> None:
+def test_logs_that_modelyard_does_not_write_are_named(tmp_path: Path) -> None:
     elsewhere = Environment(name="lab", predictions=Predictions(reader="files", uri="x"))
     result = erased(Yard(tmp_path, MODEL, elsewhere, Environment(name="production")), "a")
     assert result.erasure.unreached == ("lab",) and not result.erasure.complete
@@ -221,7 +221,7 @@ def test_versions_are_named_by_the_data_that_hold_the_id(
     assert (erasure.trained, erasure.judged, erasure.unknown) == (trained, judged, unknown)
 
 
-def test_versions_whose_data_are_nowhere_are_unknown_and_data_are_read_once(yard: Yard) -> None:
+def test_versions_without_available_data_are_unknown_and_data_are_read_once(yard: Yard) -> None:
     training = kept(yard, "a")
     version(yard, "v1.0.0", training, "f" * 32)
     version(yard, "v1.1.0", training, "f" * 32)

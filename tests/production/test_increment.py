@@ -89,7 +89,7 @@ ends = st.integers(-10, 10).map(lambda seconds: END.timestamp() + seconds) | st.
 
 
 @given(st.lists(ends, max_size=8))
-def test_names_rise_whatever_windows_follow_each_other(windows: list[float]) -> None:
+def test_names_rise_in_any_order_of_windows(windows: list[float]) -> None:
     names: list[str] = []
     for end in windows:
         names.append(next_name("m", end, names))

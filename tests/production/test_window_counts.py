@@ -102,7 +102,7 @@ def test_versions_and_variants_are_counted_apart() -> None:
     assert {key: one.rows for key, one in found.items()} == {
         ("v1.0.0", "champion"): 1, ("v1.0.0", "shadow"): 1, ("v1.1.0", "champion"): 1, ("v1.1.0", "candidate"): 1, ("", "champion"): 1,
     }  # fmt: skip
-    assert found["v1.0.0", "shadow"].labelled is None, "a shadow answers nobody and needs no label"
+    assert found["v1.0.0", "shadow"].labelled is None, "a shadow's predictions reach no caller and need no label"
 
 
 def test_labels_are_due_missing_and_known() -> None:
