@@ -71,7 +71,7 @@ def test_diff_names_what_changed(yard: Path) -> None:
     assert [d["name"] for d in found["data"]] == ["data/flights", "data/weather"]
     assert found["features"] == ["input age added"]
     assert set(found["files"]) == {"models/churn/model.yaml", "models/churn/note"}
-    assert "Say which with --model" in tool(yard, "diff", "v1.0.0", "v1.1.0", expect=2).stderr
+    assert "2 models, and none is named" in tool(yard, "diff", "v1.0.0", "v1.1.0", expect=2).stderr
     said = tool(yard, "diff", "v1.0.0", "v9.0.0", "--model", "churn", expect=2).stderr
     assert "churn has no version v9.0.0" in said and "v1.1.0" in said
 

@@ -63,7 +63,7 @@ def test_only_what_no_version_and_no_branch_names_goes(champion: Path, propose: 
     assert [p["young"] for p in plans()] == [len(added)] * 2, "it was stored a moment ago"
     assert {md5 for p in plans("--keep-hours", "0") for md5 in p["remove"]} == added  # type: ignore[attr-defined]
     assert objects(remote) == before | added, "the first run is dry"
-    assert "add --remove" in tool(champion, "gc", "--keep-hours", "0").stdout
+    assert "Add --remove" in tool(champion, "gc", "--keep-hours", "0").stdout
     tool(champion, "gc", "--remote", "--remove", "--keep-hours", "0")
     assert objects(remote) == before and not added & objects(cache)
     subprocess.run(

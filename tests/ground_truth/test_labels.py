@@ -1,4 +1,4 @@
-"""Labels as they are delivered: late, twice, changed, contradicting, for nobody."""
+"""Labels as they are delivered: late, twice, changed, contradicting, without a prediction."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_the_latest_counts_and_everything_else_is_counted() -> None:
     assert (found.delivered, found.duplicates, found.changed, found.contradicting, found.unreadable) == (10, 1, 1, 1, 3)
 
 
-def test_what_happened_before_a_prediction_is_not_its_outcome() -> None:
+def test_a_label_older_than_a_prediction_is_not_its_label() -> None:
     found = ground_truth([("a", 1, 100.0)])
     assert label(found, "a", at=50.0) == 1
     assert label(found, "a", at=150.0) is None
     assert label(found, "z") is None
 
 
-def test_none_at_all() -> None:
+def test_without_labels_there_is_none() -> None:
     assert label(ground_truth([]), "a") is None
 
 
@@ -63,7 +63,7 @@ rows = st.lists(
 
 
 @given(rows)
-def test_whatever_the_order_the_same_ground_truth_count(
+def test_the_order_of_delivery_does_not_matter(
     delivered: list[tuple[str | None, int | None, float | None]],
 ) -> None:
     found, turned = ground_truth(delivered), ground_truth(delivered[::-1])
@@ -79,7 +79,7 @@ def test_whatever_the_order_the_same_ground_truth_count(
 
 
 @given(st.lists(st.text(max_size=9), max_size=30))
-def test_hashes_tell_texts_apart_and_know_them_again(texts: list[str]) -> None:
+def test_hashes_differ_where_texts_differ_and_are_the_same_every_time(texts: list[str]) -> None:
     clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
     hashes = text_hashes(
         pa.chunked_array([pa.array(clean[:7], pa.string()), pa.array(clean[7:], pa.string())])

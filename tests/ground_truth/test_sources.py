@@ -1,4 +1,4 @@
-"""Where labels are found: files here and elsewhere, a query, and logs that name ids by digests."""
+"""Sources of ground truth: local and remote files, a query, and logs that hold digests of ids."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def labels(found: GroundTruth, *names: str, at: float = 0.0) -> list[float | Non
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Four labels in three files of three kinds, and a note that is none of them."""
-    where = tmp_path / "happened" / "churn"
+    where = tmp_path / "landed" / "churn"
     (where / "2026").mkdir(parents=True)
     table = pa.table({"flight": ["a", "b"], "delayed": [1, 0], "landed": [5.0, 5.0], "gate": ["x", "y"]})
     pq.write_table(table, where / "1.parquet")
     (where / "2026" / "2.csv").write_text("flight,delayed,landed\nc,1,1970-01-01T00:00:05Z\n")
     (where / "3.jsonl").write_text('{"flight": "d", "delayed": 0, "landed": 5.0}\n{"flight": "cut in the mid')
-    (where / "README.txt").write_text("not an outcome")
+    (where / "README.txt").write_text("not a label")
     return where
 
 
@@ -73,7 +73,7 @@ def elsewhere(folder: Path) -> Iterator[str]:
 
 
 def test_a_folder_of_files_with_names_of_their_own(folder: Path) -> None:
-    found = asked(declaring(uri="happened/{model}", columns=NAMES), folder.parents[1])
+    found = asked(declaring(uri="landed/{model}", columns=NAMES), folder.parents[1])
     assert labels(found, "a", "b", "c", "d", "e") == [1, 0, 1, 0, None]
     assert labels(found, "a", "c", at=6.0) == [None, None], "their times were read"
     assert found.delivered == 4
@@ -90,12 +90,12 @@ def test_ids_of_digits_keep_their_zeros(tmp_path: Path) -> None:
     assert labels(found, "007", "7") == [1.0, None]
 
 
-def test_one_file_is_a_place_too(folder: Path) -> None:
-    found = asked(declaring(uri="happened/churn/2026/2.csv", columns=NAMES), folder.parents[1])
+def test_one_file_is_a_source_too(folder: Path) -> None:
+    found = asked(declaring(uri="landed/churn/2026/2.csv", columns=NAMES), folder.parents[1])
     assert labels(found, "a", "c") == [None, 1]
 
 
-def test_a_place_without_a_row_knows_nothing_and_one_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_source_without_rows_has_no_labels_and_one_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert labels(asked(declaring(uri="empty"), tmp_path), "a") == [None]
     with pytest.raises(ModelyardError, match=r"does not exist.*models/churn/model.yaml: ground_truth: uri"):
@@ -106,7 +106,7 @@ def test_a_file_cut_off_is_named(folder: Path) -> None:
     whole = (folder / "1.parquet").read_bytes()
     (folder / "1.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelyardError, match=r"1\.parquet cannot be read"):
-        asked(declaring(uri="happened/churn", columns=NAMES), folder.parents[1])
+        asked(declaring(uri="landed/churn", columns=NAMES), folder.parents[1])
 
 
 def test_files_that_name_predictions_and_files_that_name_ids_are_not_mixed(tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_a_declared_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [{"sql": "env:BASE"}, {"file": Path("x"), "sql": "env:BASE", "query": "select 1"}])
-def test_half_a_place_or_two_are_wrong_use(more: dict[str, object]) -> None:
+def test_half_a_source_or_two_are_wrong_use(more: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="must have exactly one source"):
         find_ground_truth(MODEL, HERE, Path(), Secrets({}), **more)  # type: ignore[arg-type]
 
 
-def test_nobody_says_anything() -> None:
+def test_without_a_source_there_is_no_ground_truth() -> None:
     assert find_ground_truth(MODEL, HERE, Path(), Secrets({})) is None
 
 

@@ -22,7 +22,7 @@ Rows = dict[str, NDArray[np.object_] | Floats]
 
 
 def people(rows: int, seed: int) -> Rows:
-    """Tall people are heavy, incomes have a long tail, one in ten does not say the age."""
+    """Tall people are heavy, incomes have a long tail, one age in ten is missing."""
     random = np.random.default_rng(seed)
     tall = random.normal(size=rows)
     age = random.uniform(18, 90, rows)
@@ -70,7 +70,7 @@ def test_one_row_in_a_hundred_of_other_rows_of_the_same_kind_is_an_outlier(profi
     assert share(profile, people(ROWS, 2)) == pytest.approx(REFERENCE_RATE, abs=0.003)
 
 
-def test_a_combination_that_was_never_seen_is_one_though_each_number_was(profile: Profile) -> None:
+def test_a_new_combination_of_common_numbers_is_an_outlier(profile: Profile) -> None:
     rows = people(2000, 3)
     rows["height"], rows["weight"] = np.full(2000, 184.0), np.full(2000, 56.0)  # each about one person in ten
     assert share(profile, rows) > 0.9
@@ -78,17 +78,17 @@ def test_a_combination_that_was_never_seen_is_one_though_each_number_was(profile
     assert share(profile, rows) < 0.05
 
 
-def test_what_lies_beyond_or_was_never_there_is_one_and_a_long_tail_is_none(profile: Profile) -> None:
+def test_new_values_are_outliers_and_long_tails_are_not(profile: Profile) -> None:
     rows = people(2000, 3)
     assert share(profile, rows | {"height": np.full(2000, 300.0)}) > 0.9
     assert share(profile, rows | {"eyes": np.full(2000, "red", dtype=object)}) > 0.9
     assert share(profile, rows | {"income": np.full(2000, np.inf)}) > 0.9
-    assert share(profile, rows | {"age": np.full(2000, np.nan)}) < 0.05, "one in ten does not say it"
+    assert share(profile, rows | {"age": np.full(2000, np.nan)}) < 0.05, "one in ten is missing"
     rich = np.quantile(np.asarray(people(ROWS, 1)["income"], dtype=np.float64), 0.97)
     assert share(profile, rows | {"income": np.full(2000, rich)}) < 0.1
 
 
-def test_a_few_wild_rows_in_the_reference_hide_nothing(profile: Profile) -> None:
+def test_extreme_rows_in_the_reference_hide_no_outlier(profile: Profile) -> None:
     dirty = people(ROWS, 1)
     weight = np.asarray(dirty["weight"], dtype=np.float64)
     weight[:: ROWS // 100] = 1e9
@@ -97,7 +97,7 @@ def test_a_few_wild_rows_in_the_reference_hide_nothing(profile: Profile) -> None
     assert share(spoilt, unlikely) > 0.9
 
 
-def test_columns_that_say_the_same_and_one_that_never_changes() -> None:
+def test_columns_that_are_nearly_equal_and_one_that_is_constant() -> None:
     rows = people(ROWS, 1)
     rows |= {"pounds": np.asarray(rows["weight"], dtype=np.float64) * 2.2, "planet": np.zeros(ROWS)}
     profile = known(rows)
@@ -159,7 +159,7 @@ def test_a_shape_of_other_columns_is_refused(profile: Profile, change: dict[str,
         decode_profile(encode_profile(wrong), "p")
 
 
-def test_a_thin_reference_knows_no_limit() -> None:
+def test_a_small_reference_has_no_limit() -> None:
     assert known(people(999, 1)).shape is None
     assert OutlierScore.of(known(people(999, 1))) is None
 

@@ -63,7 +63,9 @@ texts = st.lists(st.sampled_from(["a", "b", "c", "rare", "new", None]), max_size
 
 
 @given(texts, texts, st.sampled_from([RareLevels(), RareLevels(3), RareLevels(3, "hashed")]))
-def test_the_same_of_texts(before: list[str | None], after: list[str | None], rare: RareLevels) -> None:
+def test_a_profile_from_codes_of_texts_is_the_profile_of_the_texts(
+    before: list[str | None], after: list[str | None], rare: RareLevels
+) -> None:
     reference = profile_column(ColumnValues("x", "string", np.array(before, dtype=object), "input", rare))
     names = [*sorted({text for text in after if text is not None}), None]
     places = np.array([names.index(text) for text in after], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Requests and answers as servers log them become rows of the contract, whatever is in them."""
+"""Requests and answers as servers log them become rows of the contract; invalid ones become failed requests."""
 
 from __future__ import annotations
 

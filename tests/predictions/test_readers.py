@@ -1,4 +1,4 @@
-"""Logs of other servers, as they write them, become the one table."""
+"""Logs of other servers in their own formats, read as one table."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def test_tables_of_any_names_in_any_format(tmp_path: Path) -> None:
         ("1", 0.5, 1, "red"), ("2", 0.25, 2.0, "blue"), ("3", 0.75, 3, "red"),
     ]  # fmt: skip
     assert rows[1]["time"] == datetime(2026, 5, 3, 2, tzinfo=UTC)
-    with pytest.raises(ModelyardError, match="has no column 'happened'"):
-        read(tmp_path, "files", time="happened")
+    with pytest.raises(ModelyardError, match="has no column 'moment'"):
+        read(tmp_path, "files", time="moment")
 
 
 def test_what_cannot_be_read_says_which_file(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_digits_that_are_texts_stay_texts_and_the_contracts_id_is_the_entity(tmp
     assert [list(row.values()) for row in rows] == [["0042", "007", "02139"], ["0043", None, None]]
 
 
-def test_what_lies_outside_of_the_window_is_not_even_read(tmp_path: Path) -> None:
+def test_files_outside_of_the_window_are_not_read(tmp_path: Path) -> None:
     lines(tmp_path / "captured/m/e/v1-0-0/2026/04/03/14/a.jsonl", {"captureData": "of another month"})
     lines(tmp_path / "captured/m/e/v1-0-0/2026/05/03/14/a.jsonl", capture("e", "2026-05-03T14:00:01Z", "1,red", "0.25"))
     assert [row["id"] for row in read(tmp_path, "sagemaker")] == ["e/0"]

@@ -1,4 +1,4 @@
-"""Who is told of a cause, when, and when it is over."""
+"""Channels are notified when a cause begins, while it holds and when it ends, with real servers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unsure(entry: Entry) -> Entry:
 
 
 def week(yard: Path, flights: Flights, number: int, *, bad: bool) -> None:
-    """One week of traffic: as accepted, or with scores of another model."""
+    """One week of traffic, with the champion's scores or with those of another model."""
     rows = SPREAD[: 9000 if number >= 0 else 90]
     entries = flights.entries(rows, day=7.0 * number, change=unsure if bad else lambda entry: entry)
     write_log(yard, entries, name=f"2026050{number + 1}T000000000000")
@@ -54,10 +54,10 @@ def configure(yard: Path, **alerts: str) -> None:
     file = yard / "modelyard.yaml"
     lines = ["alerts:", *(f"  {key}: {value}" for key, value in alerts.items()), ""]
     file.write_text(file.read_text() + "\n" + "\n".join(lines))
-    commit_all(yard, "Tell people\n\nApproved-by: Grace Reviewer <grace@example.org>")
+    commit_all(yard, "Notify people\n\nApproved-by: Grace Reviewer <grace@example.org>")
 
 
-def test_one_issue_a_cause_is_opened_refreshed_and_closed(
+def test_one_issue_per_cause_is_opened_refreshed_and_closed(
     champion: Path, flights: Flights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = champion / "modelyard.yaml"
@@ -89,16 +89,16 @@ def test_one_issue_a_cause_is_opened_refreshed_and_closed(
         assert "2026-05-15T00:00:00Z" in issues[opened[f"{MODEL} in production: score-drift"].number].body
 
         watch(champion, 2)
-        assert {i.state for i in issues.values()} == {"open"}, "a window without rows ends no cause"
+        assert {i.state for i in issues.values()} == {"open"}, "a window without rows does not end a cause"
         week(champion, flights, 3, bad=False)
         watch(champion, 3, expect=0)
         ours = [i for i in issues.values() if i.user == BOT and "traffic" not in i.title]
         assert {i.state for i in ours} == {"closed"}
         assert all(server.store.comments_of(i.number)[-1].body.startswith("Resolved: ") for i in ours)
-        assert next(i for i in issues.values() if i.user == "ada").state == "open", "nobody else's issue is touched"
+        assert next(i for i in issues.values() if i.user == "ada").state == "open", "issues of people are not touched"
 
 
-def test_the_webhook_hears_of_a_beginning_and_an_end_once(
+def test_the_webhook_is_notified_of_a_beginning_and_an_end_once(
     champion: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(champion, webhook="env:ALERTS_URL")
@@ -118,7 +118,7 @@ def test_the_webhook_hears_of_a_beginning_and_an_end_once(
         began = [("score-drift", "firing"), ("quality-kept", "firing")]
         assert [sorted(s) for s in statuses[:2]] == [sorted(began)] * 2, "a repeated window says the same again"
         assert sorted(statuses[-1]) == sorted((check, "resolved") for check, _ in began)
-        assert len(statuses) == 3, "the second bad week is no news"
+        assert len(statuses) == 3, "the second bad week changes nothing"
         assert "FIRING: flight-delay in production: " in listener.posted[0][1]["text"]
 
         listener.code = 500
@@ -127,10 +127,12 @@ def test_the_webhook_hears_of_a_beginning_and_an_end_once(
         assert "The webhook env:ALERTS_URL answered 500" in said and "secret-path" not in said
         listener.code = 200
         watch(champion, 4, expect=1)
-        assert [a["status"] for a in listener.posted[-1][1]["alerts"]] == ["firing", "firing"], "it was told later"
+        assert [a["status"] for a in listener.posted[-1][1]["alerts"]] == ["firing", "firing"], (
+            "the next run notifies again"
+        )
 
 
-def test_alertmanager_holds_what_fires_and_lets_go_of_what_is_over(
+def test_alertmanager_holds_alerts_that_fire_and_ends_those_that_are_over(
     champion: Path, flights: Flights, tmp_path: Path
 ) -> None:
     port, gossip = free_ports(2)
@@ -155,7 +157,7 @@ def test_alertmanager_holds_what_fires_and_lets_go_of_what_is_over(
         wait_for(lambda: active() == [], "no active alert")
 
 
-def test_the_figures_reach_the_push_gateway_and_a_textfile(champion: Path, flights: Flights, tmp_path: Path) -> None:
+def test_the_metrics_reach_the_pushgateway_and_a_textfile(champion: Path, flights: Flights, tmp_path: Path) -> None:
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     configure(champion, pushgateway=url)
@@ -174,13 +176,13 @@ def test_the_figures_reach_the_push_gateway_and_a_textfile(champion: Path, fligh
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_a_target_that_is_down_is_an_error_after_the_others_were_told(
+def test_a_channel_that_is_down_is_an_error_after_the_others_were_notified(
     champion: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [nobody] = free_ports(1)
+    [unused] = free_ports(1)
     with listening() as listener:
         monkeypatch.setenv("ALERTS_URL", listener.url)
-        configure(champion, webhook="env:ALERTS_URL", alertmanager=f"http://127.0.0.1:{nobody}")
+        configure(champion, webhook="env:ALERTS_URL", alertmanager=f"http://127.0.0.1:{unused}")
         week(champion, flights, 0, bad=True)
         said = watch(champion, 0, expect=4)
         assert "Alertmanager at" in said and "does not answer" in said

@@ -1,4 +1,4 @@
-"""Labels joined to predictions, and the increment that main is offered."""
+"""Labels joined to predictions, and the labelled increment that is proposed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def collected(yard: Path, *source: str) -> dict[str, Any]:
 
 
 def merged(yard: Path) -> Path:
-    """Merges what was proposed; the increments' folder."""
+    """Merges the proposal; returns the folder of the increments."""
     git(yard, "merge", "--quiet", "--no-ff", "-m", "Take the feedback", BRANCH)
     git(yard, "branch", "-D", BRANCH)
     return yard / f"data/feedback/{MODEL}"
@@ -166,13 +166,13 @@ def test_a_table_without_increments_is_empty_and_has_its_columns(champion: Path)
     assert {"flight_id", "carrier", "temp", "late", "prediction_id", "reviewer"} <= set(found.column_names)
 
 
-def test_a_database_is_asked_and_its_password_is_never_told(champion: Path, flights: Flights) -> None:
+def test_a_database_is_queried_and_its_password_is_never_shown(champion: Path, flights: Flights) -> None:
     rows = SPREAD[:50]
     write_log(champion, flights.entries(rows))
     base = sqlite3.connect(champion.parent / "base.db")
     base.execute("create table landed (flight text, delayed integer, at text)")
-    happened = [(flights.ids[row], flights.labels[row], (START + timedelta(days=9)).timestamp()) for row in rows[:40]]
-    base.executemany("insert into landed values (?, ?, ?)", happened)
+    arrived = [(flights.ids[row], flights.labels[row], (START + timedelta(days=9)).timestamp()) for row in rows[:40]]
+    base.executemany("insert into landed values (?, ?, ?)", arrived)
     base.commit()
     query = "select flight as flight_id, delayed as late, cast(at as real) as label_time from landed"
     command = ["feedback", "collect", MODEL, "--env", "production", "--until", UNTIL, "--window", "7d"]
@@ -197,12 +197,12 @@ def test_what_model_yaml_declares_is_collected_and_nothing_where_it_declares_not
     manifest = champion / f"models/{MODEL}/model.yaml"
     write_ground_truth(champion, flights, rows)
     manifest.write_text(manifest.read_text() + f"\nground_truth: {{uri: '{champion.parent}/ground_truth.csv'}}\n")
-    commit_all(champion, "Labels are told")
+    commit_all(champion, "Declare ground truth")
     assert "50 labelled rows" in tool(champion, *command).stdout
     assert git(champion, "branch", "--list", BRANCH)
 
 
-def test_wrong_use_says_what_to_say(champion: Path) -> None:
+def test_wrong_use_says_what_to_pass(champion: Path) -> None:
     said = tool(champion, "feedback", "collect", MODEL, "--env", "production", expect=2).stderr
     assert "--labels FILE, or --sql" in said
     file = champion.parent / "ground_truth.csv"
@@ -234,13 +234,13 @@ class Given:
 
 names = st.sampled_from(["a", "b", "c", None])
 logged = st.lists(st.tuples(names, st.integers(0, 9)), max_size=20)
-happened = st.lists(
+labels = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c", "z"]), st.sampled_from([0, 1]), st.integers(0, 12)), max_size=8
 )
 
 
-@given(log=logged, ground_truth=happened, at_once=st.integers(1, 7))
-def test_every_prediction_and_every_outcome_is_in_one_count(
+@given(log=logged, ground_truth=labels, at_once=st.integers(1, 7))
+def test_every_prediction_and_every_label_is_in_one_count(
     log: list[tuple[str | None, int]],
     ground_truth: list[tuple[str, int, int]],
     at_once: int,

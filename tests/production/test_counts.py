@@ -1,4 +1,4 @@
-"""What is counted of tables as they go by: models of several classes, and columns that come and go."""
+"""Measurements of a window: models of several classes, and columns that come and go."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCORES = ("prediction_low", "prediction_mid", "prediction_high")
 
 
 class Given:
-    """A reader of tables at hand."""
+    """A reader of tables in memory."""
 
     def __init__(self, *tables: pa.Table) -> None:
         self._tables = tables
@@ -88,7 +88,7 @@ def watched(candidate: Candidate, *tables: pa.Table, ground_truth: GroundTruth |
     return monitor_window(view, policy, environment, Given(*tables), WINDOW, ground_truth, lambda _: None)
 
 
-def test_several_classes_are_watched_by_each_score_and_by_the_likeliest(classes: Candidate) -> None:
+def test_a_model_of_several_classes_is_watched_by_each_score_and_by_confidence(classes: Candidate) -> None:
     found = watched(classes, logged(classes), ground_truth=known(classes))
     assert found.drift is not None and found.confidence is not None and found.realised is not None
     columns = {c.name: c for c in found.drift.columns if c.role == "score"}
@@ -112,7 +112,7 @@ def test_several_classes_are_watched_by_each_score_and_by_the_likeliest(classes:
     assert find_watch(sure, found).outcome == "fail"
 
 
-def test_answers_of_another_number_of_classes_are_no_predictions_of_this_model(classes: Candidate) -> None:
+def test_answers_with_another_number_of_classes_are_not_predictions_of_this_model(classes: Candidate) -> None:
     whole = logged(classes)
     half = whole.num_rows // 2
     other = whole.slice(half).set_column(
@@ -173,6 +173,6 @@ def test_before_ground_truth_each_slice_has_an_estimate_of_its_own_scores(tmp_pa
     verdict = judge_window(policy, Document("p.yaml", {}), "tiny", "", found, (), date(2026, 5, 8))
     said = render_monitoring("tiny", found, verdict).fit(80)
     assert "worst by auc" in said and "estimated" in said and "c=a" in said
-    told = watched(candidate, table, ground_truth=known(candidate))
-    headings, rows = slice_rows(told, 3) or ([], [])
+    labelled = watched(candidate, table, ground_truth=known(candidate))
+    headings, rows = slice_rows(labelled, 3) or ([], [])
     assert headings[1:3] == ["labels", "realised"] and len(rows) == 3

@@ -1,4 +1,4 @@
-"""An id erased from logs and increments, with a tombstone; and predictions traced to who let their version serve."""
+"""An id erased from logs and increments, with a tombstone; predictions traced to version, evidence and approval."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def everything_under(*folders: Path) -> bytes:
     return b"".join(path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file())
 
 
-def test_an_id_is_gone_from_log_and_increments_and_the_tombstone_does_not_name_it(
+def test_an_id_is_erased_from_log_and_increments_and_the_tombstone_does_not_name_it(
     champion: Path, flights: Flights
 ) -> None:
     wanted, other = flights.ids[ROWS[0]], flights.ids[ROWS[1]]
@@ -125,17 +125,17 @@ def test_a_prediction_is_traced_to_its_version_its_evidence_and_its_approval(cha
     said = " ".join(shown.split())
     assert "v1.0.0 was in service in production since" in said and "(approved by Grace Reviewer)" in said
     said = tool(champion, "audit", "prediction", "nobody", *when, expect=2).stderr
-    assert "no prediction 'nobody' of that time in the log of production" in said
+    assert "There is no prediction 'nobody' in that window in the log of production" in said
     done = tool(champion, "audit", "prediction", entries[1].id, *when[2:])
     assert "flight-delay in production" in done.stdout and "not searched, flight-delay in staging" in done.stderr
 
 
-def test_a_prediction_of_a_version_that_nobody_sent_there_is_told(champion: Path, flights: Flights) -> None:
+def test_a_prediction_of_a_version_without_a_receipt_says_so(champion: Path, flights: Flights) -> None:
     early = flights.entries(ROWS[:1], day=-2000)
-    stranger = flights.entries(ROWS[1:2], day=365, version="v9.9.9")
-    write_log(champion, [*early, *stranger])
+    unregistered = flights.entries(ROWS[1:2], day=365, version="v9.9.9")
+    write_log(champion, [*early, *unregistered])
     when = ("--env", "production", "--window", "9000d", "--until", "2028-01-01T00:00")
     shown = tool(champion, "audit", "prediction", early[0].id, *when).stdout
     assert "No receipt says that v1.0.0 was in service there then" in shown
-    shown = tool(champion, "audit", "prediction", stranger[0].id, *when).stdout
+    shown = tool(champion, "audit", "prediction", unregistered[0].id, *when).stdout
     assert "v9.9.9 is not registered" in shown

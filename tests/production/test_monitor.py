@@ -1,4 +1,4 @@
-"""A window of production, judged: real flights, real scores, and what goes wrong with logs and clocks."""
+"""Windows of production with real flights and scores, judged, and what can go wrong with logs and clocks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def flights(champion_template: Path) -> Flights:
 
 
 def watched(yard: Path, *more: str, expect: int | None = None) -> dict[str, Any]:
-    """What ``monitor --json`` says."""
+    """The output of ``monitor --json``."""
     done = tool(yard, "monitor", MODEL, "--env", "production", "--until", UNTIL, "--json", *more, expect=expect)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -67,19 +67,19 @@ def test_a_quiet_week_passes_and_its_quality_is_that_of_the_rows(champion: Path,
     right = sum((flights.scores[row] >= 0.35) == (flights.labels[row] == 1) for row in rows) / len(rows)
     accuracy = next(metric for metric in realised["metrics"] if metric["name"] == "accuracy")
     assert accuracy["candidate"] == pytest.approx(right)
-    assert accuracy["champion"] is not None, "what it was accepted with stands beside it"
+    assert accuracy["champion"] is not None, "the baseline is shown beside it"
 
 
-def test_ground_truth_that_model_yaml_declares_need_no_option(champion: Path, flights: Flights) -> None:
+def test_ground_truth_that_model_yaml_declares_needs_no_option(champion: Path, flights: Flights) -> None:
     write_log(champion, flights.entries(ROWS))
     file = write_ground_truth(champion, flights, ROWS)
-    told = watched(champion, "--ground-truth", str(file))["monitoring"]
+    expected = watched(champion, "--ground-truth", str(file))["monitoring"]
     declare(champion, f"ground_truth: {{uri: '{file}'}}")
-    assert watched(champion)["monitoring"] == told
-    assert told["realised"]["labelled"] == len(ROWS)
+    assert watched(champion)["monitoring"] == expected
+    assert expected["realised"]["labelled"] == len(ROWS)
 
 
-def test_a_log_of_digests_is_watched_with_ground_truth_named_by_ids(champion: Path, flights: Flights) -> None:
+def test_a_log_of_digests_is_monitored_with_ground_truth_by_id(champion: Path, flights: Flights) -> None:
     file = write_ground_truth(champion, flights, ROWS)
     write_log(champion, flights.entries(ROWS))
     plain = watched(champion, "--ground-truth", str(file))["monitoring"]["realised"]
@@ -123,7 +123,7 @@ def test_without_ground_truth_the_estimate_is_compared_with_its_own_value_at_acc
     assert outcome(found, "score-drift") == "fail"
 
 
-def test_inputs_that_moved_are_named(champion: Path, flights: Flights) -> None:
+def test_inputs_that_drifted_are_named(champion: Path, flights: Flights) -> None:
     def hot(entry: Entry) -> Entry:
         inputs = {
             n: [v[0] and v[0] + 40] if n in ("temp", "dewp", "pressure", "humid") else v
@@ -157,7 +157,7 @@ def test_a_day_without_traffic_is_named_and_a_day_with_one_row_is_traffic(champi
     assert "2026-05-04" not in sentence(found, "has-traffic")
 
 
-def test_days_before_a_model_began_to_serve_are_no_silence(champion: Path, flights: Flights) -> None:
+def test_days_before_a_model_began_to_serve_are_not_without_traffic(champion: Path, flights: Flights) -> None:
     write_log(champion, flights.entries(ROWS, day=4, days=3))
     found = watched(champion)
     assert [day["day"] for day in found["monitoring"]["days"]] == ["2026-05-05", "2026-05-06", "2026-05-07"]
@@ -182,7 +182,7 @@ def test_nothing_served_is_an_error_that_says_what_to_do(champion: Path) -> None
     assert "--window soon" in said
 
 
-def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path, flights: Flights) -> None:
+def test_several_models_are_all_monitored_and_the_worst_counts(champion: Path, flights: Flights) -> None:
     for name in ("never", "broken"):
         shutil.copytree(champion / "models" / MODEL, champion / "models" / name)
         manifest = champion / f"models/{name}/model.yaml"
@@ -193,14 +193,14 @@ def test_of_several_models_each_has_its_turn_and_the_worst_counts(champion: Path
     page = champion / "pages/{model}.html"
     done = tool(champion, "monitor", "--all", "--env", "production", "--until", UNTIL, "--html", str(page), expect=4)
     assert "nowhere does not exist" in done.stderr and "No version of never ever served" in done.stderr
-    assert f"{MODEL} v1.0.0 in production is doing" in done.stdout
+    assert f"{MODEL} v1.0.0 in production meets its monitoring rules" in done.stdout
     assert [path.name for path in page.parent.iterdir()] == [f"{MODEL}.html"]
     assert "No model is named" in tool(champion, "monitor", "--env", "production", expect=2).stderr
     shared = tool(champion, "monitor", "--all", "--env", "production", "--html", "page.html", expect=2).stderr
     assert "page.html is one file for 3 models" in shared and "{model}" in shared
     ground_truth = str(write_ground_truth(champion, flights, ROWS))
-    told = tool(champion, "monitor", "--all", "--env", "production", "--ground-truth", ground_truth, expect=2).stderr
-    assert "One place holds one model's labels" in told
+    said = tool(champion, "monitor", "--all", "--env", "production", "--ground-truth", ground_truth, expect=2).stderr
+    assert "One place holds one model's labels" in said
     assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
     done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
     assert "never: model.yaml names no ground_truth" in done.stderr and "nowhere does not exist" in done.stderr
@@ -250,13 +250,13 @@ def test_two_variants_a_shadow_and_a_rollback_inside_the_window(champion: Path, 
     assert any("v1.1.0" in note for note in found["notes"])
 
 
-def test_a_record_cut_in_the_middle_loses_itself_alone(champion: Path, flights: Flights) -> None:
+def test_a_record_that_was_cut_off_is_the_only_one_lost(champion: Path, flights: Flights) -> None:
     path = write_log(champion, flights.entries(ROWS))
     path.write_bytes(path.read_bytes()[:-40])
     assert watched(champion)["monitoring"]["rows"] == len(ROWS) - 1
 
 
-def test_a_segment_whose_clock_was_set_back_is_not_passed_over(champion: Path, flights: Flights) -> None:
+def test_a_segment_written_after_the_clock_was_set_back_is_read(champion: Path, flights: Flights) -> None:
     path = write_log(champion, flights.entries(SPREAD[:500], day=1, days=1))
     begin = (START + timedelta(days=1)).timestamp()
     os.utime(path, (begin - 3600, begin - 3600))  # its last answers came by a clock that was an hour behind
@@ -287,7 +287,7 @@ def test_files_with_other_names_zones_and_duplicates_give_the_same(champion: Pat
     lines = []
     for place, entry in enumerate(entries):
         when = START + timedelta(days=7 * (place + 0.5) / len(entries))
-        zone = timedelta(hours=place % 3)  # the same moments, told by clocks in three zones
+        zone = timedelta(hours=place % 3)  # the same times, written in three zones
         shown = (when + zone).replace(tzinfo=None).isoformat() + (f"+0{place % 3}:00" if place % 3 else "")
         line = {"request": entry.id, "flight": (entry.entities or [""])[0], "when": shown, "version": "v1.0.0",
                 "p": entry.scores[0], "ms": entry.latency_ms} | {n: v[0] for n, v in entry.inputs.items()}  # fmt: skip
@@ -354,7 +354,7 @@ def test_killed_at_any_moment_it_is_filed_once_and_whole(champion: Path, flights
     tool(champion, "audit", "check")
 
 
-def test_personal_columns_are_not_looked_for(champion: Path, flights: Flights) -> None:
+def test_personal_columns_are_not_measured(champion: Path, flights: Flights) -> None:
     manifest = champion / f"models/{MODEL}/model.yaml"
     manifest.write_text(
         manifest.read_text().replace("{name: carrier, type: string,", "{name: carrier, type: string, personal: hash,")

@@ -72,7 +72,7 @@ def sound(rules: Path) -> None:
 
 
 def counters(good: str, slow: str = "0x3000", failed: str = "0x3000") -> list[dict[str, str]]:
-    """The server's counters: requests below 100 ms, slower ones, failed ones; the windows judged all along."""
+    """The server's counters: requests below 100 ms, slower ones, failed ones; windows that were monitored all along."""
     assert slow == "0x3000"
     return [
         {"series": f"modelyard_requests_total{{{OF}}}", "values": good},
@@ -96,7 +96,7 @@ def test_a_quiet_model_raises_nothing(tmp_path: Path) -> None:
     unit_test(tmp_path, counters("0+100x3000"), {(name, "100m"): False for name in names})
 
 
-def test_a_budget_that_burns_in_both_windows_is_an_alarm_and_a_spike_or_an_old_fire_is_none(tmp_path: Path) -> None:
+def test_a_burn_rate_over_both_spans_fires_and_a_spike_or_an_old_failure_does_not(tmp_path: Path) -> None:
     fire = counters("0+100x60 6050+50x600", failed="0x60 50+50x600")
     unit_test(tmp_path, fire, {("ModelyardBudgetBurns", "59m"): False, ("ModelyardBudgetBurns", "140m"): True})
     spike = counters("0+100x120 12100+100x600", failed="0x115 20x5 20x600")
@@ -105,7 +105,7 @@ def test_a_budget_that_burns_in_both_windows_is_an_alarm_and_a_spike_or_an_old_f
     unit_test(tmp_path, over, {("ModelyardBudgetBurns", "120m"): True, ("ModelyardBudgetBurns", "140m"): False})
 
 
-def test_silence_and_a_failed_watch_are_alarms_until_they_are_over(tmp_path: Path) -> None:
+def test_missing_traffic_and_a_failed_watch_fire_until_they_are_over(tmp_path: Path) -> None:
     unit_test(tmp_path, counters("0+100x60 6000x3000"),
               {("ModelyardNoTraffic", "24h"): False, ("ModelyardNoTraffic", "26h"): True})  # fmt: skip
     watch = {("ModelyardWatchFails", "199m"): False, ("ModelyardWatchFails", "250m"): True}
@@ -114,7 +114,7 @@ def test_silence_and_a_failed_watch_are_alarms_until_they_are_over(tmp_path: Pat
     unit_test(tmp_path, silent, {("ModelyardMonitorSilent", "14m"): False, ("ModelyardMonitorSilent", "16m"): True})
 
 
-def test_a_server_that_is_gone_is_silence_too(tmp_path: Path) -> None:
+def test_a_server_that_is_gone_is_missing_traffic_too(tmp_path: Path) -> None:
     unit_test(tmp_path, counters("_x3000", failed="_x3000"), {("ModelyardNoTraffic", "20m"): True})
 
 

@@ -1,4 +1,4 @@
-"""Rows picked for people to label, and their labels taken back."""
+"""Rows picked for reviewers to label, and their labels collected."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def log_with_a_flip_and_outliers(yard: Path, flights: Flights) -> None:
     write_log(yard, usual + outliers + shadow)
 
 
-def test_each_reason_has_its_share_and_every_row_says_why(champion: Path, flights: Flights) -> None:
+def test_each_reason_has_rows_and_every_row_has_its_reason(champion: Path, flights: Flights) -> None:
     log_with_a_flip_and_outliers(champion, flights)
     rows = sampled(champion)
     assert len(rows) == 60 == len({row["prediction_id"] for row in rows})
@@ -68,7 +68,7 @@ def test_each_reason_has_its_share_and_every_row_says_why(champion: Path, flight
     assert rows == sampled(champion), "the same log gives the same sample"
 
 
-def test_labels_come_back_with_reviewer_and_time_and_are_not_asked_for_again(champion: Path, flights: Flights) -> None:
+def test_labels_are_collected_with_reviewer_and_time_and_not_picked_again(champion: Path, flights: Flights) -> None:
     log_with_a_flip_and_outliers(champion, flights)
     rows = sampled(champion)
     for row in rows[:40]:
@@ -103,7 +103,7 @@ def test_labels_come_back_with_reviewer_and_time_and_are_not_asked_for_again(cha
         ({"prediction_id": ""}, "labelled.csv:2 has a label but no prediction_id"),
     ],
 )
-def test_a_label_that_is_not_sound_is_named_by_its_line(
+def test_an_invalid_label_is_named_by_its_line(
     champion: Path, flights: Flights, change: dict[str, str], said: str
 ) -> None:
     row = {"prediction_id": "a/0", "late": "1", "reviewer": "@grace", "reviewed_at": "2026-06-01", "why": "random"}

@@ -32,7 +32,7 @@ T = TypeVar("T")
 AT = 1_777_593_600
 
 
-def filled(kind: type[T], text: str, **given: Any) -> T:
+def filled(kind: type[T], text: str, /, **given: Any) -> T:
     """An instance of a dataclass or Struct with two entries in every sequence and ``text`` in every text."""
     made: T = _struct(kind, text, given)
     return made
@@ -58,7 +58,7 @@ def _value(kind: Any, text: str) -> Any:
         return date(2026, 5, 31)
     if kind is str:
         return text
-    if issubclass(kind, str):
+    if kind not in (Any, object) and issubclass(kind, str):
         return Version(text)
     if kind is bool:
         return True
@@ -66,7 +66,7 @@ def _value(kind: Any, text: str) -> Any:
         return 1234
     if kind is float:
         return 0.5
-    return text if kind is Any else _struct(kind, text)
+    return text if kind in (Any, object) else _struct(kind, text)
 
 
 def report(text: str, **given: Any) -> Report:

@@ -1,4 +1,4 @@
-"""A retraining that is due opens one pull request with why now; one that is not, or is held, opens none."""
+"""A retraining that is due opens one pull request with its reasons; one that is not due, or is held, opens none."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_labelled_rows_make_a_retraining_due_and_its_budget_holds_the_next(
         assert "0 of 1 runs in 30d" in pull.body and "expected gain" in pull.body and "of training on" in pull.body
         assert "held. The budget is used up: 1 of 1 runs in 30d." in proposed("--cause", "due")
         assert "held. The budget is used up" in proposed("--cause", "schedule")
-        assert "unchanged pull request" in proposed("--cause", "manual"), "a person is never held up"
+        assert "unchanged pull request" in proposed("--cause", "manual"), "a manual run is never held"
         assert len(store.pulls) == 2

@@ -1,4 +1,4 @@
-"""What is known before anybody retrains: what the windows of the version that serves now failed."""
+"""Watches that failed count for a retraining as long as the version they measured serves."""
 
 from __future__ import annotations
 

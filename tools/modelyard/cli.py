@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
-        "doctor": "Check this machine and this checkout, and say how to get what is missing.",
+        "doctor": "Check this machine and this checkout, and show what is missing.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",
         "demo": "Run the whole cycle on real flights, as a demo.",

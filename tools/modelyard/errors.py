@@ -61,5 +61,5 @@ def near_match(word: str, known: Iterable[str], if_empty: str = "No other name i
         return f"Did you mean {close[0]!r}?"
     if not choices:
         return if_empty
-    listed = ", ".join(choices[:8]) + (", …" if len(choices) > 8 else "")
-    return f"Known: {listed}."
+    more = f" and {len(choices) - 8} more" if len(choices) > 8 else ""
+    return f"Known: {', '.join(choices[:8])}{more}."

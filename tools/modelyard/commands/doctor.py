@@ -15,7 +15,10 @@ from modelyard.terminal import finish, result, result_json
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Check this machine and this checkout, and say how to get what is missing."""
+    """Check this machine and this checkout, and show what is missing.
+
+    Each fault has a remedy. Ends with 1 when something is missing that every command needs.
+    """
     folder: Path = context.obj
     findings = examine(folder)
     if as_json:

@@ -1,1 +1,1 @@
-"""The whole story on real flights, told with the very commands that workflows call."""
+"""The demo and the replay: the whole cycle on real flights, with the commands that workflows run."""

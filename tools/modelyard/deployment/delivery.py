@@ -17,7 +17,7 @@ from modelyard.checkout.checkout import ModelView, version_of
 from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.desired_state import require_waivers
-from modelyard.deployment.planning import Planned, Planner, changed
+from modelyard.deployment.planning import Planned, Planner, has_work
 from modelyard.deployment.record import require_approved, write_receipt, write_rollout, write_unassignment
 from modelyard.deployment.rollback import propose_rollback
 from modelyard.errors import ModelyardError, Refused
@@ -109,7 +109,7 @@ class Deployer:
     def _remove(self, planned: Planned) -> Delivery:
         """Removes a model from its target when no deployment on main names it."""
         delivery = planned.delivery
-        if not changed(planned):
+        if not has_work(planned):
             return delivery
         change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
         require_approved(self._model(planned), self._forge, delivery.environment, (change,))

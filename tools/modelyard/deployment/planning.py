@@ -268,7 +268,7 @@ def _sentence(state: RolloutState) -> str:
     return f"{state.candidate} was rolled back: {state.reason}" if state.phase == "rolled back" else ""
 
 
-def changed(planned: Planned) -> bool:
+def has_work(planned: Planned) -> bool:
     """Whether a plan has actions, or a journal entry or receipt to write."""
     assert planned.after is not None or planned.deployment is None  # noqa: S101
     if planned.after is None:

@@ -57,7 +57,9 @@ def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
 
 def write_rollout(view: ModelView, environment: str, before: Recorded, state: RolloutState, sentence: str) -> Recorded:
     """Adds a journal entry; RefRejected when a concurrent run added one after ``before``."""
-    message = f"{view.name} in {environment}: {sentence}\n\n{encode(state, order='sorted').decode()}\n"
+    # The state is the first line that begins with a brace, so the sentence, which may quote people, is one line.
+    line = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
+    message = f"{view.name} in {environment}: {line}\n\n{encode(state, order='sorted').decode()}\n"
     return Recorded(state, view.checkout.git.add_entry(f"{_PREFIX}{environment}/{view.name}", before.commit, message))
 
 
@@ -136,7 +138,7 @@ def require_approved(
 
 
 def _state(where: str, message: str) -> RolloutState:
-    line = next((line for line in message.splitlines() if line.startswith("{")), "")
+    line = next((line for line in message.split("\n") if line.startswith("{")), "")
     try:
         return msgspec.json.decode(line, type=RolloutState)
     except msgspec.MsgspecError as error:

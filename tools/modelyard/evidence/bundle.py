@@ -67,5 +67,5 @@ def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bu
 
 
 def missing_evidence(kind: str) -> str:
-    """The fault of evidence that was not handed over."""
+    """The fault of missing evidence."""
     return f"The {kind} evidence is missing."

@@ -80,7 +80,8 @@ class GitHubForge:
                 "The token for GitHub is missing.",
                 "Set GITHUB_TOKEN (in a workflow: ${{ github.token }}) and run the command again.",
             )
-        api = ci.api or ("https://api.github.com" if server in ("", "https://github.com") else f"{server}/api/v3")
+        server = server or "https://github.com"
+        api = ci.api or ("https://api.github.com" if server == "https://github.com" else f"{server}/api/v3")
         return cls(git, CI(server=server, api=api, repository=repository, token=ci.token, timeout=ci.timeout))
 
     def _client(self, ci: CI, retry: Any) -> Github:

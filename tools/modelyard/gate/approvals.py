@@ -65,8 +65,10 @@ class Approval:
             return f"changes requested by {', '.join(self.rejected_by)}"
         missing = [rule for rule in self.rules if not rule.met]
         if missing:
-            said = "; ".join(f"{rule.id}: {len(rule.by)} of {rule.needed} approvals by {rule.role}" for rule in missing)
-            return said + (f" ({self.refused[0]})" if self.refused else "")
+            counts = "; ".join(
+                f"{rule.id}: {len(rule.by)} of {rule.needed} approvals by {rule.role}" for rule in missing
+            )
+            return counts + (f" ({self.refused[0]})" if self.refused else "")
         return f"approved by {', '.join(self.by)}" if self.by else "no approval is required"
 
 

@@ -67,8 +67,10 @@ class Backtest:
     def sentence(self) -> str:
         """The result in one sentence."""
         loose = sum(change.loosens for change in self.changes)
-        said = f"The changed policy decides {len(self.flipped)} of the last {len(self.versions)} versions the other way"
-        return f"{said}; {loose} of {len(self.changes)} changes loosen a rule."
+        flips = (
+            f"The changed policy decides {len(self.flipped)} of the last {len(self.versions)} versions the other way"
+        )
+        return f"{flips}; {loose} of {len(self.changes)} changes loosen a rule."
 
 
 def backtest(policy: Policy, lines: Document, promoted: Iterable[Promoted], changes: Sequence[RuleChange]) -> Backtest:

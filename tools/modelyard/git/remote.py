@@ -33,7 +33,7 @@ class Git(GitRepository):
         """Ref → object id on the remote, for refs that match; GitError when the remote cannot be reached."""
         with self.opened() as repo:
             output = str(repo.git.ls_remote("--quiet", "--", remote, *patterns))
-        pairs = (line.split("\t", 1) for line in output.splitlines())
+        pairs = (line.split("\t", 1) for line in output.split("\n") if line)
         return {ref: sha for sha, ref in pairs if not ref.endswith("^{}")}
 
     def fetch(self, remote: str, *refspecs: str) -> None:

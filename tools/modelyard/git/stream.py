@@ -28,7 +28,7 @@ _TAG_FORMAT = (
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
 )
 _FIELDS = 7
-_LOG_FORMAT = "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x1e"
+_LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P")
 
 
 class RunningGit:
@@ -146,12 +146,12 @@ class GitStream:
 
     def refs(self, *prefixes: str) -> list[str]:
         """The full names of refs below prefixes."""
-        return self._text("for-each-ref", "--format=%(refname)", *prefixes).splitlines()
+        return _lines(self._text("for-each-ref", "--format=%(refname)", *prefixes))
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit, for all local and remote branches of this clone."""
         output = self._text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
-        pairs = [line.rsplit(" ", 1) for line in output.splitlines()]
+        pairs = [line.rsplit(" ", 1) for line in _lines(output)]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
     def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
@@ -162,7 +162,7 @@ class GitStream:
 
     def entries(self, ref: str, limit: int) -> list[CommitInfo]:
         """The newest ``limit`` entries of a journal ref, newest first."""
-        return _commits(self._text("log", "--first-parent", f"-{limit}", _LOG_FORMAT, ref, "--"))
+        return _commits(self._text("log", "--first-parent", f"-{limit}", *_LOG_FORMAT, ref, "--"))
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between ``head`` and its merge base with ``base``."""
@@ -233,36 +233,40 @@ class GitStream:
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of the commit of a revision."""
-        return _commits(self._text("log", "-1", _LOG_FORMAT, revision, "--"))[0]
+        return _commits(self._text("log", "-1", *_LOG_FORMAT, revision, "--"))[0]
 
     def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
         """Headers and messages of commits, with one process; missing commits are left out."""
         wanted = "\n".join(dict.fromkeys(shas)).encode()
         if not wanted:
             return []
-        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", _LOG_FORMAT, stdin=wanted)
+        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", *_LOG_FORMAT, stdin=wanted)
         return _commits(output.decode("utf-8", "surrogateescape"))
 
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
         """The newest commits that changed a path; with ``first_parent``, only commits of the first-parent history."""
         options = ["--first-parent", "-m"] if first_parent else []
-        return _commits(self._text("log", *options, f"-{limit}", _LOG_FORMAT, at, "--", path))
+        return _commits(self._text("log", *options, f"-{limit}", *_LOG_FORMAT, at, "--", path))
 
     def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
         """(commit, seconds since 1970, path) of every file added to a folder in the first-parent history."""
         output = self._text(
-            "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only",
-            "--format=%x1e%H%x00%ct%x00", revision, "--", folder,
+            "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only", "-z", "--format=%H%x00%ct",
+            revision, "--", folder,
         )  # fmt: skip
-        found = []
-        for record in output.split("\x1e")[1:]:
-            sha, at, names = record.split("\0")
-            found += [(sha, int(at), name) for name in names.splitlines() if name]
+        found: list[tuple[str, int, str]] = []
+        sha, at = "", 0
+        tokens = iter(output.split("\0")[:-1])
+        for token in tokens:
+            if "/" in token:  # a path; git writes a newline before the first one of a commit
+                found.append((sha, at, token.removeprefix("\n")))
+            else:
+                sha, at = token, int(next(tokens))
         return found
 
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message contains a text, newest first."""
-        return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", _LOG_FORMAT, revisions, "--"))
+        return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", *_LOG_FORMAT, revisions, "--"))
 
     def _begin(self, *arguments: str) -> RunningGit:
         errors = _temporary_file()
@@ -316,12 +320,16 @@ def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardErr
 
 
 def _commits(output: str) -> list[CommitInfo]:
-    found = []
-    for record in output.split("\x1e"):
-        if record.strip():
-            sha, author, email, at, subject, body, parents = record.lstrip("\n").split("\0")
-            found.append(CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split())))
-    return found
+    fields = iter(output.split("\0")[:-1])  # no message holds a zero byte
+    return [
+        CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split()))
+        for sha, author, email, at, subject, body, parents in zip(*[fields] * 7, strict=True)
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text that end with a newline. Names may hold other separators, such as U+2028."""
+    return [line for line in text.split("\n") if line]
 
 
 def _split(output: bytes) -> list[str]:

@@ -57,8 +57,8 @@ def ground_truth_faults(
     if source is None:
         return
     if bool(source.uri) == bool(source.sql):
-        said = "names both uri and sql." if source.uri else "names neither uri nor sql."
-        yield ("ground_truth",), said, "Give uri: …, or sql: env:NAME with query: …."
+        what = "names both uri and sql." if source.uri else "names neither uri nor sql."
+        yield ("ground_truth",), what, "Give uri: …, or sql: env:NAME with query: …."
     elif bool(source.query) != bool(source.sql):
         yield ("ground_truth",), "needs sql and query together.", "Give sql: env:NAME and query: select …."
     elif source.sql and source.columns:

@@ -141,7 +141,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class RowShape:
-    """What whole rows were like (``surprise.py``)."""
+    """Correlations of a table's rows, and the limit of their outlier score (``outliers.py``)."""
 
     names: tuple[str, ...]
     """Numeric inputs whose correlations are known."""

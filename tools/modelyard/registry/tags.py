@@ -171,7 +171,7 @@ R = TypeVar("R", VersionRecord, StageRecord, WithdrawalRecord)
 
 
 def _read(message: str, kind: type[R]) -> R | None:
-    for line in message.splitlines()[1:]:
+    for line in message.split("\n")[1:]:  # JSON may hold other line separators, such as U+2028
         if line.startswith("{"):
             try:
                 return msgspec.json.decode(line, type=kind)

@@ -72,10 +72,12 @@ def slice_rows(monitoring: Monitoring, most: int) -> tuple[list[str], list[list[
 
 def ground_truth_sentence(realised: Realised) -> str:
     """The number of labels, and of labels that are missing."""
-    said = f"{realised.labelled:,} predictions have a label. {realised.missing:,} of the {realised.due:,} that are due"
-    said += " have none"
+    said = f"{realised.labelled:,} {'prediction has' if realised.labelled == 1 else 'predictions have'} a label."
+    if not realised.due:
+        return f"{said} No label is due yet."
+    said += f" {realised.missing:,} of {realised.due:,} due labels {'is' if realised.missing == 1 else 'are'} missing"
     if realised.oldest_missing_days is not None:
-        said += f"; the oldest is {realised.oldest_missing_days:.1f} days old"
+        said += f"; the oldest prediction without one is {realised.oldest_missing_days:.1f} days old"
     return f"{said}."
 
 

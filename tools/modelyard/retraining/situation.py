@@ -52,7 +52,7 @@ def _failed(view: ModelView, environment: str) -> list[Failed]:
     if serves is not None and serves.version != newest.monitoring.version:
         return []
     return [
-        Failed(environment, c.id, c.kind, c.sentence, newest.monitoring.until)
+        Failed(environment=environment, check=c.id, kind=c.kind, sentence=c.sentence, until=newest.monitoring.until)
         for c in newest.verdict.checks
         if c.outcome == "fail" and c.level != "advisory"
     ]

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 
@@ -54,9 +55,10 @@ class Repository:
         return self._seen[sha][1]
 
     def commit(self, sha: str) -> Commit:
-        lines = self.read(sha, "commit").partition(b"\n\n")[0].decode("utf-8", "replace").splitlines()
-        parents = [line[7:] for line in lines if line.startswith("parent ")]
-        return Commit(lines[0].removeprefix("tree "), parents)
+        tree, *lines = self.read(sha, "commit").partition(b"\n\n")[0].decode("utf-8", "replace").split("\n")
+        # As git reads it: parents follow the tree. Names of people, which come after, may hold any text.
+        parents = [line.removeprefix("parent ") for line in takewhile(lambda line: line.startswith("parent "), lines)]
+        return Commit(tree.removeprefix("tree "), parents)
 
     def entries(self, tree: str) -> dict[str, tuple[bool, str]]:
         body, size = self.read(tree, "tree"), len(tree) // 2
@@ -109,11 +111,14 @@ class Repository:
     def tag(self, name: str, sha: str) -> Tag:
         raw = self.read(sha, "tag")
         head, _, message = raw.partition(b"\n\n")
-        values = dict(line.split(" ", 1) for line in head.decode("utf-8", "replace").splitlines())
-        if values.get("tag") != name:
-            raise ClaimFailed(f"the object of the tag {name} has the name {values.get('tag')}")
-        record = next((line for line in message.decode("utf-8", "replace").splitlines() if line.startswith("{")), "{}")
-        return Tag(name, sha, values["object"], int(values["tagger"].split()[-2]), raw, json.loads(record))
+        lines = [line.partition(" ") for line in head.decode("utf-8", "replace").split("\n")]
+        if [key for key, _, _ in lines[:4]] != ["object", "type", "tag", "tagger"]:
+            raise ClaimFailed(f"the object of the tag {name} is not a valid tag")
+        commit, _, own_name, tagger = (value for _, _, value in lines[:4])
+        if own_name != name:
+            raise ClaimFailed(f"the object of the tag {name} has the name {own_name}")
+        record = next((line for line in message.decode("utf-8", "replace").split("\n") if line.startswith("{")), "{}")
+        return Tag(name, sha, commit, int(tagger.split()[-2]), raw, json.loads(record))
 
     def history(self, head: str) -> list[str]:
         """The commits reachable from a head, the head first."""

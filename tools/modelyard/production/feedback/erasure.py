@@ -202,9 +202,14 @@ def _named_in_evidence(evidence: EvidenceStore, model: str, names: set[str]) -> 
 
 def name_pattern(names: Collection[str]) -> re.Pattern[bytes]:
     """Finds any of some names (at least one) in a file: as whole words, as JSON, HTML or Markdown writes them."""
-    spellings = {form for name in names for form in (name, json.dumps(name)[1:-1], escape(name), text(name))}
+    spellings = {form for name in names for form in (name, *_quoted(name), escape(name), text(name))}
     forms = b"|".join(re.escape(form.encode()) for form in sorted(spellings - {""}))
     return re.compile(rb"(?<![\w-])(?:" + forms + rb")(?![\w-])")
+
+
+def _quoted(name: str) -> tuple[str, str]:
+    """A name within quotes of JSON: with other letters than ASCII escaped, and as they are."""
+    return json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1]
 
 
 def _texts(names: set[str]) -> object:

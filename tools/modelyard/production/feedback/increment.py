@@ -77,17 +77,15 @@ def collect(
         joined = join(open_reader(environment, root), model, window, ground_truth, earlier, written)
         if not joined.labelled:
             return Increment(joined, "", None)
+        said: dict[str, object] = {"model": model.name, "environment": environment.name}
+        said |= {"begin": window.begin, "end": window.end}
         if reviews is not None:
-            _add_reviews(written, reviews)
+            said["reviewers"] = _add_reviews(written, reviews)
         name = next_name(model.name, window.end, increments(git, model.name))
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / ".gitignore").write_bytes(_IGNORED)
         written.replace(path)
-        said: dict[str, object] = {"model": model.name, "environment": environment.name}
-        said |= {"begin": window.begin, "end": window.end}
-        if reviews is not None:
-            said |= {"reviewers": dict(sorted(Counter(who for who, _ in reviews.values()).items()))}
         record = json.dumps(said | {"joined": builtins(joined)}, indent=1).encode() + b"\n"
         say(f"Sending {joined.labelled:,} labelled rows …")
         files = kept_increment(view, path, name, record)
@@ -187,16 +185,17 @@ def next_name(model: str, end: float, taken: Iterable[str]) -> str:
     return f"{folder_of(model)}/{moment.strftime(_STAMP)}.parquet"
 
 
-def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> None:
-    """Adds the reviewer and the time of each label."""
+def _add_reviews(path: Path, reviews: Mapping[str, tuple[str, datetime]]) -> dict[str, int]:
+    """Adds the reviewer and the time of each label; returns reviewer → number of labels, ordered by reviewer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
-    whose = [reviews[name] for name in table["prediction_id"].to_pylist()]
-    table = table.append_column("reviewer", pa.array([who for who, _ in whose], pa.string()))
-    table = table.append_column("reviewed_at", pa.array([at for _, at in whose], pa.timestamp("us", "UTC")))
+    given = [reviews[name] for name in table["prediction_id"].to_pylist()]
+    table = table.append_column("reviewer", pa.array([who for who, _ in given], pa.string()))
+    table = table.append_column("reviewed_at", pa.array([at for _, at in given], pa.timestamp("us", "UTC")))
     pq.write_table(table, path, compression="snappy")
+    return dict(sorted(Counter(who for who, _ in given).items()))
 
 
 def _files(folder: Path) -> list[Path]:

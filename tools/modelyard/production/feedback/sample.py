@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 REVIEW = ("reviewer", "reviewed_at")
 RARE_BITS = float(np.log2(20))
 """Rarity of a level, in bits, that one in twenty training rows has; rarer levels are a reason to label a row."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""Beginnings of a text that gets a quote before it: those of formulas, and the quote itself."""
 
 Why = Literal["uncertain", "outlier", "rare", "flip", "random"]
 

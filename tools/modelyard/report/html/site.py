@@ -146,13 +146,13 @@ def _tiles(models: Sequence[ModelPage], waivers: Sequence[WaiverState]) -> list[
         for model in models for one in model.desired
     )  # fmt: skip
     tiles = [
-        (len(models), "models"),
-        (sum(len(model.history.versions) for model in models), "versions in use"),
-        (sum(len(model.serving) for model in models), "deployments"),
-        (off, "out of sync"),
-        (sum(not waiver.expired for waiver in waivers), "waivers in force"),
+        (len(models), "model", "models"),
+        (sum(len(model.history.versions) for model in models), "version in use", "versions in use"),
+        (sum(len(model.serving) for model in models), "deployment", "deployments"),
+        (off, "out of sync", "out of sync"),
+        (sum(not waiver.expired for waiver in waivers), "waiver in force", "waivers in force"),
     ]
-    return [{"count": f"{count:,}", "what": what} for count, what in tiles]
+    return [{"count": f"{count:,}", "what": one if count == 1 else many} for count, one, many in tiles]
 
 
 def _all_places(models: Sequence[ModelPage], environments: Sequence[str]) -> Table | None:

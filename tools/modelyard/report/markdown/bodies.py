@@ -25,7 +25,7 @@ from modelyard.report.content import (
     share,
     signed,
 )
-from modelyard.report.markdown.safe import fold, table, text
+from modelyard.report.markdown.safe import code, fold, table, text
 from modelyard.report.terminal.deployments import delivery_lines
 from modelyard.report.terminal.text import when
 from modelyard.report.window import slice_rows, sparkline
@@ -130,7 +130,7 @@ def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
                 ["environment", text(monitoring.environment)],
                 ["window", f"{monitoring.since} to {monitoring.until}"],
                 ["predictions", f"{monitoring.rows:,}"],
-                ["rule", f"{text(check.id)} ({text(check.file)}:{check.line}, {check.level})"],
+                ["rule", f"{text(check.id)} ({text(check.file)}:{check.line}, {text(check.level)})"],
             ],
         ),
     ]
@@ -151,7 +151,7 @@ def render_cause(model: str, monitoring: Monitoring, check: CheckResult) -> str:
             lines += ["", *table(["column", "state", "JS distance", "limit", "importance", "effect"], rows[:20])]
     if check.kind == "quality" and (found := slice_rows(monitoring, 10)):
         headings, rows = found
-        lines += ["", *table(headings, [[text(cell) for cell in row] for row in rows])]
+        lines += ["", *table([text(heading) for heading in headings], [[text(cell) for cell in row] for row in rows])]
     lines += ["", f"Predictions per day: {sparkline(monitoring.days)}"]
     return "\n".join(lines)
 
@@ -161,7 +161,7 @@ def increment_body(model: str, environment: str, path: str, begin: float, end: f
     lines = [
         f"## Feedback for {text(model)}", "",
         f"Labels for the predictions of {text(environment)} from {_day(begin)} to {_day(end)}, as the next labelled"
-        f" increment: `{text(path)}`.", "",
+        f" increment: {code(path)}.", "",
         *table(["predictions", ""], prediction_counts(joined)), "",
         *table(["labels", ""], label_counts(joined)), "",
         *([text(lacking_sentence(joined), 2000), ""] if joined.lacking else []),
@@ -179,7 +179,7 @@ def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
     lines = [
         f"## Erase an id from the feedback of {text(model)}", "",
         f"The tombstone `{erasure.digest[:16]}` on the evidence branch records the erasure, without the id.", "",
-        *table(["increment", ""], [[f"`{text(path)}`", "rewritten without it"] for path in paths]), "",
+        *table(["increment", ""], [[code(path), "rewritten without it"] for path in paths]), "",
         f"Versions that were trained on it: {text(trained)}. They stay in service: retrain or deprecate them.", "",
         "**If it is merged:** the next retraining does not see it. `modelyard feedback forget --purge` then deletes the"
         " older increments for good.", "",
@@ -216,7 +216,7 @@ def _rule(rule: AnyCheck, where: str, report: str) -> list[str]:
     outcome = row.rsplit("|", 2)[1].strip() if row.count("|") > 2 else ""
     said = next((line for line in report.splitlines() if line.startswith("- ") and f"**{text(rule.id)}**" in line), "")
     lines = [f"<details{' open' if said else ''}><summary><b>{text(rule.id)}</b> {outcome}</summary>", ""]
-    lines += [f"{text(rule.why, 1000)} {_LEVELS[rule.level]} Rule: `{where}`.", ""]
+    lines += [f"{text(rule.why, 1000)} {_LEVELS[rule.level]} Rule: {code(where)}.", ""]
     lines += [*(table(["setting", "value"], settings) if settings else []), ""]
     return [*lines, *([said, ""] if said else []), "</details>", ""]
 

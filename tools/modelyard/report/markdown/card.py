@@ -14,7 +14,7 @@ from modelyard.manifests.model import Model
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
 from modelyard.report.content import evaluation_sentence, number
-from modelyard.report.markdown.safe import table, text
+from modelyard.report.markdown.safe import code, table, text
 from modelyard.report.terminal.text import when
 
 _LIBRARIES = {"lightgbm-text": "lightgbm", "xgboost-json": "xgboost", "xgboost-ubj": "xgboost", "onnx": "onnx",
@@ -64,21 +64,28 @@ def render_card(card: Card) -> str:
     """The card. Equal evidence gives equal bytes."""
     model, lineage = card.model, card.lineage
     front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=100)
-    lines = [f"---\n{front}---", "", f"# {model.name} {lineage.version}", "", text(model.description, 2000), ""]
+    lines = [
+        f"---\n{front}---",
+        "",
+        f"# {text(f'{model.name} {lineage.version}')}",
+        "",
+        text(model.description, 2000),
+        "",
+    ]
     lines += ["## Model details", ""]
     lines += table(["", ""], _details(card))
     lines += ["", "## Intended use", "", model.card.strip() or "_Not given._"]
     lines += ["", "## Limitations", "", model.limitations.strip() or "_Not given._", ""]
-    lines += ["## Inputs and output", "", f"Output: `{model.contract.output}`", ""]
+    lines += ["## Inputs and output", "", f"Output: {code(model.contract.output)}", ""]
     lines += table(
         ["input", "type", "range", "description"],
-        [[f"`{c.name}`", c.type + (" or null" if c.nullable else ""), _range(c.minimum, c.maximum),
+        [[code(c.name), c.type + (" or null" if c.nullable else ""), _range(c.minimum, c.maximum),
           text(c.description) or "–"] for c in model.contract.inputs],
     )  # fmt: skip
     lines += ["", "## Training data", ""]
     lines += table(
         ["data", "content (md5)", "last changed by"],
-        [[f"`{s.path}`", f"`{s.md5}`", text(s.changed_by) or "–"] for s in lineage.data],
+        [[code(s.path), code(s.md5), text(s.changed_by) or "–"] for s in lineage.data],
     )
     if card.bundle.evaluation:
         lines += ["", "## Evaluation", "", *_evaluation(card.bundle.evaluation)]
@@ -118,29 +125,30 @@ def _front_matter(card: Card) -> dict[str, object]:
 def _details(card: Card) -> list[list[str]]:
     lineage, scan = card.lineage, card.bundle.scan
     live = [f"{p.environment} since {when(p.since)}" for p in lineage.served if p.until is None]
-    rows = [
-        ["version", f"{lineage.version}, registered {when(lineage.registered_at)} UTC"],
-        ["lifecycle", card.model.lifecycle],
-        ["serves", ", ".join(live) or "nowhere"],
-        ["task", card.model.task],
-        ["artifact", f"sha256 `{lineage.artifact}`"],
-        ["format", f"{scan.format or 'unknown'}, {scan.bytes:,} bytes" if scan else "unknown"],
-        ["code", f"commit `{lineage.code}`"],
-        ["packages", ", ".join(f"{n} {v}" for n, v in lineage.packages.items()) or "unknown"],
-        ["verdict", f"{lineage.verdict or 'none'}" + (f", against {lineage.champion}" if lineage.champion else "")],
-        ["licence", card.model.license or "not given"],
+    packages = ", ".join(f"{n} {v}" for n, v in lineage.packages.items())
+    champion = f", against {lineage.champion}" if lineage.champion else ""
+    return [
+        ["version", text(f"{lineage.version}, registered {when(lineage.registered_at)} UTC")],
+        ["lifecycle", text(card.model.lifecycle)],
+        ["live in", text(", ".join(live)) or "no environment"],
+        ["task", text(card.model.task)],
+        ["artifact", f"sha256 {code(lineage.artifact)}"],
+        ["format", text(f"{scan.format or 'unknown'}, {scan.bytes:,} bytes" if scan else "unknown")],
+        ["code", f"commit {code(lineage.code)}"],
+        ["packages", text(packages, 2000) or "unknown"],
+        ["verdict", text(f"{lineage.verdict or 'none'}{champion}")],
+        ["licence", text(card.model.license) or "not given"],
     ]
-    return [[name, text(value) if "`" not in value else value] for name, value in rows]
 
 
 def _evaluation(evaluation: Evaluation) -> list[str]:
     lines = [text(evaluation_sentence(evaluation)), "", *table(
         ["metric", "better", "value"],
-        [[m.name, "higher" if m.higher_is_better else "lower", number(m.candidate)] for m in evaluation.metrics],
+        [[text(m.name), "higher" if m.higher_is_better else "lower", number(m.candidate)] for m in evaluation.metrics],
     )]  # fmt: skip
     judged = [part for part in evaluation.slices if part.sufficient and part.metrics]
     if judged:
-        name = judged[0].metrics[0].name
+        name = text(judged[0].metrics[0].name)
         rows = [[f"{text(p.column)} = {text(p.level)}", f"{p.rows:,}", number(p.metrics[0].candidate)] for p in judged]
         lines += ["", f"### By slice: {name}", "", *table(["slice", "rows", name], rows)]
     for fairness in evaluation.fairness:

@@ -23,6 +23,12 @@ def text(value: str, limit: int = _TEXT_LIMIT) -> str:
     return re.sub(r"^(?=[/:-])", "\u200b", line)
 
 
+def code(value: str, limit: int = _TEXT_LIMIT) -> str:
+    """Untrusted text as inline code, also in a table. Backticks become apostrophes, for nothing can escape them."""
+    line = shortened(" ".join(value.split()).replace("`", "'"), limit)
+    return f"`{line}`".replace("|", "\\|") if line else "–"
+
+
 def shortened(value: str, limit: int) -> str:
     """At most ``limit`` characters. A character of several code points is kept whole or left out."""
     if len(value) <= limit:

@@ -23,7 +23,7 @@ from modelyard.report.content import (
     signed,
     worst_slices,
 )
-from modelyard.report.markdown.safe import node, table, text
+from modelyard.report.markdown.safe import code, node, table, text
 
 _ROWS = 12
 _FILES = 30
@@ -37,7 +37,7 @@ def checks_section(report: Report) -> list[str]:
             number(check.champion),
             number(check.candidate),
             check_difference(check),
-            f"`{check.file}:{check.line}`",
+            code(f"{check.file}:{check.line}"),
             f"{SYMBOLS[check.outcome]} {check.outcome}",
         ]
         for check in report.checks[:_ROWS]
@@ -56,7 +56,7 @@ def backtest_section(report: Report) -> list[str]:
     if backtest is None:
         return []
     rows = [
-        [text(f"{one.model} {one.version}"), one.before, f"{SYMBOLS[one.after]} {one.after}",
+        [text(f"{one.model} {one.version}"), text(one.before), f"{SYMBOLS[one.after]} {one.after}",
          text(", ".join(one.because)) or "–"]
         for one in sorted(backtest.versions, key=lambda one: not one.flips)[:_ROWS]
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def numbering_section(report: Report) -> list[str]:
     if report.numbering is None:
         return []
     reasons = "; ".join(report.numbering.reasons[:6])
-    said = f"Merging registers **{report.numbering.version}**: {text(reasons, 600)}."
+    said = f"Merging registers **{text(report.numbering.version)}**: {text(reasons, 600)}."
     return [
         f"{said} The line `Bump: major` (or minor, patch, v2.0.0) in a commit message requests another version.",
         "",
@@ -103,7 +103,7 @@ def slices_section(report: Report) -> list[str]:
          number(result.candidate), metric_difference(result)]
         for part, result in worst
     ]  # fmt: skip
-    name = worst[0][1].name
+    name = text(worst[0][1].name)
     return [
         f"**Worst slices by {name}**",
         "",

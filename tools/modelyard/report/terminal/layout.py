@@ -87,7 +87,7 @@ class Layout(Struct, frozen=True):
 
 def columns(text: str) -> int:
     """The columns that a text takes on a terminal: two for a wide character, none for styles and combining marks."""
-    plain = _STYLES.sub("", text)
+    plain = _STYLES.sub("", text) if "\x1b" in text else text
     return len(plain) if plain.isascii() else sum(map(_columns_of, plain))
 
 
@@ -111,6 +111,9 @@ def _folded(text: str, width: int, indent: str = "") -> Iterator[str]:
 
 def _broken(text: str, width: int) -> Iterator[str]:
     """Lines of a cell that shrinks; a word that is wider than the column is broken."""
+    if columns(text) <= width:
+        yield text
+        return
     for line in _folded(text, width):
         used, begin = 0, 0
         for i, character in enumerate(line):
