@@ -144,7 +144,7 @@ def _ours(folder: Path, traffic: Traffic | None = None) -> Iterator[Side]:
     for version in VERSIONS:
         place = layout.version_folder("speed", version)
         place.mkdir(parents=True)
-        (place / "artifact").write_bytes(content)
+        write_whole(artifact_in(place, "model.txt"), content)
         (place / "model.yaml").write_text(MANIFEST)
     traffic = traffic or Traffic(VERSIONS[0], VERSIONS[1], 50.0, salt="bench", key="f0")
     layout.write_state(State({"speed": Live(traffic, dict.fromkeys(VERSIONS, sha256))}))

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelyard.errors import ModelyardError
+from modelyard.flavors.signature import Input
 from modelyard.tables.file import TableFile, read_table
 from pyarrow import csv, feather
 
@@ -30,7 +31,7 @@ def test_the_same_columns_from_every_form(table: pa.Table, tmp_path: Path, form:
     assert (file.rows, file.names) == (300, ["x", "c", "flag"])
     np.testing.assert_array_equal(file.numbers("x"), [1.5, np.nan, 3.0] * 100)
     np.testing.assert_array_equal(file.numbers("flag"), [1.0, 0.0, np.nan] * 100)
-    levels, counts, nulls = file.tally("c")
+    levels, counts, nulls = file.tally(Input("c", "string"))
     found = dict(zip(levels.tolist(), counts.tolist(), strict=True))
     empty = found.pop("", 0)  # CSV does not tell an empty text from none
     assert found == {"a": 100, "b": 100} and nulls + empty == 100
@@ -51,7 +52,7 @@ def test_pandas_nullable_and_arrow_types_and_moments_in_time(tmp_path: Path) -> 
     for name in ("zoned", "naive"):
         seconds = file.numbers(name)
         assert seconds[2] - seconds[0] == 10 and np.isnan(seconds[1]) and seconds[0] == 1_767_225_600
-    assert sorted(file.tally("category")[0]) == ["a", "b"]
+    assert sorted(file.tally(Input("category", "string"))[0]) == ["a", "b"]
     with pytest.raises(ModelyardError, match=r"'text' of .* does not hold numbers"):
         file.numbers("text")
 
@@ -60,7 +61,7 @@ def test_a_million_levels_are_counted(tmp_path: Path) -> None:
     rows = 1_000_000
     names = pa.array(np.arange(rows)).cast(pa.string())
     pq.write_table(pa.table({"id": names}), tmp_path / "t.parquet", row_group_size=250_000)
-    levels, counts, nulls = TableFile(tmp_path / "t.parquet").tally("id")
+    levels, counts, nulls = TableFile(tmp_path / "t.parquet").tally(Input("id", "string"))
     assert levels.size == rows == counts.sum() and nulls == 0
 
 

@@ -61,7 +61,7 @@ def make(folder: Path, task: str, trees: int = 20, noise: float = 0.0, rows: int
     held = np.arange(rows) % 3 == 0
     pq.write_table(table.filter(pa.array(~held)), folder / "data/train.parquet")
     pq.write_table(table.filter(pa.array(held)), folder / "data/holdout.parquet")
-    matrix = np.column_stack([x, z, (c == "b").astype(float)]) + rng.normal(size=(rows, 3)) * [noise, noise, 0]
+    matrix = np.column_stack([x, z, np.searchsorted(["a", "b", "c"], c).astype(float)]) + rng.normal(size=(rows, 3)) * [noise, noise, 0]
     data = lgb.Dataset(matrix[~held], y[~held], feature_name=["x", "z", "c"])
     booster = lgb.train(objective | {"verbose": -1, "num_threads": 1}, data, trees)
     text = booster.model_to_string() + '\npandas_categorical:[["a", "b", "c"]]\n'
@@ -88,7 +88,7 @@ def version_of(candidate: Candidate) -> FetchedVersion:
 def test_every_task_from_its_files(tmp_path: Path, task: str, first: str, count: int) -> None:
     champion = version_of(make(tmp_path / "champion", task, trees=3, noise=1.0))
     candidate = make(tmp_path / "candidate", task)
-    found = evaluate(candidate, champion)
+    found = evaluate(candidate, champion).evaluation
     assert (found.metrics[0].name, len(found.metrics), found.champion) == (first, count, "v1.0.0")
     for metric in found.metrics[:1]:
         assert metric.difference is not None and (metric.difference > 0) == metric.higher_is_better
@@ -101,13 +101,13 @@ def test_every_task_from_its_files(tmp_path: Path, task: str, first: str, count:
     assert folds.name == first and folds.deviation is not None and len(folds.values) == 3
     content = msgspec.json.encode(found)
     json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is no strict JSON"))
-    assert evaluate(candidate, None).champion is None
+    assert evaluate(candidate, None).evaluation.champion is None
 
 
 def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
     champion = version_of(make(tmp_path / "champion", "binary", trees=3, noise=2.0))
     candidate = make(tmp_path / "candidate", "binary")
-    flips = evaluate(candidate, champion).flips
+    flips = evaluate(candidate, champion).evaluation.flips
     assert (
         flips
         and flips.rows
@@ -122,7 +122,7 @@ def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
     assert int(flips.rows[0].id) in held
     contract = msgspec.structs.replace(candidate.model.contract, personal_id="hash")
     personal = Candidate(msgspec.structs.replace(candidate.model, contract=contract), candidate.folder)
-    found = evaluate(personal, champion).flips
+    found = evaluate(personal, champion).evaluation.flips
     assert found and found.rows[0].id == f"held-out row {held.index(int(flips.rows[0].id)) + 1}", (
         "evidence is kept for good"
     )
@@ -130,12 +130,12 @@ def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
 
 def test_rows_that_came_back_under_another_id_are_found(tmp_path: Path) -> None:
     candidate = make(tmp_path / "m", "binary")
-    assert evaluate(candidate, None).leakage.identical == 0
+    assert evaluate(candidate, None).evaluation.leakage.identical == 0
     train = pq.read_table(candidate.folder / "data/train.parquet")
     holdout = pq.read_table(candidate.folder / "data/holdout.parquet").slice(0, 5)
     again = holdout.set_column(0, "id", pa.array(np.arange(90_000, 90_005)))
     pq.write_table(pa.concat_tables([train, again]), candidate.folder / "data/train.parquet")
-    leakage = evaluate(candidate, None).leakage
+    leakage = evaluate(candidate, None).evaluation.leakage
     assert (leakage.overlap, leakage.identical) == (0, 5)
 
 

@@ -184,11 +184,11 @@ def test_a_corrupted_candidate(champion: Path, content: bytes | str) -> None:
     artifact.write_bytes(content if isinstance(content, bytes) else whole[: len(whole) // 2])
     assert "not the artifact that dvc.lock pins" in said(champion, "register", MODEL, expect=4)
     from modelyard.errors import ModelyardError
-    from modelyard.flavors.discovery import load_scorer
     from modelyard.manifests.repository import ModelRepository
+    from modelyard.scoring.scorer import LoadedArtifact
 
     with pytest.raises(ModelyardError, match="not a sound LightGBM text model"):
-        load_scorer(ModelRepository(champion).model(MODEL), artifact, champion)
+        LoadedArtifact.load(ModelRepository(champion).model(MODEL), artifact, champion)
 
 
 def test_a_dvc_remote_that_is_gone(champion: Path) -> None:

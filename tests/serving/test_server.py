@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelyard.predictions.layout import Layout, State
+from modelyard.predictions.layout import Layout, State, artifact_in
 from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
 from support.server import Server, request, serving
@@ -43,7 +43,7 @@ def server(yard: Path) -> Iterator[Server]:
 
 def test_health_metadata_and_index(server: Server) -> None:
     assert server.call("GET", "/v2/health/live") == (200, {"live": True})
-    assert server.call("GET", "/v2/health/ready") == (200, {"ready": True})
+    assert server.call("GET", "/v2/health/ready") == (200, {"ready": True, "models": {"flight-delay": "ready"}})
     assert server.call("GET", "/v2")[1]["name"] == "modelyard"
     status, metadata = server.call("GET", "/v2/models/flight-delay")
     assert status == 200 and metadata["versions"] == ["v1.0.0"] and metadata["outputs"][0]["name"] == "probability_late"
@@ -225,7 +225,7 @@ def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Pa
 def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> None:
     layout = Layout.of(champion, "production")
     shutil.copytree(layout.version_folder("flight-delay", "v1.0.0"), layout.version_folder("flight-delay", "v1.1.0"))
-    (layout.version_folder("flight-delay", "v1.1.0") / "artifact").write_bytes(b"tree\nbroken")
+    artifact_in(layout.version_folder("flight-delay", "v1.1.0"), "model.txt").write_bytes(b"tree\nbroken")
     state = layout.read_state().models["flight-delay"]
     with serving(champion, "production") as server:
         broken = Live(Traffic("v1.1.0"), state.installed | {"v1.1.0": "0" * 64})

@@ -38,7 +38,7 @@ def test_variants_get_their_weights_in_place(aws: Any, made: dict[str, Made], tm
     carry(target, made, shared)
     packed = boto3.client("s3", "eu-west-1").get_object(Bucket="models", Key="modelyard/churn/v1.1.0/model.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(packed["Body"].read())) as archive:
-        artifact = archive.extractfile("artifact")
+        artifact = archive.extractfile("./artifact/model.txt")
         assert artifact and artifact.read() == made["v1.1.0"].package.artifact.read_bytes()
     carry(target, made, Traffic("v1.0.0", "v1.1.0", 40.0, salt="r"))
     variants = aws.describe_endpoint(EndpointName="production-churn")["ProductionVariants"]

@@ -107,6 +107,7 @@ def _evaluated(
         inputs_removed=tuple(sorted(before - after)),
         notes=(*_notes(champion, comparable), *_contract_notes(candidate, columns)),
         stability=_stability(candidate),
+        smallest_class=_smallest_class(model, label),
     )
     return Evaluated(evaluation, choose_probe(model, columns, predictions, scorer))
 
@@ -139,6 +140,13 @@ def settings_of(model: Model) -> Settings:
     """What the model's metrics depend on besides the rows."""
     settings = model.evaluation
     return Settings(model.contract.threshold, settings.precision, settings.quantile, settings.at)
+
+
+def _smallest_class(model: Model, label: Floats) -> int | None:
+    if model.task not in ("binary", "multiclass"):
+        return None
+    classes = 2 if model.task == "binary" else len(model.contract.classes)
+    return int(np.bincount(label.astype(np.int64), minlength=classes).min())
 
 
 def _notes(champion: FetchedVersion | None, comparable: bool) -> tuple[str, ...]:

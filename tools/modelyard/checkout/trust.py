@@ -8,17 +8,18 @@ from pathlib import Path
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError, Refused
-from modelyard.evidence.artifact import HEAD_BYTES, sniff
+from modelyard.evidence.artifact import HEAD_BYTES
+from modelyard.flavors.formats import PICKLE, format_of
 from modelyard.git import Git
 from modelyard.manifests.configuration import Signing
-from modelyard.manifests.policy import ArtifactFormat
 from modelyard.registry.tags import version_tag
+from modelyard.scoring.signature import flavor_of
 from modelyard.signing import SIGNATURE, verify
 
 _MEMBERS = 10_000
 
 
-def sniff_file(path: Path) -> ArtifactFormat | None:
+def sniff_file(path: Path) -> str | None:
     """The format of a file by its content, ignoring its name; None for an unknown format."""
     try:
         with path.open("rb") as file:
@@ -29,7 +30,7 @@ def sniff_file(path: Path) -> ArtifactFormat | None:
                 members = tuple(archive.namelist()[:_MEMBERS])
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
-    return sniff(head, members)
+    return format_of(head, members)
 
 
 def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
@@ -66,13 +67,15 @@ def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
 
 def _require_safe_format(found: FetchedVersion, tag: str, signed: bool) -> None:
     form = sniff_file(found.artifact)
-    if form is not None and form != "pickle":
+    if form is not None and form != PICKLE:
         return
+    if form is None and flavor_of(found.model).own_code:
+        return  # a program of the repository reads it, which was reviewed; the policy allowed the format
     waived = found.version.record is not None and found.version.record.verdict == "waived"
     if waived and signed:
         return
-    what = "a pickle, which can run code when it is loaded" if form == "pickle" else "of an unknown format"
+    what = "a pickle, which can run code when it is loaded" if form == PICKLE else "of an unknown format"
     raise Refused(
         f"The artifact of {tag} is {what}.",
-        "Store it as LightGBM text, XGBoost JSON, ONNX, safetensors or skops; or add a waiver and sign it.",
+        "Keep it as one of the flavors of docs/flavors.md; or add a waiver and sign it.",
     )

@@ -30,6 +30,8 @@ from .values import Columns, Floats, spelled_text
 
 _WHAT = "skops file"
 _MEMBER = "schema.json"
+_HARMLESS = ("numpy.dtype",)
+"""Types that skops does not trust though they only describe data."""
 
 
 class SKLearn(Flavor):
@@ -58,13 +60,14 @@ class SKLearn(Flavor):
         except ImportError as error:
             raise missing_library(self.extra, error.name or "skops") from error
         try:
-            untrusted = [name for name in io.get_untrusted_types(data=content) if name not in options.trusted]
+            trusted = [*_HARMLESS, *options.trusted]
+            untrusted = [name for name in io.get_untrusted_types(data=content) if name not in trusted]
             if untrusted:
                 raise Fault(
                     f"{artifact} needs types that skops does not trust: {', '.join(sorted(untrusted))}.",
                     "Read what they do; then list them in model.yaml under flavor: trusted:, for the reviewer to see.",
                 )
-            estimator = io.loads(content, trusted=list(options.trusted))
+            estimator = io.loads(content, trusted=trusted)
         except Fault:
             raise
         except Exception as error:  # whatever an estimator's __setstate__ throws

@@ -131,7 +131,7 @@ def breaches(column: Input, values: Column) -> Iterator[tuple[str, NDArray[np.bo
 
 def shown(value: object) -> str:
     """A value as messages quote it, at most 40 characters."""
-    text = repr(value)
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
 

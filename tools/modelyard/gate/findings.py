@@ -74,6 +74,17 @@ def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
     return "inconclusive", "inconclusive"
 
 
+def margin_of(check: ChampionCheck | SlicesCheck, result: MetricResult) -> float:
+    """The margin in the metric's unit; a relative one is a share of the champion's value."""
+    return check.margin * abs(result.champion or 0.0) if check.relative else check.margin
+
+
+def margin_text(check: ChampionCheck | SlicesCheck, margin: float) -> str:
+    """``margin 0.01``, or ``margin 0.04, 2 % of the champion's value``."""
+    said = f", {check.margin * 100:g} % of the champion's value" if check.relative else ""
+    return f"margin {margin:.4g}{said}"
+
+
 def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
     """The finding for the worst group column by one measure. Groups that are too small are counted, not judged."""
     gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
@@ -111,11 +122,11 @@ def _evidence(check: EvidenceCheck, bundle: Bundle) -> Finding:
 
 
 def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
-    if scan.format is None:
-        return Finding("fail", "The artifact's format is unknown.", "format")
-    if scan.format not in check.formats:
-        return Finding("fail", f"The artifact is {scan.format} (allowed: {', '.join(check.formats)}).", "format")
-    found = f"The artifact is {scan.format} and has {scan.bytes:,} bytes (limit {check.maximum_bytes:,})"
+    form = scan.format or "other"
+    if form not in check.formats:
+        said = f"of the format {form}" if scan.format else "of an unknown format"
+        return Finding("fail", f"The artifact is {said} (allowed: {', '.join(check.formats)}).", "format")
+    found = f"The artifact is {form} and has {scan.bytes:,} bytes (limit {check.maximum_bytes:,})"
     if scan.bytes > check.maximum_bytes:
         return Finding("fail", f"{found}.", "bytes")
     limit = check.maximum_row_milliseconds
@@ -130,14 +141,16 @@ def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
 
 def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
     found = f"The holdout has {evaluation.rows:,} rows"
+    smallest = evaluation.smallest_class
     if evaluation.positives is not None:
         found += f", {evaluation.positives:,} of them positive"
-        smallest = min(evaluation.positives, evaluation.rows - evaluation.positives)
-    else:
+    elif smallest is not None:
+        found += f", {smallest:,} of the smallest class"
+    if smallest is None:  # no classes
         smallest = check.minimum_per_class
     enough = evaluation.rows >= check.minimum and smallest >= check.minimum_per_class
     required = f"{check.minimum:,} rows"
-    if check.minimum_per_class:
+    if check.minimum_per_class and evaluation.smallest_class is not None:
         required += f", {check.minimum_per_class:,} of each class"
     return Finding("pass" if enough else "inconclusive", f"{found} (required: {required}).")
 
@@ -161,11 +174,12 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
     result = evaluation.metric(check.metric)
     if result is None or result.difference is None or result.interval is None:
         return replace(_undefined(check.metric, evaluation), outcome="inconclusive")
-    outcome, word = non_inferiority(result, check.margin)
+    margin = margin_of(check, result)
+    outcome, word = non_inferiority(result, margin)
     shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
     return Finding(
         outcome,
-        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} (margin {check.margin:g}).",
+        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} ({margin_text(check, margin)}).",
         check.metric,
         result.champion,
         result.candidate,
@@ -185,11 +199,11 @@ def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
     if not judged:
         return Finding("inconclusive", "No slice has enough rows for a comparison.", check.metric)
     thin = sum(not part.sufficient for part in evaluation.slices)
-    inferior = [entry for entry in judged if non_inferiority(entry[2], check.margin)[0] == "fail"]
+    inferior = [entry for entry in judged if non_inferiority(entry[2], margin_of(check, entry[2]))[0] == "fail"]
     _, part, worst = min(inferior or judged, key=lambda entry: entry[0])
     sentence = (
         f"The worst of {len(judged)} slices is {part.column}={part.level}: {check.metric} {worst.difference:+.4f}"
-        f" ({part.rows:,} rows). Inferior slices: {len(inferior)} (margin {check.margin:g})."
+        f" ({part.rows:,} rows). Inferior slices: {len(inferior)} ({margin_text(check, margin_of(check, worst))})."
         + (f" Slices too small to judge: {thin}." if thin else "")
     )
     outcome: Outcome = "fail" if inferior else "pass"

@@ -11,7 +11,7 @@ from modelyard.evidence.verdict import CheckResult, Finding, Verdict, overall
 from modelyard.gate.findings import find
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document, FieldPath
-from modelyard.manifests.policy import Check, Policy
+from modelyard.manifests.policy import Check, Policy, applies
 
 
 def judge(
@@ -27,9 +27,11 @@ def judge(
     ``lines`` is the policy's document; each result names the line of its check. ``notes`` are sentences about the rules
     themselves.
     """
+    found = bundle.evaluation
     results = tuple(
         apply(check, find(check, bundle), lines, ("checks", i), (bundle.model, bundle.artifact), waivers, today)
         for i, check in enumerate(policy.checks)
+        if found is None or applies(check, found.task, found.declared)
     )
     notes = [*notes, *(bundle.evaluation.notes if bundle.evaluation else ())]
     if bundle.evaluation and bundle.evaluation.identical_bytes:

@@ -10,6 +10,7 @@ from modelyard.evidence.verdict import Finding, Outcome, Verdict, overall
 from modelyard.gate.judge import apply
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document
+from modelyard.manifests.model import Model, declared
 from modelyard.manifests.policy import (
     AnyWatch,
     ConfidenceWatch,
@@ -21,6 +22,7 @@ from modelyard.manifests.policy import (
     ScoresWatch,
     ServiceWatch,
     TrafficWatch,
+    applies,
 )
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import FEWEST, Monitoring
@@ -32,7 +34,7 @@ MINIMUM_ROWS = 200
 def judge_window(
     policy: Policy,
     lines: Document,
-    model: str,
+    model: Model,
     artifact: str,
     monitoring: Monitoring,
     waivers: Sequence[tuple[str, Waiver]],
@@ -40,8 +42,9 @@ def judge_window(
 ) -> Verdict:
     """The verdict of the policy's ``monitoring`` rules; inconclusive for a policy without any."""
     results = tuple(
-        apply(watch, find_watch(watch, monitoring), lines, ("monitoring", i), (model, artifact), waivers, today)
+        apply(watch, find_watch(watch, monitoring), lines, ("monitoring", i), (model.name, artifact), waivers, today)
         for i, watch in enumerate(policy.monitoring)
+        if applies(watch, model.task, declared(model))
     )
     digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
     notes = monitoring.notes if results else (*monitoring.notes, f"The policy {policy.name} has no monitoring rules.")

@@ -251,3 +251,9 @@ class Model(Manifest, frozen=True, kw_only=True):
     card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""
     license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""
+
+
+def declared(model: Model) -> frozenset[str]:
+    """What of groups, slices and folds a model declares."""
+    said = {"groups": model.evaluation.groups, "slices": model.evaluation.slices, "folds": model.files.folds}
+    return frozenset(name for name, found in said.items() if found)

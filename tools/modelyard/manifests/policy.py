@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -14,14 +15,38 @@ Metric = Literal[
 ]  # fmt: skip
 
 Level = Literal["advisory", "soft", "hard"]
-ArtifactFormat = Literal["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops", "pickle"]
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+Declared = Literal["groups", "slices", "folds"]
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression", "ranking")
+METRIC_TASKS: dict[str, tuple[Task, ...]] = {
+    "auc": ("binary",), "average_precision": ("binary",), "recall_at_precision": ("binary",),
+    "log_loss": ("binary", "multiclass"), "brier": ("binary", "multiclass"), "accuracy": ("binary", "multiclass"),
+    "f1": ("binary",), "precision": ("binary",), "recall": ("binary",), "macro_f1": ("multiclass",),
+    "mae": ("regression",), "rmse": ("regression",), "pinball": ("regression",), "r2": ("regression",),
+    "ndcg": ("ranking",), "map": ("ranking",),
+}  # fmt: skip
+"""Metric → the tasks for which it is measured."""
 
 
 class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
     """The fields that every check has."""
 
+    judges: ClassVar[tuple[Task, ...]] = TASKS
+    """Tasks of which the evidence says something to this kind of check."""
+    reads: ClassVar[Declared | None] = None
+    """What model.yaml must declare, or there is nothing to judge."""
+
     id: Name
     why: Text
+    tasks: Annotated[
+        list[Task], Meta(description="The tasks that the rule is for; a model of another task is not judged by it."
+                         " Empty: every task.")
+    ] = field(default_factory=list)  # fmt: skip
+    only_with: Annotated[
+        list[Declared],
+        Meta(description="A model that declares no groups (slices, folds) is not judged by the rule. Without it, such a"
+             " model is refused by validate."),
+    ] = field(default_factory=list)  # fmt: skip
     level: Annotated[
         Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
     ] = "soft"
@@ -49,6 +74,8 @@ class OutliersWatch(Check, frozen=True, kw_only=True, tag="outliers"):
 
 class ConfidenceWatch(Check, frozen=True, kw_only=True, tag="confidence"):
     """Classification: the mean confidence is not below that on the held-out rows by more than a margin."""
+
+    judges = ("binary", "multiclass")
 
     maximum_fall: Fraction = 0.05
 
@@ -80,8 +107,11 @@ class TrafficWatch(Check, frozen=True, kw_only=True, tag="traffic"):
 class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
     """Realised quality is not worse than the baseline of the accepted version by more than a margin."""
 
+    judges = ("binary", "multiclass", "regression")
+
     metric: Metric
     margin: Margin
+    relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
     before_ground_truth: Annotated[
         Literal["estimate", "wait"],
         Meta(description="With too few labels. estimate: judge the label-free estimate; wait: inconclusive."),
@@ -105,9 +135,9 @@ class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
 class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
     """The artifact has a format that runs no code when it is read, and is small and fast enough."""
 
-    formats: Annotated[list[ArtifactFormat], Meta(min_length=1)] = field(
-        default_factory=lambda: ["lightgbm-text", "xgboost-json", "xgboost-ubj", "onnx", "safetensors", "skops"]
-    )
+    formats: Annotated[
+        list[Name], Meta(min_length=1, description="Formats of the flavors; see docs/flavors.md. other: any other file.")
+    ] = field(default_factory=lambda: _safe_formats())
     maximum_bytes: Count = 500_000_000
     maximum_row_milliseconds: (
         Annotated[float, Meta(gt=0, description="Largest median time to score one row.")] | None
@@ -134,17 +164,24 @@ class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
 
     metric: Metric
     margin: Margin
+    relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
 
 
 class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
     """Non-inferiority of every slice, by intervals that hold for all slices at once."""
 
+    reads = "slices"
+
     metric: Metric
     margin: Margin
+    relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
 
 
 class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
     """The gap between groups is within a limit, or did not grow against the champion by more than one."""
+
+    judges = ("binary",)
+    reads = "groups"
 
     measure: Literal[
         "demographic_parity_difference", "demographic_parity_ratio", "equalized_odds_difference",
@@ -165,6 +202,8 @@ class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
 
 class CalibrationCheck(Check, frozen=True, kw_only=True, tag="calibration"):
     """Predicted probabilities are calibrated."""
+
+    judges = ("binary",)
 
     maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error (ECE).")]
 
@@ -187,6 +226,8 @@ class LeakageCheck(Check, frozen=True, kw_only=True, tag="leakage"):
 
 class StabilityCheck(Check, frozen=True, kw_only=True, tag="stability"):
     """Cross-validation: the metric varies little between folds."""
+
+    reads = "folds"
 
     metric: Metric
     maximum_deviation: Annotated[Margin, Meta(description="Largest standard deviation between folds.")]
@@ -244,3 +285,30 @@ class Policy(Manifest, frozen=True, kw_only=True):
     maximum_waivers: Annotated[
         int | None, Meta(description="Largest number of waivers for one model in a quarter. Left out: no limit.")
     ] = None
+
+
+def _safe_formats() -> list[str]:
+    from modelyard.flavors.formats import SAFE_FORMATS  # flavors take NumPy along, which most commands do without
+
+    return list(SAFE_FORMATS)
+
+
+def applies(check: Check, task: str, declared: Collection[str]) -> bool:
+    """Whether a rule judges a model of a task that declares ``declared`` (groups, slices, folds)."""
+    return (not check.tasks or task in check.tasks) and all(name in declared for name in check.only_with)
+
+
+def never_judged(check: Check, task: str, declared: Collection[str]) -> tuple[str, str] | None:
+    """(why, what to do) when a rule applies to a model and can never be judged for it; None otherwise."""
+    if not applies(check, task, declared):
+        return None
+    metric = str(getattr(check, "metric", ""))
+    tasks = tuple(t for t in check.judges if not metric or t in METRIC_TASKS[metric])
+    kind = str(check.__struct_config__.tag)
+    if task not in tasks:
+        what = f"{metric} is not measured for {task} models." if metric else f"{kind} is not judged for {task} models."
+        return what, f"Add tasks: [{', '.join(tasks)}] to the rule {check.id}, and a rule for {task} models."
+    if check.reads and check.reads not in declared:
+        place = "files.folds" if check.reads == "folds" else f"evaluation.{check.reads}"
+        return f"the model declares no {check.reads}.", f"Declare {place}, or add only_with: [{check.reads}] to the rule."
+    return None

@@ -99,6 +99,14 @@ class Evaluation:
     inputs_removed: tuple[str, ...]
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
+    smallest_class: int | None = None
+    """Rows of the class with the fewest; None without classes."""
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """What of groups, slices and folds the model declares, by what was measured."""
+        there = {"groups": self.fairness, "slices": self.slices, "folds": self.stability}
+        return frozenset(name for name, found in there.items() if found)
 
     def metric(self, name: str) -> MetricResult | None:
         """The result of one metric over all rows."""
