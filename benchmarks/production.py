@@ -14,7 +14,11 @@ import pyarrow.parquet as pq
 from clock import Figure, measured, process
 from measurements import INPUTS, READ, repository, table
 from modelyard.candidate.reference import bin_codes, decode_profile, encode_profile
+from modelyard.manifests.conversion import load
+from modelyard.manifests.model import Model
+from modelyard.manifests.repository import model_file
 from modelyard.metrics.outliers import row_shape
+from modelyard.scoring.signature import input_of
 from modelyard.tables.file import read_table
 from support.yard import commit_all, git
 
@@ -95,7 +99,9 @@ def _with_outliers(yard: Path) -> None:
     path = yard / "models/big/profile.json"
     profile = decode_profile(path.read_bytes(), "profile")
     rows = read_table(table(yard.parent / "learnt.parquet", 100_000, 1))
-    codes = {column.name: bin_codes(rows, column) for column in profile.columns if column.role == "input"}
+    model, _ = load(Model, yard, model_file("big"))
+    inputs = [(column, profile.column(column.name)) for column in model.contract.inputs]
+    codes = {column.name: bin_codes(rows, known, input_of(column)) for column, known in inputs if known}
     path.write_bytes(encode_profile(replace(profile, shape=row_shape(profile.columns, codes))))
     commit_all(yard, "with what whole rows are like")
     git(yard, "tag", "-f", "-a", "big@v1.0.0", "-m", git(yard, "tag", "-l", "--format=%(contents)", "big@v1.0.0"))

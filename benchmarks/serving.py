@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from clock import ENVIRONMENT, Figure
 from modelyard.demo.stage import free_ports
+from modelyard.files import write_whole
 from modelyard.flavors.lightgbm import import_lightgbm
-from modelyard.predictions.layout import Layout, State
+from modelyard.predictions.layout import Layout, State, artifact_in
 from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
 

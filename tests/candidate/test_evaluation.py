@@ -61,7 +61,11 @@ def make(folder: Path, task: str, trees: int = 20, noise: float = 0.0, rows: int
     held = np.arange(rows) % 3 == 0
     pq.write_table(table.filter(pa.array(~held)), folder / "data/train.parquet")
     pq.write_table(table.filter(pa.array(held)), folder / "data/holdout.parquet")
-    matrix = np.column_stack([x, z, np.searchsorted(["a", "b", "c"], c).astype(float)]) + rng.normal(size=(rows, 3)) * [noise, noise, 0]
+    matrix = np.column_stack([x, z, np.searchsorted(["a", "b", "c"], c).astype(float)]) + rng.normal(size=(rows, 3)) * [
+        noise,
+        noise,
+        0,
+    ]
     data = lgb.Dataset(matrix[~held], y[~held], feature_name=["x", "z", "c"])
     booster = lgb.train(objective | {"verbose": -1, "num_threads": 1}, data, trees)
     text = booster.model_to_string() + '\npandas_categorical:[["a", "b", "c"]]\n'

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.checkout.trust import sniff_file
-from modelyard.evidence.artifact import rounded_up, sniff
+from modelyard.evidence.artifact import rounded_up
+from modelyard.flavors.formats import format_of
 
 
 def zipped(*names: str) -> bytes:
@@ -55,7 +56,7 @@ def test_by_content(content: bytes, found: str | None, tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_have_an_answer(content: bytes) -> None:
-    sniff(content)
+    format_of(content)
 
 
 @given(st.floats(1e-3, 1e6))

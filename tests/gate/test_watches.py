@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from modelyard.evidence.verdict import Finding
 from modelyard.gate.watches import MINIMUM_ROWS, find_watch, judge_window
 from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import (
     AnyWatch,
     ConfidenceWatch,
@@ -28,7 +30,9 @@ from modelyard.metrics.estimate import Estimate, EstimatedMetric
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Confidence, Monitoring, Realised
 from production.windows import NOTHING, column, days, drift, outlier_rate, realised, window
+from support.yard import MODEL_YAML
 
+MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 TRAFFIC = TrafficWatch(id="traffic", why="w", minimum_rows=100)
 SERVICE = ServiceWatch(id="slo", why="w", objective=0.99)
 INPUTS = InputsWatch(id="inputs", why="w", maximum_alarm_share=0.5)
@@ -213,7 +217,7 @@ monitoring:
 def judged(monitoring: Monitoring, *watches: AnyWatch, waivers: tuple[tuple[str, Waiver], ...] = ()) -> tuple[str, ...]:
     lines = parse_document(POLICY.encode(), "policies/p.yaml")
     policy = Policy(name="p", description="d", checks=[], monitoring=list(watches))
-    found = judge_window(policy, lines, "churn", "a" * 64, monitoring, waivers, date(2026, 5, 8))
+    found = judge_window(policy, lines, MODEL, "a" * 64, monitoring, waivers, date(2026, 5, 8))
     assert len(found.policy_sha256) == 64 and found.policy_file == "policies/p.yaml"
     return (found.outcome, *(f"{c.outcome} {c.line}" for c in found.checks), *found.notes)
 

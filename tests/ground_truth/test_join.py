@@ -20,7 +20,7 @@ from modelyard.ground_truth.labels import GroundTruth, ground_truth_of
 from modelyard.manifests.model import Model
 from modelyard.predictions.ids import text_hashes
 from modelyard.predictions.interface import Window
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from predictions.test_payload import CLASSES, MODEL
 
 WINDOW = Window(0, 100)

@@ -170,7 +170,7 @@ def test_before_ground_truth_each_slice_has_an_estimate_of_its_own_scores(tmp_pa
         accuracy = next(guess for guess in part.metrics if guess.name == "accuracy")
         assert accuracy.value == pytest.approx(expected, abs=0.02), "from the middles of its bins"
     policy = Policy(name="p", description="", checks=[])
-    verdict = judge_window(policy, Document("p.yaml", {}), "tiny", "", found, (), date(2026, 5, 8))
+    verdict = judge_window(policy, Document("p.yaml", {}), candidate.model, "", found, (), date(2026, 5, 8))
     said = render_monitoring("tiny", found, verdict).fit(80)
     assert "worst by auc" in said and "estimated" in said and "c=a" in said
     labelled = watched(candidate, table, ground_truth=known(candidate))

@@ -20,7 +20,7 @@ from modelyard.manifests.model import Model
 from modelyard.predictions.interface import Window
 from modelyard.predictions.writer import Entry
 from modelyard.production.feedback.increment import Increment, collect, increments, next_name, write_labelled
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from production.stores import Yard
 from support.yard import MODEL_YAML
 

@@ -17,7 +17,7 @@ from modelyard.metrics.profile import Profile
 from modelyard.metrics.window import Objective
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.counts import VersionCounts, WindowCounts
-from modelyard.tables import Table
+from modelyard.tables.table import Table
 from production.test_sample_rows import PROFILE
 from support.yard import MODEL_YAML
 

@@ -190,16 +190,22 @@ def _groups(frame: pd.DataFrame) -> Any:
 def _lightgbm(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
     import lightgbm
 
-    objective = {
+    objectives: dict[str, dict[str, Any]] = {
         "binary": {"objective": "binary"}, "multiclass": {"objective": "multiclass", "num_class": 3},
         "regression": {"objective": "regression"}, "ranking": {"objective": "lambdarank"},
-    }[task]  # fmt: skip
+    }  # fmt: skip
     # A boolean category beside plain booleans is what most pipelines have; both must be scored.
     features, rows = categorical(learn), categorical(held)
     for part in (features, rows):
         part["member"] = pd.Categorical(part["member"], categories=[False, True])
     data = lightgbm.Dataset(features, _codes(learn, task), group=_groups(learn) if task == "ranking" else None)
-    options = objective | {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "min_data_per_group": 5, "seed": 1}
+    options = objectives[task] | {
+        "verbosity": -1,
+        "num_threads": 1,
+        "min_data_in_leaf": 5,
+        "min_data_per_group": 5,
+        "seed": 1,
+    }
     booster = lightgbm.train(options, data, 12)
     booster.save_model(path)
     return booster.predict(rows), booster
@@ -208,14 +214,14 @@ def _lightgbm(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) ->
 def _xgboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
     import xgboost
 
-    objective: dict[str, Any] = {
+    objectives: dict[str, dict[str, Any]] = {
         "binary": {"objective": "binary:logistic"}, "multiclass": {"objective": "multi:softprob", "num_class": 3},
         "regression": {"objective": "reg:squarederror"}, "ranking": {"objective": "rank:ndcg"},
-    }[task]  # fmt: skip
+    }  # fmt: skip
     data = xgboost.DMatrix(categorical(learn), _codes(learn, task), enable_categorical=True)
     if task == "ranking":
         data.set_group(_groups(learn))
-    booster = xgboost.train(objective | {"nthread": 1, "seed": 1, "max_depth": 4}, data, 12)
+    booster = xgboost.train(objectives[task] | {"nthread": 1, "seed": 1, "max_depth": 4}, data, 12)
     booster.save_model(path)
     return booster.predict(xgboost.DMatrix(categorical(held), enable_categorical=True)), booster
 
@@ -247,12 +253,12 @@ def _catboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) ->
 
 
 def _sklearn(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
-    from skops import io
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LinearRegression, LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
+    from skops import io
 
     names = list(_OWN["sklearn"])
     encoded = ColumnTransformer(

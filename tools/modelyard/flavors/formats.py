@@ -16,7 +16,7 @@ SAFE_FORMATS = (
 
 
 def format_of(head: bytes, members: tuple[str, ...] = ()) -> str | None:
-    """The format that a file's first bytes show; ``members`` are the names in a zip archive. None when none is known."""
+    """The format that a file's first bytes show, or None; ``members`` are the names in a zip archive."""
     for flavor in every_flavor():
         if found := flavor.recognise(head, members):
             return found

@@ -114,8 +114,8 @@ class Column(Manifest, frozen=True, kw_only=True):
     categories: Annotated[
         list[str | int | float | bool],
         Meta(
-            description="The known values. Any other value is scored as missing. They are in the order of their codes, where"
-            " the file of the model lists none."
+            description="The known values. Any other value is scored as missing. They are in the order of their codes,"
+            " where the file of the model lists none."
         ),
     ] = field(default_factory=list)
     description: str = ""

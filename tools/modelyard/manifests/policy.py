@@ -136,7 +136,8 @@ class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
     """The artifact has a format that runs no code when it is read, and is small and fast enough."""
 
     formats: Annotated[
-        list[Name], Meta(min_length=1, description="Formats of the flavors; see docs/flavors.md. other: any other file.")
+        list[Name],
+        Meta(min_length=1, description="Formats of the flavors; see docs/flavors.md. other: any other file."),
     ] = field(default_factory=lambda: _safe_formats())
     maximum_bytes: Count = 500_000_000
     maximum_row_milliseconds: (
@@ -310,5 +311,6 @@ def never_judged(check: Check, task: str, declared: Collection[str]) -> tuple[st
         return what, f"Add tasks: [{', '.join(tasks)}] to the rule {check.id}, and a rule for {task} models."
     if check.reads and check.reads not in declared:
         place = "files.folds" if check.reads == "folds" else f"evaluation.{check.reads}"
-        return f"the model declares no {check.reads}.", f"Declare {place}, or add only_with: [{check.reads}] to the rule."
+        remedy = f"Declare {place}, or add only_with: [{check.reads}] to the rule."
+        return f"the model declares no {check.reads}.", remedy
     return None

@@ -51,7 +51,7 @@ def watch(
     reader = open_reader(environment, view.checkout.root)
     monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say)
     artifact = artifact_of(view.history, monitoring.version)
-    verdict = judge_window(rules.policy, rules.lines, view.name, artifact, monitoring, rules.waivers, today)
+    verdict = judge_window(rules.policy, rules.lines, view.manifest, artifact, monitoring, rules.waivers, today)
     return Watched(view.name, artifact, monitoring, verdict)
 
 
