@@ -16,8 +16,8 @@ from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import write_profile
 from modelyard.candidate.workspace import Workspace
-from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.artifacts import fetch_version
+from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.trust import sniff_file
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
