@@ -43,7 +43,8 @@ def test_other_answers_take_traffic_back(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ModelyardError, match=r"churn v1.1.0 on its target gives other scores for 3 of 100 probe rows"):
         yard.deploy()
     assert target.models["churn"].traffic == Traffic("v1.0.0")
-    assert yard.view().history.assigned("production").version == "v1.0.0", "no receipt says that v1.1.0 serves"
+    assigned = yard.view().history.assigned("production")
+    assert assigned and assigned.version == "v1.0.0", "no receipt says that v1.1.0 serves"
 
 
 def test_a_first_version_with_other_answers_gets_no_traffic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,9 @@ def test_a_target_that_cannot_be_asked_is_said(tmp_path: Path, monkeypatch: pyte
     assert yard.deploy().probes == ("v2.0.0: probe not asked, the version was registered without probe rows",)
 
 
-@pytest.mark.parametrize(("state", "fault"), [("down", "no server runs"), ("failed", "no server runs"), ("healthy", "")])
+@pytest.mark.parametrize(
+    ("state", "fault"), [("down", "no server runs"), ("failed", "no server runs"), ("healthy", "")]
+)
 def test_a_version_that_does_not_answer_is_not_called_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, fault: str
 ) -> None:
