@@ -78,6 +78,13 @@ def require_manifest(view: ModelView, version: RegisteredVersion) -> tuple[Model
     return parse(Model, content, f"{tag}:{file}"), content
 
 
+def registered_probe(view: ModelView, version: RegisteredVersion) -> Probe | None:
+    """The probe rows of a version; None for a handmade tag, or where none were filed."""
+    record = version.record
+    content = view.checkout.evidence.documents(view.name, record.artifact).get("probe") if record else None
+    return read_statement(content, "probe", Probe).predicate if content else None
+
+
 @contextmanager
 def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[FetchedVersion]:
     """A version with its artifact in a temporary folder; ModelyardError when the bytes do not match the tag."""
