@@ -62,7 +62,9 @@ def test_a_target_that_cannot_be_asked_is_said(tmp_path: Path, monkeypatch: pyte
     assert yard.deploy().probes == ("v2.0.0: probe not asked, the version was registered without probe rows",)
 
 
-@pytest.mark.parametrize(("state", "fault"), [("down", "no server runs"), ("failed", "no server runs"), ("healthy", "")])
+@pytest.mark.parametrize(
+    ("state", "fault"), [("down", "no server runs"), ("failed", "no server runs"), ("healthy", "")]
+)
 def test_a_version_that_does_not_answer_is_not_called_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, fault: str
 ) -> None:
