@@ -43,7 +43,8 @@ def test_other_answers_take_traffic_back(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ModelyardError, match=r"churn v1.1.0 on its target gives other scores for 3 of 100 probe rows"):
         yard.deploy()
     assert target.models["churn"].traffic == Traffic("v1.0.0")
-    assert yard.view().history.assigned("production").version == "v1.0.0", "no receipt says that v1.1.0 serves"
+    assigned = yard.view().history.assigned("production")
+    assert assigned and assigned.version == "v1.0.0", "no receipt says that v1.1.0 serves"
 
 
 def test_a_first_version_with_other_answers_gets_no_traffic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) ->
     ("target", "flavor", "expected"),
     [
         ("seldon", "", None),
-        ("seldon", "{name: catboost}", "Targets that serve it: local, container, mlserver, "),
+        ("seldon", "{name: catboost}", "Deploy it where the target is one of local, container, mlserver, "),
         ("local", "{name: command, command: [score]}", "score batches only"),
         ("cloud-of-ours", "{name: catboost}", None),
     ],

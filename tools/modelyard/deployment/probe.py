@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from modelyard.checkout.artifacts import registered_probe
 from modelyard.checkout.checkout import ModelView, version_of
 from modelyard.errors import ModelyardError
-from modelyard.evidence.statement import read_statement
 from modelyard.rollout.plan import Action, Live, Traffic
+from modelyard.scoring.probe import Probed, require_same
 from modelyard.targets.interface import Target
-
-if TYPE_CHECKING:
-    from modelyard.flavors.probe import Probe
-    from modelyard.scoring.probe import Probed
 
 
 def move_traffic(view: ModelView, target: Target, action: Action, live: Live) -> tuple[str, ...]:
@@ -23,7 +19,7 @@ def move_traffic(view: ModelView, target: Target, action: Action, live: Live) ->
     right after. ModelyardError when it gives other scores; traffic is then as it was.
     """
     found: dict[str, Probed] = {}
-    waiting = {version: _registered_probe(view, version) for version in _gaining(action, live)}
+    waiting = {version: registered_probe(view, version_of(view.history, version)) for version in _gaining(action, live)}
     for version, probe in waiting.items():
         answered = target.probe(view.name, version, probe) if probe else None
         if answered:
@@ -49,17 +45,7 @@ def _gaining(action: Action, live: Live) -> Sequence[str]:
     return [version for version in (after.stable, after.candidate) if version and version not in served]
 
 
-def _registered_probe(view: ModelView, version: str) -> Probe | None:
-    from modelyard.flavors.probe import Probe
-
-    record = version_of(view.history, version).record
-    content = view.checkout.evidence.documents(view.name, record.artifact).get("probe") if record else None
-    return read_statement(content, "probe", Probe).predicate if content else None
-
-
 def _require_same(view: ModelView, version: str, found: Probed) -> None:
-    from modelyard.scoring.probe import require_same
-
     require_same(found, f"{view.name} {version} on its target")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelyard.errors import near_match
-from modelyard.flavors.discovery import BUILT_IN, every_flavor, flavor_named, flavor_of_file
+from modelyard.flavors.discovery import every_flavor, flavor_named, flavor_of_file
 from modelyard.flavors.interface import Fault as FlavorFault
 from modelyard.flavors.interface import Flavor
 from modelyard.flavors.signature import Input
@@ -54,15 +54,15 @@ def flavor_faults(model: Model) -> Iterator[Fault]:
 def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | None:
     """(what is wrong, what to do) when a kind of target does not serve a flavor.
 
-    A target of another package, which no flavor of ours names, decides for itself.
+    None for a target that no flavor knows: another package brings it, and it decides itself.
     """
-    ours = {name for built_in in BUILT_IN for name in flavor_named(built_in).hosts}
-    if target in flavor.hosts or target not in ours:
+    if target in flavor.hosts or not any(target in known.hosts for known in every_flavor()):
         return None
-    what = f"the target {target} does not serve {model}, whose flavor is {flavor.name}."
-    if not flavor.hosts:
+    known = ", ".join(flavor.hosts)
+    what = f"The target {target} does not serve {model}, whose flavor is {flavor.name}."
+    if not known:
         return what, f"Models of the flavor {flavor.name} score batches only; keep it as another flavor to serve it."
-    return what, f"Targets that serve it: {', '.join(flavor.hosts)}; see docs/flavors.md."
+    return what, f"Deploy it where the target is one of {known}; see docs/flavors.md."
 
 
 def flavor_in(model: Model) -> Flavor | None:

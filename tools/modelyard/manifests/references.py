@@ -228,7 +228,8 @@ class _Checker:
         if flavor is None or declared_environment is None:
             return
         if found := host_fault(flavor, deployment.model, declared_environment.target):
-            self._add(document, ("model",), *found)
+            what, remedy = found
+            self._add(document, ("model",), what[0].lower() + what[1:], remedy)
 
     def _waiver(self, file: str) -> None:
         loaded = self._load(Waiver, file)

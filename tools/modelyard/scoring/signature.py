@@ -58,9 +58,8 @@ def flavor_of(model: Model) -> Flavor:
 
 def require_host(model: Model, target: str) -> None:
     """Raises unless the model's flavor is served by a kind of target; the error names the targets that do."""
-    if found := host_fault(flavor_of(model), model.name, target):
-        what, remedy = found
-        raise ModelyardError(what[0].upper() + what[1:], remedy)
+    if fault := host_fault(flavor_of(model), model.name, target):
+        raise ModelyardError(*fault)
 
 
 def options_of(model: Model, folder: Path, threads: int = 0) -> Options:
