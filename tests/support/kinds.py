@@ -24,8 +24,8 @@ PROOFS = (
     "metrics/test_scores.py::test_intervals_cover_the_truth_about_as_often_as_they_say",
     "metrics/test_drift.py::test_no_drift_seldom_alarms",
 )  # fmt: skip
-PIPELINES = {"champion_template", "hosted_template", "gitlab", "jenkins"}
-"""Fixtures whose repositories a pipeline trained."""
+PIPELINES = {"champion_template", "hosted_template", "gitlab", "jenkins", "cells"}
+"""Fixtures whose models were trained."""
 SERVERS = {"browser", "place", "emulated", "hosted_template", "gitlab", "jenkins", "aws", "vault", "api", "elsewhere"}
 """Fixtures that start something to be spoken with."""
 
