@@ -53,12 +53,15 @@ def flavor_faults(model: Model) -> Iterator[Fault]:
         yield ("flavor", "command"), "is missing.", "Name the program and its arguments."
 
 
-def host_fault(flavor: Flavor, model: str, environment: str, target: str) -> tuple[str, str] | None:
-    """(problem, remedy) if the target does not serve the flavor; else None."""
-    if target in flavor.hosts:
+def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | None:
+    """(problem, remedy) if the target does not serve the flavor; else None.
+
+    None also for a target that no flavor knows: it is from another package, and decides itself.
+    """
+    if target in flavor.hosts or not any(target in known.hosts for known in every_flavor()):
         return None
     known = ", ".join(flavor.hosts)
-    what = f"the target {target} of {environment} does not serve {model}, whose flavor is {flavor.name}."
+    what = f"The target {target} does not serve {model}, whose flavor is {flavor.name}."
     if not known:
         return what, f"The flavor {flavor.name} scores batches only; store the model in another flavor to serve it."
     return what, f"Deploy it to an environment with one of the targets {known}; see docs/flavors.md."
