@@ -13,11 +13,13 @@ from modelyard.terminal import result, result_json
 
 @click.command()
 @click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
-@click.option("--of", "wanted", help="Show the versions trained on this data: a path, its .dvc file, or an md5.")
+@click.option(
+    "--of", "wanted", metavar="DATA", help="Show the versions trained on this data: a path, its .dvc file, or an md5."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON.")
 @click.pass_context
 def command(context: click.Context, name: str | None, wanted: str | None, as_json: bool) -> None:
-    """Trace a version to its data, code and people, or data to its versions.
+    """Trace a version to data, code and people, or data to versions.
 
     Without --of, it shows the sources of the version (default: the latest) and where it served.
     """
