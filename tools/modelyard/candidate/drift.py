@@ -34,7 +34,7 @@ from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
 from modelyard.registry.history import RegisteredVersion
-from modelyard.scoring.scorer import prediction_columns, told
+from modelyard.scoring.scorer import faults_as_errors, prediction_columns
 from modelyard.scoring.signature import signature_of
 from modelyard.tables.file import TableFile, read_table
 
@@ -99,7 +99,7 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
     inputs = [c for c in signature_of(model).inputs if c.name in before.names and c.name in after.names]
     if min(before.rows, after.rows) < MINIMUM_ROWS or not inputs:
         return None
-    with told():
+    with faults_as_errors():
         lightgbm = import_lightgbm()
     parts = [_both(column, before, after) for column in inputs]
     owners = [column for column, part in zip(inputs, parts, strict=True) for _ in range(part.shape[1])]

@@ -27,7 +27,7 @@ from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.scoring.scorer import told
+from modelyard.scoring.scorer import faults_as_errors
 from modelyard.scoring.signature import flavor_of, options_of
 
 _PACKAGES = ("pandas", "pyarrow", "dvc")
@@ -151,7 +151,7 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
 
 def installed_packages(candidate: Candidate) -> dict[str, str]:
     """Package → version, of the installed packages that make and score the artifact."""
-    with told():
+    with faults_as_errors():
         found = flavor_of(candidate.model).versions(options_of(candidate.model, candidate.folder))
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.versions import trace_down, trace_up
+from modelyard.catalog.versions import lineage_of
 from modelyard.errors import UsageError
 from modelyard.options import open_checkout, the_model
+from modelyard.registry.lineage import lineage_down
 from modelyard.report.terminal.registry import render_descendants, render_lineage
 from modelyard.terminal import result, result_json
 
@@ -27,14 +28,14 @@ def command(context: click.Context, name: str | None, wanted: str | None, as_jso
         raise UsageError("A version and --of cannot be combined.", "Give one of them.")
     checkout = open_checkout(context)
     if wanted:
-        descendants = trace_down(checkout.registry, wanted)
+        descendants = lineage_down(checkout.registry.models.values(), wanted)
         if as_json:
             result_json(descendants)
         else:
             result(render_descendants(descendants, wanted))
         return
     model, _, version = (name or "").partition("@")
-    found = trace_up(the_model(checkout, model or None), version or None)
+    found = lineage_of(the_model(checkout, model or None), version or None)
     if as_json:
         result_json(found)
     else:

@@ -14,7 +14,7 @@ from modelyard.flavors.values import Column, Columns, Floats
 from modelyard.metrics.scores import auc
 
 _SHOWN = 3
-_TELLING = 0.95
+_SEPARATES = 0.95
 """The AUC from which an input is named as a likely cause."""
 
 
@@ -65,9 +65,9 @@ def _cause(ours: Floats, theirs: Floats, rows: list[int], columns: Columns, inpu
     decimals = next((n for n in range(1, 9) if (np.abs(np.round(ours, n) - theirs) < 10.0**-12).all()), None)
     if decimals is not None:
         return f"The predictions were rounded to {decimals} decimals."
-    told = list(_telling(rows, columns, inputs, len(ours)))
-    if told:
-        return f"Likely cause: {' and '.join(told[:_SHOWN])}."
+    found = list(_separating(rows, columns, inputs, len(ours)))
+    if found:
+        return f"Likely cause: {' and '.join(found[:_SHOWN])}."
     suspects = [c.name for c in inputs if c.is_text or c.categories or c.kind in ("boolean", "date", "timestamp")]
     named = f" ({', '.join(suspects[:5])})" if suspects else ""
     return (
@@ -76,7 +76,7 @@ def _cause(ours: Floats, theirs: Floats, rows: list[int], columns: Columns, inpu
     )
 
 
-def _telling(rows: list[int], columns: Columns, inputs: tuple[Input, ...], count: int) -> Iterator[str]:
+def _separating(rows: list[int], columns: Columns, inputs: tuple[Input, ...], count: int) -> Iterator[str]:
     """Inputs whose values separate the differing rows from the others."""
     if len(rows) == count:
         return
@@ -84,14 +84,14 @@ def _telling(rows: list[int], columns: Columns, inputs: tuple[Input, ...], count
     differs[rows] = 1.0
     found: list[tuple[float, str]] = []
     for column in inputs:
-        for said, values in _features(column, columns[column.name]):
+        for said, values in _conditions(column, columns[column.name]):
             area = auc(differs, values)
-            if area is not None and area >= _TELLING:
+            if area is not None and area >= _SEPARATES:
                 found.append((-area, said))
     yield from dict.fromkeys(said for _, said in sorted(found))
 
 
-def _features(column: Input, values: Column) -> Iterator[tuple[str, Floats]]:
+def _conditions(column: Input, values: Column) -> Iterator[tuple[str, Floats]]:
     name = repr(column.name)
     if column.is_text:
         texts = list(values)

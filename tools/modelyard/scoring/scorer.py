@@ -30,12 +30,12 @@ class LoadedArtifact:
     def load(cls, model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> LoadedArtifact:
         """The loaded artifact of a manifest; ``folder`` has the model's other files. The caller closes it."""
         flavor, signature = flavor_of(model), signature_of(model, version)
-        with told():
+        with faults_as_errors():
             return cls(flavor, signature, flavor.load(artifact, signature, options_of(model, folder, threads)))
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns."""
-        with told():
+        with faults_as_errors():
             return self.scorer.score(columns)
 
     def score_table(self, table: Table) -> Floats:
@@ -46,14 +46,14 @@ class LoadedArtifact:
         """Input → its contribution to the raw score of each row (rows,); None if the flavor cannot explain scores."""
         if not isinstance(self.scorer, Explained):
             return None
-        with told():
+        with faults_as_errors():
             return self.scorer.contributions(table.columns(self.signature.inputs, "the model"))
 
     def importance(self) -> dict[str, float]:
         """Input → its share of the model's importance, 0 to 1; empty if the flavor has none."""
         if not isinstance(self.scorer, Explained):
             return {}
-        with told():
+        with faults_as_errors():
             return self.scorer.importance()
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ def loaded(model: Model, artifact: Path, folder: Path, version: str = "", thread
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def faults_as_errors() -> Iterator[None]:
     """Turns a flavor's faults into the errors that commands show."""
     try:
         yield
