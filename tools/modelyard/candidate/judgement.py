@@ -47,7 +47,7 @@ def report_on(
 ) -> Report:
     """The report on evidence from any source. It is always judged here; a verdict that comes with it is not used."""
     return Report(
-        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes),
+        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes, rules.model),
         bundle=bundle,
         commit=head,
         owners=owners,

@@ -151,8 +151,9 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
 
 def installed_packages(candidate: Candidate) -> dict[str, str]:
     """Package → version, of the installed packages that make and score the artifact."""
-    with faults_as_errors():
-        found = flavor_of(candidate.model).versions(options_of(candidate.model, candidate.folder))
+    flavor = flavor_of(candidate.model)
+    with faults_as_errors(flavor, "give its version"):
+        found = flavor.versions(options_of(candidate.model, candidate.folder))
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found.setdefault(package, metadata.version(package))

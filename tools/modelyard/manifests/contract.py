@@ -35,12 +35,10 @@ def contract_faults(contract: Contract) -> Iterator[Fault]:
 def flavor_faults(model: Model) -> Iterator[Fault]:
     """Faults of the flavor: unknown, missing, or with options of another flavor."""
     said = model.flavor
-    try:
-        flavor = flavor_named(said.name) if said.name else flavor_of_file(model.files.artifact)
-    except FlavorFault:
+    flavor = flavor_in(model)
+    if flavor is None and said.name:
         known = [flavor.name for flavor in every_flavor()]
-        remedy = near_match(said.name, known, f"Choose one of {', '.join(known)}.")
-        yield ("flavor", "name"), f"{said.name!r} is not a known flavor.", remedy
+        yield ("flavor", "name"), f"{said.name!r} is not a known flavor.", near_match(said.name, known)
         return
     if flavor is None:
         what = f"is missing, and no flavor has the ending of {model.files.artifact}."
@@ -65,6 +63,14 @@ def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | Non
     if not known:
         return what, f"The flavor {flavor.name} scores batches only; store the model in another flavor to serve it."
     return what, f"Deploy it to an environment with one of the targets {known}; see docs/flavors.md."
+
+
+def flavor_in(model: Model) -> Flavor | None:
+    """The flavor that model.yaml names, else that of the artifact's ending; None without one."""
+    try:
+        return flavor_named(model.flavor.name) if model.flavor.name else flavor_of_file(model.files.artifact)
+    except FlavorFault:
+        return None
 
 
 def _column_faults(column: Column) -> Iterator[Fault]:

@@ -30,12 +30,12 @@ class LoadedArtifact:
     def load(cls, model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> LoadedArtifact:
         """The loaded artifact of a manifest; ``folder`` has the model's other files. The caller closes it."""
         flavor, signature = flavor_of(model), signature_of(model, version)
-        with faults_as_errors():
+        with faults_as_errors(flavor, f"load {artifact.name}"):
             return cls(flavor, signature, flavor.load(artifact, signature, options_of(model, folder, threads)))
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns."""
-        with faults_as_errors():
+        with faults_as_errors(self.flavor, "score"):
             return self.scorer.score(columns)
 
     def score_table(self, table: Table) -> Floats:
@@ -46,14 +46,14 @@ class LoadedArtifact:
         """Input → its contribution to the raw score of each row (rows,); None if the flavor cannot explain scores."""
         if not isinstance(self.scorer, Explained):
             return None
-        with faults_as_errors():
+        with faults_as_errors(self.flavor, "explain the scores"):
             return self.scorer.contributions(table.columns(self.signature.inputs, "the model"))
 
     def importance(self) -> dict[str, float]:
         """Input → its share of the model's importance, 0 to 1; empty if the flavor has none."""
         if not isinstance(self.scorer, Explained):
             return {}
-        with faults_as_errors():
+        with faults_as_errors(self.flavor, "give the importance of inputs"):
             return self.scorer.importance()
 
     def close(self) -> None:
@@ -72,12 +72,21 @@ def loaded(model: Model, artifact: Path, folder: Path, version: str = "", thread
 
 
 @contextmanager
-def faults_as_errors() -> Iterator[None]:
-    """Turns a flavor's faults into the errors that commands show."""
+def faults_as_errors(flavor: Flavor, doing: str) -> Iterator[None]:
+    """Turns faults of a flavor and exceptions of its library into ModelyardErrors. ``doing`` follows "could not"."""
     try:
         yield
     except Fault as fault:
         raise ModelyardError(fault.problem, fault.remedy) from fault
+    except ModelyardError:
+        raise
+    except Exception as error:
+        library = flavor.packages[0] if flavor.packages else flavor.name
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise ModelyardError(
+            f"{library} could not {doing}: {type(error).__name__}: {first}.",
+            f"Do the same with {library} itself in this environment; --debug shows where it fails.",
+        ) from error
 
 
 def prediction_columns(model: Model) -> list[str]:
