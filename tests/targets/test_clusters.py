@@ -57,7 +57,7 @@ def test_a_canary_on_kserve_step_by_step(api: tuple[str, FakeCluster], made: dic
     assert state.kept == {} and TOKEN not in "".join(state.log)
 
 
-def test_somebody_who_moves_traffic_by_hand_is_seen(
+def test_traffic_that_somebody_else_moved_is_observed(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -69,7 +69,7 @@ def test_somebody_who_moves_traffic_by_hand_is_seen(
     assert traffic and traffic.weight == 0
 
 
-def test_a_conflict_is_read_anew_and_not_overwritten(
+def test_after_a_conflict_the_resource_is_read_again_and_not_overwritten(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -80,11 +80,11 @@ def test_a_conflict_is_read_anew_and_not_overwritten(
     carry(target, made, Traffic("v1.1.0"))
     assert state.kept["inferenceservices", "churn"]["metadata"]["annotations"]["team"] == "risk", "others' notes stay"
     state.foreign_writes = 99
-    with pytest.raises(ModelyardError, match="changed by somebody else all the time"):
+    with pytest.raises(ModelyardError, match="changed by another writer at every attempt"):
         target.apply("churn", Action("route", "v1.1.0", Traffic("v1.1.0", salt="x")), None)
 
 
-def test_a_revision_that_never_gets_ready_is_told_with_its_condition(
+def test_a_revision_that_is_never_ready_is_reported_with_its_condition(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -96,16 +96,16 @@ def test_a_revision_that_never_gets_ready_is_told_with_its_condition(
     assert target.health("churn", "v1.0.0").state == "unknown"
 
 
-def test_kserve_shares_only_with_what_was_rolled_out_last(
+def test_kserve_shares_traffic_only_with_the_last_version(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     target = kserve(api[0], tmp_path)
     carry(target, made, Traffic("v1.0.0"))
-    with pytest.raises(ModelyardError, match=r"rolled out last: v1\.0\.0, and not v0\.9\.0"):
+    with pytest.raises(ModelyardError, match=r"with the last version, v1\.0\.0, and not with v0\.9\.0"):
         target.apply("churn", Action("route", "v1.1.0", Traffic("v0.9.0", "v1.1.0", 5.0)), None)
 
 
-def test_what_the_crd_forbids_never_reaches_the_cluster(
+def test_a_resource_that_the_crd_forbids_is_not_sent(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     crd = tmp_path / "crd.yaml"
@@ -114,12 +114,12 @@ def test_what_the_crd_forbids_never_reaches_the_cluster(
     with pytest.raises(ModelyardError, match=r"forbids spec\.predictor.*scaleMetric"):
         target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
     crd.write_text("nothing: 1\n")
-    with pytest.raises(UsageError, match="is no CRD of"):
+    with pytest.raises(UsageError, match="is not a valid CRD of"):
         target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
     assert api[1].kept == {}
 
 
-def test_a_wrong_token_and_a_cluster_that_is_away(api: tuple[str, FakeCluster], tmp_path: Path) -> None:
+def test_a_wrong_token_and_an_unreachable_cluster(api: tuple[str, FakeCluster], tmp_path: Path) -> None:
     wrong = target_of(
         "kserve", tmp_path, secrets={"KUBE": "other"}, server=api[0], storage="file:///x", token="env:KUBE"
     )
