@@ -35,6 +35,8 @@ def test_a_sound_repository_has_none(yard: Path) -> None:
         ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the path says 'churn'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("model.txt", "model.bin"), "is not an output"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("label: label", "label: x"), "is the contract's label"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "    - {name: e, type: vector, length: 2}\n    - {name: e_1, type: float}\n",
+         "'e_1' is what libraries call a number of the vector 'e'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "multiclass"), "fewer than two classes"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "ranking"), "needs the column of the query"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "ground_truth: {query: select 1}\n", "names neither uri nor sql"),

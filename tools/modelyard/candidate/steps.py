@@ -23,6 +23,7 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.evidence.training import DataInput, Training
+from modelyard.flavors.formats import PICKLE
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
@@ -161,9 +162,13 @@ def installed_packages(candidate: Candidate) -> dict[str, str]:
 
 
 def scan(candidate: Candidate) -> Artifact:
-    """The scan of the candidate's artifact. Only formats that run no code are loaded and timed."""
+    """The artifact evidence of the candidate.
+
+    Only what is read without running code, or by the repository's own scorer, is loaded; only what is served is timed.
+    """
     found, flavor = sniff_file(candidate.artifact), flavor_of(candidate.model)
-    milliseconds = _row_milliseconds(candidate) if found in flavor.formats else None
+    loaded = found in flavor.formats or (flavor.own_code and found != PICKLE)
+    milliseconds = _row_milliseconds(candidate) if loaded and flavor.hosts else None
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
 
 

@@ -174,7 +174,9 @@ def _range(info: str) -> tuple[float, float]:
 
 def _are_codes(column: Input, info: str) -> bool:
     """Whether the codes of a feature are the integers themselves, as in training on a matrix of integers."""
-    return not column.is_text and {float(code) for code in info.split(":")} <= set(column.categories)
+    if column.is_text:
+        return False
+    return {float(code) for code in info.split(":") if code != "-1"} <= set(column.categories)  # -1: missing
 
 
 def _feature_infos(content: bytes, features: int) -> list[str]:

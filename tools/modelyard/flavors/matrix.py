@@ -37,22 +37,28 @@ def match_features(names: Sequence[str], signature: Signature, unnamed: bool, wh
             )
         return tuple(every)
     exact = {name: feature for feature in every for name in _names(feature)}
-    plain = {_plain(name): feature for name, feature in exact.items()}
-    found = []
+    plain: dict[str, list[str]] = {}
+    for name in exact:
+        plain.setdefault(_plain(name), []).append(name)
+    given = set(names)
+    found: list[Feature] = []
+    taken: set[tuple[str, int]] = set()
     for name in names:
-        feature = exact.get(name) or plain.get(name)
-        if feature is None:
+        meant = [key for key in plain.get(name, ()) if key == name or key not in given] or [name] * (name in exact)
+        if not meant:
             raise Fault(
                 f"{what} was trained on {name!r}, which is not in the contract in model.yaml.",
                 "Add the input to the contract, or retrain without it.",
             )
+        feature = exact[meant[0]]
+        if len(meant) > 1 or (feature.column.name, feature.place) in taken:
+            other = " or ".join(map(repr, meant[1:])) or "one that is matched already"
+            raise Fault(
+                f"{what} was trained on {name!r}, which can be the input {meant[0]!r} or {other}.",
+                "Rename the columns so that they differ in more than blanks and brackets.",
+            )
+        taken.add((feature.column.name, feature.place))
         found.append(feature)
-    twice = next((feature for i, feature in enumerate(found) if feature in found[:i]), None)
-    if twice is not None:
-        raise Fault(
-            f"{what} has two features that match the input {twice.column.name!r}.",
-            "Rename the columns, so that their names differ in more than blanks and brackets.",
-        )
     return tuple(found)
 
 

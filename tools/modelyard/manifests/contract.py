@@ -21,10 +21,14 @@ _NUMBERS = ("integer", "float", "vector")
 def contract_faults(contract: Contract) -> Iterator[Fault]:
     """Inputs whose fields contradict each other or the names of other columns."""
     names = [column.name for column in contract.inputs]
+    parts = {f"{c.name}_{place}": c.name for c in contract.inputs for place in range(c.length)}
     for i, column in enumerate(contract.inputs):
         where = ("contract", "inputs", i)
         if column.name in names[:i]:
             yield (*where, "name"), f"{column.name!r} is named twice.", "Remove one of them."
+        if column.name in parts:
+            what = f"{column.name!r} is what libraries call a number of the vector {parts[column.name]!r}."
+            yield (*where, "name"), what, "Rename the column."
         if column.name in (contract.label, contract.id):
             role = "label" if column.name == contract.label else "id"
             yield (*where, "name"), f"{column.name!r} is the contract's {role}.", "Name another column as the input."

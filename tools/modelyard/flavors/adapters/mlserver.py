@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserver import MLModel
-from mlserver.errors import InvalidInput
+from mlserver.errors import InferenceError
 from mlserver.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput
 from mlserver.utils import get_model_uri
 
@@ -34,7 +34,7 @@ class Runtime(MLModel):  # type: ignore[misc]
         try:
             scores = await asyncio.to_thread(self._served.answer, {i.name: _values(i) for i in payload.inputs})
         except Refused as error:
-            raise InvalidInput(str(error)) from error
+            raise InferenceError(str(error)) from error
         signature = self._served.signature
         output = ResponseOutput(
             name=signature.output, shape=list(scores.shape), datatype="FP64", data=scores.ravel().tolist(),
