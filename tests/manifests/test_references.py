@@ -94,7 +94,11 @@ def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) ->
     ("target", "flavor", "expected"),
     [
         ("seldon", "", None),
-        ("seldon", "{name: catboost}", "Deploy it to an environment with one of the targets local, container, mlserver, "),
+        (
+            "seldon",
+            "{name: catboost}",
+            "Deploy it to an environment with one of the targets local, container, mlserver, ",
+        ),
         ("local", "{name: command, command: [score]}", "scores batches only"),
         ("cloud-of-ours", "{name: catboost}", None),
     ],
