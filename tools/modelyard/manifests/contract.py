@@ -27,7 +27,7 @@ def contract_faults(contract: Contract) -> Iterator[Fault]:
         if column.name in names[:i]:
             yield (*where, "name"), f"{column.name!r} is named twice.", "Remove one of them."
         if column.name in parts:
-            what = f"{column.name!r} is what libraries call a number of the vector {parts[column.name]!r}."
+            what = f"{column.name!r} is also a library's name for a number of the vector {parts[column.name]!r}."
             yield (*where, "name"), what, "Rename the column."
         if column.name in (contract.label, contract.id):
             role = "label" if column.name == contract.label else "id"

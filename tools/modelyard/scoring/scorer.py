@@ -85,7 +85,7 @@ def faults_as_errors(flavor: Flavor, doing: str) -> Iterator[None]:
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ModelyardError(
             f"{library} could not {doing}: {type(error).__name__}: {first}.",
-            f"Do the same with {library} itself in this environment; --debug shows where it fails.",
+            f"Try it with {library} alone in this environment to find the cause; --debug shows the traceback.",
         ) from error
 
 
