@@ -112,7 +112,9 @@ def mutate(monkeypatch: pytest.MonkeyPatch, flavor: str, change: Change) -> None
 def require_caught(cell: Trained, found: Evaluated, folder: Path) -> None:
     """The comparison, the probe, the champion's probe and another server refuse what scores now."""
     model = manifest(cell)
-    with pytest.raises(ModelyardError, match=r"is not what the artifact of .* gives: [\d,]+ of [\d,]+ held-out rows"):
+    with pytest.raises(
+        ModelyardError, match=r"differs from the scores of .*'s artifact: [\d,]+ of [\d,]+ held-out rows"
+    ):
         evaluate(candidate(cell), None)
     require_probe_fails(cell, found, folder)
     loaded = LoadedArtifact.load(model, cell.folder / model.files.artifact, cell.folder)
