@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from flavors.conftest import FLAVORS
 from modelyard.candidate.evaluation import Evaluated, evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.checkout.artifacts import FetchedVersion
@@ -36,7 +37,6 @@ from modelyard.targets.folder import lay_out
 from support import models
 from support.models import GRADES, Trained, train
 
-FLAVORS = ("lightgbm", "xgboost", "catboost", "sklearn", "onnx", "python")
 Change = Callable[[Columns], Columns]
 
 
@@ -81,12 +81,6 @@ def rounded(columns: Columns) -> Columns:
         else values
         for name, values in columns.items()
     }
-
-
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
-    folder = tmp_path_factory.mktemp("mutants")
-    return {flavor: train(folder, flavor, "binary") for flavor in FLAVORS}
 
 
 @pytest.fixture(scope="module")

@@ -121,9 +121,15 @@ def empty(signature: Signature) -> Floats:
 def as_scores(raw: object, signature: Signature, what: str) -> Floats:
     """What a library gave as scores (rows,), of a multiclass model (rows, classes).
 
-    A binary model may give a column for each of its two classes; the second one counts.
+    A binary model may give a column for each of its two classes; the second one counts. Fault for a score that is no
+    finite number: it would reach the caller as null.
     """
     found = np.asarray(raw, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise Fault(
+            f"{what} gives {int((~np.isfinite(found)).sum()):,} scores that are no finite numbers.",
+            "Look for extreme or missing inputs; minimum, maximum and nullable in the contract keep such rows out.",
+        )
     if signature.task == "multiclass":
         if found.ndim != 2 or found.shape[1] != len(signature.classes):
             raise Fault(
