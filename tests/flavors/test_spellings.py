@@ -397,5 +397,5 @@ def test_a_score_that_is_no_number_is_no_answer(tmp_path: Path) -> None:
     rows: dict[str, list[Any]] = {"amount": [1.0, 1e300], "grade": [7, 7], "member": [True, True]}
     with loaded(model, trained.folder / model.files.artifact, trained.folder) as scorer:
         columns = {c.name: canonical(c, rows[c.name]) for c in scorer.signature.inputs}
-        with pytest.raises(ModelyardError, match="gives 1 scores that are no finite numbers"):
+        with pytest.raises(ModelyardError, match="gives 1 scores that are not finite numbers"):
             scorer.score(columns)
