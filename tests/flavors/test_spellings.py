@@ -362,7 +362,7 @@ def test_a_nullable_integer_as_pandas_sends_it() -> None:
     np.testing.assert_array_equal(np.asarray(rows("FP64", [[17.0], [None]], shape=[2, 1])["grade"]), [17, np.nan])
     with pytest.raises(BadRequest, match=r"'grade', row 0: 17.5 is not a whole number"):
         rows("FP64", [17.5, None])
-    with pytest.raises(BadRequest, match=r"'grade' has datatype BYTES; the contract says INT64"):
+    with pytest.raises(BadRequest, match=r"'grade' has datatype BYTES; the contract needs INT64"):
         rows("BYTES", ["17", None])
     blob = np.array([17.0, np.nan]).astype("<f8").tobytes()
     head = json.dumps({"inputs": [
