@@ -27,6 +27,7 @@ from modelyard.flavors.tensors import rows_of, tensors_of
 from modelyard.flavors.values import Column, Columns, Unreadable, canonical
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
+from modelyard.predictions.payload import PayloadRows
 from modelyard.predictions.segments import table_of
 from modelyard.predictions.writer import Entry
 from modelyard.scoring.scorer import LoadedArtifact, loaded
@@ -37,6 +38,7 @@ from modelyard.tables.table import Table
 from support.models import GRADES, REGIONS, Trained, train
 
 LOG = Path("the prediction log")
+MOMENT = datetime(2026, 5, 1, tzinfo=UTC)
 NUMBERS = (-3.5, 0.0, -0.0, 0.1, 1e-9, 2.0**24 + 1, 5e-324, -1e-300, 1e300, -1e300, 2.0**53, 3.5e38)
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 texts = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=8)
@@ -219,7 +221,7 @@ def test_every_spelling_gives_the_same_score(
     signature = scorer.signature
     check = ContractCheck(model.contract, 1000)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         draw: Any = data.draw
@@ -235,7 +237,8 @@ def test_every_spelling_gives_the_same_score(
         found["CSV"] = read_table(tmp_path / "rows.csv", texts=model.contract.texts).columns(
             signature.inputs, "the test"
         )
-        asked = check.rows(decode_request(request(draw, signature, rows)))
+        body = request(draw, signature, rows)
+        asked = check.rows(decode_request(body))
         found["JSON"] = asked.columns
         content, length = blobs(draw, signature, rows, expected)
         binary = check.rows(decode_request(content, length))
@@ -252,15 +255,21 @@ def test_every_spelling_gives_the_same_score(
         ]  # fmt: skip
         logged = table_of(entries)
         for n, how in enumerate(("JSON in the log", "binary tensors in the log")):
-            part = logged.slice(n * count, count)
-            named = Table(part.rename_columns([name.removeprefix("inputs.") for name in part.column_names]), LOG)
-            found[how] = named.columns(signature.inputs, "the test")
+            found[how] = inputs_of(logged.slice(n * count, count)).columns(signature.inputs, "the test")
+        payloads = PayloadRows(model)
+        payloads.add("r", MOMENT, "v1", "champion", json.loads(body), {"predictions": [0.5] * count})
+        found["JSON in another server's log"] = inputs_of(payloads.table()).columns(signature.inputs, "the test")
         scores = scorer.score(expected)
         for how, columns in found.items():
             require_equal(signature, expected, columns, how)
             np.testing.assert_array_equal(scorer.score(columns), scores, how)
 
     holds()
+
+
+def inputs_of(logged: Any) -> Table:
+    """The inputs of a table of predictions, as monitoring reads them."""
+    return Table(logged.rename_columns([name.removeprefix("inputs.") for name in logged.column_names]), LOG)
 
 
 def missing(column: Input, values: Column) -> bool:
