@@ -198,9 +198,9 @@ def test_a_corrupted_candidate(champion: Path, content: bytes | str) -> None:
 
 def test_a_dvc_remote_that_is_gone(champion: Path) -> None:
     shutil.rmtree(champion.parent / "storage")
-    assert "The DVC remote 'storage' is gone" in said(champion, "retrain", MODEL, expect=4)
+    assert "The folder of the DVC remote 'storage' does not exist" in said(champion, "retrain", MODEL, expect=4)
     shutil.rmtree(champion / ".dvc/cache")
-    assert "The DVC remote 'storage' is gone" in said(champion, "evaluate", MODEL, expect=4)
+    assert "The folder of the DVC remote 'storage' does not exist" in said(champion, "evaluate", MODEL, expect=4)
 
 
 def test_a_failing_stage_leaves_no_evidence(champion: Path) -> None:

@@ -154,7 +154,7 @@ def test_bytes_that_did_not_change_are_refused(champion: Path) -> None:
         tool(champion, command, MODEL)
     assert json.loads(tool(champion, "evaluate", MODEL, "--json").stdout)["identical_bytes"] is True
     assert "byte-identical" in tool(champion, "gate", MODEL).stdout
-    assert "byte-identical to v1.0.0" in tool(champion, "register", MODEL, expect=1).stderr
+    assert "byte-identical to that of v1.0.0" in tool(champion, "register", MODEL, expect=1).stderr
 
 
 def test_two_registrations_at_once_from_two_clones(
