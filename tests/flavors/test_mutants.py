@@ -106,7 +106,7 @@ def mutate(monkeypatch: pytest.MonkeyPatch, flavor: str, change: Change) -> None
 def require_caught(cell: Trained, found: Evaluated, folder: Path) -> None:
     """The comparison, the probe, the champion's probe and another server refuse what scores now."""
     model = manifest(cell)
-    with pytest.raises(ModelyardError, match=r"artifact: [\d,]+ of [\d,]+ rows differ"):
+    with pytest.raises(ModelyardError, match=r"artifact: [\d,]+ of [\d,]+ held-out rows differ"):
         evaluate(candidate(cell), None)
     require_probe_fails(cell, found, folder)
     loaded = LoadedArtifact.load(model, cell.folder / model.files.artifact, cell.folder)
