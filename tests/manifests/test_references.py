@@ -90,6 +90,17 @@ def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) ->
     assert faults(yard) == []
 
 
+def test_the_time_of_a_row_is_not_measured_of_what_scores_batches_only(yard: Path) -> None:
+    policy = (yard / "policies/standard.yaml").read_text()
+    policy = policy.replace("maximum_bytes: 500000000", "maximum_bytes: 500000000\n    maximum_row_milliseconds: 5")
+    batch = MODEL_YAML.format(name="churn") + "flavor: {name: command, command: [score]}\n"
+    write(yard, {"policies/standard.yaml": policy})
+    assert faults(yard) == []
+    write(yard, {"models/churn/model.yaml": batch})
+    found = [line for line in faults(yard) if "policies/standard.yaml" in line]
+    assert len(found) == 1 and "maximum_row_milliseconds the rule safe-format can never be judged" in found[0]
+
+
 @pytest.mark.parametrize(
     ("target", "flavor", "expected"),
     [

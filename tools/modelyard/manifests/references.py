@@ -14,14 +14,22 @@ from modelyard.manifests.configuration import Environment, Repository
 from modelyard.manifests.contract import contract_faults, flavor_faults, flavor_in, host_fault
 from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
-from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
+from modelyard.manifests.document import (
+    Document,
+    Fault,
+    FieldPath,
+    ManifestErrors,
+    Problem,
+    field_name,
+    read_document,
+)
 from modelyard.manifests.location import CONFIG
-from modelyard.manifests.model import Model, declared, ground_truth_faults
+from modelyard.manifests.model import Model, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
-from modelyard.manifests.policy import AnyCheck, AnyWatch, ArtifactCheck, Policy
+from modelyard.manifests.policy import AnyCheck, AnyWatch, Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
-from modelyard.manifests.rules import applies, never_judged, rule_faults
+from modelyard.manifests.rules import model_faults, rule_faults
 
 
 def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:
@@ -130,29 +138,15 @@ class _Checker:
         self._pipeline(model, document)
 
     def _rules_in_use(self, policy: Policy, document: Document, users: list[Model]) -> None:
-        """Rules that a model which uses the policy can never pass: they are never judged, or allow no format of it."""
+        """Rules that a model which uses the policy can never pass; one problem for all models of which it is true."""
         for place, rule in _rules(policy):
-            found: dict[tuple[FieldPath, str, str], list[str]] = {}
+            found: dict[Fault, list[str]] = {}
             for model in users:
-                if judged := never_judged(rule, model.task, declared(model)):
-                    why, remedy = judged
-                    text = f"the rule {rule.id} can never be judged for {{}}: {why}."
-                    found.setdefault((place, text, remedy), []).append(f"models/{model.name}")
-                if formats := self._forbidden(rule, model):
-                    text = f"the rule {rule.id} allows no format that {{}} can have: {', '.join(formats)}."
-                    remedy = "Add it to formats, or keep the model in a format that is allowed."
-                    found.setdefault(((*place, "formats"), text, remedy), []).append(f"models/{model.name}")
+                for fault in model_faults(rule, model):
+                    found.setdefault(fault, []).append(f"models/{model.name}")
             for (where, text, remedy), names in found.items():
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-                self._add(document, where, text.format(", ".join(names[:3]) + more), remedy)
-
-    @staticmethod
-    def _forbidden(rule: AnyCheck | AnyWatch, model: Model) -> tuple[str, ...]:
-        """The formats of the model's flavor if a rule allows none of them; else ()."""
-        flavor = flavor_in(model)
-        if flavor is None or not isinstance(rule, ArtifactCheck) or not applies(rule, model.task, declared(model)):
-            return ()
-        return flavor.formats if set(flavor.formats).isdisjoint(rule.formats) else ()
+                self._add(document, (*place, *where), text.format(", ".join(names[:3]) + more), remedy)
 
     def _task(self, model: Model, document: Document) -> None:
         classes = model.contract.classes

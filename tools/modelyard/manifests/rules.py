@@ -69,6 +69,28 @@ def never_judged(check: Check, task: str, declared: Collection[str]) -> tuple[st
     return None
 
 
+def model_faults(check: AnyCheck | AnyWatch, model: Model) -> Iterator[Fault]:
+    """Why a model that uses the policy can never pass a rule; the place below the rule. ``{}`` stands for the model."""
+    if judged := never_judged(check, model.task, declared(model)):
+        why, remedy = judged
+        yield (), f"the rule {check.id} can never be judged for {{}}: {why}.", remedy
+    if not isinstance(check, ArtifactCheck) or not applies(check, model.task, declared(model)):
+        return
+    from modelyard.manifests.contract import flavor_in  # flavors bring NumPy, which judging does without
+
+    flavor = flavor_in(model)
+    if flavor is None:
+        return
+    if flavor.formats and set(flavor.formats).isdisjoint(check.formats):
+        what = f"the rule {check.id} allows no format that {{}} can have: {', '.join(flavor.formats)}."
+        yield ("formats",), what, "Add it to formats, or keep the model in a format that is allowed."
+    if check.maximum_row_milliseconds is not None and not flavor.hosts:
+        what = (
+            f"the rule {check.id} can never be judged for {{}}: models of the flavor {flavor.name} score batches only."
+        )
+        yield ("maximum_row_milliseconds",), what, "Remove the limit, or write another rule for models that are served."
+
+
 def rule_faults(check: AnyCheck | AnyWatch) -> Iterator[Fault]:
     """Fields of one rule that contradict each other, whatever the model."""
     tasks = tasks_of(check)
