@@ -29,7 +29,7 @@ from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift, Drift, Exact, measure_drift
 from modelyard.metrics.estimate import Estimate, estimate_quality
-from modelyard.metrics.intervals import delong_error, normal_interval
+from modelyard.metrics.intervals import delong_spread
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
@@ -115,12 +115,12 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
         booster = lightgbm.train(_PARAMS, data, 60)
         score[~learn] = booster.predict(matrix[~learn])
         gains += np.asarray(booster.feature_importance("gain"), dtype=np.float64)
-    area, error = auc(label, score), delong_error(label, score, None, None)
+    area, spread = auc(label, score), delong_spread(label, score, None, None)
     if area is None:
         return None
     order = np.argsort(-gains, kind="stable")
     strongest = tuple(dict.fromkeys(owners[i].name for i in order if gains[i] > 0))[:3]
-    interval = normal_interval(area, error) if error is not None else None
+    interval = spread.around(area) if spread is not None else None
     return DomainShift(area, interval, int(label.size), strongest)
 
 

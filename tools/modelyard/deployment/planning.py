@@ -166,7 +166,7 @@ class Planner:
         delivery = Delivery(
             environment=name, model=model, desired=wanted.version, live=live.serving, actions=described(actions),
             rollout=held or _sentence(after), progressing=after.phase == "progressing",
-            rolled_back=after.phase == "rolled back",
+            rolled_back=after.phase in ("rolled back", "expired"),
         )  # fmt: skip
         return Planned(
             delivery=delivery, target=target, history=history, deployment=deployment, version=version, live=live,
@@ -193,7 +193,9 @@ class Planner:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        findings = (*unreadable, *analyse(analysis, champion, candidate, health.state, health.reason))
+        side_by_side = state.weight < 100
+        found = analyse(analysis, champion, candidate, health.state, health.reason, concurrent=side_by_side)
+        findings = (*unreadable, *found)
         return findings, judge_step(findings)
 
     def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
@@ -265,6 +267,8 @@ def _sentence(state: RolloutState) -> str:
     if state.phase == "progressing":
         share = "a copy of all requests" if state.mirror and not state.weight else f"{state.weight:g} %"
         return f"{state.candidate} has {share}; {state.reason}"
+    if state.phase == "expired":
+        return f"{state.candidate} has no traffic any more and is not blocked: {state.reason}"
     return f"{state.candidate} was rolled back: {state.reason}" if state.phase == "rolled back" else ""
 
 

@@ -1,0 +1,8 @@
+"""Every claim."""
+
+from __future__ import annotations
+
+from support.honesty.candidates import CLAIMS as CANDIDATES
+from support.honesty.rollouts import CLAIMS as ROLLOUTS
+
+CLAIMS = (*CANDIDATES, *ROLLOUTS)
