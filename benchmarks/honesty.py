@@ -42,7 +42,9 @@ def main(wanted: list[str]) -> None:
             wrong = CLAIMS[place].refuted(found)
             refuted += wrong
             print(row(CLAIMS[place], found), flush=True)
-            print(f"    {found.events} of {found.chances}, {seconds:.0f} s{'  REFUTED' if wrong else ''}", file=sys.stderr)
+            print(
+                f"    {found.events} of {found.chances}, {seconds:.0f} s{'  REFUTED' if wrong else ''}", file=sys.stderr
+            )
     raise SystemExit(int(refuted > 0))
 
 

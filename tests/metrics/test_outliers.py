@@ -171,7 +171,8 @@ def test_rarity_is_that_of_the_definition(profile: Profile) -> None:
 
 
 def test_the_rate_has_an_interval() -> None:
-    found = outliers([700, 500], 50_500)
+    found = outliers(1200, 50_500, {"x": 5, "y": 7})
     assert found is not None
     assert found.interval.low < found.rate < found.interval.high
-    assert outliers([], 0) is None
+    assert found.columns == (("y", 7), ("x", 5))
+    assert outliers(0, 0) is None

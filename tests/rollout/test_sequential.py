@@ -77,7 +77,9 @@ rows = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0.0, 0.25, 1.0])),
 
 
 @given(rows, rows)
-def test_a_minute_that_is_bad_for_both_is_no_difference(one: list[tuple[int, float]], two: list[tuple[int, float]]) -> None:
+def test_a_minute_that_is_bad_for_both_is_no_difference(
+    one: list[tuple[int, float]], two: list[tuple[int, float]]
+) -> None:
     def side(made: list[tuple[int, float]], worse: bool) -> Measured:
         values = np.array([value / 2 + 0.5 * (worse and minute == 3) for minute, value in made])
         return Measured(values, np.array([minute for minute, _ in made]) * 1000)  # strata of an hour at most

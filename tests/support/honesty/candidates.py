@@ -27,7 +27,11 @@ def logistic(value: Floats) -> Floats:
 
 
 def rows(
-    rng: np.random.Generator, count: int, base: float, days: int = 0, noises: tuple[float, float] = (0.6, 0.6),
+    rng: np.random.Generator,
+    count: int,
+    base: float,
+    days: int = 0,
+    noises: tuple[float, float] = (0.6, 0.6),
     slope: float = 1.2,
 ) -> tuple[Floats, Floats, Floats, Integers | None]:
     """Labels, two models' predictions that differ by noise, and days that move all three."""
@@ -61,7 +65,7 @@ def evaluation_of(found: Comparison, rows: int) -> Evaluation:
     return Evaluation(
         task="binary", rows=rows, positives=None, threshold=0.35, champion="v1.0.0", identical_bytes=False,
         metrics=found.metrics, slices=found.slices, fairness=found.fairness, calibration=None,
-        champion_calibration=None, flips=None, leakage=Leakage(0, None, ()), inputs_added=(), inputs_removed=(),
+        champion_calibration=None, flips=None, leakage=Leakage((), 0, None), inputs_added=(), inputs_removed=(),
     )  # fmt: skip
 
 
@@ -97,7 +101,9 @@ def failing_slices(base: float, days: int, margin: float, worse: float = 0.6, si
         label, first, second, _ = rows(rng, 20 * size, base)
         levels = parts(20, "s", size)
         if worse > 0.6:
-            first = np.where(levels.codes == 0, logistic(np.log(first / (1 - first)) + rng.normal(0, worse, label.size)), first)
+            first = np.where(
+                levels.codes == 0, logistic(np.log(first / (1 - first)) + rng.normal(0, worse, label.size)), first
+            )
         blocks = rng.integers(0, days, label.size) if days else None
         found = compared(Holdout(label, first, second, {"s": levels}, {}, blocks))
         judged = [m for part in found.slices for m in part.metrics if m.name == "auc"]
@@ -137,6 +143,7 @@ def truth(metric: str, base: float, days: int, slope: float) -> float:
 
 def covered(metric: str, count: int, base: float, days: int = 0, slope: float = 1.2) -> Trial:
     """Whether the interval holds the truth; no chance where it says that there is too little to say."""
+
     def trial(rng: np.random.Generator) -> Sequence[bool]:
         label, first, second, blocks = rows(rng, count, base, days, (0.6, 0.9), slope)
         if not label.any():

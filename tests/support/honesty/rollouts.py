@@ -41,7 +41,9 @@ def canary(analysis: Analysis, rate: Rate, per_minute: int, worse: float = 0.0) 
 
 def _outcome(analysis: Analysis, totals: np.ndarray, fails: list[np.ndarray], at: list[np.ndarray]) -> str:
     sides = [
-        Samples(requests=int(totals[i]), errors=len(fails[i]), minutes=Minutes(requests=np.concatenate([fails[i], at[i]])))
+        Samples(
+            requests=int(totals[i]), errors=len(fails[i]), minutes=Minutes(requests=np.concatenate([fails[i], at[i]]))
+        )
         for i in (0, 1)
     ]
     return judge_step(analyse(analysis, sides[0], sides[1], "healthy")).outcome

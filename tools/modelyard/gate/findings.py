@@ -27,6 +27,10 @@ from modelyard.metrics.evaluation import Evaluation, MetricResult
 from modelyard.metrics.fairness import Gap
 
 
+_MOST_TIMES = 100
+"""A difference that needs more than so many times the rows lies on the margin."""
+
+
 def find(check: AnyCheck, bundle: Bundle) -> Finding:
     """The finding of one check. Missing evidence is an error, never a pass."""
     if isinstance(check, EvidenceCheck):
@@ -72,6 +76,19 @@ def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
     if best < -margin:
         return "fail", "inferior"
     return "inconclusive", "inconclusive"
+
+
+def _rows_needed(result: MetricResult, margin: float, rows: int) -> str:
+    """What would settle an inconclusive comparison: an interval narrows with the root of the rows."""
+    if result.interval is None or result.difference is None:
+        return ""
+    away = abs((result.difference if result.higher_is_better else -result.difference) + margin)
+    reach = (result.interval.high - result.interval.low) / 2
+    if away * _MOST_TIMES**0.5 < reach:
+        return f" The difference is too near the margin for any number of rows up to {_MOST_TIMES * rows:,}."
+    needed = rows * (reach / away) ** 2
+    rounded = round(needed, 1 - len(str(int(needed))))
+    return f" If it stays, about {max(int(rounded), rows + 1):,} held-out rows settle it; there are {rows:,}."
 
 
 def margin_of(check: ChampionCheck | SlicesCheck, result: MetricResult) -> float:
@@ -176,9 +193,10 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
     margin = margin_of(check, result)
     outcome, word = non_inferiority(result, margin)
     shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
+    wanted = _rows_needed(result, margin, evaluation.rows) if outcome == "inconclusive" else ""
     return Finding(
         outcome,
-        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} ({margin_text(check, margin)}).",
+        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} ({margin_text(check, margin)}).{wanted}",
         check.metric,
         result.champion,
         result.candidate,
@@ -308,6 +326,9 @@ def _undefined(metric: str, evaluation: Evaluation) -> Finding:
     result = evaluation.metric(metric)
     if result is None:
         return Finding("error", f"{metric} is not measured for {evaluation.task} models.", metric)
+    if result.candidate is not None and result.reason:
+        sentence = f"{metric} has no interval on this holdout of {evaluation.rows:,} rows: {result.reason}."
+        return Finding("inconclusive", sentence, metric, result.champion, result.candidate, result.difference)
     return Finding("inconclusive", f"{metric} is undefined on this holdout of {evaluation.rows:,} rows.", metric)
 
 

@@ -283,6 +283,14 @@ class Policy(Manifest, frozen=True, kw_only=True):
     monitoring: Annotated[list[AnyWatch], Meta(description="Watches: the checks of served versions.")] = field(
         default_factory=list
     )
+    false_alarms_a_year: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How many false alarms a year the monitoring rules of one model may raise together. The rules"
+            " that judge statistics share it equally, and their intervals follow from it.",
+        ),
+    ] = 2.0
     maximum_waivers: Annotated[
         int | None, Meta(description="Largest number of waivers for one model in a quarter. Left out: no limit.")
     ] = None

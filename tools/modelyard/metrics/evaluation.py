@@ -291,7 +291,9 @@ def _sum_metrics(
     k = totals.shape[-1] // (2 if champion else 1)
     return [
         tuple(
-            _sum_metric(metric, holdout, totals[cell], replicates[:, cell], k, effective(by_block[cell, :, 0]), comparisons)
+            _sum_metric(
+                metric, holdout, totals[cell], replicates[:, cell], k, effective(by_block[cell, :, 0]), comparisons
+            )
             for metric in TASKS[task].metrics
         )
         for cell in range(totals.shape[0])

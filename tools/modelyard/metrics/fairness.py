@@ -1,9 +1,9 @@
 """Gaps between groups, in Fairlearn's definitions, each with an interval and a minimum of rows behind it.
 
-The largest of many differences is large by chance alone, and so is every replicate of it. An interval of a gap therefore
-comes from intervals of all pairwise differences that hold at once (the largest studentised deviation of any pair in the
-bootstrap, as Tukey's and Romano & Wolf's, JASA 2005): a gap is at least the largest lower bound of any pair, and at most
-the largest upper bound.
+The largest of many differences is large by chance alone, and so is every replicate of it. An interval of a gap
+therefore comes from intervals of all pairwise differences that hold at once (the largest studentised deviation of any
+pair in the bootstrap, as Tukey's and Romano & Wolf's, JASA 2005): a gap is at least the largest lower bound of any
+pair, and at most the largest upper bound.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class GroupRates:
 
 @dataclass(frozen=True)
 class Gap:
-    """The largest difference (or smallest ratio) between two groups with enough rows. Without five blocks of rows it has
-    no interval.
+    """The largest difference (or smallest ratio) between two groups with enough rows. Without five blocks of rows it
+    has no interval.
     """
 
     measure: str
@@ -109,7 +109,9 @@ def group_fairness(
         redrawn = _rates(resampling.replicates(other))[:, enough]
         before = _gaps(_rates(sums))
         theirs = _Pairs.of(sums, redrawn, blocks)
-        moves = _Pairs(rates[enough] - _rates(sums), drawn[:, enough] - redrawn, blocks, np.zeros((int(enough.sum()), 3)))
+        moves = _Pairs(
+            rates[enough] - _rates(sums), drawn[:, enough] - redrawn, blocks, np.zeros((int(enough.sum()), 3))
+        )
     gaps = []
     for i, measure in enumerate(MEASURES):
         old = defined(before[i]) if before is not None else None

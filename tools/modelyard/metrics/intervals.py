@@ -86,7 +86,7 @@ def influence_spread(label: Floats, influence: Floats, blocks: Integers | None) 
     if blocks is not None:
         sums = np.bincount(blocks, weights=influence)
         rows = np.bincount(blocks).astype(np.float64)
-        hits = np.bincount(blocks, weights=positives)
+        hits = np.bincount(blocks, weights=positives).astype(np.float64)
         used = int(np.count_nonzero(rows))
         if used < FEWEST_BLOCKS:
             return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modelyard.manifests.deployment import Analysis, LatencyAnalysis
 from modelyard.rollout.progress import Judgement, Outcome
-from modelyard.rollout.sequential import Interval, distribution, quantile_ranks
+from modelyard.rollout.sequential import distribution, quantile_ranks
 from modelyard.rollout.strata import Difference, Measured, compared, distance
 
 Floats = NDArray[np.float64]
@@ -74,8 +74,8 @@ def analyse(
     """The results of all tests of a step. A failed health check is the only finding; without analysis there is none.
 
     Each test gets an equal part of ``alpha`` (Bonferroni). Champion and candidate are compared minute by minute, so the
-    whole rollout is one sequence and its steps need no parts of ``alpha``. Not ``concurrent`` are samples of the champion
-    from before the candidate got all traffic; the findings then say that they compare before with after.
+    whole rollout is one sequence and its steps need no parts of ``alpha``. Not ``concurrent`` are samples of the
+    champion from before the candidate got all traffic; the findings then say that they compare before with after.
     """
     if health == "failed":
         return (Finding("health", "fail", f"the candidate does not work: {why or 'it cannot be loaded'}"),)
@@ -163,7 +163,8 @@ class _Test:
             slow = float(np.quantile(champion.values, rule.quantile, method="higher"))
             scaled = (candidate.values > slow * rule.maximum_ratio).astype(np.float64)
             difference = compared(
-                Measured((champion.values > slow).astype(np.float64), champion.minutes), Measured(scaled, candidate.minutes)
+                Measured((champion.values > slow).astype(np.float64), champion.minutes),
+                Measured(scaled, candidate.minutes),
             )
             interval = difference.interval(alpha)
             shown = self._said(f"{shown}, the champion's is {slow:.3g} ms", champion, candidate)
@@ -186,7 +187,9 @@ class _Test:
             return Finding("scores", "fail", f"{shown}, by at least {found - slack:.3g}, margin {margin:g}")
         if found + slack <= margin:
             return Finding("scores", "pass", f"{shown}, by at most {found + slack:.3g}, margin {margin:g}")
-        return Finding("scores", "inconclusive", f"{shown}: more traffic is needed to compare it with the margin {margin:g}")
+        return Finding(
+            "scores", "inconclusive", f"{shown}: more traffic is needed to compare it with the margin {margin:g}"
+        )
 
     def _thin(self, name: str, champion: Measured | None, candidate: Measured) -> Finding | None:
         for who, side in (("the candidate", candidate), ("the champion", champion)):

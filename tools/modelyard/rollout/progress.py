@@ -186,8 +186,10 @@ def _continue(
     if judgement.outcome == "fail":
         return roll_back(state, judgement.sentence, now)
     # Before the look for lost traffic: a run that was killed after it moved traffic back leaves the same behind.
-    if steps and now - state.started >= seconds_of(rollout.deadline) and not _finished_shadow(
-        rollout, state, steps, judgement, now
+    if (
+        steps
+        and now - state.started >= seconds_of(rollout.deadline)
+        and not _finished_shadow(rollout, state, steps, judgement, now)
     ):
         reason = f"the deadline of {rollout.deadline} passed: {_waiting(state, judgement)}"
         return roll_back(state, reason, now, "expired")

@@ -1,9 +1,9 @@
 """Confidence sequences: intervals that hold at all times together, so frequent looks add no false alarms.
 
 A difference of two versions uses the normal mixture over the variance seen so far (Robbins 1970; asymptotic confidence
-sequences, Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, Annals of Statistics 52). Quantiles use Ville's inequality
-with the uniform mixture of binomial likelihood ratios (Robbins 1970). A distribution uses the time-uniform DKW bound
-(Howard & Ramdas 2022, Bernoulli 28). Tests simulate each with continuous looks.
+sequences, Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, Annals of Statistics 52). Quantiles use Ville's
+inequality with the uniform mixture of binomial likelihood ratios (Robbins 1970). A distribution uses the time-uniform
+DKW bound (Howard & Ramdas 2022, Bernoulli 28). Tests simulate each with continuous looks.
 """
 
 from __future__ import annotations
