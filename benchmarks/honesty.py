@@ -11,16 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from support.honesty.claim import Claim, Observed
+from support.honesty.claim import Observed, row
 from support.honesty.claims import CLAIMS
-
-SHARE = 1.0
-
-
-def row(claim: Claim, found: Observed) -> str:
-    """A line of the table in docs/measurements.md."""
-    wanted = f"{'≤' if claim.side == 'at most' else '≥'} {claim.nominal * 100:.3g} %"
-    return f"| {claim.part} | {claim.what} | {wanted} | {found.rate * 100:.1f} ± {found.error * 100:.1f} % |"
 
 
 def observe(place: int) -> tuple[Observed, float]:
@@ -41,7 +33,7 @@ def main(wanted: list[str]) -> None:
         for place, (found, seconds) in zip(places, pool.map(observe, places), strict=True):
             wrong = CLAIMS[place].refuted(found)
             refuted += wrong
-            print(row(CLAIMS[place], found), flush=True)
+            print(f"{row(CLAIMS[place])} {found}", flush=True)
             print(
                 f"    {found.events} of {found.chances}, {seconds:.0f} s{'  REFUTED' if wrong else ''}", file=sys.stderr
             )

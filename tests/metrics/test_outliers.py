@@ -102,7 +102,8 @@ def test_columns_that_are_nearly_equal_and_one_that_is_constant() -> None:
     rows |= {"pounds": np.asarray(rows["weight"], dtype=np.float64) * 2.2, "planet": np.zeros(ROWS)}
     profile = known(rows)
     assert share(profile, rows) <= REFERENCE_RATE
-    assert share(profile, {name: values[:500] for name, values in rows.items()} | {"planet": np.ones(500)}) > 0.9
+    # One input alone counts for three standard deviations at most.
+    assert share(profile, {name: values[:500] for name, values in rows.items()} | {"planet": np.ones(500)}) > 0.5
     wrong = {name: values[:500] for name, values in rows.items()} | {"pounds": np.full(500, 120.0)}  # 54 kg
     assert share(profile, wrong) > 0.6, "who does not weigh about that"
 

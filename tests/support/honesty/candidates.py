@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 from modelyard.gate.findings import find_fairness, non_inferiority
 from modelyard.manifests.policy import FairnessCheck
-from modelyard.metrics.curves import average_precision, recall_at_precision
+from modelyard.metrics.curves import average_precision, calibration, recall_at_precision
 from modelyard.metrics.evaluation import Comparison, Evaluation, Holdout, compare
+from modelyard.metrics.intervals import Resampling
 from modelyard.metrics.leakage import Leakage
 from modelyard.metrics.scores import Floats, Integers, Settings, auc
 from modelyard.metrics.slices import Levels
@@ -166,6 +167,34 @@ def said(metric: str, count: int, base: float) -> Trial:
     return trial
 
 
+def passing_champion(count: int, metric: str, margin: float) -> Trial:
+    """Whether a candidate that was retrained alike is non-inferior, so that nobody has to waive the rule. Both make the
+    same mistakes, and own ones that are less than half as large.
+    """
+
+    def trial(rng: np.random.Generator) -> Sequence[bool]:
+        known = COMMON + 1.2 * rng.normal(size=count)
+        label = (rng.random(count) < logistic(known)).astype(np.float64)
+        mistaken = known + rng.normal(0, 0.5, count)
+        first, second = (logistic(mistaken + rng.normal(0, 0.2, count)) for _ in range(2))
+        found = compared(Holdout(label, first, second, {}, {}, None))
+        return [non_inferiority(m, margin)[0] == "pass" for m in found.metrics if m.name == metric]
+
+    return trial
+
+
+def miscalibrated(count: int, limit: float, factor: float) -> Trial:
+    """Whether the calibration rule fails; a ``factor`` of 1 is a calibrated model."""
+
+    def trial(rng: np.random.Generator) -> Sequence[bool]:
+        score = logistic(COMMON + 1.2 * rng.normal(size=count))
+        label = (rng.random(count) < score * factor).astype(np.float64)
+        found = calibration(label, score, Resampling(count, None, 1, 100))
+        return [found is not None and found.expected_error > limit]
+
+    return trial
+
+
 def _fair(**limits: float) -> FairnessCheck:
     measure = "equalized_odds_difference" if "maximum_increase" in limits else "demographic_parity_difference"
     return FairnessCheck(id="fair", why="fair", measure=measure, bound="interval", **limits)  # type: ignore[arg-type]
@@ -174,32 +203,39 @@ def _fair(**limits: float) -> FairnessCheck:
 _PARITY = _fair(maximum=0.1)
 _ODDS = _fair(maximum=0.1, maximum_increase=0.02)
 CLAIMS = (
-    Claim("groups", "20 equal groups of 200: a gap above 0.1 is proven", "at most", 0.025, failing_groups(20, 200, _PARITY), 150, 30),
+    Claim("groups", "20 equal groups of 200: a gap above 0.1 is proven", "at most", 0.025, failing_groups(20, 200, _PARITY), 150, 10),
     Claim("groups", "20 equal groups of 500: a gap above 0.1 is proven", "at most", 0.025, failing_groups(20, 500, _PARITY), 100, 0),
-    Claim("groups", "regulated equal-errors, equal models, 2 groups of 2,000: fails", "at most", 0.05, failing_groups(2, 2000, _ODDS), 150, 20),
+    Claim("groups", "regulated equal-errors, equal models, 2 groups of 2,000: fails", "at most", 0.05, failing_groups(2, 2000, _ODDS), 100, 6),
     Claim("groups", "regulated equal-errors, equal models, 20 groups of 2,000: fails", "at most", 0.05, failing_groups(20, 2000, _ODDS), 60, 0),
-    Claim("groups", "2 groups of 2,000, a gap of 0.2 where 0.1 is allowed: fails", "at least", 0.9, unequal_groups(0.25, 2000, _PARITY), 100, 20),
+    Claim("groups", "2 groups of 2,000, a gap of 0.2 where 0.1 is allowed: fails", "at least", 0.9, unequal_groups(0.25, 2000, _PARITY), 60, 6),
     Claim("slices", "20 slices of 300, 1 % positive, equal models, by 60 days: fails", "at most", 0.025, failing_slices(VERY_RARE, 60, 0.03), 120, 0),
-    Claim("slices", "20 slices of 300, 1 % positive, equal models: fails", "at most", 0.025, failing_slices(VERY_RARE, 0, 0.03), 120, 30),
-    Claim("slices", "20 slices of 300, 6 % positive, equal models, by 60 days: fails", "at most", 0.025, failing_slices(RARE, 60, 0.03), 200, 30),
-    Claim("slices", "20 slices of 300, 6 % positive, equal models: fails", "at most", 0.025, failing_slices(RARE, 0, 0.03), 200, 0),
-    Claim("slices", "20 slices of 300, 22 % positive, equal models: fails", "at most", 0.025, failing_slices(COMMON, 0, 0.03), 200, 0),
-    Claim("slices", "20 slices of 1,000, one of them ranked at random by the candidate: fails", "at least", 0.9, failing_slices(COMMON, 0, 0.03, 9.0, 1000), 60, 10),
+    Claim("slices", "20 slices of 300, 1 % positive, equal models: fails", "at most", 0.025, failing_slices(VERY_RARE, 0, 0.03), 120, 8),
+    Claim("slices", "20 slices of 300, 6 % positive, equal models, by 60 days: fails", "at most", 0.025, failing_slices(RARE, 60, 0.03), 120, 8),
+    Claim("slices", "20 slices of 300, 6 % positive, equal models: fails", "at most", 0.025, failing_slices(RARE, 0, 0.03), 60, 0),
+    Claim("slices", "20 slices of 300, 22 % positive, equal models: fails", "at most", 0.025, failing_slices(COMMON, 0, 0.03), 60, 0),
+    Claim("slices", "20 slices of 1,000, one of them ranked at random by the candidate: fails", "at least", 0.9, failing_slices(COMMON, 0, 0.03, 9.0, 1000), 30, 3),
     *(
-        Claim("champion", f"{metric} by {days} blocks: the 95 % interval holds the truth", "at least", 0.93, covered(metric, 2000, COMMON, days), 300, 60 if days == 5 else 0)
+        Claim("champion", f"{metric} by {days} blocks: the 95 % interval holds the truth", "at least", 0.93, covered(metric, 2000, COMMON, days), 300, 30 if days == 5 else 0)
         for metric in ("auc", "log_loss") for days in (5, 10, 20, 60)
     ),
     *(
-        Claim("champion", f"average precision, 2 % positive, {count:,} rows: holds the truth, or too few to say", "at least", 0.93, covered("average_precision", count, -4.8), 250, few)
-        for count, few in ((200, 60), (1000, 0), (5000, 0), (10000, 0))
+        Claim("champion", f"average precision, 2 % positive, {count:,} rows: holds the truth, or too few to say", "at least", 0.93, covered("average_precision", count, -4.8), 150, few)
+        for count, few in ((200, 20), (1000, 20), (5000, 0), (10000, 0))
     ),
     *(
-        Claim("champion", f"recall at precision 0.9, {count:,} rows: holds the truth, or too few to say", "at least", 0.93, covered("recall_at_precision", count, COMMON, 0, 3.0), 250, few)
-        for count, few in ((1000, 60), (5000, 0), (20000, 0))
+        Claim("champion", f"recall at precision 0.9, {count:,} rows: holds the truth, or too few to say", "at least", 0.93, covered("recall_at_precision", count, COMMON, 0, 3.0), 100, few)
+        for count, few in ((1000, 20), (5000, 0), (20000, 0))
     ),
-    Claim("champion", "average precision, 2 % positive, 10,000 rows: there is an interval", "at least", 0.95, said("average_precision", 10_000, -4.8), 40, 10),
+    Claim("champion", "average precision, 2 % positive, 10,000 rows: there is an interval", "at least", 0.95, said("average_precision", 10_000, -4.8), 40, 3),
     Claim("champion", "recall at precision 0.9, 20,000 rows: there is an interval", "at least", 0.95, said("recall_at_precision", 20_000, COMMON), 20, 0),
-    Claim("champion", "auc, margin 0.01, equal models, 2,000 rows by 20 days: fails", "at most", 0.025, failing_champion(2000, 20, "auc", 0.01), 300, 60),
-    Claim("champion", "log loss, margin 0.01, equal models, 2,000 rows by 20 days: fails", "at most", 0.025, failing_champion(2000, 20, "log_loss", 0.01), 300, 60),
-    Claim("champion", "auc, margin 0.01, much noisier predictions, 5,000 rows by 60 days: fails", "at least", 0.9, failing_champion(5000, 60, "auc", 0.01, 2.5), 100, 20),
+    Claim("champion", "auc, margin 0.01, equal models, 2,000 rows by 20 days: fails", "at most", 0.025, failing_champion(2000, 20, "auc", 0.01), 300, 20),
+    Claim("champion", "log loss, margin 0.01, equal models, 2,000 rows by 20 days: fails", "at most", 0.025, failing_champion(2000, 20, "log_loss", 0.01), 300, 20),
+    Claim("champion", "auc, margin 0.01, much noisier predictions, 5,000 rows by 60 days: fails", "at least", 0.9, failing_champion(5000, 60, "auc", 0.01, 2.5), 100, 8),
+    Claim("champion", "standard, auc margin 0.01, retrained alike, 1,000 rows: passes", "at least", 0.5, passing_champion(1000, "auc", 0.01), 100, 0),
+    Claim("champion", "standard, auc margin 0.01, retrained alike, 5,000 rows: passes", "at least", 0.95, passing_champion(5000, "auc", 0.01), 100, 10),
+    Claim("champion", "standard, log loss margin 0.01, retrained alike, 1,000 rows: passes", "at least", 0.7, passing_champion(1000, "log_loss", 0.01), 100, 0),
+    Claim("champion", "regulated, auc margin 0.005, retrained alike, 5,000 rows: passes", "at least", 0.5, passing_champion(5000, "auc", 0.005), 100, 0),
+    Claim("calibration", "standard, a calibrated model, 1,000 rows: fails", "at most", 0.05, miscalibrated(1000, 0.08, 1.0), 300, 20),
+    Claim("calibration", "regulated, a calibrated model, 5,000 rows: fails", "at most", 0.05, miscalibrated(5000, 0.05, 1.0), 200, 0),
+    Claim("calibration", "standard, every probability twice what is true, 1,000 rows: fails", "at least", 0.9, miscalibrated(1000, 0.08, 0.5), 200, 15),
 )  # fmt: skip

@@ -34,6 +34,10 @@ class Observed:
         share = (self.events + 1) / (self.chances + 2)
         return float((share * (1 - share) / max(self.chances, 1)) ** 0.5)
 
+    def __str__(self) -> str:
+        """The last cell of a line of the table."""
+        return f"{self.rate * 100:.1f} ± {self.error * 100:.1f} % |" if self.chances else "said nothing |"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -60,3 +64,9 @@ class Claim:
         if self.side == "at most":
             return bool(stats.binom.sf(observed.events - 1, observed.chances, self.nominal) < UNLIKELY)
         return bool(stats.binom.cdf(observed.events, observed.chances, self.nominal) < UNLIKELY)
+
+
+def row(claim: Claim) -> str:
+    """The beginning of its line in the table of docs/measurements.md."""
+    wanted = f"{'≤' if claim.side == 'at most' else '≥'} {claim.nominal * 100:.3g} %"
+    return f"| {claim.part} | {claim.what} | {wanted} |"

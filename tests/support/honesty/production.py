@@ -180,18 +180,18 @@ def _codes(columns: Sequence[ColumnProfile], values: dict[str, Floats]) -> dict[
 CLAIMS = (
     *(
         Claim("monitoring", f"score drift, 52 stationary weeks with day effects, {per_day:,} a day: a week alarms", "at most", 1 / 52, a_year_of_scores(per_day), runs, few)
-        for per_day, runs, few in ((200, 60, 8), (2000, 20, 0))
+        for per_day, runs, few in ((200, 60, 3), (2000, 20, 0))
     ),
-    Claim("monitoring", "score drift, a week with effects of 0.2 σ, scores moved by 1 σ: found", "at least", 0.9, shifted_scores(1.0), 60, 15),
-    Claim("monitoring", "labels only for scores below 0.35, nothing wrong, a week: alarm", "at most", 0.001, quality(0.35), 60, 15),
-    Claim("monitoring", "labels only for scores below 0.35: the report says that they are missing not at random", "at least", 0.99, selected(0.35), 60, 15),
-    Claim("monitoring", "half of all rows have a label: the report says that labels are missing not at random", "at most", 0.01, selected(2.0), 60, 15),
-    Claim("monitoring", "quality of 2,000 held-out and 2,000 labelled rows, nothing wrong, a week: alarm", "at most", 0.02, quality(2.0), 100, 15),
-    Claim("monitoring", "AUC lower by 0.13, 2,000 labels a week: found", "at least", 0.9, quality(2.0, 2.0), 60, 15),
+    Claim("monitoring", "score drift, a week with effects of 0.2 σ, scores moved by 1 σ: found", "at least", 0.9, shifted_scores(1.0), 60, 8),
+    Claim("monitoring", "labels only for scores below 0.35, nothing wrong, a week: alarm", "at most", 0.001, quality(0.35), 60, 8),
+    Claim("monitoring", "labels only for scores below 0.35: the report says that they are missing not at random", "at least", 0.99, selected(0.35), 60, 8),
+    Claim("monitoring", "half of all rows have a label: the report says that labels are missing not at random", "at most", 0.01, selected(2.0), 60, 8),
+    Claim("monitoring", "quality of 2,000 held-out and 2,000 labelled rows, nothing wrong, a week: alarm", "at most", 0.02, quality(2.0), 100, 8),
+    Claim("monitoring", "AUC lower by 0.13, 2,000 labels a week: found", "at least", 0.9, quality(2.0, 2.0), 60, 8),
     Claim("monitoring", "full outage of 4 h at a random time, judged daily, 24h/2h: found", "at least", 0.99, outage(_SLOW, 4), 150, 50),
     Claim("monitoring", "full outage of 4 h at a random time, judged daily, 1h/5m: found", "at least", 0.99, outage(_FAST, 4), 150, 50),
     Claim("monitoring", "0.2 % errors where 1 % is allowed, a day judged minute by minute: alarm", "at most", 0.005, outage(_SLOW, 0), 150, 50),
     Claim("monitoring", "0.5 % errors where 1 % is allowed, 1h/5m: alarm", "at most", 0.005, outage(_FAST, 0, 0.005), 150, 50),
-    Claim("monitoring", "outlier rate of rows like the held-out ones, later than the training rows: alarm", "at most", 0.01, outlier_rate(0.0, "alarm"), 60, 10),
-    Claim("monitoring", "a sensor that breaks for a fifth of the rows: its column is named", "at least", 0.9, outlier_rate(0.2, "named"), 60, 10),
+    Claim("monitoring", "outlier rate of rows like the held-out ones, later than the training rows: alarm", "at most", 0.01, outlier_rate(0.0, "alarm"), 60, 5),
+    Claim("monitoring", "a sensor that breaks for a fifth of the rows: its column is named", "at least", 0.9, outlier_rate(0.2, "named"), 60, 5),
 )  # fmt: skip

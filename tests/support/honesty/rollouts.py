@@ -140,25 +140,25 @@ CLAIMS = (
     *(
         Claim("rollout", f"canary of identical versions, {what}: taken back", "at most", 0.05, canary(_ERRORS, rate, per_minute), 100, few)
         for what, rate, per_minute, few in (
-            ("15 min outage of 20 % for both, 1,000 a minute", _outage, 1000, 30),
+            ("15 min outage of 20 % for both, 1,000 a minute", _outage, 1000, 8),
             ("15 min outage of 20 % for both, 20 a minute", _outage, 20, 0),
             ("errors rise from 0.5 to 5 %", lambda minute: 0.005 + 0.045 * minute / 100, 200, 0),
             ("0.5 % errors, then 10 % from minute 40", lambda minute: 0.005 if minute < 40 else 0.1, 200, 0),
         )
     ),
-    Claim("rollout", "canary with 3 points more errors, outage for both, 1,000 a minute: taken back", "at least", 0.95, canary(_ERRORS, _outage, 1000, 0.03), 60, 20),
+    Claim("rollout", "canary with 3 points more errors, outage for both, 1,000 a minute: taken back", "at least", 0.95, canary(_ERRORS, _outage, 1000, 0.03), 60, 10),
     Claim("rollout", "canary with 3 points more errors from 1 %, 200 a minute: taken back", "at least", 0.95, canary(_ERRORS, lambda _: 0.01, 200, 0.03), 60, 0),
     *(
         Claim("rollout", f"identical versions with {rate:.1%} errors, margin 0, looked at 80 times: taken back", "at most", 0.05, found_by(_BARE, rate, rate, 20_000), 200, few)
-        for rate, few in ((0.001, 0), (0.01, 30), (0.05, 0))
+        for rate, few in ((0.001, 0), (0.01, 6), (0.05, 0))
     ),
-    Claim("rollout", "1 → 3 % errors, margin 0.01: taken back within 4,000 requests each", "at least", 0.5, found_by(_ERRORS, 0.01, 0.03, 4000), 200, 40),
-    Claim("rollout", "equal Brier losses, margin 0.02: passes within 10,000 labelled rows each", "at least", 0.95, measured(_LABELS, losses(0), 10_000, "pass"), 60, 20),
-    Claim("rollout", "equal Brier losses, margin 0: taken back within 10,000 rows", "at most", 0.05, measured(Analysis(ground_truth=MarginAnalysis(margin=0.0)), losses(0), 10_000, "fail"), 200, 20),
-    Claim("rollout", "Brier losses worse by 0.05, margin 0.02: taken back within 10,000 rows", "at least", 0.95, measured(_LABELS, losses(0.05), 10_000, "fail"), 60, 20),
-    Claim("rollout", "equal latencies, ratio 1, a busy time: taken back within 10,000 requests", "at most", 0.05, measured(_EVEN, latencies(1), 10_000, "fail"), 200, 20),
-    Claim("rollout", "equal latencies, ratio 1.3, a busy time: passes within 10,000 requests", "at least", 0.95, measured(_LATENCY, latencies(1), 10_000, "pass"), 60, 20),
-    Claim("rollout", "latencies 1.8 times as long, ratio 1.3: taken back within 10,000 requests", "at least", 0.95, measured(_LATENCY, latencies(1.8), 10_000, "fail"), 60, 20),
-    Claim("rollout", "equal scores, margin 0 of their distributions: taken back within 10,000 rows", "at most", 0.05, measured(Analysis(scores=MarginAnalysis(margin=0.0)), scores(0), 10_000, "fail"), 200, 20),
-    Claim("rollout", "scores shifted by half a deviation, margin 0.1: taken back within 10,000 rows", "at least", 0.95, measured(_SCORES, scores(0.5), 10_000, "fail"), 60, 10),
+    Claim("rollout", "1 → 3 % errors, margin 0.01: taken back within 4,000 requests each", "at least", 0.5, found_by(_ERRORS, 0.01, 0.03, 4000), 200, 20),
+    Claim("rollout", "equal Brier losses, margin 0.02: passes within 10,000 labelled rows each", "at least", 0.95, measured(_LABELS, losses(0), 10_000, "pass"), 60, 8),
+    Claim("rollout", "equal Brier losses, margin 0: taken back within 10,000 rows", "at most", 0.05, measured(Analysis(ground_truth=MarginAnalysis(margin=0.0)), losses(0), 10_000, "fail"), 200, 8),
+    Claim("rollout", "Brier losses worse by 0.05, margin 0.02: taken back within 10,000 rows", "at least", 0.95, measured(_LABELS, losses(0.05), 10_000, "fail"), 60, 8),
+    Claim("rollout", "equal latencies, ratio 1, a busy time: taken back within 10,000 requests", "at most", 0.05, measured(_EVEN, latencies(1), 10_000, "fail"), 200, 8),
+    Claim("rollout", "equal latencies, ratio 1.3, a busy time: passes within 10,000 requests", "at least", 0.95, measured(_LATENCY, latencies(1), 10_000, "pass"), 60, 8),
+    Claim("rollout", "latencies 1.8 times as long, ratio 1.3: taken back within 10,000 requests", "at least", 0.95, measured(_LATENCY, latencies(1.8), 10_000, "fail"), 60, 8),
+    Claim("rollout", "equal scores, margin 0 of their distributions: taken back within 10,000 rows", "at most", 0.05, measured(Analysis(scores=MarginAnalysis(margin=0.0)), scores(0), 10_000, "fail"), 200, 8),
+    Claim("rollout", "scores shifted by half a deviation, margin 0.1: taken back within 10,000 rows", "at least", 0.95, measured(_SCORES, scores(0.5), 10_000, "fail"), 60, 5),
 )  # fmt: skip

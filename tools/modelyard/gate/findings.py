@@ -26,7 +26,6 @@ from modelyard.manifests.policy import (
 from modelyard.metrics.evaluation import Evaluation, MetricResult
 from modelyard.metrics.fairness import Gap
 
-
 _MOST_TIMES = 100
 """A difference that needs more than so many times the rows lies on the margin."""
 

@@ -19,8 +19,8 @@ from modelyard.metrics.tails import f_tail
 LENGTHS = (1, 2, 4, 7, 14, 28, 56, 91)
 """Blocks of a window."""
 _FEWEST = 8
-"""Windows that a reference must hold, without overlap, to say how far windows of that length lie apart. Of single blocks
-half as many do, for a reference without any is compared by chance alone."""
+"""Windows that a reference must hold, without overlap, to say how far windows of that length lie apart. Half as many do
+of single blocks, for without any of them a reference is compared by chance alone."""
 
 
 def window_spreads(codes: Integers, bins: int, blocks: Integers | None) -> tuple[WindowSpread, ...]:
