@@ -79,6 +79,7 @@ def test_only_data_that_no_version_and_no_branch_names_are_removed(
 def test_reproduce_gives_the_same_bytes_and_files_the_result(champion: Path) -> None:
     found = json.loads(tool(champion, "reproduce", f"{MODEL}@v1.0.0", "--file", "--json").stdout)
     assert found["outcome"] == "pass" and found["artifact_before"] == found["artifact_after"]
+    assert found["probe"] == "100/100"
     assert len(git(champion, "worktree", "list").splitlines()) == 1
     assert "/reproduction.json" in git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence")
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from modelyard.checkout.artifacts import require_manifest
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import read_bundle
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.git import Git
-from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
-from modelyard.manifests.repository import model_file
 from modelyard.registry.comparison import VersionDifference, compare_versions
-from modelyard.registry.history import RegisteredVersion, Registry
-from modelyard.registry.lineage import Descendant, Lineage, Source, lineage_down, lineage_up
-from modelyard.registry.tags import version_tag
+from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.lineage import Lineage, Source, lineage_up
 from modelyard.report.markdown.card import Card
 
 
@@ -32,12 +30,8 @@ def compare(view: ModelView, before: str, after: str) -> VersionDifference:
 
 def manifest_of(view: ModelView, version: RegisteredVersion) -> Model | None:
     """The manifest at a version's commit; None if it is missing or invalid."""
-    model = view.name
-    content = view.checkout.git.file_at(version.commit, model_file(model))
-    if content is None:
-        return None
     try:
-        return parse(Model, content, f"{version_tag(model, version.version)}:{model_file(model)}")
+        return require_manifest(view, version)[0]
     except ModelyardError:
         return None  # written for another release of the toolkit
 
@@ -55,7 +49,7 @@ def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
         return {}
 
 
-def trace_up(view: ModelView, version: str | None) -> Lineage:
+def lineage_of(view: ModelView, version: str | None) -> Lineage:
     """The lineage of a version (None: the latest)."""
     git, history = view.checkout.git, view.history
     known = view.version(version) if version else history.latest
@@ -67,14 +61,9 @@ def trace_up(view: ModelView, version: str | None) -> Lineage:
     return lineage_up(history, known, (code.subject, code.author), sources, packages_of(view, known))
 
 
-def trace_down(registry: Registry, wanted: str) -> list[Descendant]:
-    """The versions that were trained on some data: a path or an md5."""
-    return lineage_down(registry.models.values(), wanted)
-
-
 def card_of(view: ModelView, version: str | None) -> Card:
     """The model card of a version (None: the latest), with the manifest of its commit."""
-    lineage = trace_up(view, version)
+    lineage = lineage_of(view, version)
     manifest = manifest_of(view, view.version(lineage.version)) or view.manifest
     documents = view.checkout.evidence.documents(view.name, lineage.artifact)
     bundle = read_bundle(view.name, lineage.artifact, documents)

@@ -97,6 +97,8 @@ class Reproduction:
     """Outputs of the pipeline whose bytes differ."""
     packages: tuple[Difference, ...]
     """Packages with another version than at the original training."""
+    probe: str = ""
+    """How many probe rows got their registered scores from the reproduced artifact, such as 100/100; '' without any."""
 
 
 @dataclass(frozen=True)

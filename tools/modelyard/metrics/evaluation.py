@@ -1,4 +1,4 @@
-"""Candidate and champion on the same held-out rows: every metric, slice and difference with its interval."""
+"""Evaluation of candidate and champion on the same held-out rows: metrics, slices, differences, intervals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEED = 20130101
 
 @dataclass(frozen=True)
 class Holdout:
-    """Held-out rows, aligned: every array has one entry per row."""
+    """The held-out rows. Every array has one entry per row."""
 
     label: Floats
     """Multiclass: codes of the classes. Ranking: relevance."""
@@ -49,9 +49,9 @@ class Holdout:
     slices: dict[str, Levels]
     groups: dict[str, Levels]
     blocks: Integers | None
-    """Codes from 0 of rows that depend on each other."""
+    """Block codes from 0 (rows,); rows of one block depend on each other."""
     queries: Integers | None = None
-    """Ranking: codes from 0 of the rows that are ordered against each other."""
+    """Ranking: query codes from 0 (rows,); rows of one query are ranked together."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class MetricResult:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """The metrics of the rows with one level of one column; intervals hold for all slices at once."""
+    """The metrics of the rows with one level of one column. Intervals hold for all slices together."""
 
     column: str
     level: str
@@ -83,7 +83,7 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything measured on the holdout."""
+    """The evaluation of a candidate on the holdout."""
 
     task: str
     rows: int
@@ -104,18 +104,18 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
     smallest_class: int | None = None
-    """Rows of the class with the fewest; None without classes."""
+    """The rows of the smallest class; None without classes."""
     declared: tuple[str, ...] = ("groups", "slices", "folds")
-    """What of groups, slices and folds the model declares. Rules for what it does not declare do not apply."""
+    """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
 
     def metric(self, name: str) -> MetricResult | None:
-        """The result of one metric over all rows."""
+        """The result of a metric over all rows."""
         return next((result for result in self.metrics if result.name == name), None)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The part of an evaluation that comes from the rows alone."""
+    """The part of an evaluation that follows from the rows alone."""
 
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...]
@@ -154,7 +154,7 @@ def compare(
 
 
 def _by_query(holdout: Holdout, settings: Settings) -> Holdout:
-    """The same with a row a query, whose scores stand in the place of predictions."""
+    """The samples with one row per query, which has the query's scores instead of predictions."""
     queries = holdout.queries
     if queries is None:
         raise ValueError("ranking needs queries")
@@ -174,7 +174,7 @@ def _by_query(holdout: Holdout, settings: Settings) -> Holdout:
 
 
 def _terms(holdout: Holdout, task: str, settings: Settings) -> Floats:
-    """Terms of the candidate, and beside them those of the champion (rows, k or 2k)."""
+    """Terms of the candidate, followed by those of the champion (rows, k or 2k)."""
     make = TASKS[task].terms
     mine = make(holdout.label, holdout.candidate, settings)
     if holdout.champion is None:

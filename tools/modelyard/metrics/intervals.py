@@ -52,7 +52,7 @@ def effective(sizes: Floats) -> float:
 
 
 def wilson(hits: int, trials: int) -> Interval:
-    """The 95 % interval of a share of independent trials, of which there is at least one (Wilson 1927)."""
+    """The 95 % interval of a share of at least one independent trial (Wilson 1927)."""
     z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
     share = hits / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
@@ -97,7 +97,7 @@ def influence_spread(label: Floats, influence: Floats, blocks: Integers | None) 
 
 
 def auc_influence(label: Floats, prediction: Floats) -> Floats | None:
-    """Each row's share (rows,) in the deviation of the AUC, which sums to 0 within each class; None with one class.
+    """Each row's share (rows,) of the deviation of the AUC; it sums to 0 within each class. None with one class.
 
     One sort serves both classes: a positive's component is the share of negatives below it, a negative's the share of
     positives above it, ties counted half (Sun & Xu, IEEE SPL 2014).
@@ -125,9 +125,9 @@ def auc_influence(label: Floats, prediction: Floats) -> Floats | None:
 class Resampling:
     """The same seeded resampling of blocks for every statistic, so that all differences are paired.
 
-    Without a block column the rows are dealt at random into at most 1,000 groups, which stand for the blocks; so are
-    blocks, when there are more than that. Groups of independent rows are independent and alike, so the spread of a sum
-    over resampled groups is that over resampled rows, and the cost of a replicate no longer grows with the rows.
+    Without a block column, rows are assigned at random to at most 1,000 groups, which serve as blocks. More than 1,000
+    blocks are grouped in the same way. Groups of independent rows are independent and identically distributed, so a sum
+    over resampled groups has the same spread as over resampled rows, and a replicate costs the same for any size.
     """
 
     def __init__(self, rows: int, blocks: Integers | None, seed: int, replicates: int = REPLICATES) -> None:
@@ -184,5 +184,5 @@ def bootstrap_spread(replicates: Floats, blocks: float) -> Spread | None:
 
 
 def defined(value: Floats | float) -> float | None:
-    """A value as a plain number; None where it is not one."""
+    """A value as a finite number; None for any other."""
     return float(value) if np.isfinite(value) else None

@@ -78,7 +78,7 @@ class OutlierScore:
         for column in self._inputs:
             own, known = codes[column.name], self._bits[column.name]
             if column.numeric:
-                found += known[0]  # as if finite: nearly all numbers are
+                found += known[0]  # as for finite numbers, which are the common case
                 other = np.flatnonzero(own >= known.size - 2)
                 found[other] += known[own[other]] - known[0]
                 if column.name not in self._joint:
@@ -114,7 +114,7 @@ class OutlierScore:
 
 
 def fits(profile: Profile) -> bool:
-    """Whether a profile's shape fits its own columns: a committed file may hold anything."""
+    """Whether a profile's shape fits its own columns, because a committed file may have any content."""
     shape = profile.shape
     if shape is None:
         return True

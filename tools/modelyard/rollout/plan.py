@@ -108,6 +108,10 @@ class Delivery(Struct, frozen=True):
     """Whether the desired version was rolled back."""
     pull: int | None = None
     """The pull request that records a rollback on main."""
+    probes: tuple[str, ...] = ()
+    """The results of the probe rows of versions that gained traffic."""
+    fault: str = ""
+    """The reason that the live version does not answer; '' if it does, or if the target cannot tell."""
 
 
 class JournalEntry(Struct, frozen=True):
