@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
-from modelyard.gate.findings import find_fairness, non_inferiority
+from modelyard.gate.comparisons import non_inferiority
+from modelyard.gate.findings import find_fairness
 from modelyard.manifests.policy import FairnessCheck
 from modelyard.metrics.curves import average_precision, calibration, recall_at_precision
 from modelyard.metrics.evaluation import Comparison, Evaluation, Holdout, compare
@@ -183,6 +184,31 @@ def passing_champion(count: int, metric: str, margin: float) -> Trial:
     return trial
 
 
+def slide(steps: int, each: float, margin: float) -> Trial:
+    """The last of so many versions, each of which makes mistakes larger by ``each`` than the one before: whether it fails
+    against the best of them, by values that were measured on other rows.
+    """
+
+    def model(rng: np.random.Generator, known: Floats, shared: Floats, place: int) -> Floats:
+        return logistic(known + shared * (1 + place * each) + rng.normal(0, 0.2, known.size))
+
+    def trial(rng: np.random.Generator) -> Sequence[bool]:
+        registered = []
+        for place in range(steps):
+            known = COMMON + 1.2 * rng.normal(size=5000)
+            label = (rng.random(known.size) < logistic(known)).astype(np.float64)
+            registered.append(auc(label, model(rng, known, rng.normal(0, 0.5, known.size), place)) or 0.0)
+        best = int(np.argmax(registered))
+        known = COMMON + 1.2 * rng.normal(size=5000)
+        label = (rng.random(known.size) < logistic(known)).astype(np.float64)
+        shared = rng.normal(0, 0.5, known.size)
+        now, then = model(rng, known, shared, steps), model(rng, known, shared, best)
+        found = compared(Holdout(label, now, then, {}, {}, None))
+        return [non_inferiority(m, margin)[0] == "fail" for m in found.metrics if m.name == "auc"]
+
+    return trial
+
+
 def miscalibrated(count: int, limit: float, factor: float) -> Trial:
     """Whether the calibration rule fails; a ``factor`` of 1 is a calibrated model."""
 
@@ -234,6 +260,8 @@ CLAIMS = (
     Claim("champion", "standard, auc margin 0.01, retrained alike, 1,000 rows: passes", "at least", 0.5, passing_champion(1000, "auc", 0.01), 100, 0),
     Claim("champion", "standard, auc margin 0.01, retrained alike, 5,000 rows: passes", "at least", 0.95, passing_champion(5000, "auc", 0.01), 100, 10),
     Claim("champion", "standard, log loss margin 0.01, retrained alike, 1,000 rows: passes", "at least", 0.7, passing_champion(1000, "log_loss", 0.01), 100, 0),
+    Claim("champion", "best of 10, auc margin 0.02, ten versions alike: the next one fails", "at most", 0.025, slide(10, 0.0, 0.02), 100, 5),
+    Claim("champion", "best of 10, auc margin 0.02, ten versions that each slid a little: the next one fails", "at least", 0.9, slide(10, 0.2, 0.02), 60, 5),
     Claim("champion", "regulated, auc margin 0.005, retrained alike, 5,000 rows: passes", "at least", 0.5, passing_champion(5000, "auc", 0.005), 100, 0),
     Claim("calibration", "standard, a calibrated model, 1,000 rows: fails", "at most", 0.05, miscalibrated(1000, 0.08, 1.0), 300, 20),
     Claim("calibration", "regulated, a calibrated model, 5,000 rows: fails", "at most", 0.05, miscalibrated(5000, 0.05, 1.0), 200, 0),

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
-from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin, Name, Text
+from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin, Name, Text, VersionText
 
 Metric = Literal[
     "auc", "average_precision", "recall_at_precision", "log_loss", "brier", "accuracy", "f1", "precision", "recall",
@@ -159,12 +159,32 @@ class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
     maximum: float | None = None
 
 
+class BestOf(Manifest, frozen=True, kw_only=True):
+    """The best of the last versions, by the metric that each was registered with."""
+
+    best_of: Annotated[int, Meta(ge=2, le=100, description="How many of the newest versions of the same major.")]
+
+
 class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
     """Non-inferiority, by the paired interval: the candidate is at most a margin worse than the champion."""
 
     metric: Metric
     margin: Margin
     relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
+    baseline: Annotated[
+        BestOf | VersionText | None,
+        Meta(
+            description="Compares with this version in the champion's place: a pinned one, or the best of the last."
+            " Each version may be a margin worse than the one before; this bounds how far they slide together."
+        ),
+    ] = None
+
+    @property
+    def opponent(self) -> str:
+        """The name of what the candidate is compared with, by which the evaluation keeps it; '' for the champion."""
+        if isinstance(self.baseline, BestOf):
+            return f"the best of the last {self.baseline.best_of} versions by {self.metric}"
+        return self.baseline or ""
 
 
 class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):

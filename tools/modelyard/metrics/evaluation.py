@@ -82,6 +82,16 @@ class SliceResult:
 
 
 @dataclass(frozen=True)
+class BaselineResult:
+    """The candidate against another version than the champion, on the same rows."""
+
+    opponent: str
+    """What the policy asks for, such as the best of the last ten versions by auc."""
+    version: str
+    metrics: tuple[MetricResult, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The evaluation of a candidate on the holdout."""
 
@@ -101,12 +111,17 @@ class Evaluation:
     leakage: Leakage
     inputs_added: tuple[str, ...]
     inputs_removed: tuple[str, ...]
+    baselines: tuple[BaselineResult, ...] = ()
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
     smallest_class: int | None = None
     """The rows of the smallest class; None without classes."""
     declared: tuple[str, ...] = ("groups", "slices", "folds")
     """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
+
+    def against(self, opponent: str) -> BaselineResult | None:
+        """The comparison with what a policy asks for; None when it was not made."""
+        return next((result for result in self.baselines if result.opponent == opponent), None)
 
     def metric(self, name: str) -> MetricResult | None:
         """The result of a metric over all rows."""
