@@ -77,7 +77,7 @@ def test_folds_are_judged_by_their_deviation() -> None:
 def test_a_baseline_takes_the_place_of_the_champion_in_one_check() -> None:
     check = ChampionCheck(id="c", why="w", metric="auc", margin=0.02, baseline=BestOf(best_of=10))
     assert check.opponent == "the best of the last 10 versions by auc"
-    missing = find(check, bundle())
+    missing = find(check, bundle(evaluation=replace(EVALUATION, baselines=())))
     assert missing.outcome == "error" and "does not compare with the best of the last 10" in missing.sentence
     worse = MetricResult("auc", True, 0.7, 0.75, -0.05, Interval(-0.06, -0.04), "DeLong")
     against = BaselineResult(check.opponent, "v1.0.0", (worse,))

@@ -66,6 +66,22 @@ def shifted(days: int, per_day: int, tau: float, shift: float, known: int = A_DA
     return lambda rng: alarms(rng, reference(rng, 20, tau, per_day=known), days, per_day, tau, shift)[:1]
 
 
+def missing(days: int, per_day: int, tau: float, share: float) -> Trial:
+    """In one of 20 columns a share of the values is missing, of which the reference had none: whether it alarms."""
+
+    def trial(rng: np.random.Generator) -> Sequence[bool]:
+        base = reference(rng, 20, tau)
+        current = []
+        for i, column in enumerate(base.columns):
+            values = series(rng, days, per_day, tau)
+            values[rng.random(values.size) < share * (i == 0)] = np.nan
+            current.append(ColumnValues(column.name, "float", values))
+        drift = measure_drift(base, profile_table(current, base), "ref", blocks=days)
+        return [column.alarm for column in drift.columns if column.name == "c0"]
+
+    return trial
+
+
 Draw = Callable[[np.random.Generator, int], ColumnValues]
 
 
@@ -141,6 +157,7 @@ CLAIMS = (
     Claim("drift", "traffic a tenth of training, 7 days with effects of 0.2 σ, shift of 1 σ: found", "at least", 0.9, shifted(7, 30, 0.2, 1.0, 300), 40, 2),
     Claim("drift", "training a tenth of traffic, 7 days with effects of 0.2 σ, shift of 1 σ: found", "at least", 0.9, shifted(7, 600, 0.2, 1.0), 60, 0),
     Claim("drift", "7 days with effects of 0.5 σ, shift of 2 σ: found", "at least", 0.9, shifted(7, 60, 0.5, 2.0), 80, 5),
+    Claim("drift", "7 days with effects of 1 σ, a twentieth of the values missing, none before: found", "at least", 0.9, missing(7, 60, 1.0, 0.05), 80, 8),
     *(
         Claim("drift", f"reference of {known:,} rows, {rows:,} rows of a text of {name} levels: alarm", "at most", 0.05, pair(levels(odds), levels(odds), known, rows), 150, few)
         for name, odds, known, rows, few in (

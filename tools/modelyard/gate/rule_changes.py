@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from modelyard.manifests.check import Check
 from modelyard.manifests.model import Model
-from modelyard.manifests.policy import Check, Policy
+from modelyard.manifests.policy import Policy
 
 _LEVELS = ("advisory", "soft", "hard")
 

@@ -16,15 +16,17 @@ import numpy as np
 from modelyard.metrics.distances import chi_square_p, hellinger, psi, total_variation, unbiased_js
 from modelyard.metrics.estimate import Estimate
 from modelyard.metrics.intervals import Interval
-from modelyard.metrics.profile import ColumnProfile, Profile, Role
+from modelyard.metrics.profile import ColumnProfile, Profile, Role, WindowSpread
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.slices import SliceDrift
-from modelyard.metrics.spreads import blocks_of, needed_js, window_p
+from modelyard.metrics.spreads import RARE, blocks_of, needed_js, rare_p, window_p
 
 EFFECT_MARGIN = 0.07
 """Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters: a mean moved by a fifth of a
 standard deviation, a variance by a third, or missing values from 1 to 4 %."""
 
+RARE_MARGIN = 0.1
+"""The same for rows in bins that the reference hardly ever has: 3 % of them where there were none."""
 FALSE_DISCOVERY_RATE = 0.05
 MINIMUM_ROWS = 200
 _SLICES = 50
@@ -227,11 +229,25 @@ def _column(
         psi=psi(b, a),
         hellinger=hellinger(b, a),
         total_variation=total_variation(b, a),
-        p_value=max(chi_square_p(b, a), window_p(js, *of)),
+        p_value=_p_value(js, b, a, reference.spreads, length),
         exact=exact,
         shift=_shift(reference, current),
         consequence=_consequence(reference, before, after),
     )
+
+
+def _p_value(js: float, before: Floats, after: Floats, spreads: tuple[WindowSpread, ...], length: float) -> float:
+    """By chance and by time, the larger: of all bins, or twice that of those that the reference hardly ever has."""
+    rows = int(after.sum()), int(before.sum())
+    whole = max(chi_square_p(before, after), window_p(js, rows, int(before.size), spreads, length))
+    rare = before < RARE * before.sum()
+    if not spreads or not rare.any() or rare.all():
+        return whole
+    parts = [np.array([side[rare].sum(), side[~rare].sum()]) for side in (before, after)]
+    if unbiased_js(*parts) < RARE_MARGIN:
+        return whole
+    alone = rare_p((float(parts[1][0]) / rows[0], float(parts[0][0]) / rows[1]), rows, spreads, length)
+    return min(2 * min(whole, alone), 1.0)
 
 
 def _unmeasured(

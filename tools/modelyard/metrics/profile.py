@@ -104,6 +104,8 @@ class WindowSpread:
     """Windows of that length in the reference, without overlap."""
     excess: float
     """Mean of 8 · JS² beyond chance."""
+    rare: float = 0.0
+    """Variance, between windows, of the share of rows in bins that the reference hardly ever has."""
 
 
 @dataclass(frozen=True)

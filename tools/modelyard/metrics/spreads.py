@@ -18,6 +18,8 @@ from modelyard.metrics.tails import f_tail
 
 LENGTHS = (1, 2, 4, 7, 14, 28, 56, 91)
 """Blocks of a window."""
+RARE = 0.005
+"""Share of the reference's rows below which it hardly ever has a bin."""
 _FEWEST = 8
 """Windows that a reference must hold, without overlap, to say how far windows of that length lie apart. Half as many do
 of single blocks, for without any of them a reference is compared by chance alone."""
@@ -37,7 +39,9 @@ def window_spreads(codes: Integers, bins: int, blocks: Integers | None) -> tuple
         if windows < (_FEWEST if length > 1 else _FEWEST // 2):
             break
         inside = table[: windows * length].reshape(windows, length, bins).sum(axis=1)
-        found.append(WindowSpread(length, windows, max(float(_beyond_chance(inside, whole).mean()), 0.0)))
+        shares = inside[:, whole < RARE * whole.sum()].sum(axis=1) / inside.sum(axis=1)
+        beyond = max(float(_beyond_chance(inside, whole).mean()), 0.0)
+        found.append(WindowSpread(length, windows, beyond, float(shares.var())))
     return tuple(found)
 
 
@@ -46,17 +50,32 @@ def window_p(js: float, rows: tuple[int, int], bins: int, spreads: tuple[WindowS
 
     ``rows`` are the window's and the reference's. A day moves a column one way, so what time adds is the square of one
     normal number, over a mean that was estimated from as many windows as the reference holds: Fisher's F. Chance, whose
-    mean is taken off already, gets one standard deviation on top. Without spreads there is chance
-    alone.
+    mean is taken off already, gets one standard deviation on top. Without spreads there is chance alone.
     """
     degrees = max(bins - 1, 1)
     chance = degrees * (1 / max(rows[0], 1) + 1 / max(rows[1], 1))
     beyond = 8 * js**2 - chance * (2 / degrees) ** 0.5
-    fitting = [spread for spread in spreads if spread.blocks <= blocks] or list(spreads[:1])
+    fitting = _fitting(spreads, blocks)
     by_chance = chi_square_tail((8 * js**2 + chance) * degrees / chance, degrees)
-    if not fitting:
+    if fitting is None:
         return by_chance
-    return max(by_chance, f_tail(beyond / (fitting[-1].excess + chance / degrees), 1, fitting[-1].windows))
+    return max(by_chance, f_tail(beyond / (fitting.excess + chance / degrees), 1, fitting.windows))
+
+
+def rare_p(
+    shares: tuple[float, float], rows: tuple[int, int], spreads: tuple[WindowSpread, ...], blocks: float
+) -> float:
+    """How seldom a window has so many rows in bins that the reference hardly ever has, such as missing values.
+
+    ``shares`` and ``rows`` are the window's and the reference's. What moves a column from day to day says little of
+    such rows, so their own share is compared, with its own variance between windows. Without spreads 1.
+    """
+    fitting, (now, usual) = _fitting(spreads, blocks), shares
+    if fitting is None or now <= usual:
+        return 1.0
+    pooled = (now * rows[0] + usual * rows[1]) / (rows[0] + rows[1])
+    chance = pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1])
+    return f_tail((now - usual) ** 2 / (fitting.rare + chance), 1, fitting.windows) if chance else 0.0
 
 
 def needed_js(p: float, rows: tuple[int, int], bins: int, spreads: tuple[WindowSpread, ...], blocks: float) -> float:
@@ -71,6 +90,11 @@ def needed_js(p: float, rows: tuple[int, int], bins: int, spreads: tuple[WindowS
 def blocks_of(rows: int, reference: int, spreads: tuple[WindowSpread, ...]) -> float:
     """How many blocks of the reference hold so many rows; what stands in for a window's length where it is unknown."""
     return rows * spreads[0].windows / reference if spreads and reference else 0.0
+
+
+def _fitting(spreads: tuple[WindowSpread, ...], blocks: float) -> WindowSpread | None:
+    """The spread of the longest windows that are no longer than this one; longer ones lie closer together."""
+    return next((spread for spread in reversed(spreads) if spread.blocks <= blocks), spreads[0] if spreads else None)
 
 
 def _beyond_chance(windows: Floats, whole: Floats) -> Floats:
@@ -90,4 +114,4 @@ def _beyond_chance(windows: Floats, whole: Floats) -> Floats:
 
 def rounded(spreads: tuple[WindowSpread, ...]) -> tuple[WindowSpread, ...]:
     """The same with six digits, as a profile keeps them."""
-    return tuple(WindowSpread(s.blocks, s.windows, float(f"{s.excess:.6g}")) for s in spreads)
+    return tuple(WindowSpread(s.blocks, s.windows, float(f"{s.excess:.6g}"), float(f"{s.rare:.6g}")) for s in spreads)
