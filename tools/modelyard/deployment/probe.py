@@ -1,4 +1,4 @@
-"""Versions on a target that must give their registered answers before traffic stays on them."""
+"""Moves of traffic that stay only if the versions give their registered scores on the target."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from modelyard.targets.interface import Target
 
 
 def move_traffic(view: ModelView, target: Target, action: Action, live: Live) -> tuple[str, ...]:
-    """Carries out a ``route``; a line for each version that the target could be asked about, such as "probe 100/100".
+    """Carries out a ``route``. Returns a line for each version that gains traffic, such as "v1.2.0: probe 100/100".
 
-    A version that gains traffic is asked for its probe rows before, and where the target answers for it only then,
-    right after. ModelyardError when it gives other scores; traffic is then as it was.
+    The probe rows of such a version are scored on the target before traffic moves, or right after if the target cannot
+    score them before. ModelyardError if the scores differ; traffic is then as it was.
     """
     found: dict[str, Probed] = {}
     waiting = {version: registered_probe(view, version_of(view.history, version)) for version in _gaining(action, live)}
