@@ -160,7 +160,7 @@ def test_the_committed_profile_has_the_importance_of_inputs(tmp_path: Path) -> N
     assert [column.role for column in profile.columns] == ["input", "input", "input", "label", "score"]
     x, z, c = profile.columns[:3]
     assert x.importance and z.importance and x.importance > z.importance > (c.importance or 0)
-    assert [t.rows for t in x.thresholds] == [200, 1_000] and 0 < x.thresholds[1].js < x.thresholds[0].js < 0.5
+    assert x.spreads[0].blocks == 1 and x.spreads[0].windows > 4 and x.spreads[0].excess >= 0
     known = [score for score in x.scores if score is not None]
     assert len(x.scores) == len(x.bins()[0]) and known[0] < 0.2 < 0.8 < known[-1], "the score follows x"
 

@@ -14,7 +14,7 @@ from modelyard.deployment.planning import Planner, has_work
 from modelyard.deployment.record import Recorded, read_rollouts
 from modelyard.errors import ModelyardError, Refused
 from modelyard.registry.tags import read_stage_record
-from modelyard.rollout.analysis import Samples
+from modelyard.rollout.analysis import Minutes, Samples
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.targets.interface import Health
 from support.memory import MemoryTarget, MemoryYard, digest_of, memory_yard
@@ -160,6 +160,15 @@ def test_too_few_samples_hold_and_an_unreadable_source_of_labels_is_inconclusive
     assert planned.actions == () and "labels.csv is missing" in planned.delivery.rollout
     assert (planned.findings[0].test, planned.findings[0].outcome) == ("ground_truth", "inconclusive")
     assert "50 of 100 samples of the champion" in planned.findings[1].sentence
+
+
+def test_a_plan_says_how_much_traffic_the_analysis_will_need(yard: MemoryYard) -> None:
+    now = int(yard.now // 60)
+    minutes = Minutes(requests=np.arange(now - 100, now).repeat(50))
+    yard.targets["production"].measured = {"v1.0.0": Samples(5000, 50, minutes=minutes)}
+    yard.deploy_manifest("v1.1.0", CANARY % ", analysis: {errors: {margin: 0.02}}")
+    [planned] = yard.plan()
+    assert "errors needs about" in planned.delivery.rollout and "to pass at 20 %" in planned.delivery.rollout
 
 
 def test_after_a_switch_the_champion_is_measured_before_it(yard: MemoryYard) -> None:

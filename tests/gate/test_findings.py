@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from modelyard.gate.findings import find
-from modelyard.manifests.policy import FairnessCheck, LeakageCheck, StabilityCheck
+from modelyard.manifests.policy import BestOf, ChampionCheck, FairnessCheck, LeakageCheck, StabilityCheck
+from modelyard.metrics.evaluation import BaselineResult, MetricResult
 from modelyard.metrics.fairness import Gap, GroupFairness, GroupRates
 from modelyard.metrics.folds import FoldMetric, Stability
 from modelyard.metrics.intervals import Interval
@@ -70,3 +72,41 @@ def test_folds_are_judged_by_their_deviation() -> None:
 
     assert [outcome(folds(d)) for d in (0.03, 0.05, None)] == ["pass", "fail", "inconclusive"]
     assert outcome(None) == "inconclusive", "what was not measured is no pass"
+
+
+def test_a_baseline_takes_the_place_of_the_champion_in_one_check() -> None:
+    check = ChampionCheck(id="c", why="w", metric="auc", margin=0.02, baseline=BestOf(best_of=10))
+    assert check.opponent == "the best of the last 10 versions by auc"
+    missing = find(check, bundle(evaluation=replace(EVALUATION, baselines=())))
+    assert missing.outcome == "error" and "does not compare with the best of the last 10" in missing.sentence
+    worse = MetricResult("auc", True, 0.7, 0.75, -0.05, Interval(-0.06, -0.04), "DeLong")
+    against = BaselineResult(check.opponent, "v1.0.0", (worse,))
+    found = find(check, bundle(evaluation=replace(EVALUATION, baselines=(against,))))
+    assert found.outcome == "fail"
+    assert found.sentence == (
+        "auc differs from v1.0.0, the best of the last 10 versions by auc, by -0.0500 [-0.0600, -0.0400]: inferior"
+        " (margin 0.02)."
+    )
+    first = find(check, bundle(evaluation=replace(EVALUATION, champion=None)))
+    assert first.outcome == "pass", "a first version slides from nothing"
+    pinned = ChampionCheck(id="c", why="w", metric="auc", margin=0.02, baseline="v1.0.0")
+    named = replace(against, opponent="v1.0.0")
+    said = find(pinned, bundle(evaluation=replace(EVALUATION, baselines=(named,)))).sentence
+    assert said.startswith("auc differs from v1.0.0 by -0.0500")
+
+
+def test_an_inconclusive_comparison_says_what_would_settle_it() -> None:
+    def sentence(difference: float, reach: float, **more: Any) -> str:
+        interval = Interval(difference - reach, difference + reach)
+        result = MetricResult("auc", True, 0.75 + difference, 0.75, difference, interval, "DeLong")
+        check = ChampionCheck(id="c", why="w", metric="auc", margin=0.01)
+        return find(
+            check, bundle(evaluation=replace(EVALUATION, rows=2000, metrics=(replace(result, **more),)))
+        ).sentence
+
+    assert sentence(0.0, 0.02).endswith("If it stays, about 8,000 held-out rows settle it; there are 2,000.")
+    assert sentence(-0.0101, 0.02).endswith(
+        "The difference is too near the margin for any number of rows up to 200,000."
+    )
+    thin = sentence(0.0, 0.02, interval=None, reason="3 blocks are too few to say; 5 are needed")
+    assert thin == "auc has no interval on this holdout of 2,000 rows: 3 blocks are too few to say; 5 are needed."

@@ -11,7 +11,7 @@ from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import Verdict
-from modelyard.gate.findings import non_inferiority
+from modelyard.gate.comparisons import non_inferiority
 from modelyard.gate.judge import judge
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.conversion import convert, parse

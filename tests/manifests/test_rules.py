@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.flavors.discovery import BUILT_IN, flavor_named
 from modelyard.flavors.formats import SAFE_FORMATS
+from modelyard.manifests.check import METRIC_TASKS, TASKS
 from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.model import Model
 from modelyard.manifests.policy import (
-    METRIC_TASKS,
-    TASKS,
     ArtifactCheck,
     CalibrationCheck,
     ChampionCheck,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from modelyard.metrics.drift import measure_drift
 from modelyard.metrics.estimate import estimate_quality
-from modelyard.metrics.profile import WindowThreshold, moments
+from modelyard.metrics.profile import WindowSpread, moments
 from modelyard.metrics.scores import auc
+from modelyard.metrics.spreads import blocks_of, needed_js, window_p, window_spreads
 from modelyard.metrics.tally import ColumnValues, RareLevels, Tally, profile_column, profile_table
-from modelyard.metrics.thresholds import threshold_at, window_thresholds
 from scipy import stats
 
 COLUMNS, REPORTS = 50, 40
@@ -72,16 +72,23 @@ def test_thresholds_of_dependent_rows_are_above_chance() -> None:
     alike = rng.normal(size=days.size)
     weather = alike + rng.normal(size=90)[days]
 
-    def thresholds(values: np.ndarray) -> tuple[WindowThreshold, ...]:
+    def spreads(values: np.ndarray) -> tuple[WindowSpread, ...]:
         edges = np.quantile(values, np.linspace(0, 1, 21))
-        return window_thresholds(np.searchsorted(edges, values), 22, days)
+        return window_spreads(np.searchsorted(edges, values), 22, days)
 
-    independent, dependent = thresholds(alike), thresholds(weather)
-    assert [t.rows for t in independent] == [200, 1_000]
-    assert dependent[0].js > 1.5 * independent[0].js
-    assert thresholds(alike) == independent, "seeded"
-    assert independent[0].js > threshold_at(independent, 500, 18_000, 21) > independent[1].js
-    assert threshold_at((), 200, 18_000, 21) == pytest.approx(independent[0].js, rel=0.25), "chance, by formula"
+    independent, dependent = spreads(alike), spreads(weather)
+    assert [(s.blocks, s.windows) for s in dependent] == [(1, 90), (2, 45), (4, 22), (7, 12)]
+    assert dependent[0].excess > 50 * independent[0].excess and dependent[0].excess > 3 * dependent[3].excess
+    assert spreads(alike) == independent, "seeded"
+    week = ((1_400, 18_000), 21)
+    assert window_p(0.1, *week, dependent, 7) > 0.05 > 1e-6 > window_p(0.1, *week, independent, 7)
+    assert window_p(0.1, (140, 18_000), 21, dependent, 7) > window_p(0.1, *week, dependent, 7), (
+        "fewer rows, more chance"
+    )
+    assert needed_js(0.01, *week, dependent, 1) > needed_js(0.01, *week, dependent, 7) > needed_js(0.01, *week, (), 7)
+    found = needed_js(0.01, *week, dependent, 7)
+    assert window_p(found, *week, dependent, 7) == pytest.approx(0.01, rel=0.01)
+    assert blocks_of(1_400, 18_000, dependent) == pytest.approx(7) and blocks_of(1_400, 18_000, ()) == 0
 
 
 def test_quality_without_labels_is_right_for_a_calibrated_model() -> None:

@@ -80,7 +80,7 @@ def reasons(found: Sample) -> dict[str, str]:
 
 def test_each_reason_finds_its_rows() -> None:
     rows = [
-        row("border", 0.5), row("far", **{"inputs.x": 50.0}), row("gold", **{"inputs.colour": "gold"}), row("flipped"),
+        row("border", 0.5), row("far", **{"inputs.x": 50.0, "inputs.colour": "blue"}), row("gold", **{"inputs.colour": "gold"}), row("flipped"),
         row("flipped", 0.9, id="s/0", version="v1.1.0", variant="shadow"),
     ]  # fmt: skip
     found = picked(*rows, count=4)

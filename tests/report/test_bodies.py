@@ -160,7 +160,7 @@ def test_the_reply_to_explain_shows_the_settings_and_the_result_of_a_rule() -> N
     assert whole.count("<summary>") == len(checks_for(policy, MODEL)) < len(policy.checks)
     assert "r2" not in whole, "a rule for another task is not shown"
     one = explain(MODEL, policy, document, shown, "no-leak")
-    assert one.count("<summary>") == 1 and "`policies/standard.yaml:28`" in one and "| setting | value |" in one
+    assert one.count("<summary>") == 1 and "`policies/standard.yaml:29`" in one and "| setting | value |" in one
     assert "✅ pass</summary>" in one and "It blocks" in one
     assert "What to do about a failure: Remove an input that is known only after the label" in one
 

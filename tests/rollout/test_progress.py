@@ -110,6 +110,21 @@ def test_an_inconclusive_step_holds_until_the_deadline_rolls_it_back() -> None:
     world = run(world, V2, CANARY, UNSURE, 6 * HOUR)
     assert world.live.traffic == Traffic("v1") and world.state and "deadline of 6h" in world.state.reason
     assert "3 of 200 samples" in world.state.reason
+    assert world.state.phase == "expired" and not world.blocked, "too little evidence says nothing against the bytes"
+    assert run(world, V2, CANARY, PASSED, 7 * HOUR) == world, "main still names it"
+    longer = run(world, V2, replace(CANARY, deadline="12h"), PASSED, 7 * HOUR)
+    assert longer.live.traffic and longer.live.traffic.weight == 5.0, "a reviewed change gives it more time"
+    reverted = run(world, V1, CANARY, PASSED, 7 * HOUR)
+    again = run(reverted, V2, CANARY, PASSED, 8 * HOUR)
+    assert again.live.traffic and again.live.traffic.weight == 5.0, "and so does a new promotion"
+
+
+def test_a_deadline_that_was_carried_out_but_not_recorded_blocks_nothing() -> None:
+    world = run(BEGINNING, V2, CANARY, PASSED, 0)
+    killed = run(world, V2, CANARY, UNSURE, 6 * HOUR, killed=1)
+    assert killed.live.traffic == Traffic("v1") and killed.state and killed.state.phase == "progressing"
+    after = run(killed, V2, CANARY, UNSURE, 6 * HOUR + 60)
+    assert after.state and after.state.phase == "expired" and not after.blocked
 
 
 def test_the_deadline_counts_from_the_first_step() -> None:

@@ -20,9 +20,10 @@ from modelyard.flavors.discovery import BUILT_IN, flavor_named
 from modelyard.flavors.formats import SAFE_FORMATS
 from modelyard.gate.findings import find
 from modelyard.gate.watches import find_watch
+from modelyard.manifests.check import METRIC_TASKS, Check
 from modelyard.manifests.conversion import convert
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.policy import METRIC_TASKS, AnyCheck, AnyWatch, Check, Policy
+from modelyard.manifests.policy import AnyCheck, AnyWatch, Policy
 from modelyard.manifests.rules import tasks_of
 from modelyard.metrics.folds import FoldMetric, Stability
 from modelyard.metrics.intervals import Interval
@@ -97,7 +98,13 @@ def _failures() -> dict[str, Callable[[Any], Finding]]:
 
     slices = replace(EVALUATION.slices[0], level="east", metrics=(metric("auc", 0.71, 0.78, 0.01),))
     gap = EVALUATION.fairness[0]
-    wide = {"candidate": 0.2, "interval": Interval(0.16, 0.24), "champion": 0.05, "change": 0.15}
+    wide = {
+        "candidate": 0.2,
+        "interval": Interval(0.16, 0.24),
+        "champion": 0.05,
+        "change": 0.15,
+        "change_interval": Interval(0.11, 0.19),
+    }
     wider = tuple(replace(g, **wide) for g in gap.gaps)  # type: ignore[arg-type]
     drifted = tuple(replace(c, state="drifted", alarm=True) for c in DRIFT.columns)
     folds = Stability(("a", "b"), (500, 500), (FoldMetric("auc", (0.7, 0.82), 0.76, 0.085),))
@@ -116,7 +123,7 @@ def _failures() -> dict[str, Callable[[Any], Finding]]:
         "contract": evaluated(inputs_removed=("age",)),
         "drift": lambda rule: find(rule, bundle(drift=replace(DRIFT, columns=drifted))),
         "inputs": watched(drift=drift(column("age", alarm=True), column("region", alarm=True), column("amount"))),
-        "scores": watched(drift=drift(column("p", role="score", js=0.21, threshold=0.05, significant=True))),
+        "scores": watched(drift=drift(column("p", role="score", js=0.21, p_value=1e-6))),
         "outliers": watched(outliers=outlier_rate(900)),
         "confidence": watched(confidence=Confidence(0.71, 0.83)),
         "service": lambda rule: find_watch(rule, window(burns=(Burn(rule.id, 9000, 1800, 20.0, 18.0, None, None),))),

@@ -21,7 +21,7 @@ from modelyard.candidate.profiles import (
     profile_file,
     profile_partitions,
 )
-from modelyard.candidate.reference import bin_codes, decode_profile
+from modelyard.candidate.reference import bin_codes, block_values, column_spreads, decode_profile, ordered_blocks
 from modelyard.errors import ModelyardError
 from modelyard.flavors.discovery import flavor_named
 from modelyard.flavors.lightgbm import import_lightgbm
@@ -30,7 +30,7 @@ from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift, Drift, Exact, measure_drift
 from modelyard.metrics.estimate import Estimate, estimate_quality
-from modelyard.metrics.intervals import delong_error, normal_interval
+from modelyard.metrics.intervals import delong_spread
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
@@ -79,7 +79,8 @@ def drift_of(
     if champion is not None and content is not None:
         reference = decode_profile(content, f"{path} of {champion.version}")
         found = _current(candidate, current, reference, options, say)
-        drift = _compared(reference, found, champion.version, no_alarm=_other_scores(candidate, champion, options))
+        expected = _other_scores(candidate, champion, options)
+        drift = _compared(reference, found, champion.version, no_alarm=expected, blocks=_blocks(model, current))
     else:
         training = candidate.folder / model.files.training
         table = options.reference or training
@@ -116,12 +117,12 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
         booster = lightgbm.train(_PARAMS, data, 60)
         score[~learn] = booster.predict(matrix[~learn])
         gains += np.asarray(booster.feature_importance("gain"), dtype=np.float64)
-    area, error = auc(label, score), delong_error(label, score, None, None)
+    area, spread = auc(label, score), delong_spread(label, score, None, None)
     if area is None:
         return None
     order = np.argsort(-gains, kind="stable")
     strongest = tuple(dict.fromkeys(owners[i].name for i in order if gains[i] > 0))[:3]
-    interval = normal_interval(area, error) if error is not None else None
+    interval = spread.around(area) if spread is not None else None
     return DomainShift(area, interval, int(label.size), strongest)
 
 
@@ -135,8 +136,10 @@ def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference
     bins, sources = {}, Columns.of(model).inputs
     for column in columns:
         source = sources[column.name]
+        places = column.comparable()
         sides = [
-            bin_codes(read_table(file.path, [column.name], file.texts), column, source) for file in (before, after)
+            places[bin_codes(read_table(file.path, [column.name], file.texts), column, source)]
+            for file in (before, after)
         ]
         bins[column.name] = (sides[0], sides[1])
     return slice_drifts(Coded(slices, bins), MINIMUM_ROWS)
@@ -150,7 +153,9 @@ def _exactly(
     before = TableFile(table, columns.texts)
     if current.is_dir() or options.engine == "dask":
         reference = profile_file(before, columns).profile
-        return _compared(reference, _current(candidate, current, reference, options, say), name)
+        reference = _timed(model, before, reference)
+        found = _current(candidate, current, reference, options, say)
+        return _compared(reference, found, name, blocks=_blocks(model, current))
     after = TableFile(current, columns.texts)
     there = {*before.names, *after.names}
     wanted = columns.only(lambda column: column.role == "input" or column.name in there)
@@ -166,7 +171,32 @@ def _exactly(
         reference_side.profile, columns=tuple(c for c in reference_side.profile.columns if c.name in readable)
     )
     slices = drift_in_slices(model, before, after, shared)
-    return _compared(reference_side.profile, found, name, exact, slices=slices)
+    whole = _timed(model, before, reference_side.profile)
+    return _compared(whole, found, name, exact, slices=slices, blocks=_blocks(model, current))
+
+
+def _timed(model: Model, file: TableFile, profile: Profile) -> Profile:
+    """The profile of a table that names its blocks, with how far windows of it lie apart."""
+    block = model.evaluation.block
+    if not block or block not in file.names:
+        return profile
+    blocks = ordered_blocks(read_table(file.path, [block], file.texts), block)
+    sources = Columns.of(model, "input", "label", "score").inputs
+    columns = []
+    for column in profile.columns:
+        codes = bin_codes(read_table(file.path, [column.name], file.texts), column, sources[column.name])
+        columns.append(replace(column, spreads=column_spreads(codes, column, blocks)))
+    return replace(profile, columns=tuple(columns))
+
+
+def _blocks(model: Model, current: Path) -> float | None:
+    """How many blocks the current data span; None where they do not say."""
+    block = model.evaluation.block
+    tables = partitions(current)
+    if not block or not all(block in TableFile(path, model.contract.texts).names for path in tables):
+        return None
+    parts = [block_values(read_table(path, [block], model.contract.texts), block) for path in tables]
+    return float(np.unique(np.concatenate(parts)).size)
 
 
 def _current(
@@ -203,13 +233,13 @@ def _compared(
     exact: dict[str, Exact] | None = None,
     no_alarm: dict[str, str] | None = None,
     slices: tuple[SliceDrift, ...] = (),
+    blocks: float | None = None,
 ) -> Drift:
     """The drift report. A missing label or score column is not drift, so it is left out."""
     there = {column.name for column in current.profile.columns}
     columns = tuple(c for c in reference.columns if c.role == "input" or c.name in there)
-    return measure_drift(
-        replace(reference, columns=columns), current.profile, name, exact, current.faults, no_alarm, slices
-    )
+    shown = replace(reference, columns=columns)
+    return measure_drift(shown, current.profile, name, exact, current.faults, no_alarm, slices, blocks)
 
 
 def _estimate(candidate: Candidate, current: Path) -> Estimate | None:

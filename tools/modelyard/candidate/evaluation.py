@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from modelyard.flavors.probe import Probe
 from modelyard.flavors.signature import Input, Kind
 from modelyard.flavors.values import Column, Columns, breaches
 from modelyard.manifests.model import Model, declared
-from modelyard.metrics.evaluation import Evaluation, Holdout, compare
+from modelyard.metrics.evaluation import BaselineResult, Evaluation, Holdout, MetricResult, compare
 from modelyard.metrics.flips import Driver, FlippedRow, most_moved
 from modelyard.metrics.folds import Stability, stability
 from modelyard.metrics.leakage import Leakage, identical, input_strengths, overlap, row_hashes
@@ -39,7 +39,9 @@ class Evaluated:
     probe: Probe
 
 
-def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluated:
+def evaluate(
+    candidate: Candidate, champion: FetchedVersion | None, baselines: Mapping[str, FetchedVersion] | None = None
+) -> Evaluated:
     """Scores the held-out rows with the artifact and measures these scores, against the champion's where there is one.
 
     ModelyardError when the pipeline's own predictions are not what the artifact gives.
@@ -51,7 +53,30 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluated
         )
     with candidate.load() as scorer, ExitStack() as stack:
         opponent = stack.enter_context(_champion(champion, table)) if champion else None
-        return _evaluated(candidate, scorer, champion, opponent, table)
+        found = _evaluated(candidate, scorer, champion, opponent, table)
+        against = tuple(
+            BaselineResult(name, str(version.name), _against(candidate, scorer, version, table))
+            for name, version in (baselines or {}).items()
+        )
+        return replace(found, evaluation=replace(found.evaluation, baselines=against))
+
+
+def _against(
+    candidate: Candidate, scorer: LoadedArtifact, version: FetchedVersion, table: Table
+) -> tuple[MetricResult, ...]:
+    """The metrics of the candidate against one more version."""
+    model = candidate.model
+    predictions = scorer.score(table.columns(candidate.signature.inputs, "the contract in model.yaml"))
+    with _champion(version, table) as other:
+        theirs = other.score_table(table)
+    if theirs.shape != predictions.shape:
+        raise ModelyardError(
+            f"{version.name} predicts other classes and cannot be a baseline.", "Name a later version in the policy."
+        )
+    blocks = table.codes(model.evaluation.block) if model.evaluation.block else None
+    queries = table.codes(model.evaluation.query) if model.evaluation.query else None
+    rows = Holdout(_label(table, model), predictions, theirs, {}, {}, blocks, queries)
+    return compare(rows, model.task, settings_of(model), model.evaluation.minimum_support).metrics
 
 
 def _evaluated(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.profiles import CONFIDENCE, SCORE, Columns, Profiled, joined, profile_file, with_details
@@ -16,10 +17,10 @@ from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.flavors.signature import Input
 from modelyard.metrics.outliers import fits, row_shape
-from modelyard.metrics.profile import ColumnProfile, Profile, WindowThreshold
+from modelyard.metrics.profile import ColumnProfile, Profile, WindowSpread
 from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.spreads import rounded, window_spreads
 from modelyard.metrics.tally import ColumnValues, level_codes, number_codes, profile_column
-from modelyard.metrics.thresholds import window_thresholds
 from modelyard.scoring.scorer import prediction_columns
 from modelyard.tables.file import read_table
 from modelyard.tables.table import Table
@@ -40,9 +41,9 @@ def write_profile(candidate: Candidate) -> Profile:
             confidence = profile_column(ColumnValues(CONFIDENCE, "float", likeliest, "score"))
             parts.append(Profiled(Profile(predictions.rows, (confidence,)), {}))
     profile = joined(parts).profile
-    details, codes = _details(candidate, profile)
+    details, codes, held = _details(candidate, profile)
     profile = with_details(profile, details)
-    profile = replace(profile, shape=row_shape(profile.columns, codes))
+    profile = replace(profile, shape=row_shape(profile.columns, codes, held))
     write_whole(candidate.folder / model.files.profile, encode_profile(profile))
     return profile
 
@@ -78,49 +79,78 @@ def _compact(value: object) -> str:
     return json.dumps(builtins(value), separators=(",", ":"))
 
 
-def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], dict[str, Integers]]:
-    """Importance, scores and thresholds of each column, and the bins of at most 100,000 training rows in each input."""
+def _details(
+    candidate: Candidate, profile: Profile
+) -> tuple[dict[str, dict[str, object]], dict[str, Integers], dict[str, Integers]]:
+    """What each column carries beside its counts; the bins, in each input, of at most 100,000 training rows and of the
+    held-out rows.
+    """
     model = candidate.model
     block = model.evaluation.block
     names = [column.name for column in profile.columns if column.role != "score"]
     training = candidate.training([*names, *([block] if block else [])])
-    blocks = _ordered_blocks(training, block) if block and block in training.names else None
+    blocks = ordered_blocks(training, block) if block and block in training.names else None
     importance = _importance(candidate)
-    held = read_table(candidate.folder / model.files.holdout, names, model.contract.texts)
+    wanted = [*names, *([block] if block else [])]
+    held = read_table(candidate.folder / model.files.holdout, wanted, model.contract.texts)
     scores = _scores(candidate, held)
     sources = Columns.of(model).inputs
     details: dict[str, dict[str, object]] = {}
     few: dict[str, Integers] = {}
+    held_out: dict[str, Integers] = {}
     every = max(1, -(-training.rows // _ROWS_OF_SHAPE))
+    held_blocks = ordered_blocks(held, block) if block and block in held.names else None
     for column in profile.columns:
         if column.role == "score":
+            details[column.name] = {
+                "spreads": column_spreads(_held_scores(candidate, column, held.rows), column, held_blocks)
+            }
             continue
         source = sources[column.name]
         codes = bin_codes(training, column, source)
-        found: dict[str, object] = {"thresholds": _thresholds(codes, column, blocks)}
+        found: dict[str, object] = {"spreads": column_spreads(codes, column, blocks)}
         if column.role == "input":
             few[column.name] = codes[::every].copy()
             found["importance"] = importance.get(column.name)
-            if scores is not None and column.name in held.names:
-                found["scores"] = _by_bin(scores, bin_codes(held, column, source), len(column.bins()[0]))
+            if column.name in held.names:
+                held_out[column.name] = bin_codes(held, column, source)
+                if scores is not None:
+                    found["scores"] = _by_bin(scores, held_out[column.name], len(column.bins()[0]))
         details[column.name] = found
-    return details, few
+    return details, few, held_out
 
 
-def _thresholds(codes: Integers, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowThreshold, ...]:
-    if blocks is None:
+def _held_scores(candidate: Candidate, column: ColumnProfile, rows: int) -> Integers | None:
+    """Each held-out row's place in the bins of a score column; None where predictions are not row by row."""
+    predictions = candidate.file(candidate.model.files.predictions)
+    if predictions.rows != rows:
+        return None
+    if column.name in predictions.names:
+        return number_codes(predictions.numbers(column.name), column)
+    if column.name != CONFIDENCE:
+        return None
+    each = [predictions.numbers(name) for name in prediction_columns(candidate.model)]
+    return number_codes(np.max(each, axis=0), column)
+
+
+def column_spreads(codes: Integers | None, column: ColumnProfile, blocks: Integers | None) -> tuple[WindowSpread, ...]:
+    """How far windows of a table lie apart in a column, by each row's bin (rows,) and its place in time (rows,)."""
+    if codes is None or blocks is None:
         return ()
-    found = window_thresholds(codes, len(column.bins()[0]), blocks)
-    return tuple(WindowThreshold(t.rows, round(t.js, 6)) for t in found)
+    return rounded(window_spreads(column.comparable()[codes], len(column.bins()[0]), blocks))
 
 
-def _ordered_blocks(table: Table, block: str) -> Integers:
-    """Block codes (rows,) in the order of the block's values, such as days."""
+def ordered_blocks(table: Table, block: str) -> Integers:
+    """Block codes in the order of their values: days in time."""
+    return np.unique(block_values(table, block), return_inverse=True)[1].astype(np.int64)
+
+
+def block_values(table: Table, block: str) -> NDArray[Any]:
+    """The values (rows,) of the block column: numbers, or texts in whose order the blocks follow each other."""
     try:
-        values: Any = table.numbers(block)
+        return table.numbers(block)
     except ModelyardError:
-        values = np.array([text or "" for text in table.texts(block)], dtype=np.str_)
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+        return np.array([text or "" for text in table.texts(block)], dtype=np.str_)
 
 
 def _importance(candidate: Candidate) -> dict[str, float]:

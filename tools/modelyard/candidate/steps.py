@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+from modelyard.candidate.baselines import baselines_of
 from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
@@ -102,7 +104,15 @@ class CandidateRun:
         version = self.view.version(champion) if champion else self.view.champion
         with ExitStack() as stack:
             opponent = stack.enter_context(fetch_version(self.view, version)) if version else None
-            found = evaluate(self.candidate, opponent)
+            policy = self.view.rules(datetime.now(UTC).date()).policy
+            fetched = {str(version.version): opponent} if version and opponent else {}
+            baselines = {}
+            for name, known in baselines_of(self.view, policy).items():
+                number = str(known.version)
+                if number not in fetched:
+                    fetched[number] = stack.enter_context(fetch_version(self.view, known))
+                baselines[name] = fetched[number]
+            found = evaluate(self.candidate, opponent, baselines)
         self._keep("evaluation", found.evaluation)
         self._keep("probe", found.probe)
         return found.evaluation

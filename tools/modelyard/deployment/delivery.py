@@ -106,7 +106,8 @@ class Deployer:
             health = planned.target.health(delivery.model, delivery.live)
             if health.state in ("down", "failed"):
                 delivery = replace(delivery, fault=health.reason or health.state)
-        if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
+        taken_back = after.phase in ("rolled back", "expired")
+        if taken_back and planned.deployment and planned.deployment.version != "latest":
             pull = propose_rollback(self._model(planned), self._forge, delivery.environment, after, self._say)
             delivery = replace(delivery, pull=pull)
         return delivery
@@ -186,10 +187,12 @@ class Deployer:
             commit=self._checkout.git.commit_of("HEAD"),
             replaced=assigned.version if assigned else "",
         )
-        if after.phase == "rolled back":
+        if after.phase in ("rolled back", "expired"):
+            failed = after.phase == "rolled back"
+            verb = "rolled back" if failed else "took traffic back from"
             stage = replace(
-                stage, why=f"rolled back {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
-                replaced=after.candidate, blocked=after.artifact, rollout=after.salt,
+                stage, why=f"{verb} {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
+                replaced=after.candidate, blocked=after.artifact if failed else "", rollout=after.salt,
             )  # fmt: skip
         tag = write_receipt(self._model(planned), delivery.environment, stage)
         if tag:
@@ -236,7 +239,7 @@ def _headline(planned: Planned, after: RolloutState) -> str:
     if after.phase == "progressing":
         share = "a copy of all requests" if after.mirror and not after.weight else f"{after.weight:g} %"
         return f"{share} to {after.candidate} ({after.reason})"
-    if after.phase == "rolled back":
+    if after.phase in ("rolled back", "expired"):
         return f"all traffic back to {after.stable or 'nothing'}: {after.reason}"
     return f"all traffic to {after.stable}" + (f" ({after.reason})" if after.reason else "")
 

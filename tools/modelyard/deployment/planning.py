@@ -22,8 +22,17 @@ from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
+from modelyard.rollout.forecast import forecast
 from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
-from modelyard.rollout.progress import PASSED, Judgement, RolloutState, advance, increases_traffic, needs_entry
+from modelyard.rollout.progress import (
+    PASSED,
+    Judgement,
+    RolloutState,
+    advance,
+    increases_traffic,
+    needs_entry,
+    steps_of,
+)
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 from modelyard.scoring.signature import require_host
 from modelyard.secrets.interface import Secrets
@@ -166,10 +175,11 @@ class Planner:
         keep = frozenset(v for v in (after.previous, after.stable) if v)
         artifacts = self._artifacts(history, after, live) | {wanted.version: wanted.artifact}
         actions = plan(after.traffic, artifacts, live, keep)
+        expected = self._forecast(environment, deployment, target, after, now) if after.reason == "started" else ""
         delivery = Delivery(
             environment=name, model=model, desired=wanted.version, live=live.serving, actions=described(actions),
-            rollout=held or _sentence(after), progressing=after.phase == "progressing",
-            rolled_back=after.phase == "rolled back",
+            rollout=held or _sentence(after) + expected, progressing=after.phase == "progressing",
+            rolled_back=after.phase in ("rolled back", "expired"),
         )  # fmt: skip
         return Planned(
             delivery=delivery, target=target, history=history, deployment=deployment, version=version, live=live,
@@ -196,8 +206,27 @@ class Planner:
                 before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
                 samples = {**samples, state.stable: before.get(state.stable, Samples())}
         champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        findings = (*unreadable, *analyse(analysis, champion, candidate, health.state, health.reason))
+        side_by_side = state.weight < 100
+        found = analyse(analysis, champion, candidate, health.state, health.reason, concurrent=side_by_side)
+        findings = (*unreadable, *found)
         return findings, judge_step(findings)
+
+    def _forecast(
+        self, environment: Environment, deployment: Deployment, target: Target, begun: RolloutState, now: int
+    ) -> str:
+        """What the analysis of a rollout that begins will need, by the champion's traffic of the last day."""
+        analysis = deployment.rollout.analysis
+        if analysis is None:
+            return ""
+        try:
+            known = self._ground_truth(self.repository.model(deployment.model), environment)
+            found = target.samples(deployment.model, now - _LOOK_BACK, analysis, known).get(begun.stable, Samples())
+        except ModelyardError:  # the analysis itself will say so
+            return ""
+        at = found.minutes.requests
+        minutes = min(now / 60 - float(at.min()), _LOOK_BACK / 60) if at.size else 0.0
+        said = forecast(analysis, steps_of(deployment.rollout), found, minutes)
+        return f"; {said}" if said else ""
 
     def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
         """Why nothing new may be deployed now, '' if it may; an older version that served there always may."""
@@ -278,6 +307,8 @@ def _sentence(state: RolloutState) -> str:
     if state.phase == "progressing":
         share = "a copy of all requests" if state.mirror and not state.weight else f"{state.weight:g} %"
         return f"{state.candidate} has {share}; {state.reason}"
+    if state.phase == "expired":
+        return f"{state.candidate} has no traffic any more and is not blocked: {state.reason}"
     return f"{state.candidate} was rolled back: {state.reason}" if state.phase == "rolled back" else ""
 
 

@@ -171,6 +171,8 @@ def _interrupted(recorded: Recorded, live: Live, history: ModelHistory) -> str |
         receipts = {rollback.record.rollout for rollback in history.rollbacks() if rollback.record}
         unwritten = bool(state.salt) and state.salt not in receipts
         return state.candidate if unwritten and state.stable == live.serving else None
+    if state.phase == "expired":
+        return None
     lost = state.candidate if state.phase == "progressing" else state.stable
     return lost if lost != live.serving else None
 

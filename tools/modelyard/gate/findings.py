@@ -7,6 +7,7 @@ from typing import Literal
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle, missing_evidence
 from modelyard.evidence.verdict import Finding, Outcome
+from modelyard.gate.comparisons import find_champion, find_slices, undefined
 from modelyard.manifests.policy import (
     AnyCheck,
     ArtifactCheck,
@@ -22,7 +23,7 @@ from modelyard.manifests.policy import (
     StabilityCheck,
     ThresholdCheck,
 )
-from modelyard.metrics.evaluation import Evaluation, MetricResult
+from modelyard.metrics.evaluation import Evaluation
 from modelyard.metrics.fairness import Gap
 
 
@@ -43,9 +44,9 @@ def find(check: AnyCheck, bundle: Bundle) -> Finding:
         case ThresholdCheck():
             return _threshold(check, evaluation)
         case ChampionCheck():
-            return _champion(check, evaluation)
+            return find_champion(check, evaluation)
         case SlicesCheck():
-            return _slices(check, evaluation)
+            return find_slices(check, evaluation)
         case FairnessCheck():
             return find_fairness(check, evaluation)
         case CalibrationCheck():
@@ -56,32 +57,6 @@ def find(check: AnyCheck, bundle: Bundle) -> Finding:
             return _stability(check, evaluation)
         case ContractCheck():
             return _contract(check, evaluation)
-
-
-def non_inferiority(result: MetricResult, margin: float) -> tuple[Outcome, str]:
-    """The outcome by the interval of the difference, and its name: superior, non-inferior, inferior or inconclusive."""
-    if result.interval is None:
-        return "inconclusive", "inconclusive"
-    sign = 1 if result.higher_is_better else -1
-    worst, best = sorted((sign * result.interval.low, sign * result.interval.high))
-    if worst > 0:
-        return "pass", "superior"
-    if worst >= -margin:
-        return "pass", "non-inferior"
-    if best < -margin:
-        return "fail", "inferior"
-    return "inconclusive", "inconclusive"
-
-
-def margin_of(check: ChampionCheck | SlicesCheck, result: MetricResult) -> float:
-    """The margin in the metric's unit; a relative one is a share of the champion's value."""
-    return check.margin * abs(result.champion or 0.0) if check.relative else check.margin
-
-
-def margin_text(check: ChampionCheck | SlicesCheck, margin: float) -> str:
-    """``margin 0.01``, or ``margin 0.04, 2 % of the champion's value``."""
-    said = f", {check.margin * 100:g} % of the champion's value" if check.relative else ""
-    return f"margin {margin:.4g}{said}"
 
 
 def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
@@ -159,7 +134,7 @@ def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
 def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
     result = evaluation.metric(check.metric)
     if result is None or result.candidate is None:
-        return _undefined(check.metric, evaluation)
+        return undefined(check.metric, evaluation)
     value = result.candidate
     too_low = check.minimum is not None and value < check.minimum
     too_high = check.maximum is not None and value > check.maximum
@@ -167,53 +142,6 @@ def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
     limits += [f"at most {check.maximum:g}"] if check.maximum is not None else []
     sentence = f"{check.metric} is {value:.4f} (required: {', '.join(limits) or 'any value'})."
     return Finding("fail" if too_low or too_high else "pass", sentence, check.metric, result.champion, value)
-
-
-def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
-    if evaluation.champion is None:
-        return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
-    result = evaluation.metric(check.metric)
-    if result is None or result.difference is None or result.interval is None:
-        return _undefined(check.metric, evaluation)
-    margin = margin_of(check, result)
-    outcome, word = non_inferiority(result, margin)
-    shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
-    return Finding(
-        outcome,
-        f"{check.metric} differs from {evaluation.champion} by {shown}: {word} ({margin_text(check, margin)}).",
-        check.metric,
-        result.champion,
-        result.candidate,
-        result.difference,
-        result.interval,
-    )
-
-
-def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
-    if evaluation.champion is None:
-        return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
-    if evaluation.metric(check.metric) is None:
-        return _undefined(check.metric, evaluation)
-    if not evaluation.slices:
-        what = "No slices were evaluated; name their columns in evaluation.slices."
-        return Finding("inconclusive", what, check.metric)
-    judged = []
-    for part in evaluation.slices:
-        result = next((r for r in part.metrics if r.name == check.metric), None)
-        if part.sufficient and result is not None and result.difference is not None and result.interval is not None:
-            judged.append((result.difference * (1 if result.higher_is_better else -1), part, result))
-    if not judged:
-        return Finding("inconclusive", "No slice has enough rows for a comparison.", check.metric)
-    thin = sum(not part.sufficient for part in evaluation.slices)
-    inferior = [entry for entry in judged if non_inferiority(entry[2], margin_of(check, entry[2]))[0] == "fail"]
-    _, part, worst = min(inferior or judged, key=lambda entry: entry[0])
-    sentence = (
-        f"The worst of {len(judged)} slices is {part.column}={part.level}: {check.metric} {worst.difference:+.4f}"
-        f" ({part.rows:,} rows). Inferior slices: {len(inferior)} ({margin_text(check, margin_of(check, worst))})."
-        + (f" Slices too small to judge: {thin}." if thin else "")
-    )
-    outcome: Outcome = "fail" if inferior else "pass"
-    return Finding(outcome, sentence, check.metric, worst.champion, worst.candidate, worst.difference, worst.interval)
 
 
 def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
@@ -311,14 +239,6 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
         f" {drift.reference}{named}."
     )
     return Finding("fail" if share > check.maximum_alarm_share else "pass", sentence, "drift share", None, share)
-
-
-def _undefined(metric: str, evaluation: Evaluation) -> Finding:
-    result = evaluation.metric(metric)
-    if result is None:
-        sentence = f"{metric} is not measured for {evaluation.task} models; name the rule's tasks in the policy."
-        return Finding("error", sentence, metric)
-    return Finding("inconclusive", f"{metric} is undefined on this holdout of {evaluation.rows:,} rows.", metric)
 
 
 def _fair(check: FairnessCheck, gap: Gap) -> Literal["fail", "inconclusive", "pass"]:

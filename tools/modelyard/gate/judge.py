@@ -10,9 +10,10 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.verdict import CheckResult, Finding, Verdict, overall
 from modelyard.gate.findings import find
 from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.check import Check
 from modelyard.manifests.document import Document, FieldPath
 from modelyard.manifests.model import Model, declared
-from modelyard.manifests.policy import Check, Policy
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.rules import applies
 from modelyard.metrics.evaluation import Evaluation
 

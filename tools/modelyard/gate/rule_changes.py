@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from modelyard.manifests.check import Check
 from modelyard.manifests.model import Model
-from modelyard.manifests.policy import Check, Policy
+from modelyard.manifests.policy import Policy
 
 _LEVELS = ("advisory", "soft", "hard")
 
@@ -59,6 +60,10 @@ def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
     for name in old:
         if name in new:
             found += _check_changes(old[name], new[name])
+    budgets = before.false_alarms_a_year, after.false_alarms_a_year
+    if budgets[0] != budgets[1]:
+        sentence = f"false_alarms_a_year {budgets[0]:g} → {budgets[1]:g}"
+        found.append(RuleChange(sentence, budgets[1] < budgets[0]))  # fewer false alarms find less
     one, two = before.maximum_waivers, after.maximum_waivers
     if one != two:
         looser = two is None or (one is not None and two > one)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from statistics import NormalDist
 
 from modelyard.evidence.verdict import Finding, Outcome, Verdict, overall
 from modelyard.gate.judge import apply
@@ -24,9 +25,11 @@ from modelyard.manifests.policy import (
     TrafficWatch,
 )
 from modelyard.manifests.rules import applies
-from modelyard.metrics.intervals import Interval
-from modelyard.metrics.window import FEWEST, Monitoring
+from modelyard.metrics.intervals import CONFIDENCE, Interval
+from modelyard.metrics.window import FEWEST, Monitoring, Selection
 
+_STATISTICAL = (InputsWatch, ScoresWatch, OutliersWatch, ConfidenceWatch, QualityWatch)
+_YEAR = 365 * 86400.0
 MINIMUM_ROWS = 200
 """A window with fewer rows is not judged by distributions."""
 
@@ -41,10 +44,12 @@ def judge_window(
     today: date,
 ) -> Verdict:
     """The verdict of the policy's ``monitoring`` rules; inconclusive for a policy without any."""
+    rules = [(i, w) for i, w in enumerate(policy.monitoring) if applies(w, model.task, declared(model))]
+    alpha = false_alarm_rate(policy, [watch for _, watch in rules], monitoring)
+    subject = (model.name, artifact)
     results = tuple(
-        apply(watch, find_watch(watch, monitoring), lines, ("monitoring", i), (model.name, artifact), waivers, today)
-        for i, watch in enumerate(policy.monitoring)
-        if applies(watch, model.task, declared(model))
+        apply(watch, find_watch(watch, monitoring, alpha), lines, ("monitoring", i), subject, waivers, today)
+        for i, watch in rules
     )
     digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
     notes = monitoring.notes if results else (*monitoring.notes, f"The policy {policy.name} has no monitoring rules.")
@@ -59,8 +64,22 @@ def judge_window(
     )
 
 
-def find_watch(watch: AnyWatch, monitoring: Monitoring) -> Finding:
-    """The finding of one rule. A window with too few rows is inconclusive: neither a pass nor an alarm."""
+def false_alarm_rate(policy: Policy, watches: Sequence[AnyWatch], monitoring: Monitoring) -> float:
+    """How seldom each rule may alarm in a window in which nothing is wrong, by the policy's false alarms a year.
+
+    A year holds so many windows of this length side by side; windows that overlap share their alarms. At most 0.05.
+    """
+    since, until = (datetime.fromisoformat(moment) for moment in (monitoring.since, monitoring.until))
+    windows = _YEAR / max((until - since).total_seconds(), 60.0)
+    judged = sum(isinstance(watch, _STATISTICAL) for watch in watches)
+    return min(policy.false_alarms_a_year / windows / max(judged, 1), 0.05)
+
+
+def find_watch(watch: AnyWatch, monitoring: Monitoring, alpha: float = 0.025) -> Finding:
+    """The finding of one rule. A window with too few rows is inconclusive: neither a pass nor an alarm.
+
+    ``alpha`` is how seldom a rule that judges statistics may alarm when nothing is wrong.
+    """
     match watch:
         case TrafficWatch():
             return _traffic(watch, monitoring)
@@ -69,16 +88,16 @@ def find_watch(watch: AnyWatch, monitoring: Monitoring) -> Finding:
         case GroundTruthWatch():
             return _ground_truth(watch, monitoring)
         case QualityWatch():
-            return _quality(watch, monitoring)
+            return _quality(watch, monitoring, alpha)
     if monitoring.rows < MINIMUM_ROWS:
         return Finding("inconclusive", f"{monitoring.rows:,} predictions in the window ({MINIMUM_ROWS} needed).")
     match watch:
         case InputsWatch():
             return _inputs(watch, monitoring)
         case ScoresWatch():
-            return _scores(watch, monitoring)
+            return _scores(watch, monitoring, alpha)
         case OutliersWatch():
-            return _outliers(watch, monitoring)
+            return _outliers(watch, monitoring, alpha)
         case ConfidenceWatch():
             return _confidence(watch, monitoring)
 
@@ -109,6 +128,10 @@ def _service(watch: ServiceWatch, monitoring: Monitoring) -> Finding:
     said += f"; burn rate {burn.long:.1f} over {watch.long} and {short} over {watch.short}"
     said += f" (alarm at {watch.burn:g} in both)"
     alarm = burn.long >= watch.burn and (burn.short or 0.0) >= watch.burn
+    if not alarm and burn.worst is not None and burn.worst_at is not None and burn.worst >= watch.burn:
+        alarm = True
+        at = datetime.fromtimestamp(burn.worst_at, UTC)
+        said += f"; both were at {burn.worst:.1f} at {at:%Y-%m-%d %H:%M} UTC"
     return Finding("fail" if alarm else "pass", f"{said}.")
 
 
@@ -127,7 +150,7 @@ def _ground_truth(watch: GroundTruthWatch, monitoring: Monitoring) -> Finding:
     return Finding("fail" if share > watch.maximum_missing else "pass", f"{said}.")
 
 
-def _quality(watch: QualityWatch, monitoring: Monitoring) -> Finding:
+def _quality(watch: QualityWatch, monitoring: Monitoring, alpha: float) -> Finding:
     found, metric = monitoring.realised, watch.metric
     baseline = monitoring.accepted.get(metric)
     if baseline is None:
@@ -135,8 +158,13 @@ def _quality(watch: QualityWatch, monitoring: Monitoring) -> Finding:
         return Finding("inconclusive", said, metric)
     result = next((m for m in found.metrics if m.name == metric), None) if found else None
     if found and result and result.candidate is not None and result.interval and found.labelled >= watch.minimum_labels:
+        if found.selection is not None and not found.selection.at_random:
+            return Finding("inconclusive", _selected(found.selection), metric, baseline, result.candidate)
         said = f"On {found.labelled:,} labels, {metric} is"
-        return _fall(watch, result.candidate, result.interval, baseline, result.higher_is_better, said)
+        # The baseline was measured on held-out rows, whose number says how well it is known.
+        widened = (1 + found.labelled / monitoring.held_out) ** 0.5 if monitoring.held_out else 1.0
+        interval = _at(result.interval, result.candidate, widened * _reach(alpha))
+        return _fall(watch, result.candidate, interval, baseline, result.higher_is_better, said)
     few = f"{found.labelled if found else 0:,} labels ({watch.minimum_labels:,} needed)"
     if watch.before_ground_truth == "wait":
         return Finding("inconclusive", f"{few}.", metric, baseline)
@@ -149,9 +177,28 @@ def _quality(watch: QualityWatch, monitoring: Monitoring) -> Finding:
         return Finding("inconclusive", said, metric, baseline)
     # The estimate has the same bias in the window and in the held-out rows, so only their difference counts.
     shift = baseline - then.value
-    interval = Interval(now.interval.low + shift, now.interval.high + shift)
+    interval = _at(Interval(now.interval.low + shift, now.interval.high + shift), now.value + shift, _reach(alpha))
     said = f"{few}; estimated from the scores, {metric} is"
     return _fall(watch, now.value + shift, interval, baseline, metric not in ("brier", "log_loss"), said)
+
+
+def _selected(selection: Selection) -> str:
+    """Why quality by these labels says nothing about the other rows."""
+    return (
+        f"Labels are missing not at random: rows with a label have a mean score of {selection.labelled:.3f}, those that"
+        f" lack one {selection.missing:.3f} (Jensen-Shannon distance {selection.js:.2f}), so the labels do not stand"
+        " for all rows."
+    )
+
+
+def _reach(alpha: float) -> float:
+    """By what a 95 % interval is stretched, so that each of its sides fails with a probability of ``alpha``."""
+    return NormalDist().inv_cdf(1 - alpha) / NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+def _at(interval: Interval, centre: float, times: float) -> Interval:
+    """An interval that reaches ``times`` as far from its centre."""
+    return Interval(centre - times * (centre - interval.low), centre + times * (interval.high - centre))
 
 
 def _fall(
@@ -194,40 +241,41 @@ def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
     return Finding(outcome, f"{said}.", "inputs", candidate=share)
 
 
-def _scores(watch: ScoresWatch, monitoring: Monitoring) -> Finding:
+def _scores(watch: ScoresWatch, monitoring: Monitoring, alpha: float) -> Finding:
     """Of several score columns, one a class, the one that drifted most counts."""
     columns = [c for c in monitoring.drift.columns if c.role == "score"] if monitoring.drift else []
-    known = [
-        (c.significant, c.js, max(watch.maximum_distance, c.threshold), c.name)
-        for c in columns
-        if c.js is not None and c.threshold is not None
-    ]
+    known = [(c.p_value, c.js, c.name) for c in columns if c.js is not None and c.p_value is not None]
     if not known:
         return Finding("inconclusive", "The version has no profile of its scores, so score drift cannot be measured.")
-    significant, distance, limit, name = max(known, key=lambda one: (one[0] and one[1] > one[2], one[1] / one[2]))
+    limit = watch.maximum_distance
+    p_value, distance, name = max(known, key=lambda one: (one[0] <= alpha / len(known) and one[1] > limit, one[1]))
     said = (
         f"Score drift{f' of {name}' if len(columns) > 1 else ''} is {distance:.3f}, as the Jensen-Shannon distance to"
     )
-    said += f" the held-out rows (limit {limit:.3f} in windows of this size)"
+    said += f" the held-out rows (limit {limit:.3f})"
+    significant = p_value <= alpha / len(known)
     if distance > limit and not significant:
-        said += "; it is not statistically significant"
+        said += f"; windows of this length and size often differ as much (p = {p_value:.2g})"
     outcome: Outcome = "fail" if significant and distance > limit else "pass"
     return Finding(outcome, f"{said}.", "scores", candidate=distance)
 
 
-def _outliers(watch: OutliersWatch, monitoring: Monitoring) -> Finding:
+def _outliers(watch: OutliersWatch, monitoring: Monitoring, alpha: float) -> Finding:
     found = monitoring.outliers
     if found is None:
         said = "The outlier rate is unknown: the profile has no outlier limit, or the log lacks input columns."
         return Finding("inconclusive", said)
     training, allowed = found.reference_rate, watch.maximum_increase
-    rise = Interval(found.interval.low - training, found.interval.high - training)
-    limits = f"training {_limit(training)}, limit {_limit(training + allowed)}"
+    interval = _at(found.interval, found.rate, max(_reach(alpha), 1.0))
+    rise = Interval(interval.low - training, interval.high - training)
+    limits = f"held-out rows {_limit(training)}, limit {_limit(training + allowed)}"
     outcome: Outcome = "fail" if rise.low > allowed else "pass" if rise.high <= allowed else "inconclusive"
     said = f"{_percent(found.rate)} of rows are outliers ({limits})"
     if outcome == "inconclusive":
-        low, high = _percent(found.interval.low), _percent(found.interval.high)
-        said += f"; the 95 % interval, {low} to {high}, includes the limit"
+        said += f"; the interval, {_percent(interval.low)} to {_percent(interval.high)}, includes the limit"
+    if outcome != "pass" and found.columns:
+        name, rows = found.columns[0]
+        said += f"; {name} adds the most to {_percent(rows / found.found)} of them"
     return Finding(
         outcome=outcome,
         sentence=f"{said}.",

@@ -2,55 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin, Name, Text
-
-Metric = Literal[
-    "auc", "average_precision", "recall_at_precision", "log_loss", "brier", "accuracy", "f1", "precision", "recall",
-    "macro_f1", "mae", "rmse", "pinball", "r2", "ndcg", "map",
-]  # fmt: skip
-
-Level = Literal["advisory", "soft", "hard"]
-Task = Literal["binary", "multiclass", "regression", "ranking"]
-Declared = Literal["groups", "slices", "folds"]
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression", "ranking")
-METRIC_TASKS: dict[str, tuple[Task, ...]] = {
-    "auc": ("binary",), "average_precision": ("binary",), "recall_at_precision": ("binary",),
-    "log_loss": ("binary", "multiclass"), "brier": ("binary", "multiclass"), "accuracy": ("binary", "multiclass"),
-    "f1": ("binary",), "precision": ("binary",), "recall": ("binary",), "macro_f1": ("multiclass",),
-    "mae": ("regression",), "rmse": ("regression",), "pinball": ("regression",), "r2": ("regression",),
-    "ndcg": ("ranking",), "map": ("ranking",),
-}  # fmt: skip
-"""Metric → the tasks for which it is measured."""
-
-
-class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
-    """The fields that every check has."""
-
-    judges: ClassVar[tuple[Task, ...]] = TASKS
-    """Tasks of which the evidence says something to this kind of check."""
-    reads: ClassVar[Declared | None] = None
-    """What model.yaml must declare, or there is nothing to judge."""
-    mend: ClassVar[str] = ""
-    """What to do about a failure, in a sentence or two. docs/checks/ has a page for each kind, made of its class."""
-
-    id: Name
-    why: Annotated[Text, Meta(description="Why the rule is there. Reports show it.")]
-    tasks: Annotated[
-        list[Task], Meta(description="The tasks that the rule is for; a model of another task is not judged by it."
-                         " Empty: every task.")
-    ] = field(default_factory=list)  # fmt: skip
-    only_with: Annotated[
-        list[Declared],
-        Meta(description="A model that declares no groups (slices, folds) is not judged by the rule. Without it, such a"
-             " model is refused by validate."),
-    ] = field(default_factory=list)  # fmt: skip
-    level: Annotated[
-        Level, Meta(description="advisory: shown, never blocks; soft: can be waived; hard: cannot be waived.")
-    ] = "soft"
+from modelyard.manifests.check import Check, Metric
+from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin, Name, Text, VersionText
 
 
 class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
@@ -193,6 +150,12 @@ class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
     maximum: float | None = None
 
 
+class BestOf(Manifest, frozen=True, kw_only=True):
+    """The best of the last versions, by the metric that each was registered with."""
+
+    best_of: Annotated[int, Meta(ge=2, le=100, description="How many of the newest versions of the same major.")]
+
+
 class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
     """Non-inferiority, by the paired interval: the candidate is at most a margin worse than the champion."""
 
@@ -201,6 +164,20 @@ class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
     metric: Metric
     margin: Margin
     relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
+    baseline: Annotated[
+        BestOf | VersionText | None,
+        Meta(
+            description="Compares with this version in the champion's place: a pinned one, or the best of the last."
+            " Each version may be a margin worse than the one before; this bounds how far they slide together."
+        ),
+    ] = None
+
+    @property
+    def opponent(self) -> str:
+        """The name of what the candidate is compared with, by which the evaluation keeps it; '' for the champion."""
+        if isinstance(self.baseline, BestOf):
+            return f"the best of the last {self.baseline.best_of} versions by {self.metric}"
+        return self.baseline or ""
 
 
 class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
@@ -339,6 +316,14 @@ class Policy(Manifest, frozen=True, kw_only=True):
     monitoring: Annotated[list[AnyWatch], Meta(description="Watches: the checks of served versions.")] = field(
         default_factory=list
     )
+    false_alarms_a_year: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How many false alarms a year the monitoring rules of one model may raise together. The rules"
+            " that judge statistics share it equally, and their intervals follow from it.",
+        ),
+    ] = 2.0
     maximum_waivers: Annotated[
         int | None, Meta(description="Largest number of waivers for one model in a quarter. Left out: no limit.")
     ] = None

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from modelyard.errors import near_match
+from modelyard.manifests.check import METRIC_TASKS, Check, Task
 from modelyard.manifests.document import Fault
 from modelyard.manifests.model import Model, declared
 from modelyard.manifests.policy import (
-    METRIC_TASKS,
     AnyCheck,
     AnyWatch,
     ArtifactCheck,
-    Check,
     FairnessCheck,
     Policy,
     SlicesCheck,
     StabilityCheck,
-    Task,
     ThresholdCheck,
 )
 

@@ -32,17 +32,20 @@ def recall_at_precision(label: Floats, prediction: Floats, precision: float) -> 
     return float(hits[good].max(initial=0.0) / hits[-1])
 
 
-def bins_for(rows: int) -> int:
-    """Bins of equal size for replicates. The values themselves are exact."""
-    return min(_BINS, max(rows // 8, 1))
+def curve_bins(label: Floats, prediction: Floats) -> tuple[Integers, int]:
+    """Each row's bin (rows,), 0 for the highest predictions, and their number.
 
-
-def curve_bins(prediction: Floats) -> Integers:
-    """Each row's bin (rows,), 0 for the highest predictions."""
+    A bin ends with a positive, where the curve turns: with at most 512 positives, replicates made of these bins are
+    exact (but for ties). The last bin holds the rows below the last positive.
+    """
     order = np.argsort(-prediction, kind="stable")
+    hit = label[order] == 1
+    positives = int(hit.sum())
+    parts = min(_BINS, positives)
+    before = np.cumsum(hit) - hit
     bins = np.empty(prediction.size, dtype=np.int64)
-    bins[order] = np.arange(prediction.size) * bins_for(prediction.size) // max(prediction.size, 1)
-    return bins
+    bins[order] = before * parts // max(positives, 1)
+    return bins, parts + 1
 
 
 def binned(sums: Floats, precision: float) -> tuple[Floats, Floats]:

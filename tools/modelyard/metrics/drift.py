@@ -1,8 +1,8 @@
 """Data drift: current data compared with a reference, column by column.
 
-An alarm needs four things: an effect above the margin and above that of windows of this size inside the reference;
-significance after Benjamini–Hochberg over all columns; enough rows; and a column that the model uses. A fixed threshold
-alone gives false alarms on small windows, and a p-value alone gives them on large ones.
+An alarm needs an effect above the margin, significance after Benjamini–Hochberg over all columns, enough rows, and a
+column that the model uses. Significant is what neither the chance of so many rows nor the time of so long a window
+explains. A fixed threshold alone alarms falsely on small windows; a p-value alone alarms on large ones.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.metrics.distances import chi_square_p, hellinger, js_distance, psi, total_variation
+from modelyard.metrics.distances import chi_square_p, hellinger, psi, total_variation, unbiased_js
 from modelyard.metrics.estimate import Estimate
 from modelyard.metrics.intervals import Interval
-from modelyard.metrics.profile import ColumnProfile, Profile, Role
+from modelyard.metrics.profile import ColumnProfile, Profile, Role, WindowSpread
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.slices import SliceDrift
-from modelyard.metrics.thresholds import threshold_at
+from modelyard.metrics.spreads import RARE, blocks_of, needed_js, rare_p, window_p
 
-EFFECT_MARGIN = 0.1
-"""Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters."""
+EFFECT_MARGIN = 0.07
+"""Jensen–Shannon distance (natural logarithm, 0 to 0.83) above which a difference matters: a mean moved by a fifth of a
+standard deviation, a variance by a third, or missing values from 1 to 4 %."""
 
+RARE_MARGIN = 0.1
+"""The same for rows in bins that the reference hardly ever has: 3 % of them where there were none."""
 FALSE_DISCOVERY_RATE = 0.05
 MINIMUM_ROWS = 200
 _SLICES = 50
 MINIMUM_IMPORTANCE = 0.005
-"""Share of gain below which drift of an input raises no alarm."""
+"""Share of gain below which drift of an input is information and no alarm; with more than 20 inputs, a tenth of the
+share that each of them would have if all were equal.
+"""
 
 State = Literal["stable", "drifted", "insufficient"]
 
@@ -63,15 +68,15 @@ class ColumnDrift:
     alarm: bool
     """Whether it drifted, and the model uses it."""
     js: float | None
-    """Jensen–Shannon distance over the bins, nulls and new levels included."""
+    """Jensen–Shannon distance over the bins, nulls and new levels included, less what chance adds."""
     threshold: float | None
-    """The threshold of ``js`` for this number of rows."""
+    """What ``js`` had to exceed: the margin, or what one in a hundred windows of these rows and this length exceeds."""
     psi: float | None
     """Population stability index over the same bins, with half a row added to each."""
     hellinger: float | None
     total_variation: float | None
     p_value: float | None
-    """p-value of the two-sample chi-square test."""
+    """Of two-sample chi-square or of the window's time, whichever is larger."""
     significant: bool
     exact: Exact | None
     """None in profile mode."""
@@ -122,23 +127,32 @@ def measure_drift(
     faults: Mapping[str, str] | None = None,
     no_alarm: Mapping[str, str] | None = None,
     slices: Sequence[SliceDrift] = (),
+    blocks: float | None = None,
 ) -> Drift:
     """The drift of a profile that was made in the reference's bins.
 
-    ``faults`` has the reason that a column is missing, ``no_alarm`` the reason that its drift is expected.
-    ``slices`` are judged together with the columns: one false discovery rate covers them all.
+    ``faults`` says why a column is not in the current one, ``no_alarm`` why drift of a column is to be expected.
+    ``slices`` are judged together with the columns: one false discovery rate covers them all. ``blocks`` is the current
+    data's length in blocks of time (days); where it is unknown, their rows say it.
     """
     compared = [
-        _column(column, current.column(column.name), (exact or {}).get(column.name), (faults or {}).get(column.name))
+        _column(
+            column, current.column(column.name), (exact or {}).get(column.name), (faults or {}).get(column.name), blocks
+        )
         for column in reference.columns
     ]
+    least = min(MINIMUM_IMPORTANCE, 0.1 / max(sum(column.role == "input" for column in reference.columns), 1))
+    slices = [_timed_slice(part, reference, current, blocks) for part in slices]
     p_values = [column.p_value for column in compared] + [part.p_value for part in slices]
     significant = benjamini_hochberg(p_values, FALSE_DISCOVERY_RATE)
     expected = no_alarm or {}
-    columns = [_judged(c, found, expected.get(c.name, "")) for c, found in zip(compared, significant, strict=False)]
+    columns = [
+        _judged(c, found, expected.get(c.name, ""), least) for c, found in zip(compared, significant, strict=False)
+    ]
     columns.sort(key=lambda c: (not c.alarm, c.state != "drifted", -(c.importance or 0), -(c.js or 0), c.name))
     parts = [
-        _judged_slice(part, found, reference) for part, found in zip(slices, significant[len(compared) :], strict=True)
+        _judged_slice(part, found, reference, least)
+        for part, found in zip(slices, significant[len(compared) :], strict=True)
     ]
     parts.sort(key=lambda part: (not part.alarm, -part.js, part.column, part.level, part.name))
     return Drift(reference_name, reference.rows, current.rows, tuple(columns), slices=tuple(parts[:_SLICES]))
@@ -151,19 +165,28 @@ def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
     return [p is not None and p <= cut for p in p_values]
 
 
-def _judged_slice(part: SliceDrift, significant: bool, reference: Profile) -> SliceDrift:
+def _timed_slice(part: SliceDrift, reference: Profile, current: Profile, blocks: float | None) -> SliceDrift:
+    """The slice with a p-value that knows the window's time, which moves a column inside slices as it does outside."""
     column = reference.column(part.name)
-    bins = len(column.bins()[0]) if column else 2
-    chance = threshold_at(column.thresholds if column else (), part.rows, part.reference_rows, bins)
-    used = column is None or column.importance is None or column.importance >= MINIMUM_IMPORTANCE
-    return replace(part, alarm=significant and used and part.js >= max(EFFECT_MARGIN, chance))
+    if column is None or not column.spreads:
+        return part
+    length = blocks if blocks is not None else blocks_of(current.rows, column.rows, column.spreads)
+    bins = np.unique(column.comparable()).size
+    p = window_p(part.js, (part.rows, part.reference_rows), bins, column.spreads, length)
+    return replace(part, p_value=max(part.p_value, p))
 
 
-def _judged(column: ColumnDrift, significant: bool, expected: str) -> ColumnDrift:
+def _judged_slice(part: SliceDrift, significant: bool, reference: Profile, least: float) -> SliceDrift:
+    column = reference.column(part.name)
+    used = column is None or column.importance is None or column.importance >= least
+    return replace(part, alarm=significant and used and part.js >= EFFECT_MARGIN)
+
+
+def _judged(column: ColumnDrift, significant: bool, expected: str, least: float) -> ColumnDrift:
     if column.state == "insufficient" or column.js is None or column.threshold is None:
         return replace(column, significant=significant)
-    drifted = significant and column.js >= column.threshold
-    used = column.importance is None or column.importance >= MINIMUM_IMPORTANCE
+    drifted = significant and column.js >= EFFECT_MARGIN
+    used = column.importance is None or column.importance >= least
     reason = column.reason
     if drifted and (expected or not used):
         reason, used = expected or "the model hardly uses it", False
@@ -173,7 +196,11 @@ def _judged(column: ColumnDrift, significant: bool, expected: str) -> ColumnDrif
 
 
 def _column(
-    reference: ColumnProfile, current: ColumnProfile | None, exact: Exact | None, fault: str | None
+    reference: ColumnProfile,
+    current: ColumnProfile | None,
+    exact: Exact | None,
+    fault: str | None,
+    blocks: float | None,
 ) -> ColumnDrift:
     if current is None:
         return _unmeasured(reference, fault or "the column is missing from the current data")
@@ -183,28 +210,44 @@ def _column(
         for name, b, a in zip(names, before, after, strict=True)
         if a or b
     )
-    seen = np.array([bool(a or b) for a, b in zip(after, before, strict=True)])
     thin = _unmeasured(reference, "", current, bins)
     rows = min(reference.rows, current.rows)
     if rows < MINIMUM_ROWS:
         return replace(thin, reason=f"{rows} rows; {MINIMUM_ROWS} are needed")
     if not reference.rows - reference.nulls and not current.rows - current.nulls:
         return replace(thin, reason="no values on either side")
-    b, a = np.asarray(before, dtype=np.float64)[seen], np.asarray(after, dtype=np.float64)[seen]
-    threshold = max(EFFECT_MARGIN, threshold_at(reference.thresholds, current.rows, reference.rows, b.size))
+    places = reference.comparable() if len(before) == len(reference.bins()[0]) else np.arange(len(before))
+    b, a = (np.bincount(places, weights=side).astype(np.float64) for side in (before, after))
+    b, a = b[(b + a) > 0], a[(b + a) > 0]
+    length = blocks if blocks is not None else blocks_of(current.rows, reference.rows, reference.spreads)
+    js, of = unbiased_js(b, a), ((current.rows, reference.rows), int(b.size), reference.spreads, length)
     return replace(
         thin,
         state="stable",
-        js=js_distance(b, a),
-        threshold=threshold,
+        js=js,
+        threshold=max(EFFECT_MARGIN, needed_js(0.01, *of)),
         psi=psi(b, a),
         hellinger=hellinger(b, a),
         total_variation=total_variation(b, a),
-        p_value=chi_square_p(b, a),
+        p_value=_p_value(js, b, a, reference.spreads, length),
         exact=exact,
         shift=_shift(reference, current),
         consequence=_consequence(reference, before, after),
     )
+
+
+def _p_value(js: float, before: Floats, after: Floats, spreads: tuple[WindowSpread, ...], length: float) -> float:
+    """By chance and by time, the larger: of all bins, or twice that of those that the reference hardly ever has."""
+    rows = int(after.sum()), int(before.sum())
+    whole = max(chi_square_p(before, after), window_p(js, rows, int(before.size), spreads, length))
+    rare = before < RARE * before.sum()
+    if not spreads or not rare.any() or rare.all():
+        return whole
+    parts = [np.array([side[rare].sum(), side[~rare].sum()]) for side in (before, after)]
+    if unbiased_js(*parts) < RARE_MARGIN:
+        return whole
+    alone = rare_p((float(parts[1][0]) / rows[0], float(parts[0][0]) / rows[1]), rows, spreads, length)
+    return min(2 * min(whole, alone), 1.0)
 
 
 def _unmeasured(

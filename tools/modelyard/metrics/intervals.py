@@ -1,7 +1,8 @@
 """Confidence intervals of paired differences on the same rows.
 
 AUC: DeLong, DeLong & Clarke-Pearson (Biometrics 1988); with blocks the structural components are summed within each
-block first (Obuchowski, Biometrics 1997). Everything else: a bootstrap of blocks from their sums.
+block first (Obuchowski, Biometrics 1997). Everything else: a bootstrap of blocks from their sums. An interval is a
+standard error times a quantile of Student's t: few blocks, or few rows of a class, know their own spread badly.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from statistics import NormalDist
 import numpy as np
 
 from modelyard.metrics.scores import Floats, Integers
+from modelyard.metrics.tails import t_quantile
 
 REPLICATES = 2000
 CONFIDENCE = 0.95
 GROUPS = 1000
+FEWEST_BLOCKS = 5
+"""With fewer blocks nothing is said: four know their spread too badly for an interval of any use."""
+FEWEST_OF_A_CLASS = 10
+"""With fewer rows of a class no metric of a binary model has an interval."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,23 @@ class Interval:
     high: float
 
 
-def normal_interval(centre: float, error: float, comparisons: int = 1) -> Interval:
-    """Centre ± z·error at 95 %, Bonferroni-corrected for this number of simultaneous comparisons."""
-    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(comparisons, 1)))
-    return Interval(centre - z * error, centre + z * error)
+@dataclass(frozen=True)
+class Spread:
+    """A standard error, and how many degrees of freedom it was estimated with."""
+
+    error: float
+    degrees: float
+
+    def around(self, centre: float, comparisons: int = 1) -> Interval:
+        """Centre ± t · error at 95 %, Bonferroni-corrected for a number of comparisons made at once."""
+        reach = t_quantile(1 - (1 - CONFIDENCE) / (2 * max(comparisons, 1)), max(self.degrees, 1.0)) * self.error
+        return Interval(centre - reach, centre + reach)
+
+
+def effective(sizes: Floats) -> float:
+    """How many blocks of equal size know as much as these (Kish 1965): (Σ n)² / Σ n²; 0 without rows."""
+    squares = float((sizes**2).sum())
+    return float(sizes.sum()) ** 2 / squares if squares else 0.0
 
 
 def wilson(hits: int, trials: int) -> Interval:
@@ -41,8 +60,8 @@ def wilson(hits: int, trials: int) -> Interval:
     return Interval(max(centre - half, 0.0), min(centre + half, 1.0))
 
 
-def delong_error(label: Floats, first: Floats, second: Floats | None, blocks: Integers | None) -> float | None:
-    """Standard error of AUC(first) − AUC(second), or of AUC(first) alone; None if it is undefined.
+def delong_spread(label: Floats, first: Floats, second: Floats | None, blocks: Integers | None) -> Spread | None:
+    """Of AUC(first) − AUC(second), or of AUC(first) alone; None where it cannot be had.
 
     ``blocks`` are codes (rows,) of rows that depend on each other.
     """
@@ -52,21 +71,29 @@ def delong_error(label: Floats, first: Floats, second: Floats | None, blocks: In
     if second is not None:
         other = auc_influence(label, second)
         influence = influence - other if other is not None else influence
-    return influence_error(label, influence, blocks)
+    return influence_spread(label, influence, blocks)
 
 
-def influence_error(label: Floats, influence: Floats, blocks: Integers | None) -> float | None:
-    """Standard error of a sum of each row's share; None with too few rows of a class, or a single block."""
+def influence_spread(label: Floats, influence: Floats, blocks: Integers | None) -> Spread | None:
+    """Of a sum of each row's share; None with fewer than ten rows of a class or five blocks.
+
+    The degrees of freedom are those of the class that knows least: its rows, or the blocks that it is spread over.
+    """
     positives = label == 1
     m, n = int(positives.sum()), int((~positives).sum())
+    if min(m, n) < FEWEST_OF_A_CLASS:
+        return None
     if blocks is not None:
         sums = np.bincount(blocks, weights=influence)
-        used = int(np.count_nonzero(np.bincount(blocks)))
-        return float(np.sqrt((sums**2).sum() * used / (used - 1))) if used > 1 else None
-    if m < 2 or n < 2:
-        return None
+        rows = np.bincount(blocks).astype(np.float64)
+        hits = np.bincount(blocks, weights=positives).astype(np.float64)
+        used = int(np.count_nonzero(rows))
+        if used < FEWEST_BLOCKS:
+            return None
+        degrees = min(effective(rows), effective(hits), effective(rows - hits)) - 1
+        return Spread(float(np.sqrt((sums**2).sum() * used / (used - 1))), degrees)
     within = (influence[positives] ** 2).sum() * m / (m - 1) + (influence[~positives] ** 2).sum() * n / (n - 1)
-    return float(np.sqrt(within))
+    return Spread(float(np.sqrt(within)), min(m, n) - 1.0)
 
 
 def auc_influence(label: Floats, prediction: Floats) -> Floats | None:
@@ -144,12 +171,16 @@ def percentile_interval(replicates: Floats) -> Interval | None:
     return Interval(float(low), float(high))
 
 
-def bootstrap_error(replicates: Floats) -> float | None:
-    """The standard deviation of bootstrap replicates (n,); None when too few of them are defined."""
+def bootstrap_spread(replicates: Floats, blocks: float) -> Spread | None:
+    """Of a statistic from its bootstrap replicates (n,), made of so many (effective) blocks.
+
+    A bootstrap of few blocks is too narrow by √((B − 1) / B), which is made good. None with fewer than five blocks, or
+    when too few replicates are defined.
+    """
     defined = replicates[np.isfinite(replicates)]
-    if defined.size < 0.9 * replicates.size or defined.size < 100:
+    if blocks < FEWEST_BLOCKS - 0.5 or defined.size < 0.9 * replicates.size or defined.size < 100:
         return None
-    return float(defined.std(ddof=1))
+    return Spread(float(defined.std(ddof=1)) * (blocks / (blocks - 1)) ** 0.5, blocks - 1)
 
 
 def defined(value: Floats | float) -> float | None:

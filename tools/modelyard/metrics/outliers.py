@@ -22,13 +22,18 @@ from modelyard.metrics.profile import ColumnProfile, Profile, RowShape
 from modelyard.metrics.scores import Floats, Integers
 
 REFERENCE_RATE = 0.01
-"""Share of the reference's own rows whose score is above the limit."""
+"""Share of the version's own held-out rows whose score is above the limit."""
 
 FEWEST = 1000
 """A reference with fewer rows has no limit."""
 
 _MOST = 64
 """Correlations are kept for this many numeric inputs, the most important ones; others count as independent."""
+
+_FURTHEST = 3.0
+"""Normal scores count as this at most, so that one column out of range, 6.5 bits by itself, makes no row an outlier
+alone where others agree with each other.
+"""
 
 _SHRINKAGE = 0.05
 """Towards no correlation, so that rounding errors between near-identical columns do not raise the score."""
@@ -47,6 +52,8 @@ class Outliers:
     interval: Interval
     """Wilson's 95 % interval of ``rate``."""
     reference_rate: float = REFERENCE_RATE
+    columns: tuple[tuple[str, int], ...] = ()
+    """Input → outliers to whose score it adds the most, most first."""
 
 
 class OutlierScore:
@@ -88,6 +95,23 @@ class OutlierScore:
                 found[begin : begin + step] += _halved(np.einsum("ij,ij->j", white, white))
         return found
 
+    def strongest(self, codes: Mapping[str, Integers]) -> list[str]:
+        """The input that adds the most to each row's score (rows,), beyond what its most usual value adds."""
+        names, parts = [], []
+        for column in self._inputs:
+            own, known = codes[column.name], self._bits[column.name]
+            added = known[own] - known.min()
+            if column.numeric and column.name not in self._joint:
+                added = added + _halved(self._scores[column.name][own] ** 2)
+            names.append(column.name)
+            parts.append(added)
+        if self._joint:
+            joint = np.array([self._scores[name][codes[name]] for name in self._joint])
+            shares = _halved(joint * (self._whiten.T @ (self._whiten @ joint)))
+            for name, share in zip(self._joint, shares, strict=True):
+                parts[names.index(name)] = parts[names.index(name)] + share
+        return [names[place] for place in np.argmax(parts, axis=0)] if parts else []
+
 
 def fits(profile: Profile) -> bool:
     """Whether a profile's shape fits its own columns, because a committed file may have any content."""
@@ -103,10 +127,14 @@ def fits(profile: Profile) -> bool:
     return bool((np.linalg.eigvalsh(_matrix(shape)) > 0).all())
 
 
-def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -> RowShape | None:
+def row_shape(
+    columns: Sequence[ColumnProfile], codes: Mapping[str, Integers], held: Mapping[str, Integers] | None = None
+) -> RowShape | None:
     """The reference's correlations and limit, from each row's index into ``bins()`` of every input (rows,).
 
-    None for fewer than a thousand rows. ``columns`` are the reference's; correlations of the most important are kept.
+    The limit is that of the ``held``-out rows, which the reference has not seen, where there are a thousand of them.
+    None for a reference of fewer than a thousand rows. ``columns`` are its own; correlations of the most important are
+    kept.
     """
     inputs = [column for column in columns if column.role == "input" and column.name in codes]
     if not inputs or codes[inputs[0].name].size < FEWEST:
@@ -115,8 +143,9 @@ def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -
     scores = [_normal_scores(column)[codes[column.name]] for column in numbers]
     below = _correlations(np.array(scores))[np.tril_indices(len(numbers), -1)] if scores else ()
     shape = RowShape(tuple(c.name for c in numbers), tuple(round(float(one), 3) for one in below), 0.0)
-    found = OutlierScore(inputs, shape).of_rows(codes)
-    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # rounded up, so that not more rows exceed it
+    unseen = held if held and set(held) >= {c.name for c in inputs} and held[inputs[0].name].size >= FEWEST else codes
+    found = OutlierScore(inputs, shape).of_rows(unseen)
+    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # rounded up, so that no more rows exceed it
     return RowShape(shape.names, shape.correlations, float(limit))
 
 
@@ -125,10 +154,12 @@ def bits(column: ColumnProfile) -> Floats:
     return _rarity(np.asarray(column.bins()[1], dtype=np.float64))
 
 
-def outliers(found: Sequence[int], rows: int) -> Outliers | None:
-    """The outlier rate, from the outliers found in each part of ``rows`` rows; None without rows."""
-    total = sum(found)
-    return Outliers(rows, total, total / rows, wilson(total, rows)) if rows else None
+def outliers(found: int, rows: int, columns: Mapping[str, int] | None = None) -> Outliers | None:
+    """The outlier rate, from the outliers among ``rows`` rows and the input behind each; None without rows."""
+    if not rows:
+        return None
+    named = sorted((columns or {}).items(), key=lambda one: (-one[1], one[0]))
+    return Outliers(rows, found, found / rows, wilson(found, rows), columns=tuple(named))
 
 
 def _known(column: ColumnProfile) -> Floats:
@@ -150,7 +181,8 @@ def _normal_scores(column: ColumnProfile) -> Floats:
     ends = np.cumsum(counts)
     ranks = (ends - np.asarray(counts) / 2 + 0.5) / (column.finite + 1)
     normal = NormalDist()
-    return np.array([*(normal.inv_cdf(float(rank)) for rank in ranks), 0.0, 0.0])
+    scores = [float(np.clip(normal.inv_cdf(float(rank)), -_FURTHEST, _FURTHEST)) for rank in ranks]
+    return np.array([*scores, 0.0, 0.0])
 
 
 def _correlations(scores: Floats) -> Floats:

@@ -18,6 +18,11 @@ _CHUNK = 2**17
 _LARGEST = 2**31
 """The largest value in units, 128 times the reference's largest. Larger values are counted as it."""
 
+_WELL_KNOWN = 50
+"""Rows of a level whose share is known well enough to be compared, though it was chosen for its rows."""
+_UNSEEN = 0.005
+"""Largest share of rows with a level seen once, which is about the share of levels not yet seen (Good 1953)."""
+
 Role = Literal["input", "label", "score"]
 
 
@@ -90,11 +95,17 @@ class LevelCounts:
 
 
 @dataclass(frozen=True)
-class WindowThreshold:
-    """The Jensen–Shannon distance that 99 of 100 windows inside the reference do not exceed."""
+class WindowSpread:
+    """How far windows of consecutive blocks lie from the rest of the reference, beyond the chance of their rows."""
 
-    rows: int
-    js: float
+    blocks: int
+    """Of a window."""
+    windows: int
+    """Windows of that length in the reference, without overlap."""
+    excess: float
+    """Mean of 8 · JS² beyond chance."""
+    rare: float = 0.0
+    """Variance, between windows, of the share of rows in bins that the reference hardly ever has."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ class ColumnProfile:
     moments: Moments | None = None
     numeric: NumericBins | None = None
     levels: LevelCounts | None = None
-    thresholds: tuple[WindowThreshold, ...] = ()
+    spreads: tuple[WindowSpread, ...] = ()
     """Frozen by the reference, as are ``importance`` and ``scores``; merging keeps them."""
     importance: float | None = None
     """The model's share of gain from this input, 0 to 1."""
@@ -132,6 +143,23 @@ class ColumnProfile:
         else:
             names, counts = [], []
         return [*names, "(missing)"], [*counts, self.nulls]
+
+    def comparable(self) -> NDArray[np.int64]:
+        """The bin (bins,) that each of ``bins()`` is compared in: levels that this profile knows too little of share
+        one.
+
+        Levels that are seldom here, those beyond the top and new ones are one bin: the most frequent of many rare
+        levels are so by chance, and among many rare levels some have not been seen yet. A level of fifty rows stands
+        for itself; where hardly any level was seen once only, all do.
+        """
+        size = len(self.bins()[0])
+        if not self.levels:
+            return np.arange(size)
+        counts = np.asarray(self.levels.counts, dtype=np.int64)
+        complete = not self.levels.other and np.count_nonzero(counts == 1) <= _UNSEEN * self.rows
+        kept = counts >= (0 if complete else _WELL_KNOWN)
+        other = counts.size
+        return np.array([*np.where(kept, np.arange(counts.size), other), other, other, size - 1], dtype=np.int64)
 
     @property
     def finite(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelyard.metrics.distances import chi_square_p, js_distance
+from modelyard.metrics.distances import chi_square_p, unbiased_js
 from modelyard.metrics.scores import Floats, Integers
 
 MISSING = "(missing)"
@@ -91,7 +91,7 @@ def slice_drifts(coded: Coded, minimum_rows: int) -> tuple[SliceDrift, ...]:
                 b, a = (table[level] for table in tables)
                 seen = (b + a) > 0
                 found.append(SliceDrift(column, before.names[level], name, int(rows[1][level]), int(rows[0][level]),
-                                        js_distance(b[seen], a[seen]), chi_square_p(b[seen], a[seen])))  # fmt: skip
+                                        unbiased_js(b[seen], a[seen]), chi_square_p(b[seen], a[seen])))  # fmt: skip
     return tuple(found)
 
 

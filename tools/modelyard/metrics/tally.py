@@ -162,7 +162,7 @@ def level_codes(names: Sequence[str | None], reference: ColumnProfile) -> Intege
 def profile_codes(codes: Integers, reference: ColumnProfile, values: Floats | None) -> ColumnProfile:
     """The result of ``profile_column`` for the same rows, from counts. ``values`` may have any order."""
     counts = np.bincount(codes, minlength=len(reference.bins()[0])).tolist()
-    empty = replace(reference, rows=int(codes.size), nulls=counts[-1], thresholds=(), importance=None, scores=())
+    empty = replace(reference, rows=int(codes.size), nulls=counts[-1], spreads=(), importance=None, scores=())
     if reference.levels is not None:
         frozen = reference.levels
         return replace(empty, levels=replace(frozen, counts=tuple(counts[:-3]), other=counts[-3], new=counts[-2]))

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.metrics.drift import Drift
+from modelyard.metrics.distances import chi_square_p, unbiased_js
+from modelyard.metrics.drift import EFFECT_MARGIN, Drift
 from modelyard.metrics.estimate import Estimate, SliceEstimate
 from modelyard.metrics.evaluation import MetricResult, SliceResult
 from modelyard.metrics.outliers import Outliers
-from modelyard.metrics.scores import Floats
+from modelyard.metrics.scores import Floats, Integers
 
+FEWEST_SELECTED = 200
+"""Due rows with a label, and without one, that a comparison of their scores needs."""
 FEWEST = 50
 """The fewest requests in the long window for a burn rate."""
 
@@ -70,6 +73,40 @@ class Confidence:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Scores of due rows with a label against those of due rows without one."""
+
+    js: float
+    """Jensen–Shannon distance, less what chance adds."""
+    p_value: float
+    """Two-sample chi-square."""
+    labelled: float
+    """Mean score of the rows with a label."""
+    missing: float
+    """Mean score of those without."""
+
+    @property
+    def at_random(self) -> bool:
+        """Whether labels may be missing at random: the scores do not say which rows have none."""
+        return self.p_value > 0.001 or self.js < EFFECT_MARGIN
+
+
+def selection(arrived: Integers, middles: Floats) -> Selection | None:
+    """From counts (2, bins) of due rows with and without a label by the score's bins, and their middles (bins,)."""
+    labelled, missing = arrived.astype(np.float64)
+    if min(labelled.sum(), missing.sum()) < FEWEST_SELECTED:
+        return None
+    seen = (labelled + missing) > 0
+    means = [float(side @ middles / side.sum()) for side in (labelled, missing)]
+    return Selection(
+        js=unbiased_js(labelled[seen], missing[seen]),
+        p_value=chi_square_p(labelled[seen], missing[seen]),
+        labelled=means[0],
+        missing=means[1],
+    )
+
+
+@dataclass(frozen=True)
 class Realised:
     """Quality by ground truth, and how much of the ground truth has arrived."""
 
@@ -83,6 +120,8 @@ class Realised:
     """Age of the oldest of those; None when none is missing."""
     metrics: tuple[MetricResult, ...] = ()
     """``champion`` is the baseline: the value the version was registered with."""
+    selection: Selection | None = None
+    """None where too few due rows have a label, or lack one."""
     slices: tuple[SliceResult, ...] = ()
 
 
@@ -103,7 +142,8 @@ class Burn:
     short: float | None
     """Over the short span at the window's end; None without requests in it."""
     worst: float | None
-    """The highest min(long, short) of any minute."""
+    """The highest min(long, short) of any minute that was not judged before. What a span lacks before the window's
+    beginning counts as requests that were good."""
     worst_at: float | None
     """Seconds since 1970."""
 
@@ -135,6 +175,8 @@ class Monitoring:
     accepted: dict[str, float]
     """Metric → the baseline: the value the version was registered with."""
     notes: tuple[str, ...] = ()
+    held_out: int | None = None
+    """Rows that the baseline was measured on; None when unknown."""
     estimated_slices: tuple[SliceEstimate, ...] = ()
     """Quality estimated without labels per slice, for slices with at least 200 rows."""
 
@@ -173,16 +215,21 @@ def by_minute(at: Floats, begin: float, until: float) -> Floats:
     return np.bincount(back, minlength=span)[::-1].astype(np.float64)
 
 
-def burn(requests: Floats, bad: Floats, objective: Objective, until: float) -> Burn:
-    """Burn rates at the window's end (``until``) and at its worst moment, from requests by minute (minutes,)."""
+def burn(requests: Floats, bad: Floats, objective: Objective, until: float, judged: int = 0) -> Burn:
+    """Burn rates at the window's end (``until``) and at its worst moment, from requests by minute (minutes,).
+
+    The first ``judged`` minutes were judged before.
+    """
     if not requests.any():
         return Burn(id=objective.id, requests=0, bad=0, long=None, short=None, worst=None, worst_at=None)
     span = requests.size
     budget = max(1 - objective.share, 1e-9)
     long = _rates(bad, requests, objective.long_seconds, FEWEST) / budget
     short = _rates(bad, requests, objective.short_seconds, 1) / budget
-    both = np.minimum(long, short)
-    known = np.isfinite(both)
+    minutes = np.arange(1, span + 1)
+    whole = [minutes / max(1, round(spell / 60)) for spell in (objective.long_seconds, objective.short_seconds)]
+    both = np.minimum(long * np.minimum(whole[0], 1), short * np.minimum(whole[1], 1))
+    known = np.isfinite(both) & (minutes > judged)
     worst = int(np.argmax(np.where(known, both, -1.0))) if known.any() else None
     return Burn(
         id=objective.id,

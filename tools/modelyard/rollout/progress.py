@@ -15,7 +15,8 @@ from modelyard.manifests.deployment import Rollout, Step
 from modelyard.manifests.names import seconds_of
 from modelyard.rollout.plan import Desired, Live, Traffic
 
-Phase = Literal["progressing", "done", "rolled back"]
+Phase = Literal["progressing", "done", "rolled back", "expired"]
+"""``expired``: the deadline passed before the evidence sufficed. Traffic is back, and the bytes are not blocked."""
 Outcome = Literal["pass", "fail", "inconclusive"]
 _DEFAULT_CANARY = (Step(weight=5.0, hold="10m"), Step(weight=25.0, hold="30m"), Step(weight=50.0, hold="1h"))
 
@@ -97,7 +98,7 @@ def advance(
     if state and state.phase != "done" and (state.candidate, state.artifact) == (desired.version, desired.artifact):
         if running:
             return _continue(rollout, state, live, judgement, now, blocked)
-        if blocked:
+        if blocked or (state.phase == "expired" and now - state.started >= seconds_of(rollout.deadline)):
             return state
     if desired.version == champion or (running and state and desired.version == state.stable):
         return _settled(desired.version, state, champion, now)
@@ -121,7 +122,7 @@ def needs_entry(before: RolloutState | None, after: RolloutState) -> bool:
 
 def reduces_traffic(live: Live, after: RolloutState) -> bool:
     """Whether a candidate loses traffic. Then traffic moves first and the journal is written afterwards."""
-    if after.phase == "rolled back":
+    if after.phase in ("rolled back", "expired"):
         return True
     now = live.traffic or Traffic("")
     return now.candidate not in ("", after.stable) and after.traffic.weight < now.weight
@@ -129,7 +130,7 @@ def reduces_traffic(live: Live, after: RolloutState) -> bool:
 
 def increases_traffic(before: RolloutState | None, live: Live, after: RolloutState) -> bool:
     """Whether a version gets traffic, or copies of it, that it did not have. This needs approvals and no freeze."""
-    if after.phase == "rolled back" or not needs_entry(before, after):
+    if after.phase in ("rolled back", "expired") or not needs_entry(before, after):
         return False
     now, then = live.traffic or Traffic(""), after.traffic
     if then.candidate not in ("", now.candidate, now.stable):
@@ -137,9 +138,9 @@ def increases_traffic(before: RolloutState | None, live: Live, after: RolloutSta
     return any(_share(then, v) > _share(now, v) for v in (then.stable, then.candidate) if v not in ("", now.stable))
 
 
-def roll_back(state: RolloutState, reason: str, now: int) -> RolloutState:
+def roll_back(state: RolloutState, reason: str, now: int, phase: Phase = "rolled back") -> RolloutState:
     """The state after a rollback of a rollout: all traffic on the champion."""
-    return replace(state, phase="rolled back", weight=0.0, mirror=False, step_since=now, reason=reason)
+    return replace(state, phase=phase, weight=0.0, mirror=False, step_since=now, reason=reason)
 
 
 def _share(traffic: Traffic, version: str) -> float:
@@ -184,14 +185,18 @@ def _continue(
         return roll_back(state, f"the artifact of {state.candidate} was rolled back in another environment", now)
     if judgement.outcome == "fail":
         return roll_back(state, judgement.sentence, now)
+    # Before the look for lost traffic: a run that was killed after it moved traffic back leaves the same behind.
+    if (
+        steps
+        and now - state.started >= seconds_of(rollout.deadline)
+        and not _finished_shadow(rollout, state, steps, judgement, now)
+    ):
+        reason = f"the deadline of {rollout.deadline} passed: {_waiting(state, judgement)}"
+        return roll_back(state, reason, now, "expired")
     if _lost_traffic(state, live):
         return roll_back(state, f"the traffic of {state.candidate} was removed at the target", now)
     if not steps:
         return RolloutState("done", state.candidate, started=state.started, step_since=now, previous=state.stable)
-    if now - state.started >= seconds_of(rollout.deadline) and not _finished_shadow(
-        rollout, state, steps, judgement, now
-    ):
-        return roll_back(state, f"the deadline of {rollout.deadline} passed: {_waiting(state, judgement)}", now)
     index = _index(state, steps)
     step = steps[index]
     if (step.weight, step.mirror) != (state.weight, state.mirror):  # the file was edited during the rollout

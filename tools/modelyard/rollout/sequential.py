@@ -1,9 +1,9 @@
 """Confidence sequences: intervals that hold at all times together, so frequent looks add no false alarms.
 
-All use Ville's inequality: a nonnegative martingale that starts at 1 ever reaches 1/α with probability at most α.
-A share uses the uniform mixture of binomial likelihood ratios (Robbins 1970). A mean in [0, 1] uses the two-sided
-normal mixture with σ = 1/2 (Howard, Ramdas, McAuliffe & Sekhon 2021, Annals of Statistics 49). A distribution uses the
-time-uniform DKW bound (Howard & Ramdas 2022, Bernoulli 28). Tests simulate each with continuous looks.
+A difference of two versions uses the normal mixture over the variance seen so far (Robbins 1970; asymptotic confidence
+sequences, Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, Annals of Statistics 52). Quantiles use Ville's
+inequality with the uniform mixture of binomial likelihood ratios (Robbins 1970). A distribution uses the time-uniform
+DKW bound (Howard & Ramdas 2022, Bernoulli 28). Tests simulate each with continuous looks.
 """
 
 from __future__ import annotations
@@ -13,41 +13,26 @@ from math import e, inf, lgamma, log, sqrt
 
 from msgspec import Struct
 
-_TUNED_FOR = 500
-"""Number of samples at which the normal mixture is tightest."""
-_BISECTIONS = 50
+_TUNED_FOR = 60.0
+"""Variance of a sum at which the normal mixture is tightest: that of 60 errors among many requests. Smaller sums, which
+are far from normal, get bounds that are wider by far."""
 
 
 class Interval(Struct, frozen=True):
-    """Bounds that hold at all times together, with probability at least 1 - α."""
+    """Bounds of which each holds at all times together, with probability at least 1 - α."""
 
     low: float
     high: float
 
 
-def share(successes: int, trials: int, alpha: float) -> Interval:
-    """The interval of a probability after independent trials (Robbins 1970)."""
-    if trials == 0:
-        return Interval(0.0, 1.0)
-    bound = log(1 / alpha)
-    observed = successes / trials
+def boundary(variance: float, alpha: float) -> float:
+    """How far a sum of differences without drift strays upwards, at any time, with probability ``alpha`` at most.
 
-    def excess(p: float) -> float:
-        return _mixture(successes, trials, p) - bound
-
-    low = 0.0 if successes == 0 else _root(excess, 0.0, observed)
-    high = 1.0 if successes == trials else _root(excess, 1.0, observed)
-    return Interval(low, high)
-
-
-def mean(average: float, count: int, alpha: float) -> Interval:
-    """The interval of the mean of ``count`` values in [0, 1] (Howard et al. 2021)."""
-    if count == 0:
-        return Interval(0.0, 1.0)
-    rho = 0.25 * _TUNED_FOR / (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha)))
-    variance = 0.25 * count
-    radius = sqrt((variance + rho) * log((variance + rho) / (rho * alpha * alpha))) / count
-    return Interval(max(0.0, average - radius), min(1.0, average + radius))
+    ``variance`` is that of the sum so far. The same holds downwards.
+    """
+    both = 2 * alpha
+    rho = _TUNED_FOR / (2 * log(1 / both) + log(1 + 2 * log(1 / both)))
+    return sqrt((variance + rho) * log((variance + rho) / (rho * both * both)))
 
 
 def quantile_ranks(quantile: float, count: int, alpha: float) -> tuple[int, int]:
@@ -66,7 +51,7 @@ def quantile_ranks(quantile: float, count: int, alpha: float) -> tuple[int, int]
     return low - 1, min(high, count)
 
 
-def distribution(count: int, alpha: float) -> float:
+def distribution(count: float, alpha: float) -> float:
     """The largest distance of an empirical distribution function from the true one (Howard & Ramdas 2022)."""
     if count < 2:
         return 1.0
@@ -82,17 +67,6 @@ def _mixture(successes: int, trials: int, p: float) -> float:
         (trials - successes) * log(1 - p) if successes < trials else 0.0
     )
     return fitted - known
-
-
-def _root(function: Callable[[float], float], outside: float, inside: float) -> float:
-    """The zero of a function that is positive ``outside`` and negative ``inside``; rounded to the outside."""
-    for _ in range(_BISECTIONS):
-        middle = (outside + inside) / 2
-        if function(middle) > 0:
-            outside = middle
-        else:
-            inside = middle
-    return outside
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:

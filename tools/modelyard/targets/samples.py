@@ -15,7 +15,7 @@ from modelyard.manifests.deployment import Analysis
 from modelyard.manifests.model import Model
 from modelyard.predictions.columns import seconds
 from modelyard.predictions.segments import read_predictions
-from modelyard.rollout.analysis import Samples
+from modelyard.rollout.analysis import Minutes, Samples
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,13 +54,21 @@ def _samples(model: Model, tables: list[pa.Table], analysis: Analysis, ground_tr
     )
     known = places >= 0
     happened = ground_truth.labels[places[known]] if ground_truth is not None else np.empty(0)
+    at, scored_at = ((seconds(part["time"]) // 60).astype(np.int64) for part in (table, scored))
+    answered = requests & ~failed
     return Samples(
         requests=int(requests.sum()),
         errors=int((requests & failed).sum()),
-        latencies=np.asarray(table["latency_ms"].to_numpy())[requests & ~failed],
+        latencies=np.asarray(table["latency_ms"].to_numpy())[answered],
         scores=firsts,
         confidences=_confidences(model, scores),
         losses=_losses(model, scores[known], happened, analysis.label_unit),
+        minutes=Minutes(
+            requests=np.concatenate([at[requests & failed], at[answered]]),
+            latencies=at[answered],
+            scores=scored_at,
+            losses=scored_at[known],
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class VersionCounts:
     faults: dict[str, str] = field(default_factory=dict)
     """Column → why it could not be measured."""
     outliers: int = 0
+    blamed: Counter[str] = field(default_factory=Counter)
+    """Input → outliers to whose score it adds the most."""
     scored: int = 0
     """Rows that have an outlier score."""
     due: int = 0
@@ -63,6 +66,8 @@ class VersionCounts:
     """Due rows without a label."""
     oldest_missing: float | None = None
     """Seconds since 1970 of the oldest of them."""
+    arrived: Integers | None = None
+    """Due rows with and without a label, by bins of the score (2, bins); None without ground truth or a profile."""
     labelled: LabelledRows | None = None
     """None without ground truth."""
     last: float = 0.0
@@ -132,7 +137,7 @@ class WindowCounts:
         if reference is not None and rows.num_rows:
             self._measure(found, *reference, rows, scores)
         if self._ground_truth is not None:
-            self._label(found, rows, at[answered], scores)
+            self._label(found, rows, at[answered], scores, reference[0] if reference else None)
 
     def _serve(self, found: VersionCounts, at: Floats, milliseconds: Floats, failed: NDArray[np.bool_]) -> None:
         found.requests += int(at.size)
@@ -181,7 +186,9 @@ class WindowCounts:
             parts[:] = [merge_columns([*parts, counted])]
             measured[column.name] = codes
         if score is not None and not found.faults.keys() & {c.name for c in columns if c.role == "input"}:
-            found.outliers += int((score.of_rows(measured) > score.limit).sum())
+            far = np.flatnonzero(score.of_rows(measured) > score.limit)
+            found.outliers += far.size
+            found.blamed.update(score.strongest({name: codes[far] for name, codes in measured.items()}))
             found.scored += rows.num_rows
         if SCORE in measured:
             size = {c.name: len(c.bins()[0]) for c in columns if c.name in self._slices or c.name == SCORE}
@@ -198,7 +205,7 @@ class WindowCounts:
             return np.asarray(scores.max(axis=1, initial=0.0))
         return scores[:, self._columns.index(column)] if column in self._columns else None
 
-    def _label(self, found: VersionCounts, rows: pa.Table, at: Floats, scores: Floats) -> None:
+    def _label(self, found: VersionCounts, rows: pa.Table, at: Floats, scores: Floats, profile: Profile | None) -> None:
         assert self._ground_truth is not None  # noqa: S101
         place = self._ground_truth.of_rows(rows, at)
         known = place >= 0
@@ -206,12 +213,23 @@ class WindowCounts:
         found.due += int(due.sum())
         missing = due & ~known
         found.missing += int(missing.sum())
+        score = score_column(self._model, profile)
+        if score is not None:
+            tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
+            codes, size = number_codes(tops, score), len(score.bins()[0])
+            sides = [np.bincount(codes[which], minlength=size) for which in (due & known, missing)]
+            found.arrived = np.array(sides) + (found.arrived if found.arrived is not None else 0)
         if missing.any():
             oldest = float(at[missing].min())
-            found.oldest_missing = min(oldest, found.oldest_missing or oldest)
+            found.oldest_missing = oldest if found.oldest_missing is None else min(oldest, found.oldest_missing)
         if found.labelled is None:
             found.labelled = LabelledRows(self._slices, self._window)
         found.labelled.take(rows, known, at, scores, self._ground_truth.labels[place[known]])
+
+
+def score_column(model: Model, profile: Profile | None) -> ColumnProfile | None:
+    """The column of a profile that one score of each row belongs to: of several classes the likeliest one's."""
+    return profile.column(CONFIDENCE if model.task == "multiclass" else SCORE) if profile else None
 
 
 def code_rows(rows: pa.Table, column: ColumnProfile, inputs: Sequence[Input]) -> tuple[ColumnProfile, Integers]:

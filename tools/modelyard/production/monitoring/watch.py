@@ -49,7 +49,8 @@ def watch(
     today = datetime.now(UTC).date()
     rules = view.rules(today)
     reader = open_reader(environment, view.checkout.root)
-    monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say)
+    judged = _judged_until(view.checkout.evidence, view.name, environment.name, window)
+    monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say, judged)
     artifact = artifact_of(view.history, monitoring.version)
     verdict = judge_window(rules.policy, rules.lines, view.manifest, artifact, monitoring, rules.waivers, today)
     return Watched(view.name, artifact, monitoring, verdict)
@@ -102,6 +103,16 @@ def settled_before(evidence: EvidenceStore, model: str, environment: str, until:
                 if check.outcome != "inconclusive":
                     settled.setdefault(check.id, check.outcome)
     return settled
+
+
+def _judged_until(evidence: EvidenceStore, model: str, environment: str, window: Window) -> float:
+    """The end, in seconds since 1970, of the newest filed window that ended before this one; 0.0 without one."""
+    ends = (
+        datetime.strptime(match["until"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        for path in evidence.listed(f"{model}/")
+        if SUPERSEDED not in path and (match := _PATH.fullmatch(path)) and match["env"] == environment
+    )
+    return max((end for end in ends if end < window.end), default=0.0)
 
 
 def _stamp(moment: str) -> str:

@@ -25,9 +25,19 @@ from modelyard.metrics.evaluation import compare
 from modelyard.metrics.outliers import FEWEST, outliers
 from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
-from modelyard.metrics.window import Confidence, Day, Monitoring, Objective, Realised, Served, burn, latency
+from modelyard.metrics.window import (
+    Confidence,
+    Day,
+    Monitoring,
+    Objective,
+    Realised,
+    Served,
+    burn,
+    latency,
+    selection,
+)
 from modelyard.predictions.interface import Reader, Window
-from modelyard.production.monitoring.counts import VersionCounts, WindowCounts
+from modelyard.production.monitoring.counts import VersionCounts, WindowCounts, score_column
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
@@ -49,8 +59,12 @@ def monitor_window(
     window: Window,
     ground_truth: GroundTruth | None,
     say: Callable[[str], None],
+    judged: float = 0.0,
 ) -> Monitoring:
-    """Reads the window once and measures the champion that answered last; NeverServed when there never was one."""
+    """Reads the window once and measures the champion that answered last; NeverServed when there never was one.
+
+    ``judged`` is the moment (seconds since 1970) up to which earlier runs judged every minute.
+    """
     model, history = view.manifest, view.history
     watches = watches_for(policy, model)
     due = min((seconds_of(w.due) for w in watches if isinstance(w, GroundTruthWatch)), default=0.0)
@@ -70,7 +84,7 @@ def monitor_window(
     version = _watched(found, history, environment.name)
     own = _own(found, version)
     reference = profile_of(view, version)
-    drift = _drift(reference, own, version)
+    drift = _drift(reference, own, version, (window.end - window.begin) / _DAY)
     notes = _notes(found, reference, version, ground_truth)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
     before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
@@ -78,6 +92,8 @@ def monitor_window(
         estimate_quality(_binned_scores(column), model.contract.threshold) if model.task == "binary" else None
         for column in (after, before)
     )
+    judged_minutes = max(0, round((judged - window.begin) / 60))
+    held = score_column(model, reference)
     known = history.known(version)
     accepted = known.record.metrics if known and known.record else {}
     return Monitoring(
@@ -88,13 +104,16 @@ def monitor_window(
         rows=own.rows,
         served=_served(found),
         days=_days(found, own, window, _since(found, history, environment.name)),
-        burns=tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
+        burns=tuple(
+            burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end, judged_minutes) for o in objectives
+        ),
         drift=drift,
-        outliers=outliers([own.outliers], own.scored),
+        outliers=outliers(own.outliers, own.scored, own.blamed),
         confidence=_confidence(before, after),
         estimate=now if then else None,
         expected=then,
-        realised=_realised(model, own, window, accepted) if ground_truth is not None else None,
+        held_out=held.rows if held else None,
+        realised=_realised(model, own, window, accepted, held) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
@@ -132,11 +151,11 @@ def profile_of(view: ModelView, version: str) -> Profile | None:
     return decode_profile(content, f"{path} of {version}") if content is not None else None
 
 
-def _drift(reference: Profile | None, own: VersionCounts, version: str) -> Drift | None:
+def _drift(reference: Profile | None, own: VersionCounts, version: str, days: float) -> Drift | None:
     if reference is None:
         return None
     columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
-    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults)
+    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults, blocks=days)
 
 
 def _served(found: dict[tuple[str, str], VersionCounts]) -> tuple[Served, ...]:
@@ -206,15 +225,30 @@ def _binned_scores(column: ColumnProfile | None) -> Floats:
     """Probabilities (rows,) as the middles of their bins; window and held-out rows lose the same precision."""
     if column is None or column.numeric is None or not column.numeric.edges:
         return np.empty(0)
-    edges = np.asarray([0.0, *column.numeric.edges, 1.0])
-    middles = np.clip((edges[:-1] + edges[1:]) / 2, 0.0, 1.0)
-    return np.repeat(middles, column.numeric.counts)
+    return np.repeat(np.clip(_middles(column)[:-2], 0.0, 1.0), column.numeric.counts)
 
 
-def _realised(model: Model, own: VersionCounts, window: Window, accepted: dict[str, float]) -> Realised:
+def _middles(column: ColumnProfile) -> Floats:
+    """A number for each of ``column.bins()`` (bins,): the middle of a bin; 0 for what is no finite number."""
+    inner = column.numeric.edges if column.numeric else ()
+    first, last = (
+        (0.0, 1.0)
+        if inner and inner[0] >= 0 and inner[-1] <= 1.000001
+        else (inner[0], inner[-1])
+        if inner
+        else (0.0, 0.0)
+    )
+    edges = np.asarray([first, *inner, last])
+    return np.array([*((edges[:-1] + edges[1:]) / 2), 0.0, 0.0])
+
+
+def _realised(
+    model: Model, own: VersionCounts, window: Window, accepted: dict[str, float], score: ColumnProfile | None
+) -> Realised:
     rows = own.labelled.rows if own.labelled else 0
     oldest = None if own.oldest_missing is None else (window.end - own.oldest_missing) / 86400
-    counted = Realised(own.due, rows, own.missing, oldest)
+    chosen = selection(own.arrived, _middles(score)) if own.arrived is not None and score is not None else None
+    counted = Realised(own.due, rows, own.missing, oldest, selection=chosen)
     if own.labelled is None or rows < FEWEST_LABELS or model.task == "ranking":
         return counted
     holdout = own.labelled.holdout()

@@ -100,8 +100,8 @@ def _from_baseline(metric: MetricResult) -> MetricResult:
 def _rows(monitoring: Monitoring) -> list[str]:
     said = []
     if outliers := monitoring.outliers:
-        training = f"training {share(outliers.reference_rate)}"
-        said.append(f"{share(outliers.rate)} of {outliers.rows:,} rows are outliers ({training}).")
+        usual = f"held-out rows {share(outliers.reference_rate)}"
+        said.append(f"{share(outliers.rate)} of {outliers.rows:,} rows are outliers ({usual}).")
     if confidence := monitoring.confidence:
         held_out = f"held-out rows {confidence.reference:.3f}"
         said.append(f"Mean confidence is {confidence.current:.3f} ({held_out}).")
