@@ -14,7 +14,15 @@ from modelyard.manifests.configuration import Repository
 from modelyard.manifests.contract import contract_faults, flavor_faults
 from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
-from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
+from modelyard.manifests.document import (
+    MAXIMUM_BYTES,
+    Document,
+    FieldPath,
+    ManifestErrors,
+    Problem,
+    field_name,
+    read_document,
+)
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.model import Model, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
@@ -141,8 +149,8 @@ class _Checker:
     def _pipeline(self, model: Model, document: Document) -> None:
         file = f"models/{model.name}/dvc.yaml"
         try:
-            content = read_document(self._repository.root, file)
-            pipeline = read_pipeline(content.content, file)
+            content = read_document(self._repository.root, file, aliases=True)
+            pipeline = read_pipeline(content.content, file, self._variable_file)
         except ManifestErrors as errors:
             self._found += errors.problems
             return
@@ -151,7 +159,7 @@ class _Checker:
             return
         for key in ("artifact", "training", "holdout", "predictions"):
             path = f"models/{model.name}/{getattr(model.files, key)}"
-            if path not in pipeline.writes and not any("${" in out for out in pipeline.writes):
+            if not any(out in (".", path) or path.startswith(f"{out}/") for out in pipeline.writes):
                 outs = [out.removeprefix(f"models/{model.name}/") for out in pipeline.writes]
                 what = f"{getattr(model.files, key)!r} is not an output of {file}."
                 self._add(
@@ -229,6 +237,11 @@ class _Checker:
             return self._repository.model(model) if model in self._models else None
         except ManifestErrors:
             return None  # its faults are reported where model.yaml is checked
+
+    def _variable_file(self, path: str) -> bytes | None:
+        place = self._repository.root / path
+        inside = not path.startswith(("/", "../"))
+        return place.read_bytes() if inside and place.is_file() and place.stat().st_size <= MAXIMUM_BYTES else None
 
     def _load(self, kind: type[M], file: str) -> tuple[M, Document] | None:
         try:
