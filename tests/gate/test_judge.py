@@ -14,14 +14,15 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.gate.findings import non_inferiority
 from modelyard.gate.judge import judge
 from modelyard.manifests.approvals import Waiver
-from modelyard.manifests.conversion import convert
+from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation, MetricResult
 from modelyard.metrics.intervals import Interval
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
-from support.yard import POLICIES
+from support.yard import MODEL_YAML, POLICIES
 
 TODAY = date(2026, 5, 3)
 
@@ -59,7 +60,7 @@ def test_missing_evidence_is_never_a_pass(kind: str) -> None:
         ({"metrics": (metric("auc", 0.7, 0.75, 0.01), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "fail"),
         ({"metrics": (metric("auc", 0.7, 0.71, 0.02), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "inconclusive"),
         ({"metrics": (metric("auc", None, None), metric("log_loss", 0.5, 0.6))}, "auc-floor", "inconclusive"),
-        ({"metrics": (metric("auc", 0.7, 0.6),)}, "log-loss-against-champion", "inconclusive"),
+        ({"metrics": (metric("auc", 0.7, 0.6),)}, "log-loss-against-champion", "error"),
         ({"slices": ()}, "no-slice-left-behind", "inconclusive"),
         ({"fairness": ()}, "groups-treated-alike", "inconclusive"),
         ({"calibration": None}, "calibrated", "inconclusive"),
@@ -84,6 +85,22 @@ def test_a_first_version_meets_absolute_rules_only() -> None:
     assert verdict(bundle(evaluation=first)).outcome == "pass"
     weak = replace(first, metrics=(metric("auc", 0.6, None), metric("log_loss", 0.5, None)))
     assert verdict(bundle(evaluation=weak)).outcome == "fail"
+
+
+def test_only_rules_for_the_model_are_applied_and_what_it_no_longer_declares_still_counts() -> None:
+    bare = bundle(evaluation=replace(EVALUATION, declared=(), slices=(), fairness=()))
+    document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
+    policy = convert(Policy, document)
+    own = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
+    before = msgspec.structs.replace(own, evaluation=msgspec.structs.replace(own.evaluation, groups=["colour"]))
+
+    def judged(known: Model | None) -> dict[str, str]:
+        return {c.id: c.outcome for c in judge(policy, document, bare, (), TODAY, known=known).checks}
+
+    assert "groups-treated-alike" not in judged(own) and "r2-floor" not in judged(own) and judged(None) == judged(own)
+    assert judged(before)["groups-treated-alike"] == "inconclusive" and "no-slice-left-behind" not in judged(before)
+    nothing = judge(policy, document, bundle(evaluation=None), (), TODAY, known=own)
+    assert "r2-floor" not in {check.id for check in nothing.checks} and nothing.outcome == "error"
 
 
 WAIVER = Waiver(model="churn", check="calibrated", artifact=ARTIFACT, reason="r", requested_by="ada", approved_by="grace",

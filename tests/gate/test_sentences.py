@@ -56,7 +56,13 @@ def test_threshold(limits: dict[str, Any], outcome: str, required: str) -> None:
 
 def test_a_metric_that_is_not_there() -> None:
     check = ThresholdCheck(metric="ndcg", **RULE)
-    assert said(check, metrics=METRICS) == ("error", "ndcg is not measured for binary models.")
+    assert said(check, metrics=METRICS) == (
+        "error",
+        "ndcg is not measured for binary models; name the rule's tasks in the policy.",
+    )
+    compared = said(ChampionCheck(metric="ndcg", margin=0.01, **RULE), metrics=METRICS)
+    sliced = said(SlicesCheck(metric="ndcg", margin=0.01, **RULE), metrics=METRICS)
+    assert compared == sliced == said(check, metrics=METRICS)
     undefined = said(ThresholdCheck(metric="auc", **RULE), metrics=(metric("auc", None, None),))
     assert undefined == ("inconclusive", "auc is undefined on this holdout of 6,000 rows.")
 
@@ -95,7 +101,12 @@ def test_rows() -> None:
     assert said(check) == ("pass", f"{rows} (required: 1,000 rows, 100 of each class).")
     assert said(RowsCheck(minimum=9000, **RULE)) == ("inconclusive", f"{rows} (required: 9,000 rows).")
     regression = said(check, positives=None)
-    assert regression == ("pass", "The holdout has 6,000 rows (required: 1,000 rows, 100 of each class).")
+    assert regression == ("pass", "The holdout has 6,000 rows (required: 1,000 rows).")
+    classes = said(check, positives=None, smallest_class=99)
+    assert classes == (
+        "inconclusive",
+        "The holdout has 6,000 rows, 99 of the smallest class (required: 1,000 rows, 100 of each class).",
+    )
 
 
 def test_calibration() -> None:
@@ -106,7 +117,10 @@ def test_calibration() -> None:
         "fail",
         "The expected calibration error is 0.120 (limit 0.08); the mean prediction is 0.300, the base rate 0.250.",
     )
-    assert said(check, calibration=None) == ("inconclusive", "The evaluation has no calibration.")
+    assert said(check, calibration=None) == (
+        "inconclusive",
+        "Calibration is not known; it needs a binary model and 200 held-out rows.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,8 +136,10 @@ def test_calibration() -> None:
          "The artifact is lightgbm-text and has 1,234 bytes (limit 500,000,000); the time to score one row was not measured."),
         (Artifact("lightgbm-text", 1234), {"maximum_bytes": 1000}, "fail",
          "The artifact is lightgbm-text and has 1,234 bytes (limit 1,000)."),
-        (Artifact("pickle", 1), {"formats": ["onnx", "skops"]}, "fail", "The artifact is pickle (allowed: onnx, skops)."),
-        (Artifact(None, 1), {}, "fail", "The artifact's format is unknown."),
+        (Artifact("pickle", 1), {"formats": ["onnx", "skops"]}, "fail", "The artifact is of the format pickle (allowed: onnx, skops)."),
+        (Artifact(None, 1), {}, "fail",
+         "The artifact is of an unknown format (allowed: lightgbm-text, xgboost-json, xgboost-ubj, catboost-cbm, skops, onnx,"
+         " safetensors, npz, json)."),
     ],
 )  # fmt: skip
 def test_artifact(scan: Artifact, rule: dict[str, Any], outcome: str, sentence: str) -> None:
@@ -160,7 +176,7 @@ def test_stability() -> None:
         "fail",
         "auc over 2 folds is 0.7500 ± 0.0700 (limit of the deviation 0.03).",
     )
-    assert said(check, stability=None)[1] == "The pipeline writes no folds (files.folds in model.yaml)."
+    assert said(check, stability=None)[1] == "Fewer than two folds were evaluated; files.folds names their table."
 
 
 def test_contract() -> None:

@@ -19,6 +19,7 @@ from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.deployment import delivery, planning, rollback
 from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planned, Planner
+from modelyard.flavors.probe import Probe
 from modelyard.forges.interface import Change
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, RefRejected, TagRef
@@ -28,7 +29,8 @@ from modelyard.manifests.names import Version
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 from modelyard.rollout.analysis import Samples
-from modelyard.rollout.plan import Action, Delivery, Live
+from modelyard.rollout.plan import Action, Delivery, Live, Traffic
+from modelyard.scoring.probe import Probed
 from modelyard.targets.interface import Health, Package
 
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML, write
@@ -250,6 +252,12 @@ class MemoryTarget:
     state: Health = field(default_factory=lambda: Health("healthy"))
     measured: dict[str, Samples] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+    answers: dict[str, Probed | None] = field(default_factory=dict)
+    """Version → how it answers its probe rows, once it has traffic; none is asked before."""
+
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        traffic = self.models.get(model, Live()).traffic or Traffic("")
+        return self.answers.get(version) if version in (traffic.stable, traffic.candidate) else None
 
     def observe(self) -> dict[str, Live]:
         return dict(self.models)

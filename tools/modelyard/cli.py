@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard import __version__
-from modelyard.errors import ExitCode, ModelyardError
+from modelyard.errors import ExitCode, ModelyardError, missing_extra
 from modelyard.terminal import say, show_error
 
 if TYPE_CHECKING:
@@ -178,6 +178,12 @@ def _interrupted() -> None:
 
 
 def _unexpected(error: Exception) -> None:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from modelyard.setup.extras import extra_with
+
+        if extra := extra_with(error.name):
+            show_error(missing_extra(extra, error.name))
+            sys.exit(int(ExitCode.ERROR))
     place = ""
     trace = error.__traceback__
     while trace is not None:

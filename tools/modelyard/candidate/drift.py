@@ -23,6 +23,7 @@ from modelyard.candidate.profiles import (
 )
 from modelyard.candidate.reference import bin_codes, decode_profile
 from modelyard.errors import ModelyardError
+from modelyard.flavors.discovery import flavor_named
 from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.flavors.signature import Input
 from modelyard.git import Git
@@ -99,7 +100,7 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
     inputs = [c for c in signature_of(model).inputs if c.name in before.names and c.name in after.names]
     if min(before.rows, after.rows) < MINIMUM_ROWS or not inputs:
         return None
-    with told():
+    with told(flavor_named("lightgbm"), "be imported"):
         lightgbm = import_lightgbm()
     parts = [_both(column, before, after) for column in inputs]
     owners = [column for column, part in zip(inputs, parts, strict=True) for _ in range(part.shape[1])]

@@ -47,7 +47,7 @@ def report_on(
 ) -> Report:
     """The report on evidence, wherever it came from: always judged here and now, never by a verdict it brings."""
     return Report(
-        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes),
+        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes, rules.model),
         bundle=bundle,
         commit=head,
         owners=owners,

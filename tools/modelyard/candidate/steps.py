@@ -154,8 +154,9 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
 
 def installed_packages(candidate: Candidate) -> dict[str, str]:
     """Package → version, of those that make and score the artifact and are installed here."""
-    with told():
-        found = flavor_of(candidate.model).versions(options_of(candidate.model, candidate.folder))
+    flavor = flavor_of(candidate.model)
+    with told(flavor, "say its version"):
+        found = flavor.versions(options_of(candidate.model, candidate.folder))
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found.setdefault(package, metadata.version(package))

@@ -30,7 +30,7 @@ from modelyard.review.pull_requests import (
 )
 from modelyard.rollout.plan import Delivery, Live, described, plan
 from modelyard.rollout.progress import RolloutState
-from modelyard.targets.interface import Package, Target
+from modelyard.targets.interface import Target
 
 _ATTEMPTS = 5
 
@@ -84,10 +84,7 @@ def roll_back(
             if action.do == "install":
                 found = stack.enter_context(fetch_version(view, view.version(action.version)))
                 require_trusted(view.checkout, found)
-                package = Package(
-                    model=model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
-                    manifest=found.manifest,
-                )  # fmt: skip
+                package = found.package
             say(f"{environment.name}: {model}: {action}")
             target.apply(model, action, package)
     tag = _record(view, environment.name, state, request.by)

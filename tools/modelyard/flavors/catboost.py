@@ -114,7 +114,9 @@ class CatBoostScorer:
 
     def importance(self) -> dict[str, float]:
         """Each input's share of PredictionValuesChange, 0 to 1."""
-        return self._matrix().shares(np.asarray(self.model.get_feature_importance(), dtype=np.float64))
+        return self._matrix().shares(
+            np.asarray(self.model.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
+        )
 
     def contributions(self, columns: Columns) -> dict[str, Floats]:
         """Each input's part in the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""

@@ -15,6 +15,12 @@ SAFE_FORMATS = (
 """Formats that run no code when they are read: those of our flavors, and some that a team's own scorer may read."""
 
 
+def known_formats() -> tuple[str, ...]:
+    """Every name that a policy may list: the safe formats, those of other packages' flavors, and ``other``."""
+    others = (name for flavor in every_flavor() for name in flavor.formats)
+    return tuple(dict.fromkeys((*SAFE_FORMATS, *others, OTHER)))
+
+
 def format_of(head: bytes, members: tuple[str, ...] = ()) -> str | None:
     """The format that a file's first bytes show, or None; ``members`` are the names in a zip archive."""
     for flavor in every_flavor():

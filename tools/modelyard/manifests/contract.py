@@ -35,12 +35,10 @@ def contract_faults(contract: Contract) -> Iterator[Fault]:
 def flavor_faults(model: Model) -> Iterator[Fault]:
     """A flavor that nobody has, that nothing tells, or options that are another flavor's."""
     said = model.flavor
-    try:
-        flavor = flavor_named(said.name) if said.name else flavor_of_file(model.files.artifact)
-    except FlavorFault:
+    flavor = flavor_in(model)
+    if flavor is None and said.name:
         known = [flavor.name for flavor in every_flavor()]
-        remedy = near_match(said.name, known, f"Choose one of {', '.join(known)}.")
-        yield ("flavor", "name"), f"{said.name!r} is no flavor.", remedy
+        yield ("flavor", "name"), f"{said.name!r} is no flavor.", near_match(said.name, known)
         return
     if flavor is None:
         what = f"is missing, and the ending of {model.files.artifact} does not tell it."
@@ -53,15 +51,26 @@ def flavor_faults(model: Model) -> Iterator[Fault]:
         yield ("flavor", "command"), "is missing.", "Name the program and its arguments."
 
 
-def host_fault(flavor: Flavor, model: str, environment: str, target: str) -> tuple[str, str] | None:
-    """(what is wrong, what to do) when a kind of target does not serve a flavor."""
-    if target in flavor.hosts:
+def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | None:
+    """(what is wrong, what to do) when a kind of target does not serve a flavor.
+
+    None for a target that no flavor knows: another package brings it, and it decides itself.
+    """
+    if target in flavor.hosts or not any(target in known.hosts for known in every_flavor()):
         return None
     known = ", ".join(flavor.hosts)
-    what = f"the target {target} of {environment} does not serve {model}, whose flavor is {flavor.name}."
+    what = f"The target {target} does not serve {model}, whose flavor is {flavor.name}."
     if not known:
         return what, f"Models of the flavor {flavor.name} score batches only; keep it as another flavor to serve it."
     return what, f"Deploy it where the target is one of {known}; see docs/flavors.md."
+
+
+def flavor_in(model: Model) -> Flavor | None:
+    """The flavor that model.yaml names or the artifact's ending stands for; None when there is none."""
+    try:
+        return flavor_named(model.flavor.name) if model.flavor.name else flavor_of_file(model.files.artifact)
+    except FlavorFault:
+        return None
 
 
 def _column_faults(column: Column) -> Iterator[Fault]:

@@ -30,12 +30,12 @@ class LoadedArtifact:
     def load(cls, model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> LoadedArtifact:
         """The artifact of a manifest; ``folder`` holds the model's other files. Close it when it is done with."""
         flavor, signature = flavor_of(model), signature_of(model, version)
-        with told():
+        with told(flavor, f"load {artifact.name}"):
             return cls(flavor, signature, flavor.load(artifact, signature, options_of(model, folder, threads)))
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns."""
-        with told():
+        with told(self.flavor, "score"):
             return self.scorer.score(columns)
 
     def score_table(self, table: Table) -> Floats:
@@ -46,14 +46,14 @@ class LoadedArtifact:
         """Input → its part in the raw score of each row (rows,); None where the flavor cannot tell."""
         if not isinstance(self.scorer, Explained):
             return None
-        with told():
+        with told(self.flavor, "explain the scores"):
             return self.scorer.contributions(table.columns(self.signature.inputs, "the model"))
 
     def importance(self) -> dict[str, float]:
         """Input → its share of the model's importance, 0 to 1; empty where the flavor cannot tell."""
         if not isinstance(self.scorer, Explained):
             return {}
-        with told():
+        with told(self.flavor, "say which inputs matter"):
             return self.scorer.importance()
 
     def close(self) -> None:
@@ -72,12 +72,21 @@ def loaded(model: Model, artifact: Path, folder: Path, version: str = "", thread
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turns a flavor's faults into the errors that commands show."""
+def told(flavor: Flavor, doing: str) -> Iterator[None]:
+    """Turns a flavor's faults, and whatever its library raises, into the errors that commands show."""
     try:
         yield
     except Fault as fault:
         raise ModelyardError(fault.problem, fault.remedy) from fault
+    except ModelyardError:
+        raise
+    except Exception as error:
+        library = flavor.packages[0] if flavor.packages else flavor.name
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise ModelyardError(
+            f"{library} could not {doing}: {type(error).__name__}: {first}.",
+            f"Do the same with {library} itself in this environment; --debug shows where it fails.",
+        ) from error
 
 
 def prediction_columns(model: Model) -> list[str]:
