@@ -103,7 +103,9 @@ def _pipeline(draw: st.DrawFn, yard: Yard, folder: str) -> None:
         deps = draw(st.lists(st.sampled_from(yard.readable), unique=True, min_size=1, max_size=2))
         if draw(st.booleans()):
             deps = [posixpath.dirname(deps[0]), *deps[1:]] if folder not in (posixpath.dirname(deps[0]),) else deps
-        deps = [dep for dep in deps if not _around(dep, base) and not _around(dep, folder)] or [yard.readable[0]]
+        own = posixpath.join(folder or "top", "out")
+        deps = [dep for dep in deps if not any(_around(dep, one) for one in (base, folder, own) if one)]
+        deps = [dep for dep in deps if dep != "."] or [yard.readable[0]]
         deps = list(dict.fromkeys(deps))
         deps = [
             dep for k, dep in enumerate(deps) if not any(_around(o, dep) for j, o in enumerate(deps) if j != k)

@@ -40,6 +40,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?")
+_LATEST = {"date": 2932896.0, "timestamp": 253402300799.0}
+"""The end of the year 9999. Milliseconds that are taken for seconds lie behind it."""
+_COUNTED = {"date": "days since 1970", "timestamp": "seconds since 1970"}
 _SPELLED = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 _PLAIN = {int, float, type(None)}
 
@@ -197,6 +200,8 @@ def require_kind(column: Input, found: Floats) -> None:
             bad, what = np.abs(found) > EXACT, "a whole number within ±2^53"
         if not bad.any() and column.kind == "boolean":
             bad, what = ~np.isnan(found) & (found != 0) & (found != 1), "a boolean"
+        if not bad.any() and column.kind in _LATEST:
+            bad, what = np.abs(found) > _LATEST[column.kind], f"{_ARTICLES[column.kind]}, or {_COUNTED[column.kind]}"
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise Unreadable(row, f"{found[row]:.17g} is not {what}")

@@ -13,12 +13,14 @@ import numpy as np
 from modelyard.errors import UsageError, near_match
 from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.metrics.scores import Floats, Integers
-from modelyard.predictions.columns import mask, seconds, times_of
+from modelyard.predictions.columns import mask, times_of
 from modelyard.predictions.ids import Hashes, Lookup, sorting_order, text_hashes
 from modelyard.predictions.interface import ahead
 from modelyard.predictions.lookup import AsLogged
+from modelyard.tables.arrays import numbers, texts
 from modelyard.tables.file import read_parts
 from modelyard.tables.table import Table
+from modelyard.tables.types import require_flat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +154,7 @@ def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
     for name in (key, contract.label):
         if name not in table.names:
             raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
-    ids = table.column(key).cast(pa.string())
+    ids = texts(require_flat(table.column(key), key, table.path))
     named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty text is not an id
     if names is not None and key == contract.id:
         ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
@@ -172,10 +174,7 @@ def _no_times(rows: int) -> Floats:
 
 def _times(table: Table) -> Floats:
     """Seconds since 1970 (rows,); NaN when the time is not known."""
-    import pyarrow as pa
-
-    written = pa.types.is_string(table.column(TIME).type)
-    return seconds(times_of(table.column(TIME), str(table.path))) if written else table.numbers(TIME)
+    return numbers(times_of(table.column(TIME), str(table.path)), TIME, table.path)
 
 
 def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:

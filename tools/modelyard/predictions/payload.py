@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from modelyard.flavors.values import spelled_text
 from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _flat(values: Any) -> list[Any]:
 
 def _text(value: object) -> str | None:
     """A value as text; half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a question mark."""
-    return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+    return None if value is None else spelled_text(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: Any) -> float | None:
