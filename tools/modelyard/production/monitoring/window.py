@@ -79,6 +79,7 @@ def monitor_window(
         for column in (after, before)
     )
     known = history.known(version)
+    since = _since(found, history, environment.name)
     accepted = known.record.metrics if known and known.record else {}
     return Monitoring(
         environment=environment.name,
@@ -87,7 +88,7 @@ def monitor_window(
         until=_shown(window.end),
         rows=own.rows,
         served=_served(found),
-        days=_days(found, own, window, _since(found, history, environment.name)),
+        days=_days(found, own, window, since),
         burns=tuple(burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end) for o in objectives),
         drift=drift,
         outliers=outliers([own.outliers], own.scored),
@@ -97,6 +98,7 @@ def monitor_window(
         realised=_realised(model, own, window, accepted) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
+        serving_seconds=max(window.end - since, 0.0) if since else None,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
 
