@@ -67,7 +67,7 @@ def test_missing_evidence_is_never_a_pass(kind: str) -> None:
         ({"inputs_removed": ("x",)}, "contract-kept", "fail"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_blocks(change: dict[str, Any], check: str, expected: str) -> None:
+def test_a_faulty_candidate_is_blocked(change: dict[str, Any], check: str, expected: str) -> None:
     found = verdict(bundle(evaluation=replace(EVALUATION, **change)))
     assert outcome(found, check) == expected
     assert found.outcome in (expected, "error") and found.blocking
@@ -80,7 +80,7 @@ def test_drift_is_shown_but_does_not_block_under_standard() -> None:
     assert verdict(bundle(drift=drifted), policy="regulated").outcome == "fail"
 
 
-def test_a_first_version_meets_absolute_rules_only() -> None:
+def test_a_first_version_is_judged_by_absolute_rules_only() -> None:
     first = replace(EVALUATION, champion=None, metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None)))
     assert verdict(bundle(evaluation=first)).outcome == "pass"
     weak = replace(first, metrics=(metric("auc", 0.6, None), metric("log_loss", 0.5, None)))
@@ -141,7 +141,7 @@ def test_hard_checks_cannot_be_waived() -> None:
         (-0.05, -0.02, "inferior"),
     ],
 )
-def test_four_words_of_an_interval(low: float, high: float, word: str) -> None:
+def test_a_comparison_has_one_of_four_results(low: float, high: float, word: str) -> None:
     up = MetricResult("auc", True, 0.7, 0.7, (low + high) / 2, Interval(low, high), "")
     down = MetricResult("log_loss", False, 0.7, 0.7, -(low + high) / 2, Interval(-high, -low), "")
     assert non_inferiority(up, 0.01)[1] == non_inferiority(down, 0.01)[1] == word
@@ -169,13 +169,13 @@ def test_evidence_round_trips_and_is_bound_to_bytes() -> None:
     "content",
     [b"", b"{", b"[]", b"{}", b'{"_type":"x","subject":[],"predicateType":"y","predicate":{}}', b"\xff", b"[" * 5000],
 )
-def test_corrupt_evidence_is_a_fault_not_a_pass(content: bytes) -> None:
+def test_corrupt_evidence_is_an_error_and_not_a_pass(content: bytes) -> None:
     found = read_bundle("churn", ARTIFACT, documents() | {"evaluation": content})
     assert found.evaluation is None and "evaluation" in found.faults
     assert verdict(found).outcome == "error"
 
 
-def test_one_kind_is_not_taken_for_another() -> None:
+def test_evidence_of_one_kind_is_not_accepted_as_another() -> None:
     with pytest.raises(ModelyardError):
         read_statement(documents()["drift"], "training", Training)
     with pytest.raises(ModelyardError):

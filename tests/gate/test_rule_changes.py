@@ -56,7 +56,7 @@ def test_one_field(check: str, fields: dict[str, Any], looser: bool) -> None:
     assert change.loosens is looser and change.sentence.startswith(check)
 
 
-def test_words_do_not_count_and_checks_come_and_go() -> None:
+def test_texts_do_not_count_as_changes_but_added_and_removed_checks_do() -> None:
     assert policy_changes(STANDARD, changed("auc-floor", why="Because.")) == ()
     fewer = msgspec.structs.replace(STANDARD, checks=STANDARD.checks[1:])
     [gone] = policy_changes(STANDARD, fewer)
@@ -75,7 +75,7 @@ def test_words_do_not_count_and_checks_come_and_go() -> None:
         ({"block": None}, True),
     ],
 )
-def test_what_is_not_looked_at_cannot_fail(after: dict[str, Any], looser: bool | None) -> None:
+def test_an_evaluation_with_fewer_slices_loosens_the_rules(after: dict[str, Any], looser: bool | None) -> None:
     before = Evaluation(slices=["region"], groups=["region"], block="day")
     changed = msgspec.structs.replace(before, **after)
     known, proposed = (msgspec.structs.replace(MODEL, evaluation=found) for found in (before, changed))

@@ -54,7 +54,7 @@ def test_threshold(limits: dict[str, Any], outcome: str, required: str) -> None:
     assert said(check, metrics=METRICS) == (outcome, f"auc is 0.7412 (required: {required}).")
 
 
-def test_a_metric_that_is_not_there() -> None:
+def test_a_metric_that_the_task_does_not_have() -> None:
     check = ThresholdCheck(metric="ndcg", **RULE)
     assert said(check, metrics=METRICS) == (
         "error",
@@ -218,6 +218,6 @@ def test_missing_evidence(check: AnyCheck, missing: str, sentence: str) -> None:
     assert said(check, **{missing: None}) == ("error", sentence)
 
 
-def test_evidence_that_is_there_names_its_artifact() -> None:
+def test_existing_evidence_names_its_artifact() -> None:
     check = EvidenceCheck(require=["training", "drift"], **RULE)
     assert said(check) == ("pass", f"All required evidence is about artifact {'a' * 12} (training, drift).")

@@ -150,7 +150,7 @@ def test_every_kind_of_watch_is_covered() -> None:
     assert {type(watch) for watch in ALL} == set(get_args(AnyWatch))
 
 
-def test_distributions_of_too_few_rows_are_not_judged() -> None:
+def test_distributions_with_too_few_rows_are_inconclusive() -> None:
     thin = window(
         rows=MINIMUM_ROWS - 1,
         outliers=outlier_rate(150, 199),
@@ -163,7 +163,7 @@ def test_distributions_of_too_few_rows_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize("metric", ["brier", "log_loss"])
-def test_a_metric_where_less_is_better_may_rise_by_the_margin(metric: str) -> None:
+def test_a_metric_whose_lower_values_are_better_may_rise_by_the_margin(metric: str) -> None:
     watch = QualityWatch(id="q", why="w", metric=metric, margin=0.03, minimum_labels=1)  # type: ignore[arg-type]
     for value, outcome in ((0.10, "pass"), (0.22, "pass"), (0.23, "inconclusive"), (0.25, "fail")):
         found = realised(metric, value, 0.01, higher_is_better=False)
@@ -251,5 +251,5 @@ def test_a_waiver_covers_one_rule_of_one_artifact() -> None:
     assert judged(bad, TRAFFIC, OUTLIERS, waivers=(("waivers/1.yaml", waiver),))[0] == "waived"
 
 
-def test_a_policy_without_monitoring_rules_proves_nothing() -> None:
+def test_a_policy_without_monitoring_rules_is_inconclusive() -> None:
     assert judged(window(notes=("a note",))) == ("inconclusive", "a note", "The policy p has no monitoring rules.")

@@ -35,6 +35,8 @@ def test_a_sound_repository_has_none(yard: Path) -> None:
         ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the path says 'churn'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("model.txt", "model.bin"), "is not an output"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("label: label", "label: x"), "is the contract's label"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "    - {name: e, type: vector, length: 2}\n    - {name: e_1, type: float}\n",
+         "'e_1' is also a library's name for a number of the vector 'e'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "multiclass"), "fewer than two classes"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "ranking"), "needs the column of the query"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "ground_truth: {query: select 1}\n", "names neither uri nor sql"),
@@ -64,7 +66,7 @@ checks:
 def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) -> None:
     write(yard, {"policies/own.yaml": POLICY})
     assert faults(yard) == [
-        "policies/own.yaml:6: checks[2].formats[1] 'lightgbm-txt' is no format of a flavor. Did you mean 'lightgbm-text'?"
+        "policies/own.yaml:6: checks[2].formats[1] 'lightgbm-txt' is not a known format. Did you mean 'lightgbm-text'?"
     ]
     for name, task in (("churn", "binary"), ("price", "regression"), ("cost", "regression")):
         content = MODEL_YAML.format(name=name).replace("standard", "own").replace("binary", task)
@@ -92,8 +94,12 @@ def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) ->
     ("target", "flavor", "expected"),
     [
         ("seldon", "", None),
-        ("seldon", "{name: catboost}", "Deploy it where the target is one of local, container, mlserver, "),
-        ("local", "{name: command, command: [score]}", "score batches only"),
+        (
+            "seldon",
+            "{name: catboost}",
+            "Deploy it to an environment with one of the targets local, container, mlserver, ",
+        ),
+        ("local", "{name: command, command: [score]}", "scores batches only"),
         ("cloud-of-ours", "{name: catboost}", None),
     ],
 )

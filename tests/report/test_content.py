@@ -86,7 +86,7 @@ def test_the_headline_is_the_verdict(checks: list[CheckResult], expected: str) -
         ),
         (
             [check("error", kind="threshold")],
-            "Next: the rule or model.yaml is corrected, as the sentences of these checks say: c.",
+            "Next: correct the rule or model.yaml, as these checks say: c.",
         ),
         ([check("fail", "advisory")], "Next: the owners of the policy add a check that can block."),
     ],

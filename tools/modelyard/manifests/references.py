@@ -156,7 +156,7 @@ class _Checker:
 
     @staticmethod
     def _forbidden(rule: AnyCheck | AnyWatch, model: Model) -> tuple[str, ...]:
-        """The formats of the model's flavor, where a rule allows none of them."""
+        """The formats of the model's flavor if a rule allows none of them; else ()."""
         flavor = flavor_in(model)
         if flavor is None or not isinstance(rule, ArtifactCheck) or not applies(rule, model.task, declared(model)):
             return ()

@@ -26,7 +26,7 @@ _CURVES = ("average_precision", "recall_at_precision")
 
 
 def applies(check: Check, task: str, declared: Collection[str]) -> bool:
-    """Whether a rule is for a model of a task that declares ``declared`` (groups, slices, folds)."""
+    """Whether a rule applies to a model of a task that declares ``declared`` (groups, slices, folds)."""
     return (not check.tasks or task in check.tasks) and all(name in declared for name in check.only_with)
 
 
@@ -49,7 +49,7 @@ def tasks_of(check: Check) -> tuple[Task, ...]:
 
 
 def never_judged(check: Check, task: str, declared: Collection[str]) -> tuple[str, str] | None:
-    """(why, what to do) when a rule is for a model and can never be judged for it; None otherwise."""
+    """(reason, remedy) for a rule that applies to a model and can never be judged for it; else None."""
     if not applies(check, task, declared):
         return None
     kind, tasks = str(check.__struct_config__.tag), tasks_of(check)
@@ -88,14 +88,14 @@ def rule_faults(check: AnyCheck | AnyWatch) -> Iterator[Fault]:
 
 
 def _format_faults(check: ArtifactCheck) -> Iterator[Fault]:
-    from modelyard.flavors.formats import known_formats  # it brings NumPy, which judging does without
+    from modelyard.flavors.formats import known_formats  # it imports NumPy, which judging must not
 
     known = known_formats()
     for i, name in enumerate(check.formats):
         if name not in known:
             close = near_match(name, known)
             remedy = close if close.startswith("Did") else f"Known: {', '.join(known)}."
-            yield ("formats", i), f"{name!r} is no format of a flavor.", remedy
+            yield ("formats", i), f"{name!r} is not a known format.", remedy
 
 
 def _subject(check: Check) -> str:

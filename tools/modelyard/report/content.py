@@ -22,7 +22,7 @@ _ORDER = ("error", "fail", "inconclusive", "waived", "pass")
 EFFECT = "Effect: the change of the mean prediction if only this column changed."
 _DIGITS = 4
 _EVIDENCE = ("evidence", "artifact", "drift")
-"""Kinds of checks that cannot be judged only where evidence is missing."""
+"""Kinds of checks whose error always means missing evidence."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Report:
         if self.bundle.evaluation is None or any(check.kind in _EVIDENCE for check in broken):
             return "Next: the author runs the commands at the end again; evidence is missing or unreadable."
         names = ", ".join(check.id for check in broken)
-        return f"Next: the rule or model.yaml is corrected, as the sentences of these checks say: {names}."
+        return f"Next: correct the rule or model.yaml, as these checks say: {names}."
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.candidate.workspace import PROFILE
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors
@@ -21,7 +22,7 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
         if git.file_at(head, f"models/{model}/model.yaml") is None:
             continue
         for name, content in generated.items():
-            place = f"models/{model}/{(profile_of(git, head, model) or name) if name == 'profile.json' else name}"
+            place = f"models/{model}/{(profile_of(git, head, model) or name) if name == PROFILE else name}"
             if name == "dvc.lock":
                 _require_lock(content, place)
             if git.file_at(head, place) != content:

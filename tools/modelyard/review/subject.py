@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.candidate.steps import GENERATED
+from modelyard.candidate.workspace import TRACKED
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
@@ -114,7 +114,7 @@ def is_generated(git: Git, revision: str, path: str) -> bool:
     parts = path.split("/", 2)
     if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
         return False
-    return parts[2] in GENERATED or parts[2] == profile_of(git, revision, parts[1])
+    return parts[2] in TRACKED or parts[2] == profile_of(git, revision, parts[1])
 
 
 def profile_of(git: Git, revision: str, model: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A version that scores tables, whatever its flavor."""
+"""A scorer of tables, the same for each flavor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from modelyard.tables.table import Table
 
 @dataclass(frozen=True)
 class LoadedArtifact:
-    """One artifact, loaded. Faults of its flavor become ModelyardErrors here."""
+    """A loaded artifact. It turns faults of the flavor into ModelyardErrors."""
 
     flavor: Flavor
     signature: Signature
@@ -28,42 +28,42 @@ class LoadedArtifact:
 
     @classmethod
     def load(cls, model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> LoadedArtifact:
-        """The artifact of a manifest; ``folder`` holds the model's other files. Close it when it is done with."""
+        """The loaded artifact of a manifest; ``folder`` has the model's other files. The caller closes it."""
         flavor, signature = flavor_of(model), signature_of(model, version)
-        with told(flavor, f"load {artifact.name}"):
+        with faults_as_errors(flavor, f"load {artifact.name}"):
             return cls(flavor, signature, flavor.load(artifact, signature, options_of(model, folder, threads)))
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns."""
-        with told(self.flavor, "score"):
+        with faults_as_errors(self.flavor, "score"):
             return self.scorer.score(columns)
 
     def score_table(self, table: Table) -> Floats:
-        """The same of a table that holds the contract's inputs."""
+        """Scores of a table with the contract's inputs."""
         return self.score(table.columns(self.signature.inputs, f"the contract of {self.signature.model}"))
 
     def contributions(self, table: Table) -> dict[str, Floats] | None:
-        """Input → its part in the raw score of each row (rows,); None where the flavor cannot tell."""
+        """Input → its contribution to the raw score of each row (rows,); None if the flavor cannot explain scores."""
         if not isinstance(self.scorer, Explained):
             return None
-        with told(self.flavor, "explain the scores"):
+        with faults_as_errors(self.flavor, "explain the scores"):
             return self.scorer.contributions(table.columns(self.signature.inputs, "the model"))
 
     def importance(self) -> dict[str, float]:
-        """Input → its share of the model's importance, 0 to 1; empty where the flavor cannot tell."""
+        """Input → its share of the model's importance, 0 to 1; empty if the flavor has none."""
         if not isinstance(self.scorer, Explained):
             return {}
-        with told(self.flavor, "say which inputs matter"):
+        with faults_as_errors(self.flavor, "give the importance of inputs"):
             return self.scorer.importance()
 
     def close(self) -> None:
-        """Ends what the scorer holds."""
+        """Ends the scorer's process, if it has one."""
         self.scorer.close()
 
 
 @contextmanager
 def loaded(model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> Iterator[LoadedArtifact]:
-    """The same, closed afterwards."""
+    """The loaded artifact, closed when the context ends."""
     found = LoadedArtifact.load(model, artifact, folder, version, threads)
     try:
         yield found
@@ -72,8 +72,8 @@ def loaded(model: Model, artifact: Path, folder: Path, version: str = "", thread
 
 
 @contextmanager
-def told(flavor: Flavor, doing: str) -> Iterator[None]:
-    """Turns a flavor's faults, and whatever its library raises, into the errors that commands show."""
+def faults_as_errors(flavor: Flavor, doing: str) -> Iterator[None]:
+    """Turns faults of a flavor and exceptions of its library into ModelyardErrors. ``doing`` follows "could not"."""
     try:
         yield
     except Fault as fault:
@@ -85,12 +85,12 @@ def told(flavor: Flavor, doing: str) -> Iterator[None]:
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ModelyardError(
             f"{library} could not {doing}: {type(error).__name__}: {first}.",
-            f"Do the same with {library} itself in this environment; --debug shows where it fails.",
+            f"Try it with {library} alone in this environment to find the cause; --debug shows the traceback.",
         ) from error
 
 
 def prediction_columns(model: Model) -> list[str]:
-    """Where predictions are in a table: one column, or one for each class."""
+    """The columns of predictions in a table: one, or one for each class."""
     return [f"prediction_{name}" for name in model.contract.classes] if model.task == "multiclass" else ["prediction"]
 
 

@@ -1,4 +1,4 @@
-"""The HTTP face: Open Inference Protocol v2 as a bare ASGI application, its tokens and its operator controls."""
+"""The ASGI application: Open Inference Protocol v2, tokens and operator controls."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Access:
-    """Tokens as digests; the tokens themselves are not kept."""
+    """The roles of tokens. Only digests of the tokens are stored."""
 
     def __init__(self, tokens: Iterable[tuple[Role, str]]) -> None:
         self._known = [(sha256(token.encode()).digest(), _MAY[role]) for role, token in tokens]
 
     @property
     def open(self) -> bool:
-        """Whether nobody has to show a token, except for control, which then nobody has."""
+        """Whether no token is declared: requests need none, and control is closed."""
         return not self._known
 
-    def allows(self, headers: Sequence[tuple[bytes, bytes]], deed: str) -> bool | None:
-        """Whether a request may view, infer or control; None when it shows no token that is known."""
+    def allows(self, headers: Sequence[tuple[bytes, bytes]], action: str) -> bool | None:
+        """Whether a request may view, infer or control; None without a known token."""
         if not self._known:
-            return deed != "control"
+            return action != "control"
         shown = next((value for name, value in headers if name == b"authorization"), b"")
         if shown[:7].lower() != b"bearer ":
             return None
         digest = sha256(shown[7:].strip()).digest()
         found: bool | None = None
-        for known, deeds in self._known:  # all of them, so that the time taken tells nothing
+        for known, actions in self._known:  # all of them, so that the time reveals nothing
             if hmac.compare_digest(known, digest):
-                found = bool(found) or deed in deeds
+                found = bool(found) or action in actions
         return found
 
 
@@ -71,9 +71,12 @@ class Control:
         self._layout, self._table = layout, table
 
     def do(self, verb: str, model: str) -> object:
-        """``load`` looks at the folder again; ``rollback`` gives the stable version all traffic, now."""
+        """``load`` reads the folder again; ``rollback`` sends all traffic to the stable version at once."""
         if verb == "unload":
-            raise UsageError(f"{model} is served because main says so.", "Remove its file below deployments/ instead.")
+            raise UsageError(
+                f"{model} cannot be unloaded here, because main declares it.",
+                "Remove its file from deployments/ instead.",
+            )
         if verb == "rollback":
             self._back(model)
         self._table.refresh()
@@ -88,14 +91,15 @@ class Control:
             live = state.models.get(model)
             if live is None or live.traffic is None or not live.traffic.candidate:
                 raise UsageError(
-                    f"No rollout of {model} is under way here.", "To go back further run: modelyard rollback MODEL"
+                    f"There is no rollout of {model} to roll back.",
+                    "To return to an older version, run: modelyard rollback MODEL",
                 )
-            # The next deploy sees that its traffic was taken away, writes the rollback down and opens the pull request.
+            # The next deploy detects the moved traffic, records the rollback and opens the pull request.
             self._layout.write_state(state.with_model(model, Live(Traffic(live.traffic.stable), live.installed)))
 
 
 class Answer(Exception):
-    """Ends a request early with a status and a sentence."""
+    """An early answer to a request: a status and a sentence."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -155,7 +159,7 @@ class Application:
                 asked = version if number else None
                 content = await self._body(receive, scope)
                 if any(one.loaded.flavor.blocks for one in model.versions.values()):
-                    # Another process scores it; the other models' requests go on meanwhile.
+                    # Another process scores it, so requests for other models are answered meanwhile.
                     return await asyncio.to_thread(self._infer, model, asked, scope, content)
                 return self._infer(model, asked, scope, content)
             return {"ready": True} if verb == "ready" else _metadata(model, version)
@@ -184,22 +188,22 @@ class Application:
             return {"live": True}
         if path == "/v2/health/ready":
             return self._ready()
-        raise Answer(404, f"There is no {path}; this server speaks the Open Inference Protocol v2.")
+        raise Answer(404, f"There is no {path}. This server has the paths of the Open Inference Protocol v2.")
 
-    def _require(self, scope: Scope, deed: str) -> None:
-        """Answers 401 or 403 unless the token allows the deed ('' for what everybody may see)."""
-        if not deed:
+    def _require(self, scope: Scope, action: str) -> None:
+        """Answers 401 or 403 unless the token allows the action ('' for what everybody may see)."""
+        if not action:
             return
-        allowed = self._access.allows(scope["headers"], deed)
+        allowed = self._access.allows(scope["headers"], action)
         if allowed is None:
-            raise Answer(401, "Show a token: Authorization: Bearer …")
+            raise Answer(401, "Send a token: Authorization: Bearer …")
         if not allowed:
             if self._access.open:
-                raise Answer(403, "Control needs a token, and modelyard.yaml declares none for this environment.")
-            raise Answer(403, f"This token may not {deed}.")
+                raise Answer(403, "Control needs a token, but modelyard.yaml declares none for this environment.")
+            raise Answer(403, f"This token does not allow {action}.")
 
     def _ready(self) -> object:
-        """Which models answer. One that cannot be loaded does not take the others out of service."""
+        """The ready models. A model that cannot be loaded does not stop the others."""
         faults = self._table.faults
         if not self._table.models:
             raise Answer(503, "; ".join(faults.values()) or "No model is deployed here yet.")
@@ -287,7 +291,7 @@ def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
 
 def _require_method(method: str, wanted: str, path: str) -> None:
     if method != wanted:
-        raise Answer(405, f"{path} answers {wanted} only.")
+        raise Answer(405, f"{path} accepts {wanted} only.")
 
 
 async def _read_body(receive: Receive, most: int) -> bytes:
@@ -296,7 +300,7 @@ async def _read_body(receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Answer(400, "The caller went away.")
+            raise Answer(400, "The caller closed the connection.")
         part = message.get("body", b"")
         size += len(part)
         if size > most:

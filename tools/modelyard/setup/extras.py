@@ -1,4 +1,4 @@
-"""What each extra of modelyard installs, by the metadata of the installed package."""
+"""The packages of each extra of modelyard, from the metadata of the installed package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import metadata
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*\bextra == ['\"]([a-z]+)['\"]")
 _PLATFORM = re.compile(r"\bsys_platform (==|!=) ['\"](\w+)['\"]")
 _FIRST = ("measure", "train", "serve")
-"""Where several extras bring a package, the one that brings least else."""
+"""The smallest extra with a package, if several have it."""
 
 
 def packages_of_extras() -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from modelyard.tables.types import readable, require_flat
 
 
 class Table:
-    """Columns are converted when they are asked for."""
+    """A table whose columns are converted when they are read."""
 
     def __init__(self, arrow: Any, path: Path) -> None:
         self._arrow = arrow
@@ -25,7 +25,7 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """The number of rows."""
         return int(self._arrow.num_rows)
 
     @property
@@ -34,7 +34,7 @@ class Table:
         return list(self._arrow.column_names)
 
     def require(self, names: Sequence[str], whose: str) -> None:
-        """Raises unless all columns are there; ``whose`` says who wants them."""
+        """Raises unless the table has all columns; ``whose`` says what needs them."""
         for name in names:
             if name not in self.names:
                 raise ModelyardError(
@@ -43,7 +43,7 @@ class Table:
             require_once(name, self.names, self.path)
 
     def columns(self, inputs: Sequence[Input], whose: str) -> Columns:
-        """The canonical values of inputs, as models get them; ModelyardError where one is missing or unreadable."""
+        """The canonical values of inputs, as models get them; ModelyardError if one is missing or unreadable."""
         self.require([column.name for column in inputs], whose)
         return {column.name: self.values(column) for column in inputs}
 
@@ -56,11 +56,11 @@ class Table:
         return scalars(self.column(column.name), column, self.path)
 
     def levels(self, column: Input) -> tuple[list[str | None], NDArray[np.int64]]:
-        """Distinct values of an input as texts in their order, missing last, and each row's place among them."""
+        """Sorted distinct values of an input as texts, missing last, and each row's index into them (rows,)."""
         return levels(self.column(column.name), column, self.path)
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64, missing as NaN; ModelyardError when it does not hold numbers."""
+        """A column as float64 (rows,), missing as NaN; ModelyardError if it has other values."""
         return numbers(self.column(name), name, self.path)
 
     def texts(self, name: str) -> NDArray[np.object_]:
@@ -69,11 +69,11 @@ class Table:
         return result
 
     def text_codes(self, name: str) -> tuple[list[str | None], NDArray[np.int64]]:
-        """Distinct texts of a column in their order, missing last, and each row's place among them (rows,)."""
+        """Sorted distinct texts of a column, missing last, and each row's index into them (rows,)."""
         return text_codes(self._flat(name))
 
     def codes(self, name: str) -> NDArray[np.int64]:
-        """A column as codes from 0, equal values having equal codes."""
+        """A column as codes from 0; equal values have equal codes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -82,19 +82,19 @@ class Table:
         return result
 
     def is_number(self, name: str) -> bool:
-        """Whether a column holds integers or floats."""
+        """Whether a column has integers or floats."""
         import pyarrow as pa
 
         kind = self.column(name).type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
     def chunks(self, name: str) -> Sequence[Any]:
-        """A column as it is in memory, in Arrow arrays."""
+        """The Arrow arrays of a column."""
         found: Sequence[Any] = self.column(name).chunks
         return found
 
     def column(self, name: str) -> Any:
-        """The same as one chunked array of a type of ``tables.types``; ModelyardError when it is none, or not there."""
+        """A column as one chunked array of a type of ``tables.types``; ModelyardError if it is none, or missing."""
         require_once(name, self.names, self.path)
         return readable(self._arrow.column(name), name, self.path)
 
@@ -102,7 +102,7 @@ class Table:
         return require_flat(self.column(name), name, self.path)
 
     def take(self, rows: NDArray[np.int64]) -> Table:
-        """Some of the rows, in that order."""
+        """A table of these rows, in this order."""
         return Table(self._arrow.take(rows), self.path)
 
 
