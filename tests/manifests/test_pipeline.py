@@ -121,6 +121,12 @@ def test_a_lock_pins_inputs_outputs_and_parameters() -> None:
     assert lock.output("models/churn/rows") == LockedFile("models/churn/rows", "c", 9) and lock.output("x") is None
 
 
+def test_one_parameter_of_two_files_is_two_parameters() -> None:
+    text = b"stages: {t: {params: {params.yaml: {lr: 1}, own.yaml: {lr: 2}, ../../shared/tuning.yaml: {lr: 3}}}}"
+    params = read_lock(text, "models/churn/dvc.lock").params
+    assert params == {"lr": 1, "own.yaml:lr": 2, "shared/tuning.yaml:lr": 3}
+
+
 def test_a_pointer_names_its_data() -> None:
     content = b"wdir: ..\nouts:\n- {path: raw, md5: a.dir}\n- {path: b.csv, md5: b, size: 3}\n"
     assert pointer_outputs(content, "data/in/x.dvc") == (

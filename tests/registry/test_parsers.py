@@ -123,6 +123,15 @@ def test_a_search_for_what_no_version_has_names_the_nearest() -> None:
     assert search([], parse_terms(["acuracy>0.5"])) == []
 
 
+def test_a_parameter_of_another_file_is_searched_with_its_file() -> None:
+    entry = Entry("churn", "v1.0.0", 1, {}, {}, {"lr": 1, "shared/tuning.yaml:lr": 3}, "a text")
+    for words, found in (
+        (["params.shared/tuning.yaml:lr=3"], 1), (["params.shared/tuning.yaml:lr>=4"], 0), (["params.lr=1"], 1),
+        (["params.lr:1"], 1), (["params.lr=3"], 0),
+    ):  # fmt: skip
+        assert len(search([entry], parse_terms(words))) == found, words
+
+
 def test_terms_exclude_what_their_negation_includes() -> None:
     entries = [
         Entry("churn", f"v1.{n}.0", n, {"model": ("churn",), "live": live}, {"auc": 0.6 + n / 10}, {"trees": n})

@@ -61,7 +61,7 @@ from mlserver.codecs import Base64Codec, PandasCodec
 
 port, given = sys.argv[1], json.loads(sys.argv[2])
 frame = pd.DataFrame({one["name"]: one["data"] for one in given})
-frame = frame.apply(lambda column: column.astype(float) if column.isna().all() else column)
+frame = frame.apply(lambda column: column.astype(float if column.isna().all() else object if column.dtype == "str" else column.dtype))
 request = PandasCodec.encode_request(frame, use_bytes=False)
 found = {}
 for name in ("frame", "base64"):

@@ -204,9 +204,9 @@ def test_tables_written_as_text(name: str, zipped: bool, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"x\n\xff\xfe\n", "Column 'x' of .* holds bytes that are no UTF-8"), (b"x;y\n1,5;a\n", "does not hold numbers"),
-        (b"\x1f\x8b broken", "t.txt"), (b"\xff\xff\xff\xff broken", "is no sound"), (b"ARROW1 broken", "is no sound"),
-        (b'{"x": 1}\n{"x": "a"}\n', "is no sound .* changed from number to string"), (b"", "is no sound"),
+        (b"x\n\xff\xfe\n", "Column 'x' of .* holds bytes that are no UTF-8"), (b"x;y\n1,5;a\n", "values that are not numbers"),
+        (b"\x1f\x8b broken", "t.txt"), (b"\xff\xff\xff\xff broken", "is not a valid"), (b"ARROW1 broken", "is not a valid"),
+        (b'{"x": 1}\n{"x": "a"}\n', "is not a valid .* changed from number to string"), (b"", "is not a valid"),
         (b"\xff\xfex\x00", "t.txt"),
     ],
 )  # fmt: skip

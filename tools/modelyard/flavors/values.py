@@ -5,7 +5,7 @@ kind       spelled as                                       canonical
 =========  ===============================================  =====================================
 integer    7, 7.0                                           float64; whole, within ±2⁵³
 float      7, 7.25                                          float64
-boolean    true, false, 1, 0, 1.0, 0.0, "True", "false"     float64: 1 or 0
+boolean    true, false, 1, 0, "True", "false", "yes", "no"  float64: 1 or 0
 date       "2026-05-31", a date, days since 1970            float64: days since 1970
 timestamp  "2026-05-31T10:00:00Z", a time, seconds          float64: seconds since 1970, UTC
 vector     a list of numbers                                float64 (rows, length)
@@ -43,7 +43,7 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(
 _LATEST = {"date": 2932896.0, "timestamp": 253402300799.0}
 """The end of the year 9999. Milliseconds that are taken for seconds lie behind it."""
 _COUNTED = {"date": "days since 1970", "timestamp": "seconds since 1970"}
-_SPELLED = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+_SPELLED = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 _PLAIN = {int, float, type(None)}
 
 

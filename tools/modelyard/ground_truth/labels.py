@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import UsageError, near_match
+from modelyard.flavors.signature import Input
+from modelyard.flavors.values import Unreadable, scalar
 from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.metrics.scores import Floats, Integers
 from modelyard.predictions.columns import mask, times_of
@@ -188,13 +190,31 @@ def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
     return order, ordered
 
 
+_TRUTH = Input("label", "boolean")
+
+
+def _truth(text: str | None) -> float:
+    """1 or 0 for a text such as true, No or 1.0; NaN for any other."""
+    try:
+        found = scalar(_TRUTH, text)
+    except Unreadable:
+        return np.nan
+    return found if isinstance(found, float) else np.nan
+
+
 def labels_of(table: Table, model: Model) -> Floats:
     """Labels as numbers, or as codes of the contract's classes (rows,); NaN for labels the contract does not know."""
+    import pyarrow as pa
+
     label = model.contract.label
     if model.task == "multiclass":
         places = {name: float(i) for i, name in enumerate(model.contract.classes)}
         names, codes = table.text_codes(label)
         known = np.array([places.get(name or "", np.nan) for name in names], dtype=np.float64)
+        return np.asarray(known[codes], dtype=np.float64)
+    if model.task == "binary" and pa.types.is_string(table.column(label).type):
+        names, codes = table.text_codes(label)
+        known = np.array([_truth(name) for name in names], dtype=np.float64)
         return np.asarray(known[codes], dtype=np.float64)
     values = table.numbers(label)
     return np.where((values == 0) | (values == 1), values, np.nan) if model.task == "binary" else values

@@ -66,7 +66,10 @@ class LockedFile:
 
 @dataclass(frozen=True)
 class Lock:
-    """The contents of ``dvc.lock``: inputs from outside the pipeline, outputs, and parameter values."""
+    """The contents of ``dvc.lock``: inputs from outside the pipeline, outputs, and parameter values.
+
+    A parameter of another file than params.yaml is named with the file: ``shared/tuning.yaml:lr``.
+    """
 
     inputs: tuple[LockedFile, ...]
     outputs: tuple[LockedFile, ...]
@@ -165,8 +168,10 @@ def read_lock(content: bytes, file: str) -> Lock:
             for entry in _items(stage.get(key)):
                 locked = _locked(entry, folder, file, f"stages.{name}.{key}")
                 into[locked.path] = locked
-        for values in _mapping(stage.get("params"), file, f"stages.{name}.params").values():
-            params |= _mapping(values, file, f"stages.{name}.params")
+        for source, values in _mapping(stage.get("params"), file, f"stages.{name}.params").items():
+            named = _mapping(values, file, f"stages.{name}.params")
+            prefix = "" if source == _PARAMS else f"{_short(_join(folder, source), folder)}:"
+            params |= {f"{prefix}{key}": value for key, value in named.items()}
     inputs = tuple(deps[path] for path in sorted(deps) if path not in outs)
     return Lock(inputs, tuple(outs[path] for path in sorted(outs)), params)
 
@@ -219,6 +224,11 @@ def _items(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+def _short(path: str, folder: str) -> str:
+    """A path from the folder where it lies in it, else from the repository's root."""
+    return path.removeprefix(f"{folder}/")
 
 
 def _placed(base: str, path: str, values: Values) -> str | None:

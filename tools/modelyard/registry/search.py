@@ -11,7 +11,11 @@ from msgspec import Struct
 from modelyard.errors import UsageError, near_match
 from modelyard.evidence.training import flat
 
-_TERM = re.compile(r"(?P<key>[A-Za-z_][\w./@#-]*)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z", re.S)
+# A parameter of another file than params.yaml is params.FILE:NAME, so its colon is no sign.
+_TERM = re.compile(
+    r"(?P<key>[A-Za-z_][\w./@#-]*(?:(?<=\w):[A-Za-z_][\w.-]*(?=[<>=!]))?)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z",
+    re.S,
+)
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
