@@ -74,6 +74,19 @@ def test_texts_in_base64() -> None:
             rows(tensor("zone", "BYTES", [wrong, None], content_type="base64"))
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [NaN]}]}', "JSON has no NaN; send null"),
+        (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "parameters": {"binary_data_size": 8}}]}12345678',
+         "Inference-Header-Content-Length gives the length of the JSON part"),
+    ],
+)  # fmt: skip
+def test_what_callers_forget_is_named(body: bytes, said: str) -> None:
+    with pytest.raises(BadRequest, match=said):
+        decode_request(body)
+
+
 @pytest.mark.parametrize("wrong", [[1], {"a": 1}])
 def test_an_id_is_a_scalar(wrong: Any) -> None:
     with pytest.raises(BadRequest, match="'id', row 1: an id is a text or a number"):

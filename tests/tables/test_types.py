@@ -187,6 +187,7 @@ CSV = {
     "tabs": b"id\tx\tc\n007\t1.5\ta\n008\t\t\n",
     "windows": b"id,x,c\r\n007,1.5,a\r\n008,,\r\n",
     "json lines": b'{"id": "007", "x": 1.5, "c": "a"}\n{"id": "008", "x": null, "c": null}\n',
+    "a json list": b'[{"id": "007", "x": 1.5, "c": "a"},\n{"id": "008", "x": null}]',
     "json lines with a mark": b'\xef\xbb\xbf{"id": "007", "x": 1.5, "c": "a"}\n{"id": "008"}\n',
 }  # fmt: skip
 
@@ -207,6 +208,7 @@ def test_tables_written_as_text(name: str, zipped: bool, tmp_path: Path) -> None
         (b"x\n\xff\xfe\n", "Column 'x' of .* holds bytes that are no UTF-8"), (b"x;y\n1,5;a\n", "values that are not numbers"),
         (b"\x1f\x8b broken", "t.txt"), (b"\xff\xff\xff\xff broken", "is not a valid"), (b"ARROW1 broken", "is not a valid"),
         (b'{"x": 1}\n{"x": "a"}\n', "is not a valid .* changed from number to string"), (b"", "is not a valid"),
+        (b'[{"x": 1}', "is not a valid"), (b'[{"x": 1}, 2]', "is not a valid"),
         (b"\xff\xfex\x00", "t.txt"),
     ],
 )  # fmt: skip

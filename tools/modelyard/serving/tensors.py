@@ -64,8 +64,15 @@ def decode_request(content: bytes, json_length: int | None = None) -> InferReque
     try:
         body = _BODY.decode(content[:size] if tail else content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not a v2 inference request: {error}.") from error
+        raise BadRequest(f"The body is not a v2 inference request: {error}.{_hint(content[:size])}") from error
     return InferRequest(body, read_blobs(body.inputs, tail))
+
+
+def _hint(part: bytes) -> str:
+    """What callers often forget, where the JSON part shows that they did."""
+    if b"binary_data_size" in part:
+        return " With binary tensors, the header Inference-Header-Content-Length gives the length of the JSON part."
+    return " JSON has no NaN; send null." if b"NaN" in part else ""
 
 
 class ContractCheck:

@@ -12,6 +12,7 @@ from typing import Any
 _QUOTED = re.compile(r'"[^"]*"')
 _SEPARATORS = ";\t|"
 _FIRST = 1 << 16
+_MARK = b"\xef\xbb\xbf"
 
 
 def read_csv(source: Path | bytes, texts: Collection[str] = (), last_row: str | None = None) -> Any:
@@ -44,20 +45,25 @@ def read_csv(source: Path | bytes, texts: Collection[str] = (), last_row: str | 
 
 
 def read_json(source: Path | bytes) -> Any:
-    """An Arrow table of JSON lines, also gzipped; a last line that was cut off is left out."""
+    """An Arrow table of JSON lines or of one JSON list of rows, also gzipped; ArrowInvalid for anything else.
+
+    A last line that was cut off is left out.
+    """
     import pyarrow as pa
     from pyarrow import json as arrow
 
     with opened(source) as file:
         content = file.read()
+    if content.removeprefix(_MARK).lstrip().startswith(b"["):
+        content = _lines(content.removeprefix(_MARK))
     end = content.rfind(b"\n") + 1
     whole = content if _is_json(content[end:]) else content[:end]
     return arrow.read_json(io.BytesIO(whole)) if whole.strip() else pa.table({})
 
 
 def is_json(first: bytes) -> bool:
-    """Whether a file that begins so holds JSON lines."""
-    return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    """Whether a file that begins so holds JSON lines or a JSON list."""
+    return first.removeprefix(_MARK).lstrip().startswith((b"{", b"[{"))
 
 
 def opened(source: Path | bytes) -> Any:
@@ -68,6 +74,17 @@ def opened(source: Path | bytes) -> Any:
     zipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     return gzip.GzipFile(fileobj=file) if zipped else file
+
+
+def _lines(content: bytes) -> bytes:
+    """A JSON list of rows as JSON lines."""
+    import pyarrow as pa
+
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise pa.ArrowInvalid(f"JSON: {error}") from error
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 def _separator(header: str) -> str:
