@@ -280,6 +280,8 @@ REPOSITORY = {
         ({"models/price/dvc.yaml": STAGE % "../../d/../shared"}, {"shared/v.yaml": "a: 2"}, {"price"}),
         ({"models/price/dvc.yaml": 'stages: {s: {cmd: x, deps: ["../../sh\\x61red/v.yaml"]}}'}, {"shared/v.yaml": ""}, {"price"}),
         ({"models/price/dvc.yaml": "stages: {s: {cmd: x, wdir: ../.., params: [a]}}"}, {"params.yaml": "a: 1"}, {"price"}),
+        ({"models/price/dvc.yaml": "stages: {s: {cmd: x, wdir: ../../cfg, params: [a]}}"}, {"cfg/params.yaml": "a: 1"}, {"price"}),
+        ({"data/dvc.yaml": "stages: {c: {cmd: x, params: [a], outs: [clean.csv]}}"}, {"data/params.yaml": "a: 1"}, {"churn", "fraud"}),
         ({"models/price/dvc.yaml": "stages: {s: {cmd: x, wdir: ../../shared, deps: [.]}}"}, {"shared/v.yaml": ""}, {"price"}),
         ({"models/price/dvc.yaml": "a: &d [../../shared/v.yaml]\nstages: {s: {cmd: x, deps: *d}}"}, {"shared/v.yaml": ""},
          {"price"}),
@@ -290,6 +292,9 @@ REPOSITORY = {
           "dvc.yaml": "datasets: [{name: dogs, url: u}]"}, {"dvc.lock": "datasets: [{name: dogs, rev: 2}]"}, {"price"}),
         ({"data/y.dvc": "deps: [{path: raw.csv}]\nouts: [{md5: a, path: y}]", "models/price/dvc.yaml": STAGE % "../../data/y"},
          {"data/raw.csv": "2"}, {"churn", "fraud", "price"}),
+        ({"models/churn/dvc.yaml": (STAGE % "../../data/x.csv").replace("model.txt", "../../data/made.csv"),
+          "models/fraud/dvc.yaml": STAGE % "../../data/made.csv"}, {"data/sub/p.dvc": "outs: []"}, {"churn", "fraud", "price"}),
+        ({"models/price/dvc.yaml": "stages: {s: {cmd: x, # ../../shared/v.yaml\n deps: [a]}}"}, {"shared/v.yaml": ""}, set()),
         ({}, {f"docs/{i}.md": "x" for i in range(150)} | {"data/raw.csv": "2"}, {"churn", "fraud"}),
     ],
 )  # fmt: skip

@@ -26,6 +26,10 @@ _UNNAMED = (
     rb"(?<![\w./-])\.{1,2}(?:/\.{0,2})*" + _END + rb"|/\.\.(?:/\.{0,2})*" + _END + rb"|''|\"\"|\$\{|\\"
 )  # fmt: skip
 
+_NOT_PLAIN = (b"wdir", b"${", b"&", b"*", b"\\")
+_DEPS = re.compile(rb"\bdeps: *(?:\[[^\]#'\"]*\]|\n(?: +- [^\n#'\"]*(?:\n|$))+)")
+_OUTSIDE = re.compile(rb"\.\.|(?<![\w.)-])/")
+
 
 @dataclass(frozen=True)
 class Change:
@@ -65,8 +69,10 @@ def touched_models(change: Change, models: Collection[str]) -> dict[str, set[str
                 outside = {path for path in found if not path.startswith(f"models/{model}/")}
                 reasons[model] |= outside or (set() if reasons[model] else found)
         own = {path for path in more if path.count("/") == 1 and _model_of(f"{path}/") in reasons}
-        fresh = search.fresh(more.keys() - causes.keys())
-        causes = more | causes
+        known = more | causes
+        # What touches a path in a folder that has changed touches the folder too.
+        fresh = search.fresh(path for path in more if path not in causes and known.keys().isdisjoint(_folders(path)))
+        causes = known
     return {model: found for model, found in reasons.items() if found}
 
 
@@ -86,6 +92,11 @@ class _Fresh:
             found |= {one for one in self.paths if one.startswith(f"{path}/")}
         return found | ({"."} & self.paths)
 
+    def is_near(self, file: str) -> bool:
+        """Whether a path is a folder of a pipeline's file, or the params.yaml beside it, which it need not name."""
+        beside = posixpath.join(posixpath.dirname(file), "params.yaml")
+        return beside in self.paths or not self.paths.isdisjoint(_folders(file))
+
     def mention(self) -> re.Pattern[bytes] | None:
         """A pattern for the texts of pipelines that may name one of the paths; None when any text may.
 
@@ -95,9 +106,15 @@ class _Fresh:
             return None
         names = {_spelled(posixpath.basename(path)) for path in self.paths}
         folders = {_spelled(posixpath.basename(above)) + rb"(?:/\.?)*" + _END for above in self._above}
-        if any(posixpath.basename(path) == "params.yaml" for path in self.paths):
-            names.add(rb"\bparams\b")
         return re.compile(b"|".join([_UNNAMED, *sorted(names), *sorted(folders)]))
+
+    def spelled(self) -> re.Pattern[bytes] | None:
+        """A pattern for paths outside of models/ as the pipeline of a model writes them; None when there are many."""
+        paths = [path for path in self.paths if path != "." and not path.startswith("models/")]
+        if not paths or len(paths) > _FEW:
+            return None
+        names = b"|".join(re.escape(path.encode("utf-8", "surrogateescape")) for path in sorted(paths))
+        return re.compile(rb"(?<![\w./-])\.\./\.\./(" + names + rb")(?=[\s,\]/]|$)")
 
 
 class _Search:
@@ -138,8 +155,16 @@ class _Search:
         wanted = [
             file
             for file, text in self._texts.items()
-            if mention is None or file in forced or mention.search(text) or not fresh.paths.isdisjoint(_folders(file))
+            if mention is None or file in forced or mention.search(text) or fresh.is_near(file)
         ]
+        spelled, plain = fresh.spelled(), set()
+        for file in wanted:
+            hits = set() if file in forced or not spelled else _plain_hits(file, self._texts[file], spelled)
+            if hits:
+                plain.add(file)
+                del self._texts[file]
+                yield file, hits, frozenset()
+        wanted = [file for file in wanted if file not in plain]
         self._prepare(wanted)
         for file in wanted:
             stages = self._parsed(file)
@@ -239,6 +264,17 @@ class _Search:
         if not root or not path.startswith("/"):
             return path
         return "." if path == root else path.removeprefix(f"{root}/")
+
+
+def _plain_hits(file: str, text: bytes, spelled: re.Pattern[bytes]) -> set[str]:
+    """The changed paths that the pipeline of a model reads, seen without parsing it, which takes most of the time.
+
+    Empty for a text that says so in another way than plain lists of ``deps``, or that may write outside of its folder.
+    """
+    if file.count("/") != 2 or not file.startswith("models/") or any(sign in text for sign in _NOT_PLAIN):
+        return set()
+    hits = {path.decode("utf-8", "surrogateescape") for deps in _DEPS.findall(text) for path in spelled.findall(deps)}
+    return set() if not hits or _OUTSIDE.search(_DEPS.sub(b"", text)) else hits
 
 
 def _stages_of(content: bytes, file: str, read: Callable[[str], bytes | None]) -> list[Stage] | None:
