@@ -121,6 +121,14 @@ def test_a_lock_pins_inputs_outputs_and_parameters() -> None:
     assert lock.output("models/churn/rows") == LockedFile("models/churn/rows", "c", 9) and lock.output("x") is None
 
 
+def test_paths_of_a_lock_start_from_the_folder_of_their_stage() -> None:
+    lock = b"stages: {t: {deps: [{path: data/x, md5: a}], params: {p.yaml: {lr: 1}}, outs: [{path: models/churn/m.txt, md5: b}]}}"
+    pipelines = {FILE: b"stages: {t: {cmd: x, wdir: '${up}', outs: [models/churn/m.txt]}}", PARAMS: b"up: ../.."}
+    found = read_lock(lock, "models/churn/dvc.lock", pipelines.get)
+    assert [entry.path for entry in found.inputs] == ["data/x"] and found.params == {"p.yaml:lr": 1}
+    assert found.output("models/churn/m.txt") == LockedFile("models/churn/m.txt", "b", 0)
+
+
 def test_one_parameter_of_two_files_is_two_parameters() -> None:
     text = b"stages: {t: {params: {params.yaml: {lr: 1}, own.yaml: {lr: 2}, ../../shared/tuning.yaml: {lr: 3}}}}"
     params = read_lock(text, "models/churn/dvc.lock").params

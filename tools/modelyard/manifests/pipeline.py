@@ -36,6 +36,8 @@ class Stage:
     writes: frozenset[str]
     definition: Any = None
     """What stands in the file about it: two stages with the same one differ only in what they read."""
+    folder: str | None = None
+    """The folder that its paths in ``dvc.lock`` start from; None when its iterations have several."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,10 @@ def read_pipeline(content: bytes, file: str, read: OpenFile = no_file) -> Pipeli
         templated = has_template(body)
         reads: set[str] = set(files) if templated else set()
         writes: set[str] = set()
+        bases: set[str | None] = set()
         for known in iterations(body, values):
             base = _placed(folder, inner.get("wdir") or ".", known)
+            bases.add(base)
             if base is None:  # the stage may work anywhere
                 reads, writes = {"."}, {"."}
                 break
@@ -121,7 +125,8 @@ def read_pipeline(content: bytes, file: str, read: OpenFile = no_file) -> Pipeli
             reads |= {_placed(base, path, known) or "." for path in sources}
             writes |= {_placed(base, path, known) or "." for path in targets}
         definition = (body, texts) if templated else body
-        stages.append(Stage(str(name), frozenset(reads), frozenset(writes), definition))
+        base = bases.pop() if len(bases) == 1 else None
+        stages.append(Stage(str(name), frozenset(reads), frozenset(writes), definition, base))
     for entry in _items(document.get("datasets")):
         name = str(_mapping(entry, file, "datasets").get("name"))
         stages.append(Stage(f"ds://{name}", frozenset(), frozenset({f"ds://{name}"}), entry))
@@ -155,22 +160,27 @@ def locked_stages(content: bytes, file: str) -> dict[str, Any]:
     return found
 
 
-def read_lock(content: bytes, file: str) -> Lock:
-    """The contents of the ``dvc.lock`` at ``file``; ManifestErrors when they are not those of a lock."""
-    document = _mapping(parse_document(content, file).value, file)
-    folder = posixpath.dirname(file)
+def read_lock(content: bytes, file: str, read: OpenFile = no_file) -> Lock:
+    """The contents of the ``dvc.lock`` at ``file``; ManifestErrors when they are not those of a lock.
+
+    ``read`` gives the ``dvc.yaml`` beside it, for a lock does not say in which folder (``wdir``) a stage works.
+    """
+    document = _mapping(parse_document(content, file, aliases=True).value, file)
+    own = posixpath.dirname(file)
+    folders = _stage_folders(_join(own, "dvc.yaml"), read)
     deps: dict[str, LockedFile] = {}
     outs: dict[str, LockedFile] = {}
     params: dict[str, Any] = {}
     for name, entries in _mapping(document.get("stages"), file, "stages").items():
         stage = _mapping(entries, file, f"stages.{name}")
+        folder = folders.get(str(name).partition("@")[0]) or own
         for key, into in (("deps", deps), ("outs", outs)):
             for entry in _items(stage.get(key)):
                 locked = _locked(entry, folder, file, f"stages.{name}.{key}")
                 into[locked.path] = locked
         for source, values in _mapping(stage.get("params"), file, f"stages.{name}.params").items():
             named = _mapping(values, file, f"stages.{name}.params")
-            prefix = "" if source == _PARAMS else f"{_short(_join(folder, source), folder)}:"
+            prefix = "" if source == _PARAMS else f"{_short(_join(folder, source), own)}:"
             params |= {f"{prefix}{key}": value for key, value in named.items()}
     inputs = tuple(deps[path] for path in sorted(deps) if path not in outs)
     return Lock(inputs, tuple(outs[path] for path in sorted(outs)), params)
@@ -224,6 +234,17 @@ def _items(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+def _stage_folders(file: str, read: OpenFile) -> dict[str, str | None]:
+    """Stage → the folder in which it works; empty for a ``dvc.yaml`` that is not there or cannot be read."""
+    content = read(file)
+    if content is None or b"wdir" not in content:
+        return {}
+    try:
+        return {stage.name: stage.folder for stage in read_pipeline(content, file, read).stages}
+    except ManifestErrors:
+        return {}
 
 
 def _short(path: str, folder: str) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from modelyard.errors import near_match
+from modelyard.files import small_files
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.calendar import freeze_faults
 from modelyard.manifests.configuration import Environment, Repository
@@ -15,7 +16,6 @@ from modelyard.manifests.contract import contract_faults, flavor_faults, flavor_
 from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
 from modelyard.manifests.document import (
-    MAXIMUM_BYTES,
     Document,
     FieldPath,
     ManifestErrors,
@@ -183,7 +183,7 @@ class _Checker:
         file = f"models/{model.name}/dvc.yaml"
         try:
             content = read_document(self._repository.root, file, aliases=True)
-            pipeline = read_pipeline(content.content, file, self._variable_file)
+            pipeline = read_pipeline(content.content, file, small_files(self._repository.root))
         except ManifestErrors as errors:
             self._found += errors.problems
             return
@@ -281,11 +281,6 @@ class _Checker:
             return self._repository.model(model) if model in self._models else None
         except ManifestErrors:
             return None  # its faults are reported where model.yaml is checked
-
-    def _variable_file(self, path: str) -> bytes | None:
-        place = self._repository.root / path
-        inside = not path.startswith(("/", "../"))
-        return place.read_bytes() if inside and place.is_file() and place.stat().st_size <= MAXIMUM_BYTES else None
 
     def _load(self, kind: type[M], file: str) -> tuple[M, Document] | None:
         try:
