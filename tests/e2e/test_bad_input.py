@@ -146,7 +146,7 @@ def test_a_holdout_of_three_rows_and_one_of_one_class(champion: Path) -> None:
     assert verdict["outcome"] == "inconclusive"
     tool(champion, "report", MODEL)
     cut(champion, lambda t: np.zeros(t.num_rows, dtype=bool))
-    assert "holds no row" in said(champion, "evaluate", MODEL, expect=4)
+    assert "has no rows" in said(champion, "evaluate", MODEL, expect=4)
 
 
 def test_an_all_null_feature(champion: Path) -> None:
@@ -155,6 +155,9 @@ def test_an_all_null_feature(champion: Path) -> None:
         return table.set_column(at, "temp", pa.nulls(table.num_rows, pa.float64()))
 
     rewrite(champion, "data/holdout.parquet", without_temp)
+    stale = tool(champion, "evaluate", MODEL, expect=4)
+    assert "predictions.parquet differs from the scores of flight-delay's artifact" in stale.stderr
+    subprocess.run([sys.executable, "src/predict.py"], cwd=champion / f"models/{MODEL}", check=True)
     tool(champion, "evaluate", MODEL)
     drift = json.loads(tool(champion, "drift", MODEL, "--json").stdout)
     temp = next(column for column in drift["columns"] if column["name"] == "temp")
