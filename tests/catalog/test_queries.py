@@ -52,7 +52,18 @@ def test_which_version_served_at_a_time(yard: MemoryYard) -> None:
     assert ran(yard, START + 1999) == ["churn v1.0.0 production", "price v1.0.0 staging"]
     assert ran(yard, START + 2000, "churn") == ["churn v1.1.0 production"]
     assert ran(yard, START + 1200, environment="production") == ["churn v1.0.0 production"]
-    assert ran(yard, START + 999) == [] == ran(yard, None, "nobody")
+    assert ran(yard, START + 999) == []
+
+
+def test_a_model_or_an_environment_that_nothing_knows_is_an_error(yard: MemoryYard, tmp_path: Path) -> None:
+    yard.git.root = yard.root
+    with pytest.raises(UsageError, match="no model 'chrun'") as error:
+        ran(yard, None, "chrun")
+    assert error.value.remedy == "Did you mean 'churn'?"
+    for model in (None, "churn"):
+        with pytest.raises(UsageError, match="declares no environment 'prod'"):
+            ran(yard, None, model, "prod")
+    assert ran(yard, None, "price", "production") == [], "known, and nothing of it ran there"
 
 
 def test_a_shallow_clone_without_tags_has_no_history(yard: MemoryYard, monkeypatch: pytest.MonkeyPatch) -> None:

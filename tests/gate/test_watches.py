@@ -65,6 +65,10 @@ def said(finding: Finding) -> tuple[str, str]:
     [
         (TRAFFIC, window(rows=100), "pass", "100 predictions (minimum 100)."),
         (TRAFFIC, window(rows=99), "fail", "99 predictions (minimum 100)."),
+        (TRAFFIC, window(rows=99, serving_seconds=3600.0), "fail", "99 predictions (minimum 100)."),
+        (TRAFFIC, window(rows=0, serving_seconds=60.0), "inconclusive",
+         "0 predictions (minimum 100); the model had served for less than an hour when the window ended."),
+        (TRAFFIC, window(rows=100, serving_seconds=60.0), "pass", "100 predictions (minimum 100)."),
         (TRAFFIC, window(days=days(0, 5, 0, 5, 0)), "fail",
          "9,000 predictions (minimum 100); 1 day without traffic (limit 0): 2026-05-03."),
         (TRAFFIC, window(days=days(5, *[0] * 7, 5)), "fail",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -126,3 +127,25 @@ def test_times_in_texts_of_several_zones_are_one_clock(tmp_path: Path) -> None:
     file.write_text("id,label,label_time\na,0,yesterday\n")
     with pytest.raises(ModelyardError, match=r"The times in .*ground_truth.csv cannot be read"):
         read_ground_truth(file, MODEL)
+
+
+@pytest.mark.parametrize(
+    "labels", [[1, 0, None], [True, False, None], ["True", "false", None], ["yes", "no", "perhaps"], ["1", "0.0", ""]]
+)
+def test_a_binary_label_in_every_spelling(labels: list[Any]) -> None:
+    table = pa.table({"id": ["a", "b", "c"], "label": labels, "label_time": [1.0, 1.0, 1.0]})
+    found = ground_truth_of([Table(table, Path("t"))], MODEL)
+    assert sorted(found.labels.tolist()) == [0, 1] and found.unreadable == 1
+
+
+@pytest.mark.parametrize("ids", [["900011", "x"], [900011, 7], [900011.0, 7.0], [b"900011", b"x"]])
+def test_an_id_joins_however_it_is_spelled(ids: list[Any]) -> None:
+    table = pa.table({"id": ids, "label": [1, 0]})
+    found = ground_truth_of([Table(table, Path("t"))], MODEL)
+    assert found.hashes[found.labels == 1].tolist() == text_hashes(pa.array(["900011"])).tolist()
+
+
+def test_label_times_in_milliseconds_are_refused() -> None:
+    table = pa.table({"id": ["a"], "label": [1], "label_time": [1_780_000_000_000]})
+    with pytest.raises(ModelyardError, match="1780000000000 is not a number of seconds since 1970"):
+        ground_truth_of([Table(table, Path("t"))], MODEL)

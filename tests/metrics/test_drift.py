@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ def numbers(name: str, values: object) -> ColumnValues:
     return ColumnValues(name, "float", np.asarray(values, dtype=float))
 
 
-def texts(name: str, values: list[str | None]) -> ColumnValues:
+def texts(name: str, values: Sequence[str | None]) -> ColumnValues:
     return ColumnValues(name, "string", np.array(values, dtype=object))
 
 
@@ -114,6 +116,19 @@ def test_one_bad_column_does_not_stop_the_others() -> None:
     states = {column.name: column.state for column in drift.columns}
     assert states.pop("no_text") == states.pop("all_null") == "insufficient"
     assert set(states.values()) == {"stable"}
+
+
+def test_thousands_of_levels_that_were_all_replaced_are_all_new() -> None:
+    base = profile_table([texts("label", [f"before {i % 5000}" for i in range(20_000)])])
+    for values, share in (
+        ([f"after {i % 5000}" for i in range(20_000)], 1.0),
+        ([f"before {i % 5000}" for i in range(20_000)], 0.0),
+    ):
+        (drift,) = measure_drift(base, profile_table([texts("label", values)], base), "before").columns
+        assert drift.new_level_share == share and drift.state == ("drifted" if share else "stable")
+    half = [f"{'before' if i % 2 else 'after'} {i % 5000}" for i in range(20_000)]
+    (drift,) = measure_drift(base, profile_table([texts("label", half)], base), "before").columns
+    assert drift.new_level_share == pytest.approx(0.5, abs=0.06)
 
 
 def test_new_levels_are_seen() -> None:

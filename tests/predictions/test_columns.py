@@ -44,10 +44,17 @@ def test_whole_seconds_may_be_integers() -> None:
     assert seconds(times_of(pa.array([0, 1_777_593_600]), "log")).tolist() == [0.0, 1_777_593_600.0]
 
 
-@pytest.mark.parametrize("texts", [["yesterday"], ["2026-05-01T00:00:00Z", "2026-13-01T00:00:00"]])
+@pytest.mark.parametrize(
+    "texts", [["yesterday"], ["2026-05-01T00:00:00Z", "2026-13-01T00:00:00"], ["01/02/2018 00:15", "13/02/2018 00:15"]]
+)
 def test_a_time_that_cannot_be_read_names_its_file(texts: list[str]) -> None:
     with pytest.raises(ModelyardError, match=r"^The times in a\.csv cannot be read: .*\. Write RFC 3339"):
         times_of(pa.array(texts), "a.csv")
+
+
+@pytest.mark.parametrize("written", ["1601-01-01T00:00:00Z", -11_644_473_600, -11_644_473_600.0])
+def test_times_before_1678_are_times(written: str | float) -> None:
+    assert times_of(pa.array([written]), "a.csv").to_pylist() == [datetime(1601, 1, 1, tzinfo=UTC)]
 
 
 def test_an_empty_text_among_mixed_zones_is_a_missing_time() -> None:

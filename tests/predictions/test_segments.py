@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import UsageError
 from modelyard.manifests.configuration import Environment
+from modelyard.predictions.columns import joined
 from modelyard.predictions.log import LogReader
-from modelyard.predictions.segments import entries_of, table_of
+from modelyard.predictions.segments import compact, entries_of, read_predictions, table_of
 from modelyard.predictions.writer import Entry
 from predictions.test_payload import MODEL
 
@@ -51,6 +54,44 @@ def test_an_input_of_another_length_or_another_type_is_kept_as_far_as_it_can_be(
     assert [r["inputs.x"] for r in found] == [None, None, "one"]
     mixed = table_of([entry("a", [0.1], inputs={"x": [1.5]}), entry("b", [0.3], inputs={"x": ["one"]})]).to_pylist()
     assert [r["inputs.x"] for r in mixed] == ["1.5", "one"], "one column has one type"
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.sampled_from(["north", "\ud800", ""]),
+    st.lists(st.floats(0, 1), max_size=2), st.just({"a": 1}),
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(VALUES, max_size=3), min_size=1, max_size=4))
+def test_batches_of_any_types_are_one_table(batches: list[list[Any]]) -> None:
+    parts = [
+        table_of([entry(f"b{n}-{i}", [0.5], inputs={"x": [value]}) for i, value in enumerate(batch)])
+        for n, batch in enumerate(batches)
+    ]
+    whole, values = joined(parts), [value for batch in batches for value in batch]
+    assert whole.num_rows == len(values)
+    if values:
+        found = whole["inputs.x"].to_pylist()
+        assert [one is None for one in found] == [value is None for value in values]
+        kinds = {type(value) for value in values} - {type(None)}
+        if kinds <= {bool, int, float}:
+            assert [one for one in found if one is not None] == [value for value in values if value is not None]
+    pq.write_table(whole, pa.BufferOutputStream())
+
+
+def test_a_text_that_was_missing_for_a_whole_batch_comes_later(tmp_path: Path) -> None:
+    lines = [entry(f"r{n}", [0.5], inputs={"zone": [None if n < 20_000 else "north"]}) for n in range(20_010)]
+    content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    (tmp_path / "20260501T000000000000.jsonl").write_bytes(content)
+    (tmp_path / "20260502T000000000000.jsonl").touch()
+    made = compact(tmp_path, 0)
+    rows = [row for table in read_predictions(tmp_path) if table.num_rows for row in table["inputs.zone"].to_pylist()]
+    assert len(made) == 1 and rows == [None] * 20_000 + ["north"] * 10
+
+
+@pytest.mark.parametrize("said", [900011, 900011.0, "900011"])
+def test_an_id_is_spelled_one_way(said: Any) -> None:
+    assert table_of([entry("a", [0.1], entities=[said])])["entity"].to_pylist() == ["900011"]
 
 
 def test_fewer_ids_than_rows_leave_the_last_rows_without_one() -> None:

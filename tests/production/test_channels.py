@@ -22,7 +22,7 @@ from modelyard.forges.interface import Issue, PullForge
 from modelyard.gate.alerts import Alert, alerts_of
 from modelyard.production.alerting.alertmanager import Alertmanager
 from modelyard.production.alerting.interface import Channel, post_json
-from modelyard.production.alerting.issues import _REMEDIES, Issues
+from modelyard.production.alerting.issues import REMEDIES, Issues
 from modelyard.production.alerting.pushgateway import Pushgateway, write_metrics
 from modelyard.production.alerting.webhook import Webhook
 from production.windows import UNTIL, check, column, drift, verdict, window
@@ -112,7 +112,7 @@ def test_the_body_has_figures_rule_remedy_owners_and_the_run() -> None:
     body = forge.issues[0].body
     assert body.startswith("<!-- modelyard:alert production/churn/input-drift -->\n")
     assert "policies/standard.yaml:7" in body and "| carrier | alarm |" in body
-    assert f"**To do:** {_REMEDIES['inputs']}" in body
+    assert f"**To do:** {REMEDIES['inputs']}" in body
     assert "Owners: @ada @grace\n" in body, "an owner without a handle cannot be named"
     assert "[run](https://ci.example.org/7)" in body
 
@@ -126,7 +126,7 @@ def test_text_from_a_log_is_no_markup_in_an_issue() -> None:
 
 
 def test_every_remedy_names_commands_and_options_that_exist() -> None:
-    for kind, remedy in _REMEDIES.items():
+    for kind, remedy in REMEDIES.items():
         assert remedy.endswith("."), kind
         for words in (found.split() for found in re.findall(r"`modelyard ([^`]*)`", remedy)):
             command: click.Command | None = cli

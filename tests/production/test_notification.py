@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,13 @@ from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import PullForge
 from modelyard.gate.alerts import Alert, alerts_of
+from modelyard.gate.triggers import Cause
 from modelyard.manifests.configuration import Alerts
 from modelyard.metrics.window import Monitoring
 from modelyard.production.alerting import notification
 from modelyard.production.alerting.alertmanager import Alertmanager
 from modelyard.production.alerting.interface import Channel
-from modelyard.production.alerting.issues import Issues
+from modelyard.production.alerting.issues import REMEDIES, Issues
 from modelyard.production.alerting.notification import channels_of, notify, send
 from modelyard.production.alerting.pushgateway import Pushgateway
 from modelyard.production.alerting.webhook import Webhook
@@ -163,3 +165,9 @@ def test_notify_gives_the_alerts_of_this_window(monkeypatch: pytest.MonkeyPatch)
     [(alerts, monitoring)] = channel.given
     assert said == ["done"] and monitoring is WINDOW
     assert [(one.check.id, one.firing, one.changed) for one in alerts] == [("c", True, True)]
+
+
+def test_every_command_that_an_issue_names_exists() -> None:
+    """Each ``--cause`` of a remedy is one that propose takes."""
+    named = re.findall(r"--cause (\w+)", " ".join(REMEDIES.values()))
+    assert named and set(named) <= set(get_args(Cause))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -65,9 +66,122 @@ def test_the_text_of_a_stage_is_kept_to_the_byte() -> None:
     assert merge_locks(b"", text, b"", LOCK).content == text
 
 
+def test_a_data_set_of_dvc_is_an_entry_like_a_stage() -> None:
+    def text(dogs: str, cats: str, train: str) -> bytes:
+        return (
+            f"schema: '2.0'\ndatasets:\n- name: dogs\n  rev_lock: '{dogs}'\n- name: cats\n  rev_lock: '{cats}'\n"
+            f"stages:\n  train:\n    cmd: '{train}'\n"
+        ).encode()
+
+    found = merge_locks(text("1", "1", "1"), text("2", "1", "1"), text("1", "2", "2"), LOCK)
+    assert found.content == text("2", "2", "2") and not found.conflicts
+    assert merge_locks(text("1", "1", "1"), text("2", "1", "2"), text("3", "1", "1"), LOCK).conflicts == (
+        "datasets dogs",
+    )
+
+
+def test_a_section_that_nobody_knows_is_kept_or_is_a_conflict() -> None:
+    def text(later: str, train: str) -> bytes:
+        return (
+            f"# DVC wrote this\nschema: '2.0'\nstages:\n  train:\n    cmd: '{train}'\nlater:\n  x: {later}\n".encode()
+        )
+
+    assert merge_locks(text("1", "1"), text("1", "2"), text("2", "1"), LOCK).content == text("2", "2")
+    assert merge_locks(text("1", "1"), text("3", "2"), text("2", "1"), LOCK).conflicts == ("later",)
+
+
+@pytest.mark.parametrize("ours", [2, 4])
+@pytest.mark.parametrize("theirs", [2, 4])
+def test_other_indentation(ours: int, theirs: int) -> None:
+    new_a, new_b = stage({"raw": "2"}, {"a": "1"}), stage({"other": "2"}, {"b": "2"})
+
+    def text(stages: dict, indent: int) -> bytes:  # type: ignore[type-arg]
+        return yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False, indent=indent).encode()
+
+    found = merge_locks(
+        text({"A": A, "B": B}, ours), text({"A": new_a, "B": B}, ours), text({"A": A, "B": new_b}, theirs), LOCK
+    )
+    assert yaml.safe_load(found.content)["stages"] == {"A": new_a, "B": new_b} and not found.conflicts
+
+
+def test_flow_style_is_taken_whole_or_is_a_conflict() -> None:
+    one, two, three = (b'{"schema":"2.0","stages":{"A":{"cmd":"%s"},"B":{"cmd":"%s"}}}\n' % pair
+                       for pair in ((b"a", b"a"), (b"b", b"a"), (b"a", b"b")))  # fmt: skip
+    assert merge_locks(one, two, one, LOCK).content == two and merge_locks(one, one, three, LOCK).content == three
+    assert merge_locks(one, two, three, LOCK).conflicts
+
+
+def test_what_reads_a_file_of_a_changed_folder_is_left_out() -> None:
+    folder = {"A": stage({"raw": "1"}, {"data": "1.dir"}), "C": stage({"data/x": "1"}, {"c": "1"})}
+    new_folder = stage({"raw": "2"}, {"data": "2.dir"})
+    other_code = stage({"data/x": "1", "code": "2"}, {"c": "2"})
+    ours, theirs = {"A": new_folder, "C": folder["C"]}, {"A": folder["A"], "C": other_code}
+    assert merged(folder, ours, theirs) == ({"A": new_folder}, ("C",))
+    # Where one side says that both fit together, they are kept.
+    fits = {"A": new_folder, "C": stage({"data/x": "1"}, {"c": "1"})}
+    more = {**folder, "B": B}
+    assert merged(folder, fits, more) == ({**fits, "B": B}, ())
+
+
 def test_an_invalid_lock_is_an_error() -> None:
     with pytest.raises(ModelyardError):
         merge_locks(b"", b"stages: [", b"", LOCK)
+
+
+SECTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "datasets": st.dictionaries(st.sampled_from(["dogs", "cats"]), st.sampled_from("12")).map(
+            lambda found: [{"name": name, "rev_lock": rev} for name, rev in found.items()]
+        ),
+        "stages": st.dictionaries(
+            st.sampled_from(["A", "it's: b", "C@1"]),
+            st.fixed_dictionaries(
+                {"cmd": st.sampled_from(["x", "two\nlines", "# no comment", "ü" * 90])},
+                optional={"later": st.sampled_from([None, 1, [1, {"a": [2]}], "007"])},
+            ),
+        ),
+        "later": st.sampled_from([None, 1, [], {"a": {"b": "1"}}]),
+    },
+)
+WRITERS = st.sampled_from([{}, {"indent": 4}, {"width": 20}, {"default_flow_style": True}, {"explicit_start": True}])
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _naive(base: Any, ours: Any, theirs: Any) -> Any:
+    if ours == theirs or theirs == base:
+        return ours
+    return theirs if ours == base else "conflict"
+
+
+def _flat(document: dict[str, Any]) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {("later",): document["later"]} if "later" in document else {}
+    found |= {("stages", name): value for name, value in (document.get("stages") or {}).items()}
+    return found | {("datasets", value["name"]): value for value in document.get("datasets") or []}
+
+
+@given(st.tuples(SECTIONS, SECTIONS, SECTIONS), st.tuples(WRITERS, WRITERS, WRITERS))
+def test_nothing_is_lost(documents: tuple[Any, Any, Any], writers: tuple[Any, Any, Any]) -> None:
+    texts = [
+        yaml.dump({"schema": "2.0", **found}, Dumper=_Plain, sort_keys=False, allow_unicode=True, **writer).encode()
+        for found, writer in zip(documents, writers, strict=True)
+    ]
+    found = merge_locks(texts[0], texts[1], texts[2], LOCK)
+    flat = [_flat(document) for document in documents]
+    wanted = {key: _naive(*(one.get(key, "none") for one in flat)) for key in {key for one in flat for key in one}}
+    left = {("stages", name) for name in found.recompute}
+    assert left == {key for key, value in wanted.items() if value == "conflict" and key[0] == "stages"}
+    if not found.conflicts:
+        kept = {key: value for key, value in wanted.items() if value != "none" and key not in left}
+        assert _flat(yaml.safe_load(found.content)) == kept
+    elif not any(writer.get("default_flow_style") for writer in writers):
+        assert set(found.conflicts) == {
+            " ".join(key) for key, v in wanted.items() if v == "conflict" and key not in left
+        }
 
 
 MD5 = st.sampled_from("1234")
@@ -123,3 +237,22 @@ def test_git_uses_it_as_merge_driver(tmp_path: Path) -> None:
         check=True,
     )
     assert "run modelyard retrain" in said.stderr and list(yaml.safe_load(path.read_bytes())["stages"]) == ["B"]
+
+
+def test_a_conflict_is_gits_to_show(tmp_path: Path) -> None:
+    yard = small_repository(tmp_path / "yard", ("m",))
+    (yard / ".gitattributes").write_text("dvc.lock merge=modelyard-lock\n")
+    tool(yard, "merge-lock", "--install")
+    path = yard / LOCK
+    for branch, rev in (("", "1"), ("one", "2"), ("main", "3")):
+        if branch == "main":
+            git(yard, "switch", "--quiet", "main")
+        elif branch:
+            git(yard, "switch", "--quiet", "--create", branch)
+        path.write_text(f"schema: '2.0'\ndatasets:\n- name: dogs\n  rev_lock: '{rev}'\n")
+        commit_all(yard, "change")
+    said = subprocess.run(
+        ["git", "merge", "one"], cwd=yard, env=os.environ | IDENTITY, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 1 and "both sides changed datasets dogs" in said.stderr
+    assert "<<<<<<<" in path.read_text() and git(yard, "diff", "--name-only", "--diff-filter=U") == LOCK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import Refused, UsageError
@@ -106,11 +107,29 @@ def test_a_number_is_later_than_all_before_it(
 def test_any_search_is_answered_or_wrong_usage(words: list[str]) -> None:
     entry = Entry("churn", "v1.0.0", 1, {"model": ("churn",)}, {"auc": 0.7}, {"train": {"trees": 3}}, "a text")
     try:
-        terms = parse_terms(words)
+        found = search([entry, entry], parse_terms(words))
     except UsageError as error:
-        assert error.remedy.startswith(("Use ", "Other keys"))
+        assert error.remedy.startswith(("Use ", "Other keys", "Did you mean", "Known: "))
         return
-    assert {one.model for one in search([entry, entry], terms)} <= {"churn"}
+    assert {one.model for one in found} <= {"churn"}
+
+
+def test_a_search_for_what_no_version_has_names_the_nearest() -> None:
+    entry = Entry("churn", "v1.0.0", 1, {"model": ("churn",)}, {"accuracy": 0.7}, {"train": {"trees": 3}}, "a text")
+    for words, near in ((["acuracy>0.5"], "'accuracy'"), (["params.train.tree=3"], "'params.train.trees'")):
+        with pytest.raises(UsageError, match=r"^No version has the (metric|parameter)") as error:
+            search([entry], parse_terms(words))
+        assert near in error.value.remedy
+    assert search([], parse_terms(["acuracy>0.5"])) == []
+
+
+def test_a_parameter_of_another_file_is_searched_with_its_file() -> None:
+    entry = Entry("churn", "v1.0.0", 1, {}, {}, {"lr": 1, "shared/tuning.yaml:lr": 3}, "a text")
+    for words, found in (
+        (["params.shared/tuning.yaml:lr=3"], 1), (["params.shared/tuning.yaml:lr>=4"], 0), (["params.lr=1"], 1),
+        (["params.lr:1"], 1), (["params.lr=3"], 0),
+    ):  # fmt: skip
+        assert len(search([entry], parse_terms(words))) == found, words
 
 
 def test_terms_exclude_what_their_negation_includes() -> None:

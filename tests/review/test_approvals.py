@@ -75,6 +75,21 @@ def test_an_owner_approves_the_deployment_of_a_model_and_a_manifest_that_cannot_
     assert not Scene(staging, broken).approved("@dora").given
 
 
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("deployments/staging/other-name.yaml", "'model': >-\n  churn\nversion: latest\n"),
+        ("deployments/staging/churn.yml", "model: [\n"),
+        ("waivers/w.yaml", WAIVER.format("a" * 64).replace("model: churn", 'model:   "churn"')),
+        ("policies/standard.yaml", "name: standard\n"),
+    ],
+)
+def test_an_owner_is_one_by_what_a_file_says_however_it_spells_it(path: str, content: str) -> None:
+    rules = APPROVALS.replace('paths: ["models/*"], role: owners', f'paths: ["{path}"], role: owners')
+    scene = Scene({path: content}, FILES | {"policies/approvals.yaml": rules})
+    assert scene.approved("@dora").given and not scene.approved("@grace").given
+
+
 def test_a_team_is_asked_for_only_where_no_person_is_named_and_only_once() -> None:
     scene = Scene(PRODUCTION)
     scene.forge.teams["@acme/risk"] = ["@grace"]

@@ -54,6 +54,8 @@ class _Commit:
 class MemoryGit:
     """Git of one clone without a remote. ``calls`` counts the calls of its methods."""
 
+    root = Path("/nowhere")
+
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.taken: list[str] = []
@@ -98,6 +100,9 @@ class MemoryGit:
         below = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         return {p: sha for p, sha in files.items() if not folders or p in folders or p.startswith(below)}
 
+    def entries_at(self, revision: str, *folders: str) -> dict[str, tuple[str, str]]:
+        return {path: ("100644", sha) for path, sha in self.files_at(revision, *folders).items()}
+
     def file_at(self, revision: str, path: str) -> bytes | None:
         sha = self._commits[self.commit_of(revision)].files.get(path)
         return self._objects[sha] if sha else None
@@ -112,6 +117,10 @@ class MemoryGit:
 
     def changed_files(self, base: str, head: str) -> list[str]:
         return self.differing_files(base, head)
+
+    def changes(self, base: str, head: str) -> dict[str, tuple[str, str]]:
+        before, now = self.files_at(base), self.files_at(head)
+        return {path: (before.get(path, ""), now.get(path, "")) for path in self.changed_files(base, head)}
 
     def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
         found: list[CommitInfo] = []

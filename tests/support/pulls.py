@@ -29,6 +29,7 @@ class MemoryGit:
     head: str = ""
     remote_name: str | None = "origin"
     url: str = "https://forge.example/acme/models.git"
+    root: Path = Path("/nowhere")
     tag_refs: list[TagRef] = field(default_factory=list)
     remote_branches: dict[str, str] = field(default_factory=dict)
     refuses: bool = False
@@ -94,13 +95,21 @@ class MemoryGit:
                 self._blobs[found[path]] = content
         return found
 
+    def entries_at(self, revision: str, *folders: str) -> dict[str, tuple[str, str]]:
+        return {path: ("100644", sha) for path, sha in self.files_at(revision, *folders).items()}
+
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
         return {sha: self._blobs[sha] for sha in shas}
 
     def changed_files(self, base: str, head: str) -> list[str]:
+        return list(self.changes(base, head))
+
+    def changes(self, base: str, head: str) -> dict[str, tuple[str, str]]:
         older = set(self._ancestors(self.commit_of(base)))
         end = self.commit_of(head)
-        return self._differing(next((one for one in self._ancestors(end) if one in older), ""), end)
+        begin = next((one for one in self._ancestors(end) if one in older), "")
+        before, now = self.files_at(begin) if begin else {}, self.files_at(end)
+        return {path: (before.get(path, ""), now.get(path, "")) for path in self._differing(begin, end)}
 
     def files_of(self, commit: CommitInfo) -> list[str]:
         return self._differing(commit.parents[0] if commit.parents else "", commit.sha)

@@ -212,3 +212,15 @@ def test_the_crd_of_seldon_allows_what_is_written_for_every_flavor_it_serves(
     seldon(url, tmp_path).apply(package.model, Action("install", "v1.0.0"), package)
     spec = state.kept["models", f"{package.model}-v1-0-0"]["spec"]
     assert spec["requirements"][0] == "mlserver" and spec["storageUri"].endswith(f"/store/{package.model}/v1.0.0")
+
+
+def test_a_model_is_known_by_its_own_name_and_two_cannot_share_one(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    target = kserve(api[0], tmp_path)
+    target.apply("flight_delay", Action("install", "v1.0.0"), made["v1.0.0"].package)
+    target.apply("flight_delay", Action("route", "", Traffic("v1.0.0")), None)
+    seen = target.observe()
+    assert seen.keys() == {"flight_delay"} and seen["flight_delay"].installed.keys() == {"v1.0.0"}
+    with pytest.raises(ModelyardError, match="belongs to the model flight_delay"):
+        target.apply("flight-delay", Action("route", "", Traffic("v1.0.0")), None)

@@ -60,7 +60,7 @@ class Dvc:
             try:
                 stages = repo.reproduce(targets=[pipeline], force=force)
             except DvcException as error:
-                raise _failed("repro", error, "See the output of the stage above.") from error
+                raise _failed("repro", error, _remedy_of_run(error)) from error
             return any(stage for stage in stages)
 
     def push(self, pipeline: str) -> int:
@@ -241,8 +241,23 @@ def _stdout_to_stderr() -> Iterator[None]:
 
 
 def _failed(what: str, error: Exception, remedy: str) -> ModelyardError:
-    cause = error
-    while cause.__cause__ is not None and isinstance(cause.__cause__, Exception):
-        cause = cause.__cause__
-    reason = (str(error).strip() or str(cause).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    """The error with the first line of what DVC says, and of what caused it where that says more."""
+    said = [text.splitlines()[0].rstrip(".") for one in _chain(error) if (text := str(one).strip())]
+    reason = ": ".join(dict.fromkeys([*said[:1], *said[-1:]])) or type(error).__name__
     return ModelyardError(f"dvc {what} failed: {reason}.", remedy)
+
+
+def _remedy_of_run(error: Exception) -> str:
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    if any(isinstance(one, StageCmdFailedError) for one in _chain(error)):
+        return "See the output of the stage above."
+    return "No stage ran. Correct what it names, in dvc.yaml or among the files that the stage reads."
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and its causes, the last one first raised."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

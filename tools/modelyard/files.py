@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
@@ -29,6 +30,17 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path} cannot be written: {error.strerror}.",
             "Free space or grant write permission, then repeat.",
         ) from error
+
+
+def small_files(root: Path, most: int = 1_000_000) -> Callable[[str], bytes | None]:
+    """A function from a path below ``root`` to the file's content; None where there is none, or more than ``most``."""
+
+    def read(path: str) -> bytes | None:
+        place = root / path
+        inside = not path.startswith(("/", "../"))
+        return place.read_bytes() if inside and place.is_file() and place.stat().st_size <= most else None
+
+    return read
 
 
 def sha256_of(path: Path) -> str:

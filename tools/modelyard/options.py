@@ -102,7 +102,7 @@ def for_each(models: Sequence[ModelView], work: Callable[[ModelView], Outcome]) 
 
 
 def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
-    """The window of ``--window`` and ``--until``; without an end, it ends now.
+    """The window of ``--window`` and ``--until``; without an end, it ends now, with the second that is under way.
 
     A ``filed`` window ends at a whole minute, so that two runs in one minute file the same window.
     """
@@ -157,5 +157,5 @@ def _settings(repository: ModelRepository) -> dict[str, str]:
 
 
 def _now(filed: bool) -> datetime:
-    now = (datetime.now(UTC) - _SETTLING).replace(microsecond=0)
-    return now.replace(second=0) if filed else now
+    now = datetime.now(UTC).replace(microsecond=0)
+    return (now - _SETTLING).replace(second=0) if filed else now + timedelta(seconds=1)

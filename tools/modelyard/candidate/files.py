@@ -59,8 +59,12 @@ class Candidate:
         """The held-out rows with id, label, inputs, slices and block."""
         evaluation, contract = self.model.evaluation, self.model.contract
         table = self._table(self.model.files.holdout)
-        extra = [*evaluation.slices, *evaluation.groups, *filter(None, (evaluation.block, evaluation.query))]
-        table.require([contract.id, contract.label, *extra], "the contract in model.yaml")
+        table.require([contract.id, contract.label], "the contract in model.yaml")
+        for field in ("slices", "groups"):
+            table.require(getattr(evaluation, field), f"evaluation.{field} in model.yaml")
+        for field in ("block", "query"):
+            if name := getattr(evaluation, field):
+                table.require([name], f"evaluation.{field} in model.yaml")
         return table
 
     def predictions(self, holdout: Table) -> Floats:

@@ -25,6 +25,7 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.evidence.training import DataInput, Training
+from modelyard.files import small_files
 from modelyard.flavors.formats import PICKLE
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
@@ -146,7 +147,7 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
     if not lock_path.is_file():
         raise ModelyardError(f"The file {lock_path} does not exist.", f"Run: modelyard retrain {name}")
     content = lock_path.read_bytes()
-    lock = read_lock(content, f"models/{name}/dvc.lock")
+    lock = read_lock(content, f"models/{name}/dvc.lock", small_files(candidate.folder.parents[1]))
     made = {f"models/{name}/{file}" for file in TRACKED} | {f"models/{name}/{candidate.model.files.profile}"}
     return Training(
         commit=git.commit_of("HEAD"),

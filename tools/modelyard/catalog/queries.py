@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from modelyard.errors import UsageError
+from modelyard.errors import UsageError, near_match
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, Registry, read_registry
@@ -31,12 +31,28 @@ def registry_of(git: Git, model: str | None) -> Registry:
 
 
 def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:
-    """The periods that cover a time in seconds since 1970 (None: those that have not ended), sorted by model."""
+    """The periods that cover a time in seconds since 1970 (None: those that have not ended), sorted by model.
+
+    UsageError for a model or an environment that nothing knows.
+    """
     found: list[Period] = []
-    for _, history in sorted(registry_of(git, model).models.items()):
+    registry = registry_of(git, model)
+    if not registry.models and model:
+        known = ModelRepository(git.root).model_names()
+        if model not in known:
+            raise UsageError(f"There is no model {model!r} here, and none was registered.", near_match(model, known))
+    if environment and not _ran_somewhere(registry, environment):
+        every = registry_of(git, None) if model else registry
+        if not _ran_somewhere(every, environment):
+            ModelRepository(git.root).environment(environment)
+    for _, history in sorted(registry.models.items()):
         # "Now" uses no clock: tags written within one second are dated ahead of the clock to keep their order.
         found += running(history, environment) if at is None else periods(history, environment, at)
     return found
+
+
+def _ran_somewhere(registry: Registry, environment: str) -> bool:
+    return any(one.environment == environment for found in registry.models.values() for one in found.assignments)
 
 
 def parse_time(text: str) -> int:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -96,8 +97,9 @@ def _worktree(checkout: Checkout, commit: str) -> Iterator[Checkout]:
 
 def _locked(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
     path = f"models/{view.name}/dvc.lock"
-    content = view.checkout.git.file_at(version.commit, path) or b""
-    return {entry.path: entry.md5 for entry in read_lock(content, path).outputs}
+    git, commit = view.checkout.git, version.commit
+    content = git.file_at(commit, path) or b""
+    return {entry.path: entry.md5 for entry in read_lock(content, path, partial(git.file_at, commit)).outputs}
 
 
 def _other_outputs(view: ModelView, version: RegisteredVersion, folder: Path) -> tuple[str, ...]:

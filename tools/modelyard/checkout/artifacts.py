@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -98,7 +99,8 @@ def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[Fetch
             "Register a version with modelyard register and use that one.",
         )
     path = f"models/{model}/{parsed.files.artifact}"
-    locked = read_lock(lock, f"models/{model}/dvc.lock").output(path)
+    read = partial(checkout.git.file_at, version.commit)
+    locked = read_lock(lock, f"models/{model}/dvc.lock", read).output(path)
     if locked is None:
         raise ModelyardError(f"The dvc.lock of {tag} does not pin {path}.", "Register a version that has it.")
     with TemporaryDirectory(prefix="modelyard-") as scratch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from modelyard.checkout.checkout import ModelView
 from modelyard.git import Git
@@ -74,8 +75,8 @@ def _override(git: Git, name: str, since: str | None, head: str) -> Override | N
 
 def _changed_data(git: Git, name: str, since: str, head: str) -> tuple[str, ...]:
     def inputs(revision: str) -> dict[str, str]:
-        content = git.file_at(revision, f"models/{name}/dvc.lock") or b""
-        return {entry.path: entry.md5 for entry in read_lock(content, f"models/{name}/dvc.lock").data(name)}
+        file, read = f"models/{name}/dvc.lock", partial(git.file_at, revision)
+        return {entry.path: entry.md5 for entry in read_lock(read(file) or b"", file, read).data(name)}
 
     before, after = inputs(since), inputs(head)
     changed = tuple(path for path in after if before.get(path) != after[path])

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from modelyard.errors import UsageError
+from modelyard.errors import Refused, UsageError
 from modelyard.files import write_whole
+from modelyard.git import Git
+from modelyard.manifests.document import ManifestErrors
 from modelyard.options import open_checkout
 from modelyard.registry.lock_merge import merge_locks
 from modelyard.terminal import result, say
@@ -22,8 +24,8 @@ from modelyard.terminal import result, say
 def command(context: click.Context, files: tuple[str, ...], install: bool) -> None:
     """Merge dvc.lock stage by stage, as git's merge driver.
 
-    Stages that one side changed are kept. Stages that both sides retrained are left out and must run again. The result
-    has no conflict markers.
+    What one side changed is kept. Stages that both sides retrained are left out and must run again. Anything else that
+    both sides changed is a conflict: the file gets conflict markers, and git asks a person.
     """
     if install:
         git = open_checkout(context).git
@@ -37,7 +39,20 @@ def command(context: click.Context, files: tuple[str, ...], install: bool) -> No
         raise UsageError("A merge needs three files: base, ours and theirs.", "Use --install to let git call it.")
     base, ours, theirs = (Path(file) for file in files[:3])
     path = files[3] if len(files) == 4 else str(ours)
-    merged = merge_locks(base.read_bytes(), ours.read_bytes(), theirs.read_bytes(), path)
+    git = Git(Path.cwd())
+    try:
+        merged = merge_locks(base.read_bytes(), ours.read_bytes(), theirs.read_bytes(), path)
+    except ManifestErrors:
+        git.merge_text(ours, base, theirs)
+        raise
+    if merged.conflicts:
+        git.merge_text(ours, base, theirs)
+        raise Refused(
+            f"{path} cannot be merged: both sides changed {', '.join(merged.conflicts)}.",
+            "Keep what is right in the file, and git add it; dvc repro writes its stages again.",
+        )
     write_whole(ours, merged.content)
     for stage in merged.recompute:
-        say(f"{path}: both sides changed the stage {stage}; run modelyard retrain to run it again.")
+        say(f"{path}: the stage {stage} is left out, because both sides changed it or what it reads.")
+    if merged.recompute:
+        say("To run these stages again, run modelyard retrain.")

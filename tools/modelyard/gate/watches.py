@@ -32,6 +32,8 @@ _STATISTICAL = (InputsWatch, ScoresWatch, OutliersWatch, ConfidenceWatch, Qualit
 _YEAR = 365 * 86400.0
 MINIMUM_ROWS = 200
 """A window with fewer rows is not judged by distributions."""
+_YOUNG = 3600.0
+"""Seconds for which a model may be without traffic after its first deployment."""
 
 
 def judge_window(
@@ -109,6 +111,9 @@ def _traffic(watch: TrafficWatch, monitoring: Monitoring) -> Finding:
         named = f"{', '.join(silent[:5])}{', …' if len(silent) > 5 else ''}"
         count = f"{len(silent)} day{'s' if len(silent) > 1 else ''}"
         said += f"; {count} without traffic (limit {watch.maximum_silent_days}): {named}"
+    young = monitoring.serving_seconds is not None and monitoring.serving_seconds < _YOUNG
+    if monitoring.rows < watch.minimum_rows and young:
+        return Finding("inconclusive", f"{said}; the model had served for less than an hour when the window ended.")
     fails = monitoring.rows < watch.minimum_rows or len(silent) > watch.maximum_silent_days
     return Finding("fail" if fails else "pass", f"{said}.")
 

@@ -166,9 +166,13 @@ class GitStream:
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between ``head`` and its merge base with ``base``."""
+        return list(self.changes(base, head))
+
+    def changes(self, base: str, head: str) -> dict[str, tuple[str, str]]:
+        """The same with their blob ids, before and now; '' where there is none."""
         try:
             output = self._run(
-                "diff", "--name-only", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
+                "diff", "--raw", "--no-abbrev", "--no-renames", "-z", "--end-of-options", f"{base}...{head}", "--"
             )
         except GitError as error:
             self.commit_of(base)
@@ -178,7 +182,9 @@ class GitStream:
             raise UsageError(
                 f"{base} and {head} have no common commit in this clone.", "Run: git fetch --unshallow"
             ) from error
-        return _split(output)
+        parts = _split(output)  # :100644 100755 <id before> <id now> M, then the path
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        return {path: tuple(sha if sha.strip("0") else "" for sha in said.split(" ")[2:4]) for said, path in pairs}  # type: ignore[misc]
 
     def differing_files(self, one: str, other: str, *paths: str) -> list[str]:
         """Paths below ``paths`` that differ between two commits."""
@@ -186,11 +192,16 @@ class GitStream:
 
     def files_at(self, revision: str, *folders: str) -> dict[str, str]:
         """Path → blob id of every file below folders (or at paths) of a revision."""
+        return {path: sha for path, (_, sha) in self.entries_at(revision, *folders).items()}
+
+    def entries_at(self, revision: str, *folders: str) -> dict[str, tuple[str, str]]:
+        """The same with git's mode, such as 100644; 120000 is a symbolic link."""
         output = self._run("ls-tree", "-r", "-z", "--full-tree", revision, "--", *folders)
         files = {}
         for line in _split(output):
             head, path = line.split("\t", 1)
-            files[path] = head.split()[2]
+            mode, _, sha = head.split()
+            files[path] = mode, sha
         return files
 
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import UsageError, near_match
+from modelyard.flavors.signature import Input
+from modelyard.flavors.values import Unreadable, scalar
 from modelyard.manifests.model import PREDICTION, TIME, Model
 from modelyard.metrics.scores import Floats, Integers
-from modelyard.predictions.columns import mask, seconds, times_of
+from modelyard.predictions.columns import mask, times_of
 from modelyard.predictions.ids import Hashes, Lookup, sorting_order, text_hashes
 from modelyard.predictions.interface import ahead
 from modelyard.predictions.lookup import AsLogged
+from modelyard.tables.arrays import numbers, texts
 from modelyard.tables.file import read_parts
 from modelyard.tables.table import Table
+from modelyard.tables.types import require_flat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +156,7 @@ def _part(table: Table, model: Model, names: AsLogged | None) -> _Part:
     for name in (key, contract.label):
         if name not in table.names:
             raise UsageError(f"{table.path} has no column {name!r}.", near_match(name, table.names))
-    ids = table.column(key).cast(pa.string())
+    ids = texts(require_flat(table.column(key), key, table.path))
     named = mask(pc.not_equal(ids, "").fill_null(False))  # an empty text is not an id
     if names is not None and key == contract.id:
         ids = pa.chunked_array([pa.array(names(ids.to_pylist()), pa.string())])
@@ -172,10 +176,7 @@ def _no_times(rows: int) -> Floats:
 
 def _times(table: Table) -> Floats:
     """Seconds since 1970 (rows,); NaN when the time is not known."""
-    import pyarrow as pa
-
-    written = pa.types.is_string(table.column(TIME).type)
-    return seconds(times_of(table.column(TIME), str(table.path))) if written else table.numbers(TIME)
+    return numbers(times_of(table.column(TIME), str(table.path)), TIME, table.path)
 
 
 def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
@@ -189,13 +190,31 @@ def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
     return order, ordered
 
 
+_TRUTH = Input("label", "boolean")
+
+
+def _truth(text: str | None) -> float:
+    """1 or 0 for a text such as true, No or 1.0; NaN for any other."""
+    try:
+        found = scalar(_TRUTH, text)
+    except Unreadable:
+        return np.nan
+    return found if isinstance(found, float) else np.nan
+
+
 def labels_of(table: Table, model: Model) -> Floats:
     """Labels as numbers, or as codes of the contract's classes (rows,); NaN for labels the contract does not know."""
+    import pyarrow as pa
+
     label = model.contract.label
     if model.task == "multiclass":
         places = {name: float(i) for i, name in enumerate(model.contract.classes)}
         names, codes = table.text_codes(label)
         known = np.array([places.get(name or "", np.nan) for name in names], dtype=np.float64)
+        return np.asarray(known[codes], dtype=np.float64)
+    if model.task == "binary" and pa.types.is_string(table.column(label).type):
+        names, codes = table.text_codes(label)
+        known = np.array([_truth(name) for name in names], dtype=np.float64)
         return np.asarray(known[codes], dtype=np.float64)
     values = table.numbers(label)
     return np.where((values == 0) | (values == 1), values, np.nan) if model.task == "binary" else values

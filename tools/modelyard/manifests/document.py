@@ -14,6 +14,8 @@ from modelyard.errors import ModelyardError
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 40
+MAXIMUM_NODES = 100_000
+"""Values in a file with aliases, each alias written out."""
 FieldPath = tuple[str | int, ...]
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -70,31 +72,32 @@ class Document(Struct, frozen=True):
         return 1
 
 
-def read_document(root: Path, file: str) -> Document:
-    """The parsed file ``root/file``; ManifestErrors when it cannot be read or parsed."""
+def read_document(root: Path, file: str, *, aliases: bool = False) -> Document:
+    """The parsed file ``root/file``, as ``parse_document`` reads it; ManifestErrors when it cannot be read."""
     path = root / file
     try:
         size = path.stat().st_size
         if size > MAXIMUM_BYTES:
             raise _too_large(file, size)
-        return parse_document(path.read_bytes(), file)
+        return parse_document(path.read_bytes(), file, aliases=aliases)
     except OSError as error:
         raise ManifestErrors(
             [Problem(file, 1, "", f"cannot be read: {error.strerror}", "Check that the file is there and readable.")]
         ) from error
 
 
-def parse_document(content: bytes, file: str) -> Document:
+def parse_document(content: bytes, file: str, *, aliases: bool = False) -> Document:
     """The document in YAML or JSON bytes. Errors show the name ``file``.
 
-    No alias, anchor or tag is read: with them a small file can become a large value, or an object.
+    No alias, anchor or tag is read: with them a small file can become a large value, or an object. ``aliases`` reads
+    anchors, aliases and merge keys, as DVC does in its files, up to the size of ``MAXIMUM_NODES``.
     """
     if len(content) > MAXIMUM_BYTES:
         raise _too_large(file, len(content))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = content.decode("utf-8")
-        return _Builder(file, yaml.parse(text, Loader=loader)).document(content)
+        return _Builder(file, yaml.parse(text, Loader=loader), aliases).document(content)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ManifestErrors([Problem(file, line, "", "is not UTF-8 text.", "Save the file as UTF-8.")]) from error
@@ -117,9 +120,12 @@ def field_name(path: FieldPath) -> str:
 
 
 class _Builder:
-    def __init__(self, file: str, events: Iterator[Any]) -> None:
+    def __init__(self, file: str, events: Iterator[Any], aliases: bool = False) -> None:
         self._file = file
         self._events = events
+        self._aliases = aliases
+        self._anchored: dict[str, tuple[Any, int]] = {}
+        self._nodes = 0
         self._lines: dict[FieldPath, int] = {}
 
     def document(self, content: bytes) -> Document:
@@ -139,10 +145,32 @@ class _Builder:
         self._lines.setdefault(path, self._line(event))
         if depth > MAXIMUM_DEPTH:
             raise self._error(event, path[:3], f"is nested deeper than {MAXIMUM_DEPTH} levels.", "Flatten the file.")
+        self._nodes += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            if self._aliases:
+                return self._anchor(event, path, depth)
             raise self._error(
                 event, path, "uses a YAML anchor or alias.", "Write the value in full; aliases are not supported."
             )
+        return self._plain(event, path, depth)
+
+    def _anchor(self, event: Any, path: FieldPath, depth: int) -> Any:
+        """The value that an alias names, or the value that gets a name."""
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchored:
+                raise self._error(event, path, f"uses the unknown alias *{event.anchor}.", "Define the anchor first.")
+            value, nodes = self._anchored[event.anchor]
+            self._nodes += nodes
+            if self._nodes > MAXIMUM_NODES:
+                what = f"has more than {MAXIMUM_NODES:,} values when its aliases are written out."
+                raise self._error(event, path, what, "Use fewer aliases.")
+            return value
+        before = self._nodes
+        value = self._plain(event, path, depth)
+        self._anchored[event.anchor] = value, self._nodes - before + 1
+        return value
+
+    def _plain(self, event: Any, path: FieldPath, depth: int) -> Any:
         if getattr(event, "tag", None):
             raise self._error(event, path, f"uses the YAML tag {event.tag}.", "Remove the tag; tags are not supported.")
         if isinstance(event, yaml.ScalarEvent):
@@ -159,10 +187,14 @@ class _Builder:
 
     def _mapping(self, path: FieldPath, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self._error(event, path, "has a key that is not plain text.", "Use a word as the key.")
             key = event.value
+            if self._aliases and key == "<<" and event.implicit[0]:
+                merged |= self._merged(event, path, depth)
+                continue
             if key in values:
                 first = self._lines[(*path, key)]
                 raise self._error(
@@ -170,7 +202,17 @@ class _Builder:
                 )
             self._lines[(*path, key)] = self._line(event)
             values[key] = self._value(next(self._events), (*path, key), depth + 1)
-        return values
+        return merged | values if merged else values
+
+    def _merged(self, event: Any, path: FieldPath, depth: int) -> dict[str, Any]:
+        """What a merge key adds: of several mappings, the first that has a key counts."""
+        value = self._value(next(self._events), (*path, "<<"), depth + 1)
+        found: dict[str, Any] = {}
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, dict):
+                raise self._error(event, path, "merges a value that is not a mapping.", "Name a mapping after <<.")
+            found = one | found
+        return found
 
     @staticmethod
     def _line(event: Any) -> int:

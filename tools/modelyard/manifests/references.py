@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from modelyard.errors import near_match
+from modelyard.files import small_files
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.calendar import freeze_faults
 from modelyard.manifests.configuration import Environment, Repository
@@ -168,8 +169,8 @@ class _Checker:
     def _pipeline(self, model: Model, document: Document) -> None:
         file = f"models/{model.name}/dvc.yaml"
         try:
-            content = read_document(self._repository.root, file)
-            pipeline = read_pipeline(content.content, file)
+            content = read_document(self._repository.root, file, aliases=True)
+            pipeline = read_pipeline(content.content, file, small_files(self._repository.root))
         except ManifestErrors as errors:
             self._found += errors.problems
             return
@@ -178,7 +179,7 @@ class _Checker:
             return
         for key in ("artifact", "training", "holdout", "predictions"):
             path = f"models/{model.name}/{getattr(model.files, key)}"
-            if path not in pipeline.writes and not any("${" in out for out in pipeline.writes):
+            if not any(out in (".", path) or path.startswith(f"{out}/") for out in pipeline.writes):
                 outs = [out.removeprefix(f"models/{model.name}/") for out in pipeline.writes]
                 what = f"{getattr(model.files, key)!r} is not an output of {file}."
                 self._add(

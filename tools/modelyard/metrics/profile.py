@@ -90,8 +90,10 @@ class LevelCounts:
     new: int = 0
     """Rows with a level that the reference does not have."""
     rest: str | None = ""
-    """Digests of the reference's levels beyond the top; None if they were too many to store, and then new levels count
-    as ``other``."""
+    """Digests of the reference's levels beyond the top, in order; None in profiles that store none of them, and then
+    new levels count as ``other``."""
+    sampled: bool = False
+    """Whether ``rest`` has only the smallest digests, because there were too many levels."""
 
 
 @dataclass(frozen=True)

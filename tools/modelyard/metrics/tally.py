@@ -16,8 +16,11 @@ from modelyard.metrics.scores import Floats, Integers
 
 QUANTILES = 20
 MAXIMUM_LEVELS = 100
-_MAXIMUM_REST = 400
-"""Levels beyond the top for which a digest of four bytes is stored, to recognise new levels."""
+_MAXIMUM_REST = 1000
+"""Levels beyond the top for which a digest of four bytes is stored, to recognise new levels; of more, the smallest."""
+_LAST = b"\xff" * 4
+_DECIDED = 10
+"""Levels that a sample must decide before it says anything about the others."""
 
 
 @dataclass(frozen=True)
@@ -125,18 +128,29 @@ def level_places(names: Sequence[str], column: str, frozen: LevelCounts) -> NDAr
     """The index at which each name is counted (names,): frozen levels, then ``other``, then ``new``."""
     at = {name: i for i, name in enumerate(frozen.levels)}
     digests = base64.b85decode(frozen.rest) if frozen.rest is not None else b""
-    rest = {digests[i : i + 4] for i in range(0, len(digests), 4)}
+    stored = [digests[i : i + 4] for i in range(0, len(digests), 4)]
+    rest, last = frozenset(stored), stored[-1] if stored and frozen.sampled else _LAST
     hides = any(name.startswith("#") for name in frozen.levels)
+    other, new, undecided = len(at), len(at) + 1, -1
 
     def place(name: str) -> int:
         spellings = (name, hashed(column, name)) if hides else (name,)
         for spelt in spellings:
             if spelt in at:
                 return at[spelt]
-        known = frozen.rest is None or any(_digest(spelt) in rest for spelt in spellings)
-        return len(at) if known else len(at) + 1
+        found = [_digest(spelt) for spelt in spellings]
+        if frozen.rest is None or any(digest in rest for digest in found):
+            return other
+        return new if max(found) <= last else undecided
 
-    return np.array([place(name) for name in names], dtype=np.int64)
+    places = np.array([place(name) for name in names], dtype=np.int64)
+    if (places == undecided).any():
+        # The digests of the stored sample are spread evenly, so the others are as new as those that can be decided.
+        decided, unknown = int((places == other).sum()), int((places == new).sum())
+        share = unknown / (decided + unknown) if decided + unknown >= _DECIDED else 0.0
+        for row in np.flatnonzero(places == undecided):
+            places[row] = new if _fraction(names[int(row)]) < share else other
+    return places
 
 
 def number_codes(values: Floats, reference: ColumnProfile) -> Integers:
@@ -202,20 +216,25 @@ def _frozen(found: Tally, column: str, rare: RareLevels) -> LevelCounts:
     else:
         kept = [pair for pair in pairs[:MAXIMUM_LEVELS] if pair[1] >= rare.below]
     rest = [name for name, _ in pairs[len(kept) :]]
-    digests = base64.b85encode(b"".join(sorted(_digest(name) for name in rest))).decode()
+    digests = sorted(_digest(name) for name in rest)[:_MAXIMUM_REST]
     return LevelCounts(
-        tuple(name for name, _ in kept),
-        tuple(count for _, count in kept),
-        sum(count for _, count in pairs[len(kept) :]),
-        0,
-        digests if len(rest) <= _MAXIMUM_REST else None,
+        levels=tuple(name for name, _ in kept),
+        counts=tuple(count for _, count in kept),
+        other=sum(count for _, count in pairs[len(kept) :]),
+        rest=base64.b85encode(b"".join(digests)).decode(),
+        sampled=len(rest) > _MAXIMUM_REST,
     )
 
 
 def _into(found: Tally, column: str, frozen: LevelCounts) -> LevelCounts:
     places = level_places(found.levels.tolist(), column, frozen)
     counts = np.bincount(places, weights=found.counts, minlength=len(frozen.levels) + 2).astype(np.int64).tolist()
-    return LevelCounts(frozen.levels, tuple(counts[:-2]), counts[-2], counts[-1], frozen.rest)
+    return replace(frozen, counts=tuple(counts[:-2]), other=counts[-2], new=counts[-1])
+
+
+def _fraction(level: str) -> float:
+    """A number in [0, 1) that belongs to a level and does not depend on its digest."""
+    return int.from_bytes(hashlib.sha256(level.encode("utf-8", "surrogatepass")).digest()[4:8]) / 2**32
 
 
 def _digest(level: str) -> bytes:

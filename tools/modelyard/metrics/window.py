@@ -179,6 +179,8 @@ class Monitoring:
     """Rows that the baseline was measured on; None when unknown."""
     estimated_slices: tuple[SliceEstimate, ...] = ()
     """Quality estimated without labels per slice, for slices with at least 200 rows."""
+    serving_seconds: float | None = None
+    """How long the model had served in the environment when the window ended; None when that is not known."""
 
 
 @dataclass(frozen=True)

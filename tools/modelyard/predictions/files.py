@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +16,10 @@ from modelyard.manifests.model import Model
 from modelyard.predictions.columns import times_of
 from modelyard.predictions.ids import once
 from modelyard.predictions.interface import TEXTS, within
-from modelyard.tables.file import read_csv
+from modelyard.tables.arrays import numbers, texts
+from modelyard.tables.table import require_once
+from modelyard.tables.text import read_csv, read_json
+from modelyard.tables.types import readable, require_flat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,8 +87,8 @@ def parts_of(
             elif _plain(path).endswith(".csv"):
                 yield _csv(file.read(), texts)
             else:
-                yield _json(file.read())
-    except (*UNREADABLE, pa.ArrowException) as error:
+                yield read_json(file.read())
+    except (*UNREADABLE, pa.ArrowException, UnicodeDecodeError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise ModelyardError(f"{path} cannot be read: {said}.", "Repair or remove the file.") from error
 
@@ -163,17 +165,7 @@ def _plain(path: str) -> str:
 def _csv(content: bytes, texts: Collection[str]) -> pa.Table:
     """CSV as a table; a last row that was cut off before its last cell is left out."""
     cut = content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
-    return read_csv(io.BytesIO(content), texts, cut or None)
-
-
-def _json(content: bytes) -> pa.Table:
-    """JSON lines as a table; a last line that was cut off is left out."""
-    import pyarrow as pa
-    from pyarrow import json as arrow
-
-    end = content.rfind(b"\n") + 1
-    whole = content if _sound(content[end:]) else content[:end]
-    return arrow.read_json(io.BytesIO(whole)) if whole.strip() else pa.table({})
+    return read_csv(content, texts, cut or None)
 
 
 def _sound(line: bytes) -> bool:
@@ -218,15 +210,17 @@ class ColumnNames:
     def renamed(self, table: pa.Table, path: str) -> pa.Table:
         """A part of a file with our names and types; a ModelyardError when it has no time."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if "inputs" in table.column_names and pa.types.is_struct(table["inputs"].type):
             table = pa.Table.from_batches(table.to_batches()).flatten()
-        there = set(table.column_names)
+        there = table.column_names
 
         def found(ours: str) -> Any:
             name = next((name for name in self.candidates(ours) if name in there), None)
-            return None if name is None else table[name]
+            if name is None:
+                return None
+            require_once(name, there, Path(path))
+            return readable(table[name], name, path)
 
         def missing(kind: Any) -> Any:
             return pa.nulls(table.num_rows, kind)
@@ -234,7 +228,7 @@ class ColumnNames:
         columns: dict[str, Any] = {}
         for name in TEXTS:
             column = found(name)
-            columns[name] = missing(pa.string()) if column is None else pc.cast(column, pa.string())
+            columns[name] = missing(pa.string()) if column is None else texts(require_flat(column, name, path))
         time = found("time")
         if time is None:
             raise ModelyardError(
@@ -244,7 +238,8 @@ class ColumnNames:
         columns["time"] = times_of(time, path)
         score, latency = found("score"), found("latency_ms")
         columns["score"] = missing(pa.float64()) if score is None else score
-        columns["latency_ms"] = missing(pa.float64()) if latency is None else pc.cast(latency, pa.float64())
+        own = pa.nulls(table.num_rows, pa.float64()) if latency is None else latency
+        columns["latency_ms"] = pa.array(numbers(own, "latency_ms", Path(path)), from_pandas=True)
         for name in self._inputs:
             values = found(name)
             if values is not None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modelyard.flavors.tensors import rows_of
+from modelyard.flavors.values import spelled_text
 from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
@@ -182,8 +183,10 @@ def _text(value: object) -> str | None:
 
     Half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a question mark.
     """
-    shown = json.dumps(value) if isinstance(value, list) else value
-    return None if value is None else str(shown).encode("utf-8", "replace").decode("utf-8")
+    if value is None:
+        return None
+    text = json.dumps(value) if isinstance(value, list) else spelled_text(value)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: Any) -> float | None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from modelyard.flavors.values import spelled_text
+from modelyard.predictions.columns import as_text, joined
 from modelyard.predictions.writer import Entry, open_segments, plain_values
 
 if TYPE_CHECKING:
@@ -67,7 +69,6 @@ def read_predictions(folder: Path, since: float = 0.0, columns: Sequence[str] | 
 
 def table_of(entries: Iterable[Entry]) -> pa.Table:
     """Entries as a table with one row per prediction; a failed request is one row without a score."""
-    import pyarrow as pa
 
     parts = []
     batch: list[Entry] = []
@@ -77,7 +78,7 @@ def table_of(entries: Iterable[Entry]) -> pa.Table:
             parts.append(_part(batch))
             batch = []
     parts.append(_part(batch))
-    return pa.concat_tables(parts, promote_options="permissive")
+    return joined(parts)
 
 
 def entries_of(path: Path) -> Iterator[Entry]:
@@ -127,7 +128,8 @@ def _part(entries: list[Entry]) -> pa.Table:
         rows = len(entry.scores) or 1
         entities = entry.entities or []
         texts["id"] += [f"{entry.id}/{row}" for row in range(rows)]
-        texts["entity"] += [None if e is None else str(e) for e in entities[:rows]] + [None] * (rows - len(entities))
+        texts["entity"] += [None if e is None else spelled_text(e) for e in entities[:rows]]
+        texts["entity"] += [None] * (rows - len(entities))
         for name in ("time", "version", "variant"):
             texts[name] += [getattr(entry, name)] * rows
         texts["error"] += [entry.error or None] * rows
@@ -144,17 +146,23 @@ def _part(entries: list[Entry]) -> pa.Table:
 
 
 def _typed(values: list[Any]) -> pa.Array:
+    """Values as null, booleans, numbers, lists of numbers or texts, whichever is the first that holds all of them."""
     import pyarrow as pa
 
-    if all(
-        value is None or (isinstance(value, int | float) and value is not True and value is not False)
-        for value in values
-    ):
+    kinds = {type(value) for value in values} - {type(None)}
+    if not kinds:
+        return pa.nulls(len(values))
+    if kinds <= {int, float}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the column has another type in another version
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds <= {bool, int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kinds == {list}:
+        inner = {type(number) for value in values if value is not None for number in value}
+        if inner <= {int, float, type(None)}:
+            return pa.array(values, pa.list_(pa.float64()))
+    return pa.array([as_text(value) for value in values], pa.string())
 
 
 def _pass(folder: Path, entity: str, live: bool) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from modelyard.flavors.values import spelled_text
 from modelyard.manifests.configuration import PredictionLogging
 from modelyard.manifests.model import Contract
 
@@ -75,7 +76,7 @@ class Privacy:
         return [self._digest(entity) for entity in entities] if self._id == "hash" else entities
 
     def _digest(self, value: object) -> str:
-        return hmac.digest(self._key or b"", str(value).encode(), "sha256")[:_DIGEST_BYTES].hex()
+        return hmac.digest(self._key or b"", spelled_text(value).encode(), "sha256")[:_DIGEST_BYTES].hex()
 
 
 def plain_values(values: Any) -> list[Any]:

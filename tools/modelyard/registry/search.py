@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from modelyard.errors import UsageError
+from modelyard.errors import UsageError, near_match
 from modelyard.evidence.training import flat
 
-_TERM = re.compile(r"(?P<key>[A-Za-z_][\w./@#-]*)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z", re.S)
+# A parameter of another file than params.yaml is params.FILE:NAME, so its colon is no sign.
+_TERM = re.compile(
+    r"(?P<key>[A-Za-z_][\w./@#-]*(?:(?<=\w):[A-Za-z_][\w.-]*(?=[<>=!]))?)(?P<sign>>=|<=|!=|=|>|<|:)(?P<value>.+)\Z",
+    re.S,
+)
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -65,8 +69,19 @@ def requested_metrics(terms: Sequence[Term]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(t.key for t in terms if t.key and t.key not in KEYS and not t.key.startswith("params.")))
 
 
-def search(entries: Iterable[Entry], terms: Sequence[Term]) -> list[Entry]:
-    """The entries that satisfy all conditions, newest first."""
+def search(entries: Sequence[Entry], terms: Sequence[Term]) -> list[Entry]:
+    """The entries that satisfy all conditions, newest first; UsageError for a metric or parameter that none has."""
+    for term in terms:
+        if not term.key or term.key in KEYS or not entries:
+            continue
+        parameter = term.key.startswith("params.")
+        known = {f"params.{name}" for entry in entries for name in flat(entry.params)} if parameter else set()
+        known |= set() if parameter else {name for entry in entries for name in entry.metrics}
+        if term.key not in known:
+            what = "parameter" if parameter else "metric"
+            raise UsageError(
+                f"No version has the {what} {term.key!r}.", near_match(term.key, known, f"No version records a {what}.")
+            )
     found = [entry for entry in entries if all(_holds(term, entry) for term in terms)]
     return sorted(found, key=lambda entry: (-entry.at, entry.model, entry.version))
 

@@ -17,6 +17,7 @@ from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import environment_digest
 from modelyard.evidence.verdict import Verdict
+from modelyard.files import small_files
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
 from modelyard.git import RefRejected
@@ -126,7 +127,8 @@ def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
     name = candidate.model.name
     lock = candidate.folder / "dvc.lock"
     path = f"models/{name}/{candidate.model.files.artifact}"
-    locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock").output(path) if lock.is_file() else None
+    read = small_files(candidate.folder.parents[1])
+    locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock", read).output(path) if lock.is_file() else None
     if locked is None:
         raise ModelyardError(f"{lock} does not pin {path}.", f"Run: modelyard retrain {name} --commit")
     md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()

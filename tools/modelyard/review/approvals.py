@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 
 from modelyard.checkout.rules import approvals_at
 from modelyard.errors import ModelyardError
@@ -12,7 +13,7 @@ from modelyard.gate.approvals import Approval, Proposal, judge_approvals
 from modelyard.git import EMPTY_TREE, Git
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.conversion import parse
-from modelyard.manifests.document import ManifestErrors
+from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import APPROVALS, model_file
 from modelyard.review.subject import Subject
@@ -30,7 +31,9 @@ def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
         requesters=_requesters(git, change.commit, change.files),
     )
     policy = approvals_at(git, base)
-    return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
+    return judge_approvals(
+        policy, proposal, change.reviews, _Roles(git, forge, base, change.commit, change.files, policy).holds
+    )
 
 
 def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
@@ -58,7 +61,7 @@ def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) ->
         requesters=_requesters(git, subject.head, files),
     )
     policy = approvals_at(git, base)
-    roles = _Roles(git, forge, base, files, policy)
+    roles = _Roles(git, forge, base, subject.head, files, policy)
     return judge_approvals(policy, proposal, forge.reviews(pull.number), roles.holds)
 
 
@@ -70,10 +73,12 @@ def approval_status(approval: Approval, url: str) -> Status:
 class _Roles:
     """The roles of people for one change. Owners are those of the changed models, at the base commit."""
 
-    def __init__(self, git: Git, forge: Forge, base: str, files: tuple[str, ...], policy: Approvals | None) -> None:
+    def __init__(
+        self, git: Git, forge: Forge, base: str, head: str, files: tuple[str, ...], policy: Approvals | None
+    ) -> None:
         self._forge = forge
         self._named = dict(policy.roles) if policy else {}
-        self._named["owners"] = _owners(git, base, files)
+        self._named["owners"] = _owners(git, base, head, files)
         self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, person: str, role: str) -> bool:
@@ -97,18 +102,41 @@ class _Roles:
         return any(self._forge.is_member(person, member) for member in members if "/" in member)
 
 
-def _owners(git: Git, base: str, files: tuple[str, ...]) -> list[str]:
-    names = {part.split("/")[1] for part in files if part.startswith("models/") and part.count("/") > 1}
-    names |= {part.rpartition("/")[2].removesuffix(".yaml") for part in files if part.startswith("deployments/")}
+def _owners(git: Git, base: str, head: str, files: tuple[str, ...]) -> list[str]:
+    """The owners, at the base commit, of the models that changed files are about by what stands in them."""
+    names: set[str] = set()
+    for path in files:
+        folder = path.partition("/")[0]
+        if folder == "models" and path.count("/") > 1:
+            names.add(path.split("/")[1])
+        elif folder in ("deployments", "waivers"):
+            said = {_named(git, revision, path, "model") for revision in (base, head)} - {""}
+            names |= said or {posixpath.splitext(posixpath.basename(path))[0]}
+    manifests = [model_file(name) for name in sorted(names)]
+    policies = {posixpath.splitext(path)[0].removeprefix("policies/") for path in files if path.startswith("policies/")}
+    if policies:
+        every = [path for path in git.files_at(base, "models/") if path == model_file(path.split("/")[1])]
+        manifests += [path for path in every if path not in manifests and _named(git, base, path, "policy") in policies]
     owners: list[str] = []
-    for name in sorted(names):
-        content = git.file_at(base, model_file(name))
+    for manifest in manifests:
+        content = git.file_at(base, manifest)
         if content is not None:
             try:
-                owners += parse(Model, content, model_file(name)).owners
+                owners += parse(Model, content, manifest).owners
             except ManifestErrors:
                 continue
     return owners
+
+
+def _named(git: Git, revision: str, path: str, field: str) -> str:
+    """The name in a field of a file at a revision; '' where there is none."""
+    content = git.file_at(revision, path)
+    try:
+        value = parse_document(content or b"", path).value
+    except ManifestErrors:
+        return ""
+    name = value.get(field) if isinstance(value, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _requesters(git: Git, revision: str, files: tuple[str, ...]) -> tuple[str, ...]:

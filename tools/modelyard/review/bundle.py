@@ -19,7 +19,7 @@ FILE_LIMIT = 10_000_000
 TOTAL_LIMIT = 50_000_000
 _ENTRIES = 5_000
 GENERATED_FOLDER = "generated"
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError, IndexError)
 """Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
 _EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
 

@@ -19,7 +19,7 @@ from modelyard.rollout.plan import Live, Traffic
 from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_blobs
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
-from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length
+from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length, unpacked
 from modelyard.serving.tensors import decode_request, metadata_of
 
 _MAY: dict[Role, frozenset[str]] = {
@@ -157,7 +157,7 @@ class Application:
             model, version = self._find(name, number)
             if verb == "infer":
                 asked = version if number else None
-                content = await self._body(receive)
+                content = await self._body(receive, scope)
                 if any(one.loaded.flavor.blocks for one in model.versions.values()):
                     # Another process scores it, so requests for other models are answered meanwhile.
                     return await asyncio.to_thread(self._infer, model, asked, scope, content)
@@ -237,12 +237,20 @@ class Application:
                 return with_blobs(answered)
         return answered
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive, scope: Scope) -> bytes:
+        most = self._limits.body_bytes
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await _read_body(receive, self._limits.body_bytes)
+                content = await _read_body(receive, most)
         except TimeoutError as error:
             raise Answer(408, f"The body did not arrive within {self._limits.seconds:g} s.") from error
+        try:
+            found = unpacked(scope["headers"], content, most)
+        except BadRequest as error:
+            raise Answer(400, str(error)) from error
+        if len(found) > most:
+            raise Answer(413, f"The unpacked body is larger than {most:,} bytes.")
+        return found
 
     def _index(self) -> object:
         ready = [

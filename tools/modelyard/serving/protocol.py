@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -60,6 +61,34 @@ class InferBody(Struct, frozen=True):
     outputs: list[RequestedOutput] | None = None
 
 
+def unpacked(headers: Iterable[tuple[bytes, bytes]], content: bytes, most: int) -> bytes:
+    """A body as it was before its Content-Encoding (gzip or deflate), at most one byte more than ``most``.
+
+    BadRequest for bytes that are not in that encoding, and for another encoding.
+    """
+    named = next((value for name, value in headers if name == b"content-encoding"), b"").strip().lower()
+    if named in (b"", b"identity"):
+        return content
+    if named not in (b"gzip", b"x-gzip", b"deflate"):
+        raise BadRequest(f"Content-Encoding {named.decode('latin-1')!r} is not known here; use gzip, deflate or none.")
+    import zlib
+
+    # Some callers send deflate with zlib's header, as the standard says, some without it.
+    ways = (47,) if named != b"deflate" else (15, -15)
+    for way in ways:
+        unpacker = zlib.decompressobj(way)
+        try:
+            found = unpacker.decompress(content, most + 1)
+        except zlib.error:
+            continue
+        if len(found) <= most and not unpacker.eof:
+            break  # cut off
+        if unpacker.eof and unpacker.unused_data:
+            break
+        return found
+    raise BadRequest(f"The body is not what Content-Encoding {named.decode('latin-1')} says.")
+
+
 def json_length(headers: Iterable[tuple[bytes, bytes]], body: int) -> int:
     """The length of the JSON part of a body of so many bytes; BadRequest for an impossible header."""
     for name, value in headers:
@@ -115,6 +144,17 @@ def blob_values(given: Given, blob: memoryview) -> list[object]:
     except (struct.error, UnicodeDecodeError) as error:
         raise BadRequest(f"Column {given.name!r}, row {len(texts)}: its bytes are not valid UTF-8.") from error
     return texts
+
+
+def base64_texts(given: Given, values: Sequence[object]) -> list[object]:
+    """Values of a column whose ``content_type`` is base64, as texts; null stays null."""
+    found: list[object] = []
+    for value in values:
+        try:
+            found.append(None if value is None else base64.b64decode(str(value), validate=True).decode())
+        except ValueError as error:
+            raise BadRequest(f"Column {given.name!r}, row {len(found)}: it is no UTF-8 text in base64.") from error
+    return found
 
 
 def asks_for_binary(parameters: Mapping[str, object] | None, output: Mapping[str, object] | None) -> bool:

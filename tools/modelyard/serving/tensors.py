@@ -21,7 +21,7 @@ from modelyard.flavors.tensors import ACCEPTED, DATATYPES, rows_of
 from modelyard.flavors.values import EXACT, LARGEST, Column
 from modelyard.manifests.model import Contract
 from modelyard.scoring.signature import input_of
-from modelyard.serving.protocol import BadRequest, Given, InferBody, blob_numbers, blob_values, read_blobs
+from modelyard.serving.protocol import BadRequest, Given, InferBody, base64_texts, blob_numbers, blob_values, read_blobs
 
 _ANY: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Any])
 _BLOCK = msgspec.json.Decoder(list[list[float | None]])
@@ -64,8 +64,15 @@ def decode_request(content: bytes, json_length: int | None = None) -> InferReque
     try:
         body = _BODY.decode(content[:size] if tail else content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not a v2 inference request: {error}.") from error
+        raise BadRequest(f"The body is not a v2 inference request: {error}.{_hint(content[:size])}") from error
     return InferRequest(body, read_blobs(body.inputs, tail))
+
+
+def _hint(part: bytes) -> str:
+    """What callers often forget, where the JSON part shows that they did."""
+    if b"binary_data_size" in part:
+        return " With binary tensors, the header Inference-Header-Content-Length gives the length of the JSON part."
+    return " JSON has no NaN; send null." if b"NaN" in part else ""
 
 
 class ContractCheck:
@@ -86,9 +93,7 @@ class ContractCheck:
         """The rows of a request that fits the contract; BadRequest otherwise."""
         given, blobs = self._given(request), request.blobs
         count = self._count(given)
-        ids = _values_of(given[self._id], blobs) if self._id in given else None
-        if ids is not None and len(ids) != count:
-            raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape gives {count}.")
+        ids = self._ids(given[self._id], blobs, count) if self._id in given else None
         block, plain = self._block(given, blobs, count)
         columns: dict[str, Column] = dict(zip(self._numbers, block, strict=True))
         sent: dict[str, Any] = {name: given[name].data if plain else _logged(columns[name]) for name in self._numbers}
@@ -98,6 +103,16 @@ class ContractCheck:
             values = _rows_of(given[column.name], blobs, column, count)
             columns[column.name], sent[column.name] = _canonical(column, values), values
         return Rows(count, columns, sent, ids)
+
+    def _ids(self, given: Given, blobs: Mapping[str, memoryview], count: int) -> list[Any]:
+        """The callers' ids, one for each row: texts or numbers, which ground truth can name again."""
+        ids = rows_of(_values_of(given, blobs), given.shape, 1)
+        if len(ids) != count:
+            raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape gives {count}.")
+        for row, value in enumerate(ids):
+            if not isinstance(value, (str, int, float, type(None))):
+                raise BadRequest(f"Column {self._id!r}, row {row}: an id is a text or a number.")
+        return ids
 
     def _given(self, request: InferRequest) -> dict[str, Given]:
         given = {tensor.name: tensor for tensor in request.body.inputs}
@@ -238,10 +253,10 @@ def _rows_of(given: Given, blobs: Mapping[str, memoryview], column: Input, count
 
 def _values_of(given: Given, blobs: Mapping[str, memoryview]) -> list[Any]:
     blob = blobs.get(given.name)
-    if blob is None:
-        return _decoded(given)
-    if given.datatype in ("BYTES", "BOOL"):
-        return blob_values(given, blob)
+    if blob is None or given.datatype in ("BYTES", "BOOL"):
+        values = _decoded(given) if blob is None else blob_values(given, blob)
+        encoded = given.datatype == "BYTES" and (given.parameters or {}).get("content_type") == "base64"
+        return base64_texts(given, values) if encoded else values
     return [None if value != value else value for value in blob_numbers(given, blob).tolist()]
 
 

@@ -13,6 +13,7 @@ from modelyard.errors import ModelyardError
 from modelyard.flavors.signature import Input
 from modelyard.flavors.values import MISSING, Column, Floats, Unreadable, known, require_kind, spelled_text
 from modelyard.flavors.values import canonical as canonical_of
+from modelyard.tables.types import is_list, readable, require_flat
 
 _DAY = 86400.0
 
@@ -22,12 +23,13 @@ def canonical(array: Any, column: Input, path: Path) -> Column:
 
     ModelyardError, which names ``path`` and row, for a value that is not of the column's kind.
     """
+    array = (readable if column.kind == "vector" else require_flat)(array, column.name, path)
     try:
         if column.kind == "vector":
             return _vectors(array, column)
         if column.kind == "string":
             return known(column, np.array(texts(array).to_pylist(), dtype=object))
-        found = _scalars(decoded(array), column, path)
+        found = _scalars(array, column, path)
         require_kind(column, found)
         return known(column, found)
     except Unreadable as error:
@@ -46,7 +48,7 @@ def scalars(array: Any, column: Input, path: Path) -> Floats:
 def levels(array: Any, column: Input, path: Path) -> tuple[list[str | None], NDArray[np.int64]]:
     """Sorted distinct values as texts, missing last, and each row's index into them (rows,)."""
     if column.kind == "string" and not column.categories:
-        return text_codes(array)
+        return text_codes(require_flat(array, column.name, path))
     values = canonical(array, column, path)
     if column.is_text:
         import pyarrow as pa
@@ -78,19 +80,12 @@ def text_codes(array: Any) -> tuple[list[str | None], NDArray[np.int64]]:
     return [names[i] for i in order], place[plain(encoded.indices.cast(pa.int64()), np.int64)]
 
 
-def decoded(array: Any) -> Any:
-    """The array without dictionary encoding."""
-    import pyarrow as pa
-
-    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
-
-
 def numbers(array: Any, name: str, path: Path) -> Floats:
     """Numbers, booleans and times (seconds since 1970) as float64, missing as NaN; maybe a view of Arrow's memory."""
     import pyarrow as pa
 
+    array = require_flat(array, name, path)
     try:
-        array = decoded(array)
         if pa.types.is_temporal(array.type):
             return _seconds(array)
         if pa.types.is_boolean(array.type):
@@ -98,7 +93,8 @@ def numbers(array: Any, name: str, path: Path) -> Floats:
         array = array.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ModelyardError(
-            f"Column {name!r} of {path} has values that are not numbers.", "Correct the table or the contract's type."
+            f"Column {name!r} of {path} has values that are not numbers.",
+            "Correct the table or the contract's type. Write numbers with a point, such as 1.5.",
         ) from error
     return _without_nulls(plain(array, np.float64), array)
 
@@ -108,7 +104,8 @@ def texts(array: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = decoded(array)
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
     if pa.types.is_string(array.type):
         return array
     if pa.types.is_floating(array.type):
@@ -138,7 +135,7 @@ def _scalars(array: Any, column: Input, path: Path) -> Floats:
         return np.full(len(array), MISSING)
     if column.kind in ("integer", "float"):
         return numbers(array, column.name, path)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    if pa.types.is_string(array.type):
         return _parsed(array, column)
     if column.kind == "date" and pa.types.is_temporal(array.type):
         return _seconds(array) / _DAY
@@ -173,7 +170,7 @@ def _seconds(array: Any) -> Floats:
     if pa.types.is_date64(kind):
         array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
     if not pa.types.is_timestamp(kind):
-        array = array.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us"))
+        array = array.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us"), safe=False)
         return _without_nulls(plain(array.cast(pa.int64()), np.int64) / 1e6, array)
     counted = plain(array.cast(pa.int64()), np.int64)
     scale = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[kind.unit]
@@ -185,12 +182,11 @@ def _vectors(array: Any, column: Input) -> Floats:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = decoded(array)
     kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+    if pa.types.is_string(kind) or pa.types.is_null(kind):
         values = [None if text is None else _list(text, row) for row, text in enumerate(array.to_pylist())]
         return np.asarray(canonical_of(column, values))
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not is_list(kind):
         raise Unreadable(0, "is not a list of numbers")
     sizes = pc.list_value_length(array)
     wrong = pc.not_equal(sizes, column.length).fill_null(False)

@@ -1,7 +1,8 @@
-"""Table files: Parquet, Arrow and CSV."""
+"""Table files: Parquet, Arrow (file and stream), CSV and JSON lines, the last two also gzipped."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,12 @@ from modelyard.errors import ModelyardError, missing_extra
 from modelyard.flavors.signature import Input
 from modelyard.flavors.values import Column, Floats
 from modelyard.tables.arrays import numbers, plain, scalars, texts
-from modelyard.tables.table import Table
+from modelyard.tables.table import Table, require_once
+from modelyard.tables.text import is_json, opened, read_csv, read_json
+from modelyard.tables.types import readable, require_flat
 
 _BATCH = 2**18
+_STREAM = b"\xff\xff\xff\xff"
 
 
 class TableFile:
@@ -26,18 +30,16 @@ class TableFile:
         """ModelyardError if there is no valid table. ``texts``: see ``read_table``."""
         self.path, self.texts = path, texts
         self._metadata: Any = None
+        self._schema: Any = None
         self._whole: Any = None
         if _magic(path) == b"PAR1":
             with _sound(path):
                 import pyarrow.parquet as pq
 
                 reader = pq.ParquetFile(path)
-                self._metadata, self.rows, self.names = (
-                    reader.metadata,
-                    reader.metadata.num_rows,
-                    reader.schema_arrow.names,
-                )
-        else:  # CSV and Arrow cannot be read by column
+                self._metadata, self._schema = reader.metadata, reader.schema_arrow
+                self.rows, self.names = reader.metadata.num_rows, reader.schema_arrow.names
+        else:  # the others cannot be read by column
             self._whole = read_table(path, texts=texts)
             self.rows, self.names = self._whole.rows, self._whole.names
 
@@ -75,6 +77,8 @@ class TableFile:
 
         parts, nulls = [], 0
         for batch in self._batches(name, dictionary=True):
+            if not pa.types.is_dictionary(batch.type):
+                batch = require_flat(batch, name, self.path)
             nulls += batch.null_count
             if pa.types.is_dictionary(batch.type):
                 codes = plain(batch.indices.drop_null().cast(pa.int64()), np.int64)
@@ -104,8 +108,13 @@ class TableFile:
         if self._whole is not None:
             yield from self._whole.chunks(name)
             return
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        require_once(name, self.names, self.path)
+        with _sound(self.path):
+            kind = self._schema.field(name).type
+            dictionary = dictionary and not pa.types.is_nested(kind)
         with (
             _sound(self.path),
             pq.ParquetFile(
@@ -113,11 +122,14 @@ class TableFile:
             ) as reader,
         ):
             for batch in reader.iter_batches(_BATCH, columns=[name], use_threads=False):
-                yield batch.column(0)
+                column = batch.column(0)
+                if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+                    column = readable(column, name, self.path)
+                yield column
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None, texts: Collection[str] = ()) -> Table:
-    """The table in a Parquet or Arrow file (by their magic bytes) or a CSV file. Missing columns are ignored.
+    """The table in a file; its first bytes give the format. Missing columns are ignored.
 
     ``texts`` names columns that stay texts in a CSV file, so that 007 is not read as 7.
     """
@@ -133,30 +145,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None, texts: Collecti
             from pyarrow import ipc
 
             return Table(ipc.open_file(path).read_all(), path)
-        return Table(read_csv(path, texts), path)
+        if magic == _STREAM:
+            from pyarrow import ipc
 
-
-def read_csv(source: Any, texts: Collection[str] = (), last_row: str | None = None) -> Any:
-    """An Arrow table of a path or a file. Empty cells are missing, texts among them.
-
-    Arrow raises for a row of the wrong length, unless it is ``last_row``, which is left out.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import csv
-
-    table = csv.read_csv(
-        source,
-        parse_options=csv.ParseOptions(
-            invalid_row_handler=lambda row: "skip" if row.text == last_row else "error"
-        ) if last_row else None,
-        convert_options=csv.ConvertOptions(column_types={name: pa.string() for name in texts}),
-    )  # fmt: skip
-    for place, name in enumerate(table.column_names):
-        if pa.types.is_string(table[name].type):
-            kept = pc.if_else(pc.equal(table[name], ""), pa.scalar(None, pa.string()), table[name])
-            table = table.set_column(place, name, kept)
-    return table
+            return Table(ipc.open_stream(path).read_all(), path)
+        with opened(path) as file:
+            lines = is_json(file.read(64))
+        return Table(read_json(path) if lines else read_csv(path, texts), path)
 
 
 def read_parts(path: Path, columns: Sequence[str], texts: Collection[str] = ()) -> Iterator[Table]:
@@ -189,13 +184,13 @@ def _sound(path: Path) -> Iterator[None]:
         raise missing_extra("measure", "pyarrow") from error
     try:
         yield
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise ModelyardError(
             f"{path} cannot be read: {error}.",
             "Check the path. If a pipeline writes the file, run: modelyard retrain MODEL",
         ) from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError, zlib.error) as error:
         raise ModelyardError(
-            f"{path} is not a valid Parquet, Arrow or CSV file: {str(error).splitlines()[0].rstrip('.')}.",
+            f"{path} is not a valid Parquet, Arrow, CSV or JSON lines file: {str(error).splitlines()[0].rstrip('.')}.",
             "Write it again. If a pipeline writes it, run: modelyard retrain MODEL --force",
         ) from error

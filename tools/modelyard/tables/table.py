@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from modelyard.errors import ModelyardError, near_match
 from modelyard.flavors.signature import Input
 from modelyard.flavors.values import Column, Columns, Floats
-from modelyard.tables.arrays import canonical, decoded, levels, numbers, plain, scalars, text_codes, texts
+from modelyard.tables.arrays import canonical, levels, numbers, plain, scalars, text_codes, texts
+from modelyard.tables.types import readable, require_flat
 
 
 class Table:
@@ -39,6 +40,7 @@ class Table:
                 raise ModelyardError(
                     f"{self.path} has no column {name!r}, which {whose} needs.", near_match(name, self.names)
                 )
+            require_once(name, self.names, self.path)
 
     def columns(self, inputs: Sequence[Input], whose: str) -> Columns:
         """The canonical values of inputs, as models get them; ModelyardError if one is missing or unreadable."""
@@ -63,19 +65,19 @@ class Table:
 
     def texts(self, name: str) -> NDArray[np.object_]:
         """A column as text objects, missing as None."""
-        result: NDArray[np.object_] = np.array(texts(self.column(name)).to_pylist(), dtype=object)
+        result: NDArray[np.object_] = np.array(texts(self._flat(name)).to_pylist(), dtype=object)
         return result
 
     def text_codes(self, name: str) -> tuple[list[str | None], NDArray[np.int64]]:
         """Sorted distinct texts of a column, missing last, and each row's index into them (rows,)."""
-        return text_codes(self.column(name))
+        return text_codes(self._flat(name))
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """A column as codes from 0; equal values have equal codes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        encoded = pc.dictionary_encode(self.column(name).combine_chunks(), null_encoding="encode")
+        encoded = pc.dictionary_encode(self._flat(name).combine_chunks(), null_encoding="encode")
         result: NDArray[np.int64] = plain(encoded.indices.cast(pa.int64()), np.int64)
         return result
 
@@ -92,9 +94,22 @@ class Table:
         return found
 
     def column(self, name: str) -> Any:
-        """A column as one chunked array."""
-        return decoded(self._arrow.column(name))
+        """A column as one chunked array of a type of ``tables.types``; ModelyardError if it is none, or missing."""
+        require_once(name, self.names, self.path)
+        return readable(self._arrow.column(name), name, self.path)
+
+    def _flat(self, name: str) -> Any:
+        return require_flat(self.column(name), name, self.path)
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """A table of these rows, in this order."""
         return Table(self._arrow.take(rows), self.path)
+
+
+def require_once(name: str, names: Sequence[str], path: Path) -> None:
+    """Raises unless a table has one column of a name."""
+    count = names.count(name)
+    if not count:
+        raise ModelyardError(f"{path} has no column {name!r}.", near_match(name, names))
+    if count > 1:
+        raise ModelyardError(f"{path} has {count} columns named {name!r}.", "Keep one of them, or rename the others.")

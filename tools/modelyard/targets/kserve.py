@@ -38,6 +38,8 @@ _FORMAT = f"{PREFIX}/format-"
 _PREDICTOR = "predictor"
 """The value in ``Flavor.hosts`` for flavors that KServe serves from the image of ``modelyard package``."""
 _TRAFFIC = f"{PREFIX}/traffic"
+_MODEL = f"{PREFIX}/model"
+"""The model's own name, which Kubernetes may not allow as a resource's."""
 
 
 class Resources(Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +93,7 @@ class KServeTarget:
 
     def observe(self) -> dict[str, Live]:
         """The live state, from the InferenceServices with our label."""
-        return {resource["metadata"]["name"]: _live(resource) for resource in self._cluster.all()}
+        return {_model_of(resource): _live(resource) for resource in self._cluster.all()}
 
     def health(self, model: str, version: str) -> Health:
         """The readiness that KServe's controller reports."""
@@ -124,30 +126,37 @@ class KServeTarget:
             self._copied.pop((name, action.version), None)
             remove(self._uri(name, action.version))
             if self._cluster.get(name) is not None:
-                self._cluster.change(name, lambda there: self._edited(name, there or {}, without=action.version))
+                self._cluster.change(name, lambda there: self._edited(model, there or {}, without=action.version))
         elif action.traffic is not None and not action.traffic.stable:
             self._cluster.delete(name)
         elif action.traffic is not None:
-            self._route(name, action.traffic)
+            self._route(model, action.traffic)
 
-    def _route(self, name: str, traffic: Traffic) -> None:
+    def _route(self, model: str, traffic: Traffic) -> None:
+        name = _name(model)
         before = _live(self._cluster.get(name)).traffic
         if traffic.candidate and before and before.stable != traffic.stable:
             raise ModelyardError(
                 f"KServe can share traffic only with the last version, {before.stable}, and not with {traffic.stable}.",
                 f"Deploy {traffic.stable} to all traffic first.",
             )
-        self._cluster.change(name, lambda there: self._edited(name, there or {}, traffic))
+        self._cluster.change(name, lambda there: self._edited(model, there or {}, traffic))
         self._cluster.wait(name, is_ready, self._settings.ready_seconds)
 
-    def _edited(self, name: str, there: Resource, traffic: Traffic | None = None, without: str = "") -> Resource:
+    def _edited(self, model: str, there: Resource, traffic: Traffic | None = None, without: str = "") -> Resource:
         """The InferenceService with other traffic, or with one stored version less."""
-        copied = {version: noted for (model, version), noted in self._copied.items() if model == name}
+        name = _name(model)
+        if there and _model_of(there) not in (model, name):
+            raise ModelyardError(
+                f"The InferenceService {name} belongs to the model {_model_of(there)}.",
+                f"Rename {model}: in Kubernetes both models have the same name.",
+            )
+        copied = {version: noted for (other, version), noted in self._copied.items() if other == name}
         formats = {**_formats(there), **{version: form for version, (_, form) in copied.items()}}
         installed = {**_live(there).installed, **{version: sha for version, (sha, _) in copied.items()}}
         installed.pop(without, None)
         traffic = traffic or _live(there).traffic or Traffic("")
-        annotations = {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
+        annotations = {_MODEL: model} | {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
         annotations |= {f"{_FORMAT}{version}": formats[version] for version in installed if version in formats}
         resource: Resource = {
             "apiVersion": "serving.kserve.io/v1beta1",
@@ -225,6 +234,12 @@ class KServeTarget:
 def _name(model: str) -> str:
     """A model's name in the form that Kubernetes allows."""
     return model.lower().replace("_", "-")
+
+
+def _model_of(resource: Resource) -> str:
+    """The model of an InferenceService; one that an older toolkit wrote has only its own name."""
+    metadata = resource["metadata"]
+    return str((metadata.get("annotations") or {}).get(_MODEL, metadata["name"]))
 
 
 def _formats(resource: Resource | None) -> dict[str, str]:

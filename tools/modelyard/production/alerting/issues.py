@@ -46,7 +46,7 @@ class Issues:
             _marker(alert.key),
             render_cause(self._model, monitoring, alert.check),
             "",
-            f"**To do:** {_REMEDIES.get(alert.check.kind, 'Look at the window: `modelyard monitor`.')}",
+            f"**To do:** {REMEDIES.get(alert.check.kind, 'Look at the window: `modelyard monitor`.')}",
             "",
             *([f"Owners: {owners}", ""] if owners else []),
             "<sub>modelyard refreshes this issue with every window and closes it when the watch passes. Edits of this"
@@ -59,7 +59,7 @@ def _marker(key: str) -> str:
     return f"<!-- modelyard:alert {key} -->"
 
 
-_REMEDIES = {
+REMEDIES = {
     "inputs": "Find out why the inputs drifted. `modelyard propose MODEL --cause drift` retrains on the newest data.",
     "scores": "Look for input drift first. Score drift alone means that callers or the version changed.",
     "outliers": "Look at the outliers: `modelyard feedback sample MODEL --env ENV` writes them to a file.",

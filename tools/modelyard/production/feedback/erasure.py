@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -171,10 +172,14 @@ def _versions(
 
 def _data_of(view: ModelView, commit: str) -> Iterator[tuple[str, str]]:
     model = view.manifest
-    lock = view.checkout.git.file_at(commit, f"models/{model.name}/dvc.lock")
+    read = partial(view.checkout.git.file_at, commit)
+    path = f"models/{model.name}/dvc.lock"
+    lock = read(path)
     for what, file in (("trained", model.files.training), ("judged", model.files.holdout)):
         output = (
-            read_lock(lock, f"models/{model.name}/dvc.lock").output(f"models/{model.name}/{file}") if lock else None
+            read_lock(lock, f"models/{model.name}/dvc.lock", read).output(f"models/{model.name}/{file}")
+            if lock
+            else None
         )
         if output is not None:
             yield what, output.md5

@@ -15,7 +15,7 @@ from modelyard.manifests.model import Model
 from modelyard.metrics.outliers import OutlierScore, bits
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, Integers
-from modelyard.predictions.columns import has_scores, mask, scores_of
+from modelyard.predictions.columns import has_scores, joined, mask, scores_of
 from modelyard.predictions.ids import Hashes, text_hashes
 from modelyard.predictions.interface import Reader, Window, ahead
 from modelyard.production.monitoring.counts import code_rows
@@ -61,7 +61,6 @@ def sample(
 
     The first pass over the log finds ids on which two versions disagreed; the second ranks the rows.
     """
-    import pyarrow as pa
 
     flips = _flips(reader, model, window)
     kept: list[pa.Table] = []
@@ -75,7 +74,7 @@ def sample(
         worths.append({why: values[rows] for why, values in worth.items()})
     if not of:
         return Sample(_csv(None, [], model), 0, 0, {})
-    table = pa.concat_tables(kept, promote_options="permissive")
+    table = joined(kept)
     found = pick({why: np.concatenate([part[why] for part in worths]) for why in worths[0]}, count)
     reasons: dict[str, int] = {}
     for _, why in found:

@@ -95,6 +95,7 @@ def monitor_window(
     judged_minutes = max(0, round((judged - window.begin) / 60))
     held = score_column(model, reference)
     known = history.known(version)
+    since = _since(found, history, environment.name)
     accepted = known.record.metrics if known and known.record else {}
     return Monitoring(
         environment=environment.name,
@@ -103,7 +104,7 @@ def monitor_window(
         until=_shown(window.end),
         rows=own.rows,
         served=_served(found),
-        days=_days(found, own, window, _since(found, history, environment.name)),
+        days=_days(found, own, window, since),
         burns=tuple(
             burn(own.minutes, own.bad.get(o.id, np.zeros(1)), o, window.end, judged_minutes) for o in objectives
         ),
@@ -116,6 +117,7 @@ def monitor_window(
         realised=_realised(model, own, window, accepted, held) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
+        serving_seconds=max(window.end - since, 0.0) if since else None,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
 
