@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from modelyard.deployment.record import (
     Recorded,
     read_rollouts,
-    require_approved,
     timeline,
     write_receipt,
     write_rollout,
     write_unassignment,
 )
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Status
 from modelyard.gate.approvals import Review
 from modelyard.git import RefRejected
@@ -124,45 +123,3 @@ def test_an_unassignment_ends_what_is_assigned(yard: MemoryYard) -> None:
     [tag] = yard.git.tags("churn#production!*")
     record = read_withdrawal_record(tag.message)
     assert record and (record.why, record.by) == ("retired", "ada")
-
-
-class StatusForge(MemoryForge):
-    """A forge that keeps commit statuses."""
-
-    statuses: list[tuple[str, Status]]
-
-    def set_status(self, commit: str, status: Status) -> None:
-        self.statuses.append((commit, status))
-
-
-APPROVALS = (
-    "rules:\n  - {id: production-reviewed, paths: [deployments/**], role: writers, count: 1, why: Two people look.}\n"
-)
-
-
-def approved(yard: MemoryYard, forge: Any) -> tuple[tuple[str, ...], ...]:
-    change = forge.last_change("deployments/production/churn.yaml")
-    return tuple(record.by for record in require_approved(yard.view(), forge, "production", (None, change)))
-
-
-def test_a_change_without_its_approvals_is_refused_filed_and_reported(yard: MemoryYard) -> None:
-    yard.commit({"policies/approvals.yaml": APPROVALS}, "rules")
-    yard.deploy_manifest("v1.0.0")
-    forge = StatusForge(yard.git)
-    forge.statuses = []
-    commit = yard.git.commit_of("HEAD")
-    with pytest.raises(Refused, match=r"\(Promote v1\.0\.0\) was merged without the required approvals") as refused:
-        approved(yard, forge)
-    assert refused.value.remedy.startswith("churn in production is unchanged.")
-    path = f"refused/production/churn/{commit}.json"
-    filed = json.loads(yard.checkout.evidence.filed(path)[path])
-    assert (filed["commit"], filed["author"], filed["subject"]) == (commit, "ada", "Promote v1.0.0")
-    [(where, status)] = forge.statuses
-    assert (where, status.context, status.state) == (commit, "modelyard/deploy", "failure")
-    with pytest.raises(Refused):
-        approved(yard, MemoryForge(yard.git))  # plain Git has no statuses
-    forge.reviews = (Review("grace", "approved", "", 1),)
-    assert approved(yard, forge) == (("grace",),)
-    forge.reviews = (Review("ada", "approved", "", 1),)
-    with pytest.raises(Refused):
-        approved(yard, forge)

@@ -11,6 +11,7 @@ import pytest
 from modelyard.errors import ExitCode, Refused
 from modelyard.git import Git, GitError, Push, PushRefused, RefRejected
 from support.versions import hosted_pair
+from support.versions import add_version
 from support.yard import IDENTITY, git, small_repository, tool
 
 BRANCH = "refs/heads/topic"
@@ -110,15 +111,8 @@ def test_a_tag_that_was_moved_there_is_not_fetched(pair: tuple[Git, Git], tmp_pa
 
 def test_a_refused_branch_is_an_error_and_not_a_proposal(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, _ = pair
-    git(
-        one.root,
-        "tag",
-        "--annotate",
-        "churn@v1.0.0",
-        "-m",
-        'Registering\n\n{"artifact":"' + "a" * 64 + '","verdict":"pass"}',
-    )
-    git(one.root, "push", "--quiet", "origin", "refs/tags/churn@v1.0.0")
+    add_version(one.root, "churn", "v1.0.0")
+    git(one.root, "push", "--quiet", "origin", "main")
     hook(tmp_path, "pre-receive", "echo 'branches are made by the release team' >&2; exit 1")
     done = tool(one.root, "promote", "churn", "--to", "staging", "--version", "v1.0.0", expect=4)
     assert "made by the release team" in done.stderr and done.stdout == ""

@@ -11,7 +11,18 @@ from typing import cast
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
-from modelyard.forges.interface import Change, Comment, Draft, Issue, Permission, Pull, PullForge, Reaction, Status
+from modelyard.forges.interface import (
+    Change,
+    Comment,
+    Contribution,
+    Draft,
+    Issue,
+    Permission,
+    Pull,
+    PullForge,
+    Reaction,
+    Status,
+)
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git, Push, PushRefused, RefRejected, TagRef
 
@@ -183,6 +194,7 @@ class MemoryForge:
     pulls: dict[int, Pull] = field(default_factory=dict)
     files: dict[int, list[str]] = field(default_factory=dict)
     given: dict[int, tuple[Review, ...]] = field(default_factory=dict)
+    contributions: dict[int, Contribution] = field(default_factory=dict)
     written: dict[int, list[Comment]] = field(default_factory=dict)
     set_statuses: list[tuple[str, Status]] = field(default_factory=list)
     """Oldest first."""
@@ -243,6 +255,9 @@ class MemoryForge:
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self.given.get(number, ())
+
+    def contribution(self, number: int) -> Contribution:
+        return self.contributions.get(number, Contribution())
 
     def changed_files(self, number: int) -> list[str]:
         return self.files.get(number, [])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 
-from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.errors import ModelyardError, Refused
+from modelyard.checkout.checkout import Checkout, tag_id
+from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
-from modelyard.git import Git, Push
+from modelyard.git import Push
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
@@ -23,7 +22,7 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     evidence.refresh()
     tags = git.tags()
     objects = {tag.name: tag.object for tag in tags}
-    copies = {name: object_id(git, content) for name, content in evidence.all_tags().items()}
+    copies = checkout.filed_tags()
     found = [*find_faults(tags, objects, copies)]
     for path, content in evidence.filed("incidents/").items():
         incident = json.loads(content)
@@ -31,8 +30,9 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
             Fault(
                 "warning",
                 path,
-                f"the evidence branch was rewritten, and {incident['files_put_back']} files were restored",
-                "Protect the branch modelyard/evidence against forced pushes.",
+                incident.get("problem")
+                or f"the evidence branch was rewritten, and {incident['files_put_back']} files were restored",
+                incident.get("remedy") or "Protect the branch modelyard/evidence against forced pushes.",
             )
         )
     registered = [
@@ -53,8 +53,9 @@ def restore_tags(checkout: Checkout) -> list[str]:
     evidence.refresh()
     objects = {tag.name: tag.object for tag in git.tags()}
     done = []
+    kind = git.object_format()
     for name, content in evidence.all_tags().items():
-        sha = object_id(git, content)
+        sha = tag_id(content, kind)
         if objects.get(name) == sha:
             continue
         git.write_tag_object(name, content)
@@ -64,26 +65,6 @@ def restore_tags(checkout: Checkout) -> list[str]:
         refs = {f"refs/tags/{name}": git.ref(f"refs/tags/{name}") or "" for name in done}
         git.push(remote, *(Push(ref, sha, there.get(ref, ""), lease=True) for ref, sha in refs.items()))
     return done
-
-
-def require_unmoved(view: ModelView, tag: str) -> None:
-    """Refused when a tag differs from its filed copy; a tag without a copy passes."""
-    git, path = view.checkout.git, f"{view.name}/tags/{tag}"
-    content = view.checkout.evidence.filed(path).get(path)
-    if content is None:
-        return
-    now = git.ref(f"refs/tags/{tag}")
-    if now != object_id(git, content):
-        raise Refused(
-            f"The tag {tag} was moved after it was filed.",
-            "Find out who moved it, then run: modelyard audit check --restore",
-        )
-
-
-def object_id(git: Git, content: bytes) -> str:
-    """The id of a tag object, in the hash function of the repository (SHA-1 or SHA-256)."""
-    sha256 = git.object_format() == "sha256"
-    return hashlib.new("sha256" if sha256 else "sha1", b"tag %d\0" % len(content) + content).hexdigest()
 
 
 def _evidence_faults(model: str, version: str, record: VersionRecord, documents: Mapping[str, bytes]) -> list[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from modelyard.errors import ModelyardError
@@ -45,6 +45,18 @@ class Change:
     """The last commit of the pull request."""
     report: str = ""
     """sha256 of the report of the head at the merge; '' without a report."""
+    contribution: Contribution = field(default_factory=lambda: Contribution())
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """The commits of a change, and the people behind them."""
+
+    people: tuple[str, ...] = ()
+    """Authors and committers of the commits, and those who pushed them."""
+    pushers_known: bool = True
+    """False when the forge does not say who pushed the head."""
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,9 @@ class PullForge(Forge, Protocol):
     def reviews(self, number: int) -> tuple[Review, ...]:
         """All reviews, oldest first, each with the report of its commit at that time."""
 
+    def contribution(self, number: int) -> Contribution:
+        """The commits of a pull request, and who wrote, committed and pushed them."""
+
     def changed_files(self, number: int) -> list[str]:
         """The paths that a pull request changes, with both names of a rename."""
 
@@ -217,5 +232,5 @@ def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
     reviews = forge.reviews(pull.number)
     return Change(
         commit=commit.sha, subject=pull.title, author=f"@{pull.author}", files=files, reviews=reviews,
-        pull=pull.number, head=pull.head, report=report,
+        pull=pull.number, head=pull.head, report=report, contribution=forge.contribution(pull.number),
     )  # fmt: skip

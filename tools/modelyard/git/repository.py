@@ -113,6 +113,26 @@ class GitRepository(GitStream):
                 raise RefRejected(error.arguments, error.output) from error
             raise
 
+    def tag_object(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> bytes:
+        """The content of an annotated tag with tagger time ``at`` (seconds since 1970); no ref is left."""
+        if sign:  # git signs only a tag that it makes
+            self.create_tag(name, commit, message, at, sign=True)
+            content = self.objects([self.ref(f"refs/tags/{name}") or ""])
+            self.delete_tag(name)
+            return next(iter(content.values())).partition(b"\0")[2]
+        with self.opened() as repo, repo.git.custom_environment(GIT_COMMITTER_DATE=f"{at} +0000"):
+            tagger = str(repo.git.var("GIT_COMMITTER_IDENT"))
+        return f"object {self.commit_of(commit)}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message}".encode()
+
+    def place_tag(self, name: str, content: bytes) -> str:
+        """Creates a tag from a complete tag object and returns its id; RefRejected when another has the name."""
+        ref = f"refs/tags/{name}"
+        with self.opened() as repo:
+            sha = _feed(repo, content, "hash-object", "-t", "tag", "-w", "--stdin")
+        if self.ref(ref) != sha:
+            self.swap_ref(ref, sha, "")
+        return sha
+
     def delete_tag(self, name: str) -> None:
         """Deletes a tag in this clone."""
         with self.opened() as repo:

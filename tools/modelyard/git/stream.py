@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, TagRef, no_git, no_repository
+from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, LineCommit, TagRef, no_git, no_repository
 
 # Git exports these to hooks and to `git rebase -x`. Inherited, they would point calls at another repository.
 HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -28,7 +28,8 @@ _TAG_FORMAT = (
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
 )
 _FIELDS = 7
-_LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P")
+_LOG_FIELDS = 9
+_LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x00%cn%x00%ce")
 
 
 class RunningGit:
@@ -113,6 +114,11 @@ class GitStream:
     def is_shallow(self) -> bool:
         """Whether this clone is shallow."""
         return self._text("rev-parse", "--is-shallow-repository") == "true"
+
+    def require_whole(self, what: str) -> None:
+        """UsageError in a shallow clone, which lacks ``what``."""
+        if self.is_shallow():
+            raise UsageError(f"This clone is shallow, so it lacks {what}.", "Run: git fetch --unshallow --tags")
 
     @cached_property
     def _remote(self) -> str | None:
@@ -264,6 +270,23 @@ class GitStream:
                 sha, at = token, int(next(tokens))
         return found
 
+    def first_parents(self, revision: str, since: str = "") -> list[LineCommit]:
+        """The first-parent history of a revision, oldest first, without ``since`` and what came before it."""
+        ranges = [revision, *([f"^{since}"] if since else [])]
+        output = self._run(
+            "-c", "log.showRoot=true", "log", "--first-parent", "-m", "--raw", "--no-renames", "--no-abbrev",
+            "--reverse", *_LOG_FORMAT, *ranges, "--",
+        )  # fmt: skip
+        return list(_line(output.decode("utf-8", "surrogateescape")))
+
+    def line(self, revision: str) -> list[str]:
+        """The commits of the first-parent history of a revision, newest first."""
+        return _lines(self._text("rev-list", "--first-parent", revision, "--"))
+
+    def commits_between(self, base: str, head: str) -> list[CommitInfo]:
+        """The commits that ``head`` has and ``base`` has not, newest first."""
+        return _commits(self._text("log", *_LOG_FORMAT, head, f"^{base}", "--"))
+
     def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
         """Commits of a range whose message contains a text, newest first."""
         return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", *_LOG_FORMAT, revisions, "--"))
@@ -321,10 +344,32 @@ def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardErr
 
 def _commits(output: str) -> list[CommitInfo]:
     fields = iter(output.split("\0")[:-1])  # no message holds a zero byte
-    return [
-        CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split()))
-        for sha, author, email, at, subject, body, parents in zip(*[fields] * 7, strict=True)
-    ]
+    return [_commit(values) for values in zip(*[fields] * _LOG_FIELDS, strict=True)]
+
+
+def _commit(values: Sequence[str]) -> CommitInfo:
+    sha, author, email, at, subject, body, parents, committer, committer_email = values
+    return CommitInfo(
+        sha=sha, author=author, email=email, at=int(at), subject=subject, body=body.strip(),
+        parents=tuple(parents.split()), committer=committer, committer_email=committer_email,
+    )  # fmt: skip
+
+
+def _line(output: str) -> Iterator[LineCommit]:
+    """Commits and their raw differences. A path follows a token that begins with a colon, so no path is a commit."""
+    tokens = output.split("\0")
+    at, end = 0, len(tokens) - 1
+    while at < end:
+        if not tokens[at]:
+            at += 1
+            continue
+        info = _commit([tokens[at].removeprefix("\n"), *tokens[at + 1 : at + _LOG_FIELDS]])
+        at += _LOG_FIELDS
+        files = []
+        while at < end and tokens[at].removeprefix("\n").startswith(":"):
+            files.append(tokens[at + 1])
+            at += 2
+        yield LineCommit(info, tuple(files))
 
 
 def _lines(text: str) -> list[str]:

@@ -15,28 +15,33 @@ from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import APPROVALS, model_file
+from modelyard.review.pull_requests import REQUESTED
 from modelyard.review.subject import Subject
 
 
-def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
-    """The approvals of a merged change, by the rules of the commit before it. The first commit has no rules."""
-    parents = git.commit_info(change.commit).parents
-    base = parents[0] if parents else EMPTY_TREE
+def approval_of_change(git: Git, forge: Forge, change: Change, base: str, more: tuple[str, ...] = ()) -> Approval:
+    """The approvals of a merged change, by the rules of the commit ``base`` ('' for none).
+
+    ``more`` are files that the change answers for besides its own.
+    """
+    files = tuple(dict.fromkeys((*change.files, *more)))
+    contribution = change.contribution
     proposal = Proposal(
         author=change.author,
-        files=change.files,
+        files=files,
         head=change.head,
         report=change.report,
-        requesters=_requesters(git, change.commit, change.files),
+        requesters=(*_requesters(git, change.commit, change.files), *_asked(contribution.messages)),
+        contributors=contribution.people,
+        pushers_known=contribution.pushers_known,
     )
+    base = base or EMPTY_TREE
     policy = approvals_at(git, base)
-    return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, change.files, policy).holds)
+    return judge_approvals(policy, proposal, change.reviews, _Roles(git, forge, base, files, policy).holds)
 
 
-def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
-    """The record of a merged change and its approvals, for the evidence branch."""
-    parents = git.commit_info(change.commit).parents
-    base = parents[0] if parents else ""
+def record_of(git: Git, change: Change, approval: Approval, base: str) -> ApprovalRecord:
+    """The record of a merged change and its approvals by the rules of ``base``, for the evidence branch."""
     rules = git.file_at(base, APPROVALS) if base else None
     digest = hashlib.sha256(rules).hexdigest() if rules is not None else ""
     return ApprovalRecord(
@@ -50,12 +55,15 @@ def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) ->
     pull = subject.pull
     files = tuple(forge.changed_files(pull.number))
     report = report_at(forge.statuses(subject.head))
+    contribution = forge.contribution(pull.number)
     proposal = Proposal(
         author=f"@{pull.author}",
         files=files,
         head=subject.head,
         report=report,
-        requesters=_requesters(git, subject.head, files),
+        requesters=(*_requesters(git, subject.head, files), *_asked(contribution.messages)),
+        contributors=contribution.people,
+        pushers_known=contribution.pushers_known,
     )
     policy = approvals_at(git, base)
     roles = _Roles(git, forge, base, files, policy)
@@ -73,7 +81,7 @@ class _Roles:
     def __init__(self, git: Git, forge: Forge, base: str, files: tuple[str, ...], policy: Approvals | None) -> None:
         self._forge = forge
         self._named = dict(policy.roles) if policy else {}
-        self._named["owners"] = _owners(git, base, files)
+        self._owned = (git, base, files)
         self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, person: str, role: str) -> bool:
@@ -85,6 +93,8 @@ class _Roles:
     def _look(self, person: str, role: str) -> bool:
         if role == "writers":
             return self._forge.permission(person) in ("write", "admin")
+        if role == "owners":
+            self._named.setdefault("owners", _owners(*self._owned))
         members = self._named.get(role)
         if members is None:
             raise ModelyardError(
@@ -95,6 +105,11 @@ class _Roles:
         if person.removeprefix("@").lower() in plain:
             return True
         return any(self._forge.is_member(person, member) for member in members if "/" in member)
+
+
+def _asked(messages: tuple[str, ...]) -> tuple[str, ...]:
+    """The people for whom a bot made the commits: the lines ``Requested-by: @ada`` of their messages."""
+    return tuple(found for message in messages for found in REQUESTED.findall(message))
 
 
 def _owners(git: Git, base: str, files: tuple[str, ...]) -> list[str]:
