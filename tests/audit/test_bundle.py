@@ -68,7 +68,7 @@ def yard(audited: Path, tmp_path: Path) -> Path:
 
 
 def verify(bundle: Path, *arguments: str, expect: int) -> dict[str, list[str]]:
-    """PASS → and FAIL → lines, by a Python without site packages."""
+    """PASS → and FAIL → lines, from a Python without site packages."""
     verifier = bundle.with_name("verify.pyz")
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(verifier), str(bundle), *arguments],
@@ -89,11 +89,11 @@ def exported(yard: Path, *arguments: str) -> Path:
     return yard.parent / "audit.zip"
 
 
-def test_every_claim_is_said_and_true_claims_pass(yard: Path) -> None:
+def test_every_claim_is_listed_and_true_claims_pass(yard: Path) -> None:
     anchor = tool(yard, "audit", "anchor").stdout
     (yard.parent / "anchor.json").write_text(anchor)
     found = verify(exported(yard), "--anchor", str(yard.parent / "anchor.json"), expect=1)
-    # v1.0.0 went to production before this repository signed: the one thing it cannot prove.
+    # v1.0.0 was deployed before this repository signed, so only its signature is missing.
     assert [line.split(": ", 1)[1] for line in found["FAIL"][:1]] == ["no signature is filed"]
     assert "flight-delay#production#2 (v1.0.0) has a valid signature" in found["FAIL"][0]
     of_new = [line for line in found["PASS"] if "(v1.1.0)" in line]
@@ -107,7 +107,7 @@ def test_every_claim_is_said_and_true_claims_pass(yard: Path) -> None:
     assert f"{MODEL}@v1.1.0" in git(yard.parent / "cloned", "tag")
 
 
-def test_a_reproduction_is_proof_or_its_opposite(yard: Path) -> None:
+def test_a_filed_reproduction_is_part_of_the_claim(yard: Path) -> None:
     tool(yard, "reproduce", f"{MODEL}@v1.1.0", "--file")
     found = verify(exported(yard), expect=1)
     assert any("(v1.1.0)" in line and "reproduced byte for byte" in line for line in found["PASS"])
@@ -123,7 +123,7 @@ def tampered(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     return bundle
 
 
-def test_an_edited_object_is_noticed(yard: Path) -> None:
+def test_an_edited_object_fails(yard: Path) -> None:
     bundle = exported(yard)
     path = next(path for path in opened(yard).evidence.filed() if path.endswith("/verdict.json"))
     sha = git(yard, "rev-parse", f"{BRANCH}:{path}")
@@ -135,7 +135,7 @@ def test_an_edited_object_is_noticed(yard: Path) -> None:
     assert any("does not match its id" in line for line in found["FAIL"])
 
 
-def test_another_key_another_report_another_author(yard: Path) -> None:
+def test_another_key_does_not_verify_the_signature(yard: Path) -> None:
     other = yard.parent / "other.pub"
     other.write_bytes(public_pem(ec.generate_private_key(ec.SECP384R1())))
     found = verify(exported(yard), "--key", str(other), expect=1)
@@ -153,7 +153,7 @@ def test_another_key_another_report_another_author(yard: Path) -> None:
         ("a report nobody filed", "that approvers saw is not filed"),
     ],
 )
-def test_what_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: str) -> None:
+def test_a_claim_that_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: str) -> None:
     door = opened(yard)
     files = door.evidence.filed()
     artifact = json.loads(git(yard, "tag", "-l", "--format=%(contents:body)", f"{MODEL}@v1.1.0"))["artifact"]
@@ -181,10 +181,10 @@ def test_what_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: s
     found = verify(exported(yard), expect=1)
     assert any(said in line and "(v1.1.0)" in line for line in found["FAIL"]), found["FAIL"]
     if attack == "no evidence":
-        assert any("lost" in line for line in found["FAIL"]), "and the branch shows that something was taken away"
+        assert any("lost" in line for line in found["FAIL"]), "and the branch shows the removal"
 
 
-def test_a_rewritten_past_fails_against_its_anchor(yard: Path) -> None:
+def test_a_rewritten_history_fails_against_its_anchor(yard: Path) -> None:
     (yard.parent / "anchor.json").write_text(tool(yard, "audit", "anchor").stdout)
     git(yard, "commit", "--quiet", "--amend", "-m", "Another story")
     found = verify(exported(yard, "--anchor", "../anchor.json"), expect=1)
@@ -199,7 +199,7 @@ def test_a_deleted_or_moved_tag_fails(yard: Path) -> None:
     assert any("was deleted" in line for line in verify(exported(yard), expect=1)["FAIL"])
 
 
-def test_what_is_no_bundle_fails_and_wrong_use_is_said(yard: Path, tmp_path: Path) -> None:
+def test_an_invalid_bundle_and_wrong_usage_have_their_exit_status(yard: Path, tmp_path: Path) -> None:
     exported(yard)
     shutil.copy(yard.parent / "verify.pyz", tmp_path / "verify.pyz")
     (tmp_path / "audit.zip").write_bytes(b"no zip")

@@ -95,6 +95,6 @@ def test_waivers_are_listed_and_a_bad_day_stops_the_gate(tmp_path: Path) -> None
     assert "until 2020-01-31 (expired)" in tool(yard, "waivers").stdout
     listed = json.loads(tool(yard, "waivers", "--json").stdout)
     assert listed[0]["expired"] and listed[0]["granted"]
-    assert "plain git has no pull requests" in tool(yard, "waivers", "--remove-expired", expect=2).stderr
+    assert "This command needs pull requests" in tool(yard, "waivers", "--remove-expired", expect=2).stderr
     (yard / "waivers/one.yaml").write_text(f"{lines}expires: 2026-02-31\n")
     assert "is not a valid date" in tool(yard, "waivers", expect=4).stderr

@@ -74,7 +74,7 @@ from modelyard.errors import ModelyardError
 from modelyard.metrics.profile import Profile
 from modelyard.candidate import profiles
 try:
-    profiles.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns(()), Profile(0, ()), "tcp://127.0.0.1:9", print)
+    profiles.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns((), {{}}), Profile(0, ()), "tcp://127.0.0.1:9", print)
 except ModelyardError as error:
     print("said:", error.problem)
 """

@@ -1,4 +1,4 @@
-"""What GTO says of our tags is what we say, also after a way back, a withdrawal and tags that others made."""
+"""GTO and modelyard read the same registry from tags, also after rollbacks, withdrawals and foreign tags."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_latest_version_agrees(yard: Path) -> None:
     assert registry.foreign == ("not.a.model@v1.0.0", "release-7")
 
 
-def test_gto_history_and_ours_tell_the_same_events_in_the_same_order(yard: Path) -> None:
+def test_gto_history_and_ours_have_the_same_events_in_the_same_order(yard: Path) -> None:
     words = {"registration": "registered", "assignment": "assigned", "deregistration": "withdrawn"}
     theirs = [
         (words[event["event"]], event["version"], event["stage"] or "")

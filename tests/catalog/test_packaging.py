@@ -12,9 +12,7 @@ from support.yard import tool
 MODEL = "flight-delay"
 
 
-def test_a_version_becomes_a_folder_that_serves_it_and_says_what_is_in_it(
-    champion_template: Path, tmp_path: Path
-) -> None:
+def test_a_packaged_version_serves_and_has_an_sbom(champion_template: Path, tmp_path: Path) -> None:
     image = tmp_path / "image"
     listed = tool(champion_template, "package", f"{MODEL}@v1.0.0", "--out", str(image)).stdout.split()
     assert {"Containerfile", "sbom.cdx.json", "requirements.txt", "modelyard.yaml"} <= set(listed)
@@ -39,5 +37,5 @@ def test_a_version_becomes_a_folder_that_serves_it_and_says_what_is_in_it(
 
 
 @pytest.mark.parametrize("name", ["nobody", f"{MODEL}@v9.9.9"])
-def test_what_is_not_there(champion_template: Path, tmp_path: Path, name: str) -> None:
+def test_an_unknown_model_or_version_is_wrong_usage(champion_template: Path, tmp_path: Path, name: str) -> None:
     assert tool(champion_template, "package", name, "--out", str(tmp_path / "x"), expect=2).stderr

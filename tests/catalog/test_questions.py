@@ -36,7 +36,7 @@ def ask(folder: Path, *arguments: str) -> Any:
     return json.loads(tool(folder, *arguments, "--json").stdout)
 
 
-def test_who_ran_at_any_moment(yard: Path) -> None:
+def test_which_version_ran_at_any_time(yard: Path) -> None:
     told = [e for e in ask(yard, "history", "churn") if e["what"] == "assigned"]
     assert [e["version"] for e in told] == ["v1.0.0", "v1.1.0", "v1.0.0"]
     for at, version in ((told[0]["at"], "v1.0.0"), (told[1]["at"] - 1, "v1.0.0"), (told[1]["at"], "v1.1.0"),
@@ -56,7 +56,7 @@ def test_who_ran_at_any_moment(yard: Path) -> None:
     assert "approved by grace" in shown and all(len(line) <= 80 for line in shown.splitlines())
 
 
-def test_history_tells_newest_first_with_reasons(yard: Path) -> None:
+def test_history_is_newest_first_with_reasons(yard: Path) -> None:
     lines = tool(yard, "history", "churn").stdout.splitlines()
     heads = [line for line in lines if not line.startswith(" ")]
     assert "v1.0.0 assigned in production" in heads[0] and "v1.0.0 registered" in heads[-1]
@@ -95,7 +95,7 @@ def test_search(yard: Path, terms: list[str], versions: list[str]) -> None:
     assert [f"{e['model']} {e['version']}" for e in ask(yard, "search", *terms)] == versions
 
 
-def test_search_shows_what_was_asked_for(yard: Path) -> None:
+def test_search_shows_the_metrics_of_its_conditions(yard: Path) -> None:
     shown = tool(yard, "search", "auc>0.705").stdout
     assert "auc 0.7100" in shown and all(len(line) <= 80 for line in shown.splitlines())
 
@@ -105,7 +105,7 @@ def test_search_explains_what_it_cannot_compare(yard: Path) -> None:
     assert "is not a number" in tool(yard, "search", "aucc=high", expect=2).stderr
 
 
-def test_lineage_down_finds_every_version_that_saw_the_data(yard: Path) -> None:
+def test_lineage_down_finds_every_version_trained_on_the_data(yard: Path) -> None:
     found = ask(yard, "lineage", "--of", "data/flights.dvc")
     seen = [(d["model"], d["version"], [p["environment"] for p in d["live"]], d["ever_live"]) for d in found]
     assert sorted(seen[:2]) == [("churn", "v1.0.0", ["production"], True), ("price", "v1.0.0", ["staging"], True)]

@@ -1,4 +1,4 @@
-"""The site, in a real browser: opens from a file, asks the network for nothing, works by keyboard, light and dark."""
+"""The site in a real browser: from files, without the network, by keyboard, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test when it asks for anything but files, or logs an error."""
+    """A page that fails the test when it requests more than files, or logs an error."""
     opened = browser.new_page()
     opened.set_default_timeout(1000 * SECONDS)
     asked: list[str] = []
@@ -109,7 +109,7 @@ def rows(page: Page) -> list[list[str]]:
     ]
 
 
-def test_who_runs_where_and_the_way_to_a_report(page: Page, site: Path) -> None:
+def test_the_index_shows_deployments_and_leads_to_a_report(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     assert page.title() == "Our models"
     found = {(row[0], row[1]): row[2:5] for row in rows(page)}
@@ -125,7 +125,7 @@ def test_who_runs_where_and_the_way_to_a_report(page: Page, site: Path) -> None:
     assert page.locator("h1").inner_text() == "Report of v1.2.0"
 
 
-def test_how_it_is_doing(page: Page, site: Path) -> None:
+def test_the_windows_of_a_version_are_shown(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     found = {(row[0], row[1]): row[5] for row in rows(page)}
     assert found["churn", "production"] == "fail: quality-kept (2026-05-15)"
@@ -145,7 +145,7 @@ def test_how_it_is_doing(page: Page, site: Path) -> None:
     assert "There is no monitored window" in page.locator("main").inner_text()
 
 
-def test_a_new_window_makes_the_page_anew_and_nothing_else(yard: Path, tmp_path: Path) -> None:
+def test_a_new_window_changes_one_page_only(yard: Path, tmp_path: Path) -> None:
     copy, out = tmp_path / "yard", tmp_path / "out"
     shutil.copytree(yard, copy)
     tool(copy, "site", "--out", str(out))
@@ -155,7 +155,7 @@ def test_a_new_window_makes_the_page_anew_and_nothing_else(yard: Path, tmp_path:
     assert "2026-05-22 00:00" in (out / "models/churn.html").read_text()
 
 
-def test_every_link_leads_somewhere(page: Page, yard: Path, tmp_path: Path) -> None:
+def test_every_link_has_a_target(page: Page, yard: Path, tmp_path: Path) -> None:
     copy = tmp_path / "yard"
     shutil.copytree(yard, copy)
     git(copy, "tag", "-a", "cv/sub=seg@v0.1.0", "-m", "by hand, in a folder of its own")
@@ -168,7 +168,7 @@ def test_every_link_leads_somewhere(page: Page, yard: Path, tmp_path: Path) -> N
     assert (tmp_path / "out/models/cv~sub=seg.html").is_file()
 
 
-def test_by_keyboard_alone(page: Page, site: Path) -> None:
+def test_the_site_works_by_keyboard(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -212,7 +212,7 @@ def contrast(one: str, two: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_what_people_wrote_stays_text(page: Page, site: Path) -> None:
+def test_texts_of_people_are_escaped(page: Page, site: Path) -> None:
     for name in ("index.html", "models/price.html"):
         page.goto((site / name).as_uri())
         page.wait_for_timeout(100)
@@ -236,7 +236,7 @@ def test_only_what_changed_is_written_again(yard: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "models/churn")
     commit_all(copy, "gone")
     tool(copy, "site", "--out", out)
-    assert "its folder is gone" in (tmp_path / "out/models/churn.html").read_text(), "its tags still tell its story"
+    assert "its folder is gone" in (tmp_path / "out/models/churn.html").read_text(), "its tags are still shown"
     assert set(json.loads((tmp_path / "out/.site.json").read_text())) == {"churn", "price"}
 
 

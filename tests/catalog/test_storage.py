@@ -1,4 +1,4 @@
-"""gc on a real DVC repository, and the plan by its properties."""
+"""gc on a real DVC repository, and properties of its plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Bytes:
     st.sets(st.text("ab", min_size=1)),
     st.floats(0, 9),
 )
-def test_nothing_needed_young_or_of_unknown_age_goes(stored: dict[str, Bytes], needed: set[str], before: float) -> None:
+def test_needed_recent_and_undated_objects_are_kept(stored: dict[str, Bytes], needed: set[str], before: float) -> None:
     plan = plan_removal("cache", stored, needed, before)
     gone = set(plan.remove)
     assert not gone & needed
@@ -42,7 +42,9 @@ def objects(folder: Path) -> set[str]:
     return {f.parent.name + f.name for f in folder.glob("files/md5/*/*")}
 
 
-def test_only_what_no_version_and_no_branch_names_goes(champion: Path, propose: Callable[[Path], None]) -> None:
+def test_only_data_that_no_version_and_no_branch_names_are_removed(
+    champion: Path, propose: Callable[[Path], None]
+) -> None:
     cache, remote = champion / ".dvc/cache", champion.parent / "storage"
     before = objects(remote)
     git(champion, "switch", "--quiet", "--create", "dead")
@@ -60,9 +62,9 @@ def test_only_what_no_version_and_no_branch_names_goes(champion: Path, propose: 
     assert all(p["remove"] == [] for p in plans("--keep-hours", "0")), "a branch names it"
     git(champion, "switch", "--quiet", "main")
     git(champion, "branch", "--quiet", "-D", "dead")
-    assert [p["young"] for p in plans()] == [len(added)] * 2, "it was stored a moment ago"
+    assert [p["young"] for p in plans()] == [len(added)] * 2, "it was stored recently"
     assert {md5 for p in plans("--keep-hours", "0") for md5 in p["remove"]} == added  # type: ignore[attr-defined]
-    assert objects(remote) == before | added, "the first run is dry"
+    assert objects(remote) == before | added, "without --remove nothing is deleted"
     assert "Add --remove" in tool(champion, "gc", "--keep-hours", "0").stdout
     tool(champion, "gc", "--remote", "--remove", "--keep-hours", "0")
     assert objects(remote) == before and not added & objects(cache)
@@ -77,11 +79,12 @@ def test_only_what_no_version_and_no_branch_names_goes(champion: Path, propose: 
 def test_reproduce_gives_the_same_bytes_and_files_the_result(champion: Path) -> None:
     found = json.loads(tool(champion, "reproduce", f"{MODEL}@v1.0.0", "--file", "--json").stdout)
     assert found["outcome"] == "pass" and found["artifact_before"] == found["artifact_after"]
+    assert found["probe"] == "100/100"
     assert len(git(champion, "worktree", "list").splitlines()) == 1
     assert "/reproduction.json" in git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence")
 
 
-def test_reproduce_says_what_differs_when_the_commit_is_not_all(
+def test_reproduce_lists_the_differences_when_the_commit_is_not_enough(
     champion: Path, propose: Callable[[Path], None]
 ) -> None:
     train = champion / f"models/{MODEL}/src/train.py"

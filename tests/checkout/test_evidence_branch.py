@@ -38,11 +38,11 @@ def test_concurrent_writers_lose_nothing(pair: tuple[Checkout, Checkout]) -> Non
             write(n)
 
     with ThreadPoolExecutor(2) as pool:
-        # Two clones write at once, each of them one after the other.
+        # Two clones write concurrently, each of them sequentially.
         list(pool.map(side, (0, 1)))
     assert on_remote(pair[0]) == {f"m/{n}/a.json": str(n).encode() for n in range(12)}
     history = git(pair[0].root, "log", "--format=%s", "refs/check").splitlines()
-    assert sorted(history) == sorted(f"write {n}" for n in range(12)), "one commit a write, none repeated"
+    assert sorted(history) == sorted(f"write {n}" for n in range(12)), "one commit per write, none repeated"
 
 
 def test_writers_of_one_clone_lose_nothing_either(pair: tuple[Checkout, Checkout]) -> None:
@@ -63,7 +63,7 @@ def test_nothing_filed_is_overwritten(pair: tuple[Checkout, Checkout]) -> None:
     assert two.evidence.documents("churn", "a" * 64) == {"drift": b"second"}
 
 
-def test_a_forced_push_is_noticed_and_undone(pair: tuple[Checkout, Checkout]) -> None:
+def test_a_forced_push_is_recorded_and_undone(pair: tuple[Checkout, Checkout]) -> None:
     one, two = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")
     one.evidence.append({"m/a/2.json": b"2"}, "second")
@@ -79,7 +79,7 @@ def test_a_forced_push_is_noticed_and_undone(pair: tuple[Checkout, Checkout]) ->
     assert set(on_remote(two)) >= {"m/a/2.json", "m/b/3.json", "m/c/4.json", "m/d/5.json"}
 
 
-def test_a_deleted_branch_comes_back_with_the_next_writer(pair: tuple[Checkout, Checkout]) -> None:
+def test_a_deleted_branch_is_restored_by_the_next_writer(pair: tuple[Checkout, Checkout]) -> None:
     one, two = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")
     two.evidence.append({"m/a/2.json": b"2"}, "second")
@@ -88,7 +88,7 @@ def test_a_deleted_branch_comes_back_with_the_next_writer(pair: tuple[Checkout, 
     assert set(on_remote(two)) == {"m/a/1.json", "m/a/2.json", "m/a/3.json"}
 
 
-def test_what_a_killed_run_left_unpushed_goes_with_the_next(pair: tuple[Checkout, Checkout]) -> None:
+def test_files_of_a_killed_run_are_pushed_by_the_next_writer(pair: tuple[Checkout, Checkout]) -> None:
     one, two = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")
     one.git.add_to_branch(BRANCH, {"m/a/2.json": b"2"}, "killed before its push")
@@ -97,7 +97,9 @@ def test_what_a_killed_run_left_unpushed_goes_with_the_next(pair: tuple[Checkout
     assert set(on_remote(one)) == {f"m/a/{n}.json" for n in (1, 2, 3, 4)}
 
 
-def test_a_missing_remote_is_said_and_nothing_is_half_filed(pair: tuple[Checkout, Checkout], tmp_path: Path) -> None:
+def test_an_unreachable_remote_is_an_error_and_nothing_is_filed(
+    pair: tuple[Checkout, Checkout], tmp_path: Path
+) -> None:
     one, _ = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")
     (tmp_path / "remote.git").rename(tmp_path / "gone.git")
@@ -112,10 +114,10 @@ def test_evidence_without_a_remote(tmp_path: Path) -> None:
     door.evidence.append({"m/a/1.json": b"1"}, "first")
     door.evidence.append({"m/a/2.json": b"2"}, "second", frozenset({"m/a/1.json"}))
     assert door.evidence.filed() == {"m/a/2.json": b"2"}
-    assert "m/a/1.json" in git(door.root, "ls-tree", "-r", "--name-only", f"{BRANCH}~1"), "history keeps it"
+    assert "m/a/1.json" in git(door.root, "ls-tree", "-r", "--name-only", f"{BRANCH}~1"), "the history keeps it"
 
 
-def test_old_pull_requests_leave_the_newest_tree_unless_a_version_came_from_them(tmp_path: Path) -> None:
+def test_reports_of_old_pull_requests_are_removed_unless_a_version_came_from_them(tmp_path: Path) -> None:
     folder = small_repository(tmp_path / "yard")
     door = opened(folder)
     (folder / "modelyard.yaml").write_text((folder / "modelyard.yaml").read_text() + "evidence: {pull_days: 30}\n")

@@ -18,7 +18,7 @@ APPROVED = "\n\nApproved-by: Grace Reviewer <grace@example.org>"
 
 
 def private_key(path: Path) -> str:
-    """A new key: its PEM; the public one is written."""
+    """A new private key as PEM; the public key is written to ``path``."""
     key = ec.generate_private_key(ec.SECP256R1())
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(
@@ -31,7 +31,7 @@ def private_key(path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def signed_template(champion_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository that asks for signatures, with a candidate that passes the gate. Its private key lies beside it."""
+    """A repository that requires signatures, with a candidate that passes the gate; the private key is beside it."""
 
     def build(folder: Path) -> None:
         repository = copied(champion_template.parent, folder) / "repository"

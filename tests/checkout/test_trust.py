@@ -66,7 +66,7 @@ def signing(folder: Path, door: Checkout, found: FetchedVersion) -> Checkout:
         (b"", "of an unknown format"),
     ],
 )
-def test_what_may_run_code_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_formats_that_may_run_code_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
     door, found = fetched(tmp_path / "yard", content, "pass")
     with pytest.raises(Refused, match=said):
         require_trusted(door, found)

@@ -42,7 +42,7 @@ def faults(folder: Path, expect: int) -> list[dict[str, str]]:
     return found
 
 
-def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple[Path, Path]) -> None:
+def test_a_deleted_tag_is_detected_restored_and_its_number_not_reused(pair: tuple[Path, Path]) -> None:
     one, two = pair
     before = git(one, "rev-parse", "refs/tags/churn@v1.1.0")
     for folder in pair:
@@ -50,21 +50,21 @@ def test_a_deleted_tag_is_noticed_restored_and_its_number_not_reused(pair: tuple
     git(one, "push", "--quiet", "origin", ":refs/tags/churn@v1.1.0")
     (two / "models/churn/params.yaml").write_text("train: {trees: 9}\n")
     commit_all(two, "change")
-    assert next_number(two) == "v1.2.0", "v1.1.0 was given once, though no tag says so any more"
+    assert next_number(two) == "v1.2.0", "the number of a deleted tag is not reused"
     found = faults(two, 1)
     assert [(f["tag"], f["level"]) for f in found if "deleted" in f["sentence"]] == [("churn@v1.1.0", "error")]
     assert "restored: churn@v1.1.0" in tool(two, "audit", "check", "--restore").stderr
     git(one, "fetch", "--quiet", "--tags")
-    assert git(one, "rev-parse", "refs/tags/churn@v1.1.0") == before, "the very object, signature and all"
+    assert git(one, "rev-parse", "refs/tags/churn@v1.1.0") == before, "the same tag object"
 
 
-def test_the_number_of_a_deleted_receipt_is_not_given_again(pair: tuple[Path, Path]) -> None:
+def test_the_counter_of_a_deleted_receipt_is_not_reused(pair: tuple[Path, Path]) -> None:
     one, _ = pair
     git(one, "tag", "--delete", "churn#staging#2")
     assert next_counter(opened(one).model("churn")) == 3
 
 
-def test_a_moved_tag_is_noticed_refused_and_put_back(pair: tuple[Path, Path]) -> None:
+def test_a_moved_tag_is_detected_refused_and_restored(pair: tuple[Path, Path]) -> None:
     one, two = pair
     before = git(one, "rev-parse", "refs/tags/churn@v1.1.0")
     git(one, "tag", "--force", "--annotate", "churn@v1.1.0", "-m", "mine", "churn@v1.0.0^{commit}")
@@ -87,7 +87,7 @@ def test_a_clone_that_knows_the_old_tag_refuses_the_moved_one(pair: tuple[Path, 
     assert "moved" in done.stderr and "audit check --restore" in done.stderr
 
 
-def test_a_clock_that_jumps_back_does_not_turn_the_order(pair: tuple[Path, Path]) -> None:
+def test_a_clock_that_is_set_back_does_not_change_the_order(pair: tuple[Path, Path]) -> None:
     one, _ = pair
     future = {"GIT_COMMITTER_DATE": "2100000000 +0000"}
     subprocess.run(
@@ -130,14 +130,14 @@ def test_five_thousand_foreign_tags_change_nothing(pair: tuple[Path, Path]) -> N
     assert any(f["tag"] == "churn@v9.9.9" and "lightweight" in f["sentence"] for f in found)
 
 
-def test_a_shallow_clone_says_what_it_lacks(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_shallow_clone_names_the_missing_tags(pair: tuple[Path, Path], tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", f"file://{tmp_path / 'remote.git'}", "shallow")
     for command in (["history", "churn"], ["who-runs"], ["status"], ["diff", "v1.0.0", "v1.1.0"]):
         said = tool(tmp_path / "shallow", *command, expect=2).stderr
         assert "shallow" in said and "git fetch" in said
 
 
-def test_a_corrupt_evidence_file_is_an_error_of_that_version_alone(pair: tuple[Path, Path]) -> None:
+def test_a_corrupt_evidence_file_is_an_error_of_its_version_only(pair: tuple[Path, Path]) -> None:
     from support.versions import artifact_of
 
     one, _ = pair
@@ -147,7 +147,7 @@ def test_a_corrupt_evidence_file_is_an_error_of_that_version_alone(pair: tuple[P
     assert tool(one, "history", "churn").returncode == 0
 
 
-def test_withdrawn_versions_are_not_served_and_their_numbers_stay_taken(pair: tuple[Path, Path]) -> None:
+def test_withdrawn_versions_are_not_served_and_their_numbers_not_reused(pair: tuple[Path, Path]) -> None:
     one, two = pair
     said = tool(one, "deprecate", "churn@v1.1.0", "--why", "leaks", expect=1).stderr
     assert "staging serves churn@v1.1.0" in said
@@ -162,7 +162,7 @@ def test_withdrawn_versions_are_not_served_and_their_numbers_stay_taken(pair: tu
     assert "leaks" in tool(two, "history", "churn").stdout
 
 
-def test_an_archived_model_is_refused_while_deployed_and_keeps_its_past(pair: tuple[Path, Path]) -> None:
+def test_a_deployed_model_is_not_archived_and_an_archived_one_keeps_its_history(pair: tuple[Path, Path]) -> None:
     one, _ = pair
     assert "still deploys churn" in tool(one, "archive", "churn", "--why", "replaced", expect=1).stderr
     (one / "deployments/staging/churn.yaml").unlink()
@@ -172,7 +172,7 @@ def test_an_archived_model_is_refused_while_deployed_and_keeps_its_past(pair: tu
     assert "lifecycle: archived" in (one / "models/churn/model.yaml").read_text()
     assert tool(one, "archive", "churn", "--why", "replaced").stdout == ""
     periods = json.loads(tool(one, "who-runs", "churn", "--json").stdout)
-    assert periods == [], "nothing runs any more"
+    assert periods == [], "no version serves"
     assert [e["what"] for e in json.loads(tool(one, "history", "churn", "--json").stdout)][-2:] == [
         "unassigned",
         "archived",

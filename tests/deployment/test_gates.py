@@ -61,7 +61,7 @@ def test_the_order_of_environments_is_kept(champion: Path) -> None:
     assert "v1.0.0 has never served in staging, which comes before production" in refused
 
 
-def test_a_version_bakes_before_it_goes_on(rival: Path) -> None:
+def test_a_version_is_held_until_the_end_of_its_bake_time(rival: Path) -> None:
     environment(rival, "production", "bake: 2d")
     refused = tool(rival, "promote", MODEL, "--to", "production", expect=1).stderr
     assert re.search(r"v1\.1\.0 has served for 0\.\d h in staging; production requires 2d", refused)
@@ -153,7 +153,7 @@ def test_ground_truth_decides_a_step(rival: Path, tmp_path: Path, said: str) -> 
             answer = server.call("POST", f"/v2/models/{MODEL}/infer", body)[1]
             answered[f"F{n}"] = (answer["model_version"], answer["outputs"][0]["data"][0])
         unsure = json.loads(tool(rival, "deploy", "--env", "production", "--json").stdout)[0]
-        assert "ground_truth" in unsure["rollout"] and unsure["actions"] == [], "nothing is known yet: it holds"
+        assert "ground_truth" in unsure["rollout"] and unsure["actions"] == [], "without labels the step holds"
         assert ("ground_truth.csv does not exist" in unsure["rollout"]) is (said == "in model.yaml")
         with ground_truth.open("w") as file:
             table = csv.writer(file)

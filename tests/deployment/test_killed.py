@@ -1,4 +1,4 @@
-"""Runs that are killed at any touch of the world, and runs that meet: they end where one undisturbed run does."""
+"""Runs that are killed at any effect, and concurrent runs: they end in the state of one undisturbed run."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ CANARY = (
 
 
 class Killed(BaseException):
-    """Nothing of the program runs on, as after kill -9."""
+    """The end of the program, as by kill -9; no handler catches it."""
 
 
 @dataclass
 class Fate:
-    """Kills before and after each touch of the world, one more of them every time."""
+    """Kills the program before or after its n-th effect on Git or the target."""
 
     left: int = -1
     touches: int = 0
     work: int = 0
-    """Touches but for the pull request that every run asks for again."""
+    """Effects without the pull request, which every run refreshes."""
 
     def guard(self, action: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **named: Any) -> Any:
@@ -92,7 +92,7 @@ def deploy(yard: Path) -> None:
 
 
 def allowed(yard: Path) -> None:
-    """No candidate ever has more traffic than the record says."""
+    """No candidate has more traffic than the journal allows."""
     live = Layout.of(yard, "production").read_state().models[MODEL].traffic
     recorded = read_rollouts(opened(yard).git).get(("production", MODEL))
     if live and live.candidate:
@@ -101,7 +101,7 @@ def allowed(yard: Path) -> None:
 
 
 def end(yard: Path) -> tuple[object, ...]:
-    """All that a run leaves behind, but for the moments it was done at."""
+    """The state after a run, without times."""
     live = Layout.of(yard, "production").read_state().models[MODEL]
     stages = git(
         yard, "for-each-ref", "--format=%(refname:short) %(contents:subject)", f"refs/tags/{MODEL}#production#*"
@@ -113,7 +113,7 @@ def end(yard: Path) -> tuple[object, ...]:
 
 
 def each_end(yard: Path, fate: Fate, again: Callable[[Path], None]) -> Iterator[tuple[int, tuple[object, ...]]]:
-    """The end of a run that is killed at its first touch, its second, and so on; -1 is the one that is not."""
+    """The end state for a kill at the first effect, the second, and so on; -1 is the undisturbed run."""
     copy = yard.parent / "copy"
     at, touches = -1, 1
     while at < touches:
@@ -133,13 +133,15 @@ def each_end(yard: Path, fate: Fate, again: Callable[[Path], None]) -> Iterator[
 
 
 def others(ends: dict[int, tuple[object, ...]]) -> dict[int, list[tuple[object, object]]]:
-    """Where a killed run ended otherwise: (what it left, what the undisturbed one did)."""
+    """The differences of killed runs from the undisturbed one: (killed, undisturbed)."""
     pairs = {at: [(a, b) for a, b in zip(end, ends[-1], strict=True) if a != b] for at, end in ends.items()}
     return {at: found for at, found in pairs.items() if found}
 
 
 @pytest.mark.parametrize("rollout", ["", CANARY], ids=["all-at-once", "canary"])
-def test_killed_on_the_way_forward(rival: Path, fate: Fate, rollout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_promotion_killed_anywhere_ends_as_an_undisturbed_one(
+    rival: Path, fate: Fate, rollout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pleased = {version: Samples(100, 0) for version in ("v1.0.0", "v1.1.0")}
     monkeypatch.setattr(LocalTarget, "samples", lambda *_: pleased)
     monkeypatch.setattr(LocalTarget, "health", lambda *_: Health("healthy"))
@@ -150,7 +152,9 @@ def test_killed_on_the_way_forward(rival: Path, fate: Fate, rollout: str, monkey
     assert others(ends) == {}
 
 
-def test_killed_on_the_way_back(rival: Path, fate: Fate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_canary_killed_anywhere_ends_as_an_undisturbed_one(
+    rival: Path, fate: Fate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (rival / FILE).write_text(f"model: {MODEL}\nversion: v1.1.0\n{CANARY}")
     commit_all(rival, f"Promote v1.1.0\n\n{APPROVED}")
     deploy(rival)
@@ -164,7 +168,7 @@ def test_killed_on_the_way_back(rival: Path, fate: Fate, monkeypatch: pytest.Mon
     assert others(ends) == {}
 
 
-def test_killed_while_going_back_by_hand(rival: Path, fate: Fate) -> None:
+def test_a_manual_rollback_killed_anywhere_ends_as_an_undisturbed_one(rival: Path, fate: Fate) -> None:
     (rival / FILE).write_text(f"model: {MODEL}\nversion: v1.1.0\n")
     commit_all(rival, f"Promote v1.1.0\n\n{APPROVED}")
     deploy(rival)
@@ -193,7 +197,7 @@ def going_back_record(yard: Path) -> str:
 
 @pytest.fixture
 def runners(rival: Path) -> tuple[Path, Path]:
-    """Two clones of one remote, whose production is one folder."""
+    """Two clones of one remote that share the folder of production."""
     config = rival / "modelyard.yaml"
     config.write_text(config.read_text().replace("- name: production", "- name: production\n    folder: ../production"))
     shutil.move(rival / ".modelyard/local/production", rival.parent / "production")
@@ -207,7 +211,7 @@ def runners(rival: Path) -> tuple[Path, Path]:
     return rival.parent / "one", rival.parent / "two"
 
 
-def test_two_runs_at_once(runners: tuple[Path, Path]) -> None:
+def test_two_concurrent_runs_take_no_step_twice(runners: tuple[Path, Path]) -> None:
     one = runners[0]
     command = [sys.executable, "-m", "modelyard", "deploy", "--env", "production", "--json"]
     for _ in range(5):
@@ -217,7 +221,7 @@ def test_two_runs_at_once(runners: tuple[Path, Path]) -> None:
         ]
         said = [process.communicate() for process in both]
         for (out, err), process in zip(said, both, strict=True):
-            # Nothing is analysed without a server, so every step is taken when it is looked at.
+            # Without a server nothing is analysed, so every run takes a step.
             assert process.returncode == 0, err
             assert json.loads(out)[0]["model"] == MODEL
     for clone in runners:

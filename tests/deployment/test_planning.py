@@ -18,6 +18,7 @@ from modelyard.rollout.analysis import Samples
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.targets.interface import Health
 from support.memory import MemoryTarget, MemoryYard, digest_of, memory_yard
+from support.yard import CONFIG, MODEL_YAML
 
 HOUR = 3600
 CANARY = "rollout: {strategy: canary, steps: [{weight: 20, hold: 1h}, {weight: 50, hold: 1h}], deadline: 12h%s}\n"
@@ -414,3 +415,17 @@ def test_arrays_of_samples_reach_the_tests(yard: MemoryYard) -> None:
     slow = Samples(2000, 0, np.full(2000, 50.0))
     yard.targets["production"].measured = {"v1.0.0": slow, "v1.1.0": slow}
     assert "above the limit of 5 ms" in yard.plan()[0].findings[0].sentence
+
+
+def test_a_flavor_that_the_target_does_not_serve_is_refused(yard: MemoryYard) -> None:
+    yard.commit({"models/churn/model.yaml": MODEL_YAML.format(name="churn") + "flavor: {name: catboost}\n"}, "CatBoost")
+    yard.add_version("v2.0.0")
+    target = CONFIG.replace("target: local", "target: seldon")
+    assert target != CONFIG
+    yard.commit({"modelyard.yaml": target}, "Seldon")
+    yard.deploy_manifest("v2.0.0")
+    [planned] = yard.plan()
+    assert planned.delivery.skipped == (
+        "refused: The target seldon does not serve churn, whose flavor is catboost."
+    ) and isinstance(planned.fault, Refused)
+    assert "local, container, mlserver" in planned.fault.remedy

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -18,12 +17,10 @@ from modelyard.deployment.record import (
     write_unassignment,
 )
 from modelyard.errors import ModelyardError
-from modelyard.forges.interface import Status
-from modelyard.gate.approvals import Review
 from modelyard.git import RefRejected
 from modelyard.registry.tags import StageRecord, read_stage_record, read_withdrawal_record
 from modelyard.rollout.progress import Phase, RolloutState
-from support.memory import MemoryForge, MemoryGit, MemoryYard, memory_yard
+from support.memory import MemoryGit, MemoryYard, memory_yard
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WEIGHTS = st.floats(0, 100)
@@ -110,7 +107,7 @@ def test_counters_that_are_always_taken_are_an_error(yard: MemoryYard, monkeypat
     def taken(*_: object, **__: object) -> None:
         raise RefRejected(("tag",), "")
 
-    monkeypatch.setattr(yard.git, "create_tag", taken)
+    monkeypatch.setattr(yard.git, "place_tag", taken)
     with pytest.raises(ModelyardError, match=r"5 concurrent runs wrote tags of churn\. Run modelyard deploy again\."):
         write_receipt(yard.view(), "production", StageRecord("v1.0.0"))
 

@@ -57,13 +57,13 @@ def stages(yard: Path) -> list[str]:
     return git(yard, "tag", "--list", f"{MODEL}#production#*").split()
 
 
-def test_a_canary_goes_forward_a_step_a_run_and_callers_stay_with_one_version(rival: Path) -> None:
+def test_a_canary_takes_one_step_per_run_and_callers_stay_with_one_version(rival: Path) -> None:
     want(rival, "v1.1.0", CANARY)
     before = stages(rival)
     with serving(rival, "production") as server:
         assert "20 % to v1.1.0" in deploy(rival)["actions"][-1]
         assert (status(rival)["sync"], status(rival)["live"]) == ("rolling out", "v1.0.0")
-        assert stages(rival) == before, "nothing is assigned while the champion answers most"
+        assert stages(rival) == before, "no receipt before the candidate serves"
         carriers = [f"C{n}" for n in range(60)]
         first = {carrier: ask(server, 3, carrier=carrier) for carrier in carriers}
         assert all(len(versions) == 1 for versions in first.values()), "a carrier stays with one version"
@@ -71,14 +71,14 @@ def test_a_canary_goes_forward_a_step_a_run_and_callers_stay_with_one_version(ri
         assert 3 <= len(chosen) <= 25
         deploy(rival)
         second = {carrier for carrier in carriers if "v1.1.0" in ask(server, 1, carrier=carrier)}
-        assert chosen < second, "who was in at 20 % is in at 50 %"
+        assert chosen < second, "callers of the candidate at 20 % stay with it at 50 %"
         done = deploy(rival)
         assert done["live"] == "v1.1.0" and done["tag"] == stages(rival)[-1]
         assert ask(server, 5) == {"v1.1.0": 5}
         assert deploy(rival)["actions"] == [] and status(rival)["sync"] == "in sync"
 
 
-def test_a_request_of_many_callers_is_split_and_says_so(rival: Path) -> None:
+def test_a_request_of_many_callers_is_divided_and_names_the_versions(rival: Path) -> None:
     want(rival, "v1.1.0", CANARY)
     with serving(rival, "production") as server:
         deploy(rival)
@@ -95,7 +95,7 @@ def test_a_request_of_many_callers_is_split_and_says_so(rival: Path) -> None:
             assert alone["outputs"][0]["data"] == [answer["outputs"][0]["data"][n] for n in rows]
 
 
-def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival: Path) -> None:
+def test_a_failed_canary_is_rolled_back_recorded_and_blocked(rival: Path) -> None:
     want(rival, "v1.1.0", STRICT)
     with serving(rival, "production") as server:
         deploy(rival)
@@ -112,10 +112,10 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         branch = f"modelyard/rollback/production/{MODEL}"
         assert "version: v1.0.0" in git(rival, "show", f"{branch}:{FILE}")
         told = git(rival, "log", "-1", "--format=%B", branch)
-        assert "was rolled back: latency" in told and "20 % to v1.1.0" in told, "the timeline is in the proposal"
+        assert "was rolled back: latency" in told and "20 % to v1.1.0" in told, "the pull request has the timeline"
         again = deploy(rival, expect=1)
         assert again["actions"] == [] and stages(rival)[-1] == receipt, (
-            "the next run changes nothing, and says it again"
+            "the next run changes nothing and reports the same"
         )
         (rival / FILE).write_text(f"model: {MODEL}\nversion: v1.0.0\n")
         commit_all(rival, "main asks for v1.0.0 again\n\n" + APPROVED)
@@ -126,7 +126,7 @@ def test_a_failing_canary_goes_back_git_is_told_and_its_bytes_are_blocked(rival:
         assert "20 % to v1.1.0" in deploy(rival)["actions"][-1]
 
 
-def test_going_back_by_hand_is_traffic_then_git(rival: Path) -> None:
+def test_a_manual_rollback_moves_traffic_and_is_recorded(rival: Path) -> None:
     want(rival, "v1.1.0")
     deploy(rival)
     with serving(rival, "production") as server:
@@ -144,7 +144,7 @@ def test_going_back_by_hand_is_traffic_then_git(rival: Path) -> None:
     assert latest["desired"] == "v1.0.0", "latest skips artifacts that were rolled back"
 
 
-def test_a_shadow_gets_copies_and_answers_nobody(rival: Path) -> None:
+def test_a_shadow_gets_copies_and_serves_no_caller(rival: Path) -> None:
     want(
         rival,
         "v1.1.0",

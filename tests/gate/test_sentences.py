@@ -95,7 +95,12 @@ def test_rows() -> None:
     assert said(check) == ("pass", f"{rows} (required: 1,000 rows, 100 of each class).")
     assert said(RowsCheck(minimum=9000, **RULE)) == ("inconclusive", f"{rows} (required: 9,000 rows).")
     regression = said(check, positives=None)
-    assert regression == ("pass", "The holdout has 6,000 rows (required: 1,000 rows, 100 of each class).")
+    assert regression == ("pass", "The holdout has 6,000 rows (required: 1,000 rows).")
+    classes = said(check, positives=None, smallest_class=99)
+    assert classes == (
+        "inconclusive",
+        "The holdout has 6,000 rows, 99 of the smallest class (required: 1,000 rows, 100 of each class).",
+    )
 
 
 def test_calibration() -> None:
@@ -122,8 +127,10 @@ def test_calibration() -> None:
          "The artifact is lightgbm-text and has 1,234 bytes (limit 500,000,000); the time to score one row was not measured."),
         (Artifact("lightgbm-text", 1234), {"maximum_bytes": 1000}, "fail",
          "The artifact is lightgbm-text and has 1,234 bytes (limit 1,000)."),
-        (Artifact("pickle", 1), {"formats": ["onnx", "skops"]}, "fail", "The artifact is pickle (allowed: onnx, skops)."),
-        (Artifact(None, 1), {}, "fail", "The artifact's format is unknown."),
+        (Artifact("pickle", 1), {"formats": ["onnx", "skops"]}, "fail", "The artifact is of the format pickle (allowed: onnx, skops)."),
+        (Artifact(None, 1), {}, "fail",
+         "The artifact is of an unknown format (allowed: lightgbm-text, xgboost-json, xgboost-ubj, catboost-cbm, skops, onnx,"
+         " safetensors, npz, json)."),
     ],
 )  # fmt: skip
 def test_artifact(scan: Artifact, rule: dict[str, Any], outcome: str, sentence: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from modelyard.errors import ExitCode, Refused
 from modelyard.git import Git, GitError, Push, PushRefused, RefRejected
-from support.versions import hosted_pair
-from support.versions import add_version
+from support.versions import add_version, hosted_pair
 from support.yard import IDENTITY, git, small_repository, tool
 
 BRANCH = "refs/heads/topic"
@@ -75,7 +74,7 @@ def test_a_failed_push_after_which_the_ref_moved_is_a_lost_race(pair: tuple[Git,
         one.push("origin", Push(BRANCH, one.empty_commit("", "ours"), "", lease=True))
 
 
-def test_a_remote_that_is_gone_is_neither(pair: tuple[Git, Git], tmp_path: Path) -> None:
+def test_a_missing_remote_is_neither_a_lost_race_nor_a_refusal(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, _ = pair
     (tmp_path / "remote.git").rename(tmp_path / "gone.git")
     with pytest.raises(GitError) as failed:
@@ -83,7 +82,7 @@ def test_a_remote_that_is_gone_is_neither(pair: tuple[Git, Git], tmp_path: Path)
     assert not isinstance(failed.value, RefRejected | PushRefused)
 
 
-def test_a_tag_whose_name_is_taken_there_is_not_kept_here(pair: tuple[Git, Git], tmp_path: Path) -> None:
+def test_a_tag_that_the_remote_has_already_is_deleted_here(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, two = pair
     for number, door in enumerate((one, two)):
         door.create_tag("churn@v1.0.0", "HEAD", f"headline {number}\n\n{{}}\n", 1_700_000_000 + number)
@@ -98,7 +97,7 @@ def test_a_tag_whose_name_is_taken_there_is_not_kept_here(pair: tuple[Git, Git],
         two.create_tag("churn@v1.0.0", "HEAD", "again", 1)
 
 
-def test_a_tag_that_was_moved_there_is_not_fetched(pair: tuple[Git, Git], tmp_path: Path) -> None:
+def test_a_tag_that_was_moved_on_the_remote_is_not_fetched(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, two = pair
     one.create_tag("churn@v1.0.0", "HEAD", "first", 1_700_000_000)
     one.push_tag("origin", "churn@v1.0.0")

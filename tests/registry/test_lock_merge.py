@@ -44,7 +44,7 @@ def test_independent_stages_merge() -> None:
     assert merged({"A": A, "B": B}, {"A": A}, {"A": A, "B": B}) == ({"A": A}, ())
 
 
-def test_racing_retrains_are_left_out_and_so_is_what_reads_them() -> None:
+def test_concurrent_retrains_are_left_out_with_the_stages_that_read_them() -> None:
     one, two = stage({"raw": "2"}, {"a": "2"}), stage({"raw": "3"}, {"a": "3"})
     ours = {"A": one, "C": stage({"a": "2"}, {"c": "2"})}
     theirs = {"A": two, "C": stage({"a": "3"}, {"c": "3"})}
@@ -65,7 +65,7 @@ def test_the_text_of_a_stage_is_kept_to_the_byte() -> None:
     assert merge_locks(b"", text, b"", LOCK).content == text
 
 
-def test_what_is_no_lock_is_an_error() -> None:
+def test_an_invalid_lock_is_an_error() -> None:
     with pytest.raises(ModelyardError):
         merge_locks(b"", b"stages: [", b"", LOCK)
 
@@ -93,7 +93,7 @@ def test_a_merge_invents_nothing_and_knows_no_sides(base: dict, ours: dict, thei
     assert len(outs) <= sum(len(v["outs"]) for v in one.values())
 
 
-def test_git_calls_it(tmp_path: Path) -> None:
+def test_git_uses_it_as_merge_driver(tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard", ("m",))
     (yard / ".gitattributes").write_text("dvc.lock merge=modelyard-lock\n")
     tool(yard, "merge-lock", "--install")

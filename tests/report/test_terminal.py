@@ -190,10 +190,12 @@ def test_storage_says_how_to_delete_only_while_there_is_something_to_delete() ->
     ],
 )
 def test_a_reproduction_lists_what_differs(outcome: str, said: str) -> None:
-    found = samples.filled(Reproduction, "word", outcome=outcome, largest_difference=0.25, outputs=("model.txt",))
+    found = samples.filled(
+        Reproduction, "word", outcome=outcome, largest_difference=0.25, outputs=("model.txt",), probe="97/100"
+    )
     shown = plain(render_reproduction(found))
     assert said in shown and ("largest difference of a prediction: 0.25" in shown) == (outcome != "pass")
-    assert "outputs that differ: model.txt" in shown and "package" in shown
+    assert "probe 97/100" in shown and "outputs that differ: model.txt" in shown and "package" in shown
 
 
 def test_predictions_are_attributed_to_a_receipt_a_rollout_or_nothing() -> None:

@@ -116,12 +116,17 @@ def merged(scene: Scene, *reviews: Review) -> Change:
 def test_a_merged_change_is_judged_by_the_rules_before_it_and_recorded() -> None:
     scene = Scene(PARAMS | {"policies/approvals.yaml": 'rules:\n  - {id: lax, paths: ["x"], why: w}\n'})
     git, forge = as_git(scene.git), as_forge(scene.forge)
-    good = Review(author="@dora", outcome="approved", commit=scene.head, at=5, report=REPORT)
-    change = merged(scene, good)
+    change = merged(
+        scene,
+        *(
+            Review(author=who, outcome="approved", commit=scene.head, at=5, report=REPORT)
+            for who in ("@dora", "@carol")
+        ),
+    )
     approval = approval_of_change(git, forge, change, scene.base)
-    assert approval.given and [rule.id for rule in approval.rules] == ["reviewed", "owned"]
+    assert approval.given and [rule.id for rule in approval.rules] == ["reviewed", "owned", "risk"]
     record = record_of(git, change, approval, scene.base)
-    assert (record.commit, record.base, record.pull, record.by) == (change.commit, scene.base, 7, ("@dora",))
+    assert (record.commit, record.base, record.pull, record.by) == (change.commit, scene.base, 7, ("@dora", "@carol"))
     assert record.policy_sha256 == hashlib.sha256(APPROVALS.encode()).hexdigest() and record.rules == approval.rules
     assert not approval_of_change(git, forge, merged(scene), scene.base).given
 

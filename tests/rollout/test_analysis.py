@@ -38,13 +38,13 @@ def test_an_equal_candidate_passes_every_test_with_enough_traffic() -> None:
         ({"losses": np.full(4000, 0.8)}, "ground_truth"),
     ],
 )
-def test_a_worse_candidate_fails_by_the_test_that_sees_it(changes: dict[str, object], test: str) -> None:
+def test_a_worse_candidate_fails_the_test_that_measures_it(changes: dict[str, object], test: str) -> None:
     findings = analyse(FULL, samples(4000), samples(4000, **changes), "healthy")
     assert {finding.test: finding.outcome for finding in findings}[test] == "fail"
     assert judge_step(findings).sentence.startswith(test)
 
 
-def test_below_the_minimum_nothing_is_said_however_bad_it_looks() -> None:
+def test_below_the_minimum_of_samples_every_test_is_inconclusive() -> None:
     findings = analyse(FULL, samples(5000), samples(199, errors=199), "healthy")
     assert {finding.outcome for finding in findings} == {"inconclusive"}
     assert judge_step(findings).sentence == "errors: 199 of 200 samples of the candidate"
@@ -64,13 +64,13 @@ def test_a_latency_bound_in_milliseconds_needs_no_champion() -> None:
     assert judge_step(analyse(rule, Samples(), slow, "healthy")).outcome == "fail"
 
 
-def test_what_does_not_work_fails_without_a_single_request() -> None:
+def test_a_version_that_does_not_work_fails_without_a_request() -> None:
     assert judge_step(analyse(None, Samples(), Samples(), "failed", "no such feature")).outcome == "fail"
     assert judge_step(analyse(FULL, Samples(), Samples(), "down")).outcome == "inconclusive"
     assert judge_step(analyse(None, Samples(), Samples(), "unknown")).outcome == "pass"
 
 
-def test_sound_candidates_go_back_no_more_often_than_alpha_although_looked_at_often() -> None:
+def test_sound_candidates_are_rolled_back_at_most_as_often_as_alpha() -> None:
     rule = Analysis(
         minimum_samples=50, alpha=0.1, errors=ErrorAnalysis(margin=0.0), ground_truth=MarginAnalysis(margin=0.0)
     )

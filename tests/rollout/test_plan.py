@@ -42,7 +42,7 @@ def test_every_state_converges_also_when_killed_between_two_actions(
 
 
 @given(LIVES)
-def test_a_model_is_taken_off_a_target_traffic_first(live: Live) -> None:
+def test_a_removed_model_loses_its_traffic_first(live: Live) -> None:
     for action in removal(live):
         live = carry_out(action, live)
     assert (live.traffic, live.installed) == (None, {})
@@ -54,7 +54,7 @@ def test_nothing_to_do() -> None:
     assert plan(Traffic(""), DIGESTS, Live()) == ()
 
 
-def test_what_serves_is_what_answers_all() -> None:
+def test_the_candidate_serves_from_all_traffic_on() -> None:
     assert Live().serving is None
     assert Live(Traffic("v1", "v2", 99.0)).serving == "v1"
     assert Live(Traffic("v1", "v2", 100.0)).serving == "v2"

@@ -98,11 +98,11 @@ def test_a_canary_walks_its_steps_and_ends_with_all_traffic() -> None:
 def test_a_step_holds_for_its_time_whatever_the_analysis_says() -> None:
     world = run(BEGINNING, V2, CANARY, PASSED, 0)
     early = run(world, V2, CANARY, PASSED, HOUR - 1)
-    assert early == world, "waiting leaves no trace"
+    assert early == world, "waiting adds no entry"
     assert run(world, V2, CANARY, PASSED, HOUR).state != world.state
 
 
-def test_unsure_holds_and_the_deadline_goes_back() -> None:
+def test_an_inconclusive_step_holds_until_the_deadline_rolls_it_back() -> None:
     world = run(BEGINNING, V2, CANARY, PASSED, 0)
     for hour in range(1, 6):
         world = run(world, V2, CANARY, UNSURE, hour * HOUR)
@@ -119,7 +119,7 @@ def test_the_deadline_counts_from_the_first_step() -> None:
     assert run(world, V2, CANARY, UNSURE, 6 * HOUR).live.traffic == Traffic("v1")
 
 
-def test_what_failed_is_not_tried_again_until_it_is_readmitted_or_main_moves_on() -> None:
+def test_a_failed_version_is_not_tried_again_unless_readmitted() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V2, CANARY, FAILED, 10)
     assert world.live.traffic == Traffic("v1") and world.state and world.state.phase == "rolled back"
     assert run(world, V2, CANARY, PASSED, 10 * HOUR) == world
@@ -132,35 +132,35 @@ def test_what_failed_is_not_tried_again_until_it_is_readmitted_or_main_moves_on(
     assert readmitted.live.traffic and readmitted.live.traffic.candidate == "v2"
 
 
-def test_bytes_rolled_back_elsewhere_get_no_traffic() -> None:
+def test_an_artifact_rolled_back_elsewhere_gets_no_traffic() -> None:
     world = run(BEGINNING._replace(blocked=frozenset({V2.artifact})), V2, CANARY, PASSED, 0)
     assert world.live.traffic == Traffic("v1") and "v2" not in world.live.installed
     first = run(World(None, Live(), frozenset({V2.artifact})), V2, CANARY, PASSED, 0)
-    assert first.live == Live(), "not even where nothing answers"
+    assert first.live == Live(), "not even when nothing serves"
 
 
-def test_main_going_back_ends_a_rollout_at_once() -> None:
+def test_a_revert_on_main_ends_a_rollout_at_once() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V1, CANARY, PASSED, 10)
     assert world.live.traffic == Traffic("v1") and world.state and "no longer names v2" in world.state.reason
     assert not world.blocked
 
 
-def test_a_newer_version_takes_the_place_of_one_under_way() -> None:
+def test_a_newer_version_ends_a_running_rollout_before_its_own() -> None:
     left = run(run(BEGINNING, V2, CANARY, PASSED, 0), V3, CANARY, PASSED, 10)
-    assert left.live.traffic == Traffic("v1"), "one candidate leaves before another comes"
+    assert left.live.traffic == Traffic("v1"), "one rollout ends before the next begins"
     world = run(left, V3, CANARY, PASSED, 10)
     assert world.live.traffic and (world.live.traffic.stable, world.live.traffic.candidate) == ("v1", "v3")
     assert world.live.traffic.weight == 5.0 and "v2" not in world.live.installed
 
 
-def test_traffic_taken_away_at_the_target_is_not_given_back() -> None:
+def test_traffic_that_was_removed_at_the_target_is_a_rollback() -> None:
     world = run(run(BEGINNING, V2, CANARY, PASSED, 0), V2, CANARY, PASSED, HOUR)
     world = world._replace(live=Live(Traffic("v1"), world.live.installed))
     world = run(world, V2, CANARY, PASSED, HOUR + 60)
     assert world.state and world.state.phase == "rolled back" and "was removed at the target" in world.state.reason
 
 
-def test_a_manual_gate_waits_for_the_file_and_only_for_this_version() -> None:
+def test_a_manual_gate_opens_by_the_file_and_for_one_version() -> None:
     gated = replace(CANARY, steps=[Step(weight=5, gate="manual"), Step(weight=25)])
     world = run(BEGINNING, V2, gated, PASSED, 0)
     waiting = advance(V2, gated, world.state, world.live, PASSED, HOUR)
@@ -171,7 +171,7 @@ def test_a_manual_gate_waits_for_the_file_and_only_for_this_version() -> None:
     assert advance(V2, cleared, world.state, world.live, PASSED, HOUR).weight == 25
 
 
-def test_blue_green_switches_and_keeps() -> None:
+def test_blue_green_switches_and_keeps_the_old_version() -> None:
     rollout = Rollout(strategy="blue-green", keep="2h", deadline="12h")
     world = run(BEGINNING, V2, rollout, PASSED, 0)
     assert world.live.serving == "v2" and set(world.live.installed) == {"v1", "v2"}
@@ -182,7 +182,7 @@ def test_blue_green_switches_and_keeps() -> None:
         RolloutState("done", "v2", previous="v1"), step_since=2 * HOUR, reason=PASSED.sentence)  # fmt: skip
 
 
-def test_a_shadow_never_answers_and_stays_when_it_has_passed() -> None:
+def test_a_shadow_never_serves_and_stays_after_it_has_passed() -> None:
     rollout = Rollout(strategy="shadow", steps=[Step(hold="2h")], deadline="4h")
     world = finish(BEGINNING, V2, rollout, PASSED, 0)
     assert world.live.serving == "v1" and world.live.traffic and world.live.traffic.mirror
@@ -272,20 +272,20 @@ def step(
     assert before
     found = run(world, desired, rollout, judgement, hours * HOUR, killed)
     traffic = found.live.traffic
-    assert traffic, "something always answers"
+    assert traffic, "a version always serves"
     assert traffic.weight in allowed
     if traffic.candidate:
         recorded = found.state
-        assert recorded, "nothing moves that is not written down"
+        assert recorded, "no traffic without a journal entry"
         allows = 100.0 if recorded.stable == traffic.candidate else recorded.traffic.weight
-        assert traffic.weight <= allows, "the record allows what the target has"
+        assert traffic.weight <= allows, "the target has at most what the journal allows"
     raised = before.candidate == traffic.candidate and traffic.weight > before.weight
     if rollout.strategy == "shadow":
         assert traffic.weight == 0
     state = world.state
     under_way = state is not None and state.phase == "progressing" and state.candidate == desired.version
     if killed == 99 and judgement is FAILED and under_way and state:
-        assert traffic == Traffic(state.stable), "a failing analysis ends on the champion"
+        assert traffic == Traffic(state.stable), "a failed analysis leads to the champion"
     if raised and found.state is not world.state:
         assert judgement is PASSED or not under_way
     if desired.artifact in world.blocked:
@@ -296,7 +296,7 @@ def step(
 def settles(world: World, rollout: Rollout) -> None:
     for judgement in (PASSED, UNSURE, FAILED):
         settled = finish(world, V2, rollout, judgement, 0)
-        assert run(settled, V2, rollout, judgement, 12 * HOUR) == settled, "it comes to rest"
+        assert run(settled, V2, rollout, judgement, 12 * HOUR) == settled, "another run changes nothing"
         assert settled.state and (settled.state.phase != "progressing" or rollout.strategy == "shadow")
         assert settled.live.traffic == settled.state.traffic
 
@@ -327,7 +327,7 @@ def test_traffic_never_exceeds_the_step_of_a_canary(
             assert now - world.state.started < seconds_of("1d")
 
 
-def test_going_back_by_hand_is_a_state_like_any_other() -> None:
+def test_a_manual_rollback_is_a_state_like_any_other() -> None:
     world = run(BEGINNING, V2, CANARY, PASSED, 0)
     assert world.state
     back = roll_back(world.state, "asked for by ada", 10)

@@ -14,7 +14,7 @@ WORST = int(RUNS * ALPHA) + 18
 
 
 @pytest.mark.parametrize("p", [0.01, 0.2, 0.5])
-def test_a_share_is_missed_at_any_look_no_more_often_than_alpha(p: float) -> None:
+def test_a_share_is_missed_at_any_look_at_most_as_often_as_alpha(p: float) -> None:
     rng = np.random.default_rng(1)
     sums = np.cumsum(rng.random((RUNS, LOOKS[-1])) < p, axis=1)
     missed = 0
@@ -25,7 +25,7 @@ def test_a_share_is_missed_at_any_look_no_more_often_than_alpha(p: float) -> Non
 
 
 def test_a_fixed_time_interval_would_be_missed_far_more_often() -> None:
-    """What this room is for: the usual interval, looked at often, is wrong much more often than it says."""
+    """The reason for confidence sequences: the usual interval is missed far more often under repeated looks."""
     rng = np.random.default_rng(1)
     sums = np.cumsum(rng.random((RUNS, LOOKS[-1])) < 0.5, axis=1)
     missed = sum(any(abs(row[n - 1] / n - 0.5) > 1.645 * (0.25 / n) ** 0.5 for n in LOOKS[2:]) for row in sums)
@@ -82,5 +82,5 @@ def test_an_interval_holds_what_was_seen_and_narrows_with_more(successes: int, f
     assert -1 <= low <= high <= trials
 
 
-def test_nothing_is_known_of_nothing() -> None:
+def test_without_trials_the_interval_is_everything() -> None:
     assert (share(0, 0, 0.05).high, mean(0.0, 0, 0.05).high, distribution(0, 0.05)) == (1.0, 1.0, 1.0)

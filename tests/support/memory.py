@@ -22,7 +22,8 @@ from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planned, Planner
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.verdict import Verdict
-from modelyard.forges.interface import Change
+from modelyard.flavors.probe import Probe
+from modelyard.forges.interface import Change, Contribution
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, LineCommit, RefRejected, TagRef
 from modelyard.manifests.configuration import Environment
@@ -31,7 +32,8 @@ from modelyard.manifests.names import Version
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 from modelyard.rollout.analysis import Samples
-from modelyard.rollout.plan import Action, Delivery, Live
+from modelyard.rollout.plan import Action, Delivery, Live, Traffic
+from modelyard.scoring.probe import Probed
 from modelyard.targets.interface import Health, Package
 
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML, write
@@ -270,6 +272,12 @@ class MemoryTarget:
     state: Health = field(default_factory=lambda: Health("healthy"))
     measured: dict[str, Samples] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+    answers: dict[str, Probed | None] = field(default_factory=dict)
+    """Version → how it answers its probe rows, once it has traffic; none is asked before."""
+
+    def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
+        traffic = self.models.get(model, Live()).traffic or Traffic("")
+        return self.answers.get(version) if version in (traffic.stable, traffic.candidate) else None
 
     def observe(self) -> dict[str, Live]:
         return dict(self.models)
@@ -303,6 +311,8 @@ class MemoryForge:
 
     git: MemoryGit
     reviews: tuple[Review, ...] = ()
+    unapproved: set[str] = field(default_factory=set)
+    """Commits that have no reviews."""
 
     def last_change(self, path: str) -> Change | None:
         history = self.git.history(path)
@@ -312,7 +322,11 @@ class MemoryForge:
         info = self.git.commit_info(commit)
         base = info.parents[0] if info.parents else ""
         files = tuple(self.git.differing_files(base, commit)) if base else ()
-        return Change(commit=commit, subject=info.subject, author="ada", files=files, reviews=self.reviews)
+        reviews = () if commit in self.unapproved else self.reviews
+        contribution = Contribution(("ada",), messages=(f"{info.subject}\n\n{info.body}",))
+        return Change(
+            commit=commit, subject=info.subject, author="ada", files=files, reviews=reviews, contribution=contribution
+        )
 
     def is_member(self, handle: str, team: str) -> bool:
         return False

@@ -15,7 +15,7 @@ from modelyard.errors import ModelyardError
 from modelyard.flavors.probe import Probe
 from modelyard.flavors.signature import Input, Kind
 from modelyard.flavors.values import Column, Columns, breaches
-from modelyard.manifests.model import Model
+from modelyard.manifests.model import Model, declared
 from modelyard.metrics.evaluation import Evaluation, Holdout, compare
 from modelyard.metrics.flips import Driver, FlippedRow, most_moved
 from modelyard.metrics.folds import Stability, stability
@@ -108,6 +108,7 @@ def _evaluated(
         notes=(*_notes(champion, comparable), *_contract_notes(candidate, columns)),
         stability=_stability(candidate),
         smallest_class=_smallest_class(model, label),
+        declared=tuple(sorted(declared(model))),
     )
     return Evaluated(evaluation, choose_probe(model, columns, predictions, scorer))
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.steps import installed_packages
 from modelyard.catalog.versions import packages_of
+from modelyard.checkout.artifacts import registered_probe
 from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
@@ -22,6 +24,7 @@ from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import Reproduction, differences
 from modelyard.manifests.pipeline import read_lock
 from modelyard.registry.history import RegisteredVersion
+from modelyard.scoring.probe import Probed, ask
 from modelyard.scoring.scorer import prediction_columns, stacked
 from modelyard.tables.file import read_table
 
@@ -31,7 +34,9 @@ _TOLERANCE = 1e-6
 def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Reproduction:
     """Checks out a version's commit in a temporary worktree, pulls its data, runs all stages and compares.
 
-    ``pass``: the same bytes. ``inconclusive``: other bytes, predictions within 1e-6. ``fail``: other predictions.
+    ``pass``: the same bytes, which answer the probe rows as registered.
+    ``inconclusive``: other bytes, predictions within 1e-6.
+    ``fail``: other predictions, or other answers of the same bytes, as another release of a library can give.
     """
     model, known = view.name, view.version(version)
     record = known.record
@@ -52,7 +57,11 @@ def reproduce(view: ModelView, version: str, say: Callable[[str], None]) -> Repr
             largest_difference=None, metrics=(), outputs=outputs, packages=packages,
         )  # fmt: skip
         if artifact == record.artifact:
-            return found
+            probe = _probed(view, candidate, known)
+            if probe is None:
+                return found
+            outcome: Literal["pass", "fail"] = "pass" if probe.same == probe.rows else "fail"
+            return replace(found, outcome=outcome, probe=f"{probe.same}/{probe.rows}")
         largest = _largest_difference(view, candidate, known, there.root)
         metrics = {
             m.name: f"{m.candidate:.6f}"
@@ -98,6 +107,14 @@ def _other_outputs(view: ModelView, version: RegisteredVersion, folder: Path) ->
         if file.is_file() and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
             found.append(path)
     return tuple(found)
+
+
+def _probed(view: ModelView, candidate: Candidate, version: RegisteredVersion) -> Probed | None:
+    probe = registered_probe(view, version)
+    if probe is None:
+        return None
+    with candidate.load() as found:
+        return ask(found, probe)
 
 
 def _largest_difference(

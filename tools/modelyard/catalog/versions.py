@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from modelyard.checkout.artifacts import require_manifest
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import read_bundle
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.git import Git
-from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
-from modelyard.manifests.repository import model_file
 from modelyard.registry.comparison import VersionDifference, compare_versions
 from modelyard.registry.history import RegisteredVersion, Registry
 from modelyard.registry.lineage import Descendant, Lineage, Source, lineage_down, lineage_up
-from modelyard.registry.tags import version_tag
 from modelyard.report.markdown.card import Card
 
 
@@ -32,12 +30,8 @@ def compare(view: ModelView, before: str, after: str) -> VersionDifference:
 
 def manifest_of(view: ModelView, version: RegisteredVersion) -> Model | None:
     """The manifest at a version's commit; None if it is missing or invalid."""
-    model = view.name
-    content = view.checkout.git.file_at(version.commit, model_file(model))
-    if content is None:
-        return None
     try:
-        return parse(Model, content, f"{version_tag(model, version.version)}:{model_file(model)}")
+        return require_manifest(view, version)[0]
     except ModelyardError:
         return None  # written for another release of the toolkit
 

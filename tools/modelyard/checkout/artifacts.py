@@ -67,19 +67,36 @@ class FetchedVersion:
         )
 
 
+def require_manifest(view: ModelView, version: RegisteredVersion) -> tuple[Model, bytes]:
+    """``model.yaml`` as it was registered, and its bytes; ModelyardError when it is missing or invalid."""
+    tag, file = version_tag(view.name, version.version), model_file(view.name)
+    content = view.checkout.git.file_at(version.commit, file)
+    if content is None:
+        raise ModelyardError(
+            f"The commit of {tag} lacks {file}.", "Register a version with modelyard register and use that one."
+        )
+    return parse(Model, content, f"{tag}:{file}"), content
+
+
+def registered_probe(view: ModelView, version: RegisteredVersion) -> Probe | None:
+    """The probe rows of a version; None for a handmade tag, or where none were filed."""
+    record = version.record
+    content = view.checkout.evidence.documents(view.name, record.artifact).get("probe") if record else None
+    return read_statement(content, "probe", Probe).predicate if content else None
+
+
 @contextmanager
 def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[FetchedVersion]:
     """A version with its artifact in a temporary folder; ModelyardError when the bytes do not match the tag."""
     model, checkout = view.name, view.checkout
     tag = version_tag(model, version.version)
-    manifest = checkout.git.file_at(version.commit, model_file(model))
+    parsed, manifest = require_manifest(view, version)
     lock = checkout.git.file_at(version.commit, f"models/{model}/dvc.lock")
-    if manifest is None or lock is None:
+    if lock is None:
         raise ModelyardError(
-            f"The commit of {tag} lacks models/{model}/model.yaml or dvc.lock.",
+            f"The commit of {tag} lacks models/{model}/dvc.lock.",
             "Register a version with modelyard register and use that one.",
         )
-    parsed = parse(Model, manifest, f"{tag}:{model_file(model)}")
     path = f"models/{model}/{parsed.files.artifact}"
     locked = read_lock(lock, f"models/{model}/dvc.lock").output(path)
     if locked is None:

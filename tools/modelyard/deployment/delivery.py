@@ -18,6 +18,7 @@ from modelyard.checkout.checkout import ModelView, version_of
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.door import Door, report_facts
 from modelyard.deployment.planning import Planned, Planner, has_work
+from modelyard.deployment.probe import move_traffic
 from modelyard.deployment.record import write_receipt, write_rollout, write_unassignment
 from modelyard.deployment.rollback import propose_rollback
 from modelyard.errors import ModelyardError, Refused
@@ -89,15 +90,19 @@ class Deployer:
         if planned.actions or needs_entry(before, after) or due:
             approvals = _pass(self._door, self._model(planned), planned, after, planned.version)
         if back:
-            self._apply(planned)
+            probes = self._apply(planned)
             self._record(planned, after)
         else:
             self._record(planned, after)
-            self._apply(planned)
+            probes = self._apply(planned)
         tag = None
         if due and after.serving:
             tag = self._receipt(planned, after, self._change(planned, planned.version), approvals)
-        delivery = replace(delivery, live=after.serving or delivery.live, tag=tag)
+        delivery = replace(delivery, live=after.serving or delivery.live, tag=tag, probes=probes)
+        if planned.target is not None and delivery.live:
+            health = planned.target.health(delivery.model, delivery.live)
+            if health.state in ("down", "failed"):
+                delivery = replace(delivery, fault=health.reason or health.state)
         if after.phase == "rolled back" and planned.deployment and planned.deployment.version != "latest":
             pull = propose_rollback(self._model(planned), self._forge, delivery.environment, after, self._say)
             delivery = replace(delivery, pull=pull)
@@ -122,19 +127,24 @@ class Deployer:
             return self._forge.change_of(version.commit)
         return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
 
-    def _apply(self, planned: Planned) -> None:
-        delivery, target = planned.delivery, planned.target
+    def _apply(self, planned: Planned) -> tuple[str, ...]:
+        """Carries out the actions; how the versions that gained traffic answered their probe rows."""
+        delivery, target, view = planned.delivery, planned.target, self._model(planned)
+        probes: tuple[str, ...] = ()
         with ExitStack() as stack:
             for action in planned.actions:
                 package = None
                 if action.do == "install":
                     version = version_of(planned.history, action.version)
-                    found = stack.enter_context(fetch_version(self._model(planned), version))
+                    found = stack.enter_context(fetch_version(view, version))
                     require_trusted(self._checkout, found)
                     package = found.package
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
-                if target is not None:
+                if target is not None and action.do == "route":
+                    probes += move_traffic(view, target, action, planned.live)
+                elif target is not None:
                     target.apply(delivery.model, action, package)
+        return probes
 
     def _record(self, planned: Planned, after: RolloutState) -> None:
         if needs_entry(planned.recorded.state, after):

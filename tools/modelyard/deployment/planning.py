@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from modelyard.checkout.artifacts import require_manifest
 from modelyard.checkout.checkout import Checkout, version_of
 from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.record import JOURNALS, Recorded, fetch_rollouts, read_rollouts
@@ -33,6 +34,7 @@ from modelyard.rollout.progress import (
     steps_of,
 )
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
+from modelyard.scoring.signature import require_host
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
@@ -157,6 +159,7 @@ class Planner:
                 f" {environment.target} does not support.",
                 f"Use one of: {', '.join(target.strategies)}.",
             )
+        self._require_host(environment, model, version, live)
         recorded = self._records.get((name, model), Recorded())
         wanted = Desired(version.version, version.record.artifact if version.record else "")
         _require_agreement(environment, deployment, recorded, live, history)
@@ -221,6 +224,16 @@ class Planner:
         if seconds_of(environment.bake) == 0:
             return ""
         return bake_reason(history, self.repository.config.environments, environment.name, version, now)
+
+    def _require_host(self, environment: Environment, model: str, version: RegisteredVersion, live: Live) -> None:
+        """Refused when the target does not serve the flavor of a version that is to be installed."""
+        if version.version in live.installed:
+            return
+        manifest, _ = require_manifest(self.checkout.model(model), version)
+        try:
+            require_host(manifest, environment.target)
+        except ModelyardError as error:
+            raise Refused(error.problem, error.remedy) from error
 
     def _artifacts(self, history: ModelHistory, after: RolloutState, live: Live) -> dict[str, str]:
         found = dict(live.installed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -33,7 +33,7 @@ from modelyard.review.pull_requests import (
 from modelyard.rollout.plan import Delivery, Live, described, plan
 from modelyard.rollout.progress import RolloutState
 from modelyard.rollout.promotion import blocking_rollback
-from modelyard.targets.interface import Package, Target
+from modelyard.targets.interface import Target
 
 _ATTEMPTS = 5
 
@@ -63,7 +63,8 @@ def roll_back(
     served before and none is requested.
     """
     model, git = view.name, view.checkout.git
-    settle_tags(view.checkout, model)
+    with suppress(ModelyardError):  # traffic goes back also while the remote does not answer
+        settle_tags(view.checkout, model)
     history = view.history
     live = target.observe().get(model, Live())
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
@@ -96,10 +97,7 @@ def roll_back(
             if action.do == "install":
                 found = stack.enter_context(fetch_version(view, view.version(action.version)))
                 require_trusted(view.checkout, found)
-                package = Package(
-                    model=model, version=str(found.name), artifact=found.artifact, sha256=found.sha256,
-                    manifest=found.manifest,
-                )  # fmt: skip
+                package = found.package
             say(f"{environment.name}: {model}: {action}")
             target.apply(model, action, package)
     tag = _record(view, environment.name, state, request.by)

@@ -97,6 +97,8 @@ class Reproduction:
     """Outputs of the pipeline whose bytes differ."""
     packages: tuple[Difference, ...]
     """Packages with another version than at the original training."""
+    probe: str = ""
+    """How the reproduced artifact answered the probe rows, such as 100/100; '' where none were filed."""
 
 
 @dataclass(frozen=True)

@@ -144,13 +144,12 @@ def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
     smallest = evaluation.smallest_class
     if evaluation.positives is not None:
         found += f", {evaluation.positives:,} of them positive"
+        smallest = min(evaluation.positives, evaluation.rows - evaluation.positives)
     elif smallest is not None:
         found += f", {smallest:,} of the smallest class"
-    if smallest is None:  # no classes
-        smallest = check.minimum_per_class
-    enough = evaluation.rows >= check.minimum and smallest >= check.minimum_per_class
+    enough = evaluation.rows >= check.minimum and (smallest is None or smallest >= check.minimum_per_class)
     required = f"{check.minimum:,} rows"
-    if check.minimum_per_class and evaluation.smallest_class is not None:
+    if check.minimum_per_class and smallest is not None:
         required += f", {check.minimum_per_class:,} of each class"
     return Finding("pass" if enough else "inconclusive", f"{found} (required: {required}).")
 

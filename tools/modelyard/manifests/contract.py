@@ -53,12 +53,15 @@ def flavor_faults(model: Model) -> Iterator[Fault]:
         yield ("flavor", "command"), "is missing.", "Name the program and its arguments."
 
 
-def host_fault(flavor: Flavor, model: str, environment: str, target: str) -> tuple[str, str] | None:
-    """(what is wrong, what to do) when a kind of target does not serve a flavor."""
-    if target in flavor.hosts:
+def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | None:
+    """(what is wrong, what to do) when a kind of target does not serve a flavor.
+
+    None for a target that no flavor knows: another package brings it, and it decides itself.
+    """
+    if target in flavor.hosts or not any(target in known.hosts for known in every_flavor()):
         return None
     known = ", ".join(flavor.hosts)
-    what = f"the target {target} of {environment} does not serve {model}, whose flavor is {flavor.name}."
+    what = f"The target {target} does not serve {model}, whose flavor is {flavor.name}."
     if not known:
         return what, f"Models of the flavor {flavor.name} score batches only; keep it as another flavor to serve it."
     return what, f"Deploy it where the target is one of {known}; see docs/flavors.md."

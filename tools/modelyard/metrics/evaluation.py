@@ -101,12 +101,8 @@ class Evaluation:
     stability: Stability | None = None
     smallest_class: int | None = None
     """Rows of the class with the fewest; None without classes."""
-
-    @property
-    def declared(self) -> frozenset[str]:
-        """What of groups, slices and folds the model declares, by what was measured."""
-        there = {"groups": self.fairness, "slices": self.slices, "folds": self.stability}
-        return frozenset(name for name, found in there.items() if found)
+    declared: tuple[str, ...] = ("groups", "slices", "folds")
+    """What of groups, slices and folds the model declares. Rules for what it does not declare do not apply."""
 
     def metric(self, name: str) -> MetricResult | None:
         """The result of one metric over all rows."""

@@ -108,6 +108,10 @@ class Delivery(Struct, frozen=True):
     """Whether the desired version was rolled back."""
     pull: int | None = None
     """The pull request that records a rollback on main."""
+    probes: tuple[str, ...] = ()
+    """How the versions that gained traffic answered their probe rows."""
+    fault: str = ""
+    """Why the live version does not answer; '' where it does, or where its target cannot say."""
 
 
 class JournalEntry(Struct, frozen=True):

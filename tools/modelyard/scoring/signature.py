@@ -9,6 +9,7 @@ from modelyard.flavors.discovery import flavor_named, flavor_of_file
 from modelyard.flavors.interface import Fault, Flavor, Options
 from modelyard.flavors.signature import Input, Signature
 from modelyard.flavors.values import Unreadable, scalar
+from modelyard.manifests.contract import host_fault
 from modelyard.manifests.model import Column, Model
 
 
@@ -57,13 +58,8 @@ def flavor_of(model: Model) -> Flavor:
 
 def require_host(model: Model, target: str) -> None:
     """Raises unless the model's flavor is served by a kind of target; the error names the targets that do."""
-    flavor = flavor_of(model)
-    if target not in flavor.hosts:
-        known = ", ".join(flavor.hosts) or "none: it scores batches only"
-        raise ModelyardError(
-            f"The target {target} does not serve the flavor {flavor.name} of {model.name}.",
-            f"Targets that serve it: {known}. See docs/flavors.md.",
-        )
+    if fault := host_fault(flavor_of(model), model.name, target):
+        raise ModelyardError(*fault)
 
 
 def options_of(model: Model, folder: Path, threads: int = 0) -> Options:

@@ -11,15 +11,15 @@ from msgspec import Struct, field
 
 from modelyard.documents import encode
 from modelyard.errors import UsageError
-from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
-from modelyard.scoring.probe import Probed
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # these take NumPy along, which `status` does without
+    from modelyard.flavors.probe import Probe
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
+    from modelyard.scoring.probe import Probed
 
 
 S = TypeVar("S", bound=Struct)

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of, write_whole
-from modelyard.flavors.probe import Probe
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.manifests.model import Model
 from modelyard.predictions.layout import PROBE, Layout, artifact_in
 from modelyard.rollout.plan import Action, Live, Traffic
-from modelyard.scoring.probe import Probed
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # these take NumPy along, which `status` does without
+    from modelyard.flavors.probe import Probe
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
+    from modelyard.scoring.probe import Probed
 
 SWITCH_SECONDS = 30.0
 
@@ -60,6 +60,8 @@ class LocalTarget:
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
         """What the server found when it loaded the version; it serves none that differs."""
+        from modelyard.scoring.probe import Probed
+
         if not self._layout.server_is_up():
             return None
         said = self._layout.read_report().probes.get(model, {}).get(version, "")

@@ -118,7 +118,7 @@ class Repository:
         if own_name != name:
             raise ClaimFailed(f"the object of the tag {name} has the name {own_name}")
         record = next((line for line in message.decode("utf-8", "replace").split("\n") if line.startswith("{")), "{}")
-        return Tag(name, sha, commit, int(tagger.split()[-2]), raw, json.loads(record))
+        return Tag(name, sha, commit, int(tagger.split()[-2]), raw, _record(record))
 
     def history(self, head: str) -> list[str]:
         """The commits reachable from a head, the head first."""
@@ -130,3 +130,12 @@ class Repository:
                 found[sha] = None
                 waiting += self.commit(sha).parents
         return list(found)
+
+
+def _record(line: str) -> dict[str, Any]:
+    """The record of a tag; empty for text that is not JSON, such as a note of a handmade tag."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+        return found
+    except ValueError:
+        return {}

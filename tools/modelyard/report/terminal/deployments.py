@@ -54,10 +54,13 @@ def delivery_lines(delivery: Delivery, plan_only: bool) -> list[str]:
         failed = delivery.skipped.startswith(("refused", "failed"))
         return [f"    {delivery.skipped}" if failed else f"    {delivery.skipped}: nothing to deploy"]
     receipt = f", receipt {delivery.tag}" if delivery.tag else ""
+    fault = [f"    {delivery.live} does not answer: {delivery.fault}"] if delivery.fault else []
     if not delivery.actions:
         state = f"live {delivery.live}" if delivery.rollout else "in sync"
-        return [f"    {delivery.desired}  {state}{receipt}"]
+        return [f"    {delivery.desired}  {state}{receipt}", *fault]
     lines = [f"    {action}" for action in delivery.actions]
     if plan_only:
         return [f"  - {delivery.live or 'nothing'}", f"  + {delivery.desired}", *lines]
-    return [*lines, f"    {delivery.live or 'nothing'}  live{receipt}"]
+    lines += [f"    {probe}" for probe in delivery.probes]
+    state = "deployed" if delivery.fault else "live"
+    return [*lines, f"    {delivery.live or 'nothing'}  {state}{receipt}", *fault]

@@ -149,6 +149,8 @@ def render_reproduction(found: Reproduction) -> Layout:
         parts.append(f"  sha256 then {found.artifact_before[:16]}, now {found.artifact_after[:16]}")
         if found.largest_difference is not None:
             parts.append(f"  largest difference of a prediction: {found.largest_difference:.3g}")
+    if found.probe:
+        parts.append(f"  probe {found.probe}")
     if found.outputs:
         parts.append(Paragraph(f"  outputs that differ: {', '.join(found.outputs)}", "    "))
     for title, differ in (("metric", found.metrics), ("package", found.packages)):
