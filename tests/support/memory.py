@@ -38,8 +38,12 @@ from modelyard.targets.interface import Health, Package
 
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML, write
 
-ARTIFACT = b"tree\nversion=v4\n"
-"""The first bytes of a LightGBM model, a format that deploy trusts."""
+ARTIFACT = (
+    b"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=0\n"
+    b"feature_names=x\nfeature_infos=none\n\nend of trees\n\nfeature_importances:\n\nparameters:\n"
+    b"[objective: binary]\n\nend of parameters\n"
+)
+"""A LightGBM model without trees, a format that deploy trusts."""
 START = 1_700_000_000
 
 

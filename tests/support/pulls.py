@@ -108,6 +108,10 @@ class MemoryGit:
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
         return {sha: self._blobs[sha] for sha in shas}
 
+    def commits_between(self, base: str, head: str) -> list[CommitInfo]:
+        older = set(self._ancestors(base))
+        return [self._infos[sha] for sha in self._ancestors(head) if sha not in older]
+
     def changed_files(self, base: str, head: str) -> list[str]:
         older = set(self._ancestors(self.commit_of(base)))
         end = self.commit_of(head)
@@ -319,6 +323,7 @@ def memory_checkout(root: Path, git: MemoryGit, evidence: MemoryEvidence | None 
     checkout = Checkout(root)
     checkout.git = as_git(git)
     checkout.evidence = as_store(evidence or MemoryEvidence())
+    checkout.filed_tags = lambda model="": {tag.name: tag.object for tag in git.tag_refs}  # type: ignore[method-assign]
     return checkout
 
 

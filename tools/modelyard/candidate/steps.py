@@ -27,7 +27,7 @@ from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.scoring.scorer import told
+from modelyard.scoring.scorer import told, try_artifact
 from modelyard.scoring.signature import flavor_of, options_of
 
 GENERATED = ("dvc.lock", "metrics.json")
@@ -165,6 +165,8 @@ def installed_packages(candidate: Candidate) -> dict[str, str]:
 def scan(candidate: Candidate) -> Artifact:
     """The artifact evidence of the candidate. Only what is read without running code is loaded and timed."""
     found, flavor = sniff_file(candidate.artifact), flavor_of(candidate.model)
+    if found in flavor.formats:
+        try_artifact(candidate.model, candidate.artifact, candidate.folder)
     milliseconds = _row_milliseconds(candidate) if found in flavor.formats else None
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
 

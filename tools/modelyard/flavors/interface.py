@@ -91,6 +91,8 @@ class Flavor(ABC):
     """Whether files of the model's folder score it; they are part of each version."""
     blocks: ClassVar[bool] = False
     """Whether a score may take long, because another process gives it."""
+    checks_files: ClassVar[bool] = False
+    """Whether ``check`` tells an unsafe file, and ``load`` asks it. Otherwise a file is tried in another process."""
     hosts: ClassVar[Mapping[str, str]] = {}
     """Target → the flavor's name there. A target that is not listed cannot serve it."""
 
@@ -101,6 +103,9 @@ class Flavor(ABC):
     @abstractmethod
     def load(self, artifact: Path, signature: Signature, options: Options) -> Scorer:
         """The artifact, ready to score; Fault where it is not sound or not for this signature."""
+
+    def check(self, artifact: Path) -> None:  # noqa: B027 - most formats cannot be checked from outside
+        """Fault where the file is not one that the library can safely read; where ``checks_files`` is set."""
 
     def versions(self, options: Options) -> dict[str, str]:
         """Package → version, of those that score it and are installed here."""

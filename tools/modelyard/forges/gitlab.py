@@ -140,7 +140,7 @@ class GitLabForge:
         """
         with self._translate_errors(f"the commits of merge request {number}"):
             request = self._project.mergerequests.get(number, **_READ)
-            commits = [c.attributes for c in request.commits(**_ALL)]
+            commits = [c.attributes for c in request.commits(per_page=100, **_READ)]
             own = {c["id"] for c in commits} | {request.sha}
             since = _seconds(request.created_at)
             url = f"/projects/{request.source_project_id}/events"
