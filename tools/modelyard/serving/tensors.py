@@ -63,6 +63,8 @@ def decode_request(content: bytes, json_length: int | None = None) -> InferReque
     tail = memoryview(content)[size:]
     try:
         body = _BODY.decode(content[:size] if tail else content)
+    except RecursionError as error:
+        raise BadRequest("The body is nested too deeply.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not a v2 inference request: {error}.") from error
     return InferRequest(body, read_blobs(body.inputs, tail))
@@ -89,6 +91,9 @@ class ContractCheck:
         ids = _values_of(given[self._id], blobs) if self._id in given else None
         if ids is not None and len(ids) != count:
             raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape says {count}.")
+        for row, value in enumerate(ids or ()):
+            if type(value) not in (str, int, float) or (type(value) is int and abs(value) >= 2**63):
+                raise BadRequest(f"Column {self._id!r}, row {row}: an id is a text or a number.")
         block, plain = self._block(given, blobs, count)
         columns: dict[str, Column] = dict(zip(self._numbers, block, strict=True))
         sent: dict[str, Any] = {name: given[name].data if plain else _logged(columns[name]) for name in self._numbers}
@@ -141,7 +146,7 @@ class ContractCheck:
         What is wrong is looked for only if something is.
         """
         block = None
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
             if blobs:
                 parts = [_array(given[name], blobs) for name in self._numbers]
                 block = np.array(parts, dtype=np.float64).reshape(len(self._numbers), count)
@@ -248,5 +253,6 @@ def _values_of(given: Given, blobs: Mapping[str, memoryview]) -> list[Any]:
 def _decoded(given: Given) -> list[Any]:
     try:
         return _ANY.decode(given.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The data of column {given.name!r} are no list of values: {error}.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BadRequest(f"The data of column {given.name!r} are no list of values: {why}.") from error
