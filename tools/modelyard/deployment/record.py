@@ -118,7 +118,7 @@ def _state(where: str, message: str) -> RolloutState:
     line = next((line for line in message.split("\n") if line.startswith("{")), "")
     try:
         return msgspec.json.decode(line, type=RolloutState)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ModelyardError(
             f"The rollout journal {where} cannot be read: {error}.",
             f"Inspect it with git log. To start again, delete it: git update-ref -d {where}",

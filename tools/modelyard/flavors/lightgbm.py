@@ -197,7 +197,7 @@ def _pandas_categories(artifact: Path, content: bytes) -> list[list[Any]]:
     line = content[at + len(marker) :].split(b"\n", 1)[0]
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise corrupt(artifact, _WHAT, "its list of categories is not JSON") from error
     if found is None:
         return []

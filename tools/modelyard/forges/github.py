@@ -25,6 +25,7 @@ from modelyard.forges.interface import (
     Reaction,
     Status,
     UnknownResult,
+    is_marked,
     merged_change,
     newest_change,
     report_at,
@@ -225,9 +226,9 @@ class GitHubForge:
             ]
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Updates our comment that contains ``marker``, or adds one. Each attempt looks for it first."""
+        """Updates our comment that begins with ``marker``, or adds one. Each attempt looks for it first."""
         for attempt in range(_ATTEMPTS):
-            ours = next((c for c in self.comments(number) if c.ours and marker in c.body), None)
+            ours = next((c for c in self.comments(number) if c.ours and is_marked(c.body, marker)), None)
             if ours is not None and ours.body == body:
                 return ours
             try:
@@ -262,9 +263,9 @@ class GitHubForge:
             ]
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Updates our open issue that contains ``marker``, or opens one. Each attempt looks for it first."""
+        """Updates our open issue that begins with ``marker``, or opens one. Each attempt looks for it first."""
         for attempt in range(_ATTEMPTS):
-            ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
+            ours = next((issue for issue in self.open_issues() if is_marked(issue.body, marker)), None)
             try:
                 with self._translate_errors(f"the issue {title!r}"):
                     if ours is None:

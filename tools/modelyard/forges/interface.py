@@ -159,13 +159,13 @@ class PullForge(Forge, Protocol):
         """All comments, oldest first."""
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Updates our comment that contains ``marker``, or adds one. There are never two."""
+        """Updates our comment that begins with ``marker``, or adds one. There are never two."""
 
     def open_issues(self) -> list[Issue]:
         """The open issues with our label, newest first."""
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Updates our open issue that contains ``marker``, or opens one. The issue, and whether it is new."""
+        """Updates our open issue that begins with ``marker``, or opens one. The issue, and whether it is new."""
 
     def close_issue(self, number: int, comment: str) -> None:
         """Adds a last comment, once, and closes the issue."""
@@ -193,6 +193,11 @@ class PullForge(Forge, Protocol):
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow or pipeline on a branch."""
+
+
+def is_marked(body: str, marker: str) -> bool:
+    """Whether a comment or an issue begins with a marker. A marker further down was quoted or forged."""
+    return body == marker or body.replace("\r\n", "\n").startswith(f"{marker}\n")
 
 
 def verdict_status(state: State, summary: str, report: str, url: str) -> Status:

@@ -8,7 +8,6 @@ from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.pipeline import read_lock
 from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.pull_requests import push_commit, remote_head
-from modelyard.review.subject import profile_of
 
 
 def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
@@ -21,7 +20,7 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
         if git.file_at(head, f"models/{model}/model.yaml") is None:
             continue
         for name, content in generated.items():
-            place = f"models/{model}/{(profile_of(git, head, model) or name) if name == 'profile.json' else name}"
+            place = f"models/{model}/{name}"
             if name == "dvc.lock":
                 _require_lock(content, place)
             if git.file_at(head, place) != content:

@@ -157,7 +157,7 @@ class Mainline:
         for path, content in self._checkout.evidence.filed(FOLDER).items():
             try:
                 filed = msgspec.json.decode(content, type=FiledChange)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 continue  # it is asked for again
             if path == f"{FOLDER}{filed.record.commit}.json":
                 found[filed.record.commit] = filed
