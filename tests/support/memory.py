@@ -113,6 +113,13 @@ class MemoryGit:
         self.calls["blobs"] += 1
         return {sha: self._objects[sha] for sha in shas}
 
+    def objects(self, names: Iterable[str]) -> dict[str, bytes]:
+        found = {}
+        for name in names:
+            content = self._objects[self.ref(name) or name]
+            found[name] = b"tag %d\0" % len(content) + content
+        return found
+
     def differing_files(self, one: str, other: str, *paths: str) -> list[str]:
         before, after = self.files_at(one, *paths), self.files_at(other, *paths)
         return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))

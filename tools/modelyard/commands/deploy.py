@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from modelyard.options import open_checkout
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.plan import Delivery
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.terminal import result, result_json, say, show_error
 
 
@@ -85,7 +84,9 @@ def command(
     if not plan_only:
         settle_tags(checkout)
     while True:
-        planner = Planner(checkout, ground_truth=known_ground_truth(repository, Secrets(os.environ), ground_truth))
+        planner = Planner(
+            checkout, ground_truth=known_ground_truth(repository, open_secrets(checkout.git), ground_truth)
+        )
         planned = planner.plan(chosen, set(models))
         if plan_only:
             deliveries = [plan.delivery for plan in admitted(planner, planned, forge_if_reachable(repository, git))]

@@ -8,6 +8,7 @@ from datetime import date
 from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.deployment.desired_state import require_waivers
 from modelyard.deployment.incidents import report_incident, report_refusal
+from modelyard.deployment.observation import UNPROTECTED
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import read_statement
@@ -18,10 +19,6 @@ from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import version_tag
 from modelyard.review.mainline import Mainline
-
-UNPROTECTED = (
-    "Nothing is protected: policies/approvals.yaml never stood on the default branch, so whoever pushes there deploys."
-)
 
 
 class Door:

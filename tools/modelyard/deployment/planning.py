@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from modelyard.rollout.progress import (
 )
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 from modelyard.scoring.signature import require_host
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
 
@@ -82,7 +81,7 @@ class Planner:
     ) -> None:
         self.checkout, self.repository = checkout, checkout.repository
         self._clock, self._ground_truth = clock, ground_truth
-        self._secrets = Secrets(os.environ)
+        self._secrets = open_secrets(checkout.git)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
         self._unreachable: set[str] = set()

@@ -38,15 +38,13 @@ def unapproved(history: Sequence[Merged], judge: Judge) -> dict[str, Judged]:
     approved change settles it by naming its commit, if the approvals suffice for the files of both.
     """
     open_changes: dict[str, tuple[Merged, Judged]] = {}
-    base = ""
     for change in history:
-        if not open_changes:
-            base = change.parent
+        base = next((first.parent for first, _ in open_changes.values()), change.parent)
         judged = judge(change, base, ())
         if not judged.given:
             open_changes[change.commit] = (change, judged)
             continue
-        named = [open_changes[name][0] for name in judged.names if name in open_changes]
+        named = [open_changes[name][0] for name in dict.fromkeys(judged.names) if name in open_changes]
         if named and judge(change, base, tuple(path for earlier in named for path in earlier.files)).given:
             for earlier in named:
                 del open_changes[earlier.commit]
