@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from flavors import flavors
 from measurements import drift, evaluation
 from production import feedback, monitor
 from pull_request import pull_request
@@ -20,8 +21,10 @@ from start_up import affected, start_up
 
 PARTS = {
     part.__name__: part
-    for part in (start_up, affected, pull_request, drift, evaluation, registry, site, serving, soak, monitor, feedback)
-}
+    for part in (
+        start_up, affected, pull_request, drift, evaluation, registry, site, serving, flavors, soak, monitor, feedback,
+    )
+}  # fmt: skip
 
 
 def main(wanted: list[str]) -> None:

@@ -47,6 +47,9 @@ def test_the_help_of_every_command_is_plain(name: str) -> None:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert (parameter.help or "").endswith("."), f"{parameter.name}: {parameter.help}"
+    for names in ((name,), *((name, inner) for inner in getattr(command, "commands", ()))):
+        lines = run(*names, "--help").output.splitlines()[1:]  # the first says [OPTIONS]... and [MODELS]...
+        assert all(len(line) <= 80 and not line.endswith("...") and " TEXT" not in line for line in lines), lines
 
 
 def test_the_version() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import pytest
 from modelyard.cli import COMMANDS, cli
 from modelyard.manifests.conversion import MANIFEST_KINDS, json_schema, parse
 from modelyard.manifests.deployment import Deployment
+from test_floors import ORDER
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,3 +61,44 @@ def test_every_setting_of_a_target_is_told(name: str) -> None:
     page = (ROOT / "docs/targets.md").read_text(encoding="utf-8")
     told = page.split(f"**{name}** — ")[1].split("\n\n**")[0]
     assert not {field for field in settings.__struct_fields__ if f"`{field}`" not in told}
+
+
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_map_has_at_most_900_words() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"\S*\w\S*", text)) <= 900
+
+
+def test_the_diagrams_of_the_map_show_every_room_and_nothing_else() -> None:
+    first, second = re.findall(r"```mermaid\n(.*?)```", (ROOT / "docs/architecture.md").read_text("utf-8"), re.DOTALL)
+    shown = [name for line in re.findall(r"^    (\w[\w; ]*)$", first, re.MULTILINE) for name in line.split("; ")]
+    assert [name for name in shown if not name.startswith("direction")] == ORDER, (
+        "the first diagram is the table's order"
+    )
+    assert set(re.findall(r"\b[a-z]\d\[(\w+)\]", second)) <= set(ORDER)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize(
+    ("term", "pages"),
+    [
+        ("MLOps", ["README.md"]),
+        ("GitOps", ["README.md"]),
+        ("model registry", ["README.md", "docs/architecture.md", "docs/registry.md"]),
+        ("data drift", ["README.md", "docs/architecture.md", "docs/measurements.md", "docs/monitoring.md"]),
+        ("ground truth", ["README.md", "docs/monitoring.md", "docs/rollouts.md"]),
+        ("reconcile", ["README.md", "docs/architecture.md", "docs/rollouts.md"]),
+        ("outlier rate", ["README.md", "docs/architecture.md", "docs/measurements.md", "docs/monitoring.md"]),
+    ],
+)
+def test_pages_use_the_terms_of_the_field(term: str, pages: list[str]) -> None:
+    for page in pages:
+        text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+        assert term.lower() in text.lower(), f"{page} does not say {term}"

@@ -19,7 +19,7 @@ def table() -> pa.Table:
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow", "csv"])
-def test_the_same_columns_from_every_form(table: pa.Table, tmp_path: Path, form: str) -> None:
+def test_every_file_format_gives_the_same_columns(table: pa.Table, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"t.{form}"
     if form == "parquet":
         pq.write_table(table, path, row_group_size=70)
@@ -53,7 +53,7 @@ def test_pandas_nullable_and_arrow_types_and_moments_in_time(tmp_path: Path) -> 
         seconds = file.numbers(name)
         assert seconds[2] - seconds[0] == 10 and np.isnan(seconds[1]) and seconds[0] == 1_767_225_600
     assert sorted(file.tally(Input("category", "string"))[0]) == ["a", "b"]
-    with pytest.raises(ModelyardError, match=r"'text' of .* does not hold numbers"):
+    with pytest.raises(ModelyardError, match=r"'text' of .* has values that are not numbers"):
         file.numbers("text")
 
 
@@ -67,7 +67,7 @@ def test_a_million_levels_are_counted(tmp_path: Path) -> None:
 
 def test_no_table_is_an_error_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1" + b"\0" * 50)
-    with pytest.raises(ModelyardError, match="is no sound Parquet"):
+    with pytest.raises(ModelyardError, match="is not a valid Parquet"):
         TableFile(tmp_path / "t.parquet")
     with pytest.raises(ModelyardError, match="cannot be read"):
         TableFile(tmp_path / "none.parquet")

@@ -36,7 +36,7 @@ def changed_policy(folder: Path, *edits: tuple[str, str]) -> str:
     return text
 
 
-def test_replay_shows_flips_and_marks_loosening(tmp_path: Path) -> None:
+def test_the_backtest_shows_flips_and_marks_loosened_rules(tmp_path: Path) -> None:
     yard = yard_with_evidence(tmp_path / "yard", 3)
     stricter = changed_policy(yard, ("minimum: 0.65", "minimum: 0.99"), ("maximum_overlap: 0", "maximum_overlap: 9"))
     (tmp_path / "stricter.yaml").write_text(stricter)
@@ -59,12 +59,12 @@ def test_replay_shows_flips_and_marks_loosening(tmp_path: Path) -> None:
     assert same["changes"] == [] and not any(v["after"] != "pass" for v in same["versions"])
 
 
-def test_replay_without_evidence_says_so(tmp_path: Path) -> None:
+def test_the_backtest_without_evidence_is_a_usage_error(tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard")
-    assert "has evidence" in tool(yard, "gate", "--backtest", "5", expect=2).stderr
+    assert "has filed evidence" in tool(yard, "gate", "--backtest", "5", expect=2).stderr
 
 
-def test_a_proposal_that_touches_a_policy_shows_the_replay(champion: Path, propose: Callable[[Path], None]) -> None:
+def test_a_proposal_that_changes_a_policy_shows_the_backtest(champion: Path, propose: Callable[[Path], None]) -> None:
     git(champion, "switch", "--quiet", "--create", "looser")
     text = changed_policy(
         champion,

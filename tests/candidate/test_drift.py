@@ -67,7 +67,7 @@ def test_the_same_on_two_dask_workers_in_processes_of_their_own(tmp_path: Path) 
     assert found == profile_partitions(partitions(folder), COLUMNS, reference, None, quiet)
 
 
-def test_a_scheduler_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_dask_scheduler_is_an_error(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from modelyard.errors import ModelyardError
@@ -82,25 +82,25 @@ except ModelyardError as error:
     assert "said: The Dask scheduler tcp://127.0.0.1:9 cannot be reached" in done.stdout
 
 
-def test_a_missing_and_an_unreadable_column_stop_no_other(tmp_path: Path) -> None:
+def test_a_missing_or_unreadable_column_does_not_stop_the_others(tmp_path: Path) -> None:
     before = table(tmp_path / "r.parquet", 500, 0)
     broken = pa.table({"x": ["many", "words"] * 250, "c": ["a"] * 500, "y": [0.0] * 500})
     pq.write_table(broken, tmp_path / "c.parquet")
     reference = profile_file(before, COLUMNS).profile
     found = profile_file(TableFile(tmp_path / "c.parquet"), COLUMNS, reference)
     assert [column.name for column in found.profile.columns] == ["c", "y"]
-    assert found.faults.keys() == {"x", "z"} and "does not hold numbers" in found.faults["x"]
+    assert found.faults.keys() == {"x", "z"} and "has values that are not numbers" in found.faults["x"]
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_hardly_any_rows(tmp_path: Path, rows: int) -> None:
+def test_very_few_rows(tmp_path: Path, rows: int) -> None:
     empty, full = table(tmp_path / "e.parquet", rows, 0), table(tmp_path / "f.parquet", 500, 1)
     for before, after in ((empty, full), (full, empty), (empty, empty)):
         reference, current, _ = compare_files(before, after, COLUMNS)
         assert (reference.profile.rows, current.profile.rows) == (before.rows, after.rows)
 
 
-def test_a_classifier_sees_what_no_single_column_shows(tmp_path: Path) -> None:
+def test_the_domain_classifier_finds_drift_that_no_single_column_shows(tmp_path: Path) -> None:
     before = table(tmp_path / "a.parquet", 4000, 0, shift=0.9)
     apart = tell_apart(MODEL, before, table(tmp_path / "b.parquet", 4000, 1, shift=-0.9))
     alike = tell_apart(MODEL, before, table(tmp_path / "c.parquet", 4000, 2, shift=0.9))
@@ -110,12 +110,12 @@ def test_a_classifier_sees_what_no_single_column_shows(tmp_path: Path) -> None:
     assert tell_apart(MODEL, before, table(tmp_path / "d.parquet", 100, 3)) is None
 
 
-def test_a_folder_without_tables_is_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(ModelyardError, match="holds no table"):
+def test_a_folder_without_tables_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelyardError, match="has no table"):
         partitions(tmp_path)
 
 
-def test_drift_in_one_slice_is_seen_where_the_whole_hardly_moves(tmp_path: Path) -> None:
+def test_drift_of_one_slice_is_found_when_the_whole_table_hardly_drifts(tmp_path: Path) -> None:
     def write(name: str, moved: bool) -> TableFile:
         rng = np.random.default_rng(len(name))
         rows = 20_000

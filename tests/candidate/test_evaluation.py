@@ -104,11 +104,11 @@ def test_every_task_from_its_files(tmp_path: Path, task: str, first: str, count:
     folds = found.stability.metrics[0]
     assert folds.name == first and folds.deviation is not None and len(folds.values) == 3
     content = msgspec.json.encode(found)
-    json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is no strict JSON"))
+    json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is not strict JSON"))
     assert evaluate(candidate, None).evaluation.champion is None
 
 
-def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
+def test_flips_name_rows_and_the_inputs_that_caused_them(tmp_path: Path) -> None:
     champion = version_of(make(tmp_path / "champion", "binary", trees=3, noise=2.0))
     candidate = make(tmp_path / "candidate", "binary")
     flips = evaluate(candidate, champion).evaluation.flips
@@ -132,7 +132,7 @@ def test_flips_name_rows_and_what_moved_them(tmp_path: Path) -> None:
     )
 
 
-def test_rows_that_came_back_under_another_id_are_found(tmp_path: Path) -> None:
+def test_equal_rows_with_another_id_are_found(tmp_path: Path) -> None:
     candidate = make(tmp_path / "m", "binary")
     assert evaluate(candidate, None).evaluation.leakage.identical == 0
     train = pq.read_table(candidate.folder / "data/train.parquet")
@@ -143,16 +143,16 @@ def test_rows_that_came_back_under_another_id_are_found(tmp_path: Path) -> None:
     assert (leakage.overlap, leakage.identical) == (0, 5)
 
 
-def test_a_class_that_the_contract_does_not_name(tmp_path: Path) -> None:
+def test_a_class_outside_the_contract_is_refused(tmp_path: Path) -> None:
     candidate = make(tmp_path / "m", "multiclass")
     path = candidate.folder / "data/holdout.parquet"
     table = pq.read_table(path)
     pq.write_table(table.set_column(1, "y", pa.array(["huge"] * table.num_rows)), path)
-    with pytest.raises(ModelyardError, match=r"holds 'huge', which contract.classes does not name"):
+    with pytest.raises(ModelyardError, match=r"has the value 'huge', which contract.classes does not list"):
         evaluate(candidate, None)
 
 
-def test_the_committed_profile_says_what_the_model_looks_at(tmp_path: Path) -> None:
+def test_the_committed_profile_has_the_importance_of_inputs(tmp_path: Path) -> None:
     candidate = make(tmp_path / "m", "binary", rows=9000)
     profile = write_profile(candidate)
     content = (candidate.folder / "profile.json").read_bytes()

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.catalog.queries import find, parse_time, registry_of, running_at
 from modelyard.catalog.storage import needed_commits, needed_md5s, plan_collection, prunable, prune
-from modelyard.catalog.versions import card_of, compare, manifest_of, packages_of, trace_down, trace_up
+from modelyard.catalog.versions import card_of, compare, lineage_of, manifest_of, packages_of
 from modelyard.dvc import Stored
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.evidence.statement import write_statement
+from modelyard.registry.lineage import lineage_down
 from modelyard.registry.search import parse_terms
 from support.evidence import TRAINING
 from support.memory import START, MemoryYard, digest_of, memory_yard
@@ -146,23 +147,23 @@ def test_unreadable_training_evidence_gives_no_packages(yard: MemoryYard) -> Non
 
 
 def test_the_lineage_of_a_version(yard: MemoryYard) -> None:
-    found = trace_up(yard.view(), "v1.0.0")
+    found = lineage_of(yard.view(), "v1.0.0")
     assert found.subject == "churn v1.0.0" and found.author == "Ada Author" and found.approved_by == ("@Grace",)
     [source] = found.data
     assert (source.path, source.md5) == ("data/flights", "1" * 32)
     assert source.changed_by.startswith("Ada Author, ") and source.changed_by.endswith(": flights of January")
     assert [(p.environment, p.until) for p in found.served] == [("production", START + 2000)]
-    assert trace_up(yard.view(), None).version == "v1.1.0" and trace_up(yard.view(), None).champion == "v1.0.0"
+    assert lineage_of(yard.view(), None).version == "v1.1.0" and lineage_of(yard.view(), None).champion == "v1.0.0"
     with pytest.raises(ModelyardError, match="nobody has no version yet"):
-        trace_up(yard.view("nobody"), None)
+        lineage_of(yard.view("nobody"), None)
 
 
 @pytest.mark.parametrize("wanted", ["data/flights", "data/flights.dvc", "./data/flights/2013", "data/", "2" * 32])
 def test_the_versions_trained_on_some_data(yard: MemoryYard, wanted: str) -> None:
-    found = trace_down(yard.checkout.registry, wanted)
+    found = lineage_down(yard.checkout.registry.models.values(), wanted)
     assert ("churn", "v1.1.0") in {(one.model, one.version) for one in found}
     assert [bool(one.live) for one in found] == sorted((bool(one.live) for one in found), reverse=True)
-    assert trace_down(yard.checkout.registry, "data/flight") == [], "not a path of its own"
+    assert lineage_down(yard.checkout.registry.models.values(), "data/flight") == [], "not a path of its own"
 
 
 def test_a_card_has_the_manifest_of_its_version(yard: MemoryYard) -> None:

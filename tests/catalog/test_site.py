@@ -199,6 +199,14 @@ def test_light_and_dark_phone_and_desktop(page: Page, site: Path, scheme: str, w
         link = page.evaluate("getComputedStyle(document.querySelector('nav a')).color")
         assert contrast(link, paper) >= 4.5
         assert (luminance(paper) < 0.5) == (scheme == "dark")
+    heights = page.evaluate(
+        "[...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect().height)"
+    )
+    assert heights and min(heights) >= 10, "figures are not scaled down until nobody can read them"
+    name, bar = page.evaluate(
+        "['rect.current + text.on', 'rect.current'].map(it => getComputedStyle(document.querySelector(it)).fill)"
+    )
+    assert contrast(name, bar) >= 4.5
 
 
 def luminance(colour: str) -> float:

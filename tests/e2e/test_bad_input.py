@@ -120,7 +120,9 @@ def test_a_missing_column_and_a_csv(champion: Path, tmp_path: Path) -> None:
     )
     assert "Did you mean 'lata'?" in said(champion, "evaluate", MODEL, expect=4)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and then nothing")
-    assert "no sound Parquet" in said(champion, "drift", MODEL, "--current", str(tmp_path / "broken.parquet"), expect=4)
+    assert "not a valid Parquet" in said(
+        champion, "drift", MODEL, "--current", str(tmp_path / "broken.parquet"), expect=4
+    )
 
 
 def cut(folder: Path, rows: object) -> None:
@@ -187,7 +189,7 @@ def test_a_corrupted_candidate(champion: Path, content: bytes | str) -> None:
     from modelyard.manifests.repository import ModelRepository
     from modelyard.scoring.scorer import LoadedArtifact
 
-    with pytest.raises(ModelyardError, match="not a sound LightGBM text model"):
+    with pytest.raises(ModelyardError, match="not a valid LightGBM text model"):
         LoadedArtifact.load(ModelRepository(champion).model(MODEL), artifact, champion)
 
 

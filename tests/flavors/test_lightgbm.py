@@ -15,13 +15,13 @@ print(booster.predict(np.zeros((3, 1))).shape)
 """
 
 
-def test_lightgbm_comes_without_its_companions_which_stay_importable() -> None:
+def test_lightgbm_is_imported_without_its_companions_which_stay_importable() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(3,)"
 
 
-def test_a_library_that_is_there_already_is_left_alone() -> None:
+def test_a_companion_that_is_imported_already_stays_imported() -> None:
     program = "import pandas, sys\n" + PROGRAM.replace('assert not {"sklearn", "pandas"}', 'assert not {"sklearn"}')
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "inconclusive", "waived", "erro
 SETTLED: tuple[Outcome, ...] = ("pass", "fail", "waived", "error")
 
 
-def test_a_cause_begins_holds_and_ends() -> None:
+def test_an_alert_starts_continues_and_ends() -> None:
     story: tuple[tuple[Outcome, Outcome | None, tuple[tuple[bool, bool], ...]], ...] = (
         ("pass", None, ((False, False),)),
         ("fail", None, ((True, True),)),
@@ -35,7 +35,7 @@ def test_an_advisory_rule_raises_no_alert() -> None:
     assert alerts_of("churn", window(), verdict(check("c", "fail", level="advisory")), {"c": "pass"}) == ()
 
 
-def test_what_an_alert_says() -> None:
+def test_the_fields_of_an_alert() -> None:
     [alert] = alerts_of("churn", window(), verdict(check("score-drift", level="hard")), {})
     assert (alert.model, alert.environment, alert.version, alert.until) == ("churn", "production", "v1.0.0", UNTIL)
     assert alert.title == "churn in production: score-drift"

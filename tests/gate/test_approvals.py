@@ -25,7 +25,7 @@ def everybody(person: str, role: str) -> bool:
     return role == "writers" or person in ("@grace", "@carol")
 
 
-def test_one_good_approval() -> None:
+def test_one_valid_approval() -> None:
     approval = judge_approvals(POLICY, PROPOSAL, [GOOD], everybody)
     assert approval.given and approval.by == ("@grace",) and approval.sentence == "approved by @grace"
 
@@ -41,17 +41,17 @@ def test_one_good_approval() -> None:
         (replace(GOOD, report=""), "before the first report"),
     ],
 )
-def test_what_does_not_count_and_why(review: Review, why: str) -> None:
+def test_approvals_that_do_not_count_and_why(review: Review, why: str) -> None:
     approval = judge_approvals(POLICY, PROPOSAL, [review], everybody)
     assert not approval.given and approval.by == () and why in approval.refused[0] and why in approval.sentence
 
 
-def test_who_asked_for_a_waiver_does_not_approve_it() -> None:
+def test_the_requester_of_a_waiver_cannot_approve_it() -> None:
     approval = judge_approvals(POLICY, replace(PROPOSAL, requesters=("grace",)), [GOOD], everybody)
     assert not approval.given and "requested the waiver" in approval.refused[0]
 
 
-def test_the_last_word_counts_and_a_comment_is_no_word() -> None:
+def test_only_the_last_review_counts_and_a_comment_is_not_a_review() -> None:
     taken_back = replace(GOOD, outcome="dismissed", at=200)
     assert not judge_approvals(POLICY, PROPOSAL, [GOOD, taken_back], everybody).given
     objection = replace(GOOD, author="@carol", outcome="rejected", at=200)
@@ -87,7 +87,7 @@ reviews = st.builds(
 
 
 @given(st.lists(reviews, max_size=8))
-def test_nothing_is_given_without_a_good_approval_of_somebody_else(given_reviews: list[Review]) -> None:
+def test_a_change_needs_a_valid_approval_of_another_person(given_reviews: list[Review]) -> None:
     approval = judge_approvals(POLICY, PROPOSAL, given_reviews, everybody)
     good = [
         r for r in given_reviews

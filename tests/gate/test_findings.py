@@ -31,7 +31,7 @@ def fair(gap: Gap, **rule: object) -> tuple[str, str]:
         (0.2, 0.12, 0.3, "fail", "fail"),
     ],
 )
-def test_a_rule_on_the_value_or_on_the_whole_interval(
+def test_fairness_is_judged_by_the_value_or_by_the_whole_interval(
     value: float, low: float, high: float, on_value: str, on_interval: str
 ) -> None:
     gap = Gap(PARITY, value, Interval(low, high), None)
@@ -42,7 +42,7 @@ def test_a_rule_on_the_value_or_on_the_whole_interval(
     assert fair(ratio, minimum=0.9, bound="interval")[0] == on_interval
 
 
-def test_growth_against_the_champion() -> None:
+def test_fairness_gaps_that_grow_against_the_champion() -> None:
     grown = Gap(PARITY, 0.05, Interval(0.03, 0.07), 0.01, 0.04, Interval(0.02, 0.06))
     assert fair(grown, maximum=0.1, maximum_increase=0.05)[0] == "pass"
     assert fair(grown, maximum=0.1, maximum_increase=0.01)[0] == "fail"
@@ -60,7 +60,7 @@ def test_rows_of_equal_content() -> None:
     assert (outcome(60), outcome(61), outcome(None)) == ("pass", "fail", "inconclusive")
 
 
-def test_folds_must_agree() -> None:
+def test_folds_are_judged_by_their_deviation() -> None:
     def outcome(found: Stability | None) -> str:
         check = StabilityCheck(id="s", why="w", metric="auc", maximum_deviation=0.03)
         return find(check, bundle(evaluation=replace(EVALUATION, stability=found))).outcome

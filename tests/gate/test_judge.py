@@ -14,14 +14,15 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.gate.findings import non_inferiority
 from modelyard.gate.judge import judge
 from modelyard.manifests.approvals import Waiver
-from modelyard.manifests.conversion import convert
+from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation, MetricResult
 from modelyard.metrics.intervals import Interval
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
-from support.yard import POLICIES
+from support.yard import MODEL_YAML, POLICIES
 
 TODAY = date(2026, 5, 3)
 
@@ -59,14 +60,14 @@ def test_missing_evidence_is_never_a_pass(kind: str) -> None:
         ({"metrics": (metric("auc", 0.7, 0.75, 0.01), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "fail"),
         ({"metrics": (metric("auc", 0.7, 0.71, 0.02), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "inconclusive"),
         ({"metrics": (metric("auc", None, None), metric("log_loss", 0.5, 0.6))}, "auc-floor", "inconclusive"),
-        ({"metrics": (metric("auc", 0.7, 0.6),)}, "log-loss-against-champion", "inconclusive"),
+        ({"metrics": (metric("auc", 0.7, 0.6),)}, "log-loss-against-champion", "error"),
         ({"slices": ()}, "no-slice-left-behind", "inconclusive"),
         ({"fairness": ()}, "groups-treated-alike", "inconclusive"),
         ({"calibration": None}, "calibrated", "inconclusive"),
         ({"inputs_removed": ("x",)}, "contract-kept", "fail"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_blocks(change: dict[str, Any], check: str, expected: str) -> None:
+def test_a_faulty_candidate_is_blocked(change: dict[str, Any], check: str, expected: str) -> None:
     found = verdict(bundle(evaluation=replace(EVALUATION, **change)))
     assert outcome(found, check) == expected
     assert found.outcome in (expected, "error") and found.blocking
@@ -79,11 +80,27 @@ def test_drift_is_shown_but_does_not_block_under_standard() -> None:
     assert verdict(bundle(drift=drifted), policy="regulated").outcome == "fail"
 
 
-def test_a_first_version_meets_absolute_rules_only() -> None:
+def test_a_first_version_is_judged_by_absolute_rules_only() -> None:
     first = replace(EVALUATION, champion=None, metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None)))
     assert verdict(bundle(evaluation=first)).outcome == "pass"
     weak = replace(first, metrics=(metric("auc", 0.6, None), metric("log_loss", 0.5, None)))
     assert verdict(bundle(evaluation=weak)).outcome == "fail"
+
+
+def test_only_rules_for_the_model_are_applied_and_what_it_no_longer_declares_still_counts() -> None:
+    bare = bundle(evaluation=replace(EVALUATION, declared=(), slices=(), fairness=()))
+    document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
+    policy = convert(Policy, document)
+    own = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
+    before = msgspec.structs.replace(own, evaluation=msgspec.structs.replace(own.evaluation, groups=["colour"]))
+
+    def judged(known: Model | None) -> dict[str, str]:
+        return {c.id: c.outcome for c in judge(policy, document, bare, (), TODAY, known=known).checks}
+
+    assert "groups-treated-alike" not in judged(own) and "r2-floor" not in judged(own) and judged(None) == judged(own)
+    assert judged(before)["groups-treated-alike"] == "inconclusive" and "no-slice-left-behind" not in judged(before)
+    nothing = judge(policy, document, bundle(evaluation=None), (), TODAY, known=own)
+    assert "r2-floor" not in {check.id for check in nothing.checks} and nothing.outcome == "error"
 
 
 WAIVER = Waiver(model="churn", check="calibrated", artifact=ARTIFACT, reason="r", requested_by="ada", approved_by="grace",
@@ -124,7 +141,7 @@ def test_hard_checks_cannot_be_waived() -> None:
         (-0.05, -0.02, "inferior"),
     ],
 )
-def test_four_words_of_an_interval(low: float, high: float, word: str) -> None:
+def test_a_comparison_has_one_of_four_results(low: float, high: float, word: str) -> None:
     up = MetricResult("auc", True, 0.7, 0.7, (low + high) / 2, Interval(low, high), "")
     down = MetricResult("log_loss", False, 0.7, 0.7, -(low + high) / 2, Interval(-high, -low), "")
     assert non_inferiority(up, 0.01)[1] == non_inferiority(down, 0.01)[1] == word
@@ -152,13 +169,13 @@ def test_evidence_round_trips_and_is_bound_to_bytes() -> None:
     "content",
     [b"", b"{", b"[]", b"{}", b'{"_type":"x","subject":[],"predicateType":"y","predicate":{}}', b"\xff", b"[" * 5000],
 )
-def test_corrupt_evidence_is_a_fault_not_a_pass(content: bytes) -> None:
+def test_corrupt_evidence_is_an_error_and_not_a_pass(content: bytes) -> None:
     found = read_bundle("churn", ARTIFACT, documents() | {"evaluation": content})
     assert found.evaluation is None and "evaluation" in found.faults
     assert verdict(found).outcome == "error"
 
 
-def test_one_kind_is_not_taken_for_another() -> None:
+def test_evidence_of_one_kind_is_not_accepted_as_another() -> None:
     with pytest.raises(ModelyardError):
         read_statement(documents()["drift"], "training", Training)
     with pytest.raises(ModelyardError):

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 from modelyard.gate.rule_changes import evaluation_changes, policy_changes
-from modelyard.manifests.conversion import convert
+from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.model import Evaluation
+from modelyard.manifests.model import Evaluation, Model
 from modelyard.manifests.policy import Policy
-from support.yard import POLICIES
+from support.yard import MODEL_YAML, POLICIES
 
 STANDARD = convert(Policy, parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml"))
+MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 
 
 def changed(check: str, **fields: Any) -> Policy:
@@ -41,6 +42,13 @@ def changed(check: str, **fields: Any) -> Policy:
         ("safe-format", {"formats": ["lightgbm-text", "pickle"]}, True),
         ("safe-format", {"formats": ["lightgbm-text"]}, False),
         ("safe-format", {"maximum_bytes": 10**12}, True),
+        ("auc-floor", {"tasks": ["ranking"]}, True),
+        ("auc-floor", {"tasks": ["binary", "ranking"]}, False),
+        ("auc-floor", {"tasks": []}, False),
+        ("enough-rows", {"tasks": ["binary"]}, True),
+        ("calibrated", {"only_with": ["groups"]}, True),
+        ("groups-treated-alike", {"only_with": []}, False),
+        ("auc-against-champion", {"relative": True}, True),
     ],
 )
 def test_one_field(check: str, fields: dict[str, Any], looser: bool) -> None:
@@ -48,7 +56,7 @@ def test_one_field(check: str, fields: dict[str, Any], looser: bool) -> None:
     assert change.loosens is looser and change.sentence.startswith(check)
 
 
-def test_words_do_not_count_and_checks_come_and_go() -> None:
+def test_texts_do_not_count_as_changes_but_added_and_removed_checks_do() -> None:
     assert policy_changes(STANDARD, changed("auc-floor", why="Because.")) == ()
     fewer = msgspec.structs.replace(STANDARD, checks=STANDARD.checks[1:])
     [gone] = policy_changes(STANDARD, fewer)
@@ -67,10 +75,20 @@ def test_words_do_not_count_and_checks_come_and_go() -> None:
         ({"block": None}, True),
     ],
 )
-def test_what_is_not_looked_at_cannot_fail(after: dict[str, Any], looser: bool | None) -> None:
+def test_an_evaluation_with_fewer_slices_loosens_the_rules(after: dict[str, Any], looser: bool | None) -> None:
     before = Evaluation(slices=["region"], groups=["region"], block="day")
-    found = evaluation_changes(before, msgspec.structs.replace(before, **after))
+    changed = msgspec.structs.replace(before, **after)
+    known, proposed = (msgspec.structs.replace(MODEL, evaluation=found) for found in (before, changed))
+    found = evaluation_changes(known, proposed)
     assert [change.loosens for change in found] == ([] if looser is None else [looser])
+
+
+def test_another_task_and_folds_left_out_loosen_too() -> None:
+    folds = msgspec.structs.replace(MODEL, files=msgspec.structs.replace(MODEL.files, folds="folds.parquet"))
+    [change] = evaluation_changes(folds, MODEL)
+    assert change.loosens and evaluation_changes(MODEL, folds) == ()
+    [change] = evaluation_changes(MODEL, msgspec.structs.replace(MODEL, task="regression"))
+    assert change.loosens and change.sentence == "task binary → regression"
 
 
 def test_every_field_of_every_check_has_a_direction_or_is_looser_when_it_changes() -> None:

@@ -54,9 +54,15 @@ def test_threshold(limits: dict[str, Any], outcome: str, required: str) -> None:
     assert said(check, metrics=METRICS) == (outcome, f"auc is 0.7412 (required: {required}).")
 
 
-def test_a_metric_that_is_not_there() -> None:
+def test_a_metric_that_the_task_does_not_have() -> None:
     check = ThresholdCheck(metric="ndcg", **RULE)
-    assert said(check, metrics=METRICS) == ("error", "ndcg is not measured for binary models.")
+    assert said(check, metrics=METRICS) == (
+        "error",
+        "ndcg is not measured for binary models; name the rule's tasks in the policy.",
+    )
+    compared = said(ChampionCheck(metric="ndcg", margin=0.01, **RULE), metrics=METRICS)
+    sliced = said(SlicesCheck(metric="ndcg", margin=0.01, **RULE), metrics=METRICS)
+    assert compared == sliced == said(check, metrics=METRICS)
     undefined = said(ThresholdCheck(metric="auc", **RULE), metrics=(metric("auc", None, None),))
     assert undefined == ("inconclusive", "auc is undefined on this holdout of 6,000 rows.")
 
@@ -111,7 +117,10 @@ def test_calibration() -> None:
         "fail",
         "The expected calibration error is 0.120 (limit 0.08); the mean prediction is 0.300, the base rate 0.250.",
     )
-    assert said(check, calibration=None) == ("inconclusive", "The evaluation has no calibration.")
+    assert said(check, calibration=None) == (
+        "inconclusive",
+        "Calibration is not known; it needs a binary model and 200 held-out rows.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +176,7 @@ def test_stability() -> None:
         "fail",
         "auc over 2 folds is 0.7500 ± 0.0700 (limit of the deviation 0.03).",
     )
-    assert said(check, stability=None)[1] == "The pipeline writes no folds (files.folds in model.yaml)."
+    assert said(check, stability=None)[1] == "Fewer than two folds were evaluated; files.folds names their table."
 
 
 def test_contract() -> None:
@@ -209,6 +218,6 @@ def test_missing_evidence(check: AnyCheck, missing: str, sentence: str) -> None:
     assert said(check, **{missing: None}) == ("error", sentence)
 
 
-def test_evidence_that_is_there_names_its_artifact() -> None:
+def test_existing_evidence_names_its_artifact() -> None:
     check = EvidenceCheck(require=["training", "drift"], **RULE)
     assert said(check) == ("pass", f"All required evidence is about artifact {'a' * 12} (training, drift).")

@@ -50,7 +50,7 @@ def test_triggers(rules: Retrain, situation: Situation, expected: list[str]) -> 
     assert [trigger for trigger, _ in due(rules, situation).reasons] == expected
 
 
-def test_a_freeze_holds_what_is_due() -> None:
+def test_a_freeze_window_holds_a_due_retraining() -> None:
     rules = Retrain(new_rows=1, freezes=[Freeze(why="closing the books", days=["friday"])])
     found = due(rules, replace(QUIET, new_rows=1))
     assert found.reasons and found.held == "Retraining is frozen: closing the books"
@@ -82,7 +82,7 @@ def test_the_budget_is_used_up_exactly_when_its_span_cost_as_much(
          "scores-kept failed in production in the window until 2024-10-03T00:00:00Z: It moved"),
     ],
 )  # fmt: skip
-def test_a_reason_is_a_sentence_for_the_pull_request(rules: Retrain, situation: Situation, sentence: str) -> None:
+def test_each_reason_is_a_sentence_for_the_pull_request(rules: Retrain, situation: Situation, sentence: str) -> None:
     assert [said for _, said in due(rules, situation).reasons] == [sentence]
 
 
@@ -113,7 +113,7 @@ MOVED, STEADY = drift(column("x", alarm=True), column("y")), drift(column("x"))
          "The retraining gave the same bytes as the champion, so there is nothing to propose."),
     ],
 )  # fmt: skip
-def test_what_is_worth_a_review(
+def test_which_results_are_worth_a_review(
     cause: Cause, found: Evaluation, moved: Drift | None, propose: bool, sentence: str
 ) -> None:
     worth = worth_proposing(cause, found, moved, 0.02)

@@ -38,7 +38,7 @@ def test_an_invalid_date_is_an_error_and_not_a_pass() -> None:
         within_budget((("waivers/bad.yaml", waiver(expires="2026-02-31")),), [], "churn", None, TODAY)
 
 
-def test_states_say_how_long() -> None:
+def test_the_state_of_a_waiver_gives_its_remaining_days() -> None:
     states = waiver_states([("b", waiver()), ("a", waiver(expires="2026-05-02"))], [], TODAY)
     assert [(s.file, s.expired, s.days_left) for s in states] == [("a", True, -1), ("b", False, 58)]
 

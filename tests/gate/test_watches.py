@@ -43,6 +43,7 @@ QUALITY = QualityWatch(id="quality", why="w", metric="auc", margin=0.03, minimum
 ESTIMATED = QualityWatch(
     id="quality", why="w", metric="auc", margin=0.03, minimum_labels=500, before_ground_truth="estimate"
 )
+RELATIVE = QualityWatch(id="quality", why="w", metric="mae", margin=0.1, relative=True, minimum_labels=500)
 LATE = GroundTruthWatch(id="late", why="w", due="3d", maximum_missing=0.2)
 ALL: tuple[AnyWatch, ...] = (TRAFFIC, SERVICE, INPUTS, SCORES, OUTLIERS, CONFIDENCE, QUALITY, LATE)
 
@@ -104,6 +105,12 @@ def said(finding: Finding) -> tuple[str, str]:
          "On 1,000 labels, auc is 0.6900 [0.6800, 0.7000] (baseline 0.7000, allowed drop 0.03)."),
         (QUALITY, window(accepted={"auc": 0.7}, realised=realised("auc", 0.67, 0.01)), "inconclusive",
          "On 1,000 labels, auc is 0.6700 [0.6600, 0.6800] (baseline 0.7000, allowed drop 0.03)."),
+        (RELATIVE, window(accepted={"mae": 20.0}, realised=realised("mae", 21.8, 0.1, higher_is_better=False)), "pass",
+         "On 1,000 labels, mae is 21.8000 [21.7000, 21.9000] (baseline 20.0000, allowed rise 2, 10 % of the baseline)."),
+        (RELATIVE, window(accepted={"mae": 20.0}, realised=realised("mae", 22.2, 0.1, higher_is_better=False)), "fail",
+         "On 1,000 labels, mae is 22.2000 [22.1000, 22.3000] (baseline 20.0000, allowed rise 2, 10 % of the baseline)."),
+        (RELATIVE, window(accepted={"mae": 0.2}, realised=realised("mae", 0.221, 0.002, higher_is_better=False)), "inconclusive",
+         "On 1,000 labels, mae is 0.2210 [0.2190, 0.2230] (baseline 0.2000, allowed rise 0.02, 10 % of the baseline)."),
         (ESTIMATED, window(accepted={"auc": 0.7}), "inconclusive", "0 labels (500 needed), and auc cannot be estimated without labels."),
         (ESTIMATED, window(accepted={"auc": 0.7}, estimate=estimate(0.75), expected=estimate(0.8)), "fail",
          "0 labels (500 needed); estimated from the scores, auc is 0.6500 [0.6490, 0.6510] (baseline 0.7000, allowed drop 0.03)."),
@@ -143,7 +150,7 @@ def test_every_kind_of_watch_is_covered() -> None:
     assert {type(watch) for watch in ALL} == set(get_args(AnyWatch))
 
 
-def test_distributions_of_too_few_rows_are_not_judged() -> None:
+def test_distributions_with_too_few_rows_are_inconclusive() -> None:
     thin = window(
         rows=MINIMUM_ROWS - 1,
         outliers=outlier_rate(150, 199),
@@ -156,7 +163,7 @@ def test_distributions_of_too_few_rows_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize("metric", ["brier", "log_loss"])
-def test_a_metric_where_less_is_better_may_rise_by_the_margin(metric: str) -> None:
+def test_a_metric_whose_lower_values_are_better_may_rise_by_the_margin(metric: str) -> None:
     watch = QualityWatch(id="q", why="w", metric=metric, margin=0.03, minimum_labels=1)  # type: ignore[arg-type]
     for value, outcome in ((0.10, "pass"), (0.22, "pass"), (0.23, "inconclusive"), (0.25, "fail")):
         found = realised(metric, value, 0.01, higher_is_better=False)
@@ -244,5 +251,5 @@ def test_a_waiver_covers_one_rule_of_one_artifact() -> None:
     assert judged(bad, TRAFFIC, OUTLIERS, waivers=(("waivers/1.yaml", waiver),))[0] == "waived"
 
 
-def test_a_policy_without_monitoring_rules_proves_nothing() -> None:
+def test_a_policy_without_monitoring_rules_is_inconclusive() -> None:
     assert judged(window(notes=("a note",))) == ("inconclusive", "a note", "The policy p has no monitoring rules.")

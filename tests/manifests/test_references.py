@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from modelyard.manifests.references import check_repository
 from modelyard.manifests.repository import ModelRepository
-from support.yard import MODEL_YAML, small_repository, tool, write
+from support.yard import DVC_YAML, MODEL_YAML, small_repository, tool, write
 
 
 @pytest.fixture
@@ -35,6 +35,8 @@ def test_a_sound_repository_has_none(yard: Path) -> None:
         ("models/churn/model.yaml", MODEL_YAML.format(name="chrun"), "the path says 'churn'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("model.txt", "model.bin"), "is not an output"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("label: label", "label: x"), "is the contract's label"),
+        ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "    - {name: e, type: vector, length: 2}\n    - {name: e_1, type: float}\n",
+         "'e_1' is also a library's name for a number of the vector 'e'"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "multiclass"), "fewer than two classes"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn").replace("binary", "ranking"), "needs the column of the query"),
         ("models/churn/model.yaml", MODEL_YAML.format(name="churn") + "ground_truth: {query: select 1}\n", "names neither uri nor sql"),
@@ -49,6 +51,70 @@ def test_dangling_references(yard: Path, file: str, content: str, expected: str)
     write(yard, {file: content})
     found = faults(yard, {"churn": {"v1.0.0"}})
     assert any(expected in line for line in found), found
+
+
+POLICY = """\
+name: own
+description: d
+checks:
+  - {id: ranks, kind: threshold, why: w, metric: auc, minimum: 0.5}
+  - {id: fair, kind: fairness, why: w, measure: demographic_parity_ratio, minimum: 0.8}
+  - {id: safe, kind: artifact, why: w, formats: [skops, lightgbm-txt]}
+"""
+
+
+def test_a_rule_that_no_model_can_meet_is_refused_where_it_stands(yard: Path) -> None:
+    write(yard, {"policies/own.yaml": POLICY})
+    assert faults(yard) == [
+        "policies/own.yaml:6: checks[2].formats[1] 'lightgbm-txt' is not a known format. Did you mean 'lightgbm-text'?"
+    ]
+    for name, task in (("churn", "binary"), ("price", "regression"), ("cost", "regression")):
+        content = MODEL_YAML.format(name=name).replace("standard", "own").replace("binary", task)
+        write(yard, {f"models/{name}/model.yaml": content, f"models/{name}/dvc.yaml": DVC_YAML})
+    found = faults(yard)
+    assert found[:4] == [
+        "policies/own.yaml:4: checks[0] the rule ranks can never be judged for models/cost, models/price: auc is not"
+        " measured for regression models. Add tasks: [binary] to the rule, and a rule for regression models.",
+        "policies/own.yaml:5: checks[1] the rule fair can never be judged for models/churn: model.yaml declares no groups."
+        " Declare evaluation.groups in model.yaml, or add only_with: [groups] to the rule.",
+        "policies/own.yaml:5: checks[1] the rule fair can never be judged for models/cost, models/price: a rule of the"
+        " kind fairness is not judged for regression models. Add tasks: [binary] to the rule.",
+        "policies/own.yaml:6: checks[2].formats the rule safe allows no format that models/churn, models/cost, models/price"
+        " can have: lightgbm-text. Add it to formats, or keep the model in a format that is allowed.",
+    ]
+    mended = POLICY.replace("metric: auc", "metric: auc, tasks: [binary]").replace("lightgbm-txt", "lightgbm-text")
+    write(
+        yard,
+        {"policies/own.yaml": mended.replace("minimum: 0.8", "minimum: 0.8, tasks: [binary], only_with: [groups]")},
+    )
+    assert faults(yard) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "flavor", "expected"),
+    [
+        ("seldon", "", None),
+        (
+            "seldon",
+            "{name: catboost}",
+            "Deploy it to an environment with one of the targets local, container, mlserver, ",
+        ),
+        ("local", "{name: command, command: [score]}", "scores batches only"),
+        ("cloud-of-ours", "{name: catboost}", None),
+    ],
+)
+def test_a_target_that_does_not_serve_the_flavor(yard: Path, target: str, flavor: str, expected: str | None) -> None:
+    config = (yard / "modelyard.yaml").read_text().replace("target: local, port: 8081", f"target: {target}")
+    model = MODEL_YAML.format(name="churn") + (f"flavor: {flavor}\n" if flavor else "")
+    policy = (yard / "policies/standard.yaml").read_text()
+    write(yard, {"modelyard.yaml": config, "models/churn/model.yaml": model, "policies/standard.yaml": policy})
+    found = faults(yard)
+    if expected is None:
+        assert found == []
+        return
+    [line] = found
+    assert line.startswith(f"deployments/staging/churn.yaml:1: model the target {target} does not serve churn")
+    assert expected in line
 
 
 CANARY = "model: churn\nversion: v1.0.0\nrollout: {{strategy: canary, {}}}\n"

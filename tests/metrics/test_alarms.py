@@ -54,7 +54,7 @@ def test_power(rows: int, shift: float, least: float) -> None:
     assert others <= stats.binom.ppf(0.99, REPORTS, 0.05)
 
 
-def test_an_unused_column_that_drifts_is_information() -> None:
+def test_drift_of_an_unused_column_raises_no_alarm() -> None:
     from dataclasses import replace
 
     rng = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def test_an_unused_column_that_drifts_is_information() -> None:
         assert (column.state, column.alarm) == ("drifted", alarm)
 
 
-def test_windows_of_dependent_rows_need_more_than_chance() -> None:
+def test_thresholds_of_dependent_rows_are_above_chance() -> None:
     rng = np.random.default_rng(0)
     days = np.repeat(np.arange(90), 200)
     alike = rng.normal(size=days.size)
@@ -84,7 +84,7 @@ def test_windows_of_dependent_rows_need_more_than_chance() -> None:
     assert threshold_at((), 200, 18_000, 21) == pytest.approx(independent[0].js, rel=0.25), "chance, by formula"
 
 
-def test_quality_without_labels_comes_true_for_a_calibrated_model() -> None:
+def test_quality_without_labels_is_right_for_a_calibrated_model() -> None:
     rng = np.random.default_rng(0)
     inside = np.zeros(3)
     for _ in range(200):

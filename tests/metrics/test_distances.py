@@ -71,7 +71,7 @@ def test_distances_over_bins(before: np.ndarray, after: np.ndarray) -> None:
         assert measure(before, before) == pytest.approx(0, abs=1e-7)
 
 
-def test_evidentlys_own_values() -> None:
+def test_distances_equal_evidentlys() -> None:
     """Golden values by Evidently 0.7.23 with pandas 2, made by tests/metrics/make_evidently_goldens.py."""
     import json
     from pathlib import Path

@@ -77,7 +77,7 @@ def test_missing_values_are_part_of_drift() -> None:
 
 
 @pytest.mark.parametrize(("n", "m"), [(800, 800), (5000, 200), (50000, 1000), (1000, 10000)])
-def test_no_drift_seldom_alarms(n: int, m: int) -> None:
+def test_false_alarms_are_rare_without_drift(n: int, m: int) -> None:
     rng = np.random.default_rng(n + m)
     reports = alarms = 0
     for _ in range(20):
@@ -97,7 +97,7 @@ def test_too_few_rows_are_insufficient_and_an_irrelevant_shift_is_stable() -> No
     assert state([], []) == "insufficient"
 
 
-def test_one_bad_column_never_stops_the_rest() -> None:
+def test_one_bad_column_does_not_stop_the_others() -> None:
     rng = np.random.default_rng(0)
     good = rng.normal(size=1000)
     columns = [

@@ -123,7 +123,7 @@ def test_numbers_beyond_the_most_important_64_still_count() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.permutations(list(people(1, 1))))
-def test_neither_the_order_of_columns_nor_what_else_is_in_the_batch_matters(seed: int, order: list[str]) -> None:
+def test_scores_depend_neither_on_the_order_of_columns_nor_on_other_rows(seed: int, order: list[str]) -> None:
     profile, rows = known(people(1500, 1)), people(40, seed)
     score = OutlierScore.of(profile)
     assert score is not None
@@ -155,7 +155,7 @@ def test_a_shape_of_other_columns_is_refused(profile: Profile, change: dict[str,
     wrong = replace(profile, shape=replace(profile.shape, **change))
     assert not fits(wrong)
     assert decode_profile(encode_profile(profile), "p") == profile
-    with pytest.raises(ModelyardError, match=r"p is not a profile: its shape"):
+    with pytest.raises(ModelyardError, match=r"p is not a valid profile: its shape"):
         decode_profile(encode_profile(wrong), "p")
 
 
@@ -170,7 +170,7 @@ def test_rarity_is_that_of_the_definition(profile: Profile) -> None:
     assert bits(eyes) == pytest.approx(-np.log2(counts / counts.sum()))
 
 
-def test_the_rate_has_an_interval() -> None:
+def test_the_outlier_rate_has_an_interval() -> None:
     found = outliers([700, 500], 50_500)
     assert found is not None
     assert found.interval.low < found.rate < found.interval.high

@@ -121,7 +121,7 @@ def test_one_class_is_undefined_and_three_rows_have_no_tight_interval() -> None:
 
 
 @pytest.mark.parametrize("blocked", [False, True])
-def test_intervals_cover_the_truth_about_as_often_as_they_say(blocked: bool) -> None:
+def test_intervals_have_about_their_nominal_coverage(blocked: bool) -> None:
     covered = {"auc": 0, "brier": 0}
     trials = 120
     for seed in range(trials):
@@ -147,7 +147,7 @@ def test_dependent_rows_widen_the_interval() -> None:
         assert 2.3 < ratio < 4.2, (loose.name, ratio)  # √10 = 3.16
 
 
-def test_the_same_rows_give_the_same_numbers() -> None:
+def test_the_same_rows_give_the_same_results() -> None:
     label, first, second = rows(5000, 2)
     assert compare(holdout(label, first, second), "binary", Settings(0.4), 50) == compare(
         holdout(label, first, second), "binary", Settings(0.4), 50
@@ -186,7 +186,7 @@ def test_fairness_gaps_are_fairlearns_definitions() -> None:
         assert gap.change_interval and gap.change_interval.low <= (gap.change or 0) <= gap.change_interval.high
 
 
-def test_a_group_without_positives_is_no_evidence_of_fairness() -> None:
+def test_a_group_without_positives_is_not_judged() -> None:
     label, first, second = rows(1000, 5)
     group = np.where(label == 1, "a", np.array(["a", "b"] * 500))
     fairness = compare(
@@ -195,7 +195,7 @@ def test_a_group_without_positives_is_no_evidence_of_fairness() -> None:
     assert fairness.gaps == () and not fairness.groups[1].sufficient
 
 
-def test_calibration_of_a_perfect_and_of_a_boastful_model() -> None:
+def test_calibration_of_a_perfect_and_of_an_overconfident_model() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(20000)
     label = (rng.random(20000) < p).astype(float)
@@ -208,7 +208,7 @@ def test_calibration_of_a_perfect_and_of_a_boastful_model() -> None:
     assert bad and 0.15 < bad.expected_error < 0.21
 
 
-def test_a_leak_stands_out_and_noise_does_not() -> None:
+def test_a_leaked_input_has_a_high_auc_and_noise_has_not() -> None:
     rng = np.random.default_rng(0)
     label = (rng.random(4000) < 0.3).astype(float)
     found = {

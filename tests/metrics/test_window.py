@@ -42,7 +42,7 @@ def test_burn_rates_are_those_of_the_definition(count: int, seed: int, limit: fl
         assert found.worst == pytest.approx(worst)
 
 
-def test_latency_is_that_of_all_parts() -> None:
+def test_latency_quantiles_are_over_all_parts() -> None:
     assert latency([np.array([1.0, 2.0], np.float32), np.array([3.0, np.nan], np.float32)]).p50 == 2.0
     assert latency([]).p99 is None
 
@@ -51,7 +51,7 @@ numbers = st.lists(st.sampled_from([0.0, 1.0, 2.5, 7.0, np.nan, np.inf, -np.inf,
 
 
 @given(numbers, numbers)
-def test_a_profile_from_codes_is_the_profile_of_the_values(before: list[float], after: list[float]) -> None:
+def test_a_profile_from_codes_equals_the_profile_of_the_values(before: list[float], after: list[float]) -> None:
     column = ColumnValues("x", "float", np.array(before, dtype=np.float64))
     reference = profile_column(column)
     values = np.array(after, dtype=np.float64)
@@ -63,7 +63,7 @@ texts = st.lists(st.sampled_from(["a", "b", "c", "rare", "new", None]), max_size
 
 
 @given(texts, texts, st.sampled_from([RareLevels(), RareLevels(3), RareLevels(3, "hashed")]))
-def test_a_profile_from_codes_of_texts_is_the_profile_of_the_texts(
+def test_a_profile_from_codes_of_texts_equals_the_profile_of_the_texts(
     before: list[str | None], after: list[str | None], rare: RareLevels
 ) -> None:
     reference = profile_column(ColumnValues("x", "string", np.array(before, dtype=object), "input", rare))

@@ -14,9 +14,11 @@ from modelyard.evidence.production import Erasure, Joined
 from modelyard.evidence.training import Changes, Difference
 from modelyard.evidence.verdict import CheckResult
 from modelyard.gate.triggers import Cause, Due, Worth
-from modelyard.manifests.conversion import convert
+from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
+from modelyard.manifests.rules import checks_for
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
@@ -39,8 +41,9 @@ from modelyard.rollout.progress import RolloutState
 from report import samples
 from report.test_reports import report
 from support.evidence import DRIFT, EVALUATION
-from support.yard import POLICIES
+from support.yard import MODEL_YAML, POLICIES
 
+MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 EVIL = "x|</td><script>alert(1)</script> @everyone `rm` https://evil.example #1 ](javascript:x)"
 
 
@@ -156,11 +159,12 @@ def test_the_reply_to_explain_shows_the_settings_and_the_result_of_a_rule() -> N
     document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
     policy = convert(Policy, document)
     shown = render_comment(report()).body
-    whole = explain("churn", policy, document, shown, None)
+    whole = explain(MODEL, policy, document, shown, None)
     assert whole.startswith("## How churn is judged: standard") and whole.endswith(EXPLAINED + "\n")
-    assert whole.count("<summary>") == len(policy.checks)
-    one = explain("churn", policy, document, shown, "no-leak")
-    assert one.count("<summary>") == 1 and "`policies/standard.yaml:27`" in one and "| setting | value |" in one
+    assert whole.count("<summary>") == len(checks_for(policy, MODEL)) < len(policy.checks)
+    assert "r2" not in whole, "a rule for another task is not shown"
+    one = explain(MODEL, policy, document, shown, "no-leak")
+    assert one.count("<summary>") == 1 and "`policies/standard.yaml:28`" in one and "| setting | value |" in one
     assert "✅ pass</summary>" in one and "It blocks" in one
 
 

@@ -36,8 +36,9 @@ from report import samples
 from support.evidence import EVALUATION, bundle
 
 
-def check(outcome: Outcome, level: str = "soft", name: str = "c") -> CheckResult:
-    return samples.filled(CheckResult, "", id=name, level=level, outcome=outcome)
+def check(outcome: Outcome, level: str = "soft", name: str = "c", kind: str = "", wide: bool = False) -> CheckResult:
+    interval = Interval(-0.1, 0.1) if wide else None
+    return samples.filled(CheckResult, "", id=name, level=level, outcome=outcome, kind=kind, interval=interval)
 
 
 def report(*checks: CheckResult, **given: object) -> Report:
@@ -72,10 +73,21 @@ def test_the_headline_is_the_verdict(checks: list[CheckResult], expected: str) -
     ("checks", "expected"),
     [
         ([check("pass")], "Next: a review by @a, @b; merging registers it as v2.0.0 and deploys it."),
-        ([check("inconclusive")], "Next: the author adds held-out rows; the interval is too wide for a decision."),
+        ([check("inconclusive", kind="rows")], "Next: the author adds held-out rows; there are too few to decide c."),
+        (
+            [check("inconclusive", name="a", kind="rows"), check("inconclusive", name="s", kind="stability")],
+            "Next: the author adds what the sentences of these checks name as missing: a, s.",
+        ),
         ([check("fail")], "Next: the author corrects the candidate, or a waiver of c is approved by @a, @b."),
         ([check("fail"), check("fail", "hard", "h")], "Next: the author corrects the candidate; h cannot be waived."),
-        ([check("error")], "Next: the author runs the commands at the end again; evidence is missing or unreadable."),
+        (
+            [check("error", kind="drift")],
+            "Next: the author runs the commands at the end again; evidence is missing or unreadable.",
+        ),
+        (
+            [check("error", kind="threshold")],
+            "Next: correct the rule or model.yaml, as these checks say: c.",
+        ),
         ([check("fail", "advisory")], "Next: the owners of the policy add a check that can block."),
     ],
 )
@@ -83,6 +95,8 @@ def test_the_next_step_names_who_does_what(checks: list[CheckResult], expected: 
     found = report(*checks, owners=("@a", "@b"), numbering=Numbering(Version("v2.0.0"), ("data",)))
     assert found.next_step == expected
     assert "by the owners" in report(check("pass")).next_step
+    wide = report(check("inconclusive", kind="champion", wide=True)).next_step
+    assert wide == "Next: the author adds held-out rows; there are too few to decide c."
 
 
 def test_failures_come_first_and_advisory_checks_last() -> None:

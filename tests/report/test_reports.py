@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.evidence.bundle import Bundle
 from modelyard.gate.judge import judge
-from modelyard.manifests.conversion import convert
+from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.evaluation import SliceResult
 from modelyard.report.content import Report
@@ -20,15 +21,16 @@ from modelyard.report.html.proposal import render_html
 from modelyard.report.markdown.comment import LIMIT, render_comment, render_markdown
 from modelyard.report.markdown.safe import text
 from support.evidence import DRIFT, EVALUATION, bundle
-from support.yard import POLICIES
+from support.yard import MODEL_YAML, POLICIES
 
 GOLDEN = Path(__file__).parent / "golden"
+MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 
 
 def report(found: Bundle | None = None) -> Report:
     document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
     found = found or bundle()
-    verdict = judge(convert(Policy, document), document, found, (), date(2026, 5, 3))
+    verdict = judge(convert(Policy, document), document, found, (), date(2026, 5, 3), known=MODEL)
     return Report(verdict, found, "c" * 40, ("@team",))
 
 

@@ -200,7 +200,7 @@ class Scene:
 
     @staticmethod
     def report_on(view: Any, found: Bundle, rules: Any, head: str, base: str, owners: Any, today: date) -> Report:
-        verdict = judge(rules.policy, rules.lines, found, rules.waivers, today, rules.notes)
+        verdict = judge(rules.policy, rules.lines, found, rules.waivers, today, rules.notes, rules.model)
         return Report(verdict, found, head, owners)
 
     def post(
@@ -334,12 +334,15 @@ def test_a_picture_is_filed_once_and_a_report_does_without_one() -> None:
 
 def _rules() -> Any:
     from modelyard.checkout.rules import Rules
-    from modelyard.manifests.conversion import convert
+    from modelyard.manifests.conversion import convert, parse
     from modelyard.manifests.document import parse_document
+    from modelyard.manifests.model import Model
     from modelyard.manifests.policy import Policy
 
     lines = parse_document(POLICY.encode(), "policies/standard.yaml")
-    return Rules(convert(Policy, lines), lines, ())
+    return Rules(
+        convert(Policy, lines), lines, (), parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
+    )
 
 
 def test_a_forge_that_cannot_be_reached_is_an_error_and_never_a_verdict(scene: Scene) -> None:

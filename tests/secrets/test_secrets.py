@@ -32,13 +32,13 @@ def test_a_variable() -> None:
 
 
 @pytest.mark.parametrize("text", [CANARY, "env:", "env:A B", "file:/etc/passwd", "vault:x y", "env:A\n"])
-def test_only_references_are_allowed_in_manifests(text: str) -> None:
+def test_manifests_accept_only_references_to_secrets(text: str) -> None:
     with pytest.raises(ValidationError):
         convert({"name": "p", "tokens": [{"role": "caller", "token": text}]}, Environment)
 
 
-def test_an_unknown_kind_of_place() -> None:
-    with pytest.raises(ModelyardError, match="Nothing here reads"):
+def test_an_unknown_secret_store() -> None:
+    with pytest.raises(ModelyardError, match="No installed secret store reads"):
         Secrets({}).read("gcp:a")
 
 
@@ -102,20 +102,20 @@ def vault() -> Iterator[str]:
     thread.join()
 
 
-def test_vault_lets_the_ci_in_by_its_own_token(vault: str) -> None:
+def test_vault_accepts_the_token_of_the_ci(vault: str) -> None:
     environ = {"VAULT_ADDR": vault, "VAULT_ROLE": "deploy", "VAULT_JWT": "ci-token", "VAULT_AUTH_PATH": "ci"}
     secrets = Secrets(environ)
     assert secrets.read("vault:kv/models/production#token") == CANARY
     for place, words in (("kv/models/other#token", "InvalidPath"), ("kv/models/production#other", "no text under")):
         with pytest.raises(ModelyardError, match=words):
             secrets.read(f"vault:{place}")
-    with pytest.raises(ModelyardError, match="does not let the role deploy in") as told:
+    with pytest.raises(ModelyardError, match="refused the login of the role deploy") as told:
         Secrets(environ | {"VAULT_JWT": CANARY}).read("vault:kv/models/production#token")
     assert CANARY not in str(told.value) and told.value.__cause__ is None, "what a server echoes is not repeated"
     for missing, words in (("VAULT_ADDR", "VAULT_ADDR is not set"), ("VAULT_JWT", "neither VAULT_TOKEN nor VAULT_JWT")):
         with pytest.raises(UsageError, match=words):
             Secrets({k: v for k, v in environ.items() if k != missing}).read("vault:kv/models/production#token")
-    with pytest.raises(UsageError, match="is no reference"):
+    with pytest.raises(UsageError, match="is not a valid reference"):
         secrets.read("vault:kv#token")
 
 

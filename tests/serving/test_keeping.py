@@ -84,7 +84,7 @@ def test_every_answer_is_in_the_log_when_the_server_is_killed_under_load(champio
 
 
 @pytest.mark.parametrize("when_full", ["refuse", "answer"])
-def test_a_full_disk_is_told_loudly_and_loses_no_answer_that_was_given(champion: Path, when_full: str) -> None:
+def test_a_full_disk_is_reported_and_every_returned_answer_is_logged(champion: Path, when_full: str) -> None:
     configure(champion, log={"when_full": when_full})
     layout = Layout.of(champion, "production")
     limit: Callable[[], None] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
@@ -114,7 +114,7 @@ def test_segments_become_parquet_while_the_server_answers_and_every_row_is_read_
     assert sorted(row["id"] for row in rows(folder)) == sorted(f"r{n}/{row}" for n in range(150) for row in (0, 1))
 
 
-def test_old_segments_go_by_policy(tmp_path: Path) -> None:
+def test_old_segments_are_deleted_after_keep_days(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, PredictionLogging())
     for n in range(3):
         log.append(Entry(f"r{n}", "2026-01-01T00:00:00.000000Z", "v1.0.0", "champion", 1.0, None, {"x": [1.0]}, [0.5]))
@@ -127,7 +127,7 @@ def test_old_segments_go_by_policy(tmp_path: Path) -> None:
     assert [row["id"] for row in rows(tmp_path)] == ["r1/0", "r2/0"]
 
 
-def test_a_conversion_that_was_killed_counts_nothing_twice(tmp_path: Path) -> None:
+def test_after_a_killed_conversion_no_row_is_counted_twice(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, PredictionLogging())
     log.append(Entry("r", "2026-01-01T00:00:00.000000Z", "v1.0.0", "champion", 1.0, ["a"], {"x": [1.0]}, [0.5]))
     log.rotate()
@@ -141,7 +141,7 @@ def test_a_conversion_that_was_killed_counts_nothing_twice(tmp_path: Path) -> No
     assert len(rows(tmp_path)) == 1 and not lines.exists()
 
 
-def test_a_line_that_was_cut_off_is_passed_over_and_the_next_is_whole(tmp_path: Path) -> None:
+def test_a_truncated_line_is_skipped_and_the_next_one_is_complete(tmp_path: Path) -> None:
     entry = Entry("r", "2026-01-01T00:00:00.000000Z", "v1.0.0", "champion", 1.0, ["a"], {"x": [1.0]}, [0.5])
     log = PredictionLog(tmp_path, PredictionLogging())
     log.append(entry)
@@ -215,7 +215,7 @@ TOKENS = [{"role": role, "token": f"env:{role.upper()}"} for role in ("viewer", 
 SECRETS = {"VIEWER": "v-secret", "CALLER": "c-secret", "OPERATOR": "o-secret"}
 
 
-def test_a_token_opens_its_role_and_no_more(champion: Path) -> None:
+def test_a_token_allows_only_the_actions_of_its_role(champion: Path) -> None:
     configure(champion, tokens=TOKENS)
     back = f"/v2/repository/models/{MODEL}/rollback"
     with serving(champion, "production", **SECRETS) as server:
@@ -232,7 +232,7 @@ def test_a_token_opens_its_role_and_no_more(champion: Path) -> None:
         assert ask(server, "o-secret", f"/v2/repository/models/{MODEL}/load")[0] == 200
 
 
-def test_without_tokens_it_listens_to_this_machine_only_and_gives_no_control(champion: Path) -> None:
+def test_without_tokens_the_server_listens_on_loopback_and_control_is_closed(champion: Path) -> None:
     with serving(champion, "production") as server:
         assert ask(server, path=f"/v2/repository/models/{MODEL}/rollback")[0] == 403
     config = champion / "modelyard.yaml"
@@ -240,7 +240,7 @@ def test_without_tokens_it_listens_to_this_machine_only_and_gives_no_control(cha
     assert "declares no tokens" in tool(champion, "serve", "--env", "production", expect=2).stderr
 
 
-def test_a_secret_that_is_not_there_keeps_the_server_from_starting(champion: Path) -> None:
+def test_with_a_missing_secret_the_server_does_not_start(champion: Path) -> None:
     configure(champion, tokens=TOKENS)
     said = tool(
         champion, "serve", "--env", "production", expect=4, **{k: v for k, v in SECRETS.items() if k != "CALLER"}
@@ -265,7 +265,7 @@ def closed(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_sigterm_answers_what_was_asked_before_it(champion: Path) -> None:
+def test_after_sigterm_open_requests_are_answered(champion: Path) -> None:
     with serving(champion, "production") as server, socket.create_connection(("127.0.0.1", server.port)) as open_one:
         body = json.dumps(request()).encode()
         head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -278,13 +278,15 @@ def test_sigterm_answers_what_was_asked_before_it(champion: Path) -> None:
 
 
 @given(st.text(max_size=20), st.floats(0, 100), st.floats(0, 100))
-def test_who_is_in_at_a_smaller_share_is_in_at_a_larger_one(entity: str, one: float, other: float) -> None:
+def test_callers_of_the_candidate_at_a_smaller_share_stay_at_a_larger_one(
+    entity: str, one: float, other: float
+) -> None:
     small, large = sorted((one, other))
     if goes_to_candidate(Traffic("v1", "v2", small, salt="s"), entity):
         assert goes_to_candidate(Traffic("v1", "v2", large, salt="s"), entity)
 
 
-def test_shares_are_what_they_say() -> None:
+def test_the_candidate_gets_its_share_of_callers() -> None:
     traffic = Traffic("v1", "v2", 20.0, salt="a")
     chosen = [n for n in range(20_000) if goes_to_candidate(traffic, str(n))]
     assert 3_800 < len(chosen) < 4_200

@@ -54,7 +54,7 @@ def test_health_metadata_and_index(server: Server) -> None:
         {"name": "flight-delay", "version": "v1.0.0", "state": "READY", "reason": "serving"}]  # fmt: skip
 
 
-def test_answers_are_logged_with_id_time_version_and_inputs(server: Server, yard: Path) -> None:
+def test_predictions_are_logged_with_id_time_version_and_inputs(server: Server, yard: Path) -> None:
     body = request(3) | {"id": "mine"}
     body["inputs"].append({"name": "flight_id", "shape": [3], "datatype": "BYTES", "data": ["a", "b", "c"]})
     status, answer = server.call("POST", "/v2/models/flight-delay/versions/v1.0.0/infer", body)
@@ -115,8 +115,8 @@ def test_columns_as_bytes_are_scored_and_logged_as_the_same_values(server: Serve
 @pytest.mark.parametrize(
     ("columns", "header", "words"),
     [
-        ({"temp": b"1234567"}, {}, "no whole number of FP64"),
-        ({"temp": b"12345678" * 2}, {}, "'temp' has 2 values; its shape says 1"),
+        ({"temp": b"1234567"}, {}, "not a multiple of the size of FP64"),
+        ({"temp": b"12345678" * 2}, {}, "'temp' has 2 values; its shape gives 1"),
         ({"temp": struct.pack("<d", float("inf"))}, {}, "'temp', row 0: inf is not a finite number"),
         ({"carrier": struct.pack("<I", 900) + b"UA"}, {}, "'carrier', row 0"),
         ({"carrier": b"\x01"}, {}, "'carrier', row 0"),
@@ -126,7 +126,7 @@ def test_columns_as_bytes_are_scored_and_logged_as_the_same_values(server: Serve
         ({}, {"Inference-Header-Content-Length": "9"}, "not a v2 inference request"),
     ],
 )
-def test_bytes_that_are_no_column(
+def test_bytes_that_are_not_a_valid_column(
     server: Server, columns: dict[str, bytes], header: dict[str, str], words: str
 ) -> None:
     body, length = as_bytes(request(1), columns)
@@ -160,7 +160,9 @@ def test_bytes_that_are_no_column(
         (request() | {"id": "a\nb"}, ["id"]),
     ],
 )  # fmt: skip
-def test_what_breaks_the_contract_is_a_4xx_with_the_columns_name(server: Server, body: Any, words: list[str]) -> None:
+def test_a_request_outside_the_contract_gets_a_4xx_that_names_the_column(
+    server: Server, body: Any, words: list[str]
+) -> None:
     status, answer = server.call("POST", INFER, body)
     assert status == 400 and all(word in answer["error"] for word in words), answer
 
@@ -181,7 +183,7 @@ def test_null_where_it_is_allowed_is_scored(server: Server) -> None:
         ("POST", "/v2/repository/models/x/delete", 404),
     ],
 )
-def test_what_is_not_there(server: Server, method: str, path: str, status: int) -> None:
+def test_unknown_models_versions_and_paths(server: Server, method: str, path: str, status: int) -> None:
     found, answer = server.call(method, path)
     assert found == status and answer["error"]
 
@@ -231,11 +233,11 @@ def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> No
         broken = Live(Traffic("v1.1.0"), state.installed | {"v1.1.0": "0" * 64})
         layout.write_state(State({"flight-delay": broken}))
         wait_for(lambda: layout.read_report().faults, "a fault in the server's report")
-        assert "not the registered bytes" in layout.read_report().faults["flight-delay"]
+        assert "has other bytes than the registered ones" in layout.read_report().faults["flight-delay"]
         assert server.call("POST", INFER, request())[1]["model_version"] == "v1.0.0"
         assert server.call("GET", "/v2/health/ready")[0] == 503
         status = json.loads(tool(champion, "status", "--env", "production", "--json").stdout)[0]
-        assert status["health"] == "failed" and "not the registered bytes" in status["reason"]
+        assert status["health"] == "failed" and "has other bytes than the registered ones" in status["reason"]
 
 
 def test_a_port_in_use_and_a_second_server(champion: Path) -> None:
@@ -247,7 +249,7 @@ def test_a_port_in_use_and_a_second_server(champion: Path) -> None:
         assert "already runs" in tool(champion, "serve", "--env", "staging", expect=4).stderr
 
 
-def test_a_killed_server_is_down_and_its_log_is_whole(champion: Path) -> None:
+def test_after_a_kill_the_server_is_down_and_its_log_is_complete(champion: Path) -> None:
     layout = Layout.of(champion, "staging")
     with serving(champion, "staging") as server:
         for _ in range(20):

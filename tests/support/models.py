@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,10 @@ def predict(frame):
 """
 
 
+Predict = Callable[[pd.DataFrame], Any]
+"""Rows as ``table`` makes them → the library's scores."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """One model folder, and what its library predicts for the held-out rows."""
@@ -79,7 +84,8 @@ class Trained:
     scores: np.ndarray[Any, Any]
     """(rows,), multiclass (rows, 3)."""
     holdout: pd.DataFrame
-    estimator: Any
+    predict: Predict
+    """The library's own call."""
 
 
 def table(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
@@ -125,7 +131,8 @@ def train(folder: Path, flavor: str, task: str, name: str = "") -> Trained:
     kept = ["id", *names, "label", *(["query"] if task == "ranking" else [])]
     learn[kept].to_parquet(place / "data/train.parquet", index=False)
     held[kept].to_parquet(place / "data/holdout.parquet", index=False)
-    scores, estimator = _TRAINERS[flavor](place / _FILES[flavor], learn, held, task)
+    predict = _TRAINERS[flavor](place / _FILES[flavor], learn, task)
+    scores = predict(held)
     columns = [f"prediction_{c}" for c in CLASSES] if task == "multiclass" else ["prediction"]
     written = pd.DataFrame(np.asarray(scores, dtype=np.float64).reshape(len(held), -1), columns=columns)
     written.insert(0, "id", held["id"])
@@ -136,7 +143,7 @@ def train(folder: Path, flavor: str, task: str, name: str = "") -> Trained:
     if flavor == "python":
         (place / "src").mkdir(exist_ok=True)
         (place / "src/scorer.py").write_text(SCORER)
-    return Trained(name, place, task, np.asarray(scores, dtype=np.float64), held, estimator)
+    return Trained(name, place, task, np.asarray(scores, dtype=np.float64), held, predict)
 
 
 def manifest(name: str, flavor: str, task: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -187,18 +194,21 @@ def _groups(frame: pd.DataFrame) -> Any:
     return frame.groupby("query", sort=False).size().to_numpy()
 
 
-def _lightgbm(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _lightgbm(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     import lightgbm
 
     objectives: dict[str, dict[str, Any]] = {
         "binary": {"objective": "binary"}, "multiclass": {"objective": "multiclass", "num_class": 3},
         "regression": {"objective": "regression"}, "ranking": {"objective": "lambdarank"},
     }  # fmt: skip
+
     # A boolean category beside plain booleans is what most pipelines have; both must be scored.
-    features, rows = categorical(learn), categorical(held)
-    for part in (features, rows):
-        part["member"] = pd.Categorical(part["member"], categories=[False, True])
-    data = lightgbm.Dataset(features, _codes(learn, task), group=_groups(learn) if task == "ranking" else None)
+    def features(frame: pd.DataFrame) -> pd.DataFrame:
+        found = categorical(frame)
+        found["member"] = pd.Categorical(found["member"], categories=[False, True])
+        return found
+
+    data = lightgbm.Dataset(features(learn), _codes(learn, task), group=_groups(learn) if task == "ranking" else None)
     options = objectives[task] | {
         "verbosity": -1,
         "num_threads": 1,
@@ -208,10 +218,10 @@ def _lightgbm(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) ->
     }
     booster = lightgbm.train(options, data, 12)
     booster.save_model(path)
-    return booster.predict(rows), booster
+    return lambda frame: booster.predict(features(frame), num_threads=1)
 
 
-def _xgboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _xgboost(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     import xgboost
 
     objectives: dict[str, dict[str, Any]] = {
@@ -223,10 +233,10 @@ def _xgboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> 
         data.set_group(_groups(learn))
     booster = xgboost.train(objectives[task] | {"nthread": 1, "seed": 1, "max_depth": 4}, data, 12)
     booster.save_model(path)
-    return booster.predict(xgboost.DMatrix(categorical(held), enable_categorical=True)), booster
+    return lambda frame: booster.predict(xgboost.DMatrix(categorical(frame), enable_categorical=True))
 
 
-def _catboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _catboost(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     import catboost
 
     loss = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE", "ranking": "YetiRank"}[task]
@@ -244,15 +254,17 @@ def _catboost(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) ->
     model.fit(pool(learn, learn["label"]), verbose=False)
     model.save_model(str(path))
     kind = "Probability" if task in ("binary", "multiclass") else "RawFormulaVal"
-    scores = model.predict(pool(held), prediction_type=kind)
-    if task == "binary":
-        scores = scores[:, 1]
-    if task == "multiclass":
-        scores = scores[:, [list(model.classes_).index(name) for name in CLASSES]]
-    return scores, model
+
+    def predict(frame: pd.DataFrame) -> Any:
+        scores = model.predict(pool(frame), prediction_type=kind, thread_count=1)
+        if task == "multiclass":
+            return scores[:, [list(model.classes_).index(name) for name in CLASSES]]
+        return scores[:, 1] if task == "binary" else scores
+
+    return predict
 
 
-def _sklearn(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _sklearn(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -269,12 +281,12 @@ def _sklearn(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> 
     model = make_pipeline(encoded, last).fit(learn[names], learn["label"])
     io.dump(model, path)
     if task == "regression":
-        return model.predict(held[names]), model
-    scores = model.predict_proba(held[names])
-    return (scores[:, 1] if task == "binary" else scores[:, [list(model.classes_).index(c) for c in CLASSES]]), model
+        return lambda frame: model.predict(frame[names])
+    columns = 1 if task == "binary" else [list(model.classes_).index(name) for name in CLASSES]
+    return lambda frame: model.predict_proba(frame[names])[:, columns]
 
 
-def _onnx(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _onnx(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     """What skl2onnx makes of a linear model on one matrix; its own predictions are ONNX Runtime's."""
     import onnxruntime
     from skl2onnx import to_onnx
@@ -283,24 +295,29 @@ def _onnx(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tup
     from sklearn.pipeline import make_pipeline
 
     names = list(_PLAIN)
-    rows = [frame[names].to_numpy(np.float32) for frame in (learn, held)]
+    rows = learn[names].to_numpy(np.float32)
     last = LinearRegression() if task == "regression" else LogisticRegression(max_iter=200)
     label = _codes(learn, task)  # so that the classes come in the contract's order
-    model = make_pipeline(SimpleImputer(), last).fit(rows[0], label)
+    model = make_pipeline(SimpleImputer(), last).fit(rows, label)
     options = None if task == "regression" else {id(model): {"zipmap": False}}
-    path.write_bytes(to_onnx(model, rows[0][:1], options=options).SerializeToString())
+    path.write_bytes(to_onnx(model, rows[:1], options=options).SerializeToString())
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     output = session.get_outputs()[-1].name
-    (scores,) = session.run([output], {session.get_inputs()[0].name: rows[1]})
-    return (scores[:, 1] if task == "binary" else scores.reshape(len(held), -1).squeeze()), session
+
+    def predict(frame: pd.DataFrame) -> Any:
+        (scores,) = session.run([output], {session.get_inputs()[0].name: frame[names].to_numpy(np.float32)})
+        return scores[:, 1] if task == "binary" else scores.ravel() if task == "regression" else scores
+
+    return predict
 
 
-def _python(path: Path, learn: pd.DataFrame, held: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _python(path: Path, learn: pd.DataFrame, task: str) -> Predict:
     path.write_text(json.dumps({"amount": 0.8, "task": task}))
     own: dict[str, Any] = {}
     exec(SCORER, own)  # noqa: S102 - the scorer that stands above
     own["load"](path)
-    return own["predict"](held), own
+    found: Predict = own["predict"]
+    return found
 
 
 _TRAINERS: dict[str, Any] = {

@@ -46,7 +46,7 @@ def ask(url: str, columns: dict[str, list[float]]) -> dict[str, object]:
     return found
 
 
-def test_an_interpreter_without_bentoml_is_told(made: dict[str, Made], tmp_path: Path) -> None:
+def test_an_interpreter_without_bentoml_is_an_error(made: dict[str, Made], tmp_path: Path) -> None:
     target = target_of("bentoml", tmp_path, "bentos", python="/usr/bin/python3")
     with pytest.raises(ModelyardError, match="could not build"):
         target.apply("churn", Action("install", "v1.0.0"), made["v1.0.0"].package)

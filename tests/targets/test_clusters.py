@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.files import sha256_of
 from modelyard.rollout.plan import Action, Traffic
-from modelyard.targets.interface import Target
+from modelyard.targets.interface import Package, Target
 from support.cluster import FakeCluster, cluster
+from support.models import train
 from support.packages import Made, carry, take_off, target_of
 
 CRDS = Path(__file__).parent / "crds"
@@ -43,7 +47,9 @@ def test_a_canary_on_kserve_step_by_step(api: tuple[str, FakeCluster], made: dic
     assert predictor["minReplicas"] == 0, "nobody asks, nothing runs"
     assert predictor["model"]["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"}
     assert "canaryTrafficPercent" not in predictor
-    assert (tmp_path / "store/churn/v1.0.0/model.bst").read_bytes() == made["v1.0.0"].package.artifact.read_bytes()
+    assert (tmp_path / "store/churn/v1.0.0/artifact/model.txt").read_bytes() == made[
+        "v1.0.0"
+    ].package.artifact.read_bytes()
     for weight in (5.0, 50.0):
         carry(target, made, Traffic("v1.0.0", "v1.1.0", weight, salt="r"))
         predictor = state.kept["inferenceservices", "churn"]["spec"]["predictor"]
@@ -57,7 +63,7 @@ def test_a_canary_on_kserve_step_by_step(api: tuple[str, FakeCluster], made: dic
     assert state.kept == {} and TOKEN not in "".join(state.log)
 
 
-def test_somebody_who_moves_traffic_by_hand_is_seen(
+def test_traffic_that_somebody_else_moved_is_observed(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -69,7 +75,7 @@ def test_somebody_who_moves_traffic_by_hand_is_seen(
     assert traffic and traffic.weight == 0
 
 
-def test_a_conflict_is_read_anew_and_not_overwritten(
+def test_after_a_conflict_the_resource_is_read_again_and_not_overwritten(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -80,11 +86,11 @@ def test_a_conflict_is_read_anew_and_not_overwritten(
     carry(target, made, Traffic("v1.1.0"))
     assert state.kept["inferenceservices", "churn"]["metadata"]["annotations"]["team"] == "risk", "others' notes stay"
     state.foreign_writes = 99
-    with pytest.raises(ModelyardError, match="changed by somebody else all the time"):
+    with pytest.raises(ModelyardError, match="changed by another writer at every attempt"):
         target.apply("churn", Action("route", "v1.1.0", Traffic("v1.1.0", salt="x")), None)
 
 
-def test_a_revision_that_never_gets_ready_is_told_with_its_condition(
+def test_a_revision_that_is_never_ready_is_reported_with_its_condition(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     url, state = api
@@ -96,16 +102,16 @@ def test_a_revision_that_never_gets_ready_is_told_with_its_condition(
     assert target.health("churn", "v1.0.0").state == "unknown"
 
 
-def test_kserve_shares_only_with_what_was_rolled_out_last(
+def test_kserve_shares_traffic_only_with_the_last_version(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     target = kserve(api[0], tmp_path)
     carry(target, made, Traffic("v1.0.0"))
-    with pytest.raises(ModelyardError, match=r"rolled out last: v1\.0\.0, and not v0\.9\.0"):
+    with pytest.raises(ModelyardError, match=r"with the last version, v1\.0\.0, and not with v0\.9\.0"):
         target.apply("churn", Action("route", "v1.1.0", Traffic("v0.9.0", "v1.1.0", 5.0)), None)
 
 
-def test_what_the_crd_forbids_never_reaches_the_cluster(
+def test_a_resource_that_the_crd_forbids_is_not_sent(
     api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
 ) -> None:
     crd = tmp_path / "crd.yaml"
@@ -114,12 +120,12 @@ def test_what_the_crd_forbids_never_reaches_the_cluster(
     with pytest.raises(ModelyardError, match=r"forbids spec\.predictor.*scaleMetric"):
         target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
     crd.write_text("nothing: 1\n")
-    with pytest.raises(UsageError, match="is no CRD of"):
+    with pytest.raises(UsageError, match="is not a valid CRD of"):
         target.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0")), None)
     assert api[1].kept == {}
 
 
-def test_a_wrong_token_and_a_cluster_that_is_away(api: tuple[str, FakeCluster], tmp_path: Path) -> None:
+def test_a_wrong_token_and_an_unreachable_cluster(api: tuple[str, FakeCluster], tmp_path: Path) -> None:
     wrong = target_of(
         "kserve", tmp_path, secrets={"KUBE": "other"}, server=api[0], storage="file:///x", token="env:KUBE"
     )
@@ -151,3 +157,58 @@ def test_seldon_shares_and_mirrors(api: tuple[str, FakeCluster], made: dict[str,
     carry(target, made, Traffic("v1.1.0"))
     take_off(target)
     assert state.kept == {}
+
+
+FLAVORS = ("lightgbm", "xgboost", "catboost", "sklearn", "onnx", "python")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Package]:
+    """A version of each flavor."""
+    folder = tmp_path_factory.mktemp("kept")
+    found = {}
+    for flavor in FLAVORS:
+        model = train(folder, flavor, "regression")
+        manifest = (model.folder / "model.yaml").read_bytes()
+        artifact = model.folder / yaml.safe_load(manifest)["files"]["artifact"]
+        files = {"src/scorer.py": (model.folder / "src/scorer.py").read_bytes()} if flavor == "python" else {}
+        found[flavor] = Package(model.name, "v1.0.0", artifact, sha256_of(artifact), manifest, files=files)
+    return found
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_the_crd_of_kserve_allows_what_is_written_for_every_flavor(
+    api: tuple[str, FakeCluster], kept: dict[str, Package], tmp_path: Path, flavor: str
+) -> None:
+    url, state = api
+    package = kept[flavor]
+    target = kserve(url, tmp_path, image="registry.example/{model}:{version}")
+    for action in (Action("install", "v1.0.0"), Action("route", "v1.0.0", Traffic("v1.0.0"))):
+        target.apply(package.model, action, package)
+    predictor = state.kept["inferenceservices", package.model]["spec"]["predictor"]
+    if flavor in ("lightgbm", "xgboost"):
+        assert predictor["model"]["modelFormat"] == {"name": flavor}
+        settings = json.loads((tmp_path / f"store/{package.model}/v1.0.0/model-settings.json").read_text())
+        assert settings["implementation"].endswith(".adapters.mlserver.Runtime"), "our runtime, which checks the probe"
+    else:
+        [container] = predictor["containers"]
+        assert container["image"] == f"registry.example/{package.model}:v1.0.0" and "model" not in predictor
+
+
+def test_a_flavor_without_a_server_in_kserve_asks_for_an_image(
+    api: tuple[str, FakeCluster], kept: dict[str, Package], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="has no server for the flavor of sklearn-regression") as told:
+        kserve(api[0], tmp_path).apply("sklearn-regression", Action("install", "v1.0.0"), kept["sklearn"])
+    assert "modelyard package" in told.value.remedy and api[1].kept == {}
+
+
+@pytest.mark.parametrize("flavor", ["lightgbm", "xgboost", "onnx"])
+def test_the_crd_of_seldon_allows_what_is_written_for_every_flavor_it_serves(
+    api: tuple[str, FakeCluster], kept: dict[str, Package], tmp_path: Path, flavor: str
+) -> None:
+    url, state = api
+    package = kept[flavor]
+    seldon(url, tmp_path).apply(package.model, Action("install", "v1.0.0"), package)
+    spec = state.kept["models", f"{package.model}-v1-0-0"]["spec"]
+    assert spec["requirements"][0] == "mlserver" and spec["storageUri"].endswith(f"/store/{package.model}/v1.0.0")

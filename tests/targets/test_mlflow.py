@@ -62,7 +62,7 @@ def test_versions_are_registered_and_the_alias_moves(url: str, made: dict[str, M
     take_off(target)
 
 
-def test_a_server_that_is_away_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_an_error_in_one_sentence(tmp_path: Path) -> None:
     away = target_of("mlflow", tmp_path, url="http://127.0.0.1:9")
     with pytest.raises(ModelyardError, match=r"MLflow at \S+ does not answer"):
         away.observe()

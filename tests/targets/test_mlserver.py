@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLServer]:
         yield MLServer(url, target_of("mlserver", folder, ".", url=url, metrics_url=f"http://127.0.0.1:{metrics}"))
 
 
-def test_versions_go_to_a_real_mlserver_and_back(server: MLServer, made: dict[str, Made]) -> None:
+def test_versions_are_deployed_to_a_real_mlserver_and_rolled_back(server: MLServer, made: dict[str, Made]) -> None:
     target, one, other = server.target, made["v1.0.0"], made["v1.1.0"]
     carry(target, made, Traffic("v1.0.0"))
     assert server.infer("", ROWS[:5])[1] == pytest.approx(one.score(ROWS[:5]))
@@ -79,7 +79,7 @@ def test_versions_go_to_a_real_mlserver_and_back(server: MLServer, made: dict[st
     assert target.health("churn", "v1.1.0").state == "failed"
 
 
-def test_what_mlserver_cannot_load_leaves_nothing_behind(
+def test_a_version_that_mlserver_cannot_load_leaves_nothing_behind(
     server: MLServer, made: dict[str, Made], tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
@@ -92,7 +92,7 @@ def test_what_mlserver_cannot_load_leaves_nothing_behind(
 def test_wrong_settings_and_a_server_that_is_away(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="settings: Object missing required field `url`"):
         target_of("mlserver", tmp_path, "models")
-    with pytest.raises(UsageError, match="names no folder"):
+    with pytest.raises(UsageError, match="has no folder"):
         target_of("mlserver", tmp_path, url="http://127.0.0.1:9")
     away = target_of("mlserver", tmp_path, "models", url="http://127.0.0.1:9")
     assert away.health("churn", "v1.0.0").state == "down" and away.observe() == {}

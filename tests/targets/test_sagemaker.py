@@ -64,7 +64,7 @@ def test_a_serverless_endpoint(aws: Any, made: dict[str, Made], tmp_path: Path) 
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
 
 
-def test_a_shadow_gets_a_copy_of_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_shadow_gets_a_copy_of_every_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     target: Any = target_of("sagemaker", tmp_path, **SETTINGS)
@@ -92,9 +92,9 @@ def test_a_shadow_gets_a_copy_of_everything(monkeypatch: pytest.MonkeyPatch, tmp
         stub.assert_no_pending_responses()
 
 
-def test_what_aws_refuses_is_one_sentence(aws: Any, made: dict[str, Made], tmp_path: Path) -> None:
+def test_a_refusal_of_aws_is_an_error_in_one_sentence(aws: Any, made: dict[str, Made], tmp_path: Path) -> None:
     target = target_of("sagemaker", tmp_path, **(SETTINGS | {"bucket": "nobody"}))
-    with pytest.raises(ModelyardError, match="AWS refuses put_object: The specified bucket does not exist"):
+    with pytest.raises(ModelyardError, match="AWS refused put_object: The specified bucket does not exist"):
         target.apply("churn", Action("install", "v1.0.0"), made["v1.0.0"].package)
     assert target.health("churn", "v1.0.0").state == "failed"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard import __version__
-from modelyard.errors import ExitCode, ModelyardError
+from modelyard.errors import ExitCode, ModelyardError, missing_extra
 from modelyard.terminal import say, show_error
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ SECTIONS = {
         "deploy": "Reconcile environments with the manifests on main.",
         "promote": "Open the pull request that moves a version to an environment.",
         "rollback": "Roll back at once and open the pull request that records it.",
-        "package": "Write a version's Containerfile and SBOM, with all the image needs.",
+        "package": "Write a version's Containerfile, SBOM and image content.",
         "deprecate": "Take a version out of use, or mark a model as deprecated.",
         "archive": "Take a whole model out of use and keep its records.",
     },
@@ -67,7 +67,7 @@ SECTIONS = {
         "history": "List every event of a model, newest first.",
         "who-runs": "Show which version ran where at a given time.",
         "diff": "Compare two versions: metrics, parameters, data, features, code.",
-        "lineage": "Trace a version to its data, code and people, or data to its versions.",
+        "lineage": "Trace a version to data, code and people, or data to versions.",
         "card": "Write a version's model card, filled from its evidence.",
         "search": "Find versions by owner, metric, data, parameter or word.",
         "site": "Build the static site of the model registry.",
@@ -135,6 +135,8 @@ class LazyGroup(click.Group):
 def cli(context: click.Context, directory: Path, debug: bool) -> None:
     """GitOps for machine-learning models: propose by pull request, review the report, merge to deploy.
 
+    Start with modelyard demo, which shows the whole cycle, or with modelyard init FOLDER.
+
     Exit codes: 0 pass, 1 fail, 2 wrong use, 3 inconclusive, 4 error.
     """
     context.obj = directory
@@ -178,6 +180,12 @@ def _interrupted() -> None:
 
 
 def _unexpected(error: Exception) -> None:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from modelyard.setup.extras import extra_with
+
+        if extra := extra_with(error.name):
+            show_error(missing_extra(extra, error.name))
+            sys.exit(int(ExitCode.ERROR))
     place = ""
     trace = error.__traceback__
     while trace is not None:

@@ -125,8 +125,12 @@ def window_of(length: str, until: str | None, *, filed: bool = False) -> Window:
 def ground_truth_options(command: Command) -> Command:
     """Adds ``--ground-truth``, ``--sql`` and ``--query``. Without them, ``ground_truth`` of model.yaml is used."""
     for option in (
-        click.option("--query", help="With --sql: the query that returns those columns."),
-        click.option("--sql", help="Instead of a file: a reference to a database's URL, such as env:GROUND_TRUTH_URL."),
+        click.option("--query", metavar="QUERY", help="With --sql: the query that returns those columns."),
+        click.option(
+            "--sql",
+            metavar="REFERENCE",
+            help="Instead of a file: a reference to a database's URL, such as env:GROUND_TRUTH_URL.",
+        ),
         click.option(
             "--ground-truth",
             "file",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.catalog.versions import trace_up
+from modelyard.catalog.versions import lineage_of
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.manifests.configuration import Environment
@@ -104,6 +104,6 @@ def _period(view: ModelView, environment: str, at: int, version: str) -> Period 
 
 def _lineage(view: ModelView, version: str) -> Lineage | None:
     try:
-        return trace_up(view, version)
+        return lineage_of(view, version)
     except ModelyardError:
         return None

@@ -1,4 +1,4 @@
-"""Gathers past versions with their evidence, to see what a changed policy would have said."""
+"""Past versions with their evidence, and the verdicts that a changed policy gives on them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ LIMIT = 20
 def backtest_policy(
     checkout: Checkout, models: Sequence[str], lines: Document, limit: int, base: str = "HEAD"
 ) -> Backtest:
-    """The changed policy in ``lines`` against the models' last versions. ``base``: where the policy in force stands."""
+    """The backtest of the policy in ``lines`` on the models' last versions. ``base`` has the policy in force."""
     policy = convert(Policy, lines)
     content = checkout.git.file_at(base, policy_file(policy.name))
     changes = policy_changes(parse(Policy, content, policy_file(policy.name)), policy) if content is not None else ()
     promoted = _promoted(checkout, models, limit)
     if not promoted:
-        raise UsageError("No registered version has evidence to judge again.", "Fetch it: git fetch origin --tags")
+        raise UsageError(
+            "No registered version has filed evidence that can be judged again.", "Fetch it: git fetch origin --tags"
+        )
     return backtest(policy, lines, promoted, changes)
 
 
 def backtest_of_change(view: ModelView, name: str, base: str, head: str) -> Backtest | None:
-    """The same for a proposal that changes the policy of a model; None where it does not, or nothing can be told."""
+    """The backtest of a proposal that changes the policy of a model; None without such a change or without versions."""
     file = policy_file(name)
     git = view.checkout.git
     before, after = git.file_at(base, file), git.file_at(head, file)
@@ -43,11 +45,11 @@ def backtest_of_change(view: ModelView, name: str, base: str, head: str) -> Back
     try:
         return backtest_policy(view.checkout, [view.name], parse_document(after, file), LIMIT, base)
     except (ManifestErrors, UsageError):
-        return None  # an unreadable policy is said elsewhere; without past versions there is nothing to say
+        return None  # the report names an unreadable policy; without past versions there is no backtest
 
 
 def policy_lines(repository: ModelRepository, policy: str) -> Document:
-    """A policy by its name, or any file that holds one."""
+    """The lines of a policy, by its name or by the path of its file."""
     if policy.endswith((".yaml", ".yml")):
         path = Path(policy)
         return read_document(path.resolve().parent, path.name)

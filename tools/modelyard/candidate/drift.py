@@ -1,4 +1,4 @@
-"""Data against a reference: column by column, inside slices, and by a classifier that tells two tables apart."""
+"""Data drift against a reference: by column, by slice, and by a domain classifier."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from modelyard.candidate.profiles import (
 )
 from modelyard.candidate.reference import bin_codes, decode_profile
 from modelyard.errors import ModelyardError
+from modelyard.flavors.discovery import flavor_named
 from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.flavors.signature import Input
 from modelyard.git import Git
@@ -34,7 +35,7 @@ from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
 from modelyard.registry.history import RegisteredVersion
-from modelyard.scoring.scorer import prediction_columns, told
+from modelyard.scoring.scorer import faults_as_errors, prediction_columns
 from modelyard.scoring.signature import signature_of
 from modelyard.tables.file import TableFile, read_table
 
@@ -51,14 +52,14 @@ _PARAMS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class DriftOptions:
-    """What is compared, and how."""
+    """The tables to compare, and how."""
 
     current: Path | None = None
     """A table, or a folder of tables; by default the candidate's held-out rows."""
     reference: Path | None = None
-    """A table whose every value is compared; by default the champion's profile."""
+    """A table that is compared value by value; by default the champion's profile."""
     domain: bool = False
-    """Whether a classifier is to tell both apart as well."""
+    """Whether to train a domain classifier too."""
     engine: Engine = "local"
     scheduler: str = ""
 
@@ -70,7 +71,7 @@ def drift_of(
     options: DriftOptions,
     say: Callable[[str], None],
 ) -> Drift:
-    """Drift of a table. Without a champion, or with one tagged without a profile, the reference is our own training."""
+    """The data drift of a table. Without a champion with a profile, the reference is the candidate's training rows."""
     model = candidate.model
     path = f"models/{model.name}/{model.files.profile}"
     content = git.file_at(champion.commit, path) if champion and not options.reference else None
@@ -87,7 +88,7 @@ def drift_of(
     if options.current is not None and model.task == "binary":
         drift = replace(drift, estimate=_estimate(candidate, current))
     if options.domain:
-        say("Teaching a classifier to tell both apart …")
+        say("Training a domain classifier …")
         before = TableFile(options.reference or candidate.folder / model.files.training, model.contract.texts)
         after = TableFile(partitions(current)[0], model.contract.texts)
         drift = replace(drift, domain=tell_apart(model, before, after))
@@ -99,7 +100,7 @@ def tell_apart(model: Model, before: TableFile, after: TableFile) -> DomainShift
     inputs = [c for c in signature_of(model).inputs if c.name in before.names and c.name in after.names]
     if min(before.rows, after.rows) < MINIMUM_ROWS or not inputs:
         return None
-    with told():
+    with faults_as_errors(flavor_named("lightgbm"), "be imported"):
         lightgbm = import_lightgbm()
     parts = [_both(column, before, after) for column in inputs]
     owners = [column for column, part in zip(inputs, parts, strict=True) for _ in range(part.shape[1])]
@@ -155,8 +156,11 @@ def _exactly(
     wanted = columns.only(lambda column: column.role == "input" or column.name in there)
     reference_side, found, exact = compare_files(before, after, wanted)
     if not reference_side.profile.columns:
-        first = next(iter(reference_side.faults.items()), ("", "it has no column of the contract"))
-        raise ModelyardError(f"{table} cannot be a reference: {first[0]} {first[1]}.", "Name a table with the inputs.")
+        first = next(iter(reference_side.faults.items()), ("", "it has no column that the contract names"))
+        raise ModelyardError(
+            f"{table} cannot be the reference: {first[0]} {first[1]}.",
+            "Pass a table with the inputs of model.yaml to --reference.",
+        )
     readable = {column.name for column in found.profile.columns}
     shared = replace(
         reference_side.profile, columns=tuple(c for c in reference_side.profile.columns if c.name in readable)
@@ -186,7 +190,7 @@ def _current(
 
 
 def _other_scores(candidate: Candidate, champion: RegisteredVersion, options: DriftOptions) -> dict[str, str]:
-    """Another model scores otherwise: that is why it is proposed, and no sign of other data."""
+    """The score column, which raises no alarm: another model gives other scores on purpose."""
     if options.current is not None or (champion.record and champion.record.artifact == candidate.sha256()):
         return {}
     return dict.fromkeys(prediction_columns(candidate.model), "another model's scores")
@@ -200,7 +204,7 @@ def _compared(
     no_alarm: dict[str, str] | None = None,
     slices: tuple[SliceDrift, ...] = (),
 ) -> Drift:
-    """Unlabelled or unscored data are no drift of the label or the score: such a column is left out."""
+    """The drift report. A missing label or score column is not drift, so it is left out."""
     there = {column.name for column in current.profile.columns}
     columns = tuple(c for c in reference.columns if c.role == "input" or c.name in there)
     return measure_drift(
@@ -216,7 +220,7 @@ def _estimate(candidate: Candidate, current: Path) -> Estimate | None:
 
 
 def _both(column: Input, before: TableFile, after: TableFile) -> Floats:
-    """An input of both tables as numbers (rows, columns): one column, or as many as a vector has."""
+    """An input of both tables as numbers (rows, columns); a vector has several columns."""
     values = np.concatenate([_sampled(file, column) for file in (before, after)])
     if values.dtype.kind != "O":
         return np.asarray(values.reshape(len(values), -1), dtype=np.float64)
@@ -238,7 +242,7 @@ def _sampled(file: TableFile, column: Input) -> NDArray[Any]:
 
 
 def _shared(before: TableFile, after: TableFile, name: str) -> tuple[Levels, Levels]:
-    """The slice column of both tables with the same levels: numbers are cut where the quartiles of both lie."""
+    """The slice column of both tables with the same levels; numbers are cut at the quartiles of both together."""
     tables = [read_table(file.path, [name], file.texts) for file in (before, after)]
     if all(table.is_number(name) for table in tables):
         both = levels_of_numbers(np.concatenate([table.numbers(name) for table in tables]))

@@ -33,7 +33,7 @@ _DRIVERS = 3
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The evaluation of a candidate, and rows that show that whoever serves it loads the same."""
+    """The evaluation of a candidate, and its probe rows."""
 
     evaluation: Evaluation
     probe: Probe
@@ -46,7 +46,9 @@ def evaluate(candidate: Candidate, champion: FetchedVersion | None) -> Evaluated
     """
     table = candidate.holdout()
     if not table.rows:
-        raise ModelyardError(f"{table.path} holds no row.", "Hold some rows out: look at the split in params.yaml.")
+        raise ModelyardError(
+            f"{table.path} has no rows.", "Let the pipeline hold rows out; see the split in params.yaml."
+        )
     with candidate.load() as scorer, ExitStack() as stack:
         opponent = stack.enter_context(_champion(champion, table)) if champion else None
         return _evaluated(candidate, scorer, champion, opponent, table)
@@ -115,7 +117,7 @@ def _evaluated(
 
 @contextmanager
 def _champion(champion: FetchedVersion, table: Table) -> Iterator[LoadedArtifact]:
-    """The champion, which has given its probe's scores."""
+    """The champion's scorer, after its probe rows got the registered scores."""
     what = f"the champion {champion.name}"
     table.require([c.name for c in champion.model.contract.inputs], what)
     with loaded(champion.model, champion.artifact, champion.folder, str(champion.name)) as found:
@@ -125,7 +127,7 @@ def _champion(champion: FetchedVersion, table: Table) -> Iterator[LoadedArtifact
 
 
 def _require_agreement(candidate: Candidate, table: Table, columns: Columns, scores: Floats, tolerance: float) -> None:
-    """What is measured is what serves: the pipeline must have written what the artifact gives."""
+    """Raises when the pipeline's predictions are not the artifact's scores: only the artifact is served."""
     model = candidate.model
     found = difference(scores, candidate.predictions(table), columns, candidate.signature.inputs, tolerance)
     if found is None:
@@ -138,7 +140,7 @@ def _require_agreement(candidate: Candidate, table: Table, columns: Columns, sco
 
 
 def settings_of(model: Model) -> Settings:
-    """What the model's metrics depend on besides the rows."""
+    """The settings of the metrics, from the manifest."""
     settings = model.evaluation
     return Settings(model.contract.threshold, settings.precision, settings.quantile, settings.at)
 
@@ -154,20 +156,20 @@ def _notes(champion: FetchedVersion | None, comparable: bool) -> tuple[str, ...]
     if champion is None:
         return ("A first version: there is no champion, so only absolute rules were applied.",)
     if not comparable:
-        return (f"{champion.name} predicts other classes: it cannot be compared, so only absolute rules were applied.",)
+        return (f"{champion.name} predicts other classes and cannot be compared, so only absolute rules were applied.",)
     return ()
 
 
 def _check_range(model: Model, predictions: Floats) -> None:
     if model.task in ("binary", "multiclass") and (predictions.min() < 0 or predictions.max() > 1):
         raise ModelyardError(
-            f"Predictions of {model.name} reach from {predictions.min():g} to {predictions.max():g}.",
+            f"Predictions of {model.name} are between {predictions.min():g} and {predictions.max():g}.",
             f"A {model.task} model must predict probabilities from 0 to 1.",
         )
 
 
 def _contract_notes(candidate: Candidate, holdout: Columns) -> tuple[str, ...]:
-    """What the contract does not allow and the team's own rows hold."""
+    """Sentences about values in the team's own rows that the contract does not allow."""
     inputs = candidate.signature.inputs
     training = candidate.training([column.name for column in inputs])
     said = []
@@ -191,12 +193,12 @@ def _flipped_rows(
     label: Floats,
     scores: tuple[Floats, Floats],
 ) -> tuple[FlippedRow, ...]:
-    """The rows that moved the most, with the inputs that moved them where both models can say it."""
+    """The rows with the largest change, with the inputs that caused it where both flavors can explain scores."""
     mine, theirs = scores
     rows = most_moved(mine, theirs, model.contract.threshold)
     if not rows.size:
         return ()
-    # Evidence is kept for good, so it does not name whom a prediction log may not name.
+    # Evidence is kept permanently, so it has no id that the prediction log must hide.
     named = model.contract.personal_id == "no"
     ids = table.texts(model.contract.id)[rows] if named else [f"held-out row {row + 1}" for row in rows]
     part = table.take(rows)
@@ -225,7 +227,10 @@ def _stability(candidate: Candidate) -> Stability | None:
         return None
     path = candidate.folder / model.files.folds
     if not path.is_file():
-        raise ModelyardError(f"{path} is not there.", f"Run: modelyard retrain {model.name}, or leave files.folds out.")
+        raise ModelyardError(
+            f"The file {path} does not exist.",
+            f"Run: modelyard retrain {model.name}, or remove files.folds from model.yaml.",
+        )
     table = read_table(path)
     columns = prediction_columns(model)
     table.require(["fold", model.contract.label, *columns], "files.folds in model.yaml")
@@ -282,27 +287,28 @@ def _label(table: Table, model: Model) -> Floats:
         unknown = next((level for level in names if level not in at), model.contract.classes[0])
         if unknown not in at:
             raise ModelyardError(
-                f"Column {name!r} of {table.path} holds {unknown!r}, which contract.classes does not name.",
-                "Name all classes in model.yaml, and hold out only rows whose outcome is known.",
+                f"Column {name!r} of {table.path} has the value {unknown!r}, which contract.classes does not list.",
+                "List all classes in model.yaml, and hold out only rows with a known label.",
             )
         return np.array([at[level] for level in names if level is not None], dtype=np.float64)[codes]
     label = table.numbers(name)
     if not np.isfinite(label).all():
         raise ModelyardError(
             f"Column {name!r} of {table.path} has {int((~np.isfinite(label)).sum())} empty values.",
-            "Hold out only rows whose outcome is known.",
+            "Hold out only rows with a known label.",
         )
     if model.task == "binary" and not np.isin(label, (0, 1)).all():
         raise ModelyardError(
-            f"Column {name!r} of {table.path} holds values other than 0 and 1.", "A binary label is 0 or 1."
+            f"Column {name!r} of {table.path} has values other than 0 and 1.",
+            "Let the pipeline write a binary label as 0 or 1.",
         )
     return label
 
 
 def levels_of(table: Table, name: str, column: Input | None = None) -> Levels:
-    """A column as rows are cut by it: texts by their levels, many numbers at their quartiles.
+    """A column cut into slices: texts by their levels, many numbers at their quartiles.
 
-    ``column`` says how an input is read; other columns are what they look like.
+    ``column`` says how an input is read; the type of another column follows from its values.
     """
     if column is not None and column.kind != "string":
         if column.kind == "boolean" or column.categories:

@@ -1,4 +1,4 @@
-"""The candidate as it lies in this checkout: its files, and the tables its pipeline wrote."""
+"""The candidate's files in this checkout, and the tables that its pipeline wrote."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ class Candidate:
         return self.folder / self.model.files.artifact
 
     def sha256(self) -> str:
-        """The artifact's digest; ModelyardError when the pipeline has not made it here."""
+        """The artifact's sha256; ModelyardError when it is not in this checkout."""
         if not self.artifact.is_file():
             raise ModelyardError(
-                f"{self.artifact} is not there.", f"Run: modelyard retrain {self.model.name} (it pulls or makes it)."
+                f"The artifact {self.artifact} does not exist.",
+                f"Run: modelyard retrain {self.model.name} (it pulls the artifact or builds it).",
             )
         return sha256_of(self.artifact)
 
     @property
     def signature(self) -> Signature:
-        """What the model takes and gives."""
+        """The model's inputs and output."""
         return signature_of(self.model)
 
     def load(self, threads: int = 0) -> AbstractContextManager[LoadedArtifact]:
-        """The artifact, ready to score, for as long as the context lasts."""
+        """The loaded artifact; it is closed when the context ends."""
         return loaded(self.model, self.artifact, self.folder, threads=threads)
 
     def holdout(self) -> Table:
@@ -63,7 +64,7 @@ class Candidate:
         return table
 
     def predictions(self, holdout: Table) -> Floats:
-        """What the pipeline predicted, in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
+        """The pipeline's predictions in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
         contract = self.model.contract
         columns = prediction_columns(self.model)
         table = self._table(self.model.files.predictions, [contract.id, *columns])
@@ -71,8 +72,8 @@ class Candidate:
         scores = stacked(table, columns)
         if not np.isfinite(scores).all():
             raise ModelyardError(
-                f"{table.path} holds {int((~np.isfinite(scores)).sum())} predictions that are not numbers.",
-                "Mend the predict stage.",
+                f"{table.path} has {int((~np.isfinite(scores)).sum())} predictions that are not finite numbers.",
+                "Correct the predict stage.",
             )
         wanted, given = holdout.texts(contract.id), table.texts(contract.id)
         if wanted.size == given.size and bool((wanted == given).all()):
@@ -80,13 +81,13 @@ class Candidate:
         at = {identifier: i for i, identifier in enumerate(given)}
         if len(at) != given.size or set(at) != set(wanted):
             raise ModelyardError(
-                f"{table.path} and {holdout.path} do not hold the same {contract.id} values once each.",
-                "The predict stage must write one row for each held-out row.",
+                f"{table.path} and {holdout.path} must have the same {contract.id} values, each once.",
+                "Let the predict stage write one row for each held-out row.",
             )
         return scores[[at[identifier] for identifier in wanted]]
 
     def file(self, path: str) -> TableFile:
-        """One of the tables that model.yaml names, to be read by column."""
+        """A table that model.yaml names, read by column."""
         return TableFile(self._there(path), self.model.contract.texts)
 
     def training(self, columns: list[str] | None = None) -> Table:
@@ -99,5 +100,5 @@ class Candidate:
     def _there(self, path: str) -> Path:
         full = self.folder / path
         if not full.is_file():
-            raise ModelyardError(f"{full} is not there.", f"Run: modelyard retrain {self.model.name}")
+            raise ModelyardError(f"The file {full} does not exist.", f"Run: modelyard retrain {self.model.name}")
         return full

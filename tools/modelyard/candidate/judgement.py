@@ -1,4 +1,4 @@
-"""The evidence that lies here, judged and rendered into files beside it."""
+"""The evidence in this checkout, judged, and the reports rendered beside it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from modelyard.report.markdown.comment import render_markdown
 
 
 def judged_report(view: ModelView, today: date, policy: str | None = None, base: str | None = None) -> Report:
-    """The report on a candidate. Evidence in the checkout comes before evidence filed in git.
+    """The report on a candidate. Evidence in the checkout is used before evidence on the evidence branch.
 
-    With ``base``, the rules are those of that revision, and the report says what the change does to them.
+    With ``base``, the rules are those of that revision, and the report lists how the proposal changes them.
     """
     checkout, candidate = view.checkout, Candidate.of(view)
     artifact = candidate.sha256()
@@ -45,9 +45,9 @@ def judged_report(view: ModelView, today: date, policy: str | None = None, base:
 def report_on(
     view: ModelView, bundle: Bundle, rules: Rules, head: str, base: str | None, owners: tuple[str, ...], today: date
 ) -> Report:
-    """The report on evidence, wherever it came from: always judged here and now, never by a verdict it brings."""
+    """The report on evidence from any source. It is always judged here; a verdict that comes with it is not used."""
     return Report(
-        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes),
+        verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes, rules.model),
         bundle=bundle,
         commit=head,
         owners=owners,
@@ -58,7 +58,7 @@ def report_on(
 
 
 def write_verdict(view: ModelView, today: date, base: str | None) -> Report:
-    """Judges the evidence and leaves the verdict beside it."""
+    """The verdict on the evidence, also written beside it."""
     report = judged_report(view, today, base=base)
     content = write_statement("verdict", view.name, report.bundle.artifact, report.verdict)
     Workspace(view).write_evidence("verdict", content)
@@ -66,7 +66,7 @@ def write_verdict(view: ModelView, today: date, base: str | None) -> Report:
 
 
 def write_reports(view: ModelView, report: Report) -> dict[str, Path]:
-    """Writes report.md and report.html; form → path."""
+    """Format → path of report.md and report.html, which are written."""
     workspace = Workspace(view)
     return {
         "markdown": workspace.write("report.md", render_markdown(report).encode()),
@@ -82,7 +82,7 @@ def file_reports(view: ModelView, report: Report) -> None:
 
 
 def changes_between(view: ModelView, bundle: Bundle, base: str | None, head: str) -> Changes:
-    """The champion is the one the evaluation names; without a base there is no file list."""
+    """The context of a report, with the champion that the evaluation names. Without a base it has no list of files."""
     files = tuple(view.checkout.git.changed_files(base, head)) if base else ()
     training, evaluation = bundle.training, bundle.evaluation
     number = evaluation.champion if evaluation else None
@@ -108,4 +108,4 @@ def _numbering(view: ModelView, bundle: Bundle, head: str) -> Numbering | None:
             return None
         return number_at(view, parse(Model, content, model_file(view.name)), head)
     except ModelyardError:
-        return None  # a clone without tags cannot know; a wish that cannot be met is refused by register
+        return None  # a clone without tags cannot tell; register refuses a requested number that is not possible

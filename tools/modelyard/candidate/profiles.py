@@ -1,4 +1,4 @@
-"""Tables on disk to profiles: two columns at a time, each let go when it is counted, so that memory stays flat."""
+"""Profiles of tables on disk. Two columns at a time are in memory, so a table may be larger than memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from modelyard.tables.file import TableFile
 
 SCORE = "prediction"
 CONFIDENCE = "(confidence)"
-"""Of several classes the likeliest one's probability; no column of a table can have this name."""
+"""Column of a multiclass model's largest probability; no column of a table can have this name."""
 _NOTHING = np.empty(0)
 
 _SUFFIXES = {".parquet", ".arrow", ".feather", ".csv"}
@@ -32,16 +32,16 @@ _SUFFIXES = {".parquet", ".arrow", ".feather", ".csv"}
 
 @dataclass(frozen=True)
 class Columns:
-    """What of a table is profiled: names and types by the contract, never guessed anew."""
+    """The columns of a table to profile, with names and types of the contract."""
 
     wanted: tuple[ColumnValues, ...]
-    """Without values."""
+    """The columns, without values."""
     inputs: Mapping[str, Input]
-    """How each of them is read."""
+    """Column → how it is read."""
 
     @classmethod
     def of(cls, model: Model, *roles: Role) -> Columns:
-        """The model's inputs, its label, its score or one a class: those asked for."""
+        """The requested columns: inputs, label, score (or one score per class)."""
         contract = model.contract
         labels: dict[str, Kind] = {"regression": "float", "ranking": "float", "multiclass": "string"}
         label = Input(contract.label, labels.get(model.task, "integer"))
@@ -57,17 +57,17 @@ class Columns:
         return cls(tuple(wanted), {column.name: column for column, _ in found})
 
     def only(self, wanted: Callable[[ColumnValues], bool]) -> Columns:
-        """Those of them that are wanted."""
+        """Only the columns of these names."""
         return Columns(tuple(column for column in self.wanted if wanted(column)), self.inputs)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Those that are texts, also where a file has nothing but digits in them."""
+        """The text columns, including those in which a file has only digits."""
         return tuple(column.name for column in self.wanted if self.inputs[column.name].is_text)
 
 
 def profile_type(column: Input) -> str:
-    """How an input is profiled: by its levels (string, boolean), or as a number (integer, float)."""
+    """The kind of an input in a profile: levels (string, boolean) or numbers (integer, float)."""
     if column.is_text or column.categories:
         return "string"
     return column.kind if column.kind in ("boolean", "integer") else "float"
@@ -75,14 +75,14 @@ def profile_type(column: Input) -> str:
 
 @dataclass(frozen=True)
 class Profiled:
-    """A profile, and why columns of the table are not in it."""
+    """A profile, and the reason for each column that it lacks."""
 
     profile: Profile
     faults: dict[str, str]
 
 
 def profile_file(file: TableFile, columns: Columns, reference: Profile | None = None) -> Profiled:
-    """The profile of a table; with a reference, in the reference's bins and in one pass over parts of each column."""
+    """The profile of a table. With a reference it has the reference's bins and is made in one pass."""
 
     def one(column: ColumnValues) -> ColumnProfile:
         into, source = reference.column(column.name) if reference else None, columns.inputs[column.name]
@@ -97,7 +97,7 @@ def profile_file(file: TableFile, columns: Columns, reference: Profile | None = 
 
 
 def compare_files(before: TableFile, after: TableFile, columns: Columns) -> tuple[Profiled, Profiled, dict[str, Exact]]:
-    """Both tables in the first one's bins, and what only all values tell: Kolmogorov–Smirnov and Wasserstein."""
+    """Both tables in the first one's bins, with Kolmogorov–Smirnov and Wasserstein, which need all values."""
     found: dict[str, tuple[ColumnProfile, Exact | None]] = {}
 
     def both(column: ColumnValues) -> ColumnProfile:
@@ -122,14 +122,14 @@ def compare_files(before: TableFile, after: TableFile, columns: Columns) -> tupl
 
 
 def joined(parts: Sequence[Profiled]) -> Profiled:
-    """Profiles of different columns of the same rows as one."""
+    """One profile of different columns of the same rows."""
     columns = [column for part in parts for column in part.profile.columns]
     faults = {name: why for part in parts for name, why in part.faults.items()}
     return Profiled(Profile(parts[0].profile.rows, tuple(columns)), faults)
 
 
 def merged(parts: Sequence[Profiled], reference: Profile) -> Profiled:
-    """Profiles of different rows of the same columns as one; a column that one part lacks is missing from all."""
+    """One profile of different rows of the same columns. A column that one part lacks is left out."""
     faults = {name: why for part in parts for name, why in part.faults.items()}
     columns = []
     for column in reference.columns:
@@ -141,7 +141,7 @@ def merged(parts: Sequence[Profiled], reference: Profile) -> Profiled:
 
 
 def with_details(profile: Profile, details: dict[str, dict[str, object]]) -> Profile:
-    """A profile whose columns carry thresholds, importance or scores, by name."""
+    """The profile with thresholds, importance or scores added to its columns, by name."""
     return replace(
         profile,
         columns=tuple(replace(c, **details.get(c.name, {})) for c in profile.columns),  # type: ignore[arg-type]
@@ -149,12 +149,14 @@ def with_details(profile: Profile, details: dict[str, dict[str, object]]) -> Pro
 
 
 def partitions(path: Path) -> list[Path]:
-    """The tables of a folder, in the order of their names, or the one table that a path names."""
+    """The tables of a folder, sorted by name, or the one table of a path."""
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if not found:
-        raise UsageError(f"{path} holds no table.", f"Expected are files ending in {', '.join(sorted(_SUFFIXES))}.")
+        raise UsageError(
+            f"The folder {path} has no table.", f"Pass a folder with files that end in {', '.join(sorted(_SUFFIXES))}."
+        )
     return found
 
 
@@ -164,7 +166,7 @@ def profile_partitions(
     """The profile of all files together, in the reference's bins.
 
     ``scheduler`` is the address of a Dask scheduler whose workers see the same paths; '' starts a cluster of processes
-    on this machine, None reads one file after the other.
+    on this machine, and None reads one file after the other.
     """
     say(f"Profiling {len(paths)} {'file' if len(paths) == 1 else 'files'} …")
     if scheduler is None:
@@ -180,7 +182,7 @@ def profile_partitions(
     except (OSError, TimeoutError, ValueError) as error:
         raise ModelyardError(
             f"The Dask scheduler {scheduler or 'of this machine'} cannot be reached: {error}.",
-            "Start one with: dask scheduler, or leave --scheduler out.",
+            "Start one with: dask scheduler. Or omit --scheduler.",
         ) from error
     with client:
         futures = client.map(
@@ -190,7 +192,7 @@ def profile_partitions(
 
 
 def profile_part(path: str, columns: Columns, reference: Profile) -> Profiled:
-    """One file; what a Dask worker runs."""
+    """The profile of one file; a Dask worker runs this."""
     return profile_file(TableFile(Path(path), columns.texts), columns, reference)
 
 

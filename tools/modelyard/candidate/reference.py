@@ -1,4 +1,4 @@
-"""The profile that is committed next to a model: what later data are measured against."""
+"""The profile that is committed next to a model, as the reference for later data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS_OF_SHAPE = 100_000
 
 
 def write_profile(candidate: Candidate) -> Profile:
-    """Profiles inputs and label of the training rows and the scores of the held-out ones, into the committed file."""
+    """Writes the profile: inputs and label of the training rows, scores of the held-out rows."""
     model = candidate.model
     training = candidate.file(model.files.training)
     parts = [profile_file(training, Columns.of(model, "input", "label"))]
@@ -48,7 +48,7 @@ def write_profile(candidate: Candidate) -> Profile:
 
 
 def encode_profile(profile: Profile) -> bytes:
-    """A profile as JSON with one column a line, so that a diff shows which columns changed."""
+    """A profile as JSON with one line per column, so that a diff shows which columns changed."""
     columns = [_compact(column) for column in profile.columns]
     shape = f', "shape": {_compact(profile.shape)}' if profile.shape else ""
     return (f'{{"rows": {profile.rows}{shape}, "columns": [\n' + ",\n".join(columns) + "\n]}\n").encode()
@@ -56,18 +56,18 @@ def encode_profile(profile: Profile) -> bytes:
 
 def decode_profile(content: bytes, where: str) -> Profile:
     """A committed profile; ModelyardError when it is not one."""
-    remedy = "Write it again with: modelyard retrain MODEL"
+    remedy = "Write it again with: modelyard retrain MODEL."
     try:
         profile = msgspec.json.decode(content, type=Profile)
     except msgspec.MsgspecError as error:
-        raise ModelyardError(f"{where} is not a profile: {error}.", remedy) from error
+        raise ModelyardError(f"{where} is not a valid profile: {error}.", remedy) from error
     if not fits(profile):
-        raise ModelyardError(f"{where} is not a profile: its shape is not one of its columns.", remedy)
+        raise ModelyardError(f"{where} is not a valid profile: its shape does not fit its columns.", remedy)
     return profile
 
 
 def bin_codes(table: Table, column: ColumnProfile, source: Input) -> Integers:
-    """Each row's place in ``column.bins()`` (rows,); ``source`` says how the column is read."""
+    """Each row's index into ``column.bins()`` (rows,); ``source`` says how the column is read."""
     if column.numeric:
         return number_codes(table.scalars(source), column)
     names, codes = table.levels(source)
@@ -79,7 +79,7 @@ def _compact(value: object) -> str:
 
 
 def _details(candidate: Candidate, profile: Profile) -> tuple[dict[str, dict[str, object]], dict[str, Integers]]:
-    """What each column carries beside its counts, and the bins of at most 100,000 training rows in each input."""
+    """Importance, scores and thresholds of each column, and the bins of at most 100,000 training rows in each input."""
     model = candidate.model
     block = model.evaluation.block
     names = [column.name for column in profile.columns if column.role != "score"]
@@ -115,7 +115,7 @@ def _thresholds(codes: Integers, column: ColumnProfile, blocks: Integers | None)
 
 
 def _ordered_blocks(table: Table, block: str) -> Integers:
-    """Block codes in the order of their values: days in time."""
+    """Block codes (rows,) in the order of the block's values, such as days."""
     try:
         values: Any = table.numbers(block)
     except ModelyardError:

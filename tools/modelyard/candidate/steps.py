@@ -1,4 +1,4 @@
-"""The steps that make a candidate's evidence: retrain, evaluate, drift, scan. Each leaves its document."""
+"""The steps that make a candidate's evidence: retrain, evaluate, drift, scan. Each writes one document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reference import write_profile
-from modelyard.candidate.workspace import Workspace
+from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.trust import sniff_file
@@ -23,25 +23,23 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.evidence.training import DataInput, Training
+from modelyard.flavors.formats import PICKLE
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.scoring.scorer import told, try_artifact
+from modelyard.scoring.scorer import faults_as_errors, try_artifact
 from modelyard.scoring.signature import flavor_of, options_of
 
-GENERATED = ("dvc.lock", "metrics.json")
-"""Files of a model that retraining writes and git keeps, beside its profile."""
-
 _PACKAGES = ("pandas", "pyarrow", "dvc")
-"""Packages that make the bytes beside those of the flavor."""
+"""Packages that influence the artifact, in addition to those of the flavor."""
 
 _ROWS = 50
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """What running the pipeline came to."""
+    """The result of running the pipeline."""
 
     artifact: str
     """sha256"""
@@ -62,22 +60,22 @@ class CandidateRun:
 
     @property
     def generated(self) -> list[str]:
-        """What retraining writes and git keeps, as paths from the root: lock, metrics, profile."""
-        return [f"models/{self._name}/{name}" for name in (*GENERATED, self.candidate.model.files.profile)]
+        """The files that retraining writes and git tracks, as paths from the root: lock, metrics, profile."""
+        return [f"models/{self._name}/{name}" for name in (*TRACKED, self.candidate.model.files.profile)]
 
     def sources(self) -> list[str]:
-        """Pointers to data that somebody else keeps: what ``dvc import-url`` and ``dvc import`` made."""
+        """Pointers to imported data, made by ``dvc import-url`` and ``dvc import``."""
         tracked = self._git.tracked("*.dvc")
         return [path for path in tracked if is_import((self._root / path).read_bytes(), path)]
 
     def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
-        """Pulls what is cached, runs what changed, profiles, pushes. ``news`` asks imported data for new content."""
+        """Pulls cached data, runs changed stages, profiles and pushes. ``news`` checks imports for new content."""
         pipeline = f"models/{self._name}/dvc.yaml"
         self._workspace.clear()
-        self._say(f"Pulling what is cached for {self._name} …")
+        self._say(f"Pulling the cached data of {self._name} …")
         self._dvc.pull(pipeline)
         if news and (sources := self.sources()):
-            self._say(f"Asking {len(sources)} imported data {'source' if len(sources) == 1 else 'sources'} for news …")
+            self._say(f"Checking {len(sources)} data {'import' if len(sources) == 1 else 'imports'} for new content …")
             self._dvc.update(sources)
         self._say(f"Running {pipeline} …")
         begun = time.monotonic()
@@ -91,7 +89,7 @@ class CandidateRun:
         there = [path for path in self.generated if (root / path).is_file()]
         if commit:
             self._git.commit(there, f"{self._name}: retrained")
-        names = {f"models/{self._name}/{self.candidate.model.files.profile}": "profile.json"}
+        names = {f"models/{self._name}/{self.candidate.model.files.profile}": PROFILE}
         self._workspace.write_generated(
             {names.get(path, path.rpartition("/")[2]): (root / path).read_bytes() for path in there}
         )
@@ -100,7 +98,7 @@ class CandidateRun:
         return Retrained(artifact, ran, training.commit, seconds)
 
     def evaluate(self, champion: str | None = None) -> Evaluation:
-        """Candidate against champion (of that version; by default the one the last environment serves)."""
+        """The evaluation against a champion: that version, or by default the one that the last environment serves."""
         version = self.view.version(champion) if champion else self.view.champion
         with ExitStack() as stack:
             opponent = stack.enter_context(fetch_version(self.view, version)) if version else None
@@ -110,7 +108,7 @@ class CandidateRun:
         return found.evaluation
 
     def drift(self, options: DriftOptions | None = None) -> Drift:
-        """The held-out rows against the champion's profile; of other tables nothing is kept, it is no evidence."""
+        """The data drift of the held-out rows. Results of other tables are not evidence and are not written."""
         options = options or DriftOptions()
         drift = drift_of(self.candidate, self._git, self.view.champion, options, self._say)
         if options.current is None and options.reference is None:
@@ -118,13 +116,13 @@ class CandidateRun:
         return drift
 
     def scan(self) -> Artifact:
-        """The artifact's bytes."""
+        """The scan of the artifact."""
         found = scan(self.candidate)
         self._keep("artifact", found)
         return found
 
     def documents(self) -> dict[str, bytes]:
-        """Kind → evidence that was made."""
+        """Kind → the evidence that was written."""
         return self._workspace.documents()
 
     def _keep(self, kind: Kind, value: Any) -> None:
@@ -132,14 +130,14 @@ class CandidateRun:
 
 
 def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Training:
-    """The lineage of the artifact that lies here."""
+    """The lineage of the artifact in this checkout."""
     name = candidate.model.name
     lock_path = candidate.folder / "dvc.lock"
     if not lock_path.is_file():
-        raise ModelyardError(f"{lock_path} is not there.", f"Run: modelyard retrain {name}")
+        raise ModelyardError(f"The file {lock_path} does not exist.", f"Run: modelyard retrain {name}")
     content = lock_path.read_bytes()
     lock = read_lock(content, f"models/{name}/dvc.lock")
-    made = {f"models/{name}/{file}" for file in GENERATED} | {f"models/{name}/{candidate.model.files.profile}"}
+    made = {f"models/{name}/{file}" for file in TRACKED} | {f"models/{name}/{candidate.model.files.profile}"}
     return Training(
         commit=git.commit_of("HEAD"),
         changed=tuple(sorted({*git.uncommitted(f"models/{name}", "data")} - made)),
@@ -153,9 +151,10 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
 
 
 def installed_packages(candidate: Candidate) -> dict[str, str]:
-    """Package → version, of those that make and score the artifact and are installed here."""
-    with told():
-        found = flavor_of(candidate.model).versions(options_of(candidate.model, candidate.folder))
+    """Package → version, of the installed packages that make and score the artifact."""
+    flavor = flavor_of(candidate.model)
+    with faults_as_errors(flavor, "give its version"):
+        found = flavor.versions(options_of(candidate.model, candidate.folder))
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found.setdefault(package, metadata.version(package))
@@ -163,11 +162,15 @@ def installed_packages(candidate: Candidate) -> dict[str, str]:
 
 
 def scan(candidate: Candidate) -> Artifact:
-    """The artifact evidence of the candidate. Only what is read without running code is loaded and timed."""
+    """The artifact evidence of the candidate.
+
+    Only what is read without running code, or by the repository's own scorer, is loaded; only what is served is timed.
+    """
     found, flavor = sniff_file(candidate.artifact), flavor_of(candidate.model)
     if found in flavor.formats:
         try_artifact(candidate.model, candidate.artifact, candidate.folder)
-    milliseconds = _row_milliseconds(candidate) if found in flavor.formats else None
+    loaded = found in flavor.formats or (flavor.own_code and found != PICKLE)
+    milliseconds = _row_milliseconds(candidate) if loaded and flavor.hosts else None
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)
 
 

@@ -1,4 +1,4 @@
-"""Where tools leave evidence for one another in a checkout: ``.modelyard/evidence/<model>/``."""
+"""The folder ``.modelyard/evidence/<model>/`` of a checkout, in which commands exchange evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
 KINDS: tuple[Kind, ...] = ("training", "evaluation", "probe", "drift", "artifact", "verdict")
-GENERATED = ("dvc.lock", "metrics.json", "profile.json")
+TRACKED = ("dvc.lock", "metrics.json")
+"""Files of a model that retraining writes and git tracks. Its profile, which model.yaml names, is tracked too."""
+PROFILE = "profile.json"
+"""The name of the profile's copy, whatever model.yaml names the profile."""
+COPIES = (*TRACKED, PROFILE)
+"""The names in the folder ``generated`` of an untrusted bundle."""
 REPORTS = ("report.md", "report.html")
 
 
@@ -20,17 +25,17 @@ class Workspace:
         self.folder = view.checkout.root / ".modelyard" / "evidence" / view.name
 
     def write(self, name: str, content: bytes) -> Path:
-        """Leaves one document; the path it lies at."""
+        """The path of a document, which is written."""
         path = self.folder / name
         write_whole(path, content)
         return path
 
     def write_evidence(self, kind: Kind, content: bytes) -> Path:
-        """Leaves one evidence document."""
+        """The path of an evidence document, which is written."""
         return self.write(f"{kind}.json", content)
 
     def documents(self) -> dict[str, bytes]:
-        """Kind → bytes of the evidence that is there."""
+        """Kind → bytes of the evidence in the folder."""
         found: dict[str, bytes] = {}
         for kind in KINDS:
             path = self.folder / f"{kind}.json"
@@ -39,17 +44,17 @@ class Workspace:
         return found
 
     def write_generated(self, files: dict[str, bytes]) -> None:
-        """Leaves copies of what retraining wrote into the model's folder, for a job that may push them."""
+        """Copies the files that retraining wrote, for a job that may push them."""
         for name, content in files.items():
             self.write(f"generated/{name}", content)
 
     def reports(self) -> dict[str, bytes]:
-        """File name → bytes of the rendered reports that are there."""
+        """File name → bytes of the rendered reports in the folder."""
         return {name: (self.folder / name).read_bytes() for name in REPORTS if (self.folder / name).is_file()}
 
     def clear(self) -> None:
-        """Removes what an earlier candidate left, so that nothing old is mistaken for new."""
-        for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS, *(f"generated/{name}" for name in GENERATED)]:
+        """Removes the files of an earlier candidate, so that they are not taken for new ones."""
+        for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS, *(f"generated/{name}" for name in COPIES)]:
             (self.folder / name).unlink(missing_ok=True)
         if (self.folder / "generated").is_dir():
             (self.folder / "generated").rmdir()

@@ -59,7 +59,7 @@ def needed_md5s(checkout: Checkout, commits: Iterable[str], say: Callable[[str],
                 lock = read_lock(blobs[sha], path)
                 found |= {entry.md5 for entry in (*lock.inputs, *lock.outputs)}
     folders = sorted(md5 for md5 in found if md5.endswith(".dir"))
-    say(f"Reading the file lists of {len(folders)} data folders …")
+    say(f"Reading the file lists of {len(folders)} data {'folder' if len(folders) == 1 else 'folders'} …")
     for folder in folders:
         try:
             found.update(dvc.members(folder))

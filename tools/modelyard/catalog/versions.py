@@ -11,8 +11,8 @@ from modelyard.evidence.training import Training
 from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.registry.comparison import VersionDifference, compare_versions
-from modelyard.registry.history import RegisteredVersion, Registry
-from modelyard.registry.lineage import Descendant, Lineage, Source, lineage_down, lineage_up
+from modelyard.registry.history import RegisteredVersion
+from modelyard.registry.lineage import Lineage, Source, lineage_up
 from modelyard.report.markdown.card import Card
 
 
@@ -49,7 +49,7 @@ def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
         return {}
 
 
-def trace_up(view: ModelView, version: str | None) -> Lineage:
+def lineage_of(view: ModelView, version: str | None) -> Lineage:
     """The lineage of a version (None: the latest)."""
     git, history = view.checkout.git, view.history
     known = view.version(version) if version else history.latest
@@ -61,14 +61,9 @@ def trace_up(view: ModelView, version: str | None) -> Lineage:
     return lineage_up(history, known, (code.subject, code.author), sources, packages_of(view, known))
 
 
-def trace_down(registry: Registry, wanted: str) -> list[Descendant]:
-    """The versions that were trained on some data: a path or an md5."""
-    return lineage_down(registry.models.values(), wanted)
-
-
 def card_of(view: ModelView, version: str | None) -> Card:
     """The model card of a version (None: the latest), with the manifest of its commit."""
-    lineage = trace_up(view, version)
+    lineage = lineage_of(view, version)
     manifest = manifest_of(view, view.version(lineage.version)) or view.manifest
     documents = view.checkout.evidence.documents(view.name, lineage.artifact)
     bundle = read_bundle(view.name, lineage.artifact, documents)

@@ -24,6 +24,8 @@ class Rules:
     policy: Policy
     lines: Document
     waivers: tuple[tuple[str, Waiver], ...]
+    model: Model
+    """model.yaml of the revision that the rules are of; of the proposal, where that has none."""
     notes: tuple[str, ...] = ()
 
 
@@ -31,7 +33,7 @@ def rules_here(repository: ModelRepository, git: Git, model: Model, today: date,
     """The rules of the working tree for a model."""
     found, lines = repository.policy(policy or model.policy)
     waivers, notes = _waivers_in_force(git, "HEAD", tuple(repository.waivers()), model.name, found, today)
-    return Rules(found, lines, waivers, notes)
+    return Rules(policy=found, lines=lines, waivers=waivers, notes=notes, model=model)
 
 
 def rules_of_base(git: Git, base: str, head: str, model: str, today: date) -> Rules:
@@ -56,7 +58,7 @@ def rules_of_base(git: Git, base: str, head: str, model: str, today: date) -> Ru
     if known is not None:
         notes += _changed(git, base, head, policy, known, proposed)
     waivers, spent = _waivers_in_force(git, base, waivers_at(git, base), model, policy, today)
-    return Rules(policy, lines, waivers, (*notes, *spent))
+    return Rules(policy=policy, lines=lines, waivers=waivers, notes=(*notes, *spent), model=known or proposed)
 
 
 def approvals_at(git: Git, revision: str) -> Approvals | None:
@@ -101,7 +103,7 @@ def _changed(git: Git, base: str, head: str, policy: Policy, known: Model, propo
         changes.append(RuleChange(f"the policy {proposed.policy} is removed or unreadable", True))
     else:
         changes += policy_changes(policy, after)
-    changes += evaluation_changes(known.evaluation, proposed.evaluation)
+    changes += evaluation_changes(known, proposed)
     looser = [change.sentence for change in changes if change.loosens]
     other = [change.sentence for change in changes if not change.loosens]
     notes = []

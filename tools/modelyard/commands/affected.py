@@ -12,8 +12,10 @@ from modelyard.terminal import result, result_json, say
 
 
 @click.command()
-@click.option("--base", default="origin/main", show_default=True, help="First revision of the change.")
-@click.option("--head", default="HEAD", show_default=True, help="Last revision of the change.")
+@click.option(
+    "--base", default="origin/main", show_default=True, metavar="REVISION", help="First revision of the change."
+)
+@click.option("--head", default="HEAD", show_default=True, metavar="REVISION", help="Last revision of the change.")
 @click.option("--unregistered", is_flag=True, help="Instead: models whose lock at HEAD is not a registered version.")
 @click.option("--all", "everything", is_flag=True, help="Instead: all models at HEAD.")
 @click.option("--json", "as_json", is_flag=True, help='Print a workflow matrix: {"include": [{"model": …}]}.')

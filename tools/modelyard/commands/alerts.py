@@ -10,6 +10,7 @@ import yaml
 
 from modelyard.files import write_whole
 from modelyard.manifests.repository import ModelRepository
+from modelyard.manifests.rules import watches_for
 from modelyard.report.prometheus.rules import Watching, grafana_dashboard, prometheus_rules
 from modelyard.terminal import result, say
 
@@ -35,8 +36,9 @@ def rules(context: click.Context, out: Path | None) -> None:
     repository = ModelRepository.find(context.obj)
     deployed = []
     for environment, deployment in repository.deployments():
-        policy, lines = repository.policy(repository.model(deployment.model).policy)
-        deployed.append(Watching(environment, deployment.model, lines.file, tuple(policy.monitoring)))
+        model = repository.model(deployment.model)
+        policy, lines = repository.policy(model.policy)
+        deployed.append(Watching(environment, model.name, lines.file, watches_for(policy, model)))
     made = prometheus_rules(deployed, repository.config.alerts.hold)
     _write(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=10_000), out)
 

@@ -13,7 +13,9 @@ from modelyard.terminal import finish, result, result_json, say
 
 
 @click.command()
-@click.option("--pull", "number", type=int, help="The pull request. Default: that of the workflow_run event.")
+@click.option(
+    "--pull", "number", type=int, metavar="NUMBER", help="The pull request. Default: that of the workflow_run event."
+)
 @click.option("--post", is_flag=True, help="Set the commit status modelyard/approval, and end with 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print the approvals as JSON.")
 @click.pass_context

@@ -11,7 +11,7 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("model")
-@click.option("--why", required=True, help="The reason; it is stored in the tag.")
+@click.option("--why", required=True, metavar="REASON", help="The reason; it is stored in the tag.")
 @click.pass_context
 def command(context: click.Context, model: str, why: str) -> None:
     """Take a whole model out of use and keep its records.

@@ -26,7 +26,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the faults as JSON.")
 @click.pass_context
 def check(context: click.Context, restore: bool, as_json: bool) -> None:
-    """Compare tags with their filed copies, and evidence with its digests.
+    """Compare tags and evidence with what was filed.
 
     Reports deleted, moved, handmade, lightweight and foreign tags, and rewritten or corrupt evidence. Exits with 1 for
     a fault that may make the registry wrong.
@@ -46,12 +46,14 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
 @command.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("build/audit.zip"),
               show_default=True, help="The bundle; verify.pyz is written beside it.")  # fmt: skip
-@click.option("--env", "environment", help="The environment whose versions are audited; default: the last one.")
+@click.option(
+    "--env", "environment", metavar="ENV", help="The environment whose versions are audited; default: the last one."
+)
 @click.option("--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The output of an earlier audit anchor, to prove that nothing changed since.")  # fmt: skip
 @click.pass_context
 def export(context: click.Context, out: Path, environment: str | None, anchor: Path | None) -> None:
-    """Write one file with all an auditor needs, and a verifier beside it.
+    """Write one file for an auditor, and its verifier.
 
     python build/verify.pyz build/audit.zip prints PASS or FAIL for each claim. It needs only the standard library.
     """
@@ -66,7 +68,7 @@ def export(context: click.Context, out: Path, environment: str | None, anchor: P
 @command.command()
 @click.pass_context
 def anchor(context: click.Context) -> None:
-    """Print the heads to keep elsewhere, as proof against a rewritten past.
+    """Print an anchor: the heads, to keep elsewhere.
 
     Save the output outside of the repository, with its date. Give it to audit export or to the verifier later.
     """
@@ -76,10 +78,14 @@ def anchor(context: click.Context) -> None:
 
 @command.command()
 @click.argument("wanted", metavar="ID")
-@click.option("--model", help="Only this model; default: all models.")
-@click.option("--env", "environment", help="Only the log of this environment; default: all environments.")
-@click.option("--window", default="400d", show_default=True, help="The length of the searched window.")
-@click.option("--until", help="The end of the window, such as 2026-05-03T14:00 (UTC); default: now.")
+@click.option("--model", metavar="MODEL", help="Only this model; default: all models.")
+@click.option(
+    "--env", "environment", metavar="ENV", help="Only the log of this environment; default: all environments."
+)
+@click.option(
+    "--window", default="400d", show_default=True, metavar="LENGTH", help="The length of the searched window."
+)
+@click.option("--until", metavar="TIME", help="The end of the window, such as 2026-05-03T14:00 (UTC); default: now.")
 @click.option("--json", "as_json", is_flag=True, help="Print the predictions as JSON.")
 @click.pass_context
 def prediction(

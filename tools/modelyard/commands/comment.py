@@ -25,8 +25,12 @@ from modelyard.terminal import result, result_json, say
     required=True,
     help="The untrusted bundle of the job that ran the proposal: MODEL/*.json, or zip archives of that.",
 )
-@click.option("--pull", "number", type=int, help="The pull request. Default: that of the workflow_run event.")
-@click.option("--commit", "measured", help="With --pull: the commit that was evaluated. Default: the head.")
+@click.option(
+    "--pull", "number", type=int, metavar="NUMBER", help="The pull request. Default: that of the workflow_run event."
+)
+@click.option(
+    "--commit", "measured", metavar="REVISION", help="With --pull: the commit that was evaluated. Default: the head."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes and the sha256 of the report as JSON.")
 @click.pass_context
 def command(context: click.Context, folder: Path, number: int | None, measured: str | None, as_json: bool) -> None:

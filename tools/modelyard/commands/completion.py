@@ -17,8 +17,10 @@ SHELLS = ("bash", "zsh", "fish")
 def command(context: click.Context, shell: str) -> None:
     """Print the script that completes commands in your shell.
 
-    bash: add eval "$(modelyard completion bash)" to ~/.bashrc. zsh: add the same with zsh to ~/.zshrc. fish: save the
-    script as ~/.config/fish/completions/modelyard.fish.
+    \b
+    bash: add this to ~/.bashrc:  eval "$(modelyard completion bash)"
+    zsh:  add this to ~/.zshrc:   eval "$(modelyard completion zsh)"
+    fish: save the script as      ~/.config/fish/completions/modelyard.fish
     """
     found = get_completion_class(shell)
     if found is None:

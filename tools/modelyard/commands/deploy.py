@@ -25,11 +25,17 @@ from modelyard.terminal import result, result_json, say, show_error
 
 
 @click.command()
-@click.option("--env", "environments", multiple=True, help="Only this environment; may be repeated.")
-@click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
+@click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment; may be repeated.")
+@click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show the plan without carrying it out.")
 @click.option("--post", is_flag=True, help="With --plan: post on a pull request what merging it deploys.")
-@click.option("--pull", "number", type=int, help="The pull request for --post; default: from the workflow_run event.")
+@click.option(
+    "--pull",
+    "number",
+    type=int,
+    metavar="NUMBER",
+    help="The pull request for --post; default: from the workflow_run event.",
+)
 @click.option(
     "--ground-truth",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

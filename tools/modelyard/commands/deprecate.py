@@ -11,7 +11,7 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("name", metavar="MODEL[@VERSION]")
-@click.option("--why", required=True, help="The reason; it is stored in the tag.")
+@click.option("--why", required=True, metavar="REASON", help="The reason; it is stored in the tag.")
 @click.pass_context
 def command(context: click.Context, name: str, why: str) -> None:
     """Take a version out of use, or mark a model as deprecated.

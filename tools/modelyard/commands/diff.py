@@ -13,13 +13,14 @@ from modelyard.terminal import result, result_json
 @click.command()
 @click.argument("before")
 @click.argument("after")
-@click.option("--model", help="The model of the versions; required with several models.")
+@click.option("--model", metavar="MODEL", help="The model of the versions; required with several models.")
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 @click.pass_context
 def command(context: click.Context, before: str, after: str, model: str | None, as_json: bool) -> None:
     """Compare two versions: metrics, parameters, data, features, code.
 
-    BEFORE and AFTER are versions such as v1.2.0 and v1.3.0, or flight-delay@v1.2.0 and v1.3.0.
+    BEFORE and AFTER are versions such as v1.2.0 and v1.3.0. With several models, BEFORE is churn@v1.2.0, or
+    give --model.
     """
     checkout = open_checkout(context)
     if "@" in before:

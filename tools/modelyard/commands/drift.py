@@ -21,15 +21,17 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.argument("model")
 @click.option("--current", type=_PATH, help="Measure this table, or folder of tables, instead of the held-out rows.")
 @click.option("--reference", type=_FILE, help="Compare with every value of this table instead of the profile.")
-@click.option("--domain", is_flag=True, help="Also teach a classifier to tell both apart.")
+@click.option("--domain", is_flag=True, help="Also train a classifier that separates the two tables.")
 @click.option(
     "--engine",
     type=click.Choice(["local", "dask"]),
     default="local",
     show_default=True,
-    help="Where tables of many files are profiled.",
+    help="Profile tables of many files on this machine, or on Dask.",
 )
-@click.option("--scheduler", default="", help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786.")
+@click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the drift as JSON.")
 @click.pass_context
 def command(

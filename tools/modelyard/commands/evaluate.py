@@ -12,7 +12,11 @@ from modelyard.terminal import result, result_json, say
 
 @click.command()
 @click.argument("model")
-@click.option("--champion", help="Compare with this version instead of the one the last environment serves.")
+@click.option(
+    "--champion",
+    metavar="VERSION",
+    help="Compare with this version. Default: the one that the last environment serves.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, champion: str | None, as_json: bool) -> None:

@@ -46,15 +46,17 @@ def command() -> None:
 @click.option(
     "--all", "everything", is_flag=True, help="All models; those without ground_truth in model.yaml are skipped."
 )
-@click.option("--env", "environment", required=True, help="The environment of the predictions.")
+@click.option("--env", "environment", required=True, metavar="ENV", help="The environment of the predictions.")
 @ground_truth_options
 @click.option(
     "--labels",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Instead of ground truth: the CSV of feedback sample, with label, reviewer and reviewed_at filled in.",
 )
-@click.option("--window", default="90d", show_default=True, help="Length of the window of predictions.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
+@click.option(
+    "--window", default="90d", show_default=True, metavar="LENGTH", help="Length of the window of predictions."
+)
+@click.option("--until", metavar="TIME", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @click.option("--if-declared", is_flag=True, help="Pass when model.yaml names no ground_truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
@@ -123,12 +125,14 @@ def collect(
 
 @command.command()
 @click.argument("model")
-@click.option("--env", "environment", required=True, help="The environment of the predictions.")
+@click.option("--env", "environment", required=True, metavar="ENV", help="The environment of the predictions.")
 @click.option(
     "--rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="How many predictions to pick."
 )
-@click.option("--window", default="30d", show_default=True, help="Length of the window of predictions.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
+@click.option(
+    "--window", default="30d", show_default=True, metavar="LENGTH", help="Length of the window of predictions."
+)
+@click.option("--until", metavar="TIME", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV file to write.")
 @click.pass_context
 def sample(
@@ -169,7 +173,7 @@ def table(context: click.Context, model: str, out: Path) -> None:
 @command.command()
 @click.argument("models", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All models; use it when the id means the same in all of them.")
-@click.option("--entity", required=True, help="The value of the contract's id, as callers sent it.")
+@click.option("--entity", required=True, metavar="ID", help="The value of the contract's id, as callers sent it.")
 @click.option(
     "--purge",
     "purging",

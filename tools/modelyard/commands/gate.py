@@ -16,10 +16,10 @@ from modelyard.terminal import finish, result, result_json
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--policy", help="Judge by this policy instead (a name or a file); nothing is written.")
+@click.option("--policy", metavar="POLICY", help="Judge by this policy instead (a name or a file); nothing is written.")
 @click.option("--backtest", "last", type=click.IntRange(1), metavar="N",
               help="Backtest: judge the last N versions by --policy, and show which verdicts change.")  # fmt: skip
-@click.option("--base", help="Judge by the rules of this revision, as CI does with origin/main.")
+@click.option("--base", metavar="REVISION", help="Judge by the rules of this revision, as CI does with origin/main.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.pass_context
 def command(

@@ -14,7 +14,7 @@ from modelyard.terminal import result, result_json
 
 @click.command()
 @click.argument("model")
-@click.option("--env", "environment", help="Only events of this environment.")
+@click.option("--env", "environment", metavar="ENV", help="Only events of this environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON, oldest first.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str | None, as_json: bool) -> None:

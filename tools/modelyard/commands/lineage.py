@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.versions import trace_down, trace_up
+from modelyard.catalog.versions import lineage_of
 from modelyard.errors import UsageError
 from modelyard.options import open_checkout, the_model
+from modelyard.registry.lineage import lineage_down
 from modelyard.report.terminal.registry import render_descendants, render_lineage
 from modelyard.terminal import result, result_json
 
 
 @click.command()
 @click.argument("name", metavar="[MODEL[@VERSION]]", required=False)
-@click.option("--of", "wanted", help="Show the versions trained on this data: a path, its .dvc file, or an md5.")
+@click.option(
+    "--of", "wanted", metavar="DATA", help="Show the versions trained on this data: a path, its .dvc file, or an md5."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON.")
 @click.pass_context
 def command(context: click.Context, name: str | None, wanted: str | None, as_json: bool) -> None:
-    """Trace a version to its data, code and people, or data to its versions.
+    """Trace a version to data, code and people, or data to versions.
 
     Without --of, it shows the sources of the version (default: the latest) and where it served.
     """
@@ -25,14 +28,14 @@ def command(context: click.Context, name: str | None, wanted: str | None, as_jso
         raise UsageError("A version and --of cannot be combined.", "Give one of them.")
     checkout = open_checkout(context)
     if wanted:
-        descendants = trace_down(checkout.registry, wanted)
+        descendants = lineage_down(checkout.registry.models.values(), wanted)
         if as_json:
             result_json(descendants)
         else:
             result(render_descendants(descendants, wanted))
         return
     model, _, version = (name or "").partition("@")
-    found = trace_up(the_model(checkout, model or None), version or None)
+    found = lineage_of(the_model(checkout, model or None), version or None)
     if as_json:
         result_json(found)
     else:

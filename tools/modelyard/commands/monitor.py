@@ -35,9 +35,11 @@ from modelyard.terminal import finish, progress, result, result_json, say
 @click.option(
     "--all", "everything", is_flag=True, help="All models; those that never served in the environment are skipped."
 )
-@click.option("--env", "environment", required=True, help="The environment in which the models serve.")
-@click.option("--window", default="7d", show_default=True, help="Length of the window, such as 24h or 7d.")
-@click.option("--until", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
+@click.option("--env", "environment", required=True, metavar="ENV", help="The environment in which the models serve.")
+@click.option(
+    "--window", default="7d", show_default=True, metavar="LENGTH", help="Length of the window, such as 24h or 7d."
+)
+@click.option("--until", metavar="TIME", help="The window's end, such as 2026-05-03T14:00 (UTC); by default now.")
 @ground_truth_options
 @click.option("--file", "keep", is_flag=True, help="File the window on the branch modelyard/evidence.")
 @click.option("--alert", is_flag=True, help="Notify the channels that modelyard.yaml names under alerts.")

@@ -19,7 +19,7 @@ from modelyard.terminal import result, say
 )
 @click.pass_context
 def command(context: click.Context, name: str | None, out: Path) -> None:
-    """Write a version's Containerfile and SBOM, with all the image needs.
+    """Write a version's Containerfile, SBOM and image content.
 
     The image serves the version like modelyard serve. The SBOM (CycloneDX 1.6) lists the model, its training data and
     the packages that trained it.

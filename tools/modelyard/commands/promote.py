@@ -16,10 +16,14 @@ from modelyard.terminal import result, say
 
 @click.command()
 @click.argument("model")
-@click.option("--to", "environment", required=True, help="The environment to promote to.")
-@click.option("--version", help="The version to promote; default: the one that the previous environment serves.")
+@click.option("--to", "environment", required=True, metavar="ENV", help="The environment to promote to.")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="The version to promote; default: the one that the previous environment serves.",
+)
 @click.option("--clear", type=click.FloatRange(0, 100), help="Open manual gates of its rollout up to this percentage.")
-@click.option("--why", default="", help="The reason, for the pull request.")
+@click.option("--why", default="", metavar="REASON", help="The reason, for the pull request.")
 @click.pass_context
 def command(
     context: click.Context, model: str, environment: str, version: str | None, clear: float | None, why: str

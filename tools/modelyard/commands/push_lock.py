@@ -23,9 +23,14 @@ from modelyard.terminal import result, result_json, say
     required=True,
     help="The untrusted bundle of the job that ran the proposal: MODEL/generated/*.",
 )
-@click.option("--branch", help="The pull request's branch. Default: that of the workflow_run event.")
+@click.option("--branch", metavar="BRANCH", help="The pull request's branch. Default: that of the workflow_run event.")
 @click.option(
-    "--commit", "head", default="HEAD", show_default=True, help="With --branch: the commit that was evaluated."
+    "--commit",
+    "head",
+    default="HEAD",
+    show_default=True,
+    metavar="REVISION",
+    help="With --branch: the commit that was evaluated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the commit as JSON.")
 @click.pass_context

@@ -13,7 +13,7 @@ from modelyard.terminal import result, result_json, say
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("build/replay"))
-@click.option("--months", default="4..12", show_default=True, help="Months of 2013, such as 4..12.")
+@click.option("--months", default="4..12", show_default=True, metavar="MONTHS", help="Months of 2013, such as 4..12.")
 @click.option("--json", "as_json", is_flag=True, help="Print the months as JSON.")
 def command(folder: Path, months: str, as_json: bool) -> None:
     """Replay a year of real flights through the whole loop.

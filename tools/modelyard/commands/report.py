@@ -15,7 +15,7 @@ from modelyard.terminal import result, result_json, say
 @click.command()
 @click.argument("model")
 @click.option("--file", "keep", is_flag=True, help="File the evidence and the report on the branch modelyard/evidence.")
-@click.option("--base", help="Judge by the rules of this revision, as CI does with origin/main.")
+@click.option("--base", metavar="REVISION", help="Judge by the rules of this revision, as CI does with origin/main.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome and the paths of the report as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, keep: bool, base: str | None, as_json: bool) -> None:

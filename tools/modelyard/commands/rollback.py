@@ -15,9 +15,15 @@ from modelyard.terminal import result, result_json, say
 
 @click.command()
 @click.argument("model")
-@click.option("--env", "environment", required=True, help="The environment to roll back.")
-@click.option("--to", help="The version to roll back to; default: the one that served before.")
-@click.option("--why", default="by hand", show_default=True, help="The reason, for the receipt and the pull request.")
+@click.option("--env", "environment", required=True, metavar="ENV", help="The environment to roll back.")
+@click.option("--to", metavar="VERSION", help="The version to roll back to; default: the one that served before.")
+@click.option(
+    "--why",
+    default="by hand",
+    show_default=True,
+    metavar="REASON",
+    help="The reason, for the receipt and the pull request.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str, environment: str, to: str | None, why: str, as_json: bool) -> None:

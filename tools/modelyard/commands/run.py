@@ -17,7 +17,9 @@ from modelyard.terminal import finish, result, say, show_error
 
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option("--base", help="Run the models that differ from this revision, and judge by its rules.")
+@click.option(
+    "--base", metavar="REVISION", help="Run the models that differ from this revision, and judge by its rules."
+)
 @click.option("--unregistered", is_flag=True, help="Run the models whose lock at HEAD is not a registered version.")
 @click.option("--push/--no-push", default=True, show_default=True, help="Push data and artifact to the DVC remote.")
 @click.pass_context

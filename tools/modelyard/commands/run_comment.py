@@ -18,8 +18,9 @@ from modelyard.terminal import say
 def command(context: click.Context) -> None:
     """Run a command that somebody wrote as a comment.
 
-    /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=… reason="…". commands.yml runs this
-    on a checkout of the default branch. The author of the comment needs write permission.
+    The commands: /modelyard explain, retrain, promote env=…, rollback to=…, waive check=… until=…
+    reason="…". commands.yml runs this on a checkout of the default branch. The author of the comment needs write
+    permission.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git

@@ -14,7 +14,7 @@ from modelyard.terminal import result, say
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("build/site"),
               show_default=True, help="The output folder; unchanged pages are not written again.")  # fmt: skip
-@click.option("--title", help="The title; default: the name of the repository's folder.")
+@click.option("--title", metavar="TITLE", help="The title; default: the name of the repository's folder.")
 @click.pass_context
 def command(context: click.Context, out: Path, title: str | None) -> None:
     """Build the static site of the model registry.

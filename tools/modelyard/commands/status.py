@@ -12,14 +12,15 @@ from modelyard.terminal import result, result_json, say
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--env", "environment", help="Only this environment.")
+@click.option("--env", "environment", metavar="ENV", help="Only this environment.")
 @click.option("--live", is_flag=True, help="Also ask targets that need a secret; modelyard.yaml on main allows each.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @click.pass_context
 def command(context: click.Context, model: str | None, environment: str | None, live: bool, as_json: bool) -> None:
     """Show which version serves where, since when, and why.
 
-    Two separate verdicts: sync compares the observed with the desired state, health is whether the version works.
+    The column sync says whether the observed state matches the desired state, and health says whether the
+    version works.
     """
     git = Git(find_root(context.obj))
     pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))

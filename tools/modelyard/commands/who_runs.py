@@ -13,8 +13,10 @@ from modelyard.terminal import result, result_json
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--env", "environment", help="Only this environment.")
-@click.option("--at", help="A time such as 2026-05-03T14:00, in UTC unless it has a time zone; default: now.")
+@click.option("--env", "environment", metavar="ENV", help="Only this environment.")
+@click.option(
+    "--at", metavar="TIME", help="A time such as 2026-05-03T14:00, in UTC unless it has a time zone; default: now."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the periods as JSON; times are seconds since 1970.")
 @click.pass_context
 def command(context: click.Context, model: str | None, environment: str | None, at: str | None, as_json: bool) -> None:

@@ -128,7 +128,7 @@ class Deployer:
         return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
 
     def _apply(self, planned: Planned) -> tuple[str, ...]:
-        """Carries out the actions; how the versions that gained traffic answered their probe rows."""
+        """The results of the probe rows of versions that gained traffic, after carrying out the actions."""
         delivery, target, view = planned.delivery, planned.target, self._model(planned)
         probes: tuple[str, ...] = ()
         with ExitStack() as stack:

@@ -225,7 +225,7 @@ class Planner:
         return bake_reason(history, self.repository.config.environments, environment.name, version, now)
 
     def _require_host(self, environment: Environment, model: str, version: RegisteredVersion, live: Live) -> None:
-        """Refused when the target does not serve the flavor of a version that is to be installed."""
+        """Raises Refused if the target does not serve the flavor of a version to install."""
         if version.version in live.installed:
             return
         manifest, _ = require_manifest(self.checkout.model(model), version)

@@ -39,7 +39,7 @@ def move_traffic(view: ModelView, target: Target, action: Action, live: Live) ->
 
 
 def _gaining(action: Action, live: Live) -> Sequence[str]:
-    """The versions that get requests, or copies of them, and got none before."""
+    """The versions that get requests, or copies of them, and did not before."""
     before, after = live.traffic or Traffic(""), action.traffic or Traffic("")
     served = {before.stable, before.candidate} if before.stable else set()
     return [version for version in (after.stable, after.candidate) if version and version not in served]

@@ -98,7 +98,7 @@ class Reproduction:
     packages: tuple[Difference, ...]
     """Packages with another version than at the original training."""
     probe: str = ""
-    """How the reproduced artifact answered the probe rows, such as 100/100; '' where none were filed."""
+    """How many probe rows got their registered scores from the reproduced artifact, such as 100/100; '' without any."""
 
 
 @dataclass(frozen=True)

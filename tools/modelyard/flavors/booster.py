@@ -1,9 +1,9 @@
-"""A LightGBM model behind its own C interface, set up once for one row.
+"""A LightGBM model through the library's C interface, prepared once for rows one at a time.
 
-What ``Booster.predict`` prepares for every call costs more than a hundred trees.
+The preparations of each ``Booster.predict`` call cost more than a hundred trees.
 
-Functions and constants are those of LightGBM's documented C API (``LightGBM/c_api.h``), stable since 3.0. The artifact
-was loaded and checked by the flavor before it comes here.
+Functions and constants are those of LightGBM's documented C API (``LightGBM/c_api.h``), stable since 3.0. The flavor
+loads and checks the artifact first.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 class NativeBooster:
-    """Predicts with one thread; safe to be called by several."""
+    """A model that predicts with one thread. Several threads may call it."""
 
     def __init__(self, library: Path, model: str, inputs: int, outputs: int) -> None:
-        """``outputs`` is 1, or the number of classes. Raises OSError or ValueError where the library refuses."""
+        """``outputs`` is 1, or the number of classes. Raises OSError or ValueError if the library fails."""
         self._library = ctypes.CDLL(str(library))
         self._library.LGBM_GetLastError.restype = ctypes.c_char_p
         self._inputs, self._outputs = inputs, outputs
@@ -43,7 +43,7 @@ class NativeBooster:
             self._result.ctypes.data_as(_DOUBLES),
         )  # fmt: skip
         self._predict_row = self._library.LGBM_BoosterPredictForMatSingleRowFast
-        self._busy = threading.Lock()  # the shadow has a thread of its own, and there is one row buffer
+        self._busy = threading.Lock()  # the shadow calls from another thread, and there is one row buffer
 
     def predict(self, matrix: NDArray[np.float64], **_: Any) -> NDArray[np.float64]:
         """Scores (rows,), or (rows, classes), of a C-contiguous matrix (rows, inputs)."""

@@ -27,7 +27,7 @@ from .values import Column, Columns, Floats, spelled_text
 _WHAT = "CatBoost model"
 _MAGIC = b"CBM1"
 _NULL = "\x00"
-"""A category that no table has: CatBoost takes no null there, and a category it never saw is like none."""
+"""Stands for a missing category. CatBoost allows no null there, and treats an unknown category as missing."""
 
 
 class CatBoost(Flavor):
@@ -49,10 +49,10 @@ class CatBoost(Flavor):
         return "catboost-cbm" if head.startswith(_MAGIC) else None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> CatBoostScorer:
-        """The model. CatBoost hashes categories itself, so the file lists none."""
+        """The scorer of the model. CatBoost hashes categories, so the file lists none."""
         content = read_artifact(artifact, _WHAT)
         if not content.startswith(_MAGIC):
-            raise corrupt(artifact, _WHAT, "it does not begin as one")
+            raise corrupt(artifact, _WHAT, "it does not begin like one")
         try:
             import catboost
         except ImportError as error:
@@ -67,15 +67,15 @@ class CatBoost(Flavor):
             raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
         if texts or lists:
             raise Fault(
-                f"{artifact} was trained on text or embedding features of CatBoost's own, which are not supported.",
-                "Give the text as a category, or the embedding as one number column each.",
+                f"{artifact} has text or embedding features of CatBoost, which are not supported.",
+                "Train with the text as a category, or with one column for each number of the embedding.",
             )
         unnamed = names == [str(i) for i in range(len(names))]
         features = match_features(names, signature, unnamed, str(artifact))
         for i, feature in enumerate(features):
             if feature.column.is_text and i not in categories:
                 raise Fault(
-                    f"{artifact} takes {feature.column.name!r} as a number, but the contract says string.",
+                    f"{artifact} has {feature.column.name!r} as a number, but its type in the contract is string.",
                     "Name the column in cat_features when training.",
                 )
         return CatBoostScorer(catboost, model, features, categories, signature, artifact, options.threads or -1)
@@ -105,7 +105,7 @@ class CatBoostScorer:
         except self.module.CatBoostError as error:
             raise Fault(
                 f"{self.artifact} cannot score: {str(error).splitlines()[0].rstrip('.')}.",
-                "Compare contract.inputs with the columns it was trained on.",
+                "Compare contract.inputs with the columns of the training table.",
             ) from error
         if not classified:
             return as_scores(found, self.signature, str(self.artifact))
@@ -114,19 +114,21 @@ class CatBoostScorer:
 
     def importance(self) -> dict[str, float]:
         """Each input's share of PredictionValuesChange, 0 to 1."""
-        return self._matrix().shares(np.asarray(self.model.get_feature_importance(), dtype=np.float64))
+        return self._matrix().shares(
+            np.asarray(self.model.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
+        )
 
     def contributions(self, columns: Columns) -> dict[str, Floats]:
-        """Each input's part in the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
+        """Each input's contribution to the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
         pool = self.module.Pool(self._rows(columns), cat_features=sorted(self.categories))
         parts = np.asarray(self.model.get_feature_importance(pool, type="ShapValues"), dtype=np.float64)
         return self._matrix().by_input(parts)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process."""
 
     def _kind(self) -> str:
-        """What the library's regressor gives by itself."""
+        """The scores of the library's regressor, by the loss it was trained with."""
         loss = str(self.model.get_all_params().get("loss_function", ""))
         return "Exponent" if loss.startswith(("Poisson", "Tweedie")) else "RawFormulaVal"
 
@@ -148,7 +150,7 @@ class CatBoostScorer:
 
 
 def _category_texts(feature: Feature, values: Column) -> list[str]:
-    """Categories as CatBoost spells what pandas gives it: ``ab``, ``7``, ``1`` for true."""
+    """Categories spelled as CatBoost spells those of pandas: ``ab``, ``7``, ``1`` for true."""
     if feature.column.is_text:
         return [_NULL if value is None else value for value in values]
     return [_NULL if value != value else spelled_text(value) for value in np.asarray(values).tolist()]

@@ -1,4 +1,4 @@
-"""A model that brings its own program: a Parquet file of rows in, a Parquet file of predictions out. Batches only."""
+"""A model with its own program, which reads a Parquet file of rows and writes one of predictions. Batches only."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from .values import Columns, Floats
 
 
 class Command(Flavor):
-    """Any artifact and a command that scores a table with it."""
+    """Any artifact, with a command that scores a table."""
 
     name = "command"
     own_code = True
 
     def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
-        """None: its files have no common form."""
+        """None: its files have no common format."""
         return None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> CommandScorer:
-        """Nothing is loaded before there are rows."""
+        """The scorer. The command first runs when there are rows."""
         if not options.command:
-            raise Fault("model.yaml names no command.", "Add flavor: command: with a program and its arguments.")
+            raise Fault(
+                "model.yaml has no command for the flavor command.",
+                "Add flavor: command: with a program and its arguments.",
+            )
         return CommandScorer(artifact, signature, options)
 
 
@@ -41,7 +44,7 @@ class CommandScorer:
     options: Options
 
     def score(self, columns: Columns) -> Floats:
-        """Runs the command in the model's folder, on a table with the contract's inputs."""
+        """The scores that the command writes; it runs in the model's folder, on a table with the contract's inputs."""
         rows = len(next(iter(columns.values())))
         if not rows:
             return empty(self.signature)
@@ -59,13 +62,13 @@ class CommandScorer:
             except OSError as error:
                 raise Fault(
                     f"The scorer command of {name} cannot be run: {error.strerror}: {command[0]}.",
-                    "Mend flavor: command: in model.yaml.",
+                    "Correct flavor: command: in model.yaml.",
                 ) from error
             if done.returncode or not output.is_file():
                 last = (done.stderr.strip().splitlines() or ["it wrote no output"])[-1]
                 raise Fault(
                     f"The scorer command of {name} failed ({done.returncode}): {last}",
-                    "Run it by hand in the model's folder; it is flavor: command: in model.yaml.",
+                    "Run flavor: command: of model.yaml yourself in the model's folder.",
                 )
             wanted = [f"prediction_{c}" for c in self.signature.classes] if self.signature.classes else ["prediction"]
             try:
@@ -74,12 +77,12 @@ class CommandScorer:
             except (OSError, KeyError, pa.ArrowException) as error:
                 raise Fault(
                     f"The scorer command of {name} wrote no Parquet file with {', '.join(wanted)}: {error}.",
-                    "It writes one number a row in each of these columns.",
+                    "Let the command write these columns, with one number for each row.",
                 ) from error
         if len(found) != rows:
             raise Fault(
                 f"The scorer command of {name} gave {len(found)} predictions for {rows} rows.",
-                "It must keep the rows and their order.",
+                "Let the command keep the rows and their order.",
             )
         return as_scores(found, self.signature, f"The scorer command of {name}")
 

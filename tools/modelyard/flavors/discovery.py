@@ -1,4 +1,4 @@
-"""The flavors there are: our own, and what other packages add under the entry point ``modelyard.flavors``."""
+"""All flavors: the built-in ones, and those of other packages by the entry point ``modelyard.flavors``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUILT_IN = {
 
 def flavor_named(name: str) -> Flavor:
     """The flavor of a name; Fault when there is none."""
-    if name in BUILT_IN:  # without the scan of every installed package that entry points cost
+    if name in BUILT_IN:  # without reading the entry points of every installed package
         return _built_in(name)
     found = _others().get(name)
     if found is None:
@@ -32,12 +32,12 @@ def flavor_named(name: str) -> Flavor:
 
 
 def every_flavor() -> tuple[Flavor, ...]:
-    """Our own flavors, then the others by name."""
+    """The built-in flavors, then the others by name."""
     return (*(_built_in(name) for name in BUILT_IN), *(flavor for _, flavor in sorted(_others().items())))
 
 
 def flavor_of_file(name: str) -> Flavor | None:
-    """The flavor that a file name's ending stands for; None when none does."""
+    """The flavor of a file name's ending; None without one."""
     return next((flavor for flavor in every_flavor() if name.lower().endswith(flavor.endings or ("\0",))), None)
 
 

@@ -1,4 +1,4 @@
-"""Formats of artifacts, told by their bytes. The names of files are no proof."""
+"""Formats of artifacts, recognised by their first bytes. A file's name proves nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ _LONGEST_HEADER = 100_000_000
 SAFE_FORMATS = (
     *(name for flavor in BUILT_IN for name in flavor_named(flavor).formats), "safetensors", "npz", "json",
 )  # fmt: skip
-"""Formats that run no code when they are read: those of our flavors, and some that a team's own scorer may read."""
+"""Formats that run no code when they are loaded: those of our flavors, and others for a team's own scorer."""
+
+
+def known_formats() -> tuple[str, ...]:
+    """Every name that a policy may list: the safe formats, those of other packages' flavors, and ``other``."""
+    others = (name for flavor in every_flavor() for name in flavor.formats)
+    return tuple(dict.fromkeys((*SAFE_FORMATS, *others, OTHER)))
 
 
 def format_of(head: bytes, members: tuple[str, ...] = ()) -> str | None:

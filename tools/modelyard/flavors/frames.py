@@ -1,4 +1,4 @@
-"""Canonical columns as the tables that people write code for: Arrow with the contract's types, and pandas."""
+"""Canonical columns as tables: Arrow with the contract's types, and pandas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def arrow_table(signature: Signature, columns: Columns) -> Any:
 
 
 def pandas_frame(signature: Signature, columns: Columns) -> Any:
-    """The same as a pandas DataFrame, as ``read_parquet`` gives it: nulls make integers float64, booleans objects."""
+    """A pandas DataFrame like that of ``read_parquet``: with nulls, integers become float64 and booleans objects."""
     return arrow_table(signature, columns).to_pandas()
 
 

@@ -1,4 +1,4 @@
-"""The interface of a flavor: how a kind of artifact is recognised, loaded, scored, explained and hosted."""
+"""The interface of a flavor: how an artifact is recognised, loaded, scored, explained and hosted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAXIMUM_ARTIFACT_BYTES = 2_000_000_000
 
 
 class Fault(Exception):
-    """Why an artifact cannot be loaded or scored: one sentence what is wrong, one what to do."""
+    """The reason that an artifact cannot be loaded or scored: a sentence on the problem, and one on the remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem} {remedy}")
@@ -27,70 +27,70 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What ``flavor:`` in model.yaml says, and where its files are."""
+    """The settings under ``flavor:`` in model.yaml, and the folder of its files."""
 
     folder: Path = Path()
-    """Where the files of ``files`` are, and where a command runs."""
+    """The folder of ``files``, in which a command runs."""
     threads: int = 0
-    """Threads of the library; 0: as many as it likes."""
+    """Threads of the library; 0 is the library's default."""
     trusted: tuple[str, ...] = ()
-    """sklearn: types that may be loaded beside those that skops trusts."""
+    """sklearn: types that may be loaded in addition to those that skops trusts."""
     output: str = ""
-    """onnx: the output with the scores; '' where it is plain."""
+    """onnx: the output with the scores; '' if there is only one."""
     files: tuple[str, ...] = ()
     """python: the scorer, then the files that it imports; below ``folder``."""
     requirements: str = ""
-    """python: the file with the packages of its environment; '' for the interpreter that runs us."""
+    """python: the requirements file of its environment; '' is the interpreter of modelyard."""
     command: tuple[str, ...] = ()
     """command: the program and its arguments."""
     seconds: float = 60.0
-    """python: seconds after which a call counts as hanging."""
+    """python: seconds after which a call is stopped."""
 
 
 class Scorer(Protocol):
-    """One loaded artifact. ``score`` may be called by several threads."""
+    """A loaded artifact. Several threads may call ``score``."""
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns of equal length.
 
-        Raises Fault where the library refuses.
+        Raises Fault if the library fails.
         """
 
     def close(self) -> None:
-        """Ends what the scorer holds, such as a process."""
+        """Ends the scorer's process, if it has one."""
 
 
 @runtime_checkable
 class Explained(Protocol):
-    """A scorer whose library tells what an input contributes."""
+    """A scorer whose library gives the contributions of inputs."""
 
     def contributions(self, columns: Columns) -> dict[str, Floats]:
-        """Input → its part in the raw score of each row (rows,): SHAP values (Lundberg et al. 2020)."""
+        """Input → its contribution to the raw score of each row (rows,): SHAP values (Lundberg et al. 2020)."""
 
     def importance(self) -> dict[str, float]:
         """Input → its share of the model's importance, 0 to 1."""
 
 
 class Flavor(ABC):
-    """One way a model is kept. A class without state; see docs/flavors.md for how to add one."""
+    """One kind of model. A class without state; docs/flavors.md says how to add one."""
 
     name: ClassVar[str]
     extra: ClassVar[str] = ""
-    """What to install: ``pip install 'modelyard[<extra>]'``."""
+    """The extra to install: ``pip install 'modelyard[<extra>]'``."""
     packages: ClassVar[tuple[str, ...]] = ()
-    """Distributions that score it; their versions are recorded with each version of a model."""
+    """Packages that score it. Their versions are recorded with each version of a model."""
     formats: ClassVar[tuple[str, ...]] = ()
-    """Names of its file formats, as policies list them. None of them runs code when it is read."""
+    """Names of its file formats, as in policies. None of them runs code when it is loaded."""
     endings: ClassVar[tuple[str, ...]] = ()
-    """Endings of file names that stand for this flavor where model.yaml names none."""
+    """Endings of file names that select this flavor if model.yaml names none."""
     tolerance: ClassVar[float] = 1e-9
-    """Largest difference of two scores that are the same, relative to max(1, |score|)."""
+    """The largest difference of two equal scores, relative to max(1, |score|)."""
     explains: ClassVar[bool] = False
     """Whether its scorers are ``Explained``."""
     own_code: ClassVar[bool] = False
-    """Whether files of the model's folder score it; they are part of each version."""
+    """Whether files of the model's folder score it. They become part of each version."""
     blocks: ClassVar[bool] = False
-    """Whether a score may take long, because another process gives it."""
+    """Whether scoring may take long, because another process does it."""
     checks_files: ClassVar[bool] = False
     """Whether ``check`` tells an unsafe file, and ``load`` asks it. Otherwise a file is tried in another process."""
     hosts: ClassVar[Mapping[str, str]] = {}
@@ -102,13 +102,13 @@ class Flavor(ABC):
 
     @abstractmethod
     def load(self, artifact: Path, signature: Signature, options: Options) -> Scorer:
-        """The artifact, ready to score; Fault where it is not sound or not for this signature."""
+        """The loaded artifact; Fault if it is damaged or does not fit the signature."""
 
     def check(self, artifact: Path) -> None:  # noqa: B027 - most formats cannot be checked from outside
         """Fault where the file is not one that the library can safely read; where ``checks_files`` is set."""
 
     def versions(self, options: Options) -> dict[str, str]:
-        """Package → version, of those that score it and are installed here."""
+        """Package → version, of the installed packages that score it."""
         from importlib import metadata
 
         found = {}
@@ -124,16 +124,16 @@ def empty(signature: Signature) -> Floats:
 
 
 def as_scores(raw: object, signature: Signature, what: str) -> Floats:
-    """What a library gave as scores (rows,), of a multiclass model (rows, classes).
+    """The output of a library as scores (rows,); for a multiclass model (rows, classes).
 
-    A binary model may give a column for each of its two classes; the second one counts.
+    If a binary model gives a column for each class, the second one is taken.
     """
     found = np.asarray(raw, dtype=np.float64)
     if signature.task == "multiclass":
         if found.ndim != 2 or found.shape[1] != len(signature.classes):
             raise Fault(
-                f"{what} gives an array of shape {_shape(found)}; the contract names {len(signature.classes)} classes.",
-                "Name all classes in contract.classes, and train for probabilities of each class.",
+                f"{what} gives an array of shape {_shape(found)}, but contract.classes has {len(signature.classes)}.",
+                "Name all classes in contract.classes, and train a model that gives a probability for each class.",
             )
         return np.ascontiguousarray(found)
     if found.ndim == 2 and found.shape[1] == 1:
@@ -142,34 +142,34 @@ def as_scores(raw: object, signature: Signature, what: str) -> Floats:
         found = found[:, 1]
     if found.ndim != 1:
         raise Fault(
-            f"{what} gives an array of shape {_shape(found)}; a {signature.task} model gives one score a row.",
-            "Mend the task in model.yaml, or the objective of the training.",
+            f"{what} gives an array of shape {_shape(found)}; a {signature.task} model gives one score for each row.",
+            "Correct the task in model.yaml, or the objective of the training.",
         )
     return np.ascontiguousarray(found)
 
 
 def ordered_classes(found: Floats, classes: list[str], signature: Signature, what: str) -> Floats:
-    """Probabilities (rows, classes) in the order of the contract; ``classes`` names the columns as they are.
+    """Probabilities (rows, classes) in the order of the contract; ``classes`` names the given columns.
 
-    A binary label may be spelled in any way: its larger value is the positive class.
+    A binary label may have any two values; the larger one is the positive class.
     """
     if signature.task == "binary":
         return as_scores(found, signature, what)
     missing = sorted(set(signature.classes) ^ set(classes))
     if missing:
         raise Fault(
-            f"{what} and contract.classes differ in the class {missing[0]!r}.",
+            f"The class {missing[0]!r} is not in both {what} and contract.classes.",
             "Name in contract.classes every value of the label, spelled as in the training table.",
         )
     return as_scores(found[:, [classes.index(name) for name in signature.classes]], signature, what)
 
 
 def read_artifact(artifact: Path, what: str) -> bytes:
-    """The bytes of an artifact; Fault where it cannot be read or is too large."""
+    """The bytes of an artifact; Fault if it cannot be read or is too large."""
     try:
         size = artifact.stat().st_size
         if size > MAXIMUM_ARTIFACT_BYTES:
-            raise corrupt(artifact, what, f"{size:,} bytes are more than {MAXIMUM_ARTIFACT_BYTES:,}")
+            raise corrupt(artifact, what, f"its {size:,} bytes are more than {MAXIMUM_ARTIFACT_BYTES:,}")
         return artifact.read_bytes()
     except OSError as error:
         raise Fault(
@@ -178,10 +178,10 @@ def read_artifact(artifact: Path, what: str) -> bytes:
 
 
 def corrupt(artifact: Path, what: str, why: str) -> Fault:
-    """The fault of a file that is no sound ``what``, such as "XGBoost model"."""
+    """The fault of a file that is not a valid ``what``, such as "XGBoost model"."""
     return Fault(
-        f"{artifact} is not a sound {what}: {why.rstrip('.')}.",
-        "Pull it again (modelyard retrain MODEL), or name its real format under flavor in model.yaml.",
+        f"{artifact} is not a valid {what}: {why.rstrip('.')}.",
+        "Pull it again (modelyard retrain MODEL), or name its real flavor in model.yaml.",
     )
 
 

@@ -51,7 +51,7 @@ class LightGBM(Flavor):
         _checked_bytes(artifact)
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> LightGBMScorer:
-        """The booster; with one thread behind its own C interface, which is faster for a few rows."""
+        """The scorer of the booster. With one thread it uses the C interface, which is faster for a few rows."""
         content = _checked_bytes(artifact)
         lightgbm = import_lightgbm()
         try:
@@ -71,7 +71,7 @@ class LightGBM(Flavor):
 
 
 def import_lightgbm() -> Any:
-    """The module; Fault where it is missing. Imported in a fifth of the time, without what it looks for itself."""
+    """The module; Fault if it is missing. Without its optional companions the import takes a fifth of the time."""
     with _hidden(name for name in _COMPANIONS if name not in sys.modules):
         try:
             import lightgbm
@@ -104,19 +104,19 @@ class LightGBMScorer:
         return self.matrix.shares(np.asarray(self.booster.feature_importance("gain"), dtype=np.float64))
 
     def contributions(self, columns: Columns) -> dict[str, Floats]:
-        """Each input's part in the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
+        """Each input's contribution to the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
         parts = np.asarray(self.booster.predict(self.matrix.of(columns), pred_contrib=True), dtype=np.float64)
         return self.matrix.by_input(parts)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process."""
 
 
 def _levels(artifact: Path, content: bytes, columns: list[Input]) -> tuple[Levels | None, ...]:
     """The categories of each feature.
 
-    The file lists those of pandas' categorical columns one after the other, without names. The codes of the features
-    tell which they belong to, or else the contract's types do. Where neither tells, the file is refused: a
+    The file lists those of pandas' categorical columns one after the other, without names. The codes of the features,
+    or else the contract's types, show which feature a list belongs to. If neither does, the file is refused, because a
     guess would score rows wrongly.
     """
     lists = _pandas_categories(artifact, content)
@@ -140,7 +140,7 @@ def _owners(
     """Feature → its list."""
     if not lists:
         return {}
-    # A constant feature has no codes in the file; it may be one of these if its type is one that needs a list.
+    # A constant feature has no codes in the file. It may have a list if its type needs one.
     likely = [i for i, column in enumerate(columns) if i in coded or (infos[i] == "none" and column.is_text)]
     typed = [i for i, column in enumerate(columns) if column.is_text or column.categories]
     booleans = [i for i, column in enumerate(columns) if column.is_text or column.kind == "boolean"]
@@ -150,13 +150,13 @@ def _owners(
             return pairs
     raise Fault(
         f"{artifact} lists the categories of {len(lists)} {'input' if len(lists) == 1 else 'inputs'} without their"
-        f" names, and they cannot be told: {len(coded)} of its features have category codes.",
-        "Give contract.inputs the types the training table has, with categories: for every categorical input.",
+        f" names, and {len(coded)} of its features have category codes, so their inputs are unknown.",
+        "Give contract.inputs the types of the training table, and categories: to every categorical input.",
     )
 
 
 def _fits(column: Input, info: str, levels: list[Any]) -> bool:
-    """Whether a list has a level of the input's kind for every code of a feature."""
+    """Whether a list has a level, of the input's kind, for every code of a feature."""
     try:
         for level in levels:
             scalar(column, level)
@@ -179,8 +179,10 @@ def _range(info: str) -> tuple[float, float]:
 
 
 def _are_codes(column: Input, info: str) -> bool:
-    """Whether the codes of a feature are the integers themselves, as where a matrix of integers was trained on."""
-    return not column.is_text and {float(code) for code in info.split(":")} <= set(column.categories)
+    """Whether the codes of a feature are the integers themselves, as in training on a matrix of integers."""
+    if column.is_text:
+        return False
+    return {float(code) for code in info.split(":") if code != "-1"} <= set(column.categories)  # -1: missing
 
 
 def _feature_infos(content: bytes, features: int) -> list[str]:
@@ -202,16 +204,16 @@ def _pandas_categories(artifact: Path, content: bytes) -> list[list[Any]]:
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(levels, list) for levels in found):
-        raise corrupt(artifact, _WHAT, "its list of categories is not one")
+        raise corrupt(artifact, _WHAT, "its list of categories is not a list of lists")
     return found
 
 
 def _checked_bytes(artifact: Path) -> bytes:
     content = read_artifact(artifact, _WHAT)
     if not content.startswith(_MAGIC):
-        raise corrupt(artifact, _WHAT, "it does not begin as one")
+        raise corrupt(artifact, _WHAT, "it does not begin like one")
     if b"\nend of parameters\n" not in content:
-        raise corrupt(artifact, _WHAT, "it is cut off")
+        raise corrupt(artifact, _WHAT, "it is truncated")
     try:
         check_text(content)
     except Unsound as error:
@@ -225,7 +227,7 @@ def _library(lightgbm: Any) -> Path:
 
 @contextmanager
 def _hidden(names: Iterable[str]) -> Iterator[None]:
-    """Makes ``import name`` fail for a while; a later import finds the library as ever."""
+    """Lets ``import name`` fail inside the context; later imports find the library."""
     hidden = list(names)
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]

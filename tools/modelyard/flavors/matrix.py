@@ -1,4 +1,4 @@
-"""Inputs as the one matrix that tree libraries take: features matched by name or place, categories as codes."""
+"""Inputs as the matrix of a tree library: features matched by name or position, categories as codes."""
 
 from __future__ import annotations
 
@@ -15,44 +15,50 @@ from .values import MISSING, Column, Columns, Floats, Unreadable, scalar, shown
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature of the library: an input, or one number of a vector."""
+    """A feature of the library: an input, or one number of a vector."""
 
     column: Input
     place: int = 0
-    """Which number of a vector."""
+    """The index in a vector."""
 
 
 def match_features(names: Sequence[str], signature: Signature, unnamed: bool, what: str) -> tuple[Feature, ...]:
-    """The feature of each name; Fault for a name that is no input.
+    """The feature of each name; Fault for a name that is not an input.
 
-    ``unnamed``: the names are the library's own, so the contract's order counts. Libraries that do not allow blanks and
-    brackets in names write underscores; a vector's numbers are named ``name_0``, ``name_1``, … or ``name[0]``.
+    ``unnamed``: the library made the names, so the contract's order counts. Libraries that allow no blanks and brackets
+    write underscores. A vector's numbers are named ``name_0``, ``name_1``, … or ``name[0]``.
     """
     every = [Feature(column, place) for column in signature.inputs for place in range(column.width)]
     if unnamed:
         if len(names) != len(every):
             raise Fault(
-                f"{what} takes {len(names)} numbers a row; the contract's inputs give {len(every)}.",
+                f"{what} takes {len(names)} numbers for each row, but the contract's inputs give {len(every)}.",
                 "Name the model's inputs in contract.inputs, in the order of the training table.",
             )
         return tuple(every)
     exact = {name: feature for feature in every for name in _names(feature)}
-    plain = {_plain(name): feature for name, feature in exact.items()}
-    found = []
+    plain: dict[str, list[str]] = {}
+    for name in exact:
+        plain.setdefault(_plain(name), []).append(name)
+    given = set(names)
+    found: list[Feature] = []
+    taken: set[tuple[str, int]] = set()
     for name in names:
-        feature = exact.get(name) or plain.get(name)
-        if feature is None:
+        meant = [key for key in plain.get(name, ()) if key == name or key not in given] or [name] * (name in exact)
+        if not meant:
             raise Fault(
-                f"{what} was trained on {name!r}, which the contract in model.yaml does not name.",
+                f"{what} was trained on {name!r}, which is not in the contract in model.yaml.",
                 "Add the input to the contract, or retrain without it.",
             )
+        feature = exact[meant[0]]
+        if len(meant) > 1 or (feature.column.name, feature.place) in taken:
+            other = " or ".join(map(repr, meant[1:])) or "one that is matched already"
+            raise Fault(
+                f"{what} was trained on {name!r}, which can be the input {meant[0]!r} or {other}.",
+                "Rename the columns so that they differ in more than blanks and brackets.",
+            )
+        taken.add((feature.column.name, feature.place))
         found.append(feature)
-    twice = next((feature for i, feature in enumerate(found) if feature in found[:i]), None)
-    if twice is not None:
-        raise Fault(
-            f"{what} has two features that can only be the input {twice.column.name!r}.",
-            "Rename the columns so that they differ in more than blanks and brackets.",
-        )
     return tuple(found)
 
 
@@ -60,21 +66,21 @@ class Levels:
     """The categories of one feature: canonical value → code. Anything else is missing."""
 
     def __init__(self, column: Input, levels: Sequence[Any], what: str) -> None:
-        """``levels`` in the order of their codes, as the library kept them; Fault where two are one value."""
+        """The categories ``levels``, in the order of their codes; Fault if two are the same value."""
         codes: dict[str | float, float] = {}
         for code, level in enumerate(levels):
             try:
                 value = scalar(column, level)
             except Unreadable as error:
                 raise Fault(
-                    f"{what} knows the category {shown(level)} of {column.name!r}, which is no {column.kind}.",
+                    f"{what} has the category {shown(level)} of {column.name!r}, which is not a valid {column.kind}.",
                     "Name the input's real type in the contract.",
                 ) from error
             if value is None:
                 continue
             if value in codes:
                 raise Fault(
-                    f"{what} has two categories of {column.name!r} that are the {column.kind} {shown(value)}.",
+                    f"{what} has two categories of {column.name!r} for the {column.kind} {shown(value)}.",
                     "Retrain with one category for each value.",
                 )
             codes[value] = float(code)
@@ -97,11 +103,11 @@ class Levels:
 
 @dataclass(frozen=True)
 class Matrix:
-    """How canonical columns become a matrix (rows, features)."""
+    """The conversion of canonical columns to a matrix (rows, features)."""
 
     features: tuple[Feature, ...]
     levels: tuple[Levels | None, ...]
-    """Of each feature; None where it is a number."""
+    """The categories of each feature; None if it is a number."""
 
     def of(self, columns: Columns) -> Floats:
         """The matrix, C-contiguous."""
@@ -118,7 +124,7 @@ class Matrix:
         return np.ascontiguousarray(joined.reshape(len(found), -1).T)
 
     def by_input(self, parts: Floats) -> dict[str, Floats]:
-        """Sums of parts (rows, features) by input."""
+        """Input → the sum of its features' contributions, from (rows, features)."""
         found: dict[str, Floats] = {}
         for i, feature in enumerate(self.features):
             before = found.get(feature.column.name)
@@ -132,13 +138,13 @@ class Matrix:
 
 
 def require_numbers(features: Sequence[Feature], coded: Sequence[bool], what: str) -> None:
-    """Raises Fault for a text input of which nobody says how it becomes a number."""
+    """Raises Fault for a text input without a list of categories."""
     for feature, has_levels in zip(features, coded, strict=True):
         if feature.column.is_text and not has_levels:
             raise Fault(
-                f"{what} takes {feature.column.name!r} as a number, but the contract says string, and the file lacks"
-                " its categories.",
-                "Encode it as a category of the library, or list contract categories: in the order of its codes.",
+                f"{what} has {feature.column.name!r} as a number, but in the contract it is a string, and the file"
+                " has no categories of it.",
+                "Train with it as a category of the library, or list its categories in the contract, by their codes.",
             )
 
 

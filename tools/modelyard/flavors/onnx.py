@@ -1,4 +1,4 @@
-"""ONNX graphs, run by ONNX Runtime: for PyTorch, TensorFlow and every library that can export one."""
+"""ONNX graphs, run by ONNX Runtime: for PyTorch, TensorFlow and every library that exports ONNX."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPES: dict[str, Any] = {
 
 
 class ONNX(Flavor):
-    """Graphs whose inputs are the contract's by name, or one matrix of all of them in the contract's order."""
+    """Graphs whose inputs are those of the contract by name, or one matrix of all inputs in the contract's order."""
 
     name = "onnx"
     extra = "onnx"
@@ -48,12 +48,12 @@ class ONNX(Flavor):
     }  # fmt: skip
 
     def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
-        """``onnx``: a ModelProto begins with ir_version (field 1), then names a producer, a domain or a graph."""
+        """``onnx`` for bytes that begin like a ModelProto: ir_version (field 1), then producer, domain or graph."""
         fields = (0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42)
         return "onnx" if len(head) > 3 and head[0] == 0x08 and 1 <= head[1] <= 30 and head[2] in fields else None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> ONNXScorer:
-        """The graph; one that reads further files is refused."""
+        """The scorer of the graph; Fault for a graph that reads other files."""
         content = read_artifact(artifact, _WHAT)
         try:
             import onnxruntime
@@ -63,11 +63,11 @@ class ONNX(Flavor):
         setup.log_severity_level = 4
         if options.threads:
             setup.intra_op_num_threads = setup.inter_op_num_threads = options.threads
-        with tempfile.TemporaryDirectory() as nothing:  # where weights outside of the file would have to be
+        with tempfile.TemporaryDirectory() as nothing:  # external weights would have to be there
             setup.add_session_config_entry("session.model_external_initializers_file_folder_path", nothing)
             try:
                 session = onnxruntime.InferenceSession(content, setup, providers=["CPUExecutionProvider"])
-            except Exception as error:  # the library's errors have no common class but this
+            except Exception as error:  # the library's errors have no narrower common class
                 raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
         output = _output(session, artifact, options.output)
         return ONNXScorer(session, _feeds(session, artifact, signature), output, signature, artifact)
@@ -86,7 +86,7 @@ class Feed:
     matrix: Matrix
 
     def of(self, columns: Columns) -> Any:
-        """What the graph gets."""
+        """The graph's input array."""
         if self.kind is np.object_:
             values = columns[self.column.name]  # type: ignore[union-attr]
             found: Any = np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
@@ -114,7 +114,7 @@ class ONNXScorer:
             return empty(self.signature)
         try:
             (found,) = self.session.run([self.output], {feed.name: feed.of(columns) for feed in self.feeds})
-        except Exception as error:  # the library's errors have no common class but this
+        except Exception as error:  # the library's errors have no narrower common class
             raise Fault(
                 f"{self.artifact} cannot score: {str(error).splitlines()[0].rstrip('.')}.",
                 "Compare contract.inputs with the graph's inputs.",
@@ -126,14 +126,17 @@ class ONNXScorer:
         return as_scores(found, self.signature, str(self.artifact))
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process."""
 
 
 def _feeds(session: Any, artifact: Path, signature: Signature) -> tuple[Feed, ...]:
     inputs = session.get_inputs()
     for entry in inputs:
         if entry.type not in _TYPES:
-            raise Fault(f"{artifact} takes {entry.name!r} as {entry.type}, which is not supported.", "Export another.")
+            raise Fault(
+                f"{artifact} has {entry.name!r} as {entry.type}, which is not supported.",
+                "Export a graph with float, double, integer, boolean or string inputs.",
+            )
     names = {entry.name for entry in inputs}
     if len(inputs) == 1 and (names.isdisjoint(c.name for c in signature.inputs) or len(signature.inputs) > 1):
         entry = inputs[0]
@@ -152,26 +155,28 @@ def _feeds(session: Any, artifact: Path, signature: Signature) -> tuple[Feed, ..
         column = signature.input(entry.name)
         if column is None:
             raise Fault(
-                f"{artifact} takes an input {entry.name!r}, which the contract in model.yaml does not name.",
+                f"{artifact} has the input {entry.name!r}, which is not in the contract in model.yaml.",
                 "Name the graph's inputs in contract.inputs, or export it with one matrix of all of them.",
             )
         kind = _TYPES[entry.type]
         if column.is_text != (kind is np.object_):
             raise Fault(
-                f"{artifact} takes {entry.name!r} as {entry.type}, but the contract says {column.kind}.",
+                f"{artifact} has {entry.name!r} as {entry.type}, but its type in the contract is {column.kind}.",
                 "Name the input's real type in the contract.",
             )
         known = column.categories and not column.is_text
         if (column.nullable or known) and not np.issubdtype(kind, np.floating):
             raise Fault(
-                f"{artifact} takes {entry.name!r} as {entry.type}, which has no null, but it can be missing.",
-                "Set nullable: false and name no categories, or export the graph with a float input.",
+                f"{artifact} has {entry.name!r} as {entry.type}, which has no null, but the contract allows null.",
+                "Set nullable: false and remove its categories, or export the graph with a float input.",
             )
         own = tuple(Feature(column, place) for place in range(column.width))
         found.append(Feed(entry.name, kind, len(entry.shape), column, Matrix(own, (None,) * len(own))))
     unused = [column.name for column in signature.inputs if column.name not in names]
     if unused:
-        raise Fault(f"{artifact} has no input {unused[0]!r}.", "Remove it from contract.inputs, or export it.")
+        raise Fault(
+            f"{artifact} has no input {unused[0]!r}.", "Remove it from contract.inputs, or export a graph with it."
+        )
     return tuple(found)
 
 
@@ -185,13 +190,13 @@ def _output(session: Any, artifact: Path, wanted: str) -> str:
     outputs = {entry.name: entry.type for entry in session.get_outputs()}
     if wanted:
         if wanted not in outputs:
-            raise Fault(f"{artifact} has no output {wanted!r}.", f"It has: {', '.join(outputs)}.")
+            raise Fault(f"{artifact} has no output {wanted!r}.", f"Choose one of {', '.join(outputs)}.")
         return wanted
-    # Classifiers also give the class itself, as an integer or a text.
+    # Classifiers also give the class, as an integer or a text.
     scored = [name for name, kind in outputs.items() if "float" in kind or "double" in kind]
     if len(scored) != 1:
         raise Fault(
-            f"{artifact} has {len(scored)} outputs that may be the scores: {', '.join(scored) or 'none'}.",
-            f"Name one under flavor: output:, of {', '.join(outputs)}.",
+            f"{artifact} has {len(scored)} outputs that can be the scores: {', '.join(scored) or 'none'}.",
+            f"Name the output with the scores under flavor: output: in model.yaml, one of {', '.join(outputs)}.",
         )
     return str(scored[0])

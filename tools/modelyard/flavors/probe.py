@@ -1,4 +1,4 @@
-"""Probe rows: some rows with the scores that a version gives. Whoever loads it must give the same."""
+"""Probe rows: rows with the scores of a version. Every server of the version must give the same scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Cell = float | str | None | tuple[float | None, ...]
 
 @dataclass(frozen=True)
 class Probe:
-    """At most 100 rows and their scores. No row is a person's: personal columns hold a common value."""
+    """At most 100 rows and their scores. No row is a person's: personal columns have a common value."""
 
     inputs: dict[str, tuple[Cell, ...]]
     """Input → its canonical values; null is None."""
@@ -31,18 +31,21 @@ class Probe:
         return len(self.scores)
 
     def columns(self, signature: Signature) -> Columns:
-        """The rows as canonical columns; Fault where they are not of the signature's inputs."""
+        """The rows as canonical columns; Fault if they do not fit the signature's inputs."""
         missing = sorted({column.name for column in signature.inputs} ^ set(self.inputs))
         if missing:
-            raise Fault(f"The probe rows and the contract differ in {missing[0]!r}.", "Register the version again.")
+            raise Fault(
+                f"The input {missing[0]!r} is not in both the probe rows and the contract.",
+                "Register the version again.",
+            )
         return {column.name: canonical(column, self.inputs[column.name]) for column in signature.inputs}
 
     def differing(self, scores: Floats) -> list[int]:
-        """The rows for which other scores (rows,) or (rows, classes) are not the same."""
+        """The rows (indices) whose score differs from ``scores`` (rows,) or (rows, classes)."""
         return differing_rows(np.asarray(self.scores, dtype=np.float64), scores, self.tolerance)
 
     def to_json(self) -> dict[str, Any]:
-        """The probe as values that JSON has."""
+        """The probe as values for JSON."""
         return {"inputs": self.inputs, "scores": self.scores, "tolerance": self.tolerance}
 
     @classmethod
@@ -53,7 +56,7 @@ class Probe:
 
 
 def differing_rows(expected: Floats, found: Floats, tolerance: float) -> list[int]:
-    """Rows whose scores differ by more than ``tolerance`` × max(1, |expected|); every row where the shapes differ."""
+    """Rows whose scores differ by more than ``tolerance`` × max(1, |expected|); all rows if the shapes differ."""
     if expected.shape != found.shape:
         return list(range(len(expected)))
     wrong = ~(np.abs(found - expected) <= tolerance * np.maximum(1.0, np.abs(expected)))
@@ -61,7 +64,7 @@ def differing_rows(expected: Floats, found: Floats, tolerance: float) -> list[in
 
 
 def cells_of(column: Input, values: Any) -> tuple[Cell, ...]:
-    """Canonical values as cells of a probe."""
+    """Canonical values as values of a probe."""
     if column.is_text:
         return tuple(values)
     numbers = np.asarray(values, dtype=np.float64)

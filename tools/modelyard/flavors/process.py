@@ -1,4 +1,4 @@
-"""A worker process that scores: started, asked, and ended when it hangs or dies."""
+"""A worker process that scores rows. It is stopped when it hangs, and started again after a failure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LOAD_SECONDS = 300.0
 _KEPT_LINES = 20
 _LARGEST_ANSWER = 2_000_000_000
 VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
-"""What the worker sees of our environment. It holds no secret."""
+"""The environment variables that the worker gets. None of them is a secret."""
 
 
 class Worker:
-    """One process. A call after a failure starts it anew; calls of several threads wait for one another."""
+    """One worker process. A call after a failure starts it again. Calls of several threads wait for each other."""
 
     def __init__(self, python: str, scorer: Path, artifact: Path, folder: Path, seconds: float) -> None:
-        """Starts nothing yet. ``seconds``: after so long without an answer it is killed."""
+        """Does not start the process. A call that takes longer than ``seconds`` stops it."""
         program = Path(__file__).with_name("worker.py")
         self._command = [python, "-u", str(program), str(scorer), str(artifact)]
         self._folder, self._seconds, self._scorer = folder, seconds, scorer
@@ -41,16 +41,16 @@ class Worker:
 
     @property
     def process_id(self) -> int | None:
-        """Of the running process; None while there is none."""
+        """The process id; None while it does not run."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the process and waits until the model is loaded; Fault when it does not."""
+        """Starts the process and waits until the model is loaded; Fault if that fails."""
         with self._busy:
             self._ensure()
 
     def score(self, content: bytes) -> Floats:
-        """The scores for a table (an Arrow stream), as the scorer gave them; Fault when it gives none."""
+        """The scores of a table (an Arrow stream), as the scorer gave them; Fault if it fails."""
         with self._busy:
             process = self._ensure()
             deadline = time.monotonic() + self._seconds
@@ -62,7 +62,7 @@ class Worker:
         return np.asarray(np.load(io.BytesIO(answer), allow_pickle=False), dtype=np.float64)
 
     def close(self) -> None:
-        """Ends the process, after the call that is under way."""
+        """Ends the process, after the current call."""
         with self._busy:
             self._stop()
 
@@ -91,7 +91,7 @@ class Worker:
         except OSError as error:
             raise Fault(
                 f"{self._command[0]} cannot be started: {error.strerror}.",
-                "Make its environment anew.",
+                "Delete its environment, and run the command again.",
             ) from error
         self._process = process
         self._said.clear()
@@ -100,9 +100,9 @@ class Worker:
         return process
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """Keeps the last lines that the scorer printed, and lets it print on."""
+        """Reads what the scorer prints, and keeps the last lines."""
         assert process.stderr is not None  # noqa: S101
-        with suppress(ValueError, OSError):  # closed meanwhile
+        with suppress(ValueError, OSError):  # closed in the meantime
             for line in io.TextIOWrapper(process.stderr, errors="replace"):
                 self._said.append(line.rstrip()[:500])
 
@@ -115,7 +115,7 @@ class Worker:
         if head[:1] == b"+":
             return content
         said = content.decode(errors="replace").splitlines() or ["no message"]
-        raise Fault(f"{self._scorer.name} failed: {said[0].rstrip('.')}.", f"Mend {self._scorer}.")
+        raise Fault(f"{self._scorer.name} failed: {said[0].rstrip('.')}.", f"Correct {self._scorer}.")
 
     def _read(self, process: subprocess.Popen[bytes], size: int, deadline: float) -> bytes:
         assert process.stdout is not None  # noqa: S101
@@ -136,7 +136,7 @@ class Worker:
         os.set_blocking(process.stdin.fileno(), False)
         while left:
             if not select.select([], [process.stdin], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise self._ended(f"took no rows within {self._seconds:g} s")
+                raise self._ended(f"read no rows within {self._seconds:g} s")
             left = left[os.write(process.stdin.fileno(), left) :]
 
     def _ended(self, how: str) -> Fault:
@@ -146,5 +146,5 @@ class Worker:
         last = f" Its last line: {self._said[-1]}" if self._said else ""
         return Fault(
             f"The process of {self._scorer.name} {how}{status}, and was stopped.{last}",
-            "The next request starts it anew. Run the scorer by hand on these rows.",
+            "The next request starts it again. To find the cause, run the scorer on these rows yourself.",
         )

@@ -1,4 +1,4 @@
-"""A team's own scorer in Python, ``load(path)`` and ``predict(frame)``, in a process and an environment of its own."""
+"""A team's own scorer in Python (``load(path)`` and ``predict(frame)``), with its own process and environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .values import Columns, Floats
 DEFAULT_FILES = ("src/scorer.py",)
 _NEEDED = ("numpy", "pandas", "pyarrow")
 _ENVIRONMENTS = "MODELYARD_ENVIRONMENTS"
-"""The folder of the environments; by default ``~/.cache/modelyard/environments``."""
+"""The folder of the environments. Default: ``~/.cache/modelyard/environments``."""
 
 
 class Python(Flavor):
@@ -37,7 +37,7 @@ class Python(Flavor):
     }  # fmt: skip
 
     def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
-        """None: its files have no common form."""
+        """None: its files have no common format."""
         return None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> PythonScorer:
@@ -46,7 +46,9 @@ class Python(Flavor):
         scorer = options.folder / files[0]
         for name in files:
             if not (options.folder / name).is_file():
-                raise Fault(f"{options.folder / name} is not there.", "Name the scorer's files under flavor: files:.")
+                raise Fault(
+                    f"The file {options.folder / name} does not exist.", "Name the scorer's files under flavor: files:."
+                )
         read_artifact(artifact, "artifact")
         requirements = options.folder / options.requirements if options.requirements else None
         worker = Worker(
@@ -82,7 +84,7 @@ class PythonScorer:
     artifact: Path
 
     def score(self, columns: Columns) -> Floats:
-        """Scores of canonical columns; the worker gets them as a table with the contract's types."""
+        """Scores of canonical columns. The worker gets a table with the contract's types."""
         if not len(next(iter(columns.values()))):
             return empty(self.signature)
         import pyarrow as pa
@@ -100,14 +102,14 @@ class PythonScorer:
 
 
 def _interpreter(requirements: Path | None) -> str:
-    """The interpreter of the environment that a requirements file describes; made when it is asked for first."""
+    """The interpreter of the environment of a requirements file. The first call creates the environment."""
     if requirements is None:
         return sys.executable
     try:
         content = requirements.read_bytes()
     except OSError as error:
         raise Fault(
-            f"{requirements} cannot be read: {error.strerror}.", "Mend flavor: requirements: in model.yaml."
+            f"{requirements} cannot be read: {error.strerror}.", "Correct flavor: requirements: in model.yaml."
         ) from error
     base = os.environ.get(_ENVIRONMENTS) or Path.home() / ".cache" / "modelyard" / "environments"
     digest = hashlib.sha256(content + sys.version.encode() + " ".join(_NEEDED).encode()).hexdigest()[:24]
@@ -133,7 +135,7 @@ def _make(folder: Path, python: Path, requirements: Path) -> None:
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise Fault(
-                f"The environment of {requirements} cannot be made: {last.strip()}",
-                "Mend the requirements; uv reads them.",
+                f"The environment of {requirements} cannot be created: {last.strip()}",
+                "Correct the requirements; uv installs them.",
             )
     (folder / "made").touch()

@@ -1,7 +1,7 @@
-"""A version in a folder, as another server loads it: contract, artifact, probe rows and this package.
+"""A version's folder for another server: contract, artifact, probe rows and this package.
 
-``contract.json`` names the artifact and its sha256. A server's adapter opens the folder and asks for scores. It gets
-none before the artifact is the registered one and has given the probe's scores.
+``contract.json`` names the artifact and its sha256. A server's adapter opens the folder and scores rows. Opening
+fails unless the artifact is the registered one and gives the probe's scores.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CONTRACT, PROBE = "contract.json", "probe.json"
 
 
 class Refused(ValueError):
-    """A caller's rows that do not keep the contract, in one sentence that names the column."""
+    """A caller's error: rows that do not fit the contract, in one sentence that names the column."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """One version, ready to answer."""
+    """One loaded version."""
 
     signature: Signature
     scorer: Scorer
@@ -39,7 +39,7 @@ class Served:
 
     @classmethod
     def open(cls, folder: Path) -> Served:
-        """Loads and checks the version in a folder; Fault where it is not what was registered."""
+        """The loaded version of a folder; Fault if it is not the registered one."""
         said = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
         signature = Signature.from_json(said["signature"])
         artifact = folder / said["artifact"]
@@ -57,17 +57,17 @@ class Served:
         return found
 
     def check(self, probe: Probe) -> None:
-        """Raises Fault unless the probe rows get the scores they had when the version was measured."""
+        """Raises Fault unless the probe rows get the registered scores."""
         wrong = probe.differing(self.scorer.score(probe.columns(self.signature)))
         if wrong:
             raise Fault(
                 f"{self.signature.model} {self.signature.version} gives other scores here for {len(wrong)} of"
                 f" {probe.rows} probe rows.",
-                "Compare the library versions with those that are recorded with the version.",
+                "Compare the installed library versions with those recorded in the version.",
             )
 
     def answer(self, inputs: Mapping[str, Sequence[Any]]) -> Floats:
-        """Scores (rows,), of a multiclass model (rows, classes), of columns that a caller sent; Refused."""
+        """Scores (rows,), of a multiclass model (rows, classes), of a caller's columns. Raises Refused."""
         columns: dict[str, Column] = {}
         for name in inputs:
             if self.signature.input(name) is None:
@@ -85,7 +85,7 @@ class Served:
 
 
 def checked(column: Input, values: Sequence[Any]) -> Column:
-    """The canonical values (rows,) of what a caller sent for an input; Refused where the contract does not allow it."""
+    """The canonical values (rows,) of a caller's column. Raises Refused for values that the contract does not allow."""
     try:
         found = canonical(column, values)
     except Unreadable as error:

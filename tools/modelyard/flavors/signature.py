@@ -1,4 +1,4 @@
-"""What a model takes and gives: the part of the contract that scoring needs."""
+"""The signature of a model: the inputs and outputs of its contract, as scoring needs them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Input:
     length: int = 0
     """Numbers in each value of a vector."""
     categories: tuple[str | float, ...] = ()
-    """The known values, in canonical form; empty where every value is allowed. Any other value is missing."""
+    """The known values, in canonical form; empty if all values are allowed. Any other value counts as missing."""
 
     @property
     def is_text(self) -> bool:
@@ -49,11 +49,11 @@ class Signature:
     """Multiclass: the label's values, in the order of the scores."""
 
     def input(self, name: str) -> Input | None:
-        """The input of a name; None when there is none."""
+        """The input of that name; None if there is none."""
         return next((column for column in self.inputs if column.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
-        """The signature as values that JSON has."""
+        """The signature as values for JSON."""
         return asdict(self)
 
     @classmethod

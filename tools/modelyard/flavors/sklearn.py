@@ -1,4 +1,4 @@
-"""scikit-learn estimators in the skops format, which runs no code that nobody named."""
+"""scikit-learn estimators in the skops format, which loads only trusted types."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .values import Columns, Floats, spelled_text
 _WHAT = "skops file"
 _MEMBER = "schema.json"
 _HARMLESS = ("numpy.dtype",)
-"""Types that skops does not trust though they only describe data."""
+"""Types that only describe data, and that skops does not trust by default."""
 
 
 class SKLearn(Flavor):
@@ -52,7 +52,7 @@ class SKLearn(Flavor):
         return "skops" if _MEMBER in members else None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> SKLearnScorer:
-        """The estimator; Fault that names the types which nobody trusted."""
+        """The scorer of the estimator; Fault that names the types that are not trusted."""
         content = read_artifact(artifact, _WHAT)
         _check_archive(artifact, content)
         try:
@@ -65,18 +65,18 @@ class SKLearn(Flavor):
             if untrusted:
                 raise Fault(
                     f"{artifact} needs types that skops does not trust: {', '.join(sorted(untrusted))}.",
-                    "Read what they do; then list them in model.yaml under flavor: trusted:, for the reviewer to see.",
+                    "Read their code; if they are harmless, list them under flavor: trusted: in model.yaml.",
                 )
             estimator = io.loads(content, trusted=trusted)
         except Fault:
             raise
-        except Exception as error:  # whatever an estimator's __setstate__ throws
+        except Exception as error:  # an estimator's __setstate__ may raise anything
             raise corrupt(artifact, _WHAT, f"{type(error).__name__}: {error}".splitlines()[0]) from error
         classified = signature.task in ("binary", "multiclass")
         if not hasattr(estimator, "predict_proba" if classified else "predict"):
             raise Fault(
-                f"The {type(estimator).__name__} in {artifact} gives no probabilities.",
-                "Calibrate it (CalibratedClassifierCV), or choose an estimator with predict_proba.",
+                f"The {type(estimator).__name__} in {artifact} has no predict_proba.",
+                "Wrap it in CalibratedClassifierCV, or choose an estimator with predict_proba.",
             )
         named = getattr(estimator, "feature_names_in_", None)
         matrix = None
@@ -98,7 +98,7 @@ class SKLearnScorer:
 
     estimator: Any
     matrix: Matrix | None
-    """None where it takes a DataFrame."""
+    """None if it takes a DataFrame."""
     names: tuple[str, ...]
     """The DataFrame's columns, in the order of the training."""
     signature: Signature
@@ -116,14 +116,14 @@ class SKLearnScorer:
         return as_scores(self.estimator.predict(rows), self.signature, str(self.artifact))
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process."""
 
     def _frame(self, columns: Columns) -> Any:
         import pandas as pd
 
         frame = pandas_frame(self.signature, columns)
         for column in self.signature.inputs:
-            if column.kind == "vector":  # an estimator takes one number a column
+            if column.kind == "vector":  # an estimator takes one number for each column
                 numbers = np.asarray(columns[column.name])
                 parts = {f"{column.name}_{i}": numbers[:, i] for i in range(column.length)}
                 frame = pd.concat([frame.drop(columns=[column.name]), pd.DataFrame(parts)], axis=1)
@@ -134,9 +134,9 @@ def _check_archive(artifact: Path, content: bytes) -> None:
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             if _MEMBER not in archive.namelist():
-                raise corrupt(artifact, _WHAT, f"it holds no {_MEMBER}")
+                raise corrupt(artifact, _WHAT, f"it has no {_MEMBER}")
             size = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise corrupt(artifact, _WHAT, "it is no zip archive, or a cut one") from error
+        raise corrupt(artifact, _WHAT, "it is not a complete zip archive") from error
     if size > MAXIMUM_ARTIFACT_BYTES:
-        raise corrupt(artifact, _WHAT, f"it unpacks to {size:,} bytes")
+        raise corrupt(artifact, _WHAT, f"it unpacks to {size:,} bytes, which is too much")

@@ -12,11 +12,11 @@ DATATYPES: dict[Kind, str] = {
     "integer": "INT64", "float": "FP64", "string": "BYTES", "boolean": "BOOL", "date": "BYTES", "timestamp": "BYTES",
     "vector": "FP64",
 }  # fmt: skip
-"""What metadata says of each kind of input."""
+"""The datatype in the metadata for each kind of input."""
 _NUMBERS = {
     "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "FP32", "FP64",
 }  # fmt: skip
-# pandas makes floats of integers beside nulls, so numbers of every datatype are taken; whole ones are told by value.
+# pandas makes floats of integers beside nulls, so numbers of every datatype are accepted, and checked by value.
 ACCEPTED: dict[Kind, set[str]] = {
     "integer": _NUMBERS, "float": _NUMBERS, "vector": _NUMBERS, "string": {"BYTES"},
     "boolean": {"BOOL", "BYTES", *_NUMBERS}, "date": {"BYTES", *_NUMBERS}, "timestamp": {"BYTES", *_NUMBERS},

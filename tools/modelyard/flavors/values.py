@@ -1,4 +1,4 @@
-"""Values of an input: however they are spelled, models get one canonical form.
+"""Values of an input, converted from any allowed spelling to one canonical form.
 
 =========  ===============================================  =====================================
 kind       spelled as                                       canonical
@@ -45,7 +45,7 @@ _PLAIN = {int, float, type(None)}
 
 
 class Unreadable(ValueError):
-    """A value that is not of its column's kind."""
+    """The error of a value that is not of its column's kind."""
 
     def __init__(self, row: int, said: str) -> None:
         super().__init__(f"row {row}: {said}")
@@ -55,8 +55,8 @@ class Unreadable(ValueError):
 def canonical(column: Input, values: Sequence[Any] | NDArray[Any]) -> Column:
     """The canonical form (rows,) of values from JSON, from Python or from a buffer of numbers.
 
-    Raises Unreadable for the first value that is not of the column's kind. Limits and nulls are not looked at;
-    see ``breaches``.
+    Raises Unreadable for the first value that is not of the column's kind. It does not check limits and nulls;
+    ``breaches`` does.
     """
     if column.kind == "vector":
         return _vectors(column, values)
@@ -68,7 +68,7 @@ def canonical(column: Input, values: Sequence[Any] | NDArray[Any]) -> Column:
 
 
 def known(column: Input, values: Column) -> Column:
-    """Canonical values of which those outside ``categories`` are missing."""
+    """Canonical values, with those outside ``categories`` set to missing."""
     if not column.categories:
         return values
     if column.is_text:
@@ -79,7 +79,7 @@ def known(column: Input, values: Column) -> Column:
 
 
 def scalar(column: Input, value: Any) -> str | float | None:
-    """One value in canonical form; numbers may be spelled as texts too, as they are in category lists.
+    """One value in canonical form. Numbers may be texts, as in lists of categories.
 
     None for null. Raises Unreadable.
     """
@@ -105,7 +105,7 @@ def spelled_text(value: Any) -> str:
 
 
 def spelled(column: Input, values: Column) -> list[Any]:
-    """Canonical values as JSON has them: true, 7, "2026-05-31", "2026-05-31T10:00:00+00:00", null."""
+    """Canonical values as values for JSON: true, 7, "2026-05-31", "2026-05-31T10:00:00+00:00", null."""
     if column.is_text:
         return list(values)
     numbers = np.asarray(values, dtype=np.float64)
@@ -115,7 +115,7 @@ def spelled(column: Input, values: Column) -> list[Any]:
 
 
 def breaches(column: Input, values: Column) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """What of canonical values the contract does not allow: (``null``, rows), (``below -1``, rows), …"""
+    """Canonical values that the contract does not allow: (``null``, rows), (``below -1``, rows), …"""
     if column.is_text:
         missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     else:
@@ -130,7 +130,7 @@ def breaches(column: Input, values: Column) -> Iterator[tuple[str, NDArray[np.bo
 
 
 def shown(value: object) -> str:
-    """A value as messages quote it, at most 40 characters."""
+    """A value quoted for a message, in at most 40 characters."""
     text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -146,7 +146,7 @@ def _texts(values: Sequence[Any] | NDArray[Any]) -> list[str | None]:
             found.append(value)
         elif isinstance(value, str):
             found.append(str(value))
-        elif value != value:  # what pandas writes for a missing text
+        elif value != value:  # pandas writes this for a missing text
             found.append(None)
         else:
             raise Unreadable(row, f"{shown(value)} is not a string")

@@ -1,8 +1,8 @@
-"""Runs a team's scorer in a process of its own: ``python worker.py SCORER ARTIFACT``, spoken to over pipes.
+"""The worker process of a team's scorer: ``python worker.py SCORER ARTIFACT``, which communicates over pipes.
 
-It stands alone, because its environment is the team's. A message is its length (8 bytes) and its content. To the worker
-goes a table as an Arrow stream; back comes ``+`` with the scores in NumPy's format, or ``-`` with a sentence. The first
-message back says that the model is loaded.
+It imports no other module of modelyard, because its environment is the team's. A message is its length (8 bytes) and
+its content. The worker reads a table as an Arrow stream. It answers ``+`` with the scores in NumPy's format, or ``-``
+with a sentence. Its first message says that the model is loaded.
 """
 
 import importlib.util
@@ -17,8 +17,8 @@ LENGTH = struct.Struct(">Q")
 
 
 def main() -> None:
-    """Loads the model, then answers until its input ends."""
-    # What the scorer prints must not get between the answers.
+    """Loads the model, then scores tables until its input ends."""
+    # The scorer's own output must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     scorer, artifact = sys.argv[1:3]
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _load(path: str, artifact: str) -> Callable[[Any], Any]:
-    """``predict`` of the scorer, of whichever shape, as a function of one frame."""
+    """The scorer's ``predict``, in either form, as a function of one frame."""
     sys.path[:0] = [os.path.dirname(path), os.getcwd()]  # noqa: PTH109, PTH120
     spec = importlib.util.spec_from_file_location("scorer", path)
     module: Any = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]

@@ -41,10 +41,10 @@ class XGBoost(Flavor):
         return "xgboost-json" if head.lstrip().startswith(b"{") and b'"learner"' in head[:200] else None
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> XGBoostScorer:
-        """The booster. A category is coded by the list in the file, else by the contract's."""
+        """The scorer of the booster. Codes of categories come from the list in the file, else from the contract."""
         content = read_artifact(artifact, _WHAT)
         if self.recognise(content[:4096], ()) is None:
-            raise corrupt(artifact, _WHAT, "it does not begin as one")
+            raise corrupt(artifact, _WHAT, "it does not begin like one")
         try:
             import xgboost
         except ImportError as error:
@@ -57,7 +57,7 @@ class XGBoost(Flavor):
             raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
         if objective == "multi:softmax":
             raise Fault(
-                f"{artifact} was trained with multi:softmax, which gives a class and no probabilities.",
+                f"{artifact} was trained with multi:softmax, which gives no probabilities.",
                 "Train it with multi:softprob.",
             )
         names = booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
@@ -84,7 +84,7 @@ class XGBoostScorer:
         matrix = self.matrix.of(columns)
         if not len(matrix):
             return empty(self.signature)
-        # Without building a DMatrix, which takes longer than the trees do on a few rows.
+        # Without a DMatrix; for a few rows, building one takes longer than the trees.
         found = self.booster.inplace_predict(matrix, validate_features=False)
         return as_scores(found, self.signature, str(self.artifact))
 
@@ -95,7 +95,7 @@ class XGBoostScorer:
         return self.matrix.shares(np.array([gains.get(name, 0.0) for name in names], dtype=np.float64))
 
     def contributions(self, columns: Columns) -> dict[str, Floats]:
-        """Each input's part in the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
+        """Each input's contribution to the raw score of each row (rows,), by TreeSHAP (Lundberg et al. 2020)."""
         rows = self.module.DMatrix(
             self.matrix.of(columns), feature_names=self.booster.feature_names,
             feature_types=self.booster.feature_types, enable_categorical=True,
@@ -104,7 +104,7 @@ class XGBoostScorer:
         return self.matrix.by_input(parts)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no process."""
 
 
 def _levels(
@@ -118,14 +118,14 @@ def _levels(
             found.append(Levels(column, kept[i], str(artifact)))
         elif column.categories and (column.is_text or coded[i]):
             found.append(Levels(column, column.categories, str(artifact)))
-        else:  # a number; categories without a list are codes already
+        else:  # a number; categories without a list are already codes
             found.append(None)
     require_numbers(features, [levels is not None for levels in found], str(artifact))
     return tuple(found)
 
 
 def _kept_categories(booster: Any) -> dict[int, list[Any]]:
-    """Feature → its categories in the order of their codes; XGBoost keeps them since 3.1."""
+    """Feature → its categories in the order of their codes; XGBoost writes them since 3.1."""
     if not hasattr(booster, "get_categories"):
         return {}
     listed = booster.get_categories(export_to_arrow=True).to_arrow() or []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from modelyard.evidence.artifact import Artifact
@@ -88,6 +87,9 @@ def margin_text(check: ChampionCheck | SlicesCheck, margin: float) -> str:
 def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
     """The finding for the worst group column by one measure. Groups that are too small are counted, not judged."""
     gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
+    if not evaluation.fairness:
+        what = "No groups were evaluated; name their columns in evaluation.groups."
+        return Finding("inconclusive", what, check.measure)
     if not gaps:
         return Finding("inconclusive", "No two groups have enough rows of each class.", check.measure)
     judged = [(_fair(check, gap), column, gap) for column, gap in gaps]
@@ -172,7 +174,7 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
         return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
     result = evaluation.metric(check.metric)
     if result is None or result.difference is None or result.interval is None:
-        return replace(_undefined(check.metric, evaluation), outcome="inconclusive")
+        return _undefined(check.metric, evaluation)
     margin = margin_of(check, result)
     outcome, word = non_inferiority(result, margin)
     shown = f"{result.difference:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
@@ -190,6 +192,11 @@ def _champion(check: ChampionCheck, evaluation: Evaluation) -> Finding:
 def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
     if evaluation.champion is None:
         return Finding("pass", "There is no champion yet: this is the first version.", check.metric)
+    if evaluation.metric(check.metric) is None:
+        return _undefined(check.metric, evaluation)
+    if not evaluation.slices:
+        what = "No slices were evaluated; name their columns in evaluation.slices."
+        return Finding("inconclusive", what, check.metric)
     judged = []
     for part in evaluation.slices:
         result = next((r for r in part.metrics if r.name == check.metric), None)
@@ -212,7 +219,8 @@ def _slices(check: SlicesCheck, evaluation: Evaluation) -> Finding:
 def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
     now, before = evaluation.calibration, evaluation.champion_calibration
     if now is None:
-        return Finding("inconclusive", "The evaluation has no calibration.", "calibration error")
+        what = "Calibration is not known; it needs a binary model and 200 held-out rows."
+        return Finding("inconclusive", what, "calibration error")
     sentence = (
         f"The expected calibration error is {now.expected_error:.3f} (limit {check.maximum_error:g}); the mean"
         " prediction"
@@ -260,7 +268,8 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
 
 def _stability(check: StabilityCheck, evaluation: Evaluation) -> Finding:
     if evaluation.stability is None:
-        return Finding("inconclusive", "The pipeline writes no folds (files.folds in model.yaml).", check.metric)
+        what = "Fewer than two folds were evaluated; files.folds names their table."
+        return Finding("inconclusive", what, check.metric)
     found = next((m for m in evaluation.stability.metrics if m.name == check.metric), None)
     if found is None or found.mean is None or found.deviation is None:
         return Finding("inconclusive", f"{check.metric} is undefined in too many folds.", check.metric)
@@ -307,7 +316,8 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
 def _undefined(metric: str, evaluation: Evaluation) -> Finding:
     result = evaluation.metric(metric)
     if result is None:
-        return Finding("error", f"{metric} is not measured for {evaluation.task} models.", metric)
+        sentence = f"{metric} is not measured for {evaluation.task} models; name the rule's tasks in the policy."
+        return Finding("error", sentence, metric)
     return Finding("inconclusive", f"{metric} is undefined on this holdout of {evaluation.rows:,} rows.", metric)
 
 

@@ -11,7 +11,10 @@ from modelyard.evidence.verdict import CheckResult, Finding, Verdict, overall
 from modelyard.gate.findings import find
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document, FieldPath
-from modelyard.manifests.policy import Check, Policy, applies
+from modelyard.manifests.model import Model, declared
+from modelyard.manifests.policy import Check, Policy
+from modelyard.manifests.rules import applies
+from modelyard.metrics.evaluation import Evaluation
 
 
 def judge(
@@ -21,17 +24,18 @@ def judge(
     waivers: Sequence[tuple[str, Waiver]],
     today: date,
     notes: Sequence[str] = (),
+    known: Model | None = None,
 ) -> Verdict:
     """The verdict on a candidate, on the day ``today``.
 
     ``lines`` is the policy's document; each result names the line of its check. ``notes`` are sentences about the rules
-    themselves.
+    themselves. ``known`` is model.yaml where the rules come from: a candidate that no longer declares its groups is
+    judged by the rules for groups all the same.
     """
-    found = bundle.evaluation
     results = tuple(
         apply(check, find(check, bundle), lines, ("checks", i), (bundle.model, bundle.artifact), waivers, today)
         for i, check in enumerate(policy.checks)
-        if found is None or applies(check, found.task, found.declared)
+        if _is_for(check, bundle.evaluation, known)
     )
     notes = [*notes, *(bundle.evaluation.notes if bundle.evaluation else ())]
     if bundle.evaluation and bundle.evaluation.identical_bytes:
@@ -94,6 +98,12 @@ def apply(
         interval=finding.interval,
         waiver=waived_by,
     )
+
+
+def _is_for(check: Check, evaluation: Evaluation | None, known: Model | None) -> bool:
+    task = evaluation.task if evaluation else known.task if known else ""
+    said = {*(evaluation.declared if evaluation else ()), *(declared(known) if known else ())}
+    return applies(check, task, said) if task else True
 
 
 def _matches(waiver: Waiver, subject: tuple[str, str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.manifests.model import Evaluation
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Check, Policy
 
 _LEVELS = ("advisory", "soft", "hard")
@@ -66,11 +66,16 @@ def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
     return tuple(found)
 
 
-def evaluation_changes(before: Evaluation, after: Evaluation) -> tuple[RuleChange, ...]:
+def evaluation_changes(known: Model, proposed: Model) -> tuple[RuleChange, ...]:
     """Every difference in how model.yaml evaluates the held-out rows. A slice that is not evaluated cannot fail."""
+    before, after = known.evaluation, proposed.evaluation
     found = []
     for what, old, new in (("slice", before.slices, after.slices), ("group", before.groups, after.groups)):
         found += [RuleChange(f"{what} {name} is no longer evaluated", True) for name in old if name not in new]
+    if known.files.folds and not proposed.files.folds:
+        found.append(RuleChange("the folds are no longer evaluated", True))
+    if known.task != proposed.task:  # other rules are for the other task
+        found.append(RuleChange(f"task {known.task} → {proposed.task}", True))
     if after.minimum_support != before.minimum_support:
         found.append(
             RuleChange(
@@ -92,7 +97,9 @@ def _check_changes(before: Check, after: Check) -> list[RuleChange]:
         old, new = getattr(before, name), getattr(after, name)
         if name in _WITHOUT_EFFECT or old == new:
             continue
-        found.append(RuleChange(f"{before.id} {name} {_shown(old)} → {_shown(new)}", _looser(name, old, new)))
+        empty = "all" if name == "tasks" else "none"
+        shown = f"{_shown(old, empty)} → {_shown(new, empty)}"
+        found.append(RuleChange(f"{before.id} {name} {shown}", _looser(name, old, new)))
     return found
 
 
@@ -103,6 +110,10 @@ def _looser(name: str, old: Any, new: Any) -> bool:
         return bool(set(old) - set(new))
     if name == "formats":
         return bool(set(new) - set(old))
+    if name == "tasks":  # none named means all
+        return bool(new and (not old or set(old) - set(new)))
+    if name == "only_with":
+        return bool(set(new) - set(old))
     if name not in _LARGER_IS_LOOSER:
         return True
     if old is None or new is None:  # a missing limit is the loosest one
@@ -110,5 +121,5 @@ def _looser(name: str, old: Any, new: Any) -> bool:
     return bool((new > old) == _LARGER_IS_LOOSER[name])
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+def _shown(value: Any, empty: str = "none") -> str:
+    return ", ".join(map(str, value)) or empty if isinstance(value, list) else empty if value is None else str(value)

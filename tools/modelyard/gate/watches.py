@@ -22,8 +22,8 @@ from modelyard.manifests.policy import (
     ScoresWatch,
     ServiceWatch,
     TrafficWatch,
-    applies,
 )
+from modelyard.manifests.rules import applies
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import FEWEST, Monitoring
 
@@ -160,8 +160,10 @@ def _fall(
     """Fails when the whole interval is worse than the baseline by more than the margin, passes when none of it is."""
     low, high = interval.low - baseline, interval.high - baseline
     worst, best = (low, high) if higher_is_better else (-high, -low)
-    outcome: Outcome = "fail" if best < -watch.margin else "pass" if worst >= -watch.margin else "inconclusive"
-    allowed = f"allowed {'drop' if higher_is_better else 'rise'} {watch.margin:g}"
+    margin = watch.margin * abs(baseline) if watch.relative else watch.margin
+    outcome: Outcome = "fail" if best < -margin else "pass" if worst >= -margin else "inconclusive"
+    allowed = f"allowed {'drop' if higher_is_better else 'rise'} {margin:g}"
+    allowed += f", {watch.margin * 100:g} % of the baseline" if watch.relative else ""
     sentence = f"{said} {value:.4f} [{interval.low:.4f}, {interval.high:.4f}] (baseline {baseline:.4f}, {allowed})."
     return Finding(
         outcome=outcome,

@@ -1,4 +1,4 @@
-"""Faults of a contract and of the flavor that keeps its model, seen without the artifact."""
+"""Faults of a contract and of a flavor's settings, found without the artifact."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ _NUMBERS = ("integer", "float", "vector")
 def contract_faults(contract: Contract) -> Iterator[Fault]:
     """Inputs whose fields contradict each other or the names of other columns."""
     names = [column.name for column in contract.inputs]
+    parts = {f"{c.name}_{place}": c.name for c in contract.inputs for place in range(c.length)}
     for i, column in enumerate(contract.inputs):
         where = ("contract", "inputs", i)
         if column.name in names[:i]:
-            yield (*where, "name"), f"{column.name!r} is named twice.", "Keep one of the two."
+            yield (*where, "name"), f"{column.name!r} is named twice.", "Remove one of them."
+        if column.name in parts:
+            what = f"{column.name!r} is also a library's name for a number of the vector {parts[column.name]!r}."
+            yield (*where, "name"), what, "Rename the column."
         if column.name in (contract.label, contract.id):
             role = "label" if column.name == contract.label else "id"
             yield (*where, "name"), f"{column.name!r} is the contract's {role}.", "Name another column as the input."
@@ -33,17 +37,15 @@ def contract_faults(contract: Contract) -> Iterator[Fault]:
 
 
 def flavor_faults(model: Model) -> Iterator[Fault]:
-    """A flavor that nobody has, that nothing tells, or options that are another flavor's."""
+    """Faults of the flavor: unknown, missing, or with options of another flavor."""
     said = model.flavor
-    try:
-        flavor = flavor_named(said.name) if said.name else flavor_of_file(model.files.artifact)
-    except FlavorFault:
+    flavor = flavor_in(model)
+    if flavor is None and said.name:
         known = [flavor.name for flavor in every_flavor()]
-        remedy = near_match(said.name, known, f"Choose one of {', '.join(known)}.")
-        yield ("flavor", "name"), f"{said.name!r} is no flavor.", remedy
+        yield ("flavor", "name"), f"{said.name!r} is not a known flavor.", near_match(said.name, known)
         return
     if flavor is None:
-        what = f"is missing, and the ending of {model.files.artifact} does not tell it."
+        what = f"is missing, and no flavor has the ending of {model.files.artifact}."
         yield ("flavor", "name"), what, "Name the flavor; docs/flavors.md lists them."
         return
     for option, owner in _OPTIONS.items():
@@ -54,29 +56,37 @@ def flavor_faults(model: Model) -> Iterator[Fault]:
 
 
 def host_fault(flavor: Flavor, model: str, target: str) -> tuple[str, str] | None:
-    """(what is wrong, what to do) when a kind of target does not serve a flavor.
+    """(problem, remedy) if the target does not serve the flavor; else None.
 
-    None for a target that no flavor knows: another package brings it, and it decides itself.
+    None also for a target that no flavor knows: it is from another package, and decides itself.
     """
     if target in flavor.hosts or not any(target in known.hosts for known in every_flavor()):
         return None
     known = ", ".join(flavor.hosts)
     what = f"The target {target} does not serve {model}, whose flavor is {flavor.name}."
     if not known:
-        return what, f"Models of the flavor {flavor.name} score batches only; keep it as another flavor to serve it."
-    return what, f"Deploy it where the target is one of {known}; see docs/flavors.md."
+        return what, f"The flavor {flavor.name} scores batches only; store the model in another flavor to serve it."
+    return what, f"Deploy it to an environment with one of the targets {known}; see docs/flavors.md."
+
+
+def flavor_in(model: Model) -> Flavor | None:
+    """The flavor that model.yaml names, else that of the artifact's ending; None without one."""
+    try:
+        return flavor_named(model.flavor.name) if model.flavor.name else flavor_of_file(model.files.artifact)
+    except FlavorFault:
+        return None
 
 
 def _column_faults(column: Column) -> Iterator[Fault]:
     if column.type == "vector" and not column.length:
-        yield ("length",), "is missing.", "Say how many numbers each vector has."
+        yield ("length",), "is missing.", "Add the number of values in each vector."
     if column.type != "vector" and column.length:
-        yield ("length",), f"is for vectors, and the type is {column.type}.", "Remove it."
+        yield ("length",), f"applies to vectors only; the type is {column.type}.", "Remove it."
     if column.type == "vector" and column.categories:
-        yield ("categories",), "are not for vectors.", "Remove them."
+        yield ("categories",), "do not apply to vectors.", "Remove them."
     for bound in ("minimum", "maximum"):
         if getattr(column, bound) is not None and column.type not in _NUMBERS:
-            yield (bound,), f"is for numbers, and the type is {column.type}.", "Remove it."
+            yield (bound,), f"applies to numbers only; the type is {column.type}.", "Remove it."
     if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
         yield ("maximum",), f"{column.maximum:g} is below the minimum {column.minimum:g}.", "Exchange the two."
     if column.type != "vector":
@@ -89,9 +99,9 @@ def _category_faults(column: Column) -> Iterator[Fault]:
         try:
             value = scalar(plain, category)
         except Unreadable:
-            what = f"{category!r} is no {column.type}."
+            what = f"{category!r} is not a valid {column.type}."
             yield ("categories", i), what, "Write each category as a value of the input's type."
             continue
         if value in seen:
-            yield ("categories", i), f"{category!r} is named twice.", "Keep one of the two."
+            yield ("categories", i), f"{category!r} is named twice.", "Remove one of them."
         seen.add(value)

@@ -180,7 +180,7 @@ class Files(Manifest, frozen=True, kw_only=True):
 
 
 class FlavorSettings(Manifest, frozen=True, kw_only=True):
-    """How the artifact is kept, and what scores it; see docs/flavors.md."""
+    """The flavor of the artifact, and its options; see docs/flavors.md."""
 
     name: Annotated[
         str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -111,7 +110,7 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
 
     metric: Metric
     margin: Margin
-    relative: Annotated[bool, Meta(description="The margin is a share of the champion's value: 0.02 is 2 %.")] = False
+    relative: Annotated[bool, Meta(description="The margin is a share of the baseline: 0.02 is 2 %.")] = False
     before_ground_truth: Annotated[
         Literal["estimate", "wait"],
         Meta(description="With too few labels. estimate: judge the label-free estimate; wait: inconclusive."),
@@ -292,25 +291,3 @@ def _safe_formats() -> list[str]:
     from modelyard.flavors.formats import SAFE_FORMATS  # flavors take NumPy along, which most commands do without
 
     return list(SAFE_FORMATS)
-
-
-def applies(check: Check, task: str, declared: Collection[str]) -> bool:
-    """Whether a rule judges a model of a task that declares ``declared`` (groups, slices, folds)."""
-    return (not check.tasks or task in check.tasks) and all(name in declared for name in check.only_with)
-
-
-def never_judged(check: Check, task: str, declared: Collection[str]) -> tuple[str, str] | None:
-    """(why, what to do) when a rule applies to a model and can never be judged for it; None otherwise."""
-    if not applies(check, task, declared):
-        return None
-    metric = str(getattr(check, "metric", ""))
-    tasks = tuple(t for t in check.judges if not metric or t in METRIC_TASKS[metric])
-    kind = str(check.__struct_config__.tag)
-    if task not in tasks:
-        what = f"{metric} is not measured for {task} models." if metric else f"{kind} is not judged for {task} models."
-        return what, f"Add tasks: [{', '.join(tasks)}] to the rule {check.id}, and a rule for {task} models."
-    if check.reads and check.reads not in declared:
-        place = "files.folds" if check.reads == "folds" else f"evaluation.{check.reads}"
-        remedy = f"Declare {place}, or add only_with: [{check.reads}] to the rule."
-        return f"the model declares no {check.reads}.", remedy
-    return None

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
 from modelyard.errors import near_match
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.calendar import freeze_faults
-from modelyard.manifests.configuration import Repository
-from modelyard.manifests.contract import contract_faults, flavor_faults
+from modelyard.manifests.configuration import Environment, Repository
+from modelyard.manifests.contract import contract_faults, flavor_faults, flavor_in, host_fault
 from modelyard.manifests.conversion import M, convert
 from modelyard.manifests.deployment import Deployment, rollout_faults
 from modelyard.manifests.document import Document, FieldPath, ManifestErrors, Problem, field_name, read_document
 from modelyard.manifests.location import CONFIG
-from modelyard.manifests.model import Model, ground_truth_faults
+from modelyard.manifests.model import Model, declared, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
-from modelyard.manifests.policy import Policy
+from modelyard.manifests.policy import AnyCheck, AnyWatch, ArtifactCheck, Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
+from modelyard.manifests.rules import applies, never_judged, rule_faults
 
 
 def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:
@@ -37,8 +38,9 @@ class _Checker:
         self._versions = versions
         self._found: list[Problem] = []
         self._models = set(repository.model_names())
-        self._policies: dict[str, Policy] = {}
-        self._environments: list[str] = []
+        self._policies: dict[str, tuple[Policy, Document]] = {}
+        self._used_by: dict[str, list[Model]] = {}
+        self._environments: dict[str, Environment] = {}
         self._forge = "git"
 
     def run(self) -> list[Problem]:
@@ -51,6 +53,9 @@ class _Checker:
             self._approvals()
         for name in self._folders("models"):
             self._model(name)
+        for name, users in self._used_by.items():
+            if name in self._policies:
+                self._rules_in_use(*self._policies[name], users)
         for environment in self._folders("deployments"):
             self._deployments(environment)
         for file in self._repository.files("waivers"):
@@ -58,12 +63,13 @@ class _Checker:
         return self._found
 
     def _config(self, config: Repository, document: Document) -> None:
-        self._environments = [environment.name for environment in config.environments]
         self._forge = config.forge
-        for i, name in enumerate(self._environments):
-            if name in self._environments[:i]:
-                self._add(document, ("environments", i, "name"), f"{name!r} is declared twice.", "Keep one of the two.")
-            for where, what, remedy in freeze_faults(config.environments[i].freezes):
+        for i, environment in enumerate(config.environments):
+            if environment.name in self._environments:
+                what = f"{environment.name!r} is declared twice."
+                self._add(document, ("environments", i, "name"), what, "Keep one of the two.")
+            self._environments[environment.name] = environment
+            for where, what, remedy in freeze_faults(environment.freezes):
                 self._add(document, ("environments", i, *where), what, remedy)
 
     def _policy(self, file: str) -> None:
@@ -71,14 +77,15 @@ class _Checker:
         if not loaded:
             return
         policy, document = loaded
-        self._policies[policy.name] = policy
+        self._policies[Path(file).stem] = loaded
         self._same_name(document, policy.name, Path(file).stem)
         ids: set[str] = set()
-        for where, rules in (("checks", policy.checks), ("monitoring", policy.monitoring)):
-            for i, rule in enumerate(rules):
-                if rule.id in ids:
-                    self._add(document, (where, i, "id"), f"{rule.id!r} is used twice.", "Give each check its own id.")
-                ids.add(rule.id)
+        for place, rule in _rules(policy):
+            if rule.id in ids:
+                self._add(document, (*place, "id"), f"{rule.id!r} is used twice.", "Give each check its own id.")
+            ids.add(rule.id)
+            for where, what, remedy in rule_faults(rule):
+                self._add(document, (*place, *where), what, remedy)
 
     def _approvals(self) -> None:
         loaded = self._load(Approvals, APPROVALS)
@@ -119,7 +126,33 @@ class _Checker:
         for place, what, remedy in (*contract_faults(model.contract), *flavor_faults(model)):
             self._add(document, place, what, remedy)
         self._task(model, document)
+        self._used_by.setdefault(model.policy, []).append(model)
         self._pipeline(model, document)
+
+    def _rules_in_use(self, policy: Policy, document: Document, users: list[Model]) -> None:
+        """Rules that a model which uses the policy can never pass: they are never judged, or allow no format of it."""
+        for place, rule in _rules(policy):
+            found: dict[tuple[FieldPath, str, str], list[str]] = {}
+            for model in users:
+                if judged := never_judged(rule, model.task, declared(model)):
+                    why, remedy = judged
+                    text = f"the rule {rule.id} can never be judged for {{}}: {why}."
+                    found.setdefault((place, text, remedy), []).append(f"models/{model.name}")
+                if formats := self._forbidden(rule, model):
+                    text = f"the rule {rule.id} allows no format that {{}} can have: {', '.join(formats)}."
+                    remedy = "Add it to formats, or keep the model in a format that is allowed."
+                    found.setdefault(((*place, "formats"), text, remedy), []).append(f"models/{model.name}")
+            for (where, text, remedy), names in found.items():
+                more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+                self._add(document, where, text.format(", ".join(names[:3]) + more), remedy)
+
+    @staticmethod
+    def _forbidden(rule: AnyCheck | AnyWatch, model: Model) -> tuple[str, ...]:
+        """The formats of the model's flavor if a rule allows none of them; else ()."""
+        flavor = flavor_in(model)
+        if flavor is None or not isinstance(rule, ArtifactCheck) or not applies(rule, model.task, declared(model)):
+            return ()
+        return flavor.formats if set(flavor.formats).isdisjoint(rule.formats) else ()
 
     def _task(self, model: Model, document: Document) -> None:
         classes = model.contract.classes
@@ -174,6 +207,7 @@ class _Checker:
             self._same_name(document, deployment.model, Path(file).stem, key="model")
             for where, what, remedy in rollout_faults(deployment, environment, self._readable(deployment.model)):
                 self._add(document, where, what, remedy)
+            self._host(deployment, environment, document)
             if deployment.model not in self._models:
                 what = f"{deployment.model!r} is not a model of this repository."
                 self._add(document, ("model",), what, self._near_model(deployment.model))
@@ -187,6 +221,15 @@ class _Checker:
                         what,
                         near_match(deployment.version, known, "No version is registered yet."),
                     )
+
+    def _host(self, deployment: Deployment, environment: str, document: Document) -> None:
+        model, declared_environment = self._readable(deployment.model), self._environments.get(environment)
+        flavor = flavor_in(model) if model else None
+        if flavor is None or declared_environment is None:
+            return
+        if found := host_fault(flavor, deployment.model, declared_environment.target):
+            what, remedy = found
+            self._add(document, ("model",), what[0].lower() + what[1:], remedy)
 
     def _waiver(self, file: str) -> None:
         loaded = self._load(Waiver, file)
@@ -211,10 +254,11 @@ class _Checker:
             self._add(document, ("model",), what, self._near_model(waiver.model))
             return
         try:
-            policy = self._policies.get(self._repository.model(waiver.model).policy)
+            loaded_policy = self._policies.get(self._repository.model(waiver.model).policy)
         except ManifestErrors:
             return
-        rules = [*policy.checks, *policy.monitoring] if policy else []
+        policy = loaded_policy[0] if loaded_policy else None
+        rules = [rule for _, rule in _rules(policy)] if policy else []
         check = next((c for c in rules if c.id == waiver.check), None)
         if policy and check is None:
             what = f"the policy {policy.name} has no check {waiver.check!r}."
@@ -256,3 +300,11 @@ class _Checker:
 
     def _add(self, document: Document, path: FieldPath, what: str, remedy: str) -> None:
         self._found.append(Problem(document.file, document.line(path), field_name(path), what, remedy))
+
+
+def _rules(policy: Policy) -> Iterator[tuple[FieldPath, AnyCheck | AnyWatch]]:
+    """Every rule of a policy, with its place in the file."""
+    for i, check in enumerate(policy.checks):
+        yield ("checks", i), check
+    for i, watch in enumerate(policy.monitoring):
+        yield ("monitoring", i), watch

@@ -1,1 +1,1 @@
-"""Numbers from tables: scores, intervals, fairness, calibration, profiles, drift. NumPy in, values out."""
+"""Statistics of arrays: scores, intervals, fairness, calibration, profiles, data drift. NumPy in, values out."""

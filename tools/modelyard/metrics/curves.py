@@ -1,4 +1,4 @@
-"""What is read off curves: precision against recall, and whether predicted probabilities are calibrated."""
+"""Measures from curves: precision and recall, and the calibration of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelyard.metrics.scores import Floats, Integers
 _BINS = 512
 BINS = 10
 MINIMUM_ROWS = 200
-"""Below this a bin holds too few rows for its rate to mean anything."""
+"""A bin with fewer rows has no useful rate."""
 
 
 def average_precision(label: Floats, prediction: Floats) -> float | None:
@@ -24,7 +24,7 @@ def average_precision(label: Floats, prediction: Floats) -> float | None:
 
 
 def recall_at_precision(label: Floats, prediction: Floats, precision: float) -> float | None:
-    """The largest recall of any threshold whose precision is at least so much; 0 when none has it."""
+    """The largest recall of all thresholds with at least this precision; 0 without one."""
     hits, taken = _curve(label, prediction)
     if not hits.size or not hits[-1]:
         return None
@@ -33,7 +33,7 @@ def recall_at_precision(label: Floats, prediction: Floats, precision: float) -> 
 
 
 def bins_for(rows: int) -> int:
-    """How many bins of equal size replicates are made of; the values themselves are exact."""
+    """Bins of equal size for replicates. The values themselves are exact."""
     return min(_BINS, max(rows // 8, 1))
 
 
@@ -58,7 +58,7 @@ def binned(sums: Floats, precision: float) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Rows of similar prediction: their mean prediction, and how often the outcome was positive."""
+    """Rows of similar prediction: their mean prediction, and the share of positive labels."""
 
     rows: int
     mean_prediction: float
@@ -68,7 +68,7 @@ class ReliabilityBin:
 @dataclass(frozen=True)
 class BrierParts:
     """Murphy's decomposition over the bins (J. Appl. Meteorology 1973): Brier = reliability − resolution + uncertainty,
-    but for the spread of predictions within a bin.
+    except for the spread of predictions within a bin.
     """
 
     reliability: float
@@ -78,14 +78,14 @@ class BrierParts:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Expected calibration error over equal-mass bins (Nguyen & O'Connor, EMNLP 2015), and the curve behind it."""
+    """Expected calibration error over equal-mass bins (Nguyen & O'Connor, EMNLP 2015), and its curve."""
 
     expected_error: float
     mean_prediction: float
     base_rate: float
     bins: tuple[ReliabilityBin, ...]
     interval: Interval | None = None
-    """Of the expected error. A sum of absolute values is biased upwards by chance, so is its interval."""
+    """The interval of the expected error. A sum of absolute values is biased upwards, and so is its interval."""
     brier: BrierParts | None = None
 
 

@@ -1,4 +1,4 @@
-"""How far two samples are apart: over bins they share, or exactly from their sorted values."""
+"""Distances of two samples: over common bins, or exact from their sorted values."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def total_variation(before: Floats, after: Floats) -> float:
 def chi_square_p(before: Floats, after: Floats) -> float:
     """p-value of the two-sample chi-square test of homogeneity, without continuity correction.
 
-    Bins in which either side expects fewer than five rows are pooled (Cochran 1954), with the next smallest where the
-    pool is still too thin: one row beyond the reference's range would else be proof of drift.
+    Bins with fewer than five expected rows on either side are pooled (Cochran 1954), and with the next smallest bin if
+    the pool is still too small. Otherwise one row beyond the reference's range would be significant.
     """
     table = np.vstack([before, after])
     table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
@@ -60,8 +60,8 @@ def chi_square_p(before: Floats, after: Floats) -> float:
 
 def chi_square_tail(value: float, degrees: int) -> float:
     """P(χ² > value), as scipy.stats.chi2.sf: regularised incomplete gamma function by series below the mean, by
-    continued fraction above (Abramowitz & Stegun 6.5.29, 6.5.31). Our own, because importing SciPy's takes longer than
-    run the drift of ten thousand rows.
+    continued fraction above (Abramowitz & Stegun 6.5.29, 6.5.31). Our own, because importing SciPy takes longer than
+    measuring the drift of ten thousand rows.
     """
     a, x = degrees / 2, value / 2
     if x <= 0:
@@ -93,8 +93,8 @@ def chi_square_tail(value: float, degrees: int) -> float:
 def ks_statistic(before: Floats, after: Floats) -> float:
     """Largest difference of two empirical distribution functions; both sorted, finite, not empty. Exact.
 
-    The difference is first taken at a few thousand points; only the cells between them in which it could be larger are
-    looked at row by row.
+    The difference is first computed at a few thousand points. Only the cells between them that can have a larger one
+    are then computed row by row.
     """
     step = max(before.size // _CELLS, 1)
     points = np.unique(np.concatenate([before[::step], before[-1:], after[:1], after[-1:]]))
@@ -102,7 +102,7 @@ def ks_statistic(before: Floats, after: Floats) -> float:
     of_after = np.searchsorted(after, points, side="right")
     f, g = of_before / before.size, of_after / after.size
     best = float(np.abs(f - g).max())
-    # Between two points F only rises to F(next) while G is at least G(point), and the other way round.
+    # Between two points F is at most F(next) and G is at least G(point), and vice versa.
     reach = np.maximum(f[1:] - g[:-1], g[1:] - f[:-1])
     for i in np.flatnonzero(reach > best):
         if reach[i] <= best:
@@ -122,7 +122,7 @@ def ks_p(statistic: float, before: int, after: int) -> float:
     x = statistic * math.sqrt(before * after / (before + after))
     if x < 1e-3:
         return 1.0
-    if x < 1.18:  # the series that converges there (Marsaglia, Tsang & Wang 2003)
+    if x < 1.18:  # this series converges there (Marsaglia, Tsang & Wang 2003)
         terms = (math.exp(-((2 * k - 1) ** 2) * math.pi**2 / (8 * x * x)) for k in range(1, 20))
         return max(1 - math.sqrt(2 * math.pi) / x * sum(terms), 0.0)
     return min(max(2 * sum((1 if k % 2 else -1) * math.exp(-2 * k * k * x * x) for k in range(1, 30)), 0.0), 1.0)
@@ -130,7 +130,7 @@ def ks_p(statistic: float, before: int, after: int) -> float:
 
 def wasserstein(before: Floats, after: Floats) -> float:
     """First Wasserstein distance of two sorted, finite, not empty samples: the area between their quantile functions.
-    Exact, without merging the values: the steps lie at i/n and j/m.
+    Exact, without merging the values, because the steps are at i/n and j/m.
     """
     n, m = before.size, after.size
     total = 0.0
@@ -144,7 +144,7 @@ def wasserstein(before: Floats, after: Floats) -> float:
 
 
 def _area(before: Floats, after: Floats, first: int, last: int) -> float:
-    """The part of the area above (first/n, last/n], in units of 1/(n·m): in them steps end at i·m and at j·n."""
+    """The part of the area above (first/n, last/n], in units of 1/(n·m), in which steps end at i·m and at j·n."""
     n, m = before.size, after.size
     begun, ended = first * m // n, last * m // n
     ends_before = np.arange(first + 1, last + 1) * m

@@ -1,8 +1,8 @@
-"""Current data against a reference, column by column.
+"""Data drift: current data compared with a reference, column by column.
 
-An alarm needs an effect above the margin and above what windows of this size show inside the reference, significance
-after Benjamini–Hochberg over all columns, enough rows, and a column that the model uses. A fixed threshold alone alarms
-falsely on small windows; a p-value alone alarms on large ones.
+An alarm needs four things: an effect above the margin and above that of windows of this size inside the reference;
+significance after Benjamini–Hochberg over all columns; enough rows; and a column that the model uses. A fixed threshold
+alone gives false alarms on small windows, and a p-value alone gives them on large ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FALSE_DISCOVERY_RATE = 0.05
 MINIMUM_ROWS = 200
 _SLICES = 50
 MINIMUM_IMPORTANCE = 0.005
-"""Share of gain below which drift of an input is information and no alarm."""
+"""Share of gain below which drift of an input raises no alarm."""
 
 State = Literal["stable", "drifted", "insufficient"]
 
@@ -44,7 +44,7 @@ class DriftBin:
 
 @dataclass(frozen=True)
 class Exact:
-    """From all values of both tables, for a numeric column."""
+    """Statistics of all values of a numeric column in both tables."""
 
     ks: float
     ks_p: float
@@ -54,24 +54,24 @@ class Exact:
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column. ``state`` is a measurement against fixed margins, not a judgement: policies judge."""
+    """The drift of one column. ``state`` follows from fixed margins; only policies judge."""
 
     name: str
     type: str
     state: State
     role: Role
     alarm: bool
-    """Drifted, and the model looks at it."""
+    """Whether it drifted, and the model uses it."""
     js: float | None
     """Jensen–Shannon distance over the bins, nulls and new levels included."""
     threshold: float | None
-    """What ``js`` had to exceed at this number of rows."""
+    """The threshold of ``js`` for this number of rows."""
     psi: float | None
-    """Population stability index over the same bins, half a row added to each; the others are over the same."""
+    """Population stability index over the same bins, with half a row added to each."""
     hellinger: float | None
     total_variation: float | None
     p_value: float | None
-    """Two-sample chi-square."""
+    """p-value of the two-sample chi-square test."""
     significant: bool
     exact: Exact | None
     """None in profile mode."""
@@ -79,7 +79,7 @@ class ColumnDrift:
     """Current mean − reference mean, in standard deviations of the reference."""
     importance: float | None
     consequence: float | None
-    """By how much the mean prediction would move, were this the only thing that changed."""
+    """The change of the mean prediction if only this column had changed."""
     missing_reference: float
     missing_current: float
     new_level_share: float
@@ -91,7 +91,7 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class DomainShift:
-    """How well a classifier tells current rows from reference rows, cross-fitted: AUC 0.5 means not at all."""
+    """A cross-fitted classifier of current against reference rows; an AUC of 0.5 means that it cannot separate them."""
 
     auc: float
     interval: Interval | None
@@ -104,14 +104,14 @@ class Drift:
     """All columns: alarms first, then by importance and effect."""
 
     reference: str
-    """What the reference belongs to, such as a version."""
+    """The origin of the reference, such as a version."""
     reference_rows: int
     current_rows: int
     columns: tuple[ColumnDrift, ...]
     estimate: Estimate | None = None
     domain: DomainShift | None = None
     slices: tuple[SliceDrift, ...] = ()
-    """Columns inside slices, alarms first, at most 50; only where every value of both tables was compared."""
+    """Columns inside slices, alarms first, at most 50. Empty unless every value of both tables was compared."""
 
 
 def measure_drift(
@@ -123,9 +123,9 @@ def measure_drift(
     no_alarm: Mapping[str, str] | None = None,
     slices: Sequence[SliceDrift] = (),
 ) -> Drift:
-    """Compares a profile with one made in its own bins.
+    """The drift of a profile that was made in the reference's bins.
 
-    ``faults`` says why a column is not in the current one, ``no_alarm`` why drift of a column is to be expected.
+    ``faults`` has the reason that a column is missing, ``no_alarm`` the reason that its drift is expected.
     ``slices`` are judged together with the columns: one false discovery rate covers them all.
     """
     compared = [
@@ -145,7 +145,7 @@ def measure_drift(
 
 
 def benjamini_hochberg(p_values: list[float | None], rate: float) -> list[bool]:
-    """Which hypotheses are rejected at a false discovery rate (Benjamini & Hochberg 1995); None is never."""
+    """Whether each hypothesis is rejected at a false discovery rate (Benjamini & Hochberg 1995); None never is."""
     known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     cut = max((p for k, (p, _) in enumerate(known, start=1) if p <= rate * k / len(known)), default=-1.0)
     return [p is not None and p <= cut for p in p_values]
@@ -248,7 +248,7 @@ def _unmeasured(
 def _counts(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[int], list[int]]:
     names, before = reference.bins()
     _, after = current.bins()
-    if len(after) != len(before):  # a column that changed its kind has no bins in common
+    if len(after) != len(before):  # a column that changed its kind has no common bins
         return ["(as before)", "(another kind)"], [reference.rows, 0], [0, current.rows]
     return names, before, after
 
@@ -262,7 +262,7 @@ def _shift(reference: ColumnProfile, current: ColumnProfile) -> float | None:
 
 
 def _consequence(reference: ColumnProfile, before: list[int], after: list[int]) -> float | None:
-    """Σ over bins of (share now − share before) · mean prediction there; bins without a score count as the mean."""
+    """Σ over bins of (share now − share before) · mean prediction in the bin, or the overall mean without a score."""
     if len(reference.scores) != len(before):
         return None
     p = np.asarray(before, dtype=np.float64) / max(sum(before), 1)

@@ -9,14 +9,14 @@ import numpy as np
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.scores import Floats
 
-ASSUMPTION = "It holds while predictions are calibrated and inputs keep their meaning; it cannot see concept drift."
+ASSUMPTION = "It is valid while predictions are calibrated and inputs keep their meaning; it cannot show concept drift."
 MINIMUM_ROWS = 200
 _Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class EstimatedMetric:
-    """The expected value of a metric, and the interval that holds its value on these rows in 95 of 100 cases."""
+    """The expected value of a metric, and the interval of its value on these rows in 95 of 100 cases."""
 
     name: str
     value: float
@@ -45,16 +45,16 @@ class SliceEstimate:
 def estimate_quality(score: Floats, threshold: float) -> Estimate | None:
     """Expected AUC, accuracy and Brier score of probabilities (rows,); None with fewer than 200 finite ones.
 
-    Each label is taken as a draw with the predicted probability. Accuracy and Brier score are then means of independent
-    terms with known variance. The AUC is the expected share of ordered pairs, with the standard error of Hanley &
-    McNeil (Radiology 1982).
+    Each label is treated as drawn with the predicted probability. Accuracy and Brier score are then means of
+    independent terms with known variance. The AUC is the expected share of ordered pairs, with the standard error of
+    Hanley & McNeil (Radiology 1982).
     """
     p = score[np.isfinite(score)]
     if p.size < MINIMUM_ROWS:
         return None
     right = np.where(p >= threshold, p, 1 - p)
     accuracy = _sum("accuracy", right, right * (1 - right))
-    gain, loss = (1 - p) ** 2, p**2  # the two values that a row's squared error can take
+    gain, loss = (1 - p) ** 2, p**2  # the two possible values of a row's squared error
     brier = _sum("brier", p * gain + (1 - p) * loss, p * (1 - p) * (gain - loss) ** 2)
     found = [accuracy, brier]
     area = _expected_auc(p)

@@ -1,4 +1,4 @@
-"""Candidate and champion on the same held-out rows: every metric, slice and difference with its interval."""
+"""Evaluation of candidate and champion on the same held-out rows: metrics, slices, differences, intervals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SEED = 20130101
 
 @dataclass(frozen=True)
 class Holdout:
-    """Held-out rows, aligned: every array has one entry per row."""
+    """The held-out rows. Every array has one entry per row."""
 
     label: Floats
     """Multiclass: codes of the classes. Ranking: relevance."""
@@ -47,9 +47,9 @@ class Holdout:
     slices: dict[str, Levels]
     groups: dict[str, Levels]
     blocks: Integers | None
-    """Codes from 0 of rows that depend on each other."""
+    """Block codes from 0 (rows,); rows of one block depend on each other."""
     queries: Integers | None = None
-    """Ranking: codes from 0 of the rows that are ordered against each other."""
+    """Ranking: query codes from 0 (rows,); rows of one query are ranked together."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class MetricResult:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """The metrics of the rows with one level of one column; intervals hold for all slices at once."""
+    """The metrics of the rows with one level of one column. Intervals hold for all slices together."""
 
     column: str
     level: str
@@ -79,7 +79,7 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything measured on the holdout."""
+    """The evaluation of a candidate on the holdout."""
 
     task: str
     rows: int
@@ -100,18 +100,18 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
     smallest_class: int | None = None
-    """Rows of the class with the fewest; None without classes."""
+    """The rows of the smallest class; None without classes."""
     declared: tuple[str, ...] = ("groups", "slices", "folds")
-    """What of groups, slices and folds the model declares. Rules for what it does not declare do not apply."""
+    """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
 
     def metric(self, name: str) -> MetricResult | None:
-        """The result of one metric over all rows."""
+        """The result of a metric over all rows."""
         return next((result for result in self.metrics if result.name == name), None)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The part of an evaluation that comes from the rows alone."""
+    """The part of an evaluation that follows from the rows alone."""
 
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...]
@@ -122,7 +122,7 @@ class Comparison:
 
 
 def compare(holdout: Holdout, task: str, settings: Settings, minimum_support: int) -> Comparison:
-    """Measures the candidate, against the champion where there is one. Seeded: the same rows give the same values."""
+    """The metrics of the candidate, and of a champion. Seeded: the same rows give the same values."""
     if task == "ranking":
         holdout = _by_query(holdout, settings)
     resampling = Resampling(holdout.label.size, holdout.blocks, SEED)
@@ -148,7 +148,7 @@ def compare(holdout: Holdout, task: str, settings: Settings, minimum_support: in
 
 
 def _by_query(holdout: Holdout, settings: Settings) -> Holdout:
-    """The same with a row a query, whose scores stand in the place of predictions."""
+    """The samples with one row per query, which has the query's scores instead of predictions."""
     queries = holdout.queries
     if queries is None:
         raise ValueError("ranking needs queries")
@@ -168,7 +168,7 @@ def _by_query(holdout: Holdout, settings: Settings) -> Holdout:
 
 
 def _terms(holdout: Holdout, task: str, settings: Settings) -> Floats:
-    """Terms of the candidate, and beside them those of the champion (rows, k or 2k)."""
+    """Terms of the candidate, followed by those of the champion (rows, k or 2k)."""
     make = TASKS[task].terms
     mine = make(holdout.label, holdout.candidate, settings)
     if holdout.champion is None:
@@ -196,7 +196,7 @@ def _slices(
 
 
 def _slice_areas(holdout: Holdout, levels: Levels, minimum_support: int, judged: int) -> dict[int, list[MetricResult]]:
-    """AUC by level: rows are put in the order of their levels once, and each level is a run of them."""
+    """AUC by level. Rows are sorted by level once, so that each level is a range of them."""
     order = np.argsort(levels.codes, kind="stable")
     ends = np.cumsum(np.bincount(levels.codes, minlength=len(levels.names)))
     label, candidate = holdout.label[order], holdout.candidate[order]
@@ -225,7 +225,7 @@ def _auc(
 
 
 def _curve_metrics(holdout: Holdout, settings: Settings, resampling: Resampling) -> list[MetricResult]:
-    """Exact values; intervals from replicates of at most 512 bins, moved to the exact value."""
+    """Exact values, with intervals from replicates of at most 512 bins, shifted to the exact value."""
     sides = [holdout.candidate] if holdout.champion is None else [holdout.candidate, holdout.champion]
     exact: list[list[float | None]] = []
     spread: list[tuple[Floats, Floats]] = []
@@ -253,8 +253,8 @@ def _curve_metrics(holdout: Holdout, settings: Settings, resampling: Resampling)
 def _sum_metrics(
     holdout: Holdout, task: str, by_block: Floats, resampling: Resampling, comparisons: int
 ) -> list[tuple[MetricResult, ...]]:
-    """All metrics of each cell, from sums (cells, blocks, k). ``comparisons`` 0 asks for percentile intervals, n for
-    normal ones that hold for n slices at once.
+    """All metrics of each cell, from sums (cells, blocks, k). With ``comparisons`` 0 intervals are percentiles; with n
+    they are normal intervals that hold for n slices together.
     """
     replicates = resampling.replicates(np.moveaxis(by_block, 0, 1))
     totals = by_block.sum(axis=1)

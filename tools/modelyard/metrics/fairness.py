@@ -1,4 +1,4 @@
-"""Gaps between groups, in Fairlearn's definitions, each with an interval and a minimum of rows behind it."""
+"""Gaps between groups as Fairlearn defines them, with intervals and a minimum number of rows."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def group_fairness(
 ) -> GroupFairness:
     """Selection rate, TPR and FPR by group, and the gaps between groups that have enough rows of each class.
 
-    Intervals are percentiles of replicates of whole blocks, also those of the composite measures; groups that are left
-    out for want of rows are listed without rates.
+    Intervals are percentiles of replicates of whole blocks, also for composite measures. Groups with too few rows are
+    listed without rates.
     """
     mine = _by_block(levels, label, candidate, threshold, resampling)
     totals = mine.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Held-out rows whose decision changes from champion to candidate: what reviewers read before any average."""
+"""Flips: held-out rows whose decision changes from champion to candidate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Driver:
-    """An input, and how much more it speaks for a positive decision than it did (in the model's raw score)."""
+    """An input, and the change of its contribution to the raw score (positive: towards a positive decision)."""
 
     input: str
     change: float
@@ -23,7 +23,7 @@ class Driver:
 
 @dataclass(frozen=True)
 class FlippedRow:
-    """One row, by its id."""
+    """One flipped row, by its id."""
 
     id: str
     label: float
@@ -45,12 +45,12 @@ class SliceFlips:
 
 @dataclass(frozen=True)
 class Flips:
-    """How many rows flip, how many of them to the right answer, where, and those that moved the most."""
+    """The number of flips, of flips to the correct label, flips by slice, and the rows with the largest change."""
 
     to_positive: int
     to_negative: int
     right: int = 0
-    """Flips after which the decision equals the outcome."""
+    """Flips after which the decision equals the label."""
     slices: tuple[SliceFlips, ...] = ()
     rows: tuple[FlippedRow, ...] = field(default=())
 
@@ -58,7 +58,7 @@ class Flips:
 def count_flips(
     candidate: Floats, champion: Floats, label: Floats, slices: Mapping[str, Levels], threshold: float
 ) -> Flips:
-    """Counts by direction and by slice, the slices with the largest share of flips first (at most 20)."""
+    """Flips by direction and by slice, slices with the largest share first (at most 20)."""
     up, down = _directions(candidate, champion, threshold)
     found = []
     for column, levels in slices.items():
@@ -75,7 +75,7 @@ def count_flips(
 
 
 def most_moved(candidate: Floats, champion: Floats, threshold: float) -> Integers:
-    """Places of the flipped rows whose prediction moved the most, at most 20."""
+    """Indices of the flipped rows with the largest change of prediction, at most 20."""
     up, down = _directions(candidate, champion, threshold)
     flipped = np.flatnonzero(up | down)
     moved = np.abs(candidate[flipped] - champion[flipped])

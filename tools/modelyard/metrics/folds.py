@@ -1,4 +1,4 @@
-"""Cross-validation that a pipeline brings: whether the holdout's result is one of many, or luck."""
+"""Cross-validation by the pipeline, which shows how much the holdout's result depends on the split."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class FoldMetric:
     values: tuple[float | None, ...]
     mean: float | None
     deviation: float | None
-    """Between folds (n − 1)."""
+    """Standard deviation between folds (n − 1)."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Metrics by fold. ``trained_rows`` is each fold's number of training rows, where the pipeline says it."""
+    """Metrics by fold. ``trained_rows`` is each fold's number of training rows, if the pipeline writes it."""
 
     folds: tuple[str, ...]
     rows: tuple[int, ...]

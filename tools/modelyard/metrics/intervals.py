@@ -27,13 +27,13 @@ class Interval:
 
 
 def normal_interval(centre: float, error: float, comparisons: int = 1) -> Interval:
-    """Centre ± z·error at 95 %, Bonferroni-corrected for a number of comparisons made at once."""
+    """Centre ± z·error at 95 %, Bonferroni-corrected for this number of simultaneous comparisons."""
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(comparisons, 1)))
     return Interval(centre - z * error, centre + z * error)
 
 
 def wilson(hits: int, trials: int) -> Interval:
-    """The 95 % interval of a share of independent trials, of which there is at least one (Wilson 1927)."""
+    """The 95 % interval of a share of at least one independent trial (Wilson 1927)."""
     z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
     share = hits / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
@@ -42,7 +42,7 @@ def wilson(hits: int, trials: int) -> Interval:
 
 
 def delong_error(label: Floats, first: Floats, second: Floats | None, blocks: Integers | None) -> float | None:
-    """Standard error of AUC(first) − AUC(second), or of AUC(first) alone; None where it cannot be had.
+    """Standard error of AUC(first) − AUC(second), or of AUC(first) alone; None if it is undefined.
 
     ``blocks`` are codes (rows,) of rows that depend on each other.
     """
@@ -70,7 +70,7 @@ def influence_error(label: Floats, influence: Floats, blocks: Integers | None) -
 
 
 def auc_influence(label: Floats, prediction: Floats) -> Floats | None:
-    """Each row's share (rows,) in the deviation of the AUC, which sums to 0 within each class; None with one class.
+    """Each row's share (rows,) of the deviation of the AUC; it sums to 0 within each class. None with one class.
 
     One sort serves both classes: a positive's component is the share of negatives below it, a negative's the share of
     positives above it, ties counted half (Sun & Xu, IEEE SPL 2014).
@@ -98,9 +98,9 @@ def auc_influence(label: Floats, prediction: Floats) -> Floats | None:
 class Resampling:
     """The same seeded resampling of blocks for every statistic, so that all differences are paired.
 
-    Without a block column the rows are dealt at random into at most 1,000 groups, which stand for the blocks; so are
-    blocks, when there are more than that. Groups of independent rows are independent and alike, so the spread of a sum
-    over resampled groups is that over resampled rows, and the cost of a replicate no longer grows with the rows.
+    Without a block column, rows are assigned at random to at most 1,000 groups, which serve as blocks. More than 1,000
+    blocks are grouped in the same way. Groups of independent rows are independent and identically distributed, so a sum
+    over resampled groups has the same spread as over resampled rows, and a replicate costs the same for any size.
     """
 
     def __init__(self, rows: int, blocks: Integers | None, seed: int, replicates: int = REPLICATES) -> None:
@@ -153,5 +153,5 @@ def bootstrap_error(replicates: Floats) -> float | None:
 
 
 def defined(value: Floats | float) -> float | None:
-    """A value as a plain number; None where it is not one."""
+    """A value as a finite number; None for any other."""
     return float(value) if np.isfinite(value) else None

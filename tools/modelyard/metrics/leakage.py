@@ -1,4 +1,4 @@
-"""Signs that the holdout was not held out: inputs that know the outcome, rows seen in training."""
+"""Signs of leakage: inputs that predict the label alone, and held-out rows in the training data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BINS = 50
 
 @dataclass(frozen=True)
 class InputStrength:
-    """How well one input alone tells the classes apart; AUC from 0.5, cross-fitted. None: not measurable."""
+    """The cross-fitted AUC (at least 0.5) of one input alone; None if it cannot be measured."""
 
     name: str
     auc: float | None
@@ -25,20 +25,20 @@ class InputStrength:
 
 @dataclass(frozen=True)
 class Leakage:
-    """Inputs by strength, strongest first, and held-out rows that are in training too."""
+    """Inputs, strongest first, and the held-out rows that are in the training data."""
 
     inputs: tuple[InputStrength, ...]
     overlap: int
-    """By id."""
+    """Held-out rows whose id is in the training data."""
     identical: int | None = None
-    """By content: equal in every input and the label, whatever the id. Coarse inputs make some such rows by chance."""
+    """Held-out rows that equal a training row in every input and the label. Coarse inputs give some by chance."""
 
 
 def input_strengths(columns: dict[str, NDArray[Any]], label: Floats) -> tuple[InputStrength, ...]:
     """The AUC that each input reaches alone.
 
-    Values are cut into at most 50 quantile bins (levels, for text); the outcome's rate per bin is learnt on one half
-    of the rows and scored on the other, so that a column of unique values does not look like a leak.
+    Values are cut into at most 50 quantile bins (levels, for text). The label's rate per bin is learnt on one half of
+    the rows and scored on the other, so that a column of unique values does not look like a leak.
     """
     halves = np.arange(label.size) % 2 == 0
     found = [InputStrength(name, _strength(_codes(values), label, halves)) for name, values in columns.items()]
@@ -46,13 +46,13 @@ def input_strengths(columns: dict[str, NDArray[Any]], label: Floats) -> tuple[In
 
 
 def overlap(training: NDArray[Any], holdout: NDArray[Any]) -> int:
-    """How many held-out ids were trained on."""
+    """The number of held-out ids in the training data."""
     known = set(training.tolist())
     return sum(identifier in known for identifier in holdout.tolist())
 
 
 def row_hashes(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
-    """A number a row (rows,) that equal rows share and others, but for one in 10¹⁹ pairs, do not."""
+    """A hash of each row (rows,). Equal rows have equal hashes; of other pairs, one in 10¹⁹ has."""
     size = len(next(iter(columns.values()))) if columns else 0
     result = np.zeros(size, dtype=np.uint64)
     for name, values in columns.items():
@@ -61,14 +61,14 @@ def row_hashes(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
 
 
 def identical(training: NDArray[np.uint64], holdout: NDArray[np.uint64]) -> int:
-    """How many held-out rows have an equal row in training."""
+    """The number of held-out rows with an equal training row."""
     return int(np.isin(holdout, training).sum())
 
 
 def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
     if values.dtype.kind in "fiub":
-        numbers = values.astype(np.float64) + 0.0  # one zero
-        numbers[np.isnan(numbers)] = np.nan  # one NaN
+        numbers = values.astype(np.float64) + 0.0  # −0 equals 0
+        numbers[np.isnan(numbers)] = np.nan  # all NaN are equal
         return numbers.view(np.uint64)
     known = {value: _number_of("" if value is None else f"={value}") for value in set(values.tolist())}
     return np.array([known[value] for value in values.tolist()], dtype=np.uint64)
@@ -96,7 +96,7 @@ def _strength(codes: NDArray[np.int64], label: Floats, half: NDArray[np.bool_]) 
         count = np.bincount(codes[learn], minlength=size)
         hits = np.bincount(codes[learn], weights=label[learn], minlength=size)
         base = label[learn].mean()
-        # One pseudo-row at the base rate: an unseen bin says nothing.
+        # One pseudo-row at the base rate, so that an unseen bin predicts the base rate.
         scores[score] = ((hits + base) / (count + 1))[codes[score]]
     parts = [auc(label[part], scores[part]) for part in (half, ~half)]
     if any(part is None for part in parts):
@@ -105,7 +105,7 @@ def _strength(codes: NDArray[np.int64], label: Floats, half: NDArray[np.bool_]) 
 
 
 def _codes(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Bin codes from 0; missing values are a bin of their own."""
+    """Bin codes from 0 (rows,); missing values have their own bin."""
     if values.dtype.kind in "fiub":
         numbers = values.astype(np.float64)
         known = np.isfinite(numbers)

@@ -71,7 +71,7 @@ class OutlierScore:
         for column in self._inputs:
             own, known = codes[column.name], self._bits[column.name]
             if column.numeric:
-                found += known[0]  # as if finite: nearly all numbers are
+                found += known[0]  # as for finite numbers, which are the common case
                 other = np.flatnonzero(own >= known.size - 2)
                 found[other] += known[own[other]] - known[0]
                 if column.name not in self._joint:
@@ -90,7 +90,7 @@ class OutlierScore:
 
 
 def fits(profile: Profile) -> bool:
-    """Whether a profile's shape fits its own columns: a committed file may hold anything."""
+    """Whether a profile's shape fits its own columns, because a committed file may have any content."""
     shape = profile.shape
     if shape is None:
         return True
@@ -116,7 +116,7 @@ def row_shape(columns: Sequence[ColumnProfile], codes: Mapping[str, Integers]) -
     below = _correlations(np.array(scores))[np.tril_indices(len(numbers), -1)] if scores else ()
     shape = RowShape(tuple(c.name for c in numbers), tuple(round(float(one), 3) for one in below), 0.0)
     found = OutlierScore(inputs, shape).of_rows(codes)
-    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # rounded up, so that no more rows exceed it
+    limit = np.ceil(np.quantile(found, 1 - REFERENCE_RATE) * 1000) / 1000  # rounded up, so that not more rows exceed it
     return RowShape(shape.names, shape.correlations, float(limit))
 
 

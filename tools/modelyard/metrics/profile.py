@@ -1,4 +1,4 @@
-"""A small, mergeable summary of a table. Committed next to a model, it makes drift measurable without raw data."""
+"""Profiles: small, mergeable summaries of tables. They allow drift to be measured without raw data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIGITS = 24
 
 _CHUNK = 2**17
 _LARGEST = 2**31
-"""In units; values beyond (128 times the reference's largest) count as that."""
+"""The largest value in units, 128 times the reference's largest. Larger values are counted as it."""
 
 Role = Literal["input", "label", "score"]
 
@@ -27,12 +27,12 @@ class Moments:
 
     unit: float
     total: str
-    """In units, as decimal digits: JSON readers elsewhere cut long numbers."""
+    """In units, as decimal digits, because some JSON readers round long numbers."""
     squares: str
     """In units squared."""
 
     def mean(self, count: int) -> float | None:
-        """Of ``count`` values; None without any."""
+        """The mean of ``count`` values; None without any."""
         return int(self.total) * self.unit / count if count else None
 
     def deviation(self, count: int) -> float | None:
@@ -44,7 +44,7 @@ class Moments:
 
 
 def moments(finite: NDArray[np.float64], unit: float | None = None) -> Moments:
-    """Of finite values (n,), in a given unit or in that of their own largest."""
+    """The moments of finite values (n,), in a given unit or in that of their largest value."""
     if unit is None:
         largest = float(max(abs(finite.min()), abs(finite.max()))) if finite.size else 0.0
         unit = 2.0 ** max(math.frexp(largest)[1] - _DIGITS, -1000) if largest else 2.0**-_DIGITS
@@ -59,7 +59,7 @@ def moments(finite: NDArray[np.float64], unit: float | None = None) -> Moments:
 
 
 def add_moments(a: Moments, b: Moments) -> Moments:
-    """Of both; they must be in the same unit."""
+    """The moments of both together, which must have the same unit."""
     if a.unit != b.unit:
         raise ValueError("moments in different units")
     return Moments(a.unit, str(int(a.total) + int(b.total)), str(int(a.squares) + int(b.squares)))
@@ -71,27 +71,27 @@ class NumericBins:
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
-    """len(edges) + 1: below the first edge, between, above the last, which lies just above the largest value."""
+    """len(edges) + 1 counts: below the first edge, between edges, above the last (just above the largest value)."""
 
 
 @dataclass(frozen=True)
 class LevelCounts:
-    """Counts of the frozen top levels, and of everything else."""
+    """Counts of the frozen top levels, and of all other levels."""
 
     levels: tuple[str, ...]
     counts: tuple[int, ...]
     other: int
-    """Rows whose level the reference had too, but not among its top."""
+    """Rows with a level of the reference that is not among its top levels."""
     new: int = 0
-    """Rows whose level the reference never had."""
+    """Rows with a level that the reference does not have."""
     rest: str | None = ""
-    """Digests of the reference's levels beyond the top; None where they were too many to keep, and new ones count as
-    ``other``."""
+    """Digests of the reference's levels beyond the top; None if they were too many to store, and then new levels count
+    as ``other``."""
 
 
 @dataclass(frozen=True)
 class WindowThreshold:
-    """What windows inside the reference differ from the rest of it: Jensen–Shannon distance, 99 of 100 below it."""
+    """The Jensen–Shannon distance that 99 of 100 windows inside the reference do not exceed."""
 
     rows: int
     js: float
@@ -99,7 +99,7 @@ class WindowThreshold:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column. ``rows`` counts all; nulls and infinities are in no bin."""
+    """The profile of one column. ``rows`` counts all rows; nulls and infinities are in no bin."""
 
     name: str
     type: str
@@ -120,7 +120,7 @@ class ColumnProfile:
     """Mean prediction in each of ``bins()``."""
 
     def bins(self) -> tuple[list[str], list[int]]:
-        """Names and counts of all bins, which together hold every row once."""
+        """Names and counts of all bins. Every row is in exactly one."""
         if self.numeric:
             edges = [f"{edge:.6g}" for edge in self.numeric.edges]
             between = [f"{low} to {high}" if low != high else low for low, high in itertools.pairwise(edges)]
@@ -141,19 +141,19 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class RowShape:
-    """Correlations of a table's rows, and the limit of their outlier score (``outliers.py``)."""
+    """Correlations of a table's rows, and their outlier limit (see ``outliers.py``)."""
 
     names: tuple[str, ...]
-    """Numeric inputs whose correlations are known."""
+    """The numeric inputs with known correlations."""
     correlations: tuple[float, ...]
-    """Of their normal scores: the triangle below the diagonal, row by row."""
+    """Correlations of their normal scores: the triangle below the diagonal, row by row."""
     limit: float
-    """Bits that one in a hundred of the rows exceeds."""
+    """The score, in bits, that one in a hundred rows exceeds."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One table."""
+    """The profile of one table."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]

@@ -1,7 +1,7 @@
-"""The metrics of a task, each in the field's standard definition (scikit-learn's, equal to 1e-9).
+"""The metrics of each task, as scikit-learn defines them (equal to 1e-9).
 
-All but the areas under curves are functions of sums over rows, so they can be recomputed for any resampling of blocks
-of rows from the blocks' sums alone. That is what makes thousands of bootstrap replicates cheap.
+All metrics except areas under curves are functions of sums over rows. So they can be recomputed for any resampling of
+blocks from the sums of the blocks, and thousands of bootstrap replicates are cheap.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Settings:
-    """What metrics depend on besides the rows."""
+    """The settings of metrics."""
 
     threshold: float = 0.5
-    """Binary: at or above it the decision is positive."""
+    """Binary: the decision is positive at or above this probability."""
     precision: float = 0.9
-    """Of recall at precision."""
+    """The precision of recall at precision."""
     quantile: float = 0.5
-    """Of the pinball loss."""
+    """The quantile of the pinball loss."""
     at: int = 10
-    """How many results of a query NDCG and MAP look at."""
+    """The number of results of a query that NDCG and MAP use."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SumMetric:
 
 @dataclass(frozen=True)
 class TaskMetrics:
-    """``terms(label, prediction, settings)`` gives an array (rows, k) whose sums every metric is a function of."""
+    """``terms(label, prediction, settings)`` gives an array (rows, k). Every metric is a function of its sums."""
 
     terms: Callable[[Floats, Floats, Settings], Floats]
     metrics: tuple[SumMetric, ...]
@@ -184,7 +184,7 @@ MULTICLASS = TaskMetrics(
 )
 
 RANKING = TaskMetrics(
-    # One row a query, whose scores are made already (see ranking.py).
+    # One row per query, with scores that are computed already (``query_scores``).
     lambda label, prediction, settings: np.column_stack([np.ones(len(prediction)), prediction]),
     (SumMetric("ndcg", True, _ratio(1, 0)), SumMetric("map", True, _ratio(2, 0))),
 )
@@ -200,7 +200,7 @@ def _ndcg(relevance: Floats, prediction: Floats, at: int) -> float:
     best = float(np.sort(relevance)[::-1] @ discount)
     if best <= 0:
         return 0.0
-    # Rows of one prediction share their mean relevance.
+    # Rows with equal predictions share their mean relevance.
     _, inverse, counts = np.unique(-prediction, return_inverse=True, return_counts=True)
     shared = (np.bincount(inverse, weights=relevance) / counts)[inverse]
     return float(shared @ discount) / best

@@ -18,7 +18,7 @@ _FEW = 10
 
 @dataclass(frozen=True)
 class Levels:
-    """Names, and each row's place among them (rows,)."""
+    """Names, and each row's index into them (rows,)."""
 
     names: tuple[str, ...]
     codes: Integers
@@ -35,7 +35,7 @@ class Levels:
 
 
 def levels_of_numbers(values: Floats) -> Levels:
-    """At most ten distinct values are levels of their own; more are cut at the quartiles. Missing is a level."""
+    """The levels of numbers: at most ten distinct values, or the quartiles of more. Missing is a level."""
     known = np.isfinite(values)
     distinct = np.unique(values[known])
     if distinct.size <= _FEW:
@@ -53,7 +53,7 @@ def levels_of_numbers(values: Floats) -> Levels:
 
 @dataclass(frozen=True)
 class SliceDrift:
-    """One column among the rows with one level of a slice column."""
+    """The drift of one column among the rows with one level of a slice column."""
 
     column: str
     level: str
@@ -69,14 +69,14 @@ class SliceDrift:
 
 @dataclass(frozen=True)
 class Coded:
-    """Both tables, coded: slice columns by level (the same levels on both sides), columns by bin."""
+    """Both tables as codes: slice columns by level (the same levels on both sides), columns by bin."""
 
     slices: Mapping[str, tuple[Levels, Levels]]
     bins: Mapping[str, tuple[Integers, Integers]]
 
 
 def slice_drifts(coded: Coded, minimum_rows: int) -> tuple[SliceDrift, ...]:
-    """Every column in every slice with enough rows on both sides; not judged yet."""
+    """The distance and p-value of every column in every slice with enough rows on both sides."""
     found = []
     for column, (before, after) in coded.slices.items():
         count = len(before.names)

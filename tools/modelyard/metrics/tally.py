@@ -1,4 +1,4 @@
-"""Makes profiles from values: bins by quantile or by level, frozen by the first profile, filled by every later one."""
+"""Profiles of values: bins by quantile or by level, frozen by the first profile and filled by later ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from modelyard.metrics.scores import Floats, Integers
 QUANTILES = 20
 MAXIMUM_LEVELS = 100
 _MAXIMUM_REST = 400
-"""Levels beyond the top of which four bytes each are kept, to tell new ones."""
+"""Levels beyond the top for which a digest of four bytes is stored, to recognise new levels."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """A text column, counted: distinct levels (n,) of text with their rows, and rows without a value."""
+    """Counts of a text column: distinct levels (n,) with their rows, and rows without a value."""
 
     levels: NDArray[np.object_]
     counts: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class RareLevels:
-    """What becomes of levels with fewer rows than ``below`` when a profile is first made."""
+    """How a new profile hides levels with fewer rows than ``below``."""
 
     below: int = 0
     become: Literal["suppressed", "hashed"] = "suppressed"
@@ -39,24 +39,25 @@ class RareLevels:
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """One column: numbers as float64 (rows,) with NaN for missing, texts as objects with None or as a tally."""
+    """The values of a column: numbers as float64 (rows,) with NaN for missing, texts as objects with None, or
+    counts."""
 
     name: str
     type: str
-    """By the contract: integer, float, string or boolean."""
+    """The type in the contract: integer, float, string or boolean."""
     values: NDArray[Any] | Tally
     role: Role = "input"
     rare: RareLevels = RareLevels()
 
 
 def profile_table(columns: list[ColumnValues], reference: Profile | None = None) -> Profile:
-    """Summarises columns of equal length; with a reference, into the reference's own bins and levels."""
+    """The profile of columns of equal length; with a reference, in the reference's bins and levels."""
     profiles = tuple(profile_column(column, reference.column(column.name) if reference else None) for column in columns)
     return Profile(profiles[0].rows if profiles else 0, profiles)
 
 
 def profile_column(column: ColumnValues, reference: ColumnProfile | None = None) -> ColumnProfile:
-    """Summarises one column. Without a reference its own quantiles or top levels become the bins."""
+    """The profile of one column. Without a reference, its own quantiles or top levels become the bins."""
     values = column.values
     if isinstance(values, Tally):
         return profile_tally(column, values, reference)
@@ -68,7 +69,7 @@ def profile_column(column: ColumnValues, reference: ColumnProfile | None = None)
 def profile_sorted(
     column: ColumnValues, ordered: NDArray[np.float64], reference: ColumnProfile | None = None
 ) -> ColumnProfile:
-    """The profile of sorted numbers (NaN last), of which everything can be read off."""
+    """The profile of sorted numbers (NaN last)."""
     first = int(np.searchsorted(ordered, -np.inf, side="right"))
     last = int(np.searchsorted(ordered, np.inf, side="left"))
     known = int(np.searchsorted(ordered, np.inf, side="right"))
@@ -116,12 +117,12 @@ def tally(values: NDArray[Any]) -> Tally:
 
 
 def hashed(column: str, level: str) -> str:
-    """A level's name in a profile that may not hold it. It hides; who tries all names of a short list can find it."""
+    """The digest that replaces a rare level's name. Somebody who tries all possible names can still find it."""
     return "#" + hashlib.sha256(f"{column}\0{level}".encode()).hexdigest()[:16]
 
 
 def level_places(names: Sequence[str], column: str, frozen: LevelCounts) -> NDArray[np.int64]:
-    """Where each name is counted (names,): among the frozen levels, then ``other``, then ``new``."""
+    """The index at which each name is counted (names,): frozen levels, then ``other``, then ``new``."""
     at = {name: i for i, name in enumerate(frozen.levels)}
     digests = base64.b85decode(frozen.rest) if frozen.rest is not None else b""
     rest = {digests[i : i + 4] for i in range(0, len(digests), 4)}
@@ -139,7 +140,7 @@ def level_places(names: Sequence[str], column: str, frozen: LevelCounts) -> NDAr
 
 
 def number_codes(values: Floats, reference: ColumnProfile) -> Integers:
-    """Each value's place in ``reference.bins()`` (rows,); NaN is missing."""
+    """Each value's index into ``reference.bins()`` (rows,); NaN is missing."""
     bins = len(reference.bins()[0])
     edges = np.asarray(reference.numeric.edges if reference.numeric else (), dtype=np.float64)
     codes = np.searchsorted(edges, values, side="right")
@@ -150,7 +151,7 @@ def number_codes(values: Floats, reference: ColumnProfile) -> Integers:
 
 
 def level_codes(names: Sequence[str | None], reference: ColumnProfile) -> Integers:
-    """The same for distinct texts (names,), whose rows the caller knows; None is missing."""
+    """The index into ``reference.bins()`` of distinct texts (names,); None is missing."""
     frozen = reference.levels or LevelCounts((), (), 0)
     known = [name for name in names if name is not None]
     places = iter(level_places(known, reference.name, frozen).tolist())
@@ -159,7 +160,7 @@ def level_codes(names: Sequence[str | None], reference: ColumnProfile) -> Intege
 
 
 def profile_codes(codes: Integers, reference: ColumnProfile, values: Floats | None) -> ColumnProfile:
-    """What ``profile_column`` makes of the same rows; ``values`` are a numeric column's, in any order."""
+    """The result of ``profile_column`` for the same rows, from counts. ``values`` may have any order."""
     counts = np.bincount(codes, minlength=len(reference.bins()[0])).tolist()
     empty = replace(reference, rows=int(codes.size), nulls=counts[-1], thresholds=(), importance=None, scores=())
     if reference.levels is not None:
@@ -179,8 +180,8 @@ def profile_codes(codes: Integers, reference: ColumnProfile, values: Floats | No
 
 
 def _edges(finite: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges at the values themselves when they are few, at quantiles (of sorted values) otherwise. The last edge lies
-    just above the largest value, so that the last bin is overflow and nothing else.
+    """Edges at the values themselves if they are few, else at quantiles of the sorted values. The last edge is just
+    above the largest value, so that the last bin has only overflow.
     """
     if not finite.size:
         return finite

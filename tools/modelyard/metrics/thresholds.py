@@ -1,7 +1,7 @@
-"""How much windows of a reference differ from the rest of it: the threshold that a window of that size has to exceed.
+"""Thresholds of drift: how much windows of a reference differ from the rest of it, by window size.
 
-Windows are runs of consecutive time blocks, not shuffled rows: flights of one day share its weather, so a week differs
-from a quarter by more than chance, and an alarm on that would be no news.
+A window is a sequence of consecutive time blocks, not shuffled rows. Flights of one day share its weather, so a week
+differs from a quarter by more than chance, and that is not drift.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FEWEST = 20
 def window_thresholds(codes: Integers, bins: int, blocks: Integers | None) -> tuple[WindowThreshold, ...]:
     """Thresholds by window size. ``codes`` (rows,) is each row's bin, ``blocks`` (rows,) its time block from 0 on.
 
-    Sizes above a quarter of the rows are left out, and without at least 20 windows there are none. Inside a window that
-    holds more rows than its size, rows are drawn.
+    There is no threshold for sizes above a quarter of the rows, or with fewer than 20 windows. From a window with more
+    rows than its size, rows are drawn.
     """
     if blocks is None or not codes.size:
         return ()
@@ -44,10 +44,10 @@ def window_thresholds(codes: Integers, bins: int, blocks: Integers | None) -> tu
 
 
 def threshold_at(thresholds: tuple[WindowThreshold, ...], rows: int, reference: int, bins: int) -> float:
-    """The threshold for a window of ``rows``: between the calibrated sizes by 1/√rows, outside them the nearest.
+    """The threshold for a window of ``rows``: interpolated by 1/√rows between calibrated sizes, else the nearest.
 
-    Without calibration, what chance alone exceeds once in a hundred: JS² of two samples of one distribution is
-    about χ²(bins − 1) · (1/n + 1/m) / 8 (from the second-order expansion of the divergence).
+    Without calibration it is the distance that chance alone exceeds once in a hundred. JS² of two samples of one
+    distribution is about χ²(bins − 1) · (1/n + 1/m) / 8 (from the second-order expansion of the divergence).
     """
     if not thresholds:
         return math.sqrt(_chi_square_quantile(max(bins - 1, 1)) * (1 / max(rows, 1) + 1 / max(reference, 1)) / 8)

@@ -16,12 +16,12 @@ from modelyard.metrics.outliers import Outliers
 from modelyard.metrics.scores import Floats
 
 FEWEST = 50
-"""With fewer requests in the long window there is no burn rate."""
+"""The fewest requests in the long window for a burn rate."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Quantiles, in milliseconds, of the requests that were answered."""
+    """Quantiles of the latency of answered requests, in milliseconds."""
 
     p50: float | None
     p95: float | None
@@ -39,7 +39,7 @@ class Served:
     rows: int
     """Predictions that were answered."""
     share: float
-    """Of all answered rows; a shadow's rows are divided by the same number."""
+    """Share of all answered rows; a shadow's rows are divided by the same number."""
     latency: Latency
 
 
@@ -57,7 +57,7 @@ class Day:
 
     @property
     def silent(self) -> bool:
-        """Whether there was no request at all."""
+        """Whether there was no request."""
         return not self.rows + self.errors + self.others
 
 

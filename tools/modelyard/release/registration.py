@@ -150,7 +150,7 @@ def _judged(view: ModelView, bundle: Bundle, today: date) -> Verdict:
             f"Compare it again: modelyard evaluate {bundle.model}, then drift, gate and register.",
         )
     rules = view.rules(today)
-    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes)
+    verdict = judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes, rules.model)
     if verdict.outcome not in ("pass", "waived"):
         first = verdict.blocking[0]
         raise Refused(

@@ -21,6 +21,8 @@ SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡"
 _ORDER = ("error", "fail", "inconclusive", "waived", "pass")
 EFFECT = "Effect: the change of the mean prediction if only this column changed."
 _DIGITS = 4
+_EVIDENCE = ("evidence", "artifact", "drift")
+"""Kinds of checks whose error always means missing evidence."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,32 @@ class Report:
         if not self.verdict.blocking:
             return "Next: the owners of the policy add a check that can block."
         if self.verdict.outcome == "inconclusive":
-            return "Next: the author adds held-out rows; the interval is too wide for a decision."
+            return self._more_data
         if self.verdict.outcome == "error":
-            return "Next: the author runs the commands at the end again; evidence is missing or unreadable."
+            return self._repair
         waivable = [check.id for check in self.verdict.blocking if check.level == "soft"]
         hard = [check.id for check in self.verdict.blocking if check.level == "hard"]
         if hard:
             return f"Next: the author corrects the candidate; {', '.join(hard)} cannot be waived."
         return f"Next: the author corrects the candidate, or a waiver of {', '.join(waivable)} is approved by {who}."
+
+    @property
+    def _more_data(self) -> str:
+        """The next step where nothing failed and something could not be decided."""
+        undecided = [check for check in self.verdict.blocking if check.outcome == "inconclusive"]
+        names = ", ".join(check.id for check in undecided)
+        if all(check.kind == "rows" or check.interval for check in undecided):
+            return f"Next: the author adds held-out rows; there are too few to decide {names}."
+        return f"Next: the author adds what the sentences of these checks name as missing: {names}."
+
+    @property
+    def _repair(self) -> str:
+        """The next step where something could not be judged at all."""
+        broken = [check for check in self.verdict.blocking if check.outcome == "error"]
+        if self.bundle.evaluation is None or any(check.kind in _EVIDENCE for check in broken):
+            return "Next: the author runs the commands at the end again; evidence is missing or unreadable."
+        names = ", ".join(check.id for check in broken)
+        return f"Next: correct the rule or model.yaml, as these checks say: {names}."
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from modelyard.candidate.workspace import GENERATED, KINDS
+from modelyard.candidate.workspace import COPIES, KINDS
 from modelyard.errors import ModelyardError
 from modelyard.manifests.names import is_name
 
@@ -138,7 +138,7 @@ def _place(name: str) -> tuple[str, str, str] | None:
         return None
     if len(parts) == 2 and parts[1] in _EVIDENCE:
         return parts[0], _EVIDENCE[parts[1]], parts[1]
-    if len(parts) == 3 and parts[1] == GENERATED_FOLDER and parts[2] in GENERATED:
+    if len(parts) == 3 and parts[1] == GENERATED_FOLDER and parts[2] in COPIES:
         return parts[0], "", parts[2]
     return None
 

@@ -15,6 +15,7 @@ from modelyard.errors import ModelyardError, Refused, UsageError, near_match
 from modelyard.forges.interface import VERDICT, Comment, Pull, PullForge, Reaction, is_marked, verdict_status
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.names import Version, is_name
+from modelyard.manifests.rules import checks_for
 from modelyard.registry.history import ModelHistory
 from modelyard.report.markdown.bodies import EXPLAINED, explain
 from modelyard.report.markdown.comment import artifact_in, marker
@@ -167,11 +168,12 @@ class CommentRunner:
     def _explain(self, command: CommentCommand, pull: Pull) -> None:
         model = self._model(command, pull)
         rules = rules_of_base(self._git, self._base, pull.head, model, self._today)
-        known = [check.id for check in rules.policy.checks]
+        known = [check.id for check in checks_for(rules.policy, rules.model)]
         wanted = command.values.get("check")
         if wanted and wanted not in known:
-            raise UsageError(f"The policy {rules.policy.name} has no check {wanted}.", f"Known: {', '.join(known)}.")
-        body = explain(model, rules.policy, rules.lines, self._forge_body(pull, model), wanted)
+            what = f"The policy {rules.policy.name} has no check {wanted} for {rules.model.task} models."
+            raise UsageError(what, f"Known: {', '.join(known)}.")
+        body = explain(rules.model, rules.policy, rules.lines, self._forge_body(pull, model), wanted)
         self._forge.write_comment(pull.number, body, EXPLAINED)
 
     def _retrain(self, pull: Pull, event: CommentEvent) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.candidate.workspace import GENERATED
+from modelyard.candidate.workspace import COPIES
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
@@ -110,4 +110,4 @@ def is_generated(path: str) -> bool:
     parts = path.split("/", 2)
     if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
         return False
-    return parts[2] in GENERATED
+    return parts[2] in COPIES

@@ -109,9 +109,9 @@ class Delivery(Struct, frozen=True):
     pull: int | None = None
     """The pull request that records a rollback on main."""
     probes: tuple[str, ...] = ()
-    """How the versions that gained traffic answered their probe rows."""
+    """The results of the probe rows of versions that gained traffic."""
     fault: str = ""
-    """Why the live version does not answer; '' where it does, or where its target cannot say."""
+    """The reason that the live version does not answer; '' if it does, or if the target cannot tell."""
 
 
 class JournalEntry(Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""A version that its flavor loaded and that scores tables, and what shows that it is the same everywhere."""
+"""Scoring of tables by loaded versions, and the checks that a version gives the same scores everywhere."""

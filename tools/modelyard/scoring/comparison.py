@@ -1,4 +1,4 @@
-"""What modelyard scores against what the pipeline wrote, and why they may differ."""
+"""The artifact's scores compared with the pipeline's predictions, and likely causes of a difference."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from modelyard.flavors.values import Column, Columns, Floats
 from modelyard.metrics.scores import auc
 
 _SHOWN = 3
-_TELLING = 0.95
-"""AUC from which on a value of a column is said to tell the differing rows."""
+_SEPARATES = 0.95
+"""The AUC from which an input is named as a likely cause."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The rows of which the pipeline's prediction is not what the artifact gives."""
+    """The rows whose prediction by the pipeline differs from the artifact's score."""
 
     rows: tuple[int, ...]
-    """Places from 0."""
+    """Indices of rows, from 0."""
     of: int
     largest: float
     cause: str
@@ -32,7 +32,7 @@ class Difference:
 def difference(
     ours: Floats, theirs: Floats, columns: Columns, inputs: tuple[Input, ...], tolerance: float
 ) -> Difference | None:
-    """What differs by more than ``tolerance`` × max(1, |score|); None where nothing does."""
+    """The differences of more than ``tolerance`` × max(1, |score|); None without any."""
     rows = differing_rows(theirs, ours, tolerance)
     if not rows:
         return None
@@ -41,23 +41,23 @@ def difference(
 
 
 def require_none(found: Difference | None, model: str, predictions: str, names: list[str]) -> None:
-    """Raises for a difference; ``names`` are the ids of the rows, by place."""
+    """Raises for a difference; ``names`` has the id of each row."""
     if found is None:
         return
     shown = ", ".join(names[row] for row in found.rows[:_SHOWN])
     more = f" and {len(found.rows) - _SHOWN:,} more" if len(found.rows) > _SHOWN else ""
     raise ModelyardError(
-        f"{predictions} is not what the artifact of {model} gives: {len(found.rows):,} of {found.of:,} held-out rows"
+        f"{predictions} differs from the scores of {model}'s artifact: {len(found.rows):,} of {found.of:,} rows"
         f" differ ({shown}{more}), by up to {found.largest:.3g}. {found.cause}",
-        "Mend the predict stage or the contract, then run: modelyard retrain " + model,
+        "Correct the predict stage or the contract, then run: modelyard retrain " + model,
     )
 
 
 def _cause(ours: Floats, theirs: Floats, rows: list[int], columns: Columns, inputs: tuple[Input, ...]) -> str:
     if ours.shape != theirs.shape:
-        return "The number of scores for each row differs."
+        return "The number of scores per row differs."
     if np.allclose(np.sort(ours, axis=0), np.sort(theirs, axis=0), rtol=0, atol=1e-9):
-        return "The same scores are there in another order: the predict stage does not keep the order of the rows."
+        return "The scores are equal but in another order: the predict stage does not keep the order of the rows."
     if (ours.astype(np.float32) == theirs.astype(np.float32)).all():
         return "The predictions were rounded to float32: write them as float64."
     if ours.ndim == 1 and np.allclose(ours, 1 - theirs, rtol=0, atol=1e-9):
@@ -65,33 +65,33 @@ def _cause(ours: Floats, theirs: Floats, rows: list[int], columns: Columns, inpu
     decimals = next((n for n in range(1, 9) if (np.abs(np.round(ours, n) - theirs) < 10.0**-12).all()), None)
     if decimals is not None:
         return f"The predictions were rounded to {decimals} decimals."
-    told = list(_telling(rows, columns, inputs, len(ours)))
-    if told:
-        return f"Likely cause: {' and '.join(told[:_SHOWN])}."
+    found = list(_separating(rows, columns, inputs, len(ours)))
+    if found:
+        return f"Likely cause: {' and '.join(found[:_SHOWN])}."
     suspects = [c.name for c in inputs if c.is_text or c.categories or c.kind in ("boolean", "date", "timestamp")]
     named = f" ({', '.join(suspects[:5])})" if suspects else ""
     return (
-        "No single input tells the rows apart. Likely causes: the predict stage encodes inputs in its own way"
-        f"{named}, scores with another file, or uses other trees than the file's."
+        "No single input explains it. Likely causes: the predict stage encodes inputs in its own way"
+        f"{named}, scores with another file, or uses only some of the trees."
     )
 
 
-def _telling(rows: list[int], columns: Columns, inputs: tuple[Input, ...], count: int) -> Iterator[str]:
-    """Inputs whose values tell the differing rows from the others."""
+def _separating(rows: list[int], columns: Columns, inputs: tuple[Input, ...], count: int) -> Iterator[str]:
+    """Inputs whose values separate the differing rows from the others."""
     if len(rows) == count:
         return
     differs = np.zeros(count)
     differs[rows] = 1.0
     found: list[tuple[float, str]] = []
     for column in inputs:
-        for said, values in _features(column, columns[column.name]):
+        for said, values in _conditions(column, columns[column.name]):
             area = auc(differs, values)
-            if area is not None and area >= _TELLING:
+            if area is not None and area >= _SEPARATES:
                 found.append((-area, said))
     yield from dict.fromkeys(said for _, said in sorted(found))
 
 
-def _features(column: Input, values: Column) -> Iterator[tuple[str, Floats]]:
+def _conditions(column: Input, values: Column) -> Iterator[tuple[str, Floats]]:
     name = repr(column.name)
     if column.is_text:
         texts = list(values)

@@ -1,4 +1,4 @@
-"""Chooses the probe rows of a version, and asks a loaded version for them."""
+"""The choice of a version's probe rows, and their check on a loaded version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Probed:
-    """How a version that was loaded answered the probe rows."""
+    """The result of scoring the probe rows with a loaded version."""
 
     rows: int
     same: int
@@ -37,10 +37,10 @@ class Probed:
 def choose_probe(model: Model, columns: Columns, scores: Floats, loaded: LoadedArtifact) -> Probe:
     """At most 100 of the held-out rows, scored.
 
-    Of each input the row with the smallest and the largest value, one with null and one for every level, as far as they
-    fit; of the scores the smallest and the largest; the rest evenly spaced. Rows that the contract does not allow are
-    left out, since no server answers them. A personal column holds one common value in all rows: its median, or its
-    most frequent level; so does a cell whose level is rarer than the contract's ``rare_below``.
+    For each input: the rows with the smallest and the largest value, one with null and one for every level, as far as
+    they fit. Then the rows with the smallest and the largest score, and evenly spaced ones. Rows that the contract does
+    not allow are left out, because no server scores them. A personal column has one common value in all rows: its
+    median, or its most frequent level. So has a cell whose level is rarer than the contract's ``rare_below``.
     """
     signature = signature_of(model)
     allowed = np.flatnonzero(_allowed(columns, signature.inputs, len(scores)))
@@ -55,13 +55,13 @@ def choose_probe(model: Model, columns: Columns, scores: Floats, loaded: LoadedA
 
 
 def ask(loaded: LoadedArtifact, probe: Probe) -> Probed:
-    """The answers of a loaded version to the probe rows."""
+    """The result of the probe rows for a loaded version."""
     found = loaded.score(probe.columns(loaded.signature))
     return compared(probe, found)
 
 
 def compared(probe: Probe, found: Floats) -> Probed:
-    """Scores that somebody gave for the probe rows, against the probe's."""
+    """The result for scores of the probe rows from elsewhere."""
     expected = np.asarray(probe.scores, dtype=np.float64)
     wrong = probe.differing(found)
     largest = float("inf")
@@ -71,11 +71,11 @@ def compared(probe: Probe, found: Floats) -> Probed:
 
 
 def require_same(found: Probed, what: str) -> None:
-    """Raises unless every probe row got its score; ``what`` names the version and where it is."""
+    """Raises unless every probe row got its registered score; ``what`` names the version and its place."""
     if found.same < found.rows:
         raise ModelyardError(
-            f"{what} gives other scores for {found.rows - found.same} of {found.rows} probe rows than when it was"
-            f" registered (largest difference {found.largest:.3g}).",
+            f"{what} does not give the registered scores for {found.rows - found.same} of {found.rows} probe rows"
+            f" (largest difference {found.largest:.3g}).",
             "Compare the library versions here with the recorded ones: modelyard show MODEL VERSION",
         )
 
@@ -89,7 +89,7 @@ def _allowed(columns: Columns, inputs: tuple[Input, ...], rows: int) -> NDArray[
 
 
 def _without_persons(column: Input, declared: Declared, values: Column) -> Column:
-    """The values, with a common one in the place of what may not be kept."""
+    """The values, with a common value in place of those that must not be stored."""
     if declared.personal != "no":
         common = _common(column, values)
         if column.is_text:
@@ -123,7 +123,7 @@ def _chosen(columns: Mapping[str, Column], inputs: tuple[Input, ...], scores: Fl
     if allowed.size:
         found[int(allowed[firsts[allowed].argmin()])] = None
         found[int(allowed[firsts[allowed].argmax()])] = None
-    # In turns, so that an input with many levels leaves room for the others.
+    # In turns, so that an input with many levels does not use all rows.
     waiting = [_telling(column, _taken(columns[column.name], allowed)) for column in inputs]
     while waiting and len(found) < ROWS:
         still = []
@@ -144,7 +144,7 @@ def _chosen(columns: Mapping[str, Column], inputs: tuple[Input, ...], scores: Fl
 
 
 def _telling(column: Input, values: Column) -> Iterator[int]:
-    """Rows that say most of an input: null, extremes, then a row for each level, the most frequent first."""
+    """The most informative rows of an input: null, extremes, then one for each level, the most frequent first."""
     if column.is_text:
         firsts: dict[str | None, int] = {}
         counts: dict[str | None, int] = {}

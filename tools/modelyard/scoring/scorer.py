@@ -1,4 +1,4 @@
-"""A version that scores tables, whatever its flavor."""
+"""A scorer of tables, the same for each flavor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modelyard.tables.table import Table
 
 @dataclass(frozen=True)
 class LoadedArtifact:
-    """One artifact, loaded. Faults of its flavor become ModelyardErrors here."""
+    """A loaded artifact. It turns faults of the flavor into ModelyardErrors."""
 
     flavor: Flavor
     signature: Signature
@@ -29,42 +29,42 @@ class LoadedArtifact:
 
     @classmethod
     def load(cls, model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> LoadedArtifact:
-        """The artifact of a manifest; ``folder`` holds the model's other files. Close it when it is done with."""
+        """The loaded artifact of a manifest; ``folder`` has the model's other files. The caller closes it."""
         flavor, signature = flavor_of(model), signature_of(model, version)
-        with told():
+        with faults_as_errors(flavor, f"load {artifact.name}"):
             return cls(flavor, signature, flavor.load(artifact, signature, options_of(model, folder, threads)))
 
     def score(self, columns: Columns) -> Floats:
         """Scores (rows,), of a multiclass model (rows, classes), of canonical columns."""
-        with told():
+        with faults_as_errors(self.flavor, "score"):
             return self.scorer.score(columns)
 
     def score_table(self, table: Table) -> Floats:
-        """The same of a table that holds the contract's inputs."""
+        """Scores of a table with the contract's inputs."""
         return self.score(table.columns(self.signature.inputs, f"the contract of {self.signature.model}"))
 
     def contributions(self, table: Table) -> dict[str, Floats] | None:
-        """Input → its part in the raw score of each row (rows,); None where the flavor cannot tell."""
+        """Input → its contribution to the raw score of each row (rows,); None if the flavor cannot explain scores."""
         if not isinstance(self.scorer, Explained):
             return None
-        with told():
+        with faults_as_errors(self.flavor, "explain the scores"):
             return self.scorer.contributions(table.columns(self.signature.inputs, "the model"))
 
     def importance(self) -> dict[str, float]:
-        """Input → its share of the model's importance, 0 to 1; empty where the flavor cannot tell."""
+        """Input → its share of the model's importance, 0 to 1; empty if the flavor has none."""
         if not isinstance(self.scorer, Explained):
             return {}
-        with told():
+        with faults_as_errors(self.flavor, "give the importance of inputs"):
             return self.scorer.importance()
 
     def close(self) -> None:
-        """Ends what the scorer holds."""
+        """Ends the scorer's process, if it has one."""
         self.scorer.close()
 
 
 @contextmanager
 def loaded(model: Model, artifact: Path, folder: Path, version: str = "", threads: int = 0) -> Iterator[LoadedArtifact]:
-    """The same, closed afterwards."""
+    """The loaded artifact, closed when the context ends."""
     found = LoadedArtifact.load(model, artifact, folder, version, threads)
     try:
         yield found
@@ -73,12 +73,21 @@ def loaded(model: Model, artifact: Path, folder: Path, version: str = "", thread
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turns a flavor's faults into the errors that commands show."""
+def faults_as_errors(flavor: Flavor, doing: str) -> Iterator[None]:
+    """Turns faults of a flavor and exceptions of its library into ModelyardErrors. ``doing`` follows "could not"."""
     try:
         yield
     except Fault as fault:
         raise ModelyardError(fault.problem, fault.remedy) from fault
+    except ModelyardError:
+        raise
+    except Exception as error:
+        library = flavor.packages[0] if flavor.packages else flavor.name
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise ModelyardError(
+            f"{library} could not {doing}: {type(error).__name__}: {first}.",
+            f"Try it with {library} alone in this environment to find the cause; --debug shows the traceback.",
+        ) from error
 
 
 def try_artifact(model: Model, artifact: Path, folder: Path) -> None:
@@ -86,7 +95,7 @@ def try_artifact(model: Model, artifact: Path, folder: Path) -> None:
     flavor, signature = flavor_of(model), signature_of(model, "")
     if flavor.own_code:
         return  # its own process reads it
-    with told():
+    with faults_as_errors(flavor, f"read {artifact.name}"):
         if flavor.checks_files:
             flavor.check(artifact)
         else:
@@ -94,7 +103,7 @@ def try_artifact(model: Model, artifact: Path, folder: Path) -> None:
 
 
 def prediction_columns(model: Model) -> list[str]:
-    """Where predictions are in a table: one column, or one for each class."""
+    """The columns of predictions in a table: one, or one for each class."""
     return [f"prediction_{name}" for name in model.contract.classes] if model.task == "multiclass" else ["prediction"]
 
 

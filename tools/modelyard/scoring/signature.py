@@ -1,4 +1,4 @@
-"""The part of a manifest that scoring needs, as the flavors take it."""
+"""The signature, flavor and options of a manifest, in the form that flavors take."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def input_of(column: Column) -> Input:
             found = scalar(plain, value)
         except Unreadable as error:
             raise ModelyardError(
-                f"contract.inputs: the category {value!r} of {column.name!r} is no {column.type}.",
+                f"contract.inputs: the category {value!r} of {column.name!r} is not a valid {column.type}.",
                 "Write each category as a value of the input's type.",
             ) from error
         if found is not None:
@@ -41,7 +41,7 @@ def input_of(column: Column) -> Input:
 
 
 def flavor_of(model: Model) -> Flavor:
-    """The flavor that model.yaml names, or that the artifact's ending stands for; ModelyardError when neither tells."""
+    """The flavor that model.yaml names, else that of the artifact's ending; ModelyardError without either."""
     try:
         if model.flavor.name:
             return flavor_named(model.flavor.name)
@@ -50,20 +50,20 @@ def flavor_of(model: Model) -> Flavor:
     found = flavor_of_file(model.files.artifact)
     if found is None:
         raise ModelyardError(
-            f"models/{model.name}/model.yaml names no flavor, and {model.files.artifact} does not tell it.",
+            f"models/{model.name}/model.yaml names no flavor, and none has the ending of {model.files.artifact}.",
             "Add flavor: name: to model.yaml; docs/flavors.md lists them.",
         )
     return found
 
 
 def require_host(model: Model, target: str) -> None:
-    """Raises unless the model's flavor is served by a kind of target; the error names the targets that do."""
+    """Raises unless the target serves the model's flavor; the error names the targets that do."""
     if fault := host_fault(flavor_of(model), model.name, target):
         raise ModelyardError(*fault)
 
 
 def options_of(model: Model, folder: Path, threads: int = 0) -> Options:
-    """What the flavor is to know; ``folder`` is where the model's files are."""
+    """The options of the flavor; ``folder`` has the model's files."""
     said = model.flavor
     return Options(
         folder=folder,

@@ -1,1 +1,1 @@
-"""Where secrets come from: manifests hold references, and one adapter per file reads what they point at."""
+"""Secret stores. Manifests have references to secrets, and one adapter per file reads them."""

@@ -1,4 +1,4 @@
-"""``aws-sm:name#key``: AWS Secrets Manager through boto3, with whatever credentials boto3 finds (a role, best)."""
+"""``aws-sm:name#key``: AWS Secrets Manager through boto3, with the credentials that boto3 finds (best: a role)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from modelyard.errors import ModelyardError, missing_extra
 
 
 class SecretsManagerStore:
-    """One account and region."""
+    """The secrets of one account and region."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._client: Any = None
 
     def read(self, place: str) -> str:
-        """The secret's text, or one key of it where it is a JSON object."""
+        """The secret's text; with ``#key``, the value of that key in a JSON object."""
         name, _, key = place.partition("#")
         try:
             text = self._connected().get_secret_value(SecretId=name).get("SecretString", "")
@@ -26,8 +26,8 @@ class SecretsManagerStore:
         except Exception as error:
             code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
             raise ModelyardError(
-                f"AWS Secrets Manager does not give aws-sm:{place} ({code}).",
-                "Check its name and region, and that the role may call secretsmanager:GetSecretValue.",
+                f"AWS Secrets Manager refused to return aws-sm:{place} ({code}).",
+                "Check name and region, and that the role may call secretsmanager:GetSecretValue.",
             ) from None
         if not key:
             return str(text)

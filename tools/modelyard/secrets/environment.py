@@ -1,4 +1,4 @@
-"""``env:NAME``: a variable of the job, which its CI fills from its own store."""
+"""``env:NAME``: an environment variable, which CI sets from its own secret store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from modelyard.errors import ModelyardError
 
 
 class EnvironmentStore:
-    """The process's environment."""
+    """The environment of this process."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -17,6 +17,7 @@ class EnvironmentStore:
         """The variable of that name."""
         if place not in self._environ:
             raise ModelyardError(
-                f"The environment variable {place} is not set.", f"Set it where this runs; env:{place} points at it."
+                f"The environment variable {place} is not set.",
+                f"Set it for this command; the reference env:{place} needs it.",
             )
         return self._environ[place]

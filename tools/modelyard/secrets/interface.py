@@ -1,4 +1,4 @@
-"""References to secrets, and the one way to read them."""
+"""References to secrets, and their reader."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from modelyard.errors import ModelyardError, Refused
 
 
 class SecretStore(Protocol):
-    """One kind of place. Errors name the reference, never the value."""
+    """One kind of secret store. Errors name the reference, never the value."""
 
     def read(self, place: str) -> str:
-        """The secret at a place (the reference without its scheme); ModelyardError when there is none."""
+        """The secret of a reference (given without its scheme); ModelyardError when there is none."""
 
 
 class Secrets:
-    """Reads references such as ``env:NAME``. Each value is read once a run, and only when it is needed."""
+    """The secrets of references such as ``env:NAME``. Each is read once per command, when it is first needed."""
 
     def __init__(self, environ: Mapping[str, str], why_not: Callable[[str, str], str] | None = None) -> None:
         """``why_not`` says why a reference may not be sent to a URL ('' if it may); None allows every URL."""
@@ -25,12 +25,12 @@ class Secrets:
         self._read: dict[str, str] = {}
 
     def read(self, reference: str) -> str:
-        """The secret a reference points at; ModelyardError when there is none."""
+        """The secret of a reference; ModelyardError when there is none."""
         if reference not in self._read:
             scheme, _, place = reference.partition(":")
             value = self._store(scheme, reference).read(place)
             if not value:
-                raise ModelyardError(f"The secret {reference} is empty.", "Store its value there.")
+                raise ModelyardError(f"The secret {reference} is empty.", "Store a value in it.")
             self._read[reference] = value
         return self._read[reference]
 
@@ -51,7 +51,8 @@ class Secrets:
             found = {entry.name: entry for entry in entry_points(group="modelyard.secrets")}
             if scheme not in found:
                 raise ModelyardError(
-                    f"Nothing here reads references such as {reference}.", f"Use one of: {', '.join(sorted(found))}."
+                    f"No installed secret store reads the reference {reference}.",
+                    f"Use one of: {', '.join(sorted(found))}.",
                 )
             self._stores[scheme] = found[scheme].load()(self._environ)
         return self._stores[scheme]

@@ -1,6 +1,6 @@
 """``vault:mount/path#key``: HashiCorp Vault's key-value store, version 2, through hvac.
 
-Logs in with ``VAULT_TOKEN``, or the CI's own token: ``VAULT_JWT`` and ``VAULT_ROLE``, at ``VAULT_AUTH_PATH`` (jwt).
+It logs in with ``VAULT_TOKEN``, or with CI's token: ``VAULT_JWT`` and ``VAULT_ROLE``, at ``VAULT_AUTH_PATH`` (jwt).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ class VaultStore:
         self._client: Any = None
 
     def read(self, place: str) -> str:
-        """The key of a secret's newest version."""
+        """The value of a key in the newest version of a secret."""
         path, _, key = place.partition("#")
         mount, _, name = path.partition("/")
         if not name or not key:
-            raise UsageError(f"vault:{place} is no reference.", "Write vault:mount/path#key.")
+            raise UsageError(f"vault:{place} is not a valid reference.", "Write it as vault:mount/path#key.")
         client = self._connected()
         try:
             said = client.secrets.kv.v2.read_secret_version(path=name, mount_point=mount, raise_on_deleted_version=True)
         except Exception as error:
-            # Only the kind of error: what a server says may repeat what it was sent.
+            # Only the type of the error: a server's message may repeat what it was sent.
             raise ModelyardError(
-                f"Vault does not give vault:{place} ({type(error).__name__}).",
+                f"Vault refused to return vault:{place} ({type(error).__name__}).",
                 "Check the path, and that the role's policy may read it.",
             ) from None
         value = said["data"]["data"].get(key)
@@ -49,7 +49,7 @@ class VaultStore:
             raise missing_extra("vault", "hvac") from error
         address = self._environ.get("VAULT_ADDR")
         if not address:
-            raise UsageError("VAULT_ADDR is not set.", "Set it to the server's URL where this runs.")
+            raise UsageError("VAULT_ADDR is not set.", "Set it to the URL of the Vault server.")
         client = hvac.Client(
             url=address, token=self._environ.get("VAULT_TOKEN"), namespace=self._environ.get("VAULT_NAMESPACE"),
             timeout=_TIMEOUT,
@@ -63,13 +63,13 @@ class VaultStore:
         role, token = self._environ.get("VAULT_ROLE"), self._environ.get("VAULT_JWT")
         if not role or not token:
             raise UsageError(
-                "There is neither VAULT_TOKEN nor VAULT_JWT with VAULT_ROLE.",
+                "Neither VAULT_TOKEN nor VAULT_JWT with VAULT_ROLE is set.",
                 "Give the job an OpenID token (GitHub: permissions: id-token: write) as VAULT_JWT.",
             )
         try:
             client.auth.jwt.jwt_login(role=role, jwt=token, path=self._environ.get("VAULT_AUTH_PATH", "jwt"))
         except Exception as error:
             raise ModelyardError(
-                f"Vault does not let the role {role} in ({type(error).__name__}).",
+                f"Vault refused the login of the role {role} ({type(error).__name__}).",
                 "Check that the role's bound claims match this repository and branch.",
             ) from None

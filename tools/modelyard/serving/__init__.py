@@ -1,1 +1,1 @@
-"""The local server: Open Inference Protocol v2 on plain ASGI, with a contract check in front and a log behind."""
+"""The local server: Open Inference Protocol v2 on plain ASGI, with contract check and prediction log."""

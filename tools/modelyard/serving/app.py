@@ -1,4 +1,4 @@
-"""The HTTP face: Open Inference Protocol v2 as a bare ASGI application, its tokens and its operator controls."""
+"""The ASGI application: Open Inference Protocol v2, tokens and operator controls."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Access:
-    """Tokens as digests; the tokens themselves are not kept."""
+    """The roles of tokens. Only digests of the tokens are stored."""
 
     def __init__(self, tokens: Iterable[tuple[Role, str]]) -> None:
         self._known = [(sha256(token.encode()).digest(), _MAY[role]) for role, token in tokens]
@@ -52,23 +52,23 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """Whether nobody has to show a token, except for control, which then nobody has."""
+        """Whether no token is declared: requests need none, and control is closed."""
         return not self._known
 
-    def status(self, headers: Sequence[tuple[bytes, bytes]], deed: str, caller: str, now: float) -> int:
+    def status(self, headers: Sequence[tuple[bytes, bytes]], action: str, caller: str, now: float) -> int:
         """200, 401, 403, or 429 after too many wrong tokens of an address in a minute; ``now`` in seconds of any clock.
 
         A token that the address showed rightly before goes on working, also where many callers share one address.
         """
         if not self._known:
-            return 200 if deed != "control" else 403
+            return 200 if action != "control" else 403
         shown = _token(headers)
         count, since = self._wrong.get(caller, (0, now))
         if now - since >= _WRONG_SECONDS:
             count, since = 0, now
         if count >= _WRONG_TOKENS and (caller, shown) not in self._right:
             return 429
-        allowed = self.allows(headers, deed)
+        allowed = self.allows(headers, action)
         if allowed is None:
             if shown:
                 _bound(self._wrong)
@@ -78,17 +78,17 @@ class Access:
         self._right[caller, shown] = None
         return 200 if allowed else 403
 
-    def allows(self, headers: Sequence[tuple[bytes, bytes]], deed: str) -> bool | None:
+    def allows(self, headers: Sequence[tuple[bytes, bytes]], action: str) -> bool | None:
         """Whether a request may view, infer or control; None when it shows no token that is known."""
         if not self._known:
-            return deed != "control"
+            return action != "control"
         digest = _token(headers)
         if not digest:
             return None
         found: bool | None = None
-        for known, deeds in self._known:  # all of them, so that the time taken tells nothing
+        for known, actions in self._known:  # all of them, so that the time reveals nothing
             if hmac.compare_digest(known, digest):
-                found = bool(found) or deed in deeds
+                found = bool(found) or action in actions
         return found
 
 
@@ -111,9 +111,12 @@ class Control:
         self._layout, self._table = layout, table
 
     def do(self, verb: str, model: str) -> object:
-        """``load`` looks at the folder again; ``rollback`` gives the stable version all traffic, now."""
+        """``load`` reads the folder again; ``rollback`` sends all traffic to the stable version at once."""
         if verb == "unload":
-            raise UsageError(f"{model} is served because main says so.", "Remove its file below deployments/ instead.")
+            raise UsageError(
+                f"{model} cannot be unloaded here, because main declares it.",
+                "Remove its file from deployments/ instead.",
+            )
         if verb == "rollback":
             self._back(model)
         self._table.refresh()
@@ -128,14 +131,15 @@ class Control:
             live = state.models.get(model)
             if live is None or live.traffic is None or not live.traffic.candidate:
                 raise UsageError(
-                    f"No rollout of {model} is under way here.", "To go back further run: modelyard rollback MODEL"
+                    f"There is no rollout of {model} to roll back.",
+                    "To return to an older version, run: modelyard rollback MODEL",
                 )
-            # The next deploy sees that its traffic was taken away, writes the rollback down and opens the pull request.
+            # The next deploy detects the moved traffic, records the rollback and opens the pull request.
             self._layout.write_state(state.with_model(model, Live(Traffic(live.traffic.stable), live.installed)))
 
 
 class Answer(Exception):
-    """Ends a request early with a status and a sentence."""
+    """An early answer to a request: a status and a sentence."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -195,7 +199,7 @@ class Application:
                 asked = version if number else None
                 content = await self._body(scope, receive)
                 if any(one.loaded.flavor.blocks for one in model.versions.values()):
-                    # Another process scores it; the other models' requests go on meanwhile.
+                    # Another process scores it, so requests for other models are answered meanwhile.
                     return await asyncio.to_thread(self._infer, model, asked, scope, content)
                 return self._infer(model, asked, scope, content)
             return {"ready": True} if verb == "ready" else _metadata(model, version)
@@ -225,18 +229,18 @@ class Application:
         self._require(scope, "describe")  # who may see nothing is not told what there is
         raise Answer(404, f"There is no {method} {path}; this server speaks the Open Inference Protocol v2.")
 
-    def _require(self, scope: Scope, deed: str) -> None:
-        """Answers 401, 403 or 429 unless the token allows the deed."""
+    def _require(self, scope: Scope, action: str) -> None:
+        """Answers 401, 403 or 429 unless the token allows the action."""
         caller, now = (scope.get("client") or ("",))[0], time.monotonic()
-        status = self._access.status(scope["headers"], deed, caller, now)
+        status = self._access.status(scope["headers"], action, caller, now)
         if status == 429:
             raise Answer(429, "Too many wrong tokens came from this address. Wait a minute.")
         if status == 401:
             raise Answer(401, "Show a token: Authorization: Bearer …")
         if status == 403:
             if self._access.open:
-                raise Answer(403, "Control needs a token, and modelyard.yaml declares none for this environment.")
-            raise Answer(403, f"This token may not {deed}.")
+                raise Answer(403, "Control needs a token, but modelyard.yaml declares none for this environment.")
+            raise Answer(403, f"This token does not allow {action}.")
 
     def _ready(self, scope: Scope) -> object:
         """Which models answer, for those who may see them. One that cannot be loaded does not stop the others."""
@@ -326,7 +330,7 @@ def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
 
 def _require_method(method: str, wanted: str, path: str) -> None:
     if method != wanted:
-        raise Answer(405, f"{path} answers {wanted} only.")
+        raise Answer(405, f"{path} accepts {wanted} only.")
 
 
 async def _read_body(receive: Receive, most: int) -> bytes:
@@ -335,7 +339,7 @@ async def _read_body(receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Answer(400, "The caller went away.")
+            raise Answer(400, "The caller closed the connection.")
         part = message.get("body", b"")
         size += len(part)
         if size > most:

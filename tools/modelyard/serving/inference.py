@@ -1,4 +1,4 @@
-"""From a checked request to a logged answer: who answers which row, the scores, the log, the shadow."""
+"""Inference: the version for each row, its scores, the prediction log, the shadow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LONGEST_ENTITY = 500
 
 
 def goes_to_candidate(traffic: Traffic, entity: str) -> bool:
-    """Whether an entity is among the callers that the candidate answers. Who is in at 5 % stays in at 25 %."""
+    """Whether the candidate answers an entity. An entity that it answers at 5 % is among those at 25 %."""
     if traffic.weight <= 0:
         return False
     if traffic.weight >= 100:
@@ -43,7 +43,7 @@ def goes_to_candidate(traffic: Traffic, entity: str) -> bool:
 
 
 class Shadow:
-    """A queue of jobs and the one thread that does them."""
+    """A queue of jobs with one thread."""
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_WAITING)
@@ -51,7 +51,7 @@ class Shadow:
         self._thread.start()
 
     def put(self, job: Callable[[], None]) -> bool:
-        """Takes a job, unless more wait already than the shadow can be expected to do."""
+        """Adds a job, unless the queue is full. Whether it was added."""
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
@@ -59,7 +59,7 @@ class Shadow:
         return True
 
     def close(self) -> None:
-        """Does what waits, then ends."""
+        """Runs the waiting jobs, then ends the thread."""
         self._jobs.put(None)
         self._thread.join(10)
 
@@ -76,11 +76,11 @@ class Answered(Struct, frozen=True, omit_defaults=True):
     id: str
     outputs: list[Tensor]
     parameters: dict[str, Any] | None = None
-    """Where two versions answered: versions, one per row."""
+    """The version of each row, if two versions answered."""
 
 
 class WithBlobs(NamedTuple):
-    """An answer whose outputs follow its JSON part as bytes."""
+    """An answer with outputs as bytes after its JSON part."""
 
     answered: Answered
     blobs: list[bytes]
@@ -93,21 +93,21 @@ def with_blobs(answered: Answered) -> WithBlobs:
 
 
 class Unanswered(Exception):
-    """The request was sound, and still gets no answer."""
+    """A valid request that cannot be answered."""
 
 
 class Inference:
-    """Answers requests of every model of one environment."""
+    """Inference for all models of one environment."""
 
     def __init__(self, logs: Path, keeping: PredictionLogging, metrics: Metrics, say: Callable[[str], None]) -> None:
         self._folder, self._keeping, self._metrics, self._say = logs, keeping, metrics, say
         self._logs: dict[str, PredictionLog] = {}
         self._shadow = Shadow()
         self.log_fault = ""
-        """Why the log takes nothing more; '' while it does."""
+        """Why the log cannot be written; '' while it can."""
 
     def answer(self, model: LoadedModel, asked: LoadedVersion | None, request: InferRequest) -> Answered:
-        """Scores and logs one request; by the version ``asked`` for, else by the traffic. BadRequest or Unanswered."""
+        """The logged scores of one request, by version ``asked`` or by traffic. Raises BadRequest or Unanswered."""
         begun, at = time.perf_counter(), _now()
         request_id = request.body.id or str(uuid.uuid4())
         if not _REQUEST_ID.fullmatch(request_id):
@@ -134,14 +134,14 @@ class Inference:
         return self._split(stable, candidate, rows, checked, chosen, request_id, at, begun)
 
     def rotate(self) -> list[Path]:
-        """Closes segments that are due; the folders of their logs."""
+        """The log folders with segments that were due and are closed now."""
         due = [name for name, log in list(self._logs.items()) if log.due()]
         for name in due:
             self._logs[name].rotate()
         return [self._folder / name for name in due]
 
     def close(self) -> None:
-        """Lets the shadow finish, and closes the logs."""
+        """Waits for the shadow, and closes the logs."""
         self._shadow.close()
         for log in self._logs.values():
             log.close()
@@ -150,7 +150,7 @@ class Inference:
         self, stable: LoadedVersion, candidate: LoadedVersion, rows: Rows, checked: Rows, chosen: list[bool],
         request_id: str, at: str, begun: float,
     ) -> Answered:  # fmt: skip
-        """Rows of several callers, some of whom the candidate answers."""
+        """The answer to rows that go to both versions."""
         scores: list[Any] = [None] * rows.count
         for version, variant, table, side in (
             (stable, "champion", rows, False),
@@ -167,13 +167,13 @@ class Inference:
     def _by(
         self, version: LoadedVersion, variant: Variant, rows: Rows, request_id: str, at: str, begun: float, named: str
     ) -> list[Any]:
-        """The scores of one version, logged and counted."""
+        """The scores of one version, after they are logged and counted."""
         name = version.manifest.name
         requests, failures, counted, seconds = self._metrics.of(name, version.version, variant)
         error, scores = "", []
         try:
             scores = version.loaded.score(rows.columns).tolist()
-        except Exception as fault:  # whatever the library throws: it is counted, and the caller is told
+        except Exception as fault:  # any exception of the library: it is counted and reported to the caller
             error = f"{type(fault).__name__}: {fault}"[:500]
             self._say(f"{name} {version.version} could not score a request: {error}")
         spent = time.perf_counter() - begun
@@ -187,7 +187,7 @@ class Inference:
         self._append(name, entry, rows.count)
         if error:
             failures.inc()
-            raise Unanswered(f"{version.version} could not score this request; it is in the server's log.")
+            raise Unanswered(f"{version.version} could not score this request. The server's output has the reason.")
         requests.inc()
         counted.inc(rows.count)
         seconds.observe(spent)
@@ -205,7 +205,9 @@ class Inference:
                 self._say(f"THE PREDICTION LOG OF {model} CANNOT BE WRITTEN: {error.strerror}")
             self.log_fault = f"the prediction log of {model} cannot be written: {error.strerror}"
             if self._keeping.when_full == "refuse":
-                raise Unanswered(f"The prediction cannot be logged, so it is not given: {error.strerror}.") from error
+                raise Unanswered(
+                    f"The prediction is not returned, because it cannot be logged: {error.strerror}."
+                ) from error
             return
         if self.log_fault:
             self._say("the prediction log can be written again")
@@ -229,7 +231,7 @@ class Inference:
 
 
 def _chosen(traffic: Traffic, id_column: str, rows: Rows, named: str, request_id: str) -> list[bool]:
-    """Row → the candidate answers it: by the key's column, the caller's own word, or else the request itself."""
+    """Whether the candidate answers each row (rows,): by the key's column, the caller's entity, or the request id."""
     key = traffic.key or id_column
     values = None if named else rows.columns.get(key, rows.ids)
     if values is None:

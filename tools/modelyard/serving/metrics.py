@@ -1,4 +1,4 @@
-"""What Prometheus reads from ``/metrics``: requests, failures, latency and rows by version and variant."""
+"""The metrics at ``/metrics`` for Prometheus: requests, failures, latency and rows by version and variant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._environment = environment
         self._requests = self._counter("requests", "Requests answered with a score.")
-        self._failures = self._counter("failures", "Requests that were sound and could not be answered.")
+        self._failures = self._counter("failures", "Valid requests that could not be answered.")
         self._rows = self._counter("rows", "Rows scored.")
         self._seconds = Histogram(
             "modelyard_request_seconds", "Time from a request's last byte to its answer.", _LABELS,
@@ -33,12 +33,14 @@ class Metrics:
         )
         self.lost = Counter("modelyard_log_lost_rows", "Rows that the log could not take.", registry=self.registry)
         self.shadow_dropped = Counter(
-            "modelyard_shadow_dropped", "Copies that the shadow was too slow for.", registry=self.registry
+            "modelyard_shadow_dropped",
+            "Copies that were dropped because the shadow was too slow.",
+            registry=self.registry,
         )
 
     @lru_cache(maxsize=512)  # noqa: B019 - the server lives as long as its metrics
     def of(self, model: str, version: str, variant: Variant) -> tuple[Any, Any, Any, Any]:
-        """(requests, failures, rows, seconds) of one version in one part."""
+        """The counters (requests, failures, rows, seconds) of one version as one variant."""
         labels = (self._environment, model, version, variant)
         kinds = (self._requests, self._failures, self._rows, self._seconds)
         return tuple(kind.labels(*labels) for kind in kinds)  # type: ignore[return-value]
@@ -48,14 +50,14 @@ class Metrics:
         self.refused.labels(self._environment, str(status)).inc()
 
     def weigh(self, model: str, shares: dict[tuple[str, Variant], float]) -> None:
-        """Says what share of a model's traffic each version has; what is not named has none any more."""
+        """Sets each version's share of a model's traffic; versions that are not named have none."""
         gone = dict.fromkeys(self._weighed.get(model, {}), 0.0)
         for (version, variant), share in (gone | shares).items():
             self._weight.labels(self._environment, model, version, variant).set(share)
         self._weighed[model] = shares
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """The metrics in Prometheus' exposition format."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, what: str) -> Counter:

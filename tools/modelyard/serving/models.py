@@ -1,4 +1,4 @@
-"""The versions a server has loaded, replaced as a whole so that no request sees half a change."""
+"""The loaded versions of a server. They are replaced as a whole, so no request sees half a change."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class LoadedVersion:
     sha256: str
     loaded: LoadedArtifact
     probe: str
-    """How it answered its probe rows, such as 100/100; '' where none were registered."""
+    """How many probe rows got the registered scores, such as 100/100; '' without probe rows."""
     check: ContractCheck
     privacy: Privacy
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One model: who answers what, and every version that can be asked for by number."""
+    """One model: its traffic, and every version that can be called by number."""
 
     traffic: Traffic
     versions: dict[str, LoadedVersion]
     alike: bool = False
-    """Whether what the champion's contract lets through also keeps the candidate's."""
+    """Whether each request that fits the champion's contract also fits the candidate's."""
 
     @property
     def serving(self) -> str:
-        """The version that answers, or most of all does."""
+        """The version with the most traffic."""
         return Live(self.traffic).serving or ""
 
 
 class ModelTable:
-    """What the server serves now. ``models`` is replaced, never changed, so a request keeps what it began with."""
+    """The served models. ``models`` is replaced, never changed, so a request keeps the versions that it began with."""
 
     def __init__(
         self, layout: Layout, host: str, port: int, maximum_rows: int = 100_000, hash_key: bytes | None = None
@@ -69,7 +69,7 @@ class ModelTable:
         """Called after every change."""
 
     def refresh(self) -> bool:
-        """Loads what state.json asks for, when it changed; whether it did. A version that fails leaves the old one."""
+        """Loads state.json if it changed; returns whether it did. If a version fails, the old one stays."""
         stamp = self._layout.state_stamp()
         if stamp == self._stamp:
             return False
@@ -121,12 +121,14 @@ class ModelTable:
         manifest = parse(Model, (folder / "model.yaml").read_bytes(), f"{name}/{version}/model.yaml")
         artifact = artifact_in(folder, manifest.files.artifact)
         if sha256_of(artifact) != sha256:
-            raise ModelyardError(f"the artifact of {name} {version} is not the registered bytes", "Deploy it again.")
+            raise ModelyardError(
+                f"the artifact of {name} {version} has other bytes than the registered ones", "Deploy it again."
+            )
         require_host(manifest, "local")
         privacy = Privacy(manifest.contract, self._hash_key)
         if privacy.needs_key and self._hash_key is None:
             raise ModelyardError(
-                f"{name} {version} has personal columns to hash, and the environment names no log.hash_key",
+                f"{name} {version} has personal columns to hash, but the environment has no log.hash_key",
                 "Add log.hash_key to the environment in modelyard.yaml.",
             )
         loaded = LoadedArtifact.load(manifest, artifact, folder, version, threads=1)
@@ -139,13 +141,13 @@ class ModelTable:
         return LoadedVersion(manifest, version, sha256, loaded, probe, check, privacy)
 
     def close(self) -> None:
-        """Ends what the versions hold, such as worker processes."""
+        """Ends the versions' processes."""
         for model in self.models.values():
             for version in model.versions.values():
                 version.loaded.close()
 
     def _close(self, before: list[LoadedVersion]) -> None:
-        """Ends the versions that are not served any more."""
+        """Ends versions that are no longer served."""
         kept = {id(version) for model in self.models.values() for version in model.versions.values()}
         for version in before:
             if id(version) not in kept:
@@ -168,7 +170,7 @@ class ModelTable:
 
 
 def _probed(loaded: LoadedArtifact, folder: Path, what: str) -> str:
-    """The answer to the probe rows that lie beside the artifact; ModelyardError when it is another than registered."""
+    """The result of the probe rows beside the artifact; ModelyardError when a score differs from the registered one."""
     path = folder / PROBE
     if not path.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""Open Inference Protocol v2: bodies as they come and go, and its binary tensor data."""
+"""Open Inference Protocol v2: bodies of requests and answers, and binary tensor data."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NUMBERS = {
 
 
 class BadRequest(Exception):
-    """The caller's error, in one sentence that names the column."""
+    """A caller's error: one sentence that names the column."""
 
 
 class Given(Struct, frozen=True):
-    """One named column of a request; its values are decoded when the contract has said what they are."""
+    """One named column of a request. Its values are decoded by the contract."""
 
     name: str
     shape: list[int]
@@ -45,7 +45,7 @@ class Tensor(Struct, frozen=True, omit_defaults=True):
 
 
 class RequestedOutput(Struct, frozen=True):
-    """An output the caller asks for by name."""
+    """An output that the caller requests by name."""
 
     name: str
     parameters: dict[str, Any] | None = None
@@ -61,7 +61,7 @@ class InferBody(Struct, frozen=True):
 
 
 def json_length(headers: Iterable[tuple[bytes, bytes]], body: int) -> int:
-    """Where the JSON part of a body of so many bytes ends; BadRequest when the header says what cannot be."""
+    """The length of the JSON part of a body of so many bytes; BadRequest for an impossible header."""
     for name, value in headers:
         if name == HEADER:
             if not value.isdigit() or int(value) > body:
@@ -71,14 +71,14 @@ def json_length(headers: Iterable[tuple[bytes, bytes]], body: int) -> int:
 
 
 def read_blobs(inputs: Sequence[Given], tail: memoryview) -> dict[str, memoryview]:
-    """Column → its bytes."""
+    """Column → its bytes in the binary tail."""
     found: dict[str, memoryview] = {}
     for tensor in inputs:
         size = (tensor.parameters or {}).get("binary_data_size")
         if size is None:
             continue
         if type(size) is not int or not 0 <= size <= len(tail):
-            raise BadRequest(f"Column {tensor.name!r}: binary_data_size is not the length of what follows.")
+            raise BadRequest(f"Column {tensor.name!r}: binary_data_size does not match the bytes after the JSON part.")
         if tensor.data:
             raise BadRequest(f"Column {tensor.name!r} has both data and bytes.")
         found[tensor.name], tail = tail[:size], tail[size:]
@@ -93,7 +93,9 @@ def blob_numbers(given: Given, blob: memoryview) -> NDArray[np.float64]:
         raise BadRequest(f"Column {given.name!r} has datatype {given.datatype}, which has no binary form.")
     layout = np.dtype(_NUMBERS[given.datatype])
     if len(blob) % layout.itemsize:
-        raise BadRequest(f"Column {given.name!r}: {len(blob)} bytes are no whole number of {given.datatype}.")
+        raise BadRequest(
+            f"Column {given.name!r}: {len(blob)} bytes are not a multiple of the size of {given.datatype}."
+        )
     return np.frombuffer(blob, layout).astype(np.float64)
 
 
@@ -111,17 +113,17 @@ def blob_values(given: Given, blob: memoryview) -> list[object]:
             texts.append(str(blob[at + 4 : at + 4 + size], "utf-8"))
             at += 4 + size
     except (struct.error, UnicodeDecodeError) as error:
-        raise BadRequest(f"Column {given.name!r}, row {len(texts)}: its bytes are no UTF-8 text.") from error
+        raise BadRequest(f"Column {given.name!r}, row {len(texts)}: its bytes are not valid UTF-8.") from error
     return texts
 
 
 def asks_for_binary(parameters: Mapping[str, object] | None, output: Mapping[str, object] | None) -> bool:
-    """Whether the caller wants the scores as bytes too."""
+    """Whether the caller requests the scores as bytes."""
     return bool((output or {}).get("binary_data", (parameters or {}).get("binary_data_output", False)))
 
 
 def binary_tensor(tensor: Tensor) -> tuple[Tensor, bytes]:
-    """An output as it stands in the JSON part, and its bytes."""
+    """An output for the JSON part, and its bytes."""
     blob = np.asarray(tensor.data, dtype="<f8").tobytes()
     parameters = {**(tensor.parameters or {}), "binary_data_size": len(blob)}
     return Tensor(tensor.name, tensor.shape, tensor.datatype, parameters=parameters), blob

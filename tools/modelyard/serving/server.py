@@ -1,4 +1,4 @@
-"""Runs the server of one environment until it is told to stop."""
+"""The process of the server of one environment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROTATE_SECONDS = 1.0
 
 
 def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[[str], None]) -> None:
-    """Serves an environment on its host and port; returns after SIGTERM or Ctrl-C, when open requests are answered."""
+    """Serves an environment on its host and port. Returns after SIGTERM or Ctrl-C, when open requests are answered."""
     try:
         import uvicorn
 
@@ -56,7 +56,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         table.loaded = lambda: _weigh(table, metrics)
         inference = Inference(layout.logs, keeping, metrics, say)
         table.refresh()
-        gc.freeze()  # what is loaded by now is looked through at no request's expense
+        gc.freeze()  # later collections skip the objects loaded so far, so no request waits for them
         config = uvicorn.Config(
             Application(table, inference, metrics, access, limits, Control(layout, table)),
             http=BoundedProtocol,
@@ -78,7 +78,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
                 watcher.cancel()
                 keeper.cancel()
 
-        # uvicorn drains first, then raises the signal again; by then there is nothing left to interrupt.
+        # uvicorn drains requests first, then raises the signal again; nothing is left to interrupt then.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
@@ -90,7 +90,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
 async def _watch(table: ModelTable, say: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        # In a thread: requests go on being answered while a model is read.
+        # In a thread, so that requests are answered while a model is loaded.
         if await asyncio.to_thread(table.refresh):
             say(f"now serving {_listed(table.models)}")
             for name, fault in table.faults.items():
@@ -98,7 +98,7 @@ async def _watch(table: ModelTable, say: Callable[[str], None]) -> None:
 
 
 async def _keep(inference: Inference, keeping: PredictionLogging) -> None:
-    """Closes segments and has them converted, by another process: the answers do not wait for Parquet."""
+    """Closes segments and converts them in another process, so that requests do not wait for Parquet."""
     while True:
         await asyncio.sleep(ROTATE_SECONDS)
         for folder in inference.rotate():
@@ -123,8 +123,8 @@ def _require_tokens(environment: Environment) -> None:
         loopback = environment.host == "localhost"
     if not loopback and not environment.tokens:
         raise UsageError(
-            f"{environment.name} would be open to everybody who reaches {environment.host}: it declares no tokens.",
-            "Add tokens to the environment in modelyard.yaml, or let it listen on 127.0.0.1.",
+            f"{environment.name} declares no tokens, so everybody who reaches {environment.host} could use it.",
+            "Add tokens to the environment in modelyard.yaml, or set its host to 127.0.0.1.",
         )
 
 
@@ -145,15 +145,15 @@ def _take(lock: int, environment: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ModelyardError(
-            f"A server of {environment} already runs in this repository.", "Stop it first, or use that one."
+            f"A server of {environment} already runs in this repository.", "Stop that server, or use it."
         ) from error
 
 
 def _listen(environment: Environment) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in environment.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Inherited by every connection. uvloop leaves it off on a socket it did not make, and an answer, being two writes,
-    # then waits 40 ms for the caller's delayed ACK.
+    # Every connection inherits it. uvloop does not set it on a socket that it did not create. An answer is two writes
+    # and would wait 40 ms for the caller's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((environment.host, environment.port))
@@ -162,6 +162,6 @@ def _listen(environment: Environment) -> socket.socket:
         listener.close()
         raise ModelyardError(
             f"Port {environment.port} on {environment.host} cannot be used: {error.strerror}.",
-            f"Stop what holds it, or choose another port for {environment.name} in modelyard.yaml (or --port).",
+            "Stop the process that uses it, or choose another port in modelyard.yaml or with --port.",
         ) from error
     return listener

@@ -1,6 +1,6 @@
-"""Open Inference Protocol v2 requests ⇄ contract columns, refusing what the contract does not allow.
+"""Requests of the Open Inference Protocol v2 as contract columns, checked by the contract.
 
-A wrong, missing, null or misnamed column is the caller's error and is told by name; nothing is scored in silence.
+A wrong, missing, null or misnamed column is the caller's error; the answer names it, and nothing is scored.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _BLOCK = msgspec.json.Decoder(list[list[float | None]])
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A request that is one, its columns not checked yet."""
+    """A parsed request whose columns are not checked yet."""
 
     body: InferBody
     blobs: Mapping[str, memoryview]
-    """Column → its values as bytes, of those that stand in the body's binary tail."""
+    """Column → its bytes, for columns in the body's binary tail."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A checked request: the contract's inputs as columns, and the callers' ids of the rows where they sent them."""
+    """A checked request: the contract's inputs as columns, and the ids of the rows if the caller sent them."""
 
     count: int
     columns: dict[str, Column]
-    """Canonical values, one for each row."""
+    """Input → canonical values, one for each row."""
     sent: Mapping[str, msgspec.Raw | list[Any] | bytes]
-    """The same for the log: as the caller wrote it, which costs least; bytes are little-endian float64."""
+    """The inputs for the log, as the caller wrote them, which is fastest; bytes are little-endian float64."""
     ids: list[Any] | None
 
     def part(self, rows: list[int]) -> Rows:
-        """Only some of the rows."""
+        """The request with only these rows."""
         columns = {name: _chosen(values, rows) for name, values in self.columns.items()}
         sent = {name: _logged(values) for name, values in columns.items()}
         return Rows(len(rows), columns, sent, [self.ids[row] for row in rows] if self.ids else None)
@@ -58,7 +58,7 @@ _BODY = msgspec.json.Decoder(InferBody)
 
 
 def decode_request(content: bytes, json_length: int | None = None) -> InferRequest:
-    """The request in a body whose first ``json_length`` bytes (default: all) are JSON; BadRequest when it is none."""
+    """The request of a body, whose first ``json_length`` bytes (default: all) are JSON. BadRequest if it is invalid."""
     size = len(content) if json_length is None else json_length
     tail = memoryview(content)[size:]
     try:
@@ -71,7 +71,7 @@ def decode_request(content: bytes, json_length: int | None = None) -> InferReque
 
 
 class ContractCheck:
-    """A contract, ready to check requests."""
+    """The checks of one contract."""
 
     def __init__(self, contract: Contract, maximum_rows: int) -> None:
         self._inputs = {column.name: input_of(column) for column in contract.inputs}
@@ -85,7 +85,7 @@ class ContractCheck:
         self._required = [i for i, column in enumerate(numbers) if not column.nullable]
 
     def rows(self, request: InferRequest) -> Rows:
-        """The rows of a request that keeps the contract; BadRequest otherwise."""
+        """The rows of a request that fits the contract; BadRequest otherwise."""
         given, blobs = self._given(request), request.blobs
         count = self._count(given)
         ids = _values_of(given[self._id], blobs) if self._id in given else None
@@ -117,15 +117,15 @@ class ContractCheck:
                 raise BadRequest(f"Column {name!r} is missing.")
         for requested in request.body.outputs or ():
             if requested.name != self._output:
-                raise BadRequest(f"There is no output {requested.name!r}; the model gives {self._output!r}.")
+                raise BadRequest(f"There is no output {requested.name!r}; the model has {self._output!r}.")
         return given
 
     def _count(self, given: dict[str, Given]) -> int:
-        """How many rows the shapes say there are."""
+        """The number of rows by the shapes."""
         first = next(iter(given.values())).shape
         count = first[0] if first else 0
         if not 0 < count <= self._maximum:
-            raise BadRequest(f"A request holds 1 to {self._maximum:,} rows, not {count:,}.")
+            raise BadRequest(f"A request has 1 to {self._maximum:,} rows, not {count:,}.")
         for name, tensor in given.items():
             column = self._inputs.get(name)
             width = column.width if column else 1
@@ -134,16 +134,16 @@ class ContractCheck:
                 raise BadRequest(f"Column {name!r} has shape {tensor.shape}; expected {wanted}.")
             if column and tensor.datatype not in ACCEPTED[column.kind]:
                 raise BadRequest(
-                    f"Column {name!r} has datatype {tensor.datatype}; the contract says {DATATYPES[column.kind]}."
+                    f"Column {name!r} has datatype {tensor.datatype}; the contract needs {DATATYPES[column.kind]}."
                 )
         return count
 
     def _block(
         self, given: dict[str, Given], blobs: Mapping[str, memoryview], count: int
     ) -> tuple[NDArray[np.float64], bool]:
-        """All plain numbers (columns, rows), checked at once, and whether the data were flat.
+        """All numeric columns (columns, rows), checked together, and whether the data were flat.
 
-        What is wrong is looked for only if something is.
+        Only if the check fails, the wrong value is located.
         """
         block = None
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
@@ -155,7 +155,7 @@ class ContractCheck:
                 block = np.array(_BLOCK.decode(sent), dtype=np.float64).reshape(len(self._numbers), count)
         if block is not None and not self._breaks(block):
             return block, True
-        # Slower, and with the sentence that says what is wrong; nested data ([[1], [2]]) is right and read here.
+        # Slower; it names the wrong value. Nested data ([[1], [2]]) is valid and is read here.
         found = []
         for name in self._numbers:
             column = self._inputs[name]
@@ -196,7 +196,7 @@ def _chosen(values: Column, rows: list[int]) -> Column:
 
 
 def _logged(values: Column) -> list[Any]:
-    """Canonical values as the log holds them: null where a number is missing."""
+    """Canonical values for the log; a missing number is null."""
     if not isinstance(values, np.ndarray):
         return list(values)
     if values.ndim == 2:
@@ -234,10 +234,10 @@ def _canonical(column: Input, values: Sequence[Any]) -> Column:
 
 
 def _rows_of(given: Given, blobs: Mapping[str, memoryview], column: Input, count: int) -> list[Any]:
-    """The values of one column, one for each row: flat data is cut, nested data is taken row by row."""
+    """The values of one column, one for each row. Flat data is split; nested data has one item per row."""
     values = rows_of(_values_of(given, blobs), given.shape, column.width if column.kind == "vector" else 1)
     if len(values) != count:
-        raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape says {count}.")
+        raise BadRequest(f"Column {column.name!r} has {len(values)} values; its shape gives {count}.")
     return values
 
 

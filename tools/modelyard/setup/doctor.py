@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,10 +16,10 @@ from modelyard.deployment.observation import protection
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
+from modelyard.setup.extras import packages_of_extras
 
 MINIMUM_FREE_BYTES = 2_000_000_000
 _EXTRAS = ("train", "measure", "report", "serve", "sign", "init", "github", "gitlab", "example")
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*\bextra == ['\"]([a-z]+)['\"]")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """The findings about Python, git, the extras and the disk, and, inside a model repository, about the checkout."""
-    findings = [_python(), *_git(folder), *_extras(), _cml(), _disk(folder)]
+    findings = [_python(), *_git(folder), *_extras(_EXTRAS), _cml(), _disk(folder)]
     try:
         repository = ModelRepository.find(folder)
     except ModelyardError as error:
@@ -41,7 +42,7 @@ def examine(folder: Path) -> list[Finding]:
             *findings,
             Finding("model repository", "warning", "this folder is not in a model repository", error.remedy),
         ]
-    return [*findings, *_checkout(repository)]
+    return [*findings, *_extras(_flavor_extras(repository)), *_checkout(repository)]
 
 
 def _python() -> Finding:
@@ -68,10 +69,10 @@ def _git_output(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _extras() -> list[Finding]:
-    packages = _packages()
+def _extras(extras: Iterable[str]) -> list[Finding]:
+    packages = packages_of_extras()
     findings = []
-    for extra in _EXTRAS:
+    for extra in extras:
         versions = {name: _version(name) for name in packages.get(extra, ())}
         absent = [name for name, version in versions.items() if not version]
         if absent:
@@ -83,17 +84,17 @@ def _extras() -> list[Finding]:
     return findings
 
 
-def _packages() -> dict[str, list[str]]:
-    """Extra → its packages, by the metadata of the installed modelyard; empty when it is not installed."""
-    try:
-        requirements = metadata.requires("modelyard") or []
-    except metadata.PackageNotFoundError:
-        return {}
-    packages: dict[str, list[str]] = {}
-    for requirement in requirements:
-        if found := _REQUIREMENT.match(requirement):
-            packages.setdefault(found[2], []).append(found[1])
-    return packages
+def _flavor_extras(repository: ModelRepository) -> list[str]:
+    """The extras that score this repository's models. A manifest with faults is validate's to report."""
+    if not _version("numpy"):  # flavors import it; the extra measure, which brings it, is reported above
+        return []
+    from modelyard.scoring.signature import flavor_of
+
+    found = set()
+    for name in repository.model_names():
+        with suppress(ModelyardError):
+            found.add(flavor_of(repository.model(name)).extra)
+    return sorted(found - {"", *_EXTRAS})
 
 
 def _version(package: str) -> str:

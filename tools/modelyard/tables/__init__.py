@@ -1,1 +1,1 @@
-"""Tables on disk: Parquet, Arrow and CSV in, NumPy columns and canonical values out."""
+"""Tables: Parquet, Arrow and CSV files as NumPy columns and canonical values."""

@@ -1,4 +1,4 @@
-"""Arrow arrays as NumPy sees them, and as the canonical values that models get."""
+"""Arrow arrays as NumPy arrays, and as the canonical values of inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY = 86400.0
 def canonical(array: Any, column: Input, path: Path) -> Column:
     """The canonical values (rows,) of an array or a chunked one; ``flavors.values`` says how each kind is spelled.
 
-    ModelyardError, which names ``path`` and the row, for a value that is not of the column's kind.
+    ModelyardError, which names ``path`` and row, for a value that is not of the column's kind.
     """
     try:
         if column.kind == "vector":
@@ -33,7 +33,7 @@ def canonical(array: Any, column: Input, path: Path) -> Column:
     except Unreadable as error:
         raise ModelyardError(
             f"Column {column.name!r} of {path}, row {error.row + 1}: {error.said}.",
-            "Mend the table or the contract's type; docs/inputs.md says how values are written.",
+            "Correct the table or the contract's type; docs/inputs.md says how values are written.",
         ) from error
 
 
@@ -44,7 +44,7 @@ def scalars(array: Any, column: Input, path: Path) -> Floats:
 
 
 def levels(array: Any, column: Input, path: Path) -> tuple[list[str | None], NDArray[np.int64]]:
-    """Distinct values as texts in their order, missing last, and each row's place among them (rows,)."""
+    """Sorted distinct values as texts, missing last, and each row's index into them (rows,)."""
     if column.kind == "string" and not column.categories:
         return text_codes(array)
     values = canonical(array, column, path)
@@ -61,7 +61,7 @@ def levels(array: Any, column: Input, path: Path) -> tuple[list[str | None], NDA
 
 
 def text_codes(array: Any) -> tuple[list[str | None], NDArray[np.int64]]:
-    """The same for whatever the array holds, as texts."""
+    """Sorted distinct values as texts, for an array of any type."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -79,14 +79,14 @@ def text_codes(array: Any) -> tuple[list[str | None], NDArray[np.int64]]:
 
 
 def decoded(array: Any) -> Any:
-    """The same values without a dictionary."""
+    """The array without dictionary encoding."""
     import pyarrow as pa
 
     return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
 
 
 def numbers(array: Any, name: str, path: Path) -> Floats:
-    """Numbers, booleans and times (as seconds since 1970) as float64, missing as NaN; a fresh array or Arrow's own."""
+    """Numbers, booleans and times (seconds since 1970) as float64, missing as NaN; maybe a view of Arrow's memory."""
     import pyarrow as pa
 
     try:
@@ -98,7 +98,7 @@ def numbers(array: Any, name: str, path: Path) -> Floats:
         array = array.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ModelyardError(
-            f"Column {name!r} of {path} does not hold numbers.", "Mend the table or the contract's type."
+            f"Column {name!r} of {path} has values that are not numbers.", "Correct the table or the contract's type."
         ) from error
     return _without_nulls(plain(array, np.float64), array)
 
@@ -119,8 +119,8 @@ def texts(array: Any) -> Any:
 
 
 def plain(array: Any, kind: Any) -> Any:
-    """Numbers as NumPy sees them in Arrow's memory, anything where there is none. ``to_numpy`` would import pandas,
-    which takes longer than most of what is measured.
+    """Numbers as a view of Arrow's memory; a missing one has any value. ``to_numpy`` would import pandas, which takes
+    longer than most measurements.
     """
     chunks = array.chunks if hasattr(array, "chunks") else [array]
     parts = [
@@ -146,7 +146,7 @@ def _scalars(array: Any, column: Input, path: Path) -> Floats:
 
 
 def _parsed(array: Any, column: Input) -> Floats:
-    """Texts, each distinct one read once."""
+    """Texts; each distinct text is converted once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

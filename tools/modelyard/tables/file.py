@@ -1,4 +1,4 @@
-"""The one door to tables on disk: Parquet, Arrow and CSV."""
+"""Table files: Parquet, Arrow and CSV."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BATCH = 2**18
 
 
 class TableFile:
-    """A table on disk of which one column at a time is in memory. Several threads may read different columns."""
+    """A table on disk, of which one column at a time is in memory. Several threads may read columns."""
 
     def __init__(self, path: Path, texts: Collection[str] = ()) -> None:
-        """ModelyardError when there is no sound table. ``texts``: see ``read_table``."""
+        """ModelyardError if there is no valid table. ``texts``: see ``read_table``."""
         self.path, self.texts = path, texts
         self._metadata: Any = None
         self._whole: Any = None
@@ -37,12 +37,12 @@ class TableFile:
                     reader.metadata.num_rows,
                     reader.schema_arrow.names,
                 )
-        else:  # neither CSV nor Arrow can be read by column
+        else:  # CSV and Arrow cannot be read by column
             self._whole = read_table(path, texts=texts)
             self.rows, self.names = self._whole.rows, self._whole.names
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64 (rows,), missing as NaN; a fresh array. ModelyardError when it does not hold numbers."""
+        """A column as float64 (rows,), missing as NaN; a new array. ModelyardError if it has other values."""
         return self._joined(numbers(batch, name, self.path) for batch in self._batches(name))
 
     def values(self, column: Input) -> Column:
@@ -50,16 +50,16 @@ class TableFile:
         return read_table(self.path, [column.name], self.texts).values(column)
 
     def scalars(self, column: Input) -> Floats:
-        """One number for each row (rows,) of an input: its value, or the Euclidean norm of a vector; a fresh array."""
+        """One number for each row (rows,) of an input: its value, or the Euclidean norm of a vector; a new array."""
         return self._joined(self.scalar_parts(column))
 
     def scalar_parts(self, column: Input) -> Iterator[Floats]:
-        """The same in parts of some hundred thousand rows."""
+        """The numbers of ``numbers``, in parts of some hundred thousand rows."""
         for batch in self._batches(column.name):
             yield scalars(batch, column, self.path)
 
     def tally(self, column: Input) -> tuple[NDArray[np.object_], NDArray[np.int64], int]:
-        """Distinct values of an input as texts, their rows, and the number of rows without a value."""
+        """Distinct values of an input as texts, the rows of each, and the number of rows without a value."""
         if column.kind == "string" and not column.categories:
             return self._tally_texts(column.name)
         names, codes = read_table(self.path, [column.name], self.texts).levels(column)
@@ -117,9 +117,9 @@ class TableFile:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None, texts: Collection[str] = ()) -> Table:
-    """Reads Parquet or Arrow (by their magic bytes) or CSV. Columns that are not there are simply not read.
+    """The table in a Parquet or Arrow file (by their magic bytes) or a CSV file. Missing columns are ignored.
 
-    ``texts`` names columns that stay texts in a CSV file whatever they look like: 007 is no 7.
+    ``texts`` names columns that stay texts in a CSV file, so that 007 is not read as 7.
     """
     magic = _magic(path)
     with _sound(path):
@@ -139,7 +139,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None, texts: Collecti
 def read_csv(source: Any, texts: Collection[str] = (), last_row: str | None = None) -> Any:
     """An Arrow table of a path or a file. Empty cells are missing, texts among them.
 
-    A row of the wrong length is an error of Arrow's, unless it is ``last_row``: that is left out.
+    Arrow raises for a row of the wrong length, unless it is ``last_row``, which is left out.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -192,10 +192,10 @@ def _sound(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelyardError(
             f"{path} cannot be read: {error}.",
-            "Check the path; what a pipeline makes comes with: modelyard retrain MODEL",
+            "Check the path. If a pipeline writes the file, run: modelyard retrain MODEL",
         ) from error
     except pa.ArrowException as error:
         raise ModelyardError(
-            f"{path} is no sound Parquet, Arrow or CSV file: {str(error).splitlines()[0].rstrip('.')}.",
-            "Write it again; what a pipeline made, with: modelyard retrain MODEL --force",
+            f"{path} is not a valid Parquet, Arrow or CSV file: {str(error).splitlines()[0].rstrip('.')}.",
+            "Write it again. If a pipeline writes it, run: modelyard retrain MODEL --force",
         ) from error

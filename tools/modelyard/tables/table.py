@@ -16,7 +16,7 @@ from modelyard.tables.arrays import canonical, decoded, levels, numbers, plain, 
 
 
 class Table:
-    """Columns are converted when they are asked for."""
+    """A table whose columns are converted when they are read."""
 
     def __init__(self, arrow: Any, path: Path) -> None:
         self._arrow = arrow
@@ -24,7 +24,7 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """The number of rows."""
         return int(self._arrow.num_rows)
 
     @property
@@ -33,7 +33,7 @@ class Table:
         return list(self._arrow.column_names)
 
     def require(self, names: Sequence[str], whose: str) -> None:
-        """Raises unless all columns are there; ``whose`` says who wants them."""
+        """Raises unless the table has all columns; ``whose`` says what needs them."""
         for name in names:
             if name not in self.names:
                 raise ModelyardError(
@@ -41,7 +41,7 @@ class Table:
                 )
 
     def columns(self, inputs: Sequence[Input], whose: str) -> Columns:
-        """The canonical values of inputs, as models get them; ModelyardError where one is missing or unreadable."""
+        """The canonical values of inputs, as models get them; ModelyardError if one is missing or unreadable."""
         self.require([column.name for column in inputs], whose)
         return {column.name: self.values(column) for column in inputs}
 
@@ -54,11 +54,11 @@ class Table:
         return scalars(self.column(column.name), column, self.path)
 
     def levels(self, column: Input) -> tuple[list[str | None], NDArray[np.int64]]:
-        """Distinct values of an input as texts in their order, missing last, and each row's place among them."""
+        """Sorted distinct values of an input as texts, missing last, and each row's index into them (rows,)."""
         return levels(self.column(column.name), column, self.path)
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64, missing as NaN; ModelyardError when it does not hold numbers."""
+        """A column as float64 (rows,), missing as NaN; ModelyardError if it has other values."""
         return numbers(self.column(name), name, self.path)
 
     def texts(self, name: str) -> NDArray[np.object_]:
@@ -67,11 +67,11 @@ class Table:
         return result
 
     def text_codes(self, name: str) -> tuple[list[str | None], NDArray[np.int64]]:
-        """Distinct texts of a column in their order, missing last, and each row's place among them (rows,)."""
+        """Sorted distinct texts of a column, missing last, and each row's index into them (rows,)."""
         return text_codes(self.column(name))
 
     def codes(self, name: str) -> NDArray[np.int64]:
-        """A column as codes from 0, equal values having equal codes."""
+        """A column as codes from 0; equal values have equal codes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -80,21 +80,21 @@ class Table:
         return result
 
     def is_number(self, name: str) -> bool:
-        """Whether a column holds integers or floats."""
+        """Whether a column has integers or floats."""
         import pyarrow as pa
 
         kind = self.column(name).type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
     def chunks(self, name: str) -> Sequence[Any]:
-        """A column as it is in memory, in Arrow arrays."""
+        """The Arrow arrays of a column."""
         found: Sequence[Any] = self.column(name).chunks
         return found
 
     def column(self, name: str) -> Any:
-        """The same as one chunked array."""
+        """A column as one chunked array."""
         return decoded(self._arrow.column(name))
 
     def take(self, rows: NDArray[np.int64]) -> Table:
-        """Some of the rows, in that order."""
+        """A table of these rows, in this order."""
         return Table(self._arrow.take(rows), self.path)

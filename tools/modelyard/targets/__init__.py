@@ -1,1 +1,1 @@
-"""Where versions are served: one adapter per file, found by entry point."""
+"""Adapters to serving platforms: one file for each, found by entry point."""

@@ -1,7 +1,7 @@
-"""The ``bentoml`` target: builds a Bento from each version, and keeps a link to the one that should be served.
+"""The ``bentoml`` target: builds a Bento from each version, and links the one to serve.
 
-BentoML runs in an environment of its own. ``bentoml serve <folder>/<model>/current`` is kept running by whatever keeps
-services running there; ``reload`` is the command that makes it look at the link again.
+BentoML runs in an environment of its own. The user keeps ``bentoml serve <folder>/<model>/current`` running. The
+command ``reload`` makes it read the link again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Service:
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The interpreter that has BentoML, and where the service answers."""
+    """The settings: the interpreter with BentoML, and the URL of the service."""
 
     python: str
     url: str = ""
@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Kept(Struct, frozen=True):
-    """``modelyard.json``: what lies ready and what is linked."""
+    """The content of ``modelyard.json``: the built versions and the linked one."""
 
     live: Live = msgspec.field(default_factory=Live)
 
@@ -90,25 +90,26 @@ class BentoMLTarget:
         self._settings = settings_of(environment, Settings)
         if not environment.folder:
             raise UsageError(
-                f"The environment {environment.name} names no folder for its Bentos.", "Add folder: to it."
+                f"The environment {environment.name} has no folder for its Bentos.",
+                "Add folder: to it in modelyard.yaml.",
             )
         self._folder = root / Path(environment.folder).expanduser()
 
     def observe(self) -> dict[str, Live]:
-        """What was built and linked."""
+        """The built versions, and the linked one."""
         return {path.parent.name: _read(path).live for path in sorted(self._folder.glob(f"*/{_STATE}"))}
 
     def health(self, model: str, version: str) -> Health:
         """Whether the service answers."""
         if not self._settings.url:
-            return Health("unknown", "the environment names no url")
+            return Health("unknown", "the environment has no url")
         ready = Http(self._settings.url, "BentoML").reachable("/readyz")
         if ready is None:
-            return Health("down", f"nothing answers at {self._settings.url}")
+            return Health("down", f"no answer from {self._settings.url}")
         return Health("healthy") if ready else Health("failed", "the service is not ready")
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """Asks the service; None where it answers as another version, or the settings name no url."""
+        """Scores the probe rows; None if another version answers, or without a url."""
         if not self._settings.url or self.health(model, version).state != "healthy":
             return None
         said = msgspec.json.decode((self._contract(model, version)).read_bytes())
@@ -126,11 +127,11 @@ class BentoMLTarget:
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """BentoML keeps none that could be asked here."""
+        """No samples: BentoML keeps none that can be read."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Builds, links or deletes."""
+        """Builds, links or deletes a Bento."""
         folder = self._folder / model
         live = _read(folder / _STATE).live
         installed = dict(live.installed)
@@ -147,7 +148,7 @@ class BentoMLTarget:
         write_whole(folder / _STATE, encode(Kept(live), order="sorted"))
 
     def _build(self, folder: Path, package: Package) -> None:
-        # BentoML reads no hidden folder.
+        # BentoML does not read hidden folders.
         source, target = folder / f"building-{package.version}", folder / package.version
         shutil.rmtree(source, ignore_errors=True)
         runtime = lay_out(source, package)
@@ -176,7 +177,8 @@ class BentoMLTarget:
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
             raise ModelyardError(
-                f"BentoML could not build it: {last}", f"Run it by hand with {self._settings.python} -m bentoml build."
+                f"BentoML could not build it: {last}",
+                f"To see the whole output, run: {self._settings.python} -m bentoml build.",
             )
 
     def _link(self, folder: Path, traffic: Traffic) -> None:
@@ -193,7 +195,7 @@ class BentoMLTarget:
             if done.returncode:
                 raise ModelyardError(
                     f"{self._settings.reload[0]} failed: {(done.stderr.strip() or 'no message').splitlines()[-1]}",
-                    "Mend settings.reload of the environment.",
+                    "Correct settings.reload of the environment in modelyard.yaml.",
                 )
 
 

@@ -12,7 +12,7 @@ from modelyard.targets.interface import Target
 
 def open_target(environment: Environment, root: Path, secrets: Secrets) -> Target:
     """The target of an environment, by the entry point that its manifest names."""
-    if environment.target == "local":  # without the scan of every installed package that entry points cost
+    if environment.target == "local":  # without reading the entry points of every installed package
         from modelyard.targets.local import LocalTarget
 
         return LocalTarget(environment, root, secrets)
@@ -21,7 +21,7 @@ def open_target(environment: Environment, root: Path, secrets: Secrets) -> Targe
     found = {entry.name: entry for entry in entry_points(group="modelyard.targets")}
     if environment.target not in found:
         raise ModelyardError(
-            f"Environment {environment.name} asks for the target {environment.target!r}, which is not installed.",
+            f"The environment {environment.name} names the target {environment.target!r}, which is not installed.",
             near_match(environment.target, found),
         )
     target: Target = found[environment.target].load()(environment, root, secrets)

@@ -1,4 +1,4 @@
-"""A version as other servers load it: the folder of ``flavors.served``, with the flavors' own code in it."""
+"""A version's folder for other servers, with the code of its flavor; ``flavors.served`` reads it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def runtime_name() -> str:
 
 
 def pinned(package: Package) -> list[str]:
-    """Requirements of the libraries that score the version, as they were when it was measured."""
+    """The requirements of the libraries that score the version, with the versions it was measured with."""
     flavor = flavor_of(parse(Model, package.manifest, f"{package.model} {package.version}"))
     recorded = [f"{name}=={package.packages[name]}" for name in flavor.packages if name in package.packages]
     return recorded or [name for name in flavor.packages if name != "xgboost"]

@@ -1,4 +1,4 @@
-"""JSON over HTTP for targets that have a REST interface of their own."""
+"""JSON over HTTP, for targets with a REST interface."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Http:
     def call(
         self, method: str, path: str, body: Any = None, *, missing: bool = False, content: bytes | None = None
     ) -> Any:
-        """The decoded answer (None for an empty one); with ``missing``, None also when there is no such thing."""
+        """The decoded answer; None if it is empty and, with ``missing``, for 404."""
         try:
             answer = self._session.request(
                 method, self._url + path, json=body, data=content, timeout=_SECONDS, allow_redirects=False
@@ -34,7 +34,7 @@ class Http:
         except self._requests.RequestException as error:
             raise ModelyardError(
                 f"{self._what} at {self._url} does not answer ({type(error).__name__}).",
-                "Start it, or mend its url in modelyard.yaml.",
+                "Start it, or correct its url in modelyard.yaml.",
             ) from error
         if missing and answer.status_code in (400, 404):
             return None
@@ -42,13 +42,13 @@ class Http:
             said = answer.text[:300].strip()
             raise ModelyardError(
                 f"{self._what} answered {answer.status_code} to {method} {path.partition('?')[0]}: {said}",
-                "Look at its log.",
+                "Read its log.",
             )
         kind = answer.headers.get("content-type", "")
         return answer.json() if answer.content and "json" in kind else answer.text or None
 
     def reachable(self, path: str) -> bool | None:
-        """Whether a path answers 200; None when nobody is there."""
+        """Whether a path answers 200; None when the server does not answer."""
         try:
             return bool(self._session.get(self._url + path, timeout=_SECONDS).ok)
         except self._requests.RequestException:

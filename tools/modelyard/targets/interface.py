@@ -1,4 +1,4 @@
-"""The contract of a target, its settings, and what it keeps on its own objects."""
+"""The interface of a target, its settings, and the note it keeps on its own objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.rollout.plan import Action, Live, Traffic
 
-if TYPE_CHECKING:  # these take NumPy along, which `status` does without
+if TYPE_CHECKING:  # these import NumPy, which `status` must not
     from modelyard.flavors.probe import Probe
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
@@ -36,15 +36,15 @@ class Package(Struct, frozen=True):
     manifest: bytes
     """``model.yaml`` of the version."""
     probe: Probe | None = None
-    """Rows and scores that whoever loads it must give; None where none were registered."""
+    """Probe rows with the scores that every server must give; None if none were registered."""
     files: dict[str, bytes] = field(default_factory=dict)
-    """Path → content of the model's own scorer, where its flavor has one."""
+    """Path → content of the model's own scorer, if its flavor has one."""
     packages: dict[str, str] = field(default_factory=dict)
-    """Package → version, as they were when the version was measured."""
+    """Package → version, from the measurement of the version."""
 
 
 class Health(Struct, frozen=True):
-    """Whether what serves works. ``state`` is data that every screen can show."""
+    """Whether a served version works."""
 
     state: Literal["healthy", "down", "failed", "unknown"]
     reason: str = ""
@@ -54,51 +54,51 @@ class Target(Protocol):
     """One environment of one kind of serving."""
 
     strategies: tuple[Strategy, ...]
-    """How traffic can move here."""
+    """The strategies that this target supports."""
 
     def observe(self) -> dict[str, Live]:
-        """What every model's live state is now; never raises for a model that is not there."""
+        """The live state of each model; a model that is not there raises nothing."""
 
     def health(self, model: str, version: str) -> Health:
-        """Whether a version works."""
+        """The health of a version."""
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """How what serves answers the probe rows; None where it cannot be asked."""
+        """The result of the probe rows from the served version; None if the target cannot be asked."""
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """Version → what it did since a moment (seconds since 1970); empty where the target keeps no such records.
+        """Version → its samples since a moment (seconds since 1970); empty if the target keeps no records.
 
-        ``ground_truth`` are what is known by now; None where nobody told.
+        ``ground_truth`` has the labels that have arrived; None without any source.
         """
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Makes one action true; doing it again changes nothing. ModelyardError when it could not.
+        """Carries out one action. Repeating it changes nothing. ModelyardError when it fails.
 
-        The package is the version's that an ``install`` lays ready; the other actions need none.
+        ``install`` needs the package of its version; the other actions need none.
         """
 
 
 def settings_of(environment: Environment, kind: type[S]) -> S:
-    """The environment's ``settings`` as the target's own type; a UsageError that names the key otherwise."""
+    """The environment's ``settings`` as the target's type; a UsageError that names the wrong key."""
     try:
         return msgspec.convert(environment.settings, kind)
     except msgspec.ValidationError as error:
         known = ", ".join(msgspec.json.schema(kind)["$defs"][kind.__name__].get("properties", {}))
         raise UsageError(
             f"modelyard.yaml: environments: {environment.name}: settings: {error}.",
-            f"The target {environment.target} reads: {known}; see docs/targets.md.",
+            f"The target {environment.target} has the settings {known}; see docs/targets.md.",
         ) from error
 
 
 def write_traffic(traffic: Traffic) -> str:
-    """Traffic as text that a label, an annotation or a tag can hold."""
+    """Traffic as text for a label, an annotation or a tag."""
     return encode(traffic, order="sorted").decode()
 
 
 def read_traffic(text: str | None) -> Traffic | None:
-    """The same read back; None for what we did not write."""
+    """The traffic in such a text; None for a text that modelyard did not write."""
     try:
         return msgspec.json.decode(text, type=Traffic) if text else None
     except msgspec.MsgspecError:

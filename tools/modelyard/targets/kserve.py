@@ -1,7 +1,7 @@
-"""The ``kserve`` target: an InferenceService a model, its traffic shared by ``canaryTrafficPercent``.
+"""The ``kserve`` target: one InferenceService per model, with traffic shared by ``canaryTrafficPercent``.
 
-The predictor names the newest version; KServe keeps the revision before it, which gets the rest of the traffic. So
-traffic is shared between the version that was rolled out last and one new one only, and in serverless mode only.
+The predictor names the newest version. KServe keeps the revision before it, which gets the rest of the traffic. So
+traffic can be shared only between the last two versions, and only in serverless mode.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _INSTALLED = f"{PREFIX}/installed-"
 _FORMAT = f"{PREFIX}/format-"
 _PREDICTOR = "predictor"
-"""What ``Flavor.hosts`` says of a flavor that KServe serves from an image of ours."""
+"""The value in ``Flavor.hosts`` for flavors that KServe serves from the image of ``modelyard package``."""
 _TRAFFIC = f"{PREFIX}/traffic"
 
 
 class Resources(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a replica asks for, in Kubernetes' units."""
+    """The resources of a replica, in Kubernetes' units."""
 
     cpu: str = "1"
     memory: str = "2Gi"
@@ -49,12 +49,12 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The cluster, where it reads models from, and how it scales."""
+    """The settings: cluster, storage and scaling."""
 
     storage: str
-    """A URI that both this machine and the cluster reach, such as s3://bucket/models."""
+    """A URI that this machine and the cluster can reach, such as s3://bucket/models."""
     server: str = ""
-    """Without it the kubeconfig, or the pod's own account."""
+    """Default: the kubeconfig, or the pod's service account."""
     token: str = ""
     ca: str = ""
     namespace: str = "default"
@@ -62,15 +62,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     image: str = ""
     """For flavors that KServe's servers do not load: the image of ``modelyard package``, with {model} and {version}."""
     token_secret: str = "modelyard-token"  # noqa: S105 - the name of a Secret, not a secret
-    """The Kubernetes Secret whose ``token`` the container of ``image`` asks callers for."""
+    """The Kubernetes Secret with the ``token`` that callers of ``image`` send."""
     runtime: str = ""
-    """The ServingRuntime; left out, KServe chooses one that knows the model format."""
+    """The ServingRuntime. Default: KServe chooses one for the model format."""
     resources: Resources = field(default_factory=Resources)
     minimum_replicas: int = 0
-    """0 scales to zero when nobody asks."""
+    """0 scales to zero without requests."""
     maximum_replicas: int = 3
     concurrency: int = 10
-    """Open requests a replica takes before another one is started."""
+    """Open requests per replica before another replica is started."""
     ready_seconds: int = 300
 
 
@@ -82,19 +82,19 @@ class KServeTarget:
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         settings = self._settings = settings_of(environment, Settings)
         token = secrets.read_for(settings.token, settings.server) if settings.token else ""
-        self._laid: dict[tuple[str, str], tuple[str, str]] = {}
-        """(model, version) → sha256 and format of what this run laid ready."""
+        self._copied: dict[tuple[str, str], tuple[str, str]] = {}
+        """(model, version) → sha256 and format of the versions that this run copied."""
         self._crd = root / settings.crd if settings.crd else None
         self._cluster = Cluster(
             settings.server, token, settings.ca, settings.namespace, "serving.kserve.io", "v1beta1", "inferenceservices"
         )
 
     def observe(self) -> dict[str, Live]:
-        """What the InferenceServices of ours say."""
+        """The live state, from the InferenceServices with our label."""
         return {resource["metadata"]["name"]: _live(resource) for resource in self._cluster.all()}
 
     def health(self, model: str, version: str) -> Health:
-        """What KServe's controller says."""
+        """The readiness that KServe's controller reports."""
         resource = self._cluster.get(_name(model))
         if resource is None:
             return Health("failed", f"there is no InferenceService {_name(model)}")
@@ -103,13 +103,13 @@ class KServeTarget:
         return Health("failed" if _failed(resource) else "unknown", conditions(resource))
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """Nobody outside of the cluster can ask; every replica checks the probe rows before it is ready."""
+        """None: the service is not reachable from here. Each replica checks the probe rows before it is ready."""
         return None
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """KServe keeps none that could be asked here; see docs/targets.md."""
+        """No samples: KServe keeps none that can be read; see docs/targets.md."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
@@ -119,9 +119,9 @@ class KServeTarget:
             with TemporaryDirectory(prefix="modelyard-") as scratch:
                 write_folder(Path(scratch), package, name)
                 put_folder(Path(scratch), self._uri(name, package.version))
-            self._laid[name, package.version] = package.sha256, self._format(package)
+            self._copied[name, package.version] = package.sha256, self._format(package)
         elif action.do == "remove":
-            self._laid.pop((name, action.version), None)
+            self._copied.pop((name, action.version), None)
             remove(self._uri(name, action.version))
             if self._cluster.get(name) is not None:
                 self._cluster.change(name, lambda there: self._edited(name, there or {}, without=action.version))
@@ -134,17 +134,17 @@ class KServeTarget:
         before = _live(self._cluster.get(name)).traffic
         if traffic.candidate and before and before.stable != traffic.stable:
             raise ModelyardError(
-                f"KServe shares traffic with what was rolled out last: {before.stable}, and not {traffic.stable}.",
-                "Deploy that version alone first.",
+                f"KServe can share traffic only with the last version, {before.stable}, and not with {traffic.stable}.",
+                f"Deploy {traffic.stable} to all traffic first.",
             )
         self._cluster.change(name, lambda there: self._edited(name, there or {}, traffic))
         self._cluster.wait(name, is_ready, self._settings.ready_seconds)
 
     def _edited(self, name: str, there: Resource, traffic: Traffic | None = None, without: str = "") -> Resource:
-        """The InferenceService with other traffic, or with one version less that lies ready."""
-        laid = {version: noted for (model, version), noted in self._laid.items() if model == name}
-        formats = {**_formats(there), **{version: form for version, (_, form) in laid.items()}}
-        installed = {**_live(there).installed, **{version: sha for version, (sha, _) in laid.items()}}
+        """The InferenceService with other traffic, or with one stored version less."""
+        copied = {version: noted for (model, version), noted in self._copied.items() if model == name}
+        formats = {**_formats(there), **{version: form for version, (_, form) in copied.items()}}
+        installed = {**_live(there).installed, **{version: sha for version, (sha, _) in copied.items()}}
         installed.pop(without, None)
         traffic = traffic or _live(there).traffic or Traffic("")
         annotations = {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
@@ -170,7 +170,7 @@ class KServeTarget:
         found = flavor_of(model).hosts["kserve"]
         if found == _PREDICTOR and not self._settings.image:
             raise UsageError(
-                f"KServe has no server for the flavor of {package.model}, and the environment names no image.",
+                f"KServe has no server for the flavor of {package.model}, and the environment has no image.",
                 "Build one with modelyard package, push it, and name it under settings: image: …/{model}:{version}",
             )
         return found
@@ -223,7 +223,7 @@ class KServeTarget:
 
 
 def _name(model: str) -> str:
-    """A model's name as Kubernetes allows it."""
+    """A model's name in the form that Kubernetes allows."""
     return model.lower().replace("_", "-")
 
 
@@ -237,12 +237,12 @@ def _live(resource: Resource | None) -> Live:
     installed = {key.removeprefix(_INSTALLED): sha for key, sha in annotations.items() if key.startswith(_INSTALLED)}
     traffic = read_traffic(annotations.get(_TRAFFIC))
     predictor = ((resource or {}).get("spec") or {}).get("predictor") or {}
-    if traffic and traffic.candidate:  # what the cluster does counts, not what we noted
+    if traffic and traffic.candidate:  # the cluster's state counts, not our note
         traffic = replace(traffic, weight=float(predictor.get("canaryTrafficPercent", 100)))
     return Live(traffic, installed)
 
 
 def _failed(resource: Resource) -> bool:
-    """Whether KServe gave up on it, as against still being at it."""
+    """Whether KServe gave up, and is not still trying."""
     status = resource.get("status") or {}
     return ((status.get("modelStatus") or {}).get("transitionStatus")) in ("BlockedByFailedLoad", "InvalidSpec")

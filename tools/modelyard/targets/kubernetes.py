@@ -39,7 +39,7 @@ class Cluster:
                 config.load_config(client_configuration=settings)
             except config.ConfigException as error:
                 raise UsageError(
-                    "No Kubernetes cluster is named.",
+                    "The environment names no Kubernetes cluster, and there is no kubeconfig.",
                     "Set settings.server and settings.token, or provide a kubeconfig.",
                 ) from error
         settings.retries = False
@@ -49,18 +49,18 @@ class Cluster:
         self._shown = f"{plural}.{group} in {namespace}"
 
     def all(self) -> list[Resource]:
-        """Those that carry our label."""
+        """The resources with our label."""
         return list(
             self._call(lambda: self._api.list_namespaced_custom_object(*self._where, label_selector=_LABEL))["items"]
         )
 
     def get(self, name: str) -> Resource | None:
-        """One of them, or None."""
+        """The resource of that name; None if there is none."""
         found: Resource | None = self._call(lambda: self._api.get_namespaced_custom_object(*self._where, name), (404,))
         return found
 
     def change(self, name: str, edit: Callable[[Resource | None], Resource]) -> Resource:
-        """Writes what ``edit`` makes of what is there; a conflict reads anew, so no change is overwritten unseen."""
+        """Writes the result of ``edit`` on the current resource. After a conflict it reads again and retries."""
         for _ in range(_ATTEMPTS):
             there = self.get(name)
             wanted = edit(there)
@@ -73,14 +73,17 @@ class Cluster:
                 done = self._call(write, (404, 409))
             if done is not None:
                 return dict(done)
-        raise ModelyardError(f"{name} ({self._shown}) is changed by somebody else all the time.", "Find out by whom.")
+        raise ModelyardError(
+            f"{name} ({self._shown}) was changed by another writer at every attempt.",
+            "Find the other writer (metadata.managedFields names it), and deploy again.",
+        )
 
     def delete(self, name: str) -> None:
-        """Deletes one; nothing when it is gone."""
+        """Deletes a resource; a missing one is no error."""
         self._call(lambda: self._api.delete_namespaced_custom_object(*self._where, name), (404,))
 
     def wait(self, name: str, over: Callable[[Resource], bool], seconds: int) -> Resource:
-        """Watches one until something is true of it; ModelyardError with its conditions when that does not come."""
+        """Watches a resource until a condition holds; ModelyardError with its conditions after ``seconds``."""
         from kubernetes import watch
 
         there = self.get(name)
@@ -99,7 +102,7 @@ class Cluster:
             stream.stop()
         raise ModelyardError(
             f"{name} ({self._shown}) did not become ready within {seconds} s: {conditions(there)}.",
-            "Look at its events with kubectl describe; deploy again when the cause is gone.",
+            "Read its events with kubectl describe, remove the cause, and deploy again.",
         )
 
     def _call(self, request: Callable[[], Any], allowed: tuple[int, ...] = ()) -> Any:
@@ -123,12 +126,14 @@ class Cluster:
             said = ""
         return ModelyardError(
             f"Kubernetes answered {error.status} for {self._shown}: {said or error.reason}.",
-            "Grant the service account that right." if error.status in (401, 403) else "Mend what it names.",
+            "Grant the service account that right."
+            if error.status in (401, 403)
+            else "Correct the field that it names.",
         )
 
 
 def conditions(resource: Resource | None) -> str:
-    """What a resource says of itself where it is not ready."""
+    """The conditions that a resource reports as not ready."""
     found = ((resource or {}).get("status") or {}).get("conditions") or []
     said = [f"{c.get('type')}: {c.get('message') or c.get('reason')}" for c in found if c.get("status") != "True"]
     return "; ".join(said) or "it reports nothing"
@@ -143,7 +148,7 @@ def is_ready(resource: Resource) -> bool:
 
 
 def check_against_crd(resource: Resource, crd: Path | None) -> None:
-    """Refuses a resource that the schema in a CRD file does not allow, before the cluster sees it."""
+    """Raises for a resource that the schema in a CRD file does not allow, before it is sent."""
     if crd is None:
         return
     from jsonschema import Draft202012Validator
@@ -155,17 +160,18 @@ def check_against_crd(resource: Resource, crd: Path | None) -> None:
         schema = _closed(schemas[version])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{crd} is no CRD of {resource['apiVersion']}: {error}.", "Name the file that you applied."
+            f"{crd} is not a valid CRD of {resource['apiVersion']}: {error}.",
+            "Name the file that was applied to the cluster.",
         ) from error
     for fault in Draft202012Validator(schema).iter_errors(resource):
         where = ".".join(str(part) for part in fault.absolute_path)
         raise ModelyardError(
-            f"The CRD in {crd.name} forbids {where}: {fault.message}.", "Mend the settings in modelyard.yaml."
+            f"The CRD in {crd.name} forbids {where}: {fault.message}.", "Correct the settings in modelyard.yaml."
         )
 
 
 def _closed(schema: Any) -> Any:
-    """The schema as the API server reads it: what is not named is dropped there, which here is an error."""
+    """The schema with unknown fields as errors; the API server would drop them silently."""
     if not isinstance(schema, dict):
         return schema
     closed = {
@@ -191,7 +197,7 @@ def _same(there: Resource, wanted: Resource) -> bool:
 
 
 def _with_foreign(there: Resource, wanted: Resource) -> Resource:
-    """What we want, with the labels and annotations that others put there."""
+    """The desired resource, with the labels and annotations of other writers."""
     kept: Resource = {}
     for kind in ("labels", "annotations"):
         foreign = {key: value for key, value in (there["metadata"].get(kind) or {}).items() if not _is_ours(key)}

@@ -1,7 +1,7 @@
-"""The ``local`` target: versions laid out in ``.modelyard/local/<environment>/`` for ``modelyard serve``.
+"""The ``local`` target: versions in ``.modelyard/local/<environment>/`` for ``modelyard serve``.
 
-The folder is the whole interface between ``deploy`` and the server: ``state.json`` says what should serve, the server
-watches it and says in ``server.json`` what does. A lock that dies with the server tells the living from the dead.
+The folder is the whole interface between ``deploy`` and the server: ``state.json`` has the desired state, and the
+server writes the observed state to ``server.json``. A lock that ends with the server shows whether it runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from modelyard.rollout.plan import Action, Live, Traffic
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Health, Package
 
-if TYPE_CHECKING:  # these take NumPy along, which `status` does without
+if TYPE_CHECKING:  # these import NumPy, which `status` must not
     from modelyard.flavors.probe import Probe
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
@@ -43,11 +43,11 @@ class LocalTarget:
         self._layout = Layout.of(root, environment.name, environment.folder)
 
     def observe(self) -> dict[str, Live]:
-        """What is laid out, whether or not a server is up to serve it."""
+        """The live state in the folder, whether or not a server runs."""
         return self._layout.read_state().models
 
     def health(self, model: str, version: str) -> Health:
-        """What the server itself says it serves."""
+        """The health that the server reports."""
         if not self._layout.server_is_up():
             return Health("down", f"no server runs; start one with: modelyard serve --env {self._name}")
         report = self._layout.read_report()
@@ -59,7 +59,7 @@ class LocalTarget:
         return Health("failed", f"the server still serves {traffic.stable if traffic else 'nothing'}")
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """What the server found when it loaded the version; it serves none that differs."""
+        """The result of the probe rows when the server loaded the version; it serves no version that differs."""
         from modelyard.scoring.probe import Probed
 
         if not self._layout.server_is_up():
@@ -71,7 +71,7 @@ class LocalTarget:
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """From the server's own prediction log."""
+        """The samples in the server's prediction log."""
         from modelyard.targets.samples import sample
 
         live = self._layout.read_state().models.get(model, Live())
@@ -82,7 +82,7 @@ class LocalTarget:
         )
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Installs, routes or removes; a route is undone when the running server cannot load the version."""
+        """Installs, routes or removes a version. If the running server cannot load it, traffic is moved back."""
         if action.do == "install" and package is not None:
             self._install(package)
         with self._layout.changing():
@@ -104,7 +104,7 @@ class LocalTarget:
             )
 
     def _wait_until_served(self, model: str, wanted: Traffic, before: Live) -> None:
-        """Until the server says so, where one runs."""
+        """Waits until the server, if one runs, reports the traffic."""
         deadline = time.monotonic() + SWITCH_SECONDS
         version = wanted.candidate or wanted.stable
         while self._layout.server_is_up():
@@ -116,18 +116,18 @@ class LocalTarget:
                     self._layout.write_state(self._layout.read_state().with_model(model, before))
                 raise ModelyardError(
                     f"The {self._name} server cannot load {model} {version}: {report.faults[model]}.",
-                    "It keeps serving what it served. Register a sound version and deploy that.",
+                    "The server keeps the previous version. Register a version that loads, and deploy that.",
                 )
             if time.monotonic() > deadline:
                 raise ModelyardError(
-                    f"The {self._name} server did not take up {model} {version} within {SWITCH_SECONDS:.0f} s.",
-                    "Look at the server's output; deploy again when it answers.",
+                    f"The {self._name} server did not load {model} {version} within {SWITCH_SECONDS:.0f} s.",
+                    "Read the server's output, and deploy again when it answers.",
                 )
             time.sleep(0.02)
 
 
 def write_version(folder: Path, package: Package) -> Path:
-    """Lays a version out as the server reads it; where its artifact is."""
+    """The artifact's path in the folder of a version, which is written for the server."""
     model = parse(Model, package.manifest, f"{package.model} {package.version}")
     artifact = artifact_in(folder, model.files.artifact)
     write_whole(artifact, package.artifact.read_bytes())

@@ -1,6 +1,6 @@
 """The ``mlflow`` target: registers versions in an MLflow server and moves an alias, over MLflow's REST interface.
 
-An alias has one version, so traffic cannot be shared: whoever loads ``models:/<model>@<alias>`` gets the routed one.
+An alias has one version, so traffic cannot be shared: ``models:/<model>@<alias>`` loads the routed version.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _PAGE = 200
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where MLflow is, and under which alias an environment's version stands."""
+    """The settings: the URL of MLflow, and the alias of the environment."""
 
     url: str
     alias: str = ""
-    """By default the environment's name."""
+    """Default: the environment's name."""
     token: str = ""
-    """A reference."""
+    """A reference to a secret."""
     experiment: str = "0"
 
 
 class MLflowTarget:
-    """The registry of one MLflow server."""
+    """The model registry of one MLflow server."""
 
     strategies: tuple[Strategy, ...] = ("all-at-once",)
 
@@ -64,7 +64,7 @@ class MLflowTarget:
         self._tag = f"{PREFIX}.{environment.name}"
 
     def observe(self) -> dict[str, Live]:
-        """The versions of ours that are registered, and where the alias stands."""
+        """The versions that modelyard registered, and the version of the alias."""
         found = {}
         for model in self._pages("registered-models/search", "registered_models"):
             numbers = self._versions(model["name"])
@@ -74,30 +74,30 @@ class MLflowTarget:
             aliases = {entry["alias"]: str(entry["version"]) for entry in model.get("aliases", [])}
             traffic = read_traffic(tags.get(self._tag))
             routed = {number: version for version, (number, _) in numbers.items()}.get(aliases.get(self._alias, ""))
-            if traffic is None or traffic.stable != routed:  # somebody moved the alias, and what it says counts
+            if traffic is None or traffic.stable != routed:  # somebody else moved the alias, and the alias counts
                 traffic = Traffic(routed) if routed else None
             found[model["name"]] = Live(traffic, {version: sha for version, (_, sha) in numbers.items()})
         return found
 
     def health(self, model: str, version: str) -> Health:
-        """Whether the version is registered and ready; who loads it is not known here."""
+        """Whether the version is registered and ready. The registry does not know who loads it."""
         number = self._versions(model).get(version)
         if number is None:
-            return Health("failed", f"MLflow has no version of ours for {version}")
+            return Health("failed", f"MLflow has no version that modelyard registered for {version}")
         return Health("healthy")
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """A registry answers nothing. Whoever loads the version checks the probe rows, or does not get it."""
+        """None: a registry gives no scores. The loader checks the probe rows when the version is loaded."""
         return None
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """A registry sees no requests."""
+        """No samples: a registry gets no requests."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Registers, moves the alias, or deletes a version."""
+        """Registers a version, moves the alias, or deletes a version."""
         known = self._versions(model)
         if action.do == "install" and package is not None:
             if known.get(package.version, ("", ""))[1] != package.sha256:
@@ -158,14 +158,14 @@ class MLflowTarget:
 
 
 def _artifacts(uri: str) -> str:
-    """Where the server takes files of a run in: it stores what it proxies, so no credentials of a store are needed."""
+    """The URL at which the server takes a run's files. The server stores them, so no other credentials are needed."""
     return "/api/2.0/mlflow-artifacts/artifacts/" + uri.partition("mlflow-artifacts:")[2].lstrip("/")
 
 
 def _flavour(package: Package) -> dict[str, bytes]:
-    """A model in MLflow's own format, which ``python_function`` loads by our code; no pickle.
+    """A model in MLflow's format, which ``python_function`` loads with our code; it has no pickle.
 
-    Where MLflow has a flavour for the library and the file, it is named too.
+    If MLflow has a flavour for the file, it is named too.
     """
     model = parse(Model, package.manifest, f"{package.model} {package.version}")
     flavor, name = flavor_of(model), Path(model.files.artifact).name

@@ -1,8 +1,8 @@
 """The ``mlserver`` target: Seldon's MLServer, through its model repository folder and the V2 repository API.
 
 Each version has a folder and answers at ``/v2/models/<model>/versions/<version>/infer``, so that MLServer's metrics
-carry it. The routed version has a second entry without a number: that one MLServer gives whoever asks for no version.
-The repository API knows no authentication: MLServer belongs on loopback or behind a proxy.
+name it. The routed version has a second entry without a number, for requests that name no version. The repository API
+has no authentication, so MLServer must be on loopback or behind a proxy.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COUNTS = re.compile(r'^model_infer_request_(success|failure)_total\{model="([^"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where MLServer is."""
+    """The settings: the URLs of MLServer."""
 
     url: str
     metrics_url: str = ""
@@ -57,14 +57,14 @@ class MLServerTarget:
         self._settings = settings_of(environment, Settings)
         if not environment.folder:
             raise UsageError(
-                f"The environment {environment.name} names no folder, which is MLServer's model repository.",
+                f"The environment {environment.name} has no folder for MLServer's model repository.",
                 "Add folder: to it in modelyard.yaml.",
             )
         self._folder = root / Path(environment.folder).expanduser()
         self._http = Http(self._settings.url, "MLServer")
 
     def observe(self) -> dict[str, Live]:
-        """What lies in the model repository and what is routed."""
+        """The versions in the model repository, and the routed one."""
         found: dict[str, Live] = {}
         for path in sorted(self._folder.glob(f"*/*/{_FILE}")):
             model, part = path.parts[-3:-1]
@@ -80,11 +80,11 @@ class MLServerTarget:
         """Whether MLServer has the version loaded."""
         ready = self._http.reachable(f"/v2/models/{model}/versions/{version}/ready")
         if ready is None:
-            return Health("down", f"nothing answers at {self._settings.url}")
-        return Health("healthy") if ready else Health("failed", f"MLServer has no {model} {version} ready")
+            return Health("down", f"no answer from {self._settings.url}")
+        return Health("healthy") if ready else Health("failed", f"{model} {version} is not ready in MLServer")
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """Asks the version for the probe rows."""
+        """The scores of the probe rows, compared with the registered ones."""
         said = msgspec.json.decode((self._folder / model / version / CONTRACT).read_bytes())
         signature = Signature.from_json(said["signature"])
         body = {"inputs": tensors_of(signature, probe.columns(signature))}
@@ -95,7 +95,7 @@ class MLServerTarget:
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """Requests and failures by version, from its metrics; those count since MLServer started."""
+        """Requests and failures by version since MLServer started, from its metrics."""
         if not self._settings.metrics_url:
             return {}
         from modelyard.rollout.analysis import Samples
@@ -108,7 +108,7 @@ class MLServerTarget:
         return {version: Samples(sum(kinds.values()), kinds.get("failure", 0)) for version, kinds in counts.items()}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Lays files ready, then has MLServer look again."""
+        """Writes files, then lets MLServer read its repository again."""
         if action.do == "install" and package is not None:
             self._install(package)
         elif action.do == "remove":
@@ -124,9 +124,7 @@ class MLServerTarget:
         self._reload(package.model)
         if self.health(package.model, package.version).state != "healthy":
             shutil.rmtree(folder)
-            raise ModelyardError(
-                f"MLServer does not load {package.model} {package.version}.", "Look at MLServer's log."
-            )
+            raise ModelyardError(f"MLServer did not load {package.model} {package.version}.", "Read MLServer's log.")
 
     def _route(self, model: str, traffic: Traffic) -> None:
         routed = self._folder / model / _ROUTED
@@ -159,7 +157,7 @@ _FILE = "model-settings.json"
 
 
 def write_folder(folder: Path, package: Package, name: str) -> None:
-    """A version as KServe's and Seldon's MLServer load it, under a ``name`` of theirs."""
+    """Writes a version's folder for the MLServer of KServe or Seldon, under their ``name``."""
     runtime = lay_out(folder, package)
     settings = {
         "name": name,
@@ -170,7 +168,7 @@ def write_folder(folder: Path, package: Package, name: str) -> None:
 
 
 def _extra(path: Path) -> dict[str, Any]:
-    """What we noted in a model's settings; nothing where they are not ours."""
+    """Our note in a model's settings; empty for settings that modelyard did not write."""
     try:
         found = msgspec.json.decode(path.read_bytes())
         return dict(found["parameters"]["extra"])

@@ -1,7 +1,7 @@
-"""The ``sagemaker`` target: an endpoint a model, versions as production (or shadow) variants with weights.
+"""The ``sagemaker`` target: one endpoint per model, with versions as production or shadow variants.
 
-A change of weights alone is applied in place. Other variants mean a new endpoint configuration; it is rolled out with
-SageMaker's own guardrails (blue/green, canary or linear, with alarms that take it back) where the settings name them.
+A change of weights alone is applied in place. Other variants need a new endpoint configuration. It is rolled out with
+SageMaker's guardrails (blue/green, canary or linear, with alarms that roll it back) if the settings name them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from modelyard.rollout.analysis import Samples
 
 _LONGEST_NAME = 44
-"""Of an endpoint: SageMaker allows 63, and a version and a configuration's time follow."""
+"""Characters of an endpoint's name. SageMaker allows 63, and other names append a version or a time to it."""
 
 
 class Guardrails(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,22 +45,22 @@ class Guardrails(Struct, frozen=True, forbid_unknown_fields=True):
     keep_seconds: int = 600
     timeout_seconds: int = 3600
     alarms: tuple[str, ...] = ()
-    """CloudWatch alarms; without any SageMaker takes nothing back."""
+    """CloudWatch alarms. Without any, SageMaker rolls nothing back."""
 
 
 class Serverless(Struct, frozen=True, forbid_unknown_fields=True):
-    """Serverless inference; it has no weights below one variant and no shadow."""
+    """Serverless inference. It has one variant and no shadow."""
 
     memory_mb: int = 2048
     concurrency: int = 5
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The account's part: role, image, bucket and instances."""
+    """The settings: role, image, bucket and instances."""
 
     role: str
     image: str
-    """The serving container; see docs/targets.md for the one that modelyard package renders."""
+    """The serving container, such as the one of modelyard package; see docs/targets.md."""
     bucket: str
     region: str = ""
     prefix: str = "modelyard"
@@ -89,7 +89,7 @@ class SageMakerTarget:
         self._api, self._s3 = session.client("sagemaker"), session.client("s3")
 
     def observe(self) -> dict[str, Live]:
-        """The models of ours, and how their endpoints share the traffic."""
+        """The models that modelyard created, and the traffic of their endpoints."""
         found: dict[str, Live] = {}
         for entry in self._pages("list_models", "Models", NameContains=f"{self._environment}-"):
             noted = self._tags(entry["ModelArn"])
@@ -106,7 +106,7 @@ class SageMakerTarget:
         return found
 
     def health(self, model: str, version: str) -> Health:
-        """The endpoint's own status."""
+        """The status of the endpoint."""
         there = self._described(model)
         if there is None:
             return Health("failed", f"there is no endpoint {self._endpoint(model)}")
@@ -117,17 +117,17 @@ class SageMakerTarget:
         return Health("failed" if failed else "unknown", there.get("FailureReason", status))
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """The endpoint has its own caller rights; its containers check the probe rows before they are ready."""
+        """None: calling the endpoint needs other rights. Its containers check the probe rows before they are ready."""
         return None
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """CloudWatch's alarms are SageMaker's own judge: name them under guardrails."""
+        """No samples. SageMaker judges by CloudWatch alarms; name them under guardrails."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Uploads and registers, reroutes, or deletes."""
+        """Uploads and registers a version, moves traffic, or deletes a version."""
         if action.do == "install" and package is not None:
             self._install(package)
         elif action.do == "remove":
@@ -151,7 +151,7 @@ class SageMakerTarget:
             "sha256": package.sha256,
         }
         name = self._name(package.model, package.version)
-        self._do("delete_model", ModelName=name)  # what was left there had other bytes
+        self._do("delete_model", ModelName=name)  # the model that was there had other bytes
         container = {"Image": self._settings.image, "ModelDataUrl": f"s3://{self._settings.bucket}/{key}"}
         self._do(
             "create_model", ModelName=name, ExecutionRoleArn=self._settings.role, PrimaryContainer=container,
@@ -211,7 +211,7 @@ class SageMakerTarget:
                 reason = (there or {}).get("FailureReason", "no reason given")
                 raise ModelyardError(
                     f"The endpoint {self._endpoint(model)} is {status}: {reason}.",
-                    "Look at its log in CloudWatch; deploy again when the cause is gone.",
+                    "Read its log in CloudWatch, remove the cause, and deploy again.",
                 )
             time.sleep(5)
 
@@ -220,7 +220,7 @@ class SageMakerTarget:
         return found
 
     def _configured(self, there: dict[str, Any]) -> dict[str, Any]:
-        """The configuration an endpoint has; the endpoint itself does not always tell its shadows."""
+        """The configuration of an endpoint; describing the endpoint does not always list its shadows."""
         return self._do("describe_endpoint_config", EndpointConfigName=there["EndpointConfigName"]) or {}
 
     def _tags(self, arn: str) -> dict[str, str]:
@@ -233,7 +233,7 @@ class SageMakerTarget:
         return self._do_with(self._api, name, **arguments)
 
     def _do_with(self, client: Any, name: str, **arguments: Any) -> Any:
-        """One call; None where what is asked about or deleted is not there."""
+        """The answer of one call; None if its subject does not exist."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -242,10 +242,12 @@ class SageMakerTarget:
             said = error.response.get("Error", {}).get("Message", "")
             if name.startswith(("describe", "delete")) and ("Could not find" in said or "not find" in said):
                 return None
-            raise ModelyardError(f"AWS refuses {name}: {said}", "Mend what it names, or the role's policy.") from error
+            raise ModelyardError(
+                f"AWS refused {name}: {said.rstrip('.')}.", "Correct what it names, or the role's policy."
+            ) from error
         except BotoCoreError as error:
             raise ModelyardError(
-                f"AWS cannot be asked for {name}: {error}.", "Check region and credentials."
+                f"The AWS call {name} failed: {error}.", "Check the region and the credentials."
             ) from error
 
     def _endpoint(self, model: str) -> str:
@@ -263,14 +265,14 @@ def _variant_name(version: str) -> str:
 
 
 def _names(wanted: dict[str, list[dict[str, Any]]]) -> tuple[frozenset[str], frozenset[str]]:
-    """The variants a configuration has, and the shadows."""
+    """The variants of a configuration, and its shadows."""
     kinds = ("ProductionVariants", "ShadowProductionVariants")
     production, shadow = (frozenset(v["VariantName"] for v in wanted.get(kind) or ()) for kind in kinds)
     return production, shadow
 
 
 def _weighed(traffic: Traffic | None, there: dict[str, Any]) -> Traffic | None:
-    """What the endpoint does counts, not what we noted."""
+    """The traffic of the endpoint; it counts, not our note."""
     if traffic is None:
         return None
     weights = {v["VariantName"]: v.get("CurrentWeight", 0.0) for v in there.get("ProductionVariants") or ()}

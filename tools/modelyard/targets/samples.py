@@ -1,4 +1,4 @@
-"""What each version did, from the prediction log: the raw material of a rollout's analysis."""
+"""Samples of each version from the prediction log, for the analysis of a rollout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 def sample(
     folder: Path, model: Model, since: float, analysis: Analysis, ground_truth: GroundTruth | None
 ) -> dict[str, Samples]:
-    """Version → its samples since a moment; a request of many rows counts as one request and many scores."""
+    """Version → its samples since a moment. A request with many rows is one request with many scores."""
     import pyarrow.compute as pc
 
     begin = datetime.fromtimestamp(since, UTC)
@@ -71,14 +71,14 @@ def _scores(model: Model, scores: list[Any]) -> Floats:
 
 
 def _confidences(model: Model, scores: Floats) -> Floats:
-    """The probability of the likeliest answer; nothing where scores are no probabilities."""
+    """The probability of the most likely class; empty if scores are not probabilities."""
     if model.task == "binary":
         return np.maximum(scores, 1 - scores)
     return scores.max(axis=1) if model.task == "multiclass" and len(scores) else np.empty(0)
 
 
 def _losses(model: Model, scores: Floats, happened: Floats, unit: float) -> Floats:
-    """Within [0, 1]: Brier (binary), wrong or not (multiclass), absolute error in units, at most 1 (else)."""
+    """Losses in [0, 1]: Brier (binary), 0 or 1 (multiclass), absolute error in units, at most 1 (other tasks)."""
     if not len(scores):
         return np.empty(0)
     if model.task == "multiclass":

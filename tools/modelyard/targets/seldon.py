@@ -1,4 +1,4 @@
-"""The ``seldon`` target: Seldon Core 2, a Model resource a version and an Experiment that shares the traffic."""
+"""The ``seldon`` target: Seldon Core 2, with one Model per version and an Experiment that shares the traffic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MODEL, _VERSION, _SHA256, _TRAFFIC = (f"{PREFIX}/{name}" for name in ("model", 
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The cluster, and where it reads models from."""
+    """The settings: cluster and storage."""
 
     storage: str
     server: str = ""
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     model_crd: str = ""
     experiment_crd: str = ""
     requirements: tuple[str, ...] = ()
-    """Capabilities of the server; by default ``mlserver`` and the flavor's."""
+    """Capabilities of the server. Default: ``mlserver`` and the flavor's."""
     replicas: int = 1
     memory: str = "100Mi"
     ready_seconds: int = 300
@@ -68,7 +68,7 @@ class SeldonTarget:
         self._models, self._experiments = cluster("models"), cluster("experiments")
 
     def observe(self) -> dict[str, Live]:
-        """The Models of ours, and how their Experiments share the traffic."""
+        """The Models with our label, and the traffic of their Experiments."""
         found: dict[str, Live] = {}
         for resource in self._models.all():
             noted = resource["metadata"].get("annotations") or {}
@@ -85,7 +85,7 @@ class SeldonTarget:
         return found
 
     def health(self, model: str, version: str) -> Health:
-        """What Seldon's scheduler says of the version's Model."""
+        """The readiness of the version's Model, from Seldon's scheduler."""
         resource = self._models.get(_name(model, version))
         if resource is None:
             return Health("failed", f"there is no Model {_name(model, version)}")
@@ -95,17 +95,17 @@ class SeldonTarget:
         return Health("failed" if any("Failed" in reason for reason in state) else "unknown", conditions(resource))
 
     def probe(self, model: str, version: str, probe: Probe) -> Probed | None:
-        """Nobody outside of the cluster can ask; every replica checks the probe rows before it is ready."""
+        """None: the service is not reachable from here. Each replica checks the probe rows before it is ready."""
         return None
 
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """Seldon keeps none that could be asked here; see docs/targets.md."""
+        """No samples: Seldon keeps none that can be read; see docs/targets.md."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
-        """Copies bytes and makes a Model, deletes one, or rewrites the Experiment; waits until it is ready."""
+        """Copies the artifact and creates a Model, deletes one, or changes the Experiment. Waits until it is ready."""
         name = _name(model, action.version)
         if action.do == "install" and package is not None:
             with TemporaryDirectory(prefix="modelyard-") as scratch:
@@ -160,7 +160,7 @@ class SeldonTarget:
 
 
 def _sharing(model: str, traffic: Traffic) -> dict[str, Any]:
-    """The spec of an Experiment: weights are relative, the default answers where none matches."""
+    """The spec of an Experiment. Weights are relative; the default candidate answers if none matches."""
     stable = _name(model, traffic.stable)
     weight = round(traffic.weight)
     candidates = [{"name": stable, "weight": 100 - weight}]
@@ -173,6 +173,6 @@ def _sharing(model: str, traffic: Traffic) -> dict[str, Any]:
 
 
 def _name(model: str, version: str = "") -> str:
-    """A name as Kubernetes allows it: ``flight-delay-v1-2-0``."""
+    """A name in the form that Kubernetes allows: ``flight-delay-v1-2-0``."""
     joined = f"{model}-{version}" if version else model
     return "".join(c if c.isalnum() else "-" for c in joined.lower())

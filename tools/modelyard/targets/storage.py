@@ -1,4 +1,4 @@
-"""Puts an artifact where a cluster reads it: any store that fsspec knows."""
+"""Artifacts in the storage that a cluster reads, through fsspec."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def put(source: Path, uri: str) -> None:
     except (OSError, ImportError, ValueError) as error:
         raise ModelyardError(
             f"The artifact cannot be copied to {uri}: {error}.",
-            "Check the storage in modelyard.yaml, its credentials, and that its fsspec driver (such as s3fs) is here.",
+            "Check storage in modelyard.yaml, its credentials, and that its fsspec driver (such as s3fs) is installed.",
         ) from error
 
 
 def remove(uri: str) -> None:
-    """Deletes a folder of a store; nothing when it is not there."""
+    """Deletes a folder of a store; a missing one is no error."""
     import fsspec
 
     try:
@@ -35,7 +35,7 @@ def remove(uri: str) -> None:
         return
     except (OSError, ImportError, ValueError) as error:
         raise ModelyardError(
-            f"{uri} cannot be deleted: {error}.", "Delete it by hand, or grant the right to."
+            f"{uri} cannot be deleted: {error}.", "Delete it yourself, or grant the right to delete it."
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""How other servers load a folder of ``served``: a file for each, which their own process imports."""
+"""Adapters for other servers, which load a folder of ``served``: one file each, imported by the server's process."""

@@ -9,7 +9,7 @@ from ..served import Served
 
 
 class Predictor:
-    """What ``mlflow.pyfunc.load_model`` hands out."""
+    """The object that ``mlflow.pyfunc.load_model`` returns."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -25,5 +25,5 @@ class Predictor:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """The version in a folder; MLflow's own name for this function."""
+    """The loaded version of a folder. MLflow calls this function by its name."""
     return Predictor(Served.open(Path(path)))

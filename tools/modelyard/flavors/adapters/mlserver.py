@@ -1,4 +1,4 @@
-"""The runtime that MLServer loads: Open Inference Protocol v2, one tensor an input."""
+"""The runtime that MLServer loads: Open Inference Protocol v2, with one tensor for each input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserver import MLModel
-from mlserver.errors import InvalidInput
+from mlserver.errors import InferenceError
 from mlserver.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput
 from mlserver.utils import get_model_uri
 
@@ -19,22 +19,22 @@ class Runtime(MLModel):  # type: ignore[misc]
     """One version."""
 
     async def load(self) -> bool:
-        """Loads the folder that the settings' uri names, and has it give the probe's scores."""
+        """Loads the folder of the settings' uri, and checks the probe's scores."""
         found = Path(await get_model_uri(self._settings))
         self._served = await asyncio.to_thread(Served.open, found if found.is_dir() else found.parent)
         return True
 
     async def unload(self) -> bool:
-        """Ends what the version holds."""
+        """Ends the version's process, if it has one."""
         self._served.scorer.close()
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """One score for each row, FP64."""
+        """One FP64 score for each row."""
         try:
             scores = await asyncio.to_thread(self._served.answer, {i.name: _values(i) for i in payload.inputs})
         except Refused as error:
-            raise InvalidInput(str(error)) from error
+            raise InferenceError(str(error)) from error
         signature = self._served.signature
         output = ResponseOutput(
             name=signature.output, shape=list(scores.shape), datatype="FP64", data=scores.ravel().tolist(),

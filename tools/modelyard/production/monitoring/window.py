@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -17,7 +17,8 @@ from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.policy import GroundTruthWatch, Policy, ServiceWatch
+from modelyard.manifests.policy import AnyWatch, GroundTruthWatch, Policy, ServiceWatch
+from modelyard.manifests.rules import watches_for
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
 from modelyard.metrics.evaluation import compare
@@ -51,8 +52,9 @@ def monitor_window(
 ) -> Monitoring:
     """Reads the window once and measures the champion that answered last; NeverServed when there never was one."""
     model, history = view.manifest, view.history
-    due = min((seconds_of(w.due) for w in policy.monitoring if isinstance(w, GroundTruthWatch)), default=0.0)
-    objectives = _objectives(policy)
+    watches = watches_for(policy, model)
+    due = min((seconds_of(w.due) for w in watches if isinstance(w, GroundTruthWatch)), default=0.0)
+    objectives = _objectives(watches)
     counts = WindowCounts(
         model, lambda version: profile_of(view, version), window, objectives, ground_truth, window.end - due
     )
@@ -177,7 +179,7 @@ def _since(found: dict[tuple[str, str], VersionCounts], history: ModelHistory, e
     return min([*receipts, *answered], default=0.0)
 
 
-def _objectives(policy: Policy) -> list[Objective]:
+def _objectives(watches: Sequence[AnyWatch]) -> list[Objective]:
     return [
         Objective(
             id=w.id,
@@ -186,7 +188,7 @@ def _objectives(policy: Policy) -> list[Objective]:
             long_seconds=seconds_of(w.long),
             short_seconds=seconds_of(w.short),
         )
-        for w in policy.monitoring
+        for w in watches
         if isinstance(w, ServiceWatch)
     ]
 

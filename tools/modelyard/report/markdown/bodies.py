@@ -11,7 +11,9 @@ from modelyard.evidence.production import Erasure, Joined
 from modelyard.evidence.verdict import CheckResult
 from modelyard.gate.triggers import Cause, Due, Worth
 from modelyard.manifests.document import Document
+from modelyard.manifests.model import Model
 from modelyard.manifests.policy import AnyCheck, Policy
+from modelyard.manifests.rules import checks_for
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.metrics.window import Monitoring
@@ -189,11 +191,13 @@ def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def explain(model: str, policy: Policy, lines: Document, report: str, check: str | None) -> str:
-    """The reply to ``/modelyard explain``: the rules of a policy, or one of them, with their results in the report."""
-    parts = [f"## How {text(model)} is judged: {text(policy.name)}", "", text(policy.description, 1000), ""]
+def explain(model: Model, policy: Policy, lines: Document, report: str, check: str | None) -> str:
+    """The reply to ``/modelyard explain``: the rules of a policy that are for the model, or one of them, with their
+    results in the report.
+    """
+    parts = [f"## How {text(model.name)} is judged: {text(policy.name)}", "", text(policy.description, 1000), ""]
     for i, rule in enumerate(policy.checks):
-        if check in (None, rule.id):
+        if rule in checks_for(policy, model) and check in (None, rule.id):
             parts += _rule(rule, f"{lines.file}:{lines.line(('checks', i))}", report)
     return "\n".join([*parts, EXPLAINED, ""])
 
