@@ -155,6 +155,17 @@ class MemoryGit:
             sha = parent
         return found[::-1]
 
+    def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
+        found = []
+        for entry in reversed(self.first_parents(revision)):
+            before = self._commits[entry.info.parents[0]].files if entry.info.parents else {}
+            found += [
+                (entry.info.sha, entry.info.at, path)
+                for path in entry.files
+                if path.startswith(f"{folder}/") and path not in before
+            ]
+        return found
+
     def require_whole(self, what: str) -> None:
         return
 

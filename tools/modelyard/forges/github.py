@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.github_activity import contribution_of
 from modelyard.forges.github_errors import translated_error, unreachable_error
 from modelyard.forges.interface import (
     LABEL,
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
 COMMENT_LIMIT = 65_536
 _ATTEMPTS = 3
 _ACTIONS = "github-actions[bot]"
-_WEB = "web-flow"
-"""The committer of commits that were made on GitHub's pages."""
-_NEXT = re.compile(r'<([^>]+)>; rel="next"')
 _REVIEW_OUTCOMES = {"APPROVED": "approved", "CHANGES_REQUESTED": "rejected", "DISMISSED": "dismissed"}
 
 
@@ -148,42 +143,9 @@ class GitHubForge:
             self._retrying.get_pull(number).edit(state="closed")
 
     def contribution(self, number: int) -> Contribution:
-        """The commits of a pull request, their authors and committers, and who pushed them, by the branch's activity.
-
-        Pushes from before the pull request count if they brought one of its commits.
-        """
+        """The commits of a pull request, their authors and committers, and who pushed by the branch's activity."""
         with self._translate_errors(f"the commits of pull request {number}"):
-            pull = self._retrying.get_pull(number)
-            commits = list(pull.get_commits())
-            head, since = pull.head, pull.created_at.timestamp()
-            people = [user.login for c in commits for user in (c.author, c.committer) if user is not None]
-            own = {c.sha for c in commits} | {head.sha}
-            pushes = self._pushes(head.repo.full_name, head.ref) if head.repo else []
-        counted = [(who, after) for who, after, at in pushes if after in own or at >= since]
-        return Contribution(
-            people=tuple(dict.fromkeys(f"@{who}" for who in [*people, *(who for who, _ in counted)] if who != _WEB)),
-            pushers_known=head.sha in {after for _, after in counted},
-            messages=tuple(c.commit.message for c in commits),
-        )
-
-    def _pushes(self, repository: str, branch: str) -> list[tuple[str, str, float]]:
-        """(login, new head, seconds since 1970) of each push to a branch; empty when the token may not read them."""
-        found: list[tuple[str, str, float]] = []
-        url: str | None = f"/repos/{repository}/activity?per_page=100&ref={quote(f'refs/heads/{branch}', safe='')}"
-        while url:
-            try:
-                headers, data = self._github.requester.requestJsonAndCheck("GET", url)
-            except (self._errors.UnknownObjectException, self._errors.GithubException) as error:
-                if getattr(error, "status", 0) in (403, 404):
-                    return []
-                raise
-            for entry in data:
-                who = (entry.get("actor") or {}).get("login") or "ghost"
-                at = datetime.fromisoformat(entry["timestamp"].replace("Z", "+00:00")).timestamp()
-                found.append((who, entry["after"], at))
-            links = _NEXT.search(headers.get("link", ""))
-            url = links[1] if links else None
-        return found
+            return contribution_of(self._github, self._errors, self._retrying.get_pull(number))
 
     def changed_files(self, number: int) -> list[str]:
         """The paths that a pull request changes, with both names of a rename."""

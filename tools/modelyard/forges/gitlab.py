@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.gitlab_activity import contribution_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
 from modelyard.forges.interface import (
     LABEL,
@@ -135,33 +136,9 @@ class GitLabForge:
             return sorted(paths)
 
     def contribution(self, number: int) -> Contribution:
-        """The commits of a merge request, their authors and committers, and who pushed them by the project's events.
-
-        GitLab names authors and committers of commits, so a reviewer with such a name does not count.
-        """
+        """The commits of a merge request, their authors and committers, and who pushed by the project's events."""
         with self._translate_errors(f"the commits of merge request {number}"):
-            request = self._project.mergerequests.get(number, **_READ)
-            commits = [c.attributes for c in request.commits(per_page=100, **_READ)]
-            own = {c["id"] for c in commits} | {request.sha}
-            since = _seconds(request.created_at)
-            url = f"/projects/{request.source_project_id}/events"
-            counted: list[tuple[str, str]] = []
-            try:
-                for event in self._gitlab.http_list(url, action="pushed", **_ALL):
-                    push = event.get("push_data") or {}
-                    if push.get("ref") != request.source_branch or push.get("ref_type", "branch") != "branch":
-                        continue
-                    if push.get("commit_to") in own or _seconds(event["created_at"]) >= since:
-                        counted.append((event["author_username"], push.get("commit_to") or ""))
-            except self._errors.GitlabHttpError as error:
-                if error.response_code not in (403, 404):
-                    raise
-        names = [c[key] for c in commits for key in ("author_name", "committer_name") if c.get(key)]
-        return Contribution(
-            people=tuple(dict.fromkeys([*(f"@{who}" for who, _ in counted), *names])),
-            pushers_known=request.sha in {after for _, after in counted},
-            messages=tuple(c["message"] for c in commits),
-        )
+            return contribution_of(self._gitlab, self._errors, self._project.mergerequests.get(number, **_READ))
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         """All approvals and withdrawn approvals, oldest first; the commit of each is the head at that time."""

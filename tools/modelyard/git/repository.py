@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
-from modelyard.git.stream import HOOK_VARIABLES, GitStream
+from modelyard.git.history import GitHistory
+from modelyard.git.stream import HOOK_VARIABLES
 from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _NO_OBJECT = "0" * 40
 
 
-class GitRepository(GitStream):
+class GitRepository(GitHistory):
     """Reads and writes in one clone."""
 
     def start(self) -> None:

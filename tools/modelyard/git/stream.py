@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, LineCommit, TagRef, no_git, no_repository
+from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, TagRef, no_git, no_repository
 
 # Git exports these to hooks and to `git rebase -x`. Inherited, they would point calls at another repository.
 HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -28,8 +28,8 @@ _TAG_FORMAT = (
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
 )
 _FIELDS = 7
-_LOG_FIELDS = 9
-_LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x00%cn%x00%ce")
+LOG_FIELDS = 9
+LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x00%cn%x00%ce")
 
 
 class RunningGit:
@@ -152,12 +152,12 @@ class GitStream:
 
     def refs(self, *prefixes: str) -> list[str]:
         """The full names of refs below prefixes."""
-        return _lines(self._text("for-each-ref", "--format=%(refname)", *prefixes))
+        return lines_of(self._text("for-each-ref", "--format=%(refname)", *prefixes))
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit, for all local and remote branches of this clone."""
         output = self._text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
-        pairs = [line.rsplit(" ", 1) for line in _lines(output)]
+        pairs = [line.rsplit(" ", 1) for line in lines_of(output)]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
     def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
@@ -168,7 +168,7 @@ class GitStream:
 
     def entries(self, ref: str, limit: int) -> list[CommitInfo]:
         """The newest ``limit`` entries of a journal ref, newest first."""
-        return _commits(self._text("log", "--first-parent", f"-{limit}", *_LOG_FORMAT, ref, "--"))
+        return commits_of(self._text("log", "--first-parent", f"-{limit}", *LOG_FORMAT, ref, "--"))
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between ``head`` and its merge base with ``base``."""
@@ -239,57 +239,15 @@ class GitStream:
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of the commit of a revision."""
-        return _commits(self._text("log", "-1", *_LOG_FORMAT, revision, "--"))[0]
+        return commits_of(self._text("log", "-1", *LOG_FORMAT, revision, "--"))[0]
 
     def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
         """Headers and messages of commits, with one process; missing commits are left out."""
         wanted = "\n".join(dict.fromkeys(shas)).encode()
         if not wanted:
             return []
-        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", *_LOG_FORMAT, stdin=wanted)
-        return _commits(output.decode("utf-8", "surrogateescape"))
-
-    def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
-        """The newest commits that changed a path; with ``first_parent``, only commits of the first-parent history."""
-        options = ["--first-parent", "-m"] if first_parent else []
-        return _commits(self._text("log", *options, f"-{limit}", *_LOG_FORMAT, at, "--", path))
-
-    def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
-        """(commit, seconds since 1970, path) of every file added to a folder in the first-parent history."""
-        output = self._text(
-            "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only", "-z", "--format=%H%x00%ct",
-            revision, "--", folder,
-        )  # fmt: skip
-        found: list[tuple[str, int, str]] = []
-        sha, at = "", 0
-        tokens = iter(output.split("\0")[:-1])
-        for token in tokens:
-            if "/" in token:  # a path; git writes a newline before the first one of a commit
-                found.append((sha, at, token.removeprefix("\n")))
-            else:
-                sha, at = token, int(next(tokens))
-        return found
-
-    def first_parents(self, revision: str, since: str = "") -> list[LineCommit]:
-        """The first-parent history of a revision, oldest first, without ``since`` and what came before it."""
-        ranges = [revision, *([f"^{since}"] if since else [])]
-        output = self._run(
-            "-c", "log.showRoot=true", "log", "--first-parent", "-m", "--raw", "--no-renames", "--no-abbrev",
-            "--reverse", *_LOG_FORMAT, *ranges, "--",
-        )  # fmt: skip
-        return list(_line(output.decode("utf-8", "surrogateescape")))
-
-    def line(self, revision: str) -> list[str]:
-        """The commits of the first-parent history of a revision, newest first."""
-        return _lines(self._text("rev-list", "--first-parent", revision, "--"))
-
-    def commits_between(self, base: str, head: str) -> list[CommitInfo]:
-        """The commits that ``head`` has and ``base`` has not, newest first."""
-        return _commits(self._text("log", *_LOG_FORMAT, head, f"^{base}", "--"))
-
-    def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
-        """Commits of a range whose message contains a text, newest first."""
-        return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", *_LOG_FORMAT, revisions, "--"))
+        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", *LOG_FORMAT, stdin=wanted)
+        return commits_of(output.decode("utf-8", "surrogateescape"))
 
     def _begin(self, *arguments: str) -> RunningGit:
         errors = _temporary_file()
@@ -342,12 +300,14 @@ def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardErr
     return no_repository(root) if "not a git repository" in output else GitError(arguments, output)
 
 
-def _commits(output: str) -> list[CommitInfo]:
+def commits_of(output: str) -> list[CommitInfo]:
+    """The commits that git wrote in LOG_FORMAT."""
     fields = iter(output.split("\0")[:-1])  # no message holds a zero byte
-    return [_commit(values) for values in zip(*[fields] * _LOG_FIELDS, strict=True)]
+    return [commit_of_fields(values) for values in zip(*[fields] * LOG_FIELDS, strict=True)]
 
 
-def _commit(values: Sequence[str]) -> CommitInfo:
+def commit_of_fields(values: Sequence[str]) -> CommitInfo:
+    """One commit from its LOG_FIELDS fields."""
     sha, author, email, at, subject, body, parents, committer, committer_email = values
     return CommitInfo(
         sha=sha, author=author, email=email, at=int(at), subject=subject, body=body.strip(),
@@ -355,24 +315,7 @@ def _commit(values: Sequence[str]) -> CommitInfo:
     )  # fmt: skip
 
 
-def _line(output: str) -> Iterator[LineCommit]:
-    """Commits and their raw differences. A path follows a token that begins with a colon, so no path is a commit."""
-    tokens = output.split("\0")
-    at, end = 0, len(tokens) - 1
-    while at < end:
-        if not tokens[at]:
-            at += 1
-            continue
-        info = _commit([tokens[at].removeprefix("\n"), *tokens[at + 1 : at + _LOG_FIELDS]])
-        at += _LOG_FIELDS
-        files = []
-        while at < end and tokens[at].removeprefix("\n").startswith(":"):
-            files.append(tokens[at + 1])
-            at += 2
-        yield LineCommit(info, tuple(files))
-
-
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """The lines of a text that end with a newline. Names may hold other separators, such as U+2028."""
     return [line for line in text.split("\n") if line]
 

@@ -22,6 +22,7 @@ from modelyard.manifests.approvals import APPROVALS, Approvals
 from modelyard.review.approvals import approval_of_change, record_of
 
 FOLDER = "changes/"
+CHECKPOINT = f"{FOLDER}checkpoint.json"
 _COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?:[0-9a-f]{24})?(?![0-9a-f])")
 
 
@@ -31,6 +32,13 @@ class FiledChange(Struct, frozen=True):
     record: ApprovalRecord
     sentence: str
     names: tuple[str, ...] = ()
+
+
+class Checkpoint(Struct, frozen=True):
+    """Up to where every change was approved when it was last looked at, and where the rules began."""
+
+    start: str = ""
+    commit: str = ""
 
 
 class Mainline:
@@ -64,18 +72,22 @@ class Mainline:
     @cached_property
     def positions(self) -> dict[str, int]:
         """Commit → position in the first-parent history of the default branch, oldest first."""
-        self._checkout.git.require_whole("the history of the default branch")
+        self._git.require_whole("the history of the default branch")
         return {sha: at for at, sha in enumerate(reversed(self._git.line(self.branch)))}
-
-    @cached_property
-    def _line(self) -> list[LineCommit]:
-        self._checkout.git.require_whole("the history of the default branch")
-        return self._git.first_parents(self.branch)
 
     @cached_property
     def start(self) -> str:
         """The commit that brought policies/approvals.yaml; '' where none ever stood."""
-        return next((entry.info.sha for entry in self._line if APPROVALS in entry.files), "")
+        if self._checked.start in self.positions:
+            return self._checked.start
+        brought = [commit for commit, _, path in self._git.added("policies", self.branch) if path == APPROVALS]
+        return brought[-1] if brought else ""
+
+    @cached_property
+    def _line(self) -> list[LineCommit]:
+        """The history after the last checkpoint, or after the start, oldest first."""
+        since = self._checked.commit if self._checked.commit in self.positions else self.start
+        return self._git.first_parents(self.branch, since) if since else []
 
     def require_merged(self, commit: str, what: str) -> None:
         """Refused unless a commit is in the first-parent history of the default branch."""
@@ -89,24 +101,28 @@ class Mainline:
     def unapproved(self, until: str) -> dict[str, Judged]:
         """The changes up to a commit that nobody approved, oldest first; empty where no rules ever stood."""
         if until not in self._open:
-            begin, end = self.positions.get(self.start, len(self.positions)), self.positions[until]
-            part = self._line[begin + 1 : end + 1]
+            end = self.positions[until]
+            part = [entry for entry in self._line if self.positions[entry.info.sha] <= end]
             merged = [Merged(e.info.sha, next(iter(e.info.parents), ""), e.files) for e in part]
             self._open[until] = unapproved(merged, self._judge)
         return self._open[until]
 
     def record(self, commit: str) -> tuple[ApprovalRecord, ...]:
         """The record of one change of the history. Empty for a change that needed no approval and has none."""
-        known = self._known.get(commit) or self._new.get(commit)
+        known = self._known.get(commit) or self._new.get(commit) or self._filed([commit]).get(commit)
         if known is None and self._forge is not None:
             known = self._ask(self._forge, commit, self._parent(commit), ())[0]
         return (known.record,) if known else ()
 
     def file(self) -> None:
-        """Files the results that are not filed yet."""
-        if self._new:
-            contents = {f"{FOLDER}{commit}.json": encode(found, order="sorted") for commit, found in self._new.items()}
-            self._checkout.evidence.append(contents, f"Approvals of {len(contents)} changes")
+        """Files the results that are not filed yet, and up to where nothing is open."""
+        contents = {f"{FOLDER}{commit}.json": encode(found, order="sorted") for commit, found in self._new.items()}
+        clean = [commit for commit, missing in self._open.items() if not missing]
+        newest = max(clean, key=self.positions.__getitem__, default="")
+        if newest and self._new:
+            contents[CHECKPOINT] = encode(Checkpoint(self.start, newest), order="sorted")
+        if contents:
+            self._checkout.evidence.append(contents, f"Approvals of {len(self._new)} changes")
             self._known.update(self._new)
             self._new = {}
 
@@ -132,36 +148,51 @@ class Mainline:
         return FiledChange(record, approval.sentence, _named_in(change)), approval.given
 
     def _rules_at(self, base: str) -> Approvals | None:
-        if base not in self._rules:
-            at = self._rules_before(base)
-            if at not in self._rules:
-                self._rules[at] = approvals_at(self._git, at) if at else None
-            self._rules[base] = self._rules[at]
-        return self._rules[base]
-
-    def _rules_before(self, base: str) -> str:
-        """The commit that last changed the rules, at ``base`` or before."""
-        last = [at for at in self._rule_changes if at <= self.positions[base]]
-        return self._line[last[-1]].info.sha if last else ""
+        """The rules as they stood at a commit: those of the last change of their file."""
+        at = self.positions[base]
+        changed = [sha for position, sha in self._rule_changes if position <= at]
+        last = changed[-1] if changed else self._first_base
+        if last not in self._rules:
+            self._rules[last] = approvals_at(self._git, last)
+        return self._rules[last]
 
     @cached_property
-    def _rule_changes(self) -> Sequence[int]:
-        return [at for at, entry in enumerate(self._line) if APPROVALS in entry.files]
+    def _rule_changes(self) -> list[tuple[int, str]]:
+        shas = [entry.info.sha for entry in self._line if APPROVALS in entry.files]
+        return [(self.positions[sha], sha) for sha in shas]
+
+    @cached_property
+    def _first_base(self) -> str:
+        return self._line[0].info.parents[0]
 
     def _parent(self, commit: str) -> str:
         return next(iter(self._git.commit_info(commit).parents), "")
 
     @cached_property
     def _known(self) -> dict[str, FiledChange]:
+        return self._filed([entry.info.sha for entry in self._line])
+
+    def _filed(self, commits: Sequence[str]) -> dict[str, FiledChange]:
+        wanted = {f"{FOLDER}{commit}.json": commit for commit in commits}
+        listed = {path: sha for path, sha in self._checkout.evidence.listed(FOLDER).items() if path in wanted}
+        blobs = self._git.blobs(listed.values())
         found = {}
-        for path, content in self._checkout.evidence.filed(FOLDER).items():
+        for path, sha in listed.items():
             try:
-                filed = msgspec.json.decode(content, type=FiledChange)
+                filed = msgspec.json.decode(blobs[sha], type=FiledChange)
             except (msgspec.MsgspecError, RecursionError):
                 continue  # it is asked for again
-            if path == f"{FOLDER}{filed.record.commit}.json":
-                found[filed.record.commit] = filed
+            if filed.record.commit == wanted[path]:
+                found[wanted[path]] = filed
         return found
+
+    @cached_property
+    def _checked(self) -> Checkpoint:
+        content = self._checkout.evidence.filed(CHECKPOINT).get(CHECKPOINT, b"{}")
+        try:
+            return msgspec.json.decode(content, type=Checkpoint)
+        except (msgspec.MsgspecError, RecursionError):
+            return Checkpoint()
 
 
 def _named_in(change: Change) -> tuple[str, ...]:
