@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from modelyard.checkout.checkout import Checkout, tag_id
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
-from modelyard.git import Push
+from modelyard.git import Git, Push
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
@@ -23,7 +23,13 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     tags = git.tags()
     objects = {tag.name: tag.object for tag in tags}
     copies = checkout.filed_tags()
-    found = [*find_faults(tags, objects, copies)]
+    remote = git.remote()
+    there = _remote_tags(git, remote) if remote else None
+    found = [*find_faults(tags, objects, copies, there)]
+    if evidence.unpushed():
+        found.append(
+            Fault("warning", "modelyard/evidence", "has files that the remote lacks", "Grant permission to push.")
+        )
     for path, content in evidence.filed("incidents/").items():
         incident = json.loads(content)
         found.append(
@@ -52,19 +58,25 @@ def restore_tags(checkout: Checkout) -> list[str]:
     git, evidence = checkout.git, checkout.evidence
     evidence.refresh()
     objects = {tag.name: tag.object for tag in git.tags()}
+    remote = git.remote()
+    there = _remote_tags(git, remote) if remote else {}
     done = []
     kind = git.object_format()
     for name, content in evidence.all_tags().items():
         sha = tag_id(content, kind)
-        if objects.get(name) == sha:
+        if objects.get(name) == sha and (remote is None or there.get(name) == sha):
             continue
         git.write_tag_object(name, content)
+        if remote is not None and there.get(name) != sha:
+            ref = f"refs/tags/{name}"
+            git.push(remote, Push(ref, sha, there.get(name, ""), lease=True))
         done.append(name)
-    if done and (remote := git.remote()):
-        there = git.remote_refs(remote, *(f"refs/tags/{name}" for name in done))
-        refs = {f"refs/tags/{name}": git.ref(f"refs/tags/{name}") or "" for name in done}
-        git.push(remote, *(Push(ref, sha, there.get(ref, ""), lease=True) for ref, sha in refs.items()))
     return done
+
+
+def _remote_tags(git: Git, remote: str) -> dict[str, str]:
+    refs = git.remote_refs(remote, "refs/tags/*")
+    return {ref.removeprefix("refs/tags/"): sha for ref, sha in refs.items()}
 
 
 def _evidence_faults(model: str, version: str, record: VersionRecord, documents: Mapping[str, bytes]) -> list[Fault]:
@@ -82,6 +94,8 @@ def _evidence_faults(model: str, version: str, record: VersionRecord, documents:
         except ModelyardError as error:
             found.append(Fault("error", tag, error.problem.rstrip("."), _RESTORE_FILE))
             continue
+        if record.evidence.get(kind, statement.digest) != statement.digest:
+            found.append(Fault("error", tag, f"the {kind} evidence is not the one that the tag names", _RESTORE_FILE))
         if statement.artifact != record.artifact:
             found.append(
                 Fault(

@@ -50,7 +50,7 @@ def write_tag(view: ModelView, name: str, commit: str, message: str, files: Mapp
     """Creates and pushes an annotated tag, later than all other tags of the model; signed if required.
 
     ``files`` are filed together with it (path on the evidence branch → content). RefRejected when a concurrent run
-    took the name; then nothing stays filed.
+    took the name.
     """
     git, evidence, signing = view.checkout.git, view.checkout.evidence, view.checkout.repository.config.signing
     # GTO orders by tagger time in whole seconds. It would order two tags of one second by their names.
@@ -62,7 +62,7 @@ def write_tag(view: ModelView, name: str, commit: str, message: str, files: Mapp
         _place(git, name, content)
     except GitError:
         with suppress(GitError):
-            evidence.append({}, f"{name}: not written", drop=frozenset({intent, *files}))
+            evidence.append({}, f"{name}: not written", drop=frozenset({intent}))
         view.checkout.reread(view.name)
         raise
     evidence.append({copy_of(view.name, name): content}, name, drop=frozenset({intent}))
