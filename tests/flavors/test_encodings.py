@@ -176,7 +176,7 @@ def test_lightgbm(name: str, tmp_path: Path) -> None:
 def test_codes_that_nobody_explains_are_refused(name: str, tmp_path: Path) -> None:
     frame, label = table(REFUSED[name])
     lightgbm_of(REFUSED[name], tmp_path, frame, label)
-    with pytest.raises(ModelyardError, match="lacks its categories") as found:
+    with pytest.raises(ModelyardError, match="the file has no categories of it") as found:
         scored(REFUSED[name], tmp_path, "model.txt", frame)
     assert "list contract categories: in the order of its codes" in found.value.remedy
 

@@ -127,7 +127,7 @@ def test_a_prediction_is_traced_to_its_version_its_evidence_and_its_approval(cha
     said = tool(champion, "audit", "prediction", "nobody", *when, expect=2).stderr
     assert "There is no prediction 'nobody' in that window in the log of production" in said
     done = tool(champion, "audit", "prediction", entries[1].id, *when[2:])
-    assert "flight-delay in production" in done.stdout and "not searched, flight-delay in staging" in done.stderr
+    assert "flight-delay in production" in done.stdout and "Not searched: flight-delay in staging" in done.stderr
 
 
 def test_a_prediction_of_a_version_without_a_receipt_says_so(champion: Path, flights: Flights) -> None:
