@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from modelyard.candidate.files import Candidate
 from modelyard.checkout.tags import settle_tags, write_tag
+from modelyard.cli import cli
 from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.errors import Refused
 from modelyard.git import RefRejected
@@ -17,6 +19,7 @@ from modelyard.release import registration
 from modelyard.release.registration import register
 from modelyard.rollout.plan import Traffic
 from support.memory import MemoryYard, digest_of, memory_yard
+from support.yard import small_repository
 
 
 @pytest.fixture
@@ -126,3 +129,14 @@ def test_to_take_the_name_of_a_tag_while_it_is_written(yard: MemoryYard) -> None
         write_tag(yard.view(), "churn#production#9", "HEAD", "ours", {"churn/approvals/x.json": b"{}"})
     assert not yard.checkout.evidence.pending()
     assert "churn#production#9" in yard.view().history.strays
+
+
+def test_to_have_the_bot_push_to_main_from_a_pull_request_whose_head_is_main(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = small_repository(tmp_path / "yard")
+    (tmp_path / "bundle").mkdir()
+    monkeypatch.chdir(yard)
+    arguments = ["push-lock", "--from", str(tmp_path / "bundle"), "--branch", "main"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(done.exception, Refused) and "main is the default branch" in done.exception.problem

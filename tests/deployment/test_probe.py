@@ -40,7 +40,9 @@ def test_other_answers_take_traffic_back(tmp_path: Path, monkeypatch: pytest.Mon
     target.answers |= {"v1.0.0": SAME, "v1.1.0": OTHER}
     yard.deploy()
     yard.deploy_manifest("v1.1.0")
-    with pytest.raises(ModelyardError, match=r"churn v1.1.0 on its target does not give the registered scores for 3 of 100 probe rows"):
+    with pytest.raises(
+        ModelyardError, match=r"churn v1.1.0 on its target does not give the registered scores for 3 of 100 probe rows"
+    ):
         yard.deploy()
     assert target.models["churn"].traffic == Traffic("v1.0.0")
     assigned = yard.view().history.assigned("production")
