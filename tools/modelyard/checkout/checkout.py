@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.dvc import Dvc
 from modelyard.errors import Refused, UsageError
-from modelyard.git import Git
+from modelyard.git import Git, TagRef
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
@@ -46,7 +47,8 @@ class Checkout:
     def registry(self) -> Registry:
         """The histories of all models, read once. Only tags that equal their filed copies count."""
         if self._registry is None:
-            self._registry = read_registry(self.git.tags(), self.filed_tags())
+            tags = self.git.tags()
+            self._registry = read_registry(tags, self._proven(tags, self.filed_tags()))
             self._histories = {}
         return self._registry
 
@@ -64,7 +66,8 @@ class Checkout:
         if self._registry is not None:
             return self._registry.history(name)
         if name not in self._histories:
-            history = read_registry(self.git.tags(*model_patterns(name)), self.filed_tags(name)).history(name)
+            tags = self.git.tags(*model_patterns(name))
+            history = read_registry(tags, self._proven(tags, self.filed_tags(name))).history(name)
             if not history.versions:
                 self._require_tags(name)
             self._histories[name] = history
@@ -80,6 +83,16 @@ class Checkout:
         copies = self.evidence.tags(model) if model else self.evidence.all_tags()
         kind = self.git.object_format() if copies else ""
         return {name: tag_id(content, kind) for name, content in copies.items()}
+
+    def _proven(self, tags: Sequence[TagRef], copies: dict[str, str]) -> dict[str, str]:
+        """The copies. UsageError where the whole evidence branch is missing, and tags say that there was one."""
+        if self.evidence.newest() is None and any("\n{" in tag.message for tag in tags if tag.annotated):
+            raise UsageError(
+                "This clone has tags of modelyard and no branch modelyard/evidence, so nothing proves them.",
+                "Fetch it: git fetch origin modelyard/evidence. If the remote lost it, run modelyard audit check in a"
+                " clone that has it.",
+            )
+        return copies
 
     def reread(self, name: str, *, fetch: bool = False) -> ModelHistory:
         """The history of a model, read again after tags were written; ``fetch`` gets the remote's tags first."""

@@ -180,7 +180,7 @@ class Deployer:
 
 
 def admitted(planner: Planner, planned: Sequence[Planned], forge: Forge | None) -> list[Planned]:
-    """Plans as the door answers them: one that it refuses does nothing. Nothing is written."""
+    """Plans, and what the door would say to them now. Nothing is written."""
     door = Door(planner.checkout, forge, reports=False)
     found = []
     for plan in planned:
@@ -190,8 +190,8 @@ def admitted(planner: Planner, planned: Sequence[Planned], forge: Forge | None) 
                 _pass(door, planner.checkout.model(plan.delivery.model), plan, after, version)
             found.append(plan)
         except Refused as refusal:
-            skipped = replace(plan.delivery, actions=(), skipped=f"refused: {refusal.problem}")
-            found.append(dataclasses.replace(plan, delivery=skipped, fault=refusal))
+            told = replace(plan.delivery, rollout=f"would be refused now: {refusal.problem}")
+            found.append(dataclasses.replace(plan, delivery=told))
     return found
 
 
