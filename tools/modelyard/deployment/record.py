@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.evidence_store import approvals_file
-from modelyard.checkout.tags import next_counter, write_tag
+from modelyard.checkout.tags import next_counter, settle_tags, write_tag
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.evidence.approval import ApprovalRecord
@@ -93,7 +93,7 @@ def write_receipt(
             write_tag(view, tag, commit, write_record(headline, stage), files)
             return tag
         except RefRejected:
-            continue
+            settle_tags(view.checkout, model)  # what a concurrent run is about to write
     raise _too_many_conflicts(model)
 
 
@@ -110,7 +110,7 @@ def write_unassignment(view: ModelView, environment: str, why: str, by: str) -> 
             write_tag(view, tag, assigned.commit, message)
             return tag
         except RefRejected:
-            continue
+            settle_tags(view.checkout, model)  # what a concurrent run is about to write
     raise _too_many_conflicts(model)
 
 

@@ -55,12 +55,12 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
     commit = git.commit_of("HEAD")
     mainline = Mainline(view.checkout, forge)
     mainline.require_merged(commit, "HEAD")
-    settle_tags(view.checkout, name)
     if git.uncommitted(f"models/{name}", "data"):
         raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore the changes.")
     _require_stored_bytes(view, candidate, artifact)
     signature: dict[str, bytes] = {}
     for _ in range(_ATTEMPTS):
+        settle_tags(view.checkout, name)  # also what a concurrent run is about to write
         history = view.checkout.reread(name, fetch=True)
         if history.archived or candidate.model.lifecycle == "archived":
             raise Refused(f"{name} is archived, so it gets no new version.", f"See why: modelyard history {name}")
