@@ -22,6 +22,8 @@ from modelyard.manifests.approvals import APPROVALS, Approvals
 from modelyard.review.approvals import approval_of_change, record_of
 
 FOLDER = "changes/"
+_FAR = 100
+"""Commits between two checkpoints."""
 CHECKPOINT = f"{FOLDER}checkpoint.json"
 _COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?:[0-9a-f]{24})?(?![0-9a-f])")
 
@@ -119,7 +121,8 @@ class Mainline:
         contents = {f"{FOLDER}{commit}.json": encode(found, order="sorted") for commit, found in self._new.items()}
         clean = [commit for commit, missing in self._open.items() if not missing]
         newest = max(clean, key=self.positions.__getitem__, default="")
-        if newest and self._new:
+        # Seldom, because each checkpoint is kept beside the next one.
+        if newest and self.positions[newest] - self.positions.get(self._checked.commit, 0) >= _FAR:
             contents[CHECKPOINT] = encode(Checkpoint(self.start, newest), order="sorted")
         if contents:
             self._checkout.evidence.append(contents, f"Approvals of {len(self._new)} changes")
