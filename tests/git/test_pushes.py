@@ -119,6 +119,9 @@ def test_a_refused_branch_is_an_error_and_not_a_proposal(pair: tuple[Git, Git], 
 
 def test_a_commit_needs_no_checkout_and_leaves_no_index_behind(pair: tuple[Git, Git]) -> None:
     one, _ = pair
+    left = one.root / ".git/modelyard-index-of-a-killed-run"
+    left.write_bytes(b"")
+    os.utime(left, (0, 0))
     base = one.commit_of("HEAD")
     head = one.commit_on(base, {"a/b": b"1\n", "c": b"\x00\xff"}, "two files", frozenset({"modelyard.yaml"}))
     assert one.file_at(head, "a/b") == b"1\n" and one.file_at(head, "c") == b"\x00\xff"

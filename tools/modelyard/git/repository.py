@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 if TYPE_CHECKING:
     from git import Repo
 
+_OLD_SECONDS = 3600.0
 _NO_OBJECT = "0" * 40
 
 
@@ -189,6 +191,7 @@ class GitRepository(GitHistory):
         """A commit with ``files`` and without ``drop`` on a parent ('' for none); the parent if nothing differs."""
         with self.opened() as repo:
             index = Path(repo.git_dir) / f"modelyard-index-{os.urandom(6).hex()}"
+            _remove_old(index.parent)
             try:
                 with repo.git.custom_environment(GIT_INDEX_FILE=str(index)):
                     if parent:
@@ -292,6 +295,14 @@ def _feed(repo: Repo, content: bytes, *arguments: str) -> str:
         file.write(content)
         file.seek(0)
         return str(repo.git.execute(["git", *arguments], istream=file))
+
+
+def _remove_old(folder: Path) -> None:
+    """Removes the temporary indexes of killed runs; a running one is younger."""
+    for path in folder.glob("modelyard-index-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _OLD_SECONDS:
+                path.unlink()
 
 
 def _git_error(failed: Any) -> GitError:
