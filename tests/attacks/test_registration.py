@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from modelyard.candidate.files import Candidate
+from modelyard.catalog.queries import doubted
 from modelyard.checkout.tags import settle_tags, write_tag
 from modelyard.cli import cli
 from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.errors import Refused
 from modelyard.git import RefRejected
+from modelyard.registry.history import read_registry
+from modelyard.registry.timeline import events
 from modelyard.release import registration
 from modelyard.release.registration import register
 from modelyard.rollout.plan import Traffic
@@ -140,3 +143,14 @@ def test_to_have_the_bot_push_to_main_from_a_pull_request_whose_head_is_main(
     arguments = ["push-lock", "--from", str(tmp_path / "bundle"), "--branch", "main"]
     done = CliRunner().invoke(cli, arguments, standalone_mode=False)
     assert isinstance(done.exception, Refused) and "main is the default branch" in done.exception.problem
+
+
+def test_to_have_a_pushed_tag_shown_like_a_real_one(yard: MemoryYard) -> None:
+    yard.add_tag("churn@v9.9.9", 'x\n\n{"artifact":"' + "e" * 64 + '","verdict":"pass","approved_by":["@grace"]}')
+    moved = yard.git.tags("churn#production#1")[0]
+    yard.git.delete_tag("churn#production#1")
+    yard.add_tag("churn#production#1", moved.message.replace('"why":"', '"why":"another '))
+    history = read_registry(yard.git.tags()).history("churn")
+    shown = {event.tag: event.doubt for event in doubted(yard.git, "churn", events(history))}  # type: ignore[arg-type]
+    assert shown["churn@v9.9.9"].startswith("not filed: ") and shown["churn#production#1"].startswith("moved: ")
+    assert {tag for tag, doubt in shown.items() if doubt} == {"churn@v9.9.9", "churn#production#1"}
