@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export INSTALL
 
-.PHONY: help demo test test-fast proof e2e check bench lock schemas format clean system-test system-proof
+.PHONY: help demo test test-fast proof e2e check bench lock schemas docs format clean system-test system-proof
 
 help:
 	@echo "make demo       install into .venv, then play the whole story on real flights"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench      every figure this project claims, as ratios"
 	@echo "make lock       resolve requirements/*.txt anew"
 	@echo "make schemas    write the JSON Schemas of the manifests"
+	@echo "make docs       write the pages of docs/ that are made of classes"
 	@echo "make clean      remove .venv and build"
 
 demo: $(VENV)/.run
@@ -64,6 +65,9 @@ format: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -c "from pathlib import Path; from modelyard.manifests.conversion import write_schemas; write_schemas(Path('model-repo-template/.modelyard/schemas'))"
+
+docs: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.pages
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

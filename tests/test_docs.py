@@ -5,13 +5,21 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import click
+import numpy as np
+import pandas as pd
 import pytest
 from modelyard.cli import COMMANDS, cli
+from modelyard.flavors.signature import Input, Kind
+from modelyard.flavors.values import canonical
 from modelyard.manifests.conversion import MANIFEST_KINDS, json_schema, parse
 from modelyard.manifests.deployment import Deployment
+from support.pages import pages
+from support.yard import DVC_YAML, MODEL_YAML, commit_all, small_repository, tool, write
 from test_floors import ORDER
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +45,6 @@ def test_the_editors_schemas_are_the_classes(name: str) -> None:
 def test_every_dependency_has_its_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     reasons = (ROOT / "docs/decisions/dependencies.md").read_text(encoding="utf-8")
-    import tomllib
-
     project = tomllib.loads(text)["project"]
     wanted = [*project["dependencies"], *(d for ds in project["optional-dependencies"].values() for d in ds)]
     names = {d.split(">")[0].split("=")[0].split("[")[0].strip() for d in wanted} - {"modelyard"}
@@ -102,3 +108,70 @@ def test_pages_use_the_terms_of_the_field(term: str, pages: list[str]) -> None:
     for page in pages:
         text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
         assert term.lower() in text.lower(), f"{page} does not say {term}"
+
+
+def test_pages_that_are_made_of_classes_are_what_the_classes_say() -> None:
+    found = pages()
+    for path, text in found.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is behind its classes; run: make docs"
+    made = {path.name for path in found if path.parent.name == "checks"}
+    assert {path.name for path in (ROOT / "docs/checks").iterdir()} == made
+
+
+def test_spellings_of_one_value_are_one_value() -> None:
+    """The first table of docs/inputs.md."""
+    page = (ROOT / "docs/inputs.md").read_text(encoding="utf-8")
+    table = page.split("| type | JSON | canonical |")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
+    assert {kind for kind, *_ in rows} == {"any", *(f"`{kind}`" for kind in get_args(Kind))}
+    for kind, spelled, expected in rows:
+        kinds: list[Kind] = [name for name in get_args(Kind) if kind in ("any", f"`{name}`")]
+        for name in kinds:
+            column = Input("x", name, length=2 if name == "vector" else 0)
+            values = [json.loads(text) for text in re.findall(r"`([^`]+)`", spelled)]
+            assert values
+            for value in canonical(column, values):
+                if kind == "any":
+                    assert value is None or np.isnan(value).all()
+                elif name == "string":
+                    assert value == json.loads(expected)
+                else:
+                    np.testing.assert_array_equal(value, json.loads(expected))
+
+
+def test_the_example_of_a_flavor_of_ones_own_works(tmp_path: Path) -> None:
+    """The package of docs/flavors.md, installed as one, scores a model of its own kind."""
+    page = (ROOT / "docs/flavors.md").read_text(encoding="utf-8")
+    [entry] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [(group, points)] = tomllib.loads(entry)["project"]["entry-points"].items()
+    site, yard = tmp_path / "site", tmp_path / "yard"
+    entries = "".join(f"{name} = {place}\n" for name, place in points.items())
+    write(site, {
+        "linear_flavor.py": code,
+        "linear_flavor-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: linear-flavor\nVersion: 1.0\n",
+        "linear_flavor-1.0.dist-info/entry_points.txt": f"[{group}]\n{entries}",
+    })  # fmt: skip
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": [f"r{i}" for i in range(600)], "x": rng.normal(size=600), "colour": "red"})
+    scores = 1 / (1 + np.exp(1.0 - 0.8 * frame["x"]))
+    frame["label"] = (rng.random(600) < scores).astype(int)
+    small_repository(yard)
+    folder = yard / "models/churn"
+    (folder / "data").mkdir()
+    frame[:300].to_parquet(folder / "data/train.parquet", index=False)
+    frame[300:].to_parquet(folder / "data/holdout.parquet", index=False)
+    frame[300:][["id"]].assign(prediction=scores[300:]).to_parquet(folder / "predictions.parquet", index=False)
+    policy = (yard / "policies/standard.yaml").read_text().replace("lightgbm-text, ", "lightgbm-text, linear-json, ")
+    write(yard, {
+        "models/churn/model.yaml": MODEL_YAML.format(name="churn").replace("model.txt", "model.linear"),
+        "models/churn/dvc.yaml": DVC_YAML.replace("model.txt", "model.linear"),
+        "models/churn/model.linear": json.dumps({"weights": {"x": 0.8}, "bias": -1.0}),
+        "policies/standard.yaml": policy,
+    })  # fmt: skip
+    commit_all(yard, "A linear model")
+    tool(yard, "validate", PYTHONPATH=str(site))
+    measured = json.loads(tool(yard, "evaluate", "churn", "--json", PYTHONPATH=str(site)).stdout)
+    assert measured["rows"] == 300 and measured["champion"] is None
+    unknown = tool(yard, "validate", expect=1).stdout
+    assert "docs/flavors.md" in unknown and "policies/standard.yaml" in unknown and "'linear-json'" in unknown

@@ -150,7 +150,7 @@ def test_predictions_that_are_not_the_artifacts_are_a_fault(wrong: Any, cause: s
     written.assign(prediction=np.asarray(wrong(written["prediction"].to_numpy()), dtype=float)).to_parquet(path)
     with pytest.raises(ModelyardError, match=cause) as found:
         evaluate(first, None)
-    assert "of 3,000 rows differ" in found.value.problem and "loan_id L2" in found.value.problem
+    assert "of 3,000 held-out rows differ" in found.value.problem and "loan_id L2" in found.value.problem
 
 
 def test_the_column_that_tells_the_differing_rows_is_named(tmp_path: Path) -> None:

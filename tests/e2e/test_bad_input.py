@@ -146,7 +146,7 @@ def test_a_holdout_of_three_rows_and_one_of_one_class(champion: Path) -> None:
     assert verdict["outcome"] == "inconclusive"
     tool(champion, "report", MODEL)
     cut(champion, lambda t: np.zeros(t.num_rows, dtype=bool))
-    assert "holds no row" in said(champion, "evaluate", MODEL, expect=4)
+    assert "has no rows" in said(champion, "evaluate", MODEL, expect=4)
 
 
 def test_an_all_null_feature(champion: Path) -> None:

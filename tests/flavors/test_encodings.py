@@ -178,7 +178,7 @@ def test_codes_that_nobody_explains_are_refused(name: str, tmp_path: Path) -> No
     lightgbm_of(REFUSED[name], tmp_path, frame, label)
     with pytest.raises(ModelyardError, match="the file has no categories of it") as found:
         scored(REFUSED[name], tmp_path, "model.txt", frame)
-    assert "list contract categories: in the order of its codes" in found.value.remedy
+    assert "list its categories in the contract, by their codes" in found.value.remedy
 
 
 @pytest.mark.parametrize("name", ["garage type", " x", "größe", "a-b", "x_0"])

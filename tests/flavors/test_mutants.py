@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from flavors.conftest import FLAVORS
 from modelyard.candidate.evaluation import Evaluated, evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.checkout.artifacts import FetchedVersion
@@ -36,7 +37,6 @@ from modelyard.targets.folder import lay_out
 from support import models
 from support.models import GRADES, Trained, train
 
-FLAVORS = ("lightgbm", "xgboost", "catboost", "sklearn", "onnx", "python")
 Change = Callable[[Columns], Columns]
 
 
@@ -84,12 +84,6 @@ def rounded(columns: Columns) -> Columns:
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
-    folder = tmp_path_factory.mktemp("mutants")
-    return {flavor: train(folder, flavor, "binary") for flavor in FLAVORS}
-
-
-@pytest.fixture(scope="module")
 def measured(cells: dict[str, Trained]) -> dict[str, Evaluated]:
     """By the sound flavors: their probe rows are what was registered."""
     return {flavor: evaluate(candidate(cell), None) for flavor, cell in cells.items()}
@@ -112,22 +106,22 @@ def mutate(monkeypatch: pytest.MonkeyPatch, flavor: str, change: Change) -> None
 def require_caught(cell: Trained, found: Evaluated, folder: Path) -> None:
     """The comparison, the probe, the champion's probe and another server refuse what scores now."""
     model = manifest(cell)
-    with pytest.raises(ModelyardError, match=r"is not what the artifact of .* gives: [\d,]+ of [\d,]+ held-out rows"):
+    with pytest.raises(ModelyardError, match=r"artifact: [\d,]+ of [\d,]+ held-out rows differ"):
         evaluate(candidate(cell), None)
     require_probe_fails(cell, found, folder)
     loaded = LoadedArtifact.load(model, cell.folder / model.files.artifact, cell.folder)
     answered = ask(loaded, found.probe)
     loaded.close()
-    with pytest.raises(ModelyardError, match=r"v1\.0\.0 gives other scores for \d+ of 100 probe rows"):
+    with pytest.raises(ModelyardError, match=r"v1\.0\.0 .* for \d+ of 100 probe rows"):
         require_same(answered, "v1.0.0")
 
 
 def require_probe_fails(cell: Trained, found: Evaluated, folder: Path) -> None:
     """Whoever loads the registered version refuses it: as champion, and as another server."""
-    with pytest.raises(ModelyardError, match=r"the champion v1\.0\.0 gives other scores for \d+ of 100 probe rows"):
+    with pytest.raises(ModelyardError, match=r"the champion v1\.0\.0 .* for \d+ of 100 probe rows"):
         evaluate(candidate(cell), registered(cell, found))
     lay_out(folder / "served", registered(cell, found).package)
-    with pytest.raises(Fault, match=r"v1\.0\.0 gives other scores here for \d+ of 100 probe rows"):
+    with pytest.raises(Fault, match=r"v1\.0\.0 .* for \d+ of 100 probe rows"):
         Served.open(folder / "served")
 
 

@@ -28,6 +28,11 @@ CLASSES = parse(
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
+EMBEDDED = parse(
+    Model, (MODEL_YAML.format(name="m") + "    - {name: spot, type: vector, length: 2}\n").encode(), "model.yaml"
+)
+
+
 def rows(sent: object, answered: object, model: Model = MODEL) -> list[dict[str, Any]]:
     payload = PayloadRows(model)
     payload.add("r", AT, "v1.0.0", "champion", sent, answered)
@@ -58,6 +63,41 @@ def test_every_form_of_a_request_gives_the_same_rows(sent: object, answered: obj
     assert {(r["time"], r["version"], r["variant"], r["latency_ms"]) for r in found} == {
         (AT, "v1.0.0", "champion", None)
     }
+
+
+def tensors(*spot: Any, shape: list[int]) -> dict[str, Any]:
+    return {"inputs": [
+        {"name": "x", "shape": [2], "datatype": "FP64", "data": [0.5, 0.7]},
+        {"name": "colour", "shape": [2], "datatype": "BYTES", "data": ["red", "blue"]},
+        {"name": "spot", "shape": shape, "datatype": "FP64", "data": list(spot)},
+    ]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        tensors(1.0, 2.0, 3.5, 4.0, shape=[2, 2]),
+        tensors([1.0, 2.0], [3.5, 4.0], shape=[2, 2]),
+        {"instances": [[0.5, "red", [1.0, 2.0]], [0.7, "blue", [3.5, 4.0]]]},
+        {
+            "instances": [
+                {"x": 0.5, "colour": "red", "spot": [1.0, 2.0]},
+                {"x": 0.7, "colour": "blue", "spot": [3.5, 4.0]},
+            ]
+        },
+        {"inputs": {"x": [0.5, 0.7], "colour": ["red", "blue"], "spot": [[1.0, 2.0], [3.5, 4.0]]}},
+        [[0.5, "red", 1.0, 2.0], [0.7, "blue", 3.5, 4.0]],
+    ],
+)
+def test_a_vector_is_one_value_however_it_was_sent(sent: object) -> None:
+    found = rows(sent, {"predictions": [0.1, 0.2]}, EMBEDDED)
+    assert [(row["inputs.x"], row["inputs.colour"]) for row in found] == [(0.5, "red"), (0.7, "blue")]
+    assert [json.loads(row["inputs.spot"]) for row in found] == [[1.0, 2.0], [3.5, 4.0]]
+
+
+def test_a_vector_may_be_missing() -> None:
+    found = rows(tensors(None, [3.5, 4.0], shape=[2, 2]), {"predictions": [0.1, 0.2]}, EMBEDDED)
+    assert [row["inputs.spot"] for row in found] == [None, "[3.5, 4.0]"]
 
 
 def test_one_row_may_come_without_lists() -> None:

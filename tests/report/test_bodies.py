@@ -166,6 +166,7 @@ def test_the_reply_to_explain_shows_the_settings_and_the_result_of_a_rule() -> N
     one = explain(MODEL, policy, document, shown, "no-leak")
     assert one.count("<summary>") == 1 and "`policies/standard.yaml:28`" in one and "| setting | value |" in one
     assert "✅ pass</summary>" in one and "It blocks" in one
+    assert "What to do about a failure: Remove an input that is known only after the label" in one
 
 
 def test_the_comment_keeps_its_earlier_runs_and_its_first_link() -> None:

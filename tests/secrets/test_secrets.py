@@ -112,7 +112,7 @@ def test_vault_accepts_the_token_of_the_ci(vault: str) -> None:
     with pytest.raises(ModelyardError, match="refused the login of the role deploy") as told:
         Secrets(environ | {"VAULT_JWT": CANARY}).read("vault:kv/models/production#token")
     assert CANARY not in str(told.value) and told.value.__cause__ is None, "what a server echoes is not repeated"
-    for missing, words in (("VAULT_ADDR", "VAULT_ADDR is not set"), ("VAULT_JWT", "neither VAULT_TOKEN nor VAULT_JWT")):
+    for missing, words in (("VAULT_ADDR", "VAULT_ADDR is not set"), ("VAULT_JWT", "Neither VAULT_TOKEN nor VAULT_JWT")):
         with pytest.raises(UsageError, match=words):
             Secrets({k: v for k, v in environ.items() if k != missing}).read("vault:kv/models/production#token")
     with pytest.raises(UsageError, match="is not a valid reference"):

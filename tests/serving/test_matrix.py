@@ -15,8 +15,6 @@ from support.models import CELLS, Trained
 from support.server import serving
 from support.yard import tool
 
-pytestmark = pytest.mark.proof  # 22 models are trained, measured and registered
-
 ONE_A_TASK = ("lightgbm-binary", "sklearn-multiclass", "xgboost-regression", "catboost-ranking")
 BATCH = 50
 

@@ -9,8 +9,10 @@ TESTS = Path(__file__).parents[1]
 # What is heavy by nature. `make test` leaves it to `make proof`: a file, or one test of it.
 PROOFS = (
     # Foreign servers and environments.
-    "targets/test_bentoml.py", "targets/test_mlflow.py", "targets/test_mlserver.py",
+    "targets/test_bentoml.py", "targets/test_flavors.py", "targets/test_mlflow.py", "targets/test_mlserver.py",
     "forges/test_emulate.py", "e2e/test_other_ci.py",
+    # A model of every flavor and task, trained, registered and served.
+    "serving/test_matrix.py",
     # Crash loops: a command is killed at each of its steps, or at many moments.
     "deployment/test_killed.py", "e2e/test_demo.py",
     "production/test_collect.py::test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run",

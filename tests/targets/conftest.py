@@ -13,6 +13,8 @@ from support import waiting
 from support.packages import Made, versions
 
 TARGETS = Path(sys.prefix) / "targets" / "bin"
+NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""MLflow's server without its job runner, which starts seven processes that nothing here needs."""
 
 
 def targets_python() -> tuple[int, ...]:

@@ -27,7 +27,7 @@ from modelyard.targets.interface import Package
 from support.models import train
 from support.packages import target_of
 from support.yard import CONFIG, git, write
-from targets.conftest import TARGETS, running, targets_python
+from targets.conftest import NO_JOBS, TARGETS, running, targets_python
 
 CELLS = [
     ("lightgbm", "binary"), ("xgboost", "regression"), ("catboost", "multiclass"), ("sklearn", "multiclass"),
@@ -147,7 +147,7 @@ def test_mlflow(packages: dict[str, Package], tmp_path: Path) -> None:
     )  # fmt: skip
     rows = {name: spelled_probe(package) for name, package in packages.items()}
     (tmp_path / "rows.json").write_bytes(msgspec.json.encode(rows))
-    with running(tmp_path, f"{url}/health", *command, MLFLOW_TRACKING_URI=url):
+    with running(tmp_path, f"{url}/health", *command, MLFLOW_TRACKING_URI=url, **NO_JOBS):
         target = target_of("mlflow", tmp_path, url=url)
         for name, package in packages.items():
             for action, given in move(name, package):

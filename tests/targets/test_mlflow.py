@@ -10,7 +10,7 @@ from modelyard.demo.stage import free_ports
 from modelyard.errors import ModelyardError
 from modelyard.rollout.plan import Traffic
 from support.packages import ROWS, Made, carry, take_off, target_of
-from targets.conftest import TARGETS, running
+from targets.conftest import NO_JOBS, TARGETS, running
 
 LOAD = """\
 import json, sys
@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", "sqlite:///mlflow.db",
         "--artifacts-destination", str(folder / "artifacts"), "--workers", "1",
     )  # fmt: skip
-    with running(folder, f"{address}/health", *command, MLFLOW_TRACKING_URI=address):
+    with running(folder, f"{address}/health", *command, MLFLOW_TRACKING_URI=address, **NO_JOBS):
         yield address
 
 

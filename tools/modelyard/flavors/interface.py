@@ -126,9 +126,15 @@ def empty(signature: Signature) -> Floats:
 def as_scores(raw: object, signature: Signature, what: str) -> Floats:
     """The output of a library as scores (rows,); for a multiclass model (rows, classes).
 
-    If a binary model gives a column for each class, the second one is taken.
+    If a binary model gives a column for each class, the second one is taken. Fault for a score that is not a finite
+    number: the caller would get null.
     """
     found = np.asarray(raw, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise Fault(
+            f"{what} gives {int((~np.isfinite(found)).sum()):,} scores that are not finite numbers.",
+            "Look for extreme or missing inputs; minimum, maximum and nullable in the contract keep such rows out.",
+        )
     if signature.task == "multiclass":
         if found.ndim != 2 or found.shape[1] != len(signature.classes):
             raise Fault(

@@ -94,7 +94,8 @@ class Feed:
             found = self.matrix.of(columns)
             if not np.issubdtype(self.kind, np.floating):
                 found = np.where(np.isnan(found), 0, found)
-            found = found.astype(self.kind)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there
+                found = found.astype(self.kind)
         return found.reshape(-1) if self.rank == 1 else found
 
 

@@ -6,8 +6,8 @@ kind       spelled as                                       canonical
 integer    7, 7.0                                           float64; whole, within ±2⁵³
 float      7, 7.25                                          float64
 boolean    true, false, 1, 0, 1.0, 0.0, "True", "false"     float64: 1 or 0
-date       "2026-05-31", a date, days since 1970            float64: days since 1970
-timestamp  "2026-05-31T10:00:00Z", a time, seconds          float64: seconds since 1970, UTC
+date       "2026-05-31", a date, days since 1970            float64: days since 1970; years 1 to 9999
+timestamp  "2026-05-31T10:00:00Z", a time, seconds          float64: seconds since 1970, UTC; the same years
 vector     a list of numbers                                float64 (rows, length)
 string     "ab"                                             str
 =========  ===============================================  =====================================
@@ -40,6 +40,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?")
+_COUNT = re.compile(r"-?\d+(\.\d+)?")
+"""A number as text, which a column of several spellings becomes in a log."""
+_RANGES = {
+    "date": (1.0 - _FIRST_DAY, float(date(9999, 12, 31).toordinal() - _FIRST_DAY)),
+    "timestamp": ((1 - _FIRST_DAY) * 86400.0, (date(9999, 12, 31).toordinal() + 1 - _FIRST_DAY) * 86400.0 - 1e-6),
+}
+"""Kind → smallest and largest value: 20260531 is no number of days, and milliseconds are no seconds."""
 _SPELLED = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 _PLAIN = {int, float, type(None)}
 
@@ -195,6 +202,9 @@ def require_kind(column: Input, found: Floats) -> None:
             bad, what = ~np.isnan(found) & (found != np.trunc(found)), "a whole number"
         if not bad.any() and column.kind in ("integer", "date"):
             bad, what = np.abs(found) > EXACT, "a whole number within ±2^53"
+        if not bad.any() and column.kind in _RANGES:
+            low, high = _RANGES[column.kind]
+            bad, what = (found < low) | (found > high), f"{_ARTICLES[column.kind]}, of the years 1 to 9999"
         if not bad.any() and column.kind == "boolean":
             bad, what = ~np.isnan(found) & (found != 0) & (found != 1), "a boolean"
     if bad.any():
@@ -237,6 +247,8 @@ def _boolean(value: Any) -> float:
 
 def _date(value: Any) -> float:
     if isinstance(value, str):
+        if _COUNT.fullmatch(value):
+            return float(value)
         _require(_DAY, value)
         return float(date.fromisoformat(value).toordinal() - _FIRST_DAY)
     if isinstance(value, datetime):
@@ -250,6 +262,8 @@ def _date(value: Any) -> float:
 
 def _timestamp(value: Any) -> float:
     if isinstance(value, str):
+        if _COUNT.fullmatch(value):
+            return float(value)
         _require(_TIME, value)
         return _seconds(datetime.fromisoformat(value.replace(" Z", "Z")))
     if isinstance(value, datetime):

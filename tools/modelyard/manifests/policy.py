@@ -34,9 +34,11 @@ class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
     """Tasks of which the evidence says something to this kind of check."""
     reads: ClassVar[Declared | None] = None
     """What model.yaml must declare, or there is nothing to judge."""
+    mend: ClassVar[str] = ""
+    """What to do about a failure, in a sentence or two. docs/checks/ has a page for each kind, made of its class."""
 
     id: Name
-    why: Text
+    why: Annotated[Text, Meta(description="Why the rule is there. Reports show it.")]
     tasks: Annotated[
         list[Task], Meta(description="The tasks that the rule is for; a model of another task is not judged by it."
                          " Empty: every task.")
@@ -54,17 +56,29 @@ class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):
 class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
     """Data drift: the inputs of a window are distributed as in the training data, at windows of this size."""
 
+    mend = (
+        "Look at the named inputs: a broken source is repaired there; a changed population needs a retraining "
+        "on newer rows."
+    )
+
     maximum_alarm_share: Annotated[Fraction, Meta(description="Largest share of inputs with a drift alarm.")]
 
 
 class ScoresWatch(Check, frozen=True, kw_only=True, tag="scores"):
     """Score drift: the scores of a window are distributed as on the version's held-out rows."""
 
+    mend = (
+        "Look at the inputs that drifted. If they are right and the labels agree with the scores, retrain; if "
+        "a source broke, repair it."
+    )
+
     maximum_distance: Annotated[Margin, Meta(description="Largest Jensen–Shannon distance, 0 to 0.83.")] = 0.1
 
 
 class OutliersWatch(Check, frozen=True, kw_only=True, tag="outliers"):
     """Outlier rate: the share of outliers in a window is not above the training share by more than a margin."""
+
+    mend = "Read some of the outliers (modelyard feedback sample). Repair the source, or label such rows and retrain."
 
     maximum_increase: Annotated[
         Fraction, Meta(description="Margin above the outlier rate of the training rows, which is 0.01.")
@@ -75,12 +89,17 @@ class ConfidenceWatch(Check, frozen=True, kw_only=True, tag="confidence"):
     """Classification: the mean confidence is not below that on the held-out rows by more than a margin."""
 
     judges = ("binary", "multiclass")
+    mend = "Look at the inputs that drifted, label uncertain rows (modelyard feedback sample) and retrain."
 
     maximum_fall: Fraction = 0.05
 
 
 class ServiceWatch(Check, frozen=True, kw_only=True, tag="service"):
     """SLO: the burn rate of the error budget does not exceed a limit in both a long and a short window."""
+
+    mend = (
+        "Look at the server's log for errors and at its latency by version; roll the version back if it is the cause."
+    )
 
     objective: Annotated[Fraction, Meta(description="The SLO: share of requests that must be good, such as 0.99.")]
     maximum_milliseconds: (
@@ -97,6 +116,8 @@ class ServiceWatch(Check, frozen=True, kw_only=True, tag="service"):
 class TrafficWatch(Check, frozen=True, kw_only=True, tag="traffic"):
     """The version gets traffic."""
 
+    mend = "Check that callers reach this environment and this model, and that the prediction log is the right one."
+
     minimum_rows: Annotated[Count, Meta(description="Smallest number of predictions in the window.")] = 1
     maximum_silent_days: Annotated[
         Count, Meta(description="Largest number of whole days (UTC) without a prediction.")
@@ -107,6 +128,7 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
     """Realised quality is not worse than the baseline of the accepted version by more than a margin."""
 
     judges = ("binary", "multiclass", "regression")
+    mend = "Retrain on newer labelled rows (modelyard feedback collect), or roll back to a version that was better."
 
     metric: Metric
     margin: Margin
@@ -121,6 +143,8 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
 class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):
     """Labels arrive in time."""
 
+    mend = "Find out what stopped the labels, or set a longer due if they take longer."
+
     due: Annotated[Duration, Meta(description="How long after a prediction its label is expected.")]
     maximum_missing: Annotated[Fraction, Meta(description="Largest share of due labels that are missing.")] = 0.1
 
@@ -128,11 +152,15 @@ class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):
 class EvidenceCheck(Check, frozen=True, kw_only=True, tag="evidence"):
     """All named evidence exists and is about the candidate's bytes."""
 
+    mend = "Run the commands that make the evidence: modelyard retrain, evaluate, drift and scan, for this artifact."
+
     require: Annotated[list[Literal["training", "evaluation", "drift", "artifact"]], Meta(min_length=1)]
 
 
 class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
     """The artifact has a format that runs no code when it is read, and is small and fast enough."""
+
+    mend = "Keep the model in a format of a flavor (docs/flavors.md), or make it smaller. A pickle is never loaded."
 
     formats: Annotated[
         list[Name],
@@ -147,12 +175,18 @@ class ArtifactCheck(Check, frozen=True, kw_only=True, tag="artifact"):
 class RowsCheck(Check, frozen=True, kw_only=True, tag="rows"):
     """The holdout has enough rows."""
 
+    mend = "Hold out more rows: change the split in params.yaml, or collect more data."
+
     minimum: Count
     minimum_per_class: Count = 0
 
 
 class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
     """The candidate's value of a metric is within limits."""
+
+    mend = (
+        "Improve the model, or its data. A limit that no model of this task can meet is for the owners of the policy."
+    )
 
     metric: Metric
     minimum: float | None = None
@@ -161,6 +195,8 @@ class ThresholdCheck(Check, frozen=True, kw_only=True, tag="threshold"):
 
 class ChampionCheck(Check, frozen=True, kw_only=True, tag="champion"):
     """Non-inferiority, by the paired interval: the candidate is at most a margin worse than the champion."""
+
+    mend = "Improve the model. If the result is inconclusive, hold out more rows, so that the interval is narrower."
 
     metric: Metric
     margin: Margin
@@ -171,6 +207,7 @@ class SlicesCheck(Check, frozen=True, kw_only=True, tag="slices"):
     """Non-inferiority of every slice, by intervals that hold for all slices at once."""
 
     reads = "slices"
+    mend = "Look at the named slice: add rows or inputs for it, or give it more weight in training."
 
     metric: Metric
     margin: Margin
@@ -182,6 +219,10 @@ class FairnessCheck(Check, frozen=True, kw_only=True, tag="fairness"):
 
     judges = ("binary",)
     reads = "groups"
+    mend = (
+        "Compare the rates of the groups in the report. Look for inputs that stand for the group, and for "
+        "groups with few rows."
+    )
 
     measure: Literal[
         "demographic_parity_difference", "demographic_parity_ratio", "equalized_odds_difference",
@@ -204,12 +245,20 @@ class CalibrationCheck(Check, frozen=True, kw_only=True, tag="calibration"):
     """Predicted probabilities are calibrated."""
 
     judges = ("binary",)
+    mend = (
+        "Calibrate the scores on rows that training did not use, by isotonic regression or Platt scaling, as "
+        "a stage of the pipeline."
+    )
 
     maximum_error: Annotated[Fraction, Meta(description="Largest expected calibration error (ECE).")]
 
 
 class LeakageCheck(Check, frozen=True, kw_only=True, tag="leakage"):
     """No input gives the label away, and no row is in both the training rows and the holdout."""
+
+    mend = (
+        "Remove an input that is known only after the label, and split by id or time so that no row is on both sides."
+    )
 
     maximum_single_input_auc: Fraction = 0.9
     maximum_overlap: Annotated[
@@ -228,6 +277,10 @@ class StabilityCheck(Check, frozen=True, kw_only=True, tag="stability"):
     """Cross-validation: the metric varies little between folds."""
 
     reads = "folds"
+    mend = (
+        "Look at the fold that differs: time or group may change what is learned. More rows or a simpler "
+        "model vary less."
+    )
 
     metric: Metric
     maximum_deviation: Annotated[Margin, Meta(description="Largest standard deviation between folds.")]
@@ -236,12 +289,16 @@ class StabilityCheck(Check, frozen=True, kw_only=True, tag="stability"):
 class ContractCheck(Check, frozen=True, kw_only=True, tag="contract"):
     """The contract's inputs are the champion's, or changed in an allowed way."""
 
+    mend = "Keep the input, or agree on the change with the callers and allow it in the policy first."
+
     allow_added: bool = True
     allow_removed: bool = False
 
 
 class DriftCheck(Check, frozen=True, kw_only=True, tag="drift"):
     """Data drift: the candidate's data are distributed as the champion's profile."""
+
+    mend = "Look at the named columns: repair a source that broke; if the world changed, have the new data reviewed."
 
     maximum_alarm_share: Annotated[Fraction, Meta(description="Largest share of columns with a drift alarm.")]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from modelyard.flavors.tensors import rows_of
 from modelyard.manifests.model import Model
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class PayloadRows:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._names = [column.name for column in model.contract.inputs]
+        self._lengths = {column.name: column.length for column in model.contract.inputs if column.type == "vector"}
         self._rows: list[dict[str, Any]] = []
 
     def add(self, name: str, time: datetime, version: str, variant: str, sent: object, answered: object) -> None:
@@ -99,15 +101,38 @@ class PayloadRows:
         if len(self._names) > 1 and one and one.get("name") not in self._names:  # columns in the contract's order
             values, width = _flat(one["data"]), int(one["shape"][-1])
             return self._instances([values[at : at + width] for at in range(0, len(values), width)])
-        return {str(tensor["name"]): _flat(tensor["data"]) for tensor in tensors}
+        return {str(tensor["name"]): self._values(tensor) for tensor in tensors}
+
+    def _values(self, tensor: Mapping[str, Any]) -> list[Any]:
+        """One value for each row; of a vector, a list."""
+        length = self._lengths.get(str(tensor["name"]))
+        if length is None:
+            return _flat(tensor["data"])
+        rows = rows_of(tensor["data"], tensor["shape"], length)
+        return rows if length > 1 else [None if value is None else [value] for value in rows]
 
     def _instances(self, rows: Sequence[Any]) -> Columns:
         if rows and isinstance(rows[0], Mapping):
             names = {str(name) for row in rows for name in row}
             return {name: [row.get(name) for row in rows] for name in names}
+        rows = [self._joined(row) for row in rows]
         if any(len(row) != len(self._names) for row in rows):
             raise ValueError("another number of columns")
         return {name: [row[i] for row in rows] for i, name in enumerate(self._names)}
+
+    def _joined(self, row: Sequence[Any]) -> Sequence[Any]:
+        """A row of which a vector is one value, where its numbers stand in a place each."""
+        if not self._lengths or len(row) != len(self._names) - len(self._lengths) + sum(self._lengths.values()):
+            return row
+        if len(row) == len(self._names) and any(isinstance(value, list) for value in row):
+            return row  # vectors of one number, which are lists already
+        found: list[Any] = []
+        at = 0
+        for name in self._names:
+            length = self._lengths.get(name)
+            found.append(row[at] if length is None else list(row[at : at + length]))
+            at += length or 1
+        return found
 
 
 def scores_of(answered: object) -> list[Any]:
@@ -153,8 +178,12 @@ def _flat(values: Any) -> list[Any]:
 
 
 def _text(value: object) -> str | None:
-    """A value as text; half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a question mark."""
-    return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+    """A value as text, a list as JSON.
+
+    Half a surrogate pair, which JSON may hold and UTF-8 may not, becomes a question mark.
+    """
+    shown = json.dumps(value) if isinstance(value, list) else value
+    return None if value is None else str(shown).encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: Any) -> float | None:

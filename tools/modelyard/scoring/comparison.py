@@ -47,8 +47,8 @@ def require_none(found: Difference | None, model: str, predictions: str, names: 
     shown = ", ".join(names[row] for row in found.rows[:_SHOWN])
     more = f" and {len(found.rows) - _SHOWN:,} more" if len(found.rows) > _SHOWN else ""
     raise ModelyardError(
-        f"{predictions} differs from the scores of {model}'s artifact: {len(found.rows):,} of {found.of:,} rows"
-        f" differ ({shown}{more}), by up to {found.largest:.3g}. {found.cause}",
+        f"{predictions} differs from the scores of {model}'s artifact: {len(found.rows):,} of {found.of:,} held-out"
+        f" rows differ ({shown}{more}), by up to {found.largest:.3g}. {found.cause}",
         "Correct the predict stage or the contract, then run: modelyard retrain " + model,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,9 @@ def require_same(found: Probed, what: str) -> None:
 def _allowed(columns: Columns, inputs: tuple[Input, ...], rows: int) -> NDArray[np.bool_]:
     good = np.ones(rows, dtype=bool)
     for column in inputs:
-        for _, bad in breaches(column, columns[column.name]):
+        # An unknown category is missing, and null may not be sent in its place where the contract allows no null.
+        unlisted = replace(column, categories=())
+        for _, bad in breaches(unlisted, columns[column.name]):
             good &= ~bad
     return good
 

@@ -221,7 +221,12 @@ def _rule(rule: AnyCheck, where: str, report: str) -> list[str]:
     said = next((line for line in report.splitlines() if line.startswith("- ") and f"**{text(rule.id)}**" in line), "")
     lines = [f"<details{' open' if said else ''}><summary><b>{text(rule.id)}</b> {outcome}</summary>", ""]
     lines += [f"{text(rule.why, 1000)} {_LEVELS[rule.level]} Rule: {code(where)}.", ""]
-    lines += [*(table(["setting", "value"], settings) if settings else []), ""]
+    lines += [
+        *(table(["setting", "value"], settings) if settings else []),
+        "",
+        f"What to do about a failure: {rule.mend}",
+        "",
+    ]
     return [*lines, *([said, ""] if said else []), "</details>", ""]
 
 
