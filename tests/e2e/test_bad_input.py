@@ -155,6 +155,9 @@ def test_an_all_null_feature(champion: Path) -> None:
         return table.set_column(at, "temp", pa.nulls(table.num_rows, pa.float64()))
 
     rewrite(champion, "data/holdout.parquet", without_temp)
+    stale = tool(champion, "evaluate", MODEL, expect=4)
+    assert "predictions.parquet differs from the scores of flight-delay's artifact" in stale.stderr
+    subprocess.run([sys.executable, "src/predict.py"], cwd=champion / f"models/{MODEL}", check=True)
     tool(champion, "evaluate", MODEL)
     drift = json.loads(tool(champion, "drift", MODEL, "--json").stdout)
     temp = next(column for column in drift["columns"] if column["name"] == "temp")
