@@ -7,8 +7,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.checkout.evidence_branch import SUPERSEDED, _superseded_path
-from modelyard.checkout.evidence_store import EvidenceStore, report_blobs
+from modelyard.checkout.evidence_branch import SUPERSEDED, AlreadyFiled, _superseded_path
+from modelyard.checkout.evidence_store import EvidenceStore, approvals_file, copy_of, intent_of, report_blobs
 from modelyard.evidence.approval import ApprovalRecord
 from support.memory import MemoryGit
 
@@ -27,11 +27,6 @@ def git() -> MemoryGit:
 @pytest.fixture
 def store(git: MemoryGit) -> EvidenceStore:
     return EvidenceStore(git)  # type: ignore[arg-type]
-
-
-def tag(git: MemoryGit, *names: str) -> None:
-    for at, name in enumerate(names):
-        git.create_tag(name, git.commit_of("HEAD"), f"message of {name}", 100 + at)
 
 
 def test_evidence_stands_below_the_digest_of_its_artifact(store: EvidenceStore) -> None:
@@ -64,45 +59,36 @@ def test_many_artifacts_are_read_with_two_calls(store: EvidenceStore, git: Memor
     assert store.all_documents([]) == {} and git.calls["files_at"] == 1
 
 
-def test_every_tag_is_copied_once_under_its_model(store: EvidenceStore, git: MemoryGit) -> None:
-    tag(git, "churn@v1.0.0", "churn#production#1", "price@v1.0.0")
-    store.file_tags("churn")
-    assert set(store.listed()) == {"churn/tags/churn@v1.0.0", "churn/tags/churn#production#1"}
-    copies = store.tags("churn")
-    assert (
-        set(copies) == {"churn@v1.0.0", "churn#production#1"} and b"message of churn@v1.0.0" in copies["churn@v1.0.0"]
-    )
-    newest = store.newest()
-    store.file_tags("churn")
-    assert store.newest() == newest, "nothing new, no commit"
-    store.file_tags()
-    store.file_tags("churn", "price")
+def test_only_copies_of_tags_count_as_copies(store: EvidenceStore) -> None:
+    for model, tag in (("churn", "churn@v1.0.0"), ("churn", "churn#production#1"), ("price", "price@v1.0.0")):
+        store.append({copy_of(model, tag): f"message of {tag}".encode()}, tag)
+    others = {"pulls/7/tags/x": b"", "refused/tags/y": b"", "incidents/tags/z": b"", "changes/tags/w": b""}
+    store.append(others | {copy_of("churn", "churn@v1.0.0"): b"other"}, "others")
+    assert set(store.tags("churn")) == {"churn@v1.0.0", "churn#production#1"}
+    assert store.tags("churn")["churn@v1.0.0"] == b"other"
     assert set(store.all_tags()) == {"churn@v1.0.0", "churn#production#1", "price@v1.0.0"}
 
 
-def test_only_copies_of_tags_count_as_copies(store: EvidenceStore, git: MemoryGit) -> None:
-    tag(git, "churn@v1.0.0")
-    store.file_tags("churn")
-    store.append({"pulls/7/tags/x": b"", "refused/tags/y": b"", "incidents/tags/z": b"",
-                  "churn/tags/churn@v1.0.0": b"other"}, "others")  # fmt: skip
-    assert set(store.all_tags()) == set(store.tags("churn")) == {"churn@v1.0.0"}
+def test_tags_that_a_run_began_are_listed_by_model(store: EvidenceStore) -> None:
+    store.append({intent_of("churn", "churn@v1.0.0"): b"a", intent_of("price", "price#staging#1"): b"b"}, "begun")
+    store.append({"pulls/7/pending/x": b"", "changes/pending/y": b""}, "others")
+    assert store.pending() == {"churn": {"churn@v1.0.0": b"a"}, "price": {"price#staging#1": b"b"}}
+    assert store.pending("price") == {"price": {"price#staging#1": b"b"}}
 
 
-def test_approvals_are_filed_once_and_never_replaced(store: EvidenceStore, git: MemoryGit) -> None:
-    tag(git, "churn@v1.0.0")
-    assert not store.has_approvals("churn", "churn@v1.0.0")
-    store.file_approvals("churn", ARTIFACT, {"churn@v1.0.0": (RECORD,)})
-    path = "churn/approvals/churn@v1.0.0.json"
-    assert store.has_approvals("churn", "churn@v1.0.0") and "churn/tags/churn@v1.0.0" in store.listed()
-    document = json.loads(store.filed(path)[path])
+def test_a_path_that_must_be_new_is_filed_by_one_run_only(store: EvidenceStore) -> None:
+    store.append({"a": b"1"}, "first", new=frozenset({"a"}))
+    with pytest.raises(AlreadyFiled):
+        store.append({"a": b"2", "b": b""}, "second", new=frozenset({"a"}))
+    assert store.filed("a", "b") == {"a": b"1"}
+
+
+def test_approvals_name_the_artifact_and_the_changes() -> None:
+    [(path, content)] = approvals_file("churn", ARTIFACT, "churn@v1.0.0", (RECORD,)).items()
+    document = json.loads(content)
+    assert path == "churn/approvals/churn@v1.0.0.json"
     assert document["predicate"]["changes"][0]["by"] == ["grace"]
     assert document["subject"][0]["digest"]["sha256"] == ARTIFACT
-    newest = store.newest()
-    store.file_approvals("churn", ARTIFACT, {"churn@v1.0.0": ()})
-    assert store.newest() == newest
-    store.file_approvals("churn", ARTIFACT, {"churn@v1.0.0": (), "churn#production#1": ()})
-    assert json.loads(store.filed(path)[path]) == document
-    assert not store.has_approvals("churn", "churn#production#2")
 
 
 def test_without_evidence_everything_is_empty(store: EvidenceStore) -> None:

@@ -15,6 +15,7 @@ from modelyard.checkout.trust import require_trusted
 from modelyard.errors import Refused
 from modelyard.files import sha256_of
 from modelyard.signing import SIGNATURE, Signer, sign
+from support.memory import ARTIFACT
 from support.versions import add_version, opened
 from support.yard import small_repository
 
@@ -72,7 +73,7 @@ def test_formats_that_may_run_code_are_refused(tmp_path: Path, content: bytes, s
         require_trusted(door, found)
 
 
-@pytest.mark.parametrize("content", [b"tree\nversion=v4\n", b'{"learner":{"a":1}}', zipped("schema.json")])
+@pytest.mark.parametrize("content", [ARTIFACT, zipped("schema.json")])
 def test_formats_that_only_hold_numbers_pass(tmp_path: Path, content: bytes) -> None:
     door, found = fetched(tmp_path / "yard", content, "pass")
     require_trusted(door, found)

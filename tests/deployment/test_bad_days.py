@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from modelyard.checkout.guard import require_unmoved
-from modelyard.checkout.tags import next_counter, number_at
+from modelyard.checkout.evidence_store import intent_of
+from modelyard.checkout.tags import next_counter, number_at, settle_tags
 from modelyard.errors import Refused
 from support.versions import add_stage, add_version, hosted_pair, opened
 from support.yard import IDENTITY, commit_all, git, small_repository, tool
@@ -72,8 +72,8 @@ def test_a_moved_tag_is_detected_refused_and_restored(pair: tuple[Path, Path]) -
     git(two, "fetch", "--quiet", "--tags", "--force")
     assert "was moved" in next(f["sentence"] for f in faults(two, 1) if f["tag"] == "churn@v1.1.0")
     with pytest.raises(Refused, match=r"churn@v1\.1\.0 was moved"):
-        require_unmoved(opened(two).model("churn"), "churn@v1.1.0")
-    require_unmoved(opened(two).model("churn"), "churn@v1.0.0")
+        opened(two).model("churn").version("v1.1.0")
+    assert opened(two).model("churn").version("v1.0.0")
     tool(two, "audit", "check", "--restore")
     assert git(two, "rev-parse", "refs/tags/churn@v1.1.0") == before
     assert git(two, "ls-remote", "origin", "refs/tags/churn@v1.1.0").split()[0] == before
@@ -100,14 +100,21 @@ def test_a_clock_that_is_set_back_does_not_change_the_order(pair: tuple[Path, Pa
     assert assigned and assigned.version == "v1.1.0" and assigned.at == 2100000001
 
 
-def test_a_killed_push_between_tag_and_evidence_is_completed(pair: tuple[Path, Path]) -> None:
+def test_a_tag_that_a_killed_run_began_is_completed_by_any_clone(pair: tuple[Path, Path]) -> None:
     one, two = pair
-    add_version(one, "churn", "v1.2.0", file=False)  # killed here: the tag is on the remote, nothing is filed
+    commit = commit_all(one, "churn v1.2.0")
     git(one, "push", "--quiet", "origin", "main")
-    assert any("no filed copy" in f["sentence"] for f in faults(one, 0))
-    git(two, "pull", "--quiet", "--tags")
-    add_stage(two, "churn", "v1.2.0", "staging")
-    assert not any("no filed copy" in f["sentence"] for f in faults(two, 0))
+    git(two, "pull", "--quiet")
+    door = opened(one)
+    content = door.git.tag_object("churn@v1.2.0", commit, 'Registering\n\n{"artifact":"x"}', 1_900_000_000)
+    door.evidence.append({intent_of("churn", "churn@v1.2.0"): content}, "begun")  # killed here
+    assert opened(one).history("churn").version("v1.2.0") is None, "no tag yet"
+    assert settle_tags(opened(two)) == ("churn@v1.2.0",)
+    git(one, "fetch", "--quiet", "--tags", "origin", "modelyard/evidence:refs/remotes/origin/modelyard/evidence")
+    for folder in pair:
+        known = opened(folder).history("churn").version("v1.2.0")
+        assert known and known.commit == commit
+    assert settle_tags(opened(one)) == () and not opened(one).evidence.pending()
 
 
 def test_five_thousand_foreign_tags_change_nothing(pair: tuple[Path, Path]) -> None:

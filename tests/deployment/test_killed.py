@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.checkout.evidence_branch import EvidenceBranch
+from modelyard.checkout.tags import settle_tags
 from modelyard.deployment import delivery, rollback
 from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planner
 from modelyard.deployment.record import read_rollouts
 from modelyard.forges.ci import CI
 from modelyard.forges.git import GitForge
+from modelyard.git import Git
 from modelyard.predictions.layout import Layout
 from modelyard.rollout.analysis import Samples
 from modelyard.secrets.interface import Secrets
@@ -75,13 +77,15 @@ def fate(monkeypatch: pytest.MonkeyPatch) -> Fate:
     ):
         for name in names:
             monkeypatch.setattr(room, name, found.guard(getattr(room, name)))
-    monkeypatch.setattr(EvidenceStore, "file_approvals", found.guard(EvidenceStore.file_approvals))
+    monkeypatch.setattr(EvidenceBranch, "append", found.guard(EvidenceBranch.append))
+    monkeypatch.setattr(Git, "place_tag", found.guard(Git.place_tag))
     monkeypatch.setattr(LocalTarget, "apply", found.guard(LocalTarget.apply))
     return found
 
 
 def deploy(yard: Path) -> None:
     checkout = opened(yard)
+    settle_tags(checkout)
     planner = Planner(checkout)
     deployer = Deployer(planner, GitForge.connect(checkout.git, CI()), lambda _: None)
     deployer.deliver_all(planner.plan({"production"}, set()))

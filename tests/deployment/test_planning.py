@@ -204,11 +204,11 @@ def test_a_version_that_the_gate_did_not_pass_is_refused(yard: MemoryYard, verdi
 def test_handmade_withdrawn_and_archived_versions_are_refused(yard: MemoryYard) -> None:
     yard.add_tag("churn@v1.2.0")
     yard.deploy_manifest("v1.2.0")
-    assert "tagged by hand" in yard.plan()[0].delivery.skipped
-    yard.add_tag("churn@v1.1.0!", 'gone\n\n{"why":"leaks"}')
+    assert "The tag churn@v1.2.0 was made by hand" in yard.plan()[0].delivery.skipped
+    yard.tag("churn@v1.1.0!", "HEAD", 'gone\n\n{"why":"leaks"}')
     yard.deploy_manifest("v1.1.0")
     assert "out of use: leaks" in yard.plan()[0].delivery.skipped
-    yard.add_tag("churn@deprecated")
+    yard.tag("churn@deprecated", "HEAD", "by hand")
     yard.deploy_manifest("v1.0.0")
     assert "see the tag churn@deprecated" in yard.plan()[0].delivery.skipped
     yard.deploy_manifest("v9.0.0")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,19 +11,16 @@ from hypothesis import strategies as st
 from modelyard.deployment.record import (
     Recorded,
     read_rollouts,
-    require_approved,
     timeline,
     write_receipt,
     write_rollout,
     write_unassignment,
 )
-from modelyard.errors import ModelyardError, Refused
-from modelyard.forges.interface import Status
-from modelyard.gate.approvals import Review
+from modelyard.errors import ModelyardError
 from modelyard.git import RefRejected
 from modelyard.registry.tags import StageRecord, read_stage_record, read_withdrawal_record
 from modelyard.rollout.progress import Phase, RolloutState
-from support.memory import MemoryForge, MemoryGit, MemoryYard, memory_yard
+from support.memory import MemoryGit, MemoryYard, memory_yard
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WEIGHTS = st.floats(0, 100)
@@ -111,7 +107,7 @@ def test_counters_that_are_always_taken_are_an_error(yard: MemoryYard, monkeypat
     def taken(*_: object, **__: object) -> None:
         raise RefRejected(("tag",), "")
 
-    monkeypatch.setattr(yard.git, "create_tag", taken)
+    monkeypatch.setattr(yard.git, "place_tag", taken)
     with pytest.raises(ModelyardError, match=r"5 concurrent runs wrote tags of churn\. Run modelyard deploy again\."):
         write_receipt(yard.view(), "production", StageRecord("v1.0.0"))
 
@@ -124,45 +120,3 @@ def test_an_unassignment_ends_what_is_assigned(yard: MemoryYard) -> None:
     [tag] = yard.git.tags("churn#production!*")
     record = read_withdrawal_record(tag.message)
     assert record and (record.why, record.by) == ("retired", "ada")
-
-
-class StatusForge(MemoryForge):
-    """A forge that keeps commit statuses."""
-
-    statuses: list[tuple[str, Status]]
-
-    def set_status(self, commit: str, status: Status) -> None:
-        self.statuses.append((commit, status))
-
-
-APPROVALS = (
-    "rules:\n  - {id: production-reviewed, paths: [deployments/**], role: writers, count: 1, why: Two people look.}\n"
-)
-
-
-def approved(yard: MemoryYard, forge: Any) -> tuple[tuple[str, ...], ...]:
-    change = forge.last_change("deployments/production/churn.yaml")
-    return tuple(record.by for record in require_approved(yard.view(), forge, "production", (None, change)))
-
-
-def test_a_change_without_its_approvals_is_refused_filed_and_reported(yard: MemoryYard) -> None:
-    yard.commit({"policies/approvals.yaml": APPROVALS}, "rules")
-    yard.deploy_manifest("v1.0.0")
-    forge = StatusForge(yard.git)
-    forge.statuses = []
-    commit = yard.git.commit_of("HEAD")
-    with pytest.raises(Refused, match=r"\(Promote v1\.0\.0\) was merged without the required approvals") as refused:
-        approved(yard, forge)
-    assert refused.value.remedy.startswith("churn in production is unchanged.")
-    path = f"refused/production/churn/{commit}.json"
-    filed = json.loads(yard.checkout.evidence.filed(path)[path])
-    assert (filed["commit"], filed["author"], filed["subject"]) == (commit, "ada", "Promote v1.0.0")
-    [(where, status)] = forge.statuses
-    assert (where, status.context, status.state) == (commit, "modelyard/deploy", "failure")
-    with pytest.raises(Refused):
-        approved(yard, MemoryForge(yard.git))  # plain Git has no statuses
-    forge.reviews = (Review("grace", "approved", "", 1),)
-    assert approved(yard, forge) == (("grace",),)
-    forge.reviews = (Review("ada", "approved", "", 1),)
-    with pytest.raises(Refused):
-        approved(yard, forge)

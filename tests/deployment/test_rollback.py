@@ -100,7 +100,7 @@ def test_a_rollback_goes_to_the_newest_other_version_that_served_here_and_is_not
 
 
 def interrupted(state: RolloutState | None, live: Live, assigned: list[tuple[str, str, str]]) -> str | None:
-    return _interrupted(Recorded(state), live, history_of(assigned))
+    return _interrupted(Recorded(state), live, history_of(assigned), "production")
 
 
 BACK = RolloutState("rolled back", "v1.0.0", "v1.1.0", salt="rollout-1")
@@ -160,8 +160,9 @@ def test_a_manual_rollback_moves_traffic_blocks_the_artifact_and_proposes_main(y
     assert state and (state.phase, state.stable, state.salt) == ("rolled back", "v1.0.0", record.rollout)
     assert "modelyard/rollback/production/churn" in yard.git.branches()
     yard.reopen()
-    with pytest.raises(UsageError, match="No other version of churn has served in production"):
-        by_hand(yard)
+    again = by_hand(yard)
+    assert (again.live, again.actions, again.tag) == ("v1.0.0", (), None) and "Already done" in yard.said[-1]
+    assert yard.git.tags("churn#production#4") == [], "a repeat goes no further back"
 
 
 def test_a_rollback_of_the_only_version_or_to_the_serving_one_is_refused(yard: MemoryYard) -> None:

@@ -47,7 +47,9 @@ def test_a_version_says_what_it_is_and_tools_of_the_field_agree(champion: Path, 
     record = json.loads(git(champion, "tag", "-l", "--format=%(contents:body)", f"{MODEL}@v1.0.0"))
     artifact = (champion / ARTIFACT).read_bytes()
     assert record["artifact"] == hashlib.sha256(artifact).hexdigest()
-    assert record["verdict"] == "pass" and set(record["evidence"]) == {"training", "evaluation", "drift", "artifact"}
+    assert record["verdict"] == "pass" and {"training", "evaluation", "drift", "artifact", "verdict"} <= set(
+        record["evidence"]
+    )
     assert record["data"].keys() == {"data/flights", "data/weather", "data/planes.parquet"}
     shown = subprocess.run(
         [str(Path(sys.executable).with_name("gto")), "show", "--json"],
@@ -208,11 +210,16 @@ def test_two_registrations_at_once_in_one_clone(champion: Path, propose: Callabl
     assert len(git(champion, "tag", "--list", f"{MODEL}@*").split()) == 2
 
 
-def test_a_registration_killed_before_filing_is_completed(champion: Path, propose: Callable[[Path], None]) -> None:
+def test_without_the_evidence_branch_no_tag_counts_and_with_it_they_do_again(
+    champion: Path, propose: Callable[[Path], None]
+) -> None:
     more_trees(champion)
     propose(champion)
     tool(champion, "register", MODEL)
+    evidence = git(champion, "rev-parse", "modelyard/evidence")
     git(champion, "branch", "--quiet", "-D", "modelyard/evidence")
+    assert "no branch modelyard/evidence" in tool(champion, "register", MODEL, expect=2).stderr
+    git(champion, "branch", "modelyard/evidence", evidence)
     assert "registered before" in tool(champion, "register", MODEL).stderr
     files = git(champion, "ls-tree", "-r", "--name-only", "modelyard/evidence").splitlines()
     assert {Path(file).name for file in files} >= {"training.json", "evaluation.json", "drift.json", "verdict.json"}

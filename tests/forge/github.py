@@ -25,7 +25,8 @@ def route(method: str, pattern: str) -> Callable[[Callable[..., Answer]], Callab
 
 
 def answer(store: Store, request: Request) -> Answer:
-    if request.path.startswith("/repos/") and not request.path.startswith(f"/repos/{store.name}"):
+    ours = request.path.startswith(f"/repos/{store.name}")
+    if request.path.startswith("/repos/") and not ours and not request.path.endswith("/activity"):
         raise Refusal(404, "Not Found")
     for method, pattern, function in ROUTES:
         found = pattern.match(request.path)
@@ -280,6 +281,29 @@ def react(store: Store, request: Request, identifier: str) -> Answer:
     if (request.user, content) not in reactions:
         reactions.append((request.user, content))
     return 201, {"id": len(reactions), "content": content, "user": user(request.user), "created_at": when(1)}
+
+
+@route("GET", r"/repos/([^/]+/[^/]+)/activity")
+def activity(store: Store, request: Request, name: str) -> Answer:
+    """The pushes to a branch, newest first."""
+    if not store.path(name).is_dir():
+        raise Refusal(404, "Not Found")
+    branch = request.query.get("ref", "").removeprefix("refs/heads/")
+    found = store.pushes(name, branch)
+    return 200, [
+        {"id": at, "ref": f"refs/heads/{branch}", "after": sha, "before": "0" * 40, "timestamp": when(at),
+         "activity_type": "push", "actor": user(login)}
+        for at, sha, login in reversed(found)
+    ]  # fmt: skip
+
+
+@route("GET", r"REPO/pulls/(\d+)/commits")
+def pull_commits(store: Store, request: Request, number: str) -> Answer:
+    url = f"{request.url}/api/v3/repos/{store.name}/commits"
+    return 200, [
+        {"sha": sha, "url": f"{url}/{sha}", "commit": {"message": message}, "author": None, "committer": None}
+        for sha, message in store.commits(store.pull(int(number)))
+    ]
 
 
 @route("GET", r"REPO/commits/([^/]+)/pulls")

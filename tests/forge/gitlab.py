@@ -28,9 +28,8 @@ def route(method: str, pattern: str) -> Callable[[Callable[..., Answer]], Callab
 
 
 def answer(store: Store, request: Request) -> Answer:
-    if request.path.startswith("/projects/") and not request.path.startswith(
-        f"/projects/{store.name.replace('/', '%2F')}"
-    ):
+    ours = request.path.startswith((f"/projects/{store.name.replace('/', '%2F')}", "/projects/1/", "/projects/2/"))
+    if request.path.startswith("/projects/") and not ours:
         raise Refusal(404, "404 Project Not Found")
     for method, pattern, function in ROUTES:
         found = pattern.match(request.path)
@@ -60,7 +59,7 @@ def pull_json(store: Store, request: Request, pull: Pull) -> dict[str, Any]:
     return {
         "id": pull.number, "iid": pull.number, "title": pull.title, "description": pull.body, "state": state,
         "author": user(pull.user), "sha": store.head(pull), "source_branch": pull.branch, "target_branch": pull.base,
-        "source_project_id": 1 if pull.repository == store.name else 2, "target_project_id": 1, "project_id": 1,
+        "created_at": when(pull.created), "source_project_id": 1 if pull.repository == store.name else 2, "target_project_id": 1, "project_id": 1,
         "merge_commit_sha": pull.merge_commit or None, "squash_commit_sha": None,
         "web_url": f"{request.url}/{store.name}/-/merge_requests/{pull.number}",
     }  # fmt: skip
@@ -213,6 +212,25 @@ def award(store: Store, request: Request, number: str, identifier: str) -> Answe
         raise Refusal(404, "404 Award Emoji Name has already been taken Not Found")
     reactions.append(given)
     return 201, {"id": len(reactions), "name": request.body["name"], "user": user(request.user)}
+
+
+@route("GET", r"PROJECT/merge_requests/(\d+)/commits")
+def pull_commits(store: Store, request: Request, number: str) -> Answer:
+    return 200, [{"id": sha, "message": message, "author_name": "Ada Author", "committer_name": "Ada Author"}
+                 for sha, message in store.commits(store.pull(int(number)))]  # fmt: skip
+
+
+@route("GET", r"/projects/(\d+)/events")
+def events(store: Store, request: Request, project: str) -> Answer:
+    """The pushes to the branches of pull requests, newest first."""
+    found = []
+    for pull in store.pulls.values():
+        found += [
+            {"action_name": "pushed to", "created_at": when(at), "author_username": login,
+             "push_data": {"ref": pull.branch, "ref_type": "branch", "commit_to": sha}}
+            for at, sha, login in store.pushes(pull.repository, pull.branch)
+        ]  # fmt: skip
+    return 200, found[::-1]
 
 
 @route("GET", r"PROJECT/repository/commits/([0-9a-f]+)/merge_requests")

@@ -57,9 +57,9 @@ def check_one_issue_for_one_cause(forge: PullForge, place: Place) -> None:
     mark = "<!-- modelyard:alert production/churn/quality -->"
     place.store.raise_issue("ada", "Mine", mark, ("modelyard",))
     place.server.faults.append(Fault("POST", r"/issues$", act=True))
-    issue, _ = forge.write_issue("churn: quality", f"{mark} one", mark)
-    again, new = forge.write_issue("churn: quality", f"{mark} two", mark)
-    assert not new and again.number == issue.number and place.store.issues[issue.number].body == f"{mark} two"
+    issue, _ = forge.write_issue("churn: quality", f"{mark}\none", mark)
+    again, new = forge.write_issue("churn: quality", f"{mark}\ntwo", mark)
+    assert not new and again.number == issue.number and place.store.issues[issue.number].body == f"{mark}\ntwo"
     assert [i.number for i in forge.open_issues()] == [issue.number], "an answer that got lost opens no second"
     forge.close_issue(issue.number, "Over.")
     forge.close_issue(issue.number, "Over.")

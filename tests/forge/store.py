@@ -128,6 +128,8 @@ class Store:
         self.protection: dict[str, Protection] = {}
         self.last_seen: dict[int, str] = {}
         """The head a pull request's newest run was started on."""
+        self.pushed: dict[str, str] = {}
+        """Head → login of who pushed it."""
         self.dispatched: list[tuple[str, str, dict[str, str]]] = []
         self._next = 0
         if not self.path(name).exists():
@@ -205,6 +207,22 @@ class Store:
                 pull.last_head = head
                 pull.heads.append((time.time(), head))
         return pull.last_head
+
+    def pushes(self, name: str, branch: str) -> list[tuple[float, str, str]]:
+        """(time, head, login) of the pushes to a branch, oldest first. Unless ``pushed`` says so, by the author."""
+        found = []
+        for pull in self.pulls.values():
+            if (pull.repository, pull.branch) == (name, branch):
+                self.head(pull)
+                found += [(at, sha, self.pushed.get(sha, pull.user)) for at, sha in pull.heads]
+        return sorted(found)
+
+    def commits(self, pull: Pull) -> list[tuple[str, str]]:
+        """(id, message) of the commits of a pull request, oldest first."""
+        base = pull.merge_commit + "^1" if pull.merge_commit else f"refs/heads/{pull.base}"
+        out = self.git(self.name, "log", "--reverse", "--format=%H%x00%B%x01", f"{base}..{self.head(pull)}")
+        parts = [part.strip("\n").split("\0") for part in out.split("\x01") if part.strip("\n")]
+        return [(sha, message) for sha, message in parts]
 
     def files(self, pull: Pull) -> list[tuple[str, str]]:
         head = self.head(pull)

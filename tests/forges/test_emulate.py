@@ -100,13 +100,13 @@ def test_one_comment_beyond_the_first_page(emulated: Emulated) -> None:
     emulated.branch("feature")
     number = emulated.forge.open_or_refresh(Draft("feature", "main", "A", ""))[0].number
     path = f"/repos/mlbot/models/issues/{number}/comments"
-    emulated.call("POST", path, {"body": f"{MARK} not ours"}, "grace-token")
+    emulated.call("POST", path, {"body": f"{MARK}\nnot ours"}, "grace-token")
     for i in range(120):
         emulated.call("POST", path, {"body": f"word {i}"}, "grace-token")
-    for body in (f"one {MARK}", f"two {MARK}", f"two {MARK}"):
+    for body in (f"{MARK}\none", f"{MARK}\ntwo", f"{MARK}\ntwo"):
         emulated.forge.write_comment(number, body, MARK)
     ours = [c.body for c in emulated.forge.comments(number) if c.ours]
-    assert ours == [f"two {MARK}"] and len(emulated.forge.comments(number)) == 122
+    assert ours == [f"{MARK}\ntwo"] and len(emulated.forge.comments(number)) == 122
 
 
 def test_permissions_and_what_is_not_there(emulated: Emulated) -> None:

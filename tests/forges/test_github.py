@@ -82,19 +82,19 @@ def test_pulls_files_and_merged_changes(place: Place) -> None:
 
 def test_one_comment_beyond_the_first_page_and_nobody_elses(place: Place) -> None:
     number = place.pull.number
-    place.store.comment(number, "mallory", f"{MARK} mine now")
+    place.store.comment(number, "mallory", f"{MARK}\nmine now")
     for i in range(150):
         place.store.comment(number, "grace", f"word {i}")
-    place.forge.write_comment(number, f"one {MARK}", MARK)
-    place.forge.write_comment(number, f"two {MARK}", MARK)
-    assert [c.body for c in place.store.comments_of(number) if c.user == BOT] == [f"two {MARK}"]
-    assert place.store.comments_of(number)[0].body == f"{MARK} mine now"
+    place.forge.write_comment(number, f"{MARK}\none", MARK)
+    place.forge.write_comment(number, f"{MARK}\ntwo", MARK)
+    assert [c.body for c in place.store.comments_of(number) if c.user == BOT] == [f"{MARK}\ntwo"]
+    assert place.store.comments_of(number)[0].body == f"{MARK}\nmine now"
 
 
 def test_a_comment_that_was_made_but_not_acknowledged_is_not_made_twice(place: Place) -> None:
     number = place.pull.number
     place.server.faults.append(Fault("POST", r"/issues/\d+/comments", 502, act=True))
-    place.forge.write_comment(number, f"one {MARK}", MARK)
+    place.forge.write_comment(number, f"{MARK}\none", MARK)
     assert len(place.store.comments_of(number)) == 1
 
 
@@ -171,7 +171,7 @@ def test_a_token_that_may_only_read(place: Place) -> None:
     forge = place.connect("readonly")
     assert forge.pull(place.pull.number).number
     with pytest.raises(ModelyardError, match="has no permission for"):
-        forge.write_comment(place.pull.number, f"x {MARK}", MARK)
+        forge.write_comment(place.pull.number, f"{MARK}\nx", MARK)
     with pytest.raises(ModelyardError, match="has no permission for"):
         forge.set_status(place.store.head(place.pull), Status(VERDICT, "success", "x"))
 

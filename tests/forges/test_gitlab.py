@@ -77,15 +77,15 @@ def test_an_approval_is_bound_to_the_version_and_the_report_that_stood_there(pla
 
 def test_one_comment_beyond_the_first_page_and_nobody_elses(place: Place) -> None:
     number = place.pull.number
-    place.store.comment(number, "mallory", f"{MARK} mine now")
+    place.store.comment(number, "mallory", f"{MARK}\nmine now")
     for i in range(130):
         place.store.comment(number, "grace", f"word {i}")
-    place.forge.write_comment(number, f"one {MARK}", MARK)
-    place.forge.write_comment(number, "two " + "x" * 500_000 + MARK, MARK)
+    place.forge.write_comment(number, f"{MARK}\none", MARK)
+    place.forge.write_comment(number, f"{MARK}\ntwo " + "x" * 500_000, MARK)
     ours = [c.body for c in place.store.comments_of(number) if c.user == BOT]
     assert len(ours) == 1 and len(ours[0]) > 500_000
     place.server.faults.append(Fault("POST", r"/notes$", 502, act=True))
-    place.forge.write_comment(number, "other <!-- other -->", "<!-- other -->")
+    place.forge.write_comment(number, "<!-- other -->\nother", "<!-- other -->")
     assert len([c for c in place.store.comments_of(number) if c.user == BOT]) == 2
 
 

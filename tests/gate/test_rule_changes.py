@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from modelyard.gate.rule_changes import evaluation_changes, policy_changes
+from modelyard.gate.rule_changes import evaluation_changes, file_changes, policy_changes
 from modelyard.manifests.conversion import convert, parse
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.model import Evaluation, Model
@@ -81,6 +81,38 @@ def test_an_evaluation_with_fewer_slices_loosens_the_rules(after: dict[str, Any]
     known, proposed = (msgspec.structs.replace(MODEL, evaluation=found) for found in (before, changed))
     found = evaluation_changes(known, proposed)
     assert [change.loosens for change in found] == ([] if looser is None else [looser])
+
+
+@pytest.mark.parametrize(
+    ("part", "after", "sentence"),
+    [
+        ("contract", {"label": "other"}, "contract.label"),
+        ("files", {"holdout": "data/easy.parquet"}, "files.holdout"),
+        ("flavor", {"name": "python"}, "flavor.name"),
+        ("flavor", {"requirements": "old.txt"}, "flavor.requirements"),
+        ("evaluation", {"precision": 0.5}, "evaluation.precision"),
+    ],
+)
+def test_what_is_measured_and_by_what_is_announced(part: str, after: dict[str, Any], sentence: str) -> None:
+    changed_part = msgspec.structs.replace(getattr(MODEL, part), **after)
+    [change] = evaluation_changes(MODEL, msgspec.structs.replace(MODEL, **{part: changed_part}))
+    assert change.loosens and change.sentence.startswith(f"{sentence} ")
+
+
+def test_files_that_decide_what_is_measured_are_announced() -> None:
+    changed_files = [
+        "modelyard.yaml",
+        ".dvc/config",
+        "README.md",
+        "models/churn/src/scorer.py",
+        "models/churn/src/train.py",
+    ]
+    found = file_changes("churn", ["src/scorer.py"], changed_files)
+    assert [change.sentence for change in found] == [
+        "modelyard.yaml is changed",
+        ".dvc/config is changed",
+        "models/churn/src/scorer.py is changed",
+    ]
 
 
 def test_another_task_and_folds_left_out_loosen_too() -> None:

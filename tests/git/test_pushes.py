@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from modelyard.errors import ExitCode, Refused
 from modelyard.git import Git, GitError, Push, PushRefused, RefRejected
-from support.versions import hosted_pair
+from support.versions import add_version, hosted_pair
 from support.yard import IDENTITY, git, small_repository, tool
 
 BRANCH = "refs/heads/topic"
@@ -110,15 +110,8 @@ def test_a_tag_that_was_moved_on_the_remote_is_not_fetched(pair: tuple[Git, Git]
 
 def test_a_refused_branch_is_an_error_and_not_a_proposal(pair: tuple[Git, Git], tmp_path: Path) -> None:
     one, _ = pair
-    git(
-        one.root,
-        "tag",
-        "--annotate",
-        "churn@v1.0.0",
-        "-m",
-        'Registering\n\n{"artifact":"' + "a" * 64 + '","verdict":"pass"}',
-    )
-    git(one.root, "push", "--quiet", "origin", "refs/tags/churn@v1.0.0")
+    add_version(one.root, "churn", "v1.0.0")
+    git(one.root, "push", "--quiet", "origin", "main")
     hook(tmp_path, "pre-receive", "echo 'branches are made by the release team' >&2; exit 1")
     done = tool(one.root, "promote", "churn", "--to", "staging", "--version", "v1.0.0", expect=4)
     assert "made by the release team" in done.stderr and done.stdout == ""
@@ -126,6 +119,9 @@ def test_a_refused_branch_is_an_error_and_not_a_proposal(pair: tuple[Git, Git], 
 
 def test_a_commit_needs_no_checkout_and_leaves_no_index_behind(pair: tuple[Git, Git]) -> None:
     one, _ = pair
+    left = one.root / ".git/modelyard-index-of-a-killed-run"
+    left.write_bytes(b"")
+    os.utime(left, (0, 0))
     base = one.commit_of("HEAD")
     head = one.commit_on(base, {"a/b": b"1\n", "c": b"\x00\xff"}, "two files", frozenset({"modelyard.yaml"}))
     assert one.file_at(head, "a/b") == b"1\n" and one.file_at(head, "c") == b"\x00\xff"

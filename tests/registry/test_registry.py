@@ -30,6 +30,7 @@ class FakeTag:
     annotated: bool = True
     tagger: str = "ada"
     message: str = ""
+    object: str = ""
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,12 @@ def test_a_plan_names_every_deployment_and_counts_those_that_change() -> None:
     moving = Delivery("production", "churn", "v2", "v1", ("install v2",), rollout="step 1 of 3")
     steady = Delivery("staging", "churn", "v1", "v1", ())
     body = plan_comment([moving, steady], "<!-- mark -->")
-    assert body.startswith("## Merging changes 1 deployment\n") and "- v1\n+ v2\n" in body and "step 1 of 3" in body
-    assert body.endswith("<!-- mark -->\n") and body.count("```") == 4
+    assert (
+        body.startswith("<!-- mark -->\n## Merging changes 1 deployment\n")
+        and "- v1\n+ v2\n" in body
+        and "step 1 of 3" in body
+    )
+    assert body.count("```") == 4
     assert "## Merging changes nothing" in plan_comment([steady], "") and "2 deployments" in plan_comment(
         [moving] * 2, ""
     )

@@ -101,7 +101,7 @@ def test_a_team_is_asked_for_only_where_no_person_is_named_and_only_once() -> No
 def test_who_requested_a_waiver_does_not_approve_it() -> None:
     scene = Scene({"waivers/w.yaml": WAIVER.format("a" * 64), "waivers/broken.yaml": "model: ["})
     approval = scene.approved("@grace")
-    assert not approval.given and approval.refused == ("@grace requested the waiver",)
+    assert not approval.given and approval.refused == ("@grace requested the change",)
     assert scene.approved("@dora").given
 
 
@@ -131,22 +131,27 @@ def merged(scene: Scene, *reviews: Review) -> Change:
 def test_a_merged_change_is_judged_by_the_rules_before_it_and_recorded() -> None:
     scene = Scene(PARAMS | {"policies/approvals.yaml": 'rules:\n  - {id: lax, paths: ["x"], why: w}\n'})
     git, forge = as_git(scene.git), as_forge(scene.forge)
-    good = Review(author="@dora", outcome="approved", commit=scene.head, at=5, report=REPORT)
-    change = merged(scene, good)
-    approval = approval_of_change(git, forge, change)
-    assert approval.given and [rule.id for rule in approval.rules] == ["reviewed", "owned"]
-    record = record_of(git, change, approval)
-    assert (record.commit, record.base, record.pull, record.by) == (change.commit, scene.base, 7, ("@dora",))
+    change = merged(
+        scene,
+        *(
+            Review(author=who, outcome="approved", commit=scene.head, at=5, report=REPORT)
+            for who in ("@dora", "@carol")
+        ),
+    )
+    approval = approval_of_change(git, forge, change, scene.base)
+    assert approval.given and [rule.id for rule in approval.rules] == ["reviewed", "owned", "risk"]
+    record = record_of(git, change, approval, scene.base)
+    assert (record.commit, record.base, record.pull, record.by) == (change.commit, scene.base, 7, ("@dora", "@carol"))
     assert record.policy_sha256 == hashlib.sha256(APPROVALS.encode()).hexdigest() and record.rules == approval.rules
-    assert not approval_of_change(git, forge, merged(scene)).given
+    assert not approval_of_change(git, forge, merged(scene), scene.base).given
 
 
 def test_the_first_commit_has_no_rules() -> None:
     git = MemoryGit()
     commit = git.add(FILES)
     change = Change(commit=commit, subject="begin", author="Ada", files=tuple(FILES), reviews=())
-    approval = approval_of_change(as_git(git), as_forge(MemoryForge()), change)
-    record = record_of(as_git(git), change, approval)
+    approval = approval_of_change(as_git(git), as_forge(MemoryForge()), change, "")
+    record = record_of(as_git(git), change, approval, "")
     assert approval.given and (record.base, record.pull, record.policy_sha256) == ("", 0, "")
 
 

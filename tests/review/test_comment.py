@@ -85,30 +85,30 @@ class Cml:
 
 @pytest.mark.usefixtures("without_cml")
 def test_one_comment_is_edited_in_place_and_an_equal_one_is_not_written() -> None:
-    forge = MemoryForge(written={1: [Comment(1, f"mine {MARK}", False)]})
-    assert written(forge, f"one {MARK}\n") == [f"mine {MARK}", f"one {MARK}\n"], "another person's comment stays"
-    assert written(forge, f"two {MARK}\n") == [f"mine {MARK}", f"two {MARK}\n"]
+    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\nmine", False)]})
+    assert written(forge, f"{MARK}\none\n") == [f"{MARK}\nmine", f"{MARK}\none\n"], "another person's comment stays"
+    assert written(forge, f"{MARK}\ntwo\n") == [f"{MARK}\nmine", f"{MARK}\ntwo\n"]
     writes = forge.writes
-    written(forge, f"two {MARK}\n")
+    written(forge, f"{MARK}\ntwo\n")
     assert forge.writes == writes
-    other = StickyComment(1, marker("fraud"), "modelyard-fraud", f"fraud {marker('fraud')}")
+    other = StickyComment(1, marker("fraud"), "modelyard-fraud", f"{marker('fraud')}\nfraud")
     stick(as_forge(forge), CI(), Path(), other, print)
     assert len(forge.comments(1)) == 3, "each marker has its own comment"
 
 
 def test_cml_writes_where_it_is_installed_and_the_token_is_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     cml, forge = Cml(monkeypatch), MemoryForge()
-    assert written(forge, f"one {MARK}\n") == [], "cml wrote it, not the API"
+    assert written(forge, f"{MARK}\none\n") == [], "cml wrote it, not the API"
     [(command, environment, body)] = cml.calls
     assert command[:3] == ["cml", "comment", "update"] and "--target=pr/1" in command
-    assert environment["REPO_TOKEN"] == "t0ken" and "t0ken" not in " ".join(command) and body == f"one {MARK}\n"
+    assert environment["REPO_TOKEN"] == "t0ken" and "t0ken" not in " ".join(command) and body == f"{MARK}\none\n"
     assert environment["HOME"] != str(Path.home())
 
 
 def test_an_equal_body_under_a_watermark_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cml = Cml(monkeypatch)
-    forge = MemoryForge(written={1: [Comment(1, f"one {MARK}\r\n\r\n{WATERMARK}", True)]})
-    written(forge, f"one {MARK}\n")
+    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\none\r\n\r\n{WATERMARK}", True)]})
+    written(forge, f"{MARK}\none\n")
     assert cml.calls == [] and forge.writes == 0
 
 
@@ -117,27 +117,27 @@ def test_an_equal_body_under_a_watermark_is_not_written_again(monkeypatch: pytes
     [
         ([], True),
         ([Comment(1, "hello", False)], True),
-        ([Comment(1, f"old {MARK}\n\n{WATERMARK}", True)], True),
-        ([Comment(1, f"old {MARK}", True)], False),
+        ([Comment(1, f"{MARK}\nold\n\n{WATERMARK}", True)], True),
+        ([Comment(1, f"{MARK}\nold", True)], False),
         ([Comment(1, f"forged {WATERMARK}", False)], False),
         ([Comment(i, "word", False) for i in range(30)], False),
-        ([*(Comment(i, "word", False) for i in range(30)), Comment(31, f"old {MARK}\n\n{WATERMARK}", True)], False),
+        ([*(Comment(i, "word", False) for i in range(30)), Comment(31, f"{MARK}\nold\n\n{WATERMARK}", True)], False),
     ],
 )
 def test_cml_is_used_only_where_it_finds_our_comment(
     monkeypatch: pytest.MonkeyPatch, comments: list[Comment], by_cml: bool
 ) -> None:
     cml, forge = Cml(monkeypatch), MemoryForge(written={1: comments})
-    written(forge, f"new {MARK}\n")
+    written(forge, f"{MARK}\nnew\n")
     assert (len(cml.calls), forge.writes) == ((1, 0) if by_cml else (0, 1))
 
 
 def test_the_api_keeps_the_watermark_so_that_cml_finds_the_comment_again(monkeypatch: pytest.MonkeyPatch) -> None:
     Cml(monkeypatch, code=1, stderr="boom with t0ken in it")
     said: list[str] = []
-    forge = MemoryForge(written={1: [Comment(1, f"old {MARK}\n\n{WATERMARK}", True)]})
-    [body] = written(forge, f"new {MARK}\n", said)
-    assert body == f"new {MARK}\n\n{WATERMARK}\n" and without_watermark(body) == f"new {MARK}"
+    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\nold\n\n{WATERMARK}", True)]})
+    [body] = written(forge, f"{MARK}\nnew\n", said)
+    assert body == f"{MARK}\nnew\n\n{WATERMARK}\n" and without_watermark(body) == f"{MARK}\nnew"
     assert said == ["cml failed with exit code 1 (boom with *** in it); the forge's API is used instead."]
 
 
@@ -146,7 +146,7 @@ def test_a_cml_that_hangs_is_replaced_by_the_api(monkeypatch: pytest.MonkeyPatch
     said: list[str] = []
     cml.error = subprocess.TimeoutExpired("cml", 120)
     forge = MemoryForge()
-    assert written(forge, f"new {MARK}\n", said) == [f"new {MARK}\n"]
+    assert written(forge, f"{MARK}\nnew\n", said) == [f"{MARK}\nnew\n"]
     assert said == ["cml failed (TimeoutExpired); the forge's API is used instead."]
 
 
@@ -234,7 +234,7 @@ CHANGE = {"models/churn/params.yaml": "train: {trees: 6}\n"}
 
 def test_a_good_proposal(scene: Scene) -> None:
     outcomes, subject = scene.post(CHANGE, {"churn": documents()})
-    assert outcomes == {"churn": "pass"} and scene.body().startswith("## ✅ churn may be merged")
+    assert outcomes == {"churn": "pass"} and scene.body().startswith(f"{MARK}\n## ✅ churn may be merged")
     status = scene.status(subject.head)
     assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
     digest = status.description.rpartition(" ")[2]
@@ -281,10 +281,10 @@ def test_the_status_is_set_on_the_measured_commit_and_on_the_one_with_the_lock(s
 
 
 def test_a_model_that_is_not_affected_any_more_says_so_once(scene: Scene) -> None:
-    scene.forge.written[7] = [Comment(1, f"old {marker('fraud')}", True), Comment(2, f"x {marker('other')}", False)]
+    scene.forge.written[7] = [Comment(1, f"{marker('fraud')}\nold", True), Comment(2, f"{marker('other')}\nx", False)]
     scene.post(CHANGE, {"churn": documents()})
-    assert scene.body("fraud").startswith("## ⚪ This pull request does not change fraud any more")
-    assert scene.forge.comments(7)[1].body == f"x {marker('other')}", "another person's marker is not ours"
+    assert scene.body("fraud").startswith(f"{marker('fraud')}\n## ⚪ This pull request does not change fraud any more")
+    assert scene.forge.comments(7)[1].body == f"{marker('other')}\nx", "another person's marker is not ours"
 
 
 def test_notes_say_what_a_reviewer_must_know(scene: Scene) -> None:
@@ -303,7 +303,7 @@ def test_notes_say_what_a_reviewer_must_know(scene: Scene) -> None:
 def test_a_manifest_that_cannot_be_read_is_an_error_with_its_line(scene: Scene) -> None:
     outcomes, subject = scene.post({"models/churn/model.yaml": "name: churn\nname: fraud\n"}, {"churn": documents()})
     assert outcomes == {"churn": "error"} and scene.status(subject.head).state == "error"
-    assert "is given twice" in scene.body() and scene.body().startswith("## 💥 churn could not be judged")
+    assert "is given twice" in scene.body() and scene.body().startswith(f"{MARK}\n## 💥 churn could not be judged")
 
 
 def test_the_rules_are_those_of_the_base_branch(scene: Scene) -> None:

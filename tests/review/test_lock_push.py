@@ -39,11 +39,11 @@ def test_nothing_new_is_no_commit() -> None:
     assert scene.git.remote_branches[BRANCH] == scene.head
 
 
-def test_the_profile_goes_where_the_manifest_of_the_head_says() -> None:
-    model = MODEL_YAML.format(name="churn").replace("{artifact: model.txt}", "{artifact: model.txt, profile: p/q.json}")
-    scene = Scene(model)
+def test_the_profile_has_a_fixed_name() -> None:
+    scene = Scene(MODEL_YAML.format(name="churn").replace("model.txt}", "model.txt, profile: src/train.py}"))
     commit = scene.push(churn={"profile.json": b"{}"})
-    assert commit and scene.git.file_at(commit, "models/churn/p/q.json") == b"{}"
+    assert commit and scene.git.file_at(commit, "models/churn/profile.json") == b"{}"
+    assert scene.git.file_at(commit, "models/churn/src/train.py") is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from modelyard.review.subject import (
     RunEvent,
     fetch_head,
     is_generated,
-    profile_of,
     read_run,
     subject_of_pull,
     subject_of_run,
@@ -108,8 +107,9 @@ def test_fetching_needs_a_commit_and_a_remote() -> None:
     [
         ("models/churn/dvc.lock", True),
         ("models/churn/metrics.json", True),
-        ("models/churn/stats/profile.json", True),
-        ("models/churn/profile.json", False),
+        ("models/churn/profile.json", True),
+        ("models/churn/src/profile.json", False),
+        ("models/churn/src/x.py", False),
         ("models/churn/src/dvc.lock", False),
         ("models/churn/model.yaml", False),
         ("models/../dvc.lock", False),
@@ -119,17 +119,7 @@ def test_fetching_needs_a_commit_and_a_remote() -> None:
     ],
 )
 def test_what_retraining_writes(path: str, generated: bool) -> None:
-    git = MemoryGit()
-    files = "files: {artifact: model.txt, profile: stats/profile.json}"
-    sha = git.add({"models/churn/model.yaml": MODEL.replace("files: {artifact: model.txt}", files)})
-    assert profile_of(as_git(git), sha, "churn") == "stats/profile.json"
-    assert is_generated(as_git(git), sha, path) is generated
-
-
-def test_a_manifest_that_cannot_be_read_names_no_profile() -> None:
-    git = MemoryGit()
-    sha = git.add({"models/churn/model.yaml": "name: ["})
-    assert profile_of(as_git(git), sha, "churn") is None and profile_of(as_git(git), sha, "fraud") is None
+    assert is_generated(path) is generated
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,14 +16,16 @@ import pytest
 from modelyard.checkout import tags
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.checkout.evidence_store import EvidenceStore, copy_of
 from modelyard.deployment import delivery, planning, rollback
 from modelyard.deployment.delivery import Deployer
 from modelyard.deployment.planning import Planned, Planner
+from modelyard.evidence.statement import write_statement
+from modelyard.evidence.verdict import Verdict
 from modelyard.flavors.probe import Probe
-from modelyard.forges.interface import Change
+from modelyard.forges.interface import Change, Contribution
 from modelyard.gate.approvals import Review
-from modelyard.git import CommitInfo, RefRejected, TagRef
+from modelyard.git import CommitInfo, LineCommit, RefRejected, TagRef
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Analysis, Strategy
 from modelyard.manifests.names import Version
@@ -35,8 +38,12 @@ from modelyard.targets.interface import Health, Package
 
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML, write
 
-ARTIFACT = b"tree\nversion=v4\n"
-"""The first bytes of a LightGBM model, a format that deploy trusts."""
+ARTIFACT = (
+    b"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=0\n"
+    b"feature_names=x\nfeature_infos=none\n\nend of trees\n\nfeature_importances:\n\nparameters:\n"
+    b"[objective: binary]\n\nend of parameters\n"
+)
+"""A LightGBM model without trees, a format that deploy trusts."""
 START = 1_700_000_000
 
 
@@ -111,6 +118,13 @@ class MemoryGit:
         self.calls["blobs"] += 1
         return {sha: self._objects[sha] for sha in shas}
 
+    def objects(self, names: Iterable[str]) -> dict[str, bytes]:
+        found = {}
+        for name in names:
+            content = self._objects[self.ref(name) or name]
+            found[name] = b"tag %d\0" % len(content) + content
+        return found
+
     def differing_files(self, one: str, other: str, *paths: str) -> list[str]:
         before, after = self.files_at(one, *paths), self.files_at(other, *paths)
         return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
@@ -133,6 +147,36 @@ class MemoryGit:
                 found.append(commit.info)
             sha = parent
         return found
+
+    def line(self, revision: str) -> list[str]:
+        return [entry.info.sha for entry in reversed(self.first_parents(revision))]
+
+    def first_parents(self, revision: str, since: str = "") -> list[LineCommit]:
+        found = []
+        sha = self._refs[revision] if revision in self._refs else self.commit_of(revision)
+        while sha and sha != since:
+            info = self._commits[sha].info
+            parent = info.parents[0] if info.parents else ""
+            before = self._commits[parent].files if parent else {}
+            after = self._commits[sha].files
+            files = sorted(p for p in {*before, *after} if before.get(p) != after.get(p))
+            found.append(LineCommit(info, tuple(files)))
+            sha = parent
+        return found[::-1]
+
+    def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
+        found = []
+        for entry in reversed(self.first_parents(revision)):
+            before = self._commits[entry.info.parents[0]].files if entry.info.parents else {}
+            found += [
+                (entry.info.sha, entry.info.at, path)
+                for path in entry.files
+                if path.startswith(f"{folder}/") and path not in before
+            ]
+        return found
+
+    def require_whole(self, what: str) -> None:
+        return
 
     # --- refs --------------------------------------------------------------------------------------------------------
 
@@ -199,12 +243,23 @@ class MemoryGit:
     def begin_tags(self, *patterns: str) -> list[TagRef]:
         return self.tags(*patterns)
 
-    def create_tag(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> None:
+    def tag_object(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> bytes:
+        return json.dumps([name, self.commit_of(commit), at, message]).encode()
+
+    def place_tag(self, name: str, content: bytes) -> str:
         if self.taken:
-            self._write_tag(self.taken.pop(0), self._first, "by a concurrent run", at)
+            self.create_tag(self.taken.pop(0), self._first, "by a concurrent run", START)
+        sha = self._store(content, "tag")
+        if name in self._tags and self._tags[name].object != sha:
+            raise RefRejected(("tag", name), "")
+        _, commit, at, message = json.loads(content)
+        self._tags[name] = TagRef(name, True, commit, at, "ada", message, sha)
+        return sha
+
+    def create_tag(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> None:
         if name in self._tags:
             raise RefRejected(("tag", name), "")
-        self._write_tag(name, commit, message, at)
+        self.place_tag(name, self.tag_object(name, commit, message, at))
 
     def delete_tag(self, name: str) -> None:
         del self._tags[name]
@@ -225,10 +280,6 @@ class MemoryGit:
 
     def author_name(self) -> str:
         return "ada"
-
-    def _write_tag(self, name: str, commit: str, message: str, at: int) -> None:
-        sha = self._store(f"{name} {commit} {at} {message}".encode(), "tag")
-        self._tags[name] = TagRef(name, True, commit, at, "ada", message, sha)
 
     def _store(self, content: bytes, kind: str = "blob") -> str:
         head = f"{kind} {len(content)}\0".encode()
@@ -291,6 +342,8 @@ class MemoryForge:
 
     git: MemoryGit
     reviews: tuple[Review, ...] = ()
+    unapproved: set[str] = field(default_factory=set)
+    """Commits that have no reviews."""
 
     def last_change(self, path: str) -> Change | None:
         history = self.git.history(path)
@@ -300,7 +353,11 @@ class MemoryForge:
         info = self.git.commit_info(commit)
         base = info.parents[0] if info.parents else ""
         files = tuple(self.git.differing_files(base, commit)) if base else ()
-        return Change(commit=commit, subject=info.subject, author="ada", files=files, reviews=self.reviews)
+        reviews = () if commit in self.unapproved else self.reviews
+        contribution = Contribution(("ada",), messages=(f"{info.subject}\n\n{info.body}",))
+        return Change(
+            commit=commit, subject=info.subject, author="ada", files=files, reviews=reviews, contribution=contribution
+        )
 
     def is_member(self, handle: str, team: str) -> bool:
         return False
@@ -355,17 +412,27 @@ class MemoryYard:
         parts = {"artifact": digest_of(version), "verdict": "pass", "by": "ada", "code": commit} | record
         message = write_record(f"Registering artifact {model} version {version}", VersionRecord(**parts))  # type: ignore[arg-type]
         tag = version_tag(model, number)
-        self.git.create_tag(tag, commit, message, at or self._next_time())
-        self.reopen()
+        artifact = str(parts["artifact"])
+        verdict = Verdict(parts["verdict"], "standard", "policies/standard.yaml", (), {})  # type: ignore[arg-type]
+        evidence = {"verdict": write_statement("verdict", model, artifact, verdict)}
+        self.checkout.evidence.file_evidence(model, artifact, evidence, {}, f"{tag}: evidence")
+        self.tag(tag, commit, message, at)
         return tag
+
+    def tag(self, name: str, commit: str, message: str, at: int = 0) -> None:
+        """An annotated tag with its filed copy."""
+        content = self.git.tag_object(name, commit, message, at or self._next_time())
+        self.git.place_tag(name, content)
+        model = name.replace("#", "@").partition("@")[0]
+        self.checkout.evidence.append({copy_of(model, name): content}, name)
+        self.reopen()
 
     def add_stage(self, version: str, environment: str, model: str = "churn", *, at: int = 0, **record: object) -> str:
         """The receipt of a deployment; its tag."""
         view = self.view(model)
         tag = stage_tag(model, environment, view.history.last_counter + 1)
         message = write_record("Assigning", StageRecord(version, digest_of(version), "wanted", "ada", **record))  # type: ignore[arg-type]
-        self.git.create_tag(tag, view.version(version).commit, message, at or self._next_time())
-        self.reopen()
+        self.tag(tag, view.version(version).commit, message, at)
         return tag
 
     def add_tag(self, name: str, message: str = "by hand", commit: str = "HEAD") -> None:

@@ -11,7 +11,18 @@ from typing import cast
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
-from modelyard.forges.interface import Change, Comment, Draft, Issue, Permission, Pull, PullForge, Reaction, Status
+from modelyard.forges.interface import (
+    Change,
+    Comment,
+    Contribution,
+    Draft,
+    Issue,
+    Permission,
+    Pull,
+    PullForge,
+    Reaction,
+    Status,
+)
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git, Push, PushRefused, RefRejected, TagRef
 
@@ -100,6 +111,10 @@ class MemoryGit:
 
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
         return {sha: self._blobs[sha] for sha in shas}
+
+    def commits_between(self, base: str, head: str) -> list[CommitInfo]:
+        older = set(self._ancestors(base))
+        return [self._infos[sha] for sha in self._ancestors(head) if sha not in older]
 
     def changed_files(self, base: str, head: str) -> list[str]:
         return list(self.changes(base, head))
@@ -192,6 +207,7 @@ class MemoryForge:
     pulls: dict[int, Pull] = field(default_factory=dict)
     files: dict[int, list[str]] = field(default_factory=dict)
     given: dict[int, tuple[Review, ...]] = field(default_factory=dict)
+    contributions: dict[int, Contribution] = field(default_factory=dict)
     written: dict[int, list[Comment]] = field(default_factory=dict)
     set_statuses: list[tuple[str, Status]] = field(default_factory=list)
     """Oldest first."""
@@ -253,6 +269,9 @@ class MemoryForge:
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self.given.get(number, ())
 
+    def contribution(self, number: int) -> Contribution:
+        return self.contributions.get(number, Contribution())
+
     def changed_files(self, number: int) -> list[str]:
         return self.files.get(number, [])
 
@@ -313,6 +332,7 @@ def memory_checkout(root: Path, git: MemoryGit, evidence: MemoryEvidence | None 
     checkout = Checkout(root)
     checkout.git = as_git(git)
     checkout.evidence = as_store(evidence or MemoryEvidence())
+    checkout.filed_tags = lambda model="": {tag.name: tag.object for tag in git.tag_refs}  # type: ignore[method-assign]
     return checkout
 
 

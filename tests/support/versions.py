@@ -6,7 +6,10 @@ import hashlib
 from pathlib import Path
 
 from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_store import evidence_files
 from modelyard.checkout.tags import write_tag
+from modelyard.evidence.statement import write_statement
+from modelyard.evidence.verdict import Verdict
 from modelyard.manifests.names import Version
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 
@@ -35,9 +38,12 @@ def add_version(folder: Path, model: str, version: str, *, file: bool = True, **
              "metrics": {"auc": 0.7 + number.release[1] / 100}, "params": {"train": {"trees": number.release[1]}}}  # fmt: skip
     tag = version_tag(model, number)
     message = write_record(f"Registering artifact {model} version {version}", VersionRecord(**(parts | record)))  # type: ignore[arg-type]
-    write_tag(checkout.model(model), tag, commit, message)
+    files: dict[str, bytes] = {}
     if file:
-        checkout.evidence.file_evidence(model, artifact, {}, {"report.md": f"# {tag}\n".encode()}, f"{tag}: evidence")
+        verdict = Verdict("pass", "standard", "policies/standard.yaml", (), {})
+        documents = {"verdict": write_statement("verdict", model, artifact, verdict)}
+        files = evidence_files(model, artifact, documents, {"report.md": f"# {tag}\n".encode()})
+    write_tag(checkout.model(model), tag, commit, message, files)
     return tag
 
 
@@ -49,7 +55,6 @@ def add_stage(folder: Path, model: str, version: str, environment: str) -> str:
     record = StageRecord(version, artifact_of(model, version), "wanted", "ada", ("grace",))
     message = write_record(f"Assigning stage {environment} to artifact {model} version {version}", record)
     write_tag(view, tag, view.version(version).commit, message)
-    checkout.evidence.file_tags(model)
     return tag
 
 

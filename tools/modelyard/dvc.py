@@ -126,6 +126,12 @@ class Dvc:
                 found[md5] = Stored(int(info.get("size") or 0), _seconds(info))
         return found
 
+    def on_remote(self, md5: str) -> bool:
+        """Whether the default remote has an object."""
+        with self._repository() as repo:
+            store = self._store(repo, "remote")
+            return bool(store.exists(md5))
+
     def members(self, md5: str) -> list[str]:
         """The md5s of the files in a tracked folder; ModelyardError when its list is not stored."""
         with TemporaryDirectory(prefix="modelyard-") as scratch:

@@ -15,7 +15,7 @@ import click
 from modelyard.errors import ExitCode, ModelyardError
 
 # Names from logs and pull requests may hold sequences that move the cursor or set the title; colours are ours.
-_CONTROLS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+_OURS = re.compile(r"(\x1b\[(?:[01]|3[0-7]|9[0-7])m)")
 
 
 class Fitting(Protocol):
@@ -32,7 +32,7 @@ def width() -> int | None:
 
 def say(text: str) -> None:
     """Prints a message for the person at the terminal."""
-    click.echo(_CONTROLS.sub("\ufffd", text), err=True, color=_colour(sys.stderr))
+    click.echo(_shown(text), err=True, color=_colour(sys.stderr))
 
 
 def progress(every: float = 2.0) -> Callable[[str], None]:
@@ -51,7 +51,7 @@ def progress(every: float = 2.0) -> Callable[[str], None]:
 def result(shown: str | Fitting) -> None:
     """Prints a result: a text as it is, a layout fitted to the terminal."""
     text = shown if isinstance(shown, str) else shown.fit(width())
-    click.echo(_CONTROLS.sub("\ufffd", text), color=_colour(sys.stdout))
+    click.echo(_shown(text), color=_colour(sys.stdout))
 
 
 def result_json(value: Any) -> None:
@@ -76,6 +76,12 @@ def show_error(error: ModelyardError) -> None:
     """Prints an error: what is wrong, then what to do."""
     say(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
     say(f"  {error.remedy}")
+
+
+def _shown(text: str) -> str:
+    from modelyard.documents import visible
+
+    return "".join(part if i % 2 else visible(part) for i, part in enumerate(_OURS.split(text)))
 
 
 def _colour(stream: Any) -> bool:

@@ -75,10 +75,12 @@ def write_reports(view: ModelView, report: Report) -> dict[str, Path]:
 
 
 def file_reports(view: ModelView, report: Report) -> None:
-    """Files evidence and reports on the branch modelyard/evidence."""
+    """Files evidence and reports on the branch modelyard/evidence. What a registered version was judged by stays."""
     workspace, artifact = Workspace(view), report.bundle.artifact
     message = f"{view.name}: evidence about {artifact[:12]}"
-    view.checkout.evidence.file_evidence(view.name, artifact, workspace.documents(), workspace.reports(), message)
+    registered = any(known.record and known.record.artifact == artifact for known in view.history.all_versions)
+    documents = {} if registered else workspace.documents()
+    view.checkout.evidence.file_evidence(view.name, artifact, documents, workspace.reports(), message)
 
 
 def changes_between(view: ModelView, bundle: Bundle, base: str | None, head: str) -> Changes:

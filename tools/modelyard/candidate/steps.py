@@ -31,7 +31,7 @@ from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.scoring.scorer import faults_as_errors
+from modelyard.scoring.scorer import faults_as_errors, try_artifact
 from modelyard.scoring.signature import flavor_of, options_of
 
 _PACKAGES = ("pandas", "pyarrow", "dvc")
@@ -178,6 +178,8 @@ def scan(candidate: Candidate) -> Artifact:
     Only what is read without running code, or by the repository's own scorer, is loaded; only what is served is timed.
     """
     found, flavor = sniff_file(candidate.artifact), flavor_of(candidate.model)
+    if found in flavor.formats:
+        try_artifact(candidate.model, candidate.artifact, candidate.folder)
     loaded = found in flavor.formats or (flavor.own_code and found != PICKLE)
     milliseconds = _row_milliseconds(candidate) if loaded and flavor.hosts else None
     return Artifact(found, candidate.artifact.stat().st_size, milliseconds)

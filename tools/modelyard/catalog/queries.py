@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from modelyard.errors import UsageError, near_match
 from modelyard.git import Git
@@ -11,7 +14,7 @@ from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, Registry, read_registry
 from modelyard.registry.search import Entry, Term, search
 from modelyard.registry.tags import EVERY_MODEL, model_patterns
-from modelyard.registry.timeline import Period, periods, running
+from modelyard.registry.timeline import Event, Period, periods, running
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout
@@ -28,6 +31,23 @@ def registry_of(git: Git, model: str | None) -> Registry:
                 f"Run: git fetch --tags {git.remote()}",
             )
     return registry
+
+
+def doubted(git: Git, model: str, events: Iterable[Event]) -> tuple[Event, ...]:
+    """The events, each with a doubt where its tag has no filed copy or differs from it."""
+    from modelyard.checkout.checkout import tag_id
+    from modelyard.checkout.evidence_store import EvidenceStore
+
+    copies = EvidenceStore(git).tags(model)
+    objects = {tag.name: tag.object for tag in git.tags(*model_patterns(model))}
+
+    def doubt(tag: str) -> str:
+        if tag not in copies:
+            return "not filed: the tag was made by hand, and what it says proves nothing"
+        kind = "sha1" if len(objects[tag]) == 40 else "sha256"
+        return "" if tag_id(copies[tag], kind) == objects[tag] else "moved: the tag differs from its filed copy"
+
+    return tuple(replace(event, doubt=doubt(event.tag)) for event in events)
 
 
 def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.dvc import Dvc
-from modelyard.errors import UsageError
-from modelyard.git import Git
+from modelyard.errors import Refused, UsageError
+from modelyard.git import Git, TagRef
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
@@ -43,9 +45,10 @@ class Checkout:
 
     @property
     def registry(self) -> Registry:
-        """The histories of all models, read from the tags once."""
+        """The histories of all models, read once. Only tags that equal their filed copies count."""
         if self._registry is None:
-            self._registry = read_registry(self.git.tags())
+            tags = self.git.tags()
+            self._registry = read_registry(tags, self._proven(tags, self.filed_tags()))
             self._histories = {}
         return self._registry
 
@@ -56,15 +59,40 @@ class Checkout:
         return self._models[name]
 
     def history(self, name: str) -> ModelHistory:
-        """The history of one model, read from its tags once; UsageError in a shallow clone without tags."""
+        """The history of one model, read from its tags once; UsageError in a shallow clone without tags.
+
+        Only tags that equal their filed copies count; the others are its strays.
+        """
         if self._registry is not None:
             return self._registry.history(name)
         if name not in self._histories:
-            history = read_registry(self.git.tags(*model_patterns(name))).history(name)
+            tags = self.git.tags(*model_patterns(name))
+            history = read_registry(tags, self._proven(tags, self.filed_tags(name))).history(name)
             if not history.versions:
                 self._require_tags(name)
             self._histories[name] = history
         return self._histories[name]
+
+    def filed_tags(self, model: str = "") -> dict[str, str]:
+        """Tag name → object id of its filed copy, of one model or of all.
+
+        Evidence is fetched if this clone has none.
+        """
+        if self.evidence.newest() is None:
+            self.evidence.refresh()
+        copies = self.evidence.tags(model) if model else self.evidence.all_tags()
+        kind = self.git.object_format() if copies else ""
+        return {name: tag_id(content, kind) for name, content in copies.items()}
+
+    def _proven(self, tags: Sequence[TagRef], copies: dict[str, str]) -> dict[str, str]:
+        """The copies. UsageError where the whole evidence branch is missing, and tags say that there was one."""
+        if self.evidence.newest() is None and any("\n{" in tag.message for tag in tags if tag.annotated):
+            raise UsageError(
+                "This clone has tags of modelyard and no branch modelyard/evidence, so nothing proves them.",
+                "Fetch it: git fetch origin modelyard/evidence. If the remote lost it, run modelyard audit check in a"
+                " clone that has it.",
+            )
+        return copies
 
     def reread(self, name: str, *, fetch: bool = False) -> ModelHistory:
         """The history of a model, read again after tags were written; ``fetch`` gets the remote's tags first."""
@@ -126,10 +154,29 @@ class ModelView:
         return rules_here(self.checkout.repository, self.checkout.git, self.manifest, today, policy)
 
 
+def tag_id(content: bytes, kind: str) -> str:
+    """The id of a tag object, in the hash function of the repository (sha1 or sha256)."""
+    return hashlib.new(kind, b"tag %d\0" % len(content) + content).hexdigest()
+
+
 def version_of(history: ModelHistory, number: str) -> RegisteredVersion:
-    """A version of a history by its number, withdrawn or not; UsageError when there is none."""
+    """A version of a history by its number, withdrawn or not; UsageError when there is none.
+
+    Refused for a version whose tag was moved, and for a tag that modelyard did not file.
+    """
     found = history.known(number)
     if found is None:
+        tag = f"{history.model}@{number}"
+        if tag in history.moved:
+            raise Refused(
+                f"The tag {tag} was moved after it was filed.",
+                "Find out who moved it, then run: modelyard audit check --restore",
+            )
+        if tag in history.strays:
+            raise Refused(
+                f"The tag {tag} was made by hand: it has no filed copy, so nothing proves its version.",
+                f"Register a version with modelyard register, and delete that tag: git push origin :refs/tags/{tag}",
+            )
         known = ", ".join(known.version for known in history.versions[-5:]) or "none"
         raise UsageError(f"{history.model} has no version {number}.", f"The newest registered versions: {known}.")
     return found

@@ -11,6 +11,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from modelyard.errors import ModelyardError
 from modelyard.git import Git, GitError, Push, RefRejected
@@ -21,6 +22,10 @@ _LOCAL = f"refs/heads/{BRANCH}"
 _ATTEMPTS = 12
 
 
+class AlreadyFiled(RefRejected):
+    """A concurrent run filed the path first."""
+
+
 class EvidenceBranch:
     """The evidence branch in one clone."""
 
@@ -28,14 +33,21 @@ class EvidenceBranch:
         self.git = git
         self._known: str | None = None
 
-    def append(self, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> str:
+    def append(
+        self,
+        files: Mapping[str, bytes],
+        message: str,
+        drop: frozenset[str] = frozenset(),
+        new: frozenset[str] = frozenset(),
+    ) -> str:
         """Commits files (path on the branch → content), removes the paths of ``drop`` from the newest tree, and pushes.
 
-        Returns the commit. Concurrent writers retry, so that no write is lost. Without a remote nothing is pushed.
+        Returns the commit. Concurrent writers retry, so that no write is lost. AlreadyFiled when a path of ``new``
+        exists. Without a remote nothing is pushed.
         """
         self._known = None
         with self.git.exclusively("evidence"):  # within one clone; between clones the push decides
-            return _append(self.git, files, message, drop)
+            return _append(self.git, files, message, drop, new)
 
     def newest(self) -> str | None:
         """The newest evidence commit in this clone, local or as last fetched; None without evidence."""
@@ -55,11 +67,25 @@ class EvidenceBranch:
         return {path: blobs[sha] for path, sha in files.items()}
 
     def refresh(self) -> None:
-        """Fetches the remote's evidence and keeps files that only this clone has."""
+        """Fetches the remote's evidence, and pushes files that only this clone has, such as those of a killed run.
+
+        A clone without permission to push keeps them.
+        """
         self._known = None
         if remote := self.git.remote():
             with self.git.exclusively("evidence"):
                 _merge_remote(self.git, remote)
+                here, there = _sha(self.git, _LOCAL), _sha(self.git, _tracking(remote))
+                if here and here != there:
+                    with suppress(GitError):
+                        _push(self.git, remote, here, here)
+
+    def unpushed(self) -> bool:
+        """Whether this clone has evidence that the remote did not have at the last fetch."""
+        remote = self.git.remote()
+        here = _sha(self.git, _LOCAL) if remote else None
+        there = _sha(self.git, _tracking(remote)) if remote else None
+        return bool(here) and here != there and not (there and self.git.is_ancestor(here or "", there))
 
 
 def _newest(git: Git) -> str | None:
@@ -70,12 +96,14 @@ def _newest(git: Git) -> str | None:
     return here or there
 
 
-def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[str]) -> str:
+def _append(git: Git, files: Mapping[str, bytes], message: str, drop: frozenset[str], new: frozenset[str]) -> str:
     remote = git.remote()
     for attempt in range(_ATTEMPTS):
         if remote:
             _merge_remote(git, remote)
         before = _sha(git, _LOCAL)
+        if new and before and (taken := git.files_at(before, *new)):
+            raise AlreadyFiled(("file", *taken), "")
         try:
             commit = git.add_to_branch(BRANCH, _with_superseded(git, files), message, drop)
             if remote:

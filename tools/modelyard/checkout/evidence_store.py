@@ -3,7 +3,9 @@
 =====================================  =========================================================================
 ``<model>/<sha256 of the artifact>/``  evidence, reports and signature of one artifact
 ``<model>/approvals/<tag>.json``       the approvals behind a registration or a deployment
-``<model>/tags/<tag>``                 a copy of every registry tag, to detect deleted and moved tags
+``<model>/tags/<tag>``                 a copy of every registry tag; a tag counts only if it equals its copy
+``<model>/pending/<tag>``              a tag that a run began to write; the next run completes it
+``changes/<commit>.json``              the approvals of each change of the default branch
 ``pulls/<number>/``                    reports that the reviewers of a pull request saw
 ``refused/``, ``incidents/``           deployments refused for lack of approval; detected rewrites of this branch
 =====================================  =========================================================================
@@ -19,9 +21,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from modelyard.checkout.evidence_branch import SUPERSEDED, EvidenceBranch
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import write_statement
-from modelyard.registry.tags import model_patterns
 
-_COPY = re.compile(rf"(?!pulls/|refused/|incidents/).+?/tags/(?!{SUPERSEDED}/)")
+_INTENT = re.compile(rf"(?!pulls/|refused/|incidents/|changes/)[^/]+/pending/(?!{SUPERSEDED}/)")
+_COPY = re.compile(rf"(?!pulls/|refused/|incidents/|changes/).+?/tags/(?!{SUPERSEDED}/)")
 
 
 class EvidenceStore(EvidenceBranch):
@@ -31,32 +33,7 @@ class EvidenceStore(EvidenceBranch):
         self, model: str, artifact: str, documents: Mapping[str, bytes], reports: Mapping[str, bytes], message: str
     ) -> str:
         """Files evidence (kind → content) and reports (file name → content) of an artifact; returns the commit."""
-        named = {f"{kind}.json": content for kind, content in documents.items()} | dict(reports)
-        filed_as = {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
-        return self.append(filed_as | self._tags_without_copy(model), message)
-
-    def file_tags(self, *models: str) -> None:
-        """Files copies of the models' tags that have none yet."""
-        if models and (copies := self._tags_without_copy(*models)):
-            self.append(copies, f"Copies of {', '.join(path.rpartition('/')[2] for path in sorted(copies))}")
-
-    def file_approvals(self, model: str, artifact: str, approvals: Mapping[str, Sequence[ApprovalRecord]]) -> None:
-        """Files approvals (tag → records) that are not filed yet, and copies of the model's tags."""
-        contents = {
-            f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": records})
-            for tag, records in approvals.items()
-        }
-        there = self.filed(*contents)
-        new = {path: content for path, content in contents.items() if path not in there} | self._tags_without_copy(
-            model
-        )
-        if new:
-            self.append(new, f"{', '.join(approvals)}: approvals")
-
-    def has_approvals(self, model: str, tag: str) -> bool:
-        """Whether the approvals behind a tag are filed."""
-        path = f"{model}/approvals/{tag}.json"
-        return path in self.listed(path)
+        return self.append(evidence_files(model, artifact, documents, reports), message)
 
     def documents(self, model: str, artifact: str) -> dict[str, bytes]:
         """Kind → content of the evidence of an artifact, local or as last fetched."""
@@ -106,14 +83,39 @@ class EvidenceStore(EvidenceBranch):
         blobs = self.git.blobs(found.values())
         return {path.partition("/tags/")[2]: blobs[sha] for path, sha in found.items()}
 
-    def _tags_without_copy(self, *models: str) -> dict[str, bytes]:
-        patterns = [pattern for model in models for pattern in model_patterns(model)]
-        tags = self.git.tags(*patterns)
-        wanted = {f"{_model_of(tag.name)}/tags/{tag.name}": tag.object for tag in tags if tag.annotated}
-        there = self.listed(*(f"{model}/tags/" for model in models))
-        missing = {path: sha for path, sha in wanted.items() if path not in there}
-        contents = self.git.blobs(missing.values())
-        return {path: contents[sha] for path, sha in missing.items()}
+    def pending(self, *models: str) -> dict[str, dict[str, bytes]]:
+        """Model → tag name → tag object, of tags that a run began to write (of these models, or of all)."""
+        listed = self.listed(*(f"{model}/pending/" for model in models))
+        paths = {path: sha for path, sha in listed.items() if _INTENT.match(path)}
+        blobs = self.git.blobs(paths.values())
+        found: dict[str, dict[str, bytes]] = {}
+        for path, sha in paths.items():
+            model, _, name = path.partition("/pending/")
+            found.setdefault(model, {})[name] = blobs[sha]
+        return found
+
+
+def evidence_files(
+    model: str, artifact: str, documents: Mapping[str, bytes], reports: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Path on the branch → content, of evidence (kind → content) and reports (file name → content) of an artifact."""
+    named = {f"{kind}.json": content for kind, content in documents.items()} | dict(reports)
+    return {f"{_folder(model, artifact)}/{name}": content for name, content in named.items()}
+
+
+def approvals_file(model: str, artifact: str, tag: str, records: Sequence[ApprovalRecord]) -> dict[str, bytes]:
+    """The path and the content of the approvals behind a tag."""
+    return {f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": tuple(records)})}
+
+
+def copy_of(model: str, tag: str) -> str:
+    """The path of the copy of a tag."""
+    return f"{model}/tags/{tag}"
+
+
+def intent_of(model: str, tag: str) -> str:
+    """The path of a tag that a run begins to write."""
+    return f"{model}/pending/{tag}"
 
 
 def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
@@ -124,10 +126,6 @@ def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
         if rest.endswith("/report.html") and SUPERSEDED not in rest:
             found[model, rest.removesuffix("/report.html")] = sha
     return found
-
-
-def _model_of(tag: str) -> str:
-    return re.split("[@#]", tag, maxsplit=1)[0]
 
 
 def _folder(model: str, artifact: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 
-from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.errors import ModelyardError, Refused
+from modelyard.checkout.checkout import Checkout, tag_id
+from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
 from modelyard.git import Git, Push
 from modelyard.registry.faults import Fault, find_faults
@@ -23,16 +22,23 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     evidence.refresh()
     tags = git.tags()
     objects = {tag.name: tag.object for tag in tags}
-    copies = {name: object_id(git, content) for name, content in evidence.all_tags().items()}
-    found = [*find_faults(tags, objects, copies)]
+    copies = checkout.filed_tags()
+    remote = git.remote()
+    there = _remote_tags(git, remote) if remote else None
+    found = [*find_faults(tags, objects, copies, there)]
+    if evidence.unpushed():
+        found.append(
+            Fault("warning", "modelyard/evidence", "has files that the remote lacks", "Grant permission to push.")
+        )
     for path, content in evidence.filed("incidents/").items():
         incident = json.loads(content)
         found.append(
             Fault(
                 "warning",
                 path,
-                f"the evidence branch was rewritten, and {incident['files_put_back']} files were restored",
-                "Protect the branch modelyard/evidence against forced pushes.",
+                incident.get("problem")
+                or f"the evidence branch was rewritten, and {incident['files_put_back']} files were restored",
+                incident.get("remedy") or "Protect the branch modelyard/evidence against forced pushes.",
             )
         )
     registered = [
@@ -52,38 +58,25 @@ def restore_tags(checkout: Checkout) -> list[str]:
     git, evidence = checkout.git, checkout.evidence
     evidence.refresh()
     objects = {tag.name: tag.object for tag in git.tags()}
+    remote = git.remote()
+    there = _remote_tags(git, remote) if remote else {}
     done = []
+    kind = git.object_format()
     for name, content in evidence.all_tags().items():
-        sha = object_id(git, content)
-        if objects.get(name) == sha:
+        sha = tag_id(content, kind)
+        if objects.get(name) == sha and (remote is None or there.get(name) == sha):
             continue
         git.write_tag_object(name, content)
+        if remote is not None and there.get(name) != sha:
+            ref = f"refs/tags/{name}"
+            git.push(remote, Push(ref, sha, there.get(name, ""), lease=True))
         done.append(name)
-    if done and (remote := git.remote()):
-        there = git.remote_refs(remote, *(f"refs/tags/{name}" for name in done))
-        refs = {f"refs/tags/{name}": git.ref(f"refs/tags/{name}") or "" for name in done}
-        git.push(remote, *(Push(ref, sha, there.get(ref, ""), lease=True) for ref, sha in refs.items()))
     return done
 
 
-def require_unmoved(view: ModelView, tag: str) -> None:
-    """Refused when a tag differs from its filed copy; a tag without a copy passes."""
-    git, path = view.checkout.git, f"{view.name}/tags/{tag}"
-    content = view.checkout.evidence.filed(path).get(path)
-    if content is None:
-        return
-    now = git.ref(f"refs/tags/{tag}")
-    if now != object_id(git, content):
-        raise Refused(
-            f"The tag {tag} was moved after it was filed.",
-            "Find out who moved it, then run: modelyard audit check --restore",
-        )
-
-
-def object_id(git: Git, content: bytes) -> str:
-    """The id of a tag object, in the hash function of the repository (SHA-1 or SHA-256)."""
-    sha256 = git.object_format() == "sha256"
-    return hashlib.new("sha256" if sha256 else "sha1", b"tag %d\0" % len(content) + content).hexdigest()
+def _remote_tags(git: Git, remote: str) -> dict[str, str]:
+    refs = git.remote_refs(remote, "refs/tags/*")
+    return {ref.removeprefix("refs/tags/"): sha for ref, sha in refs.items()}
 
 
 def _evidence_faults(model: str, version: str, record: VersionRecord, documents: Mapping[str, bytes]) -> list[Fault]:
@@ -101,6 +94,8 @@ def _evidence_faults(model: str, version: str, record: VersionRecord, documents:
         except ModelyardError as error:
             found.append(Fault("error", tag, error.problem.rstrip("."), _RESTORE_FILE))
             continue
+        if record.evidence.get(kind, statement.digest) != statement.digest:
+            found.append(Fault("error", tag, f"the {kind} evidence is not the one that the tag names", _RESTORE_FILE))
         if statement.artifact != record.artifact:
             found.append(
                 Fault(

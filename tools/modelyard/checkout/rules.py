@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.gate.rule_changes import RuleChange, evaluation_changes, policy_changes
+from modelyard.gate.rule_changes import RuleChange, evaluation_changes, file_changes, policy_changes
 from modelyard.gate.waivers import Granted, within_budget
 from modelyard.git import Git
 from modelyard.manifests.approvals import Approvals, Waiver
@@ -104,6 +104,8 @@ def _changed(git: Git, base: str, head: str, policy: Policy, known: Model, propo
     else:
         changes += policy_changes(policy, after)
     changes += evaluation_changes(known, proposed)
+    scorer = [*known.flavor.files, *filter(None, [known.flavor.requirements])]
+    changes += file_changes(known.name, scorer, git.changed_files(base, head))
     looser = [change.sentence for change in changes if change.loosens]
     other = [change.sentence for change in changes if not change.loosens]
     notes = []

@@ -1,12 +1,21 @@
-"""New registry tags: the next version number, the next counter, and a tagger time that keeps GTO's order."""
+"""New registry tags: the next version number, the next counter, and the three steps in which a tag is written.
+
+The evidence branch is the ledger, and a tag is its image: a tag counts only if it equals its filed copy. So a run first
+files the tag that it is about to write, with everything that belongs to it, then writes the tag, then files the copy.
+The next run completes what a killed run began.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 
-from modelyard.checkout.checkout import ModelView
-from modelyard.git import Git
+from modelyard.checkout.checkout import Checkout, ModelView
+from modelyard.checkout.evidence_store import copy_of, intent_of
+from modelyard.git import Git, GitError, Push, RefRejected
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
@@ -15,12 +24,15 @@ from modelyard.manifests.repository import model_file
 from modelyard.registry.numbering import Changes, Numbering, Override, contract_changes, next_version, parse_override
 from modelyard.registry.tags import parse_tag, version_tag
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
+
 
 def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     """The version number that registering ``head`` would give, with reasons. ``model`` is the manifest at ``head``."""
-    git, highest, latest = view.checkout.git, _highest(view), view.history.latest
+    git, latest = view.checkout.git, view.history.latest
     if latest is None:
-        return next_version(None, Changes(), highest, _override(git, model.name, None, head))
+        first = _override(git, model.name, None, head)
+        return _untaken(view, lambda highest: next_version(None, Changes(), highest, first))
     before = git.file_at(latest.commit, model_file(model.name))
     contract: tuple[str, ...] = ()
     if before is not None:
@@ -31,27 +43,68 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     changed = git.differing_files(latest.commit, head, folder)
     code = tuple(path for path in changed if path not in generated)
     changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
-    return next_version(latest.version, changes, highest, _override(git, model.name, latest.commit, head))
+    override = _override(git, model.name, latest.commit, head)
+    return _untaken(view, lambda highest: next_version(latest.version, changes, highest, override))
 
 
-def write_tag(view: ModelView, name: str, commit: str, message: str) -> None:
+def write_tag(view: ModelView, name: str, commit: str, message: str, files: Mapping[str, bytes] = NOTHING) -> None:
     """Creates and pushes an annotated tag, later than all other tags of the model; signed if required.
 
-    RefRejected when a concurrent run took the name.
+    ``files`` are filed together with it (path on the evidence branch → content). RefRejected when a concurrent run
+    took the name.
     """
-    git, signing = view.checkout.git, view.checkout.repository.config.signing
+    git, evidence, signing = view.checkout.git, view.checkout.evidence, view.checkout.repository.config.signing
     # GTO orders by tagger time in whole seconds. It would order two tags of one second by their names.
     at = max(int(time.time()), view.history.last_time + 1)
-    git.create_tag(name, commit, message, at, sign=bool(signing and signing.allowed_signers))
-    if remote := git.remote():
-        git.push_tag(remote, name)
+    content = git.tag_object(name, commit, message, at, sign=bool(signing and signing.allowed_signers))
+    intent = intent_of(view.name, name)
+    evidence.append({intent: content, **files}, f"{name}: begun", new=frozenset({intent, copy_of(view.name, name)}))
+    try:
+        _place(git, name, content)
+    except GitError:
+        with suppress(GitError):
+            evidence.append({}, f"{name}: not written", drop=frozenset({intent}))
+        view.checkout.reread(view.name)
+        raise
+    evidence.append({copy_of(view.name, name): content}, name, drop=frozenset({intent}))
     view.checkout.reread(view.name)
+
+
+def settle_tags(checkout: Checkout, *models: str) -> tuple[str, ...]:
+    """Completes the tags that killed runs began to write (of these models, or of all); returns their names.
+
+    Also pushes evidence that only this clone has.
+    """
+    git, evidence = checkout.git, checkout.evidence
+    evidence.refresh()
+    done = []
+    for model, begun in evidence.pending(*models).items():
+        copies: dict[str, bytes] = {}
+        for name, content in begun.items():
+            with suppress(RefRejected):  # another tag has the name, and the run that wanted it never had it
+                _place(git, name, content)
+                copies[copy_of(model, name)] = content
+                done.append(name)
+        dropped = frozenset(intent_of(model, name) for name in begun)
+        evidence.append(copies, f"{', '.join(begun)}: completed", drop=dropped)
+        checkout.reread(model)
+    return tuple(done)
 
 
 def next_counter(view: ModelView) -> int:
     """The counter of a model's next stage tag; counters of deleted tags are not used again."""
     parsed = [parse_tag(name) for name in view.checkout.evidence.tags(view.name)]
     return max([view.history.last_counter, *(found.counter for found in parsed if found and found.counter)]) + 1
+
+
+def _place(git: Git, name: str, content: bytes) -> None:
+    before = git.ref(f"refs/tags/{name}")
+    git.place_tag(name, content)
+    if remote := git.remote():
+        if before is None:
+            git.push_tag(remote, name)
+        else:
+            git.push(remote, Push(f"refs/tags/{name}", before, ""))
 
 
 def _highest(view: ModelView) -> Version | None:
@@ -62,6 +115,15 @@ def _highest(view: ModelView) -> Version | None:
         if parsed and parsed.version:
             given.append(parsed.version)
     return max(given, default=None)
+
+
+def _untaken(view: ModelView, numbered: Callable[[Version | None], Numbering]) -> Numbering:
+    """The number after the highest one whose tag is free; a handmade tag only makes its own name unusable."""
+    taken = {*view.history.strays, *view.history.moved}
+    found = numbered(_highest(view))
+    while version_tag(view.name, found.version) in taken:
+        found = numbered(found.version)
+    return found
 
 
 def _override(git: Git, name: str, since: str | None, head: str) -> Override | None:

@@ -13,6 +13,7 @@ from modelyard.flavors.formats import PICKLE, format_of
 from modelyard.git import Git
 from modelyard.manifests.configuration import Signing
 from modelyard.registry.tags import version_tag
+from modelyard.scoring.scorer import try_artifact
 from modelyard.scoring.signature import flavor_of
 from modelyard.signing import SIGNATURE, verify
 
@@ -28,8 +29,9 @@ def sniff_file(path: Path) -> str | None:
         if head.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(path) as archive:
                 members = tuple(archive.namelist()[:_MEMBERS])
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ModelyardError(f"{path} cannot be read: {error}.", "Run: modelyard retrain MODEL") from error
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise ModelyardError(f"{path} cannot be read: {why}.", "Run: modelyard retrain MODEL") from error
     return format_of(head, members)
 
 
@@ -68,6 +70,11 @@ def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
 def _require_safe_format(found: FetchedVersion, tag: str, signed: bool) -> None:
     form = sniff_file(found.artifact)
     if form is not None and form != PICKLE:
+        if form in flavor_of(found.model).formats:
+            try:
+                try_artifact(found.model, found.artifact, found.folder)
+            except ModelyardError as error:
+                raise Refused(f"The artifact of {tag} cannot be trusted: {error.problem}", error.remedy) from error
         return
     if form is None and flavor_of(found.model).own_code:
         return  # a program of the repository reads it, which was reviewed; the policy allowed the format

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ from modelyard.audit.export import heads
 from modelyard.checkout.guard import check_registry, restore_tags
 from modelyard.options import open_checkout, window_of
 from modelyard.report.terminal.registry import render_attribution, render_faults
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.terminal import finish, result, result_json, say
 
 
@@ -107,7 +106,7 @@ def prediction(
     repository = checkout.repository
     models = [checkout.model(name) for name in ([model] if model else repository.model_names())]
     places = [repository.environment(environment)] if environment else repository.config.environments
-    found = attribute(models, places, wanted, window_of(window, until), Secrets(os.environ), say)
+    found = attribute(models, places, wanted, window_of(window, until), open_secrets(checkout.git), say)
     if as_json:
         result_json(found)
     else:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from modelyard.deployment.delivery import Deployer
+from modelyard.checkout.tags import settle_tags
+from modelyard.deployment.delivery import Deployer, admitted
 from modelyard.deployment.planning import Planner
 from modelyard.deployment.promotion import preview
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
-from modelyard.forges.discovery import open_forge, open_pull_forge
+from modelyard.forges.discovery import forge_if_reachable, open_forge, open_pull_forge
 from modelyard.ground_truth.sources import known_ground_truth
 from modelyard.options import open_checkout
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.plan import Delivery
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.terminal import result, result_json, say, show_error
 
 
@@ -87,11 +87,15 @@ def command(
             result(preview(checkout, forge, number, chosen, datetime.now(UTC)))
         return
     faults: list[ModelyardError] = []
+    if not plan_only:
+        settle_tags(checkout)
     while True:
-        planner = Planner(checkout, ground_truth=known_ground_truth(repository, Secrets(os.environ), ground_truth))
+        planner = Planner(
+            checkout, ground_truth=known_ground_truth(repository, open_secrets(checkout.git), ground_truth)
+        )
         planned = planner.plan(chosen, set(models))
         if plan_only:
-            deliveries = [plan.delivery for plan in planned]
+            deliveries = [plan.delivery for plan in admitted(planner, planned, forge_if_reachable(repository, git))]
             faults = [plan.fault for plan in planned if plan.fault]
         else:
             deployer = Deployer(planner, open_forge(repository, git), say)

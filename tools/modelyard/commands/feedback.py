@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from modelyard.production.feedback.reviews import read_labels
 from modelyard.production.feedback.sample import sample as pick_sample
 from modelyard.production.monitoring.window import profile_of
 from modelyard.report.terminal.production import render_erasure, render_joined
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.terminal import finish, result, result_json, say
 
 
@@ -99,7 +98,7 @@ def collect(
             known, reviews = given.ground_truth, given.reviews
             say(f"{len(reviews):,} labels; {given.unlabelled:,} rows have no label yet")
         else:
-            asked = find_ground_truth(found, where, checkout.root, Secrets(os.environ), file, sql, query)
+            asked = find_ground_truth(found, where, checkout.root, open_secrets(checkout.git), file, sql, query)
             if asked is None and (if_declared or everything):
                 say(f"{model}: model.yaml names no ground_truth")
                 return "pass"
@@ -197,7 +196,7 @@ def forget(
         raise UsageError("--entity is empty.", "Pass the value of the contract's id, as callers sent it.")
 
     def one(view: ModelView) -> Outcome:
-        done = erase_id(view, entity, Secrets(os.environ), say)
+        done = erase_id(view, entity, open_secrets(checkout.git), say)
         if purging:
             say(f"deleted {purge(checkout.dvc, done)} copies of older increments")
         elif done.proposed is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.queries import registry_of
+from modelyard.catalog.queries import doubted, registry_of
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.registry.timeline import events
@@ -22,7 +22,8 @@ def command(context: click.Context, model: str, environment: str | None, as_json
 
     Registrations, assignments and withdrawals: when, by whom, why, and with which approvals.
     """
-    found = events(registry_of(Git(find_root(context.obj)), model).history(model))
+    git = Git(find_root(context.obj))
+    found = doubted(git, model, events(registry_of(git, model).history(model)))
     found = tuple(event for event in found if environment in (None, event.environment))
     if as_json:
         result_json(found)

@@ -26,7 +26,7 @@ from modelyard.production.monitoring.watch import file_window, watch
 from modelyard.production.monitoring.window import NeverServed
 from modelyard.report.html.window import render_monitoring_html
 from modelyard.report.terminal.production import render_monitoring
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.terminal import finish, progress, result, result_json, say
 
 
@@ -90,7 +90,7 @@ def command(
 
     def one(view: ModelView) -> Outcome:
         model = view.name
-        known = find_ground_truth(view.manifest, where, checkout.root, Secrets(os.environ), file, sql, query)
+        known = find_ground_truth(view.manifest, where, checkout.root, open_secrets(checkout.git), file, sql, query)
         try:
             watched = watch(view, where, span, known, progress())
         except NeverServed as never:

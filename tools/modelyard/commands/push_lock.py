@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from modelyard.errors import Refused
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
@@ -52,10 +53,18 @@ def command(context: click.Context, folder: Path, branch: str | None, head: str,
                 else "The branch is in a fork; nothing is pushed."
             )
             return
+        if subject.pull.base != repository.config.default_branch:
+            say(f"The pull request is not for {repository.config.default_branch}; nothing is pushed.")
+            return
         branch, head = subject.pull.branch, subject.measured
         if subject.head != subject.measured:
             say("The branch already has these locks.")
             return
+    if branch == repository.config.default_branch:
+        raise Refused(
+            f"{branch} is the default branch, and a lock of a proposal is never pushed there.",
+            "Propose from a branch of its own.",
+        )
     untrusted = read_untrusted(folder)
     for sentence in untrusted.refused:
         say(f"Not read: {sentence}.")

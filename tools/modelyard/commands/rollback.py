@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, the_model
 from modelyard.report.terminal.deployments import render_deliveries
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.targets.discovery import open_target
 from modelyard.terminal import result, result_json, say
 
@@ -38,7 +36,7 @@ def command(context: click.Context, model: str, environment: str, to: str | None
     repository, git = checkout.repository, checkout.git
     view = the_model(checkout, model)
     where = repository.environment(environment)
-    target = open_target(where, repository.root, Secrets(os.environ))
+    target = open_target(where, repository.root, open_secrets(checkout.git))
     request = RollbackRequest(to=to, why=why, by=git.author_name())
     done = roll_back(view, where, target, lambda: open_forge(repository, git), request, say)
     if as_json:

@@ -7,15 +7,16 @@ import click
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.registry.tags import EVERY_MODEL, model_patterns
-from modelyard.terminal import result, result_json
+from modelyard.terminal import result, result_json, say
 
 
 @click.command()
 @click.argument("model", required=False)
 @click.option("--env", "environment", metavar="ENV", help="Only this environment.")
+@click.option("--live", is_flag=True, help="Also ask targets that need a secret; modelyard.yaml on main allows each.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @click.pass_context
-def command(context: click.Context, model: str | None, environment: str | None, as_json: bool) -> None:
+def command(context: click.Context, model: str | None, environment: str | None, live: bool, as_json: bool) -> None:
     """Show which version serves where, since when, and why.
 
     The column sync says whether the observed state matches the desired state, and health says whether the
@@ -24,7 +25,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     git = Git(find_root(context.obj))
     pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
     # Imports take half of the command's time. Git reads its refs meanwhile.
-    from modelyard.deployment.observation import observe
+    from modelyard.deployment.observation import observe, protection
     from modelyard.manifests.repository import ModelRepository
     from modelyard.report.terminal.deployments import render_status
 
@@ -33,7 +34,9 @@ def command(context: click.Context, model: str | None, environment: str | None, 
         repository.model_folder(model)
     if environment:
         repository.environment(environment)
-    lines = observe(repository, git, pending, model, environment)
+    if unprotected := protection(git):
+        say(unprotected)
+    lines = observe(repository, git, pending, model, environment, live=live)
     if as_json:
         result_json(lines)
     else:

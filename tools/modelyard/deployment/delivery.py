@@ -6,6 +6,7 @@ killed run never leaves more traffic on a candidate than the journal allows, and
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -14,12 +15,11 @@ from msgspec.structs import replace
 
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView, version_of
-from modelyard.checkout.guard import require_unmoved
 from modelyard.checkout.trust import require_trusted
-from modelyard.deployment.desired_state import require_waivers
+from modelyard.deployment.door import Door, report_facts
 from modelyard.deployment.planning import Planned, Planner, has_work
 from modelyard.deployment.probe import move_traffic
-from modelyard.deployment.record import require_approved, write_receipt, write_rollout, write_unassignment
+from modelyard.deployment.record import write_receipt, write_rollout, write_unassignment
 from modelyard.deployment.rollback import propose_rollback
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
@@ -27,7 +27,7 @@ from modelyard.forges.interface import Change, Forge
 from modelyard.git import RefRejected
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import RegisteredVersion
-from modelyard.registry.tags import StageRecord, version_tag
+from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Delivery
 from modelyard.rollout.progress import RolloutState, increases_traffic, needs_entry, reduces_traffic
 
@@ -40,6 +40,7 @@ class Deployer:
     def __init__(self, planner: Planner, forge: Forge, say: Callable[[str], None]) -> None:
         self._planner, self._forge, self._say = planner, forge, say
         self._checkout = planner.checkout
+        self._door = Door(planner.checkout, forge, say)
 
     def deliver_all(self, planned: Sequence[Planned]) -> tuple[list[Delivery], list[ModelyardError]]:
         """Carries out all plans; returns deliveries and errors. An error stops only its own deployment."""
@@ -59,7 +60,8 @@ class Deployer:
             except ModelyardError as error:
                 faults.append(error)
                 done.append(replace(plan.delivery, skipped=f"failed: {error.problem}"))
-        self._checkout.evidence.file_tags(*dict.fromkeys(delivery.model for delivery in done))
+        for model in dict.fromkeys(delivery.model for delivery in done):
+            report_facts(self._checkout.model(model), self._forge)
         return done, faults
 
     def deliver(self, planned: Planned) -> Delivery:
@@ -83,13 +85,10 @@ class Deployer:
         delivery, after, before = planned.delivery, planned.after, planned.recorded.state
         if after is None or planned.version is None:
             return delivery
-        assigned = planned.history.assigned(delivery.environment)
-        due = assigned is None or assigned.version != after.serving or _lacks_rollback_receipt(planned, after)
-        change: Change | None = None
+        due, back = _receipt_is_due(planned, after), reduces_traffic(planned.live, after)
         approvals: tuple[ApprovalRecord, ...] = ()
-        back = reduces_traffic(planned.live, after)
-        if increases_traffic(before, planned.live, after) or (planned.actions and due and not back):
-            change, approvals = self._authorise(planned, planned.version)
+        if planned.actions or needs_entry(before, after) or due:
+            approvals = _pass(self._door, self._model(planned), planned, after, planned.version)
         if back:
             probes = self._apply(planned)
             self._record(planned, after)
@@ -98,9 +97,7 @@ class Deployer:
             probes = self._apply(planned)
         tag = None
         if due and after.serving:
-            tag = self._receipt(planned, after, change or self._change(planned, planned.version), approvals)
-        else:
-            self._file_missing_approvals(planned, planned.version)
+            tag = self._receipt(planned, after, self._change(planned, planned.version), approvals)
         delivery = replace(delivery, live=after.serving or delivery.live, tag=tag, probes=probes)
         if planned.target is not None and delivery.live:
             health = planned.target.health(delivery.model, delivery.live)
@@ -117,27 +114,12 @@ class Deployer:
         delivery = planned.delivery
         if not has_work(planned):
             return delivery
+        self._door.admit_removal(self._model(planned), delivery.environment)
         change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
-        require_approved(self._model(planned), self._forge, delivery.environment, (change,))
         self._apply(planned)
         why = change.subject if change else "no deployment on main names it"
         tag = write_unassignment(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
-
-    def _authorise(
-        self, planned: Planned, version: RegisteredVersion
-    ) -> tuple[Change | None, tuple[ApprovalRecord, ...]]:
-        """The change behind a deployment and all approvals.
-
-        Refused unless version and deployment are approved, the tag was not moved, and waivers are still valid.
-        """
-        view, delivery = self._model(planned), planned.delivery
-        require_waivers(view, version, datetime.now(UTC).date())
-        brought, change = self._forge.change_of(version.commit), self._change(planned, version)
-        changes = dict.fromkeys((brought, change))
-        approvals = require_approved(view, self._forge, delivery.environment, changes)
-        require_unmoved(view, version_tag(view.name, version.version))
-        return change, approvals
 
     def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
         """The change that requested a version; for ``latest``, the change that became the version."""
@@ -194,33 +176,54 @@ class Deployer:
                 stage, why=f"{verb} {after.candidate}: {after.reason}", by="modelyard", approved_by=(), pull=0,
                 replaced=after.candidate, blocked=after.artifact if failed else "", rollout=after.salt,
             )  # fmt: skip
-        tag = write_receipt(self._model(planned), delivery.environment, stage)
-        if tag:
-            self._file_approvals(planned, version, tag, approvals)
-        return tag
-
-    def _file_missing_approvals(self, planned: Planned, wanted: RegisteredVersion) -> None:
-        """Files the approvals of the newest receipt, if the run that wrote it was killed before filing them."""
-        assigned = planned.history.assigned(planned.delivery.environment)
-        if assigned is None or self._checkout.evidence.has_approvals(planned.delivery.model, assigned.tag):
-            return
-        version = version_of(planned.history, assigned.version)
-        if assigned.record and assigned.record.blocked:
-            self._file_approvals(planned, version, assigned.tag, ())
-        elif version == wanted:
-            self._file_approvals(planned, version, assigned.tag, self._authorise(planned, version)[1])
-
-    def _file_approvals(
-        self, planned: Planned, version: RegisteredVersion, tag: str, approvals: tuple[ApprovalRecord, ...]
-    ) -> None:
-        model, artifact = planned.delivery.model, version.record.artifact if version.record else ""
-        # Those of the registration too, in case that run was killed before filing them.
-        own = [approval for approval in approvals if approval.commit == version.commit]
-        number = version_tag(model, version.version)
-        self._checkout.evidence.file_approvals(model, artifact, {tag: approvals} | ({number: own} if own else {}))
+        return write_receipt(self._model(planned), delivery.environment, stage, approvals)
 
     def _model(self, planned: Planned) -> ModelView:
         return self._checkout.model(planned.delivery.model)
+
+
+def admitted(planner: Planner, planned: Sequence[Planned], forge: Forge | None) -> list[Planned]:
+    """Plans, and what the door would say to them now. Nothing is written."""
+    door = Door(planner.checkout, forge, reports=False)
+    found = []
+    for plan in planned:
+        after, version = plan.after, plan.version
+        try:
+            if after and version and plan.actions and not plan.delivery.skipped:
+                _pass(door, planner.checkout.model(plan.delivery.model), plan, after, version)
+            found.append(plan)
+        except Refused as refusal:
+            told = replace(plan.delivery, rollout=f"would be refused now: {refusal.problem}")
+            found.append(dataclasses.replace(plan, delivery=told))
+    return found
+
+
+def _pass(
+    door: Door, view: ModelView, planned: Planned, after: RolloutState, wanted: RegisteredVersion
+) -> tuple[ApprovalRecord, ...]:
+    """Asks the door for every version that will have traffic; returns the approvals of the desired one."""
+    environment, forward = planned.delivery.environment, _goes_forward(planned, after)
+    approvals: tuple[ApprovalRecord, ...] = ()
+    if forward:
+        approvals = door.admit_forward(view, environment, wanted, datetime.now(UTC).date())
+    for number in dict.fromkeys((after.stable, after.candidate if after.phase == "progressing" else "")):
+        if number and not (forward and number == wanted.version):
+            door.admit_back(view, environment, view.version(number))
+    return approvals
+
+
+def _goes_forward(planned: Planned, after: RolloutState) -> bool:
+    """Whether a version gets traffic that no receipt shows it to have had; else traffic goes back or is repaired."""
+    if reduces_traffic(planned.live, after):
+        return False
+    if _receipt_is_due(planned, after) or (planned.actions and after.phase == "progressing"):
+        return True
+    return increases_traffic(planned.recorded.state, planned.live, after)
+
+
+def _receipt_is_due(planned: Planned, after: RolloutState) -> bool:
+    assigned = planned.history.assigned(planned.delivery.environment)
+    return assigned is None or assigned.version != after.serving or _lacks_rollback_receipt(planned, after)
 
 
 def _lacks_rollback_receipt(planned: Planned, after: RolloutState) -> bool:

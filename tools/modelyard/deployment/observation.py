@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git, PendingTags
+from modelyard.manifests.approvals import APPROVALS
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import ModelHistory, read_registry
+from modelyard.registry.history import Assignment, ModelHistory, read_registry
 from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Live, StatusLine
 from modelyard.rollout.promotion import blocking_rollback, latest_allowed
 from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import NOT_LIVE, open_secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Health, Target
+
+UNPROTECTED = (
+    "Nothing is protected: policies/approvals.yaml never stood on the default branch, so whoever pushes there deploys."
+)
 
 
 def observe(
@@ -25,8 +32,12 @@ def observe(
     pending: PendingTags,
     model: str | None = None,
     environment: str | None = None,
+    *,
+    live: bool = False,
 ) -> list[StatusLine]:
     """The status of all deployments (of one model, of one environment), sorted by model, then environment.
+
+    A target that is asked with a secret is observed only with ``live``.
 
     ``pending`` are the tags. They are read last, while git is still writing them. UsageError in a shallow clone without
     tags.
@@ -37,7 +48,7 @@ def observe(
         if model in (None, deployment.model) and environment in (None, where)
     ]
     targets: dict[str, _ObservedTarget] = {}
-    secrets = Secrets(os.environ)
+    secrets = open_secrets(git, live=live)
     for where, _ in deployments:
         if where not in targets:
             targets[where] = _observe_target(repository, where, secrets)
@@ -49,11 +60,42 @@ def observe(
             "This clone is shallow and has no tags, so deployments are unknown.",
             "Run: git fetch --tags origin",
         )
+    assigned = {
+        (where, deployment.model): registry.history(deployment.model).assigned(where)
+        for where, deployment in deployments
+    }
+    unproven = _unproven(git, [receipt for receipt in assigned.values() if receipt])
     lines = []
     for where, deployment in deployments:
-        lines.append(_line(where, deployment, registry.history(deployment.model), targets[where]))
+        line = _line(where, deployment, registry.history(deployment.model), targets[where])
+        receipt = assigned[where, deployment.model]
+        if receipt and receipt.tag in unproven:
+            line = replace(line, by="", approved_by=(), why="", rollout=unproven[receipt.tag])
+        lines.append(line)
     order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
+
+
+def protection(git: Git) -> str:
+    """Why nothing is protected, as a sentence; '' where approval rules stand or stood."""
+    stood = git.file_at("HEAD", APPROVALS) is not None or git.history(APPROVALS, first_parent=True)
+    return "" if stood else UNPROTECTED
+
+
+def _unproven(git: Git, receipts: Sequence[Assignment]) -> dict[str, str]:
+    """Tag → why a receipt proves nothing, of those that differ from their filed copies or have none."""
+    from modelyard.checkout.evidence_store import EvidenceStore, copy_of
+
+    evidence = EvidenceStore(git)
+    paths = {copy_of(receipt.tag.partition("#")[0], receipt.tag): receipt.tag for receipt in receipts}
+    copies = evidence.filed(*paths) if paths else {}
+    found = {}
+    for path, tag in paths.items():
+        if path not in copies:
+            found[tag] = f"the receipt {tag} has no filed copy in this clone, so it proves nothing"
+        elif git.objects([f"refs/tags/{tag}"])[f"refs/tags/{tag}"].partition(b"\0")[2] != copies[path]:
+            found[tag] = f"the receipt {tag} was moved after it was filed"
+    return found
 
 
 class _ObservedTarget(Struct, frozen=True):
@@ -86,10 +128,19 @@ def _line(environment: str, deployment: Deployment, history: ModelHistory, obser
     live = found.serving
     desired = _desired(deployment, history)
     assigned = history.assigned(environment)
+    unasked = NOT_LIVE in observed.fault
+    if unasked and assigned:
+        live = assigned.version
     receipt = assigned if assigned and assigned.version == live else None
     record = receipt.record if receipt else None
-    sync, rollout = ("unknown", "") if observed.fault else _sync(desired, found, record, history, deployment)
+    sync, rollout = (
+        ("filed" if unasked else "unknown", "")
+        if observed.fault
+        else _sync(desired, found, record, history, deployment)
+    )
     health = observed.health(deployment.model, live or "") if live or observed.fault else None
+    if unasked:
+        health = Health("unknown", f"not observed: {NOT_LIVE}. The last receipt is shown.")
     return StatusLine(
         deployment.model,
         environment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from msgspec.structs import replace
 from modelyard.checkout.artifacts import require_manifest
 from modelyard.checkout.checkout import Checkout, version_of
 from modelyard.deployment.desired_state import desired_version
-from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts
+from modelyard.deployment.record import JOURNALS, Recorded, fetch_rollouts, read_rollouts
 from modelyard.errors import ModelyardError, Refused
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
+from modelyard.rollout.agreement import disagreement
 from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
 from modelyard.rollout.forecast import forecast
 from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
@@ -35,7 +35,7 @@ from modelyard.rollout.progress import (
 )
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
 from modelyard.scoring.signature import require_host
-from modelyard.secrets.interface import Secrets
+from modelyard.secrets.permission import open_secrets
 from modelyard.targets.discovery import open_target
 from modelyard.targets.interface import Target
 
@@ -82,7 +82,7 @@ class Planner:
     ) -> None:
         self.checkout, self.repository = checkout, checkout.repository
         self._clock, self._ground_truth = clock, ground_truth
-        self._secrets = Secrets(os.environ)
+        self._secrets = open_secrets(checkout.git)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
         self._unreachable: set[str] = set()
@@ -162,6 +162,7 @@ class Planner:
         self._require_host(environment, model, version, live)
         recorded = self._records.get((name, model), Recorded())
         wanted = Desired(version.version, version.record.artifact if version.record else "")
+        _require_agreement(environment, deployment, recorded, live, history)
         findings, judgement = self._analysis(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
@@ -281,6 +282,24 @@ class Planner:
         if environment.name not in self._observed:
             self._observed[environment.name] = self.target(environment).observe()
         return self._observed[environment.name]
+
+
+def _require_agreement(
+    environment: Environment, deployment: Deployment, recorded: Recorded, live: Live, history: ModelHistory
+) -> None:
+    """Refused when the journal cannot be true: somebody pushed an entry, or the target was changed by hand."""
+    assigned = history.assigned(environment.name)
+    receipts = {known.record.rollout for known in history.rollbacks() if known.record}
+    fault = disagreement(
+        recorded.state, live, assigned.version if assigned else "", receipts, steps_of(deployment.rollout)
+    )
+    if fault:
+        ref = f"{JOURNALS}{environment.name}/{deployment.model}"
+        raise Refused(
+            f"The rollout journal of {deployment.model} in {environment.name} does not agree with what runs: {fault}.",
+            f"Nothing was moved. Find out who wrote its last entry (git log {ref}). To go on without it, delete the"
+            f" ref: git push origin :{ref}",
+        )
 
 
 def _blocked(history: ModelHistory, wanted: Desired, deployment: Deployment, state: RolloutState | None) -> bool:

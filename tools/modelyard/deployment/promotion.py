@@ -9,7 +9,7 @@ from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.planning import Planner
 from modelyard.errors import ModelyardError, Refused, UsageError
-from modelyard.forges.interface import PullForge
+from modelyard.forges.interface import PullForge, is_marked
 from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Deployment
@@ -80,7 +80,7 @@ def preview(checkout: Checkout, forge: PullForge, number: int, environments: set
     fetch_head(git, pull)
     base = git.commit_of("HEAD")
     touched = [path for path in git.changed_files(base, pull.head) if _place(path)[0]]
-    there = any(comment.ours and MARKER in comment.body for comment in forge.comments(number))
+    there = any(comment.ours and is_marked(comment.body, MARKER) for comment in forge.comments(number))
     if not touched and not there:
         return f"Pull request {number} changes no deployment."
     planner = Planner(checkout, clock=now.timestamp)

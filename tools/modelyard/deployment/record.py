@@ -1,20 +1,16 @@
-"""Records of deployments in git: rollout journals, stage tags as receipts, and refused approvals."""
+"""Records of deployments in git: rollout journals, and stage tags as receipts."""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.tags import next_counter, write_tag
+from modelyard.checkout.evidence_store import approvals_file
+from modelyard.checkout.tags import next_counter, settle_tags, write_tag
 from modelyard.documents import encode
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import ModelyardError
 from modelyard.evidence.approval import ApprovalRecord
-from modelyard.forges.interface import DEPLOY, Change, Forge, Status
-from modelyard.gate.approvals import Approval
 from modelyard.git import Git, RefRejected
 from modelyard.registry.tags import (
     StageRecord,
@@ -23,11 +19,10 @@ from modelyard.registry.tags import (
     unassigning_tag,
     write_record,
 )
-from modelyard.review.approvals import approval_of_change, record_of
 from modelyard.rollout.plan import JournalEntry
 from modelyard.rollout.progress import RolloutState
 
-_PREFIX = "refs/modelyard/rollouts/"
+JOURNALS = "refs/modelyard/rollouts/"
 _LONGEST = 40
 
 _ATTEMPTS = 5
@@ -43,14 +38,14 @@ class Recorded(Struct, frozen=True):
 def fetch_rollouts(git: Git) -> None:
     """Fetches the remote's journals, replacing local entries that were never pushed."""
     if remote := git.remote():
-        git.fetch(remote, f"+{_PREFIX}*:{_PREFIX}*")
+        git.fetch(remote, f"+{JOURNALS}*:{JOURNALS}*")
 
 
 def read_rollouts(git: Git) -> dict[tuple[str, str], Recorded]:
     """(environment, model) → newest entry of its rollout journal."""
     found = {}
-    for ref, (commit, message) in git.newest_entries(_PREFIX).items():
-        environment, _, model = ref.removeprefix(_PREFIX).partition("/")
+    for ref, (commit, message) in git.newest_entries(JOURNALS).items():
+        environment, _, model = ref.removeprefix(JOURNALS).partition("/")
         found[environment, model] = Recorded(_state(ref, message), commit)
     return found
 
@@ -60,14 +55,14 @@ def write_rollout(view: ModelView, environment: str, before: Recorded, state: Ro
     # The state is the first line that begins with a brace, so the sentence, which may quote people, is one line.
     line = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
     message = f"{view.name} in {environment}: {line}\n\n{encode(state, order='sorted').decode()}\n"
-    return Recorded(state, view.checkout.git.add_entry(f"{_PREFIX}{environment}/{view.name}", before.commit, message))
+    return Recorded(state, view.checkout.git.add_entry(f"{JOURNALS}{environment}/{view.name}", before.commit, message))
 
 
 def timeline(view: ModelView, environment: str) -> tuple[JournalEntry, ...]:
     """The journal entries of the newest candidate, oldest first."""
     found: list[JournalEntry] = []
     newest: RolloutState | None = None
-    for entry in view.checkout.git.entries(f"{_PREFIX}{environment}/{view.name}", _LONGEST):
+    for entry in view.checkout.git.entries(f"{JOURNALS}{environment}/{view.name}", _LONGEST):
         state = _state(entry.sha, f"{entry.subject}\n\n{entry.body}")
         if newest is not None and (state.candidate, state.artifact) != (newest.candidate, newest.artifact):
             break
@@ -76,10 +71,12 @@ def timeline(view: ModelView, environment: str) -> tuple[JournalEntry, ...]:
     return tuple(reversed(found))
 
 
-def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str | None:
+def write_receipt(
+    view: ModelView, environment: str, stage: StageRecord, approvals: tuple[ApprovalRecord, ...] = ()
+) -> str | None:
     """Writes the stage tag of an assignment and returns its name; None when the newest receipt is equal.
 
-    When a concurrent run takes the counter, the next one is tried.
+    The approvals are filed together with it. When a concurrent run takes the counter, the next one is tried.
     """
     model = view.name
     for _ in range(_ATTEMPTS):
@@ -92,10 +89,11 @@ def write_receipt(view: ModelView, environment: str, stage: StageRecord) -> str 
         tag = stage_tag(model, environment, next_counter(view))
         headline = f"Assigning stage {environment} to artifact {model} version {stage.version}"
         try:
-            write_tag(view, tag, view.version(stage.version).commit, write_record(headline, stage))
+            commit, files = view.version(stage.version).commit, approvals_file(model, stage.artifact, tag, approvals)
+            write_tag(view, tag, commit, write_record(headline, stage), files)
             return tag
         except RefRejected:
-            continue
+            settle_tags(view.checkout, model)  # what a concurrent run is about to write
     raise _too_many_conflicts(model)
 
 
@@ -112,36 +110,15 @@ def write_unassignment(view: ModelView, environment: str, why: str, by: str) -> 
             write_tag(view, tag, assigned.commit, message)
             return tag
         except RefRejected:
-            continue
+            settle_tags(view.checkout, model)  # what a concurrent run is about to write
     raise _too_many_conflicts(model)
-
-
-def require_approved(
-    view: ModelView, forge: Forge, environment: str, changes: Iterable[Change | None]
-) -> tuple[ApprovalRecord, ...]:
-    """The approvals of the changes behind a delivery. Refused when one is missing; the refusal is filed."""
-    given: list[ApprovalRecord] = []
-    git, model = view.checkout.git, view.name
-    for change in changes:
-        if change is None:
-            continue
-        approval = approval_of_change(git, forge, change)
-        if not approval.given:
-            _record_refusal(view, forge, environment, change, approval)
-            what = f"Pull request {change.pull}" if change.pull else f"Commit {change.commit[:12]}"
-            raise Refused(
-                f"{what} ({change.subject}) was merged without the required approvals: {approval.sentence}.",
-                f"{model} in {environment} is unchanged. Have the change approved in a new pull request, or revert it.",
-            )
-        given.append(record_of(git, change, approval))
-    return tuple(given)
 
 
 def _state(where: str, message: str) -> RolloutState:
     line = next((line for line in message.split("\n") if line.startswith("{")), "")
     try:
         return msgspec.json.decode(line, type=RolloutState)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ModelyardError(
             f"The rollout journal {where} cannot be read: {error}.",
             f"Inspect it with git log. To start again, delete it: git update-ref -d {where}",
@@ -150,20 +127,3 @@ def _state(where: str, message: str) -> RolloutState:
 
 def _too_many_conflicts(model: str) -> ModelyardError:
     return ModelyardError(f"{_ATTEMPTS} concurrent runs wrote tags of {model}.", "Run modelyard deploy again.")
-
-
-def _record_refusal(view: ModelView, forge: Forge, environment: str, change: Change, approval: Approval) -> None:
-    refusal = {
-        "commit": change.commit,
-        "pull": change.pull,
-        "subject": change.subject,
-        "author": change.author,
-        "missing": approval.sentence,
-        "refused": list(approval.refused),
-    }
-    content = json.dumps(refusal, indent=1, sort_keys=True).encode() + b"\n"
-    path = f"refused/{environment}/{view.name}/{change.commit}.json"
-    view.checkout.evidence.append({path: content}, f"{view.name} in {environment}: deployment refused, not approved")
-    set_status = getattr(forge, "set_status", None)  # plain git keeps no statuses
-    if set_status is not None:
-        set_status(change.commit, Status(DEPLOY, "failure", f"refused: {approval.sentence}"[:140]))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import Checkout, ModelView, version_of
+from modelyard.checkout.tags import settle_tags
 from modelyard.checkout.trust import require_trusted
+from modelyard.deployment.door import Door
 from modelyard.deployment.record import Recorded, fetch_rollouts, read_rollouts, timeline, write_receipt, write_rollout
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Forge, PullForge, verdict_status
 from modelyard.git import Git, RefRejected
 from modelyard.manifests.configuration import Environment
-from modelyard.registry.history import ModelHistory
+from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.registry.tags import StageRecord
 from modelyard.report.markdown.bodies import rollback_story
 from modelyard.review.pull_requests import (
@@ -30,6 +32,7 @@ from modelyard.review.pull_requests import (
 )
 from modelyard.rollout.plan import Delivery, Live, described, plan
 from modelyard.rollout.progress import RolloutState
+from modelyard.rollout.promotion import blocking_rollback
 from modelyard.targets.interface import Target
 
 _ATTEMPTS = 5
@@ -54,16 +57,24 @@ def roll_back(
 ) -> Delivery:
     """Moves all traffic to an older version, and blocks the artifact that it leaves.
 
-    ``forge`` is opened after traffic has moved. Refused when no other version has traffic; UsageError when no version
+    ``forge`` is opened after traffic has moved, and before only for a version that never served here. A repeat finishes
+    what a killed run began, and otherwise changes nothing: to go further back, the request names a version. Refused
+    when no other version has traffic, and for a version whose artifact was rolled back; UsageError when no version
     served before and none is requested.
     """
-    model, git, history = view.name, view.checkout.git, view.history
+    model, git = view.name, view.checkout.git
+    with suppress(ModelyardError):  # traffic goes back also while the remote does not answer
+        settle_tags(view.checkout, model)
+    history = view.history
     live = target.observe().get(model, Live())
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
-    unfinished = _interrupted(recorded, live, history)
+    unfinished = _interrupted(recorded, live, history, environment.name)
     bad = unfinished or _failed_version(live)
     if request.to:
         good: str = view.version(request.to).version
+        _require_unblocked(history, good, environment)
+    elif not unfinished and (done := _done_already(history, environment.name, live)):
+        return _repeated(view, environment, forge, recorded, done, say)
     else:
         good = (live.serving or "") if unfinished else _previous_version(history, environment.name, recorded, live, bad)
     if bad is None or bad == good:
@@ -78,6 +89,8 @@ def roll_back(
         reason=request.why,
     )  # fmt: skip
     actions = plan(state.traffic, _artifacts(history, good, live), live, frozenset({good, bad}))
+    served = any(a.environment == environment.name and a.version == good for a in history.assignments)
+    Door(view.checkout, None if served else forge()).admit_back(view, environment.name, view.version(good))
     with ExitStack() as stack:
         for action in actions:
             package = None
@@ -157,16 +170,59 @@ def _record(view: ModelView, environment: str, state: RolloutState, by: str) -> 
         why=f"rolled back {state.candidate}: {state.reason}", by=by, commit=git.commit_of("HEAD"),
         replaced=state.candidate, blocked=state.artifact, rollout=state.salt,
     )  # fmt: skip
-    tag = write_receipt(view, environment, stage)
-    view.checkout.evidence.file_tags(model)
-    return tag
+    return write_receipt(view, environment, stage)
 
 
-def _interrupted(recorded: Recorded, live: Live, history: ModelHistory) -> str | None:
+def _done_already(history: ModelHistory, environment: str, live: Live) -> Assignment | None:
+    """The receipt of the rollback by which the version that serves alone came to serve; None without one."""
+    newest = history.assigned(environment)
+    blocked = newest.record.blocked if newest and newest.record else ""
+    alone = live.traffic is not None and not live.traffic.candidate
+    return newest if newest and blocked and alone and live.serving == newest.version else None
+
+
+def _repeated(
+    view: ModelView,
+    environment: Environment,
+    forge: Callable[[], Forge],
+    recorded: Recorded,
+    receipt: Assignment,
+    say: Callable[[str], None],
+) -> Delivery:
+    """The result of a rollback that was done before. Its pull request is asked for again."""
+    record = receipt.record
+    lost = record.replaced if record else ""
+    deployment = view.checkout.repository.deployment(environment.name, view.name)
+    pull = None
+    if deployment is not None and deployment.version not in ("latest", receipt.version) and recorded.state:
+        pull = propose_rollback(view, forge(), environment.name, recorded.state, say)
+    say(f"Already done: {lost} was rolled back to {receipt.version} ({receipt.tag}). To go further back, use --to.")
+    return Delivery(
+        environment=environment.name, model=view.name, desired=deployment.version if deployment else "nothing",
+        live=receipt.version, actions=(), rollout=f"already done: {lost} was rolled back", rolled_back=True, pull=pull,
+    )  # fmt: skip
+
+
+def _require_unblocked(history: ModelHistory, version: str, environment: Environment) -> None:
+    known = version_of(history, version)
+    blocking = blocking_rollback(history, known.record.artifact if known.record else "")
+    if blocking is not None:
+        why = blocking.record.why if blocking.record else blocking.tag
+        raise Refused(
+            f"{version} cannot get traffic in {environment.name}: its artifact was rolled back in"
+            f" {blocking.environment} ({blocking.tag}): {why}.",
+            "Name another version, or readmit that one in its deployment file in a reviewed pull request.",
+        )
+
+
+def _interrupted(recorded: Recorded, live: Live, history: ModelHistory, environment: str) -> str | None:
     """The version whose rollback a killed run did not finish recording; None if there is none."""
     state = recorded.state
-    if state is None or live.serving is None or (live.traffic and live.traffic.candidate):
+    if live.serving is None or (live.traffic and live.traffic.candidate):
         return None
+    if state is None:  # traffic moved, and neither journal nor receipt says so yet
+        assigned = history.assigned(environment)
+        return assigned.version if assigned and assigned.version != live.serving else None
     if state.phase == "rolled back":
         receipts = {rollback.record.rollout for rollback in history.rollbacks() if rollback.record}
         unwritten = bool(state.salt) and state.salt not in receipts

@@ -59,6 +59,8 @@ def read_statement(content: bytes, kind: Kind, predicate_type: type[P]) -> State
     try:
         wire = msgspec.json.decode(content, type=_Wire)
         predicate = msgspec.convert(wire.predicate, predicate_type)
+    except RecursionError as error:
+        raise _unusable(kind, "is nested too deeply") from error
     except msgspec.MsgspecError as error:
         raise _unusable(kind, f"is not valid: {error}") from error
     if wire.type_ != STATEMENT_TYPE or wire.predicateType != _type_uri(kind):

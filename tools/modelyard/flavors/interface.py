@@ -91,6 +91,8 @@ class Flavor(ABC):
     """Whether files of the model's folder score it. They become part of each version."""
     blocks: ClassVar[bool] = False
     """Whether scoring may take long, because another process does it."""
+    checks_files: ClassVar[bool] = False
+    """Whether ``check`` tells an unsafe file, and ``load`` asks it. Otherwise a file is tried in another process."""
     hosts: ClassVar[Mapping[str, str]] = {}
     """Target → the flavor's name there. A target that is not listed cannot serve it."""
 
@@ -101,6 +103,9 @@ class Flavor(ABC):
     @abstractmethod
     def load(self, artifact: Path, signature: Signature, options: Options) -> Scorer:
         """The loaded artifact; Fault if it is damaged or does not fit the signature."""
+
+    def check(self, artifact: Path) -> None:  # noqa: B027 - most formats cannot be checked from outside
+        """Fault where the file is not one that the library can safely read; where ``checks_files`` is set."""
 
     def versions(self, options: Options) -> dict[str, str]:
         """Package → version, of the installed packages that score it."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from .booster import NativeBooster
 from .interface import Fault, Flavor, Options, as_scores, corrupt, empty, missing_library, read_artifact
+from .lightgbm_file import Unsound, check_text
 from .matrix import Levels, Matrix, match_features, require_numbers
 from .signature import Input, Signature
 from .values import Columns, Floats, Unreadable, scalar
@@ -35,6 +36,7 @@ class LightGBM(Flavor):
     formats = ("lightgbm-text",)
     endings = (".txt", ".lgb", ".bst")
     explains = True
+    checks_files = True
     hosts: ClassVar[Mapping[str, str]] = {
         "local": "lightgbm", "container": "lightgbm", "mlserver": "lightgbm", "mlflow": "lightgbm",
         "bentoml": "lightgbm", "kserve": "lightgbm", "seldon": "lightgbm", "sagemaker": "container",
@@ -43,6 +45,10 @@ class LightGBM(Flavor):
     def recognise(self, head: bytes, members: tuple[str, ...]) -> str | None:
         """``lightgbm-text``."""
         return "lightgbm-text" if head.startswith(_MAGIC) else None
+
+    def check(self, artifact: Path) -> None:
+        """Fault unless every index, size and count in the file is sound."""
+        _checked_bytes(artifact)
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> LightGBMScorer:
         """The scorer of the booster. With one thread it uses the C interface, which is faster for a few rows."""
@@ -193,7 +199,7 @@ def _pandas_categories(artifact: Path, content: bytes) -> list[list[Any]]:
     line = content[at + len(marker) :].split(b"\n", 1)[0]
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise corrupt(artifact, _WHAT, "its list of categories is not JSON") from error
     if found is None:
         return []
@@ -206,9 +212,12 @@ def _checked_bytes(artifact: Path) -> bytes:
     content = read_artifact(artifact, _WHAT)
     if not content.startswith(_MAGIC):
         raise corrupt(artifact, _WHAT, "it does not begin like one")
-    # LightGBM's reader crashes the process on some truncated files. A complete file has these marks.
-    if b"\nend of trees\n" not in content or b"\nend of parameters\n" not in content:
+    if b"\nend of parameters\n" not in content:
         raise corrupt(artifact, _WHAT, "it is truncated")
+    try:
+        check_text(content)
+    except Unsound as error:
+        raise corrupt(artifact, _WHAT, str(error)) from error
     return content
 
 

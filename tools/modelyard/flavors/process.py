@@ -23,7 +23,7 @@ _LENGTH = struct.Struct(">Q")
 _LOAD_SECONDS = 300.0
 _KEPT_LINES = 20
 _LARGEST_ANSWER = 2_000_000_000
-_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 """The environment variables that the worker gets. None of them is a secret."""
 
 
@@ -82,7 +82,7 @@ class Worker:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._stop()
-        kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+        kept = {name: os.environ[name] for name in VARIABLES if name in os.environ}
         try:
             process = subprocess.Popen(
                 self._command, cwd=self._folder, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

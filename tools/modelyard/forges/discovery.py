@@ -31,6 +31,14 @@ def open_forge(repository: ModelRepository, git: Git) -> Forge:
     return cast(Forge, adapter.connect(git, ci))
 
 
+def forge_if_reachable(repository: ModelRepository, git: Git) -> Forge | None:
+    """The adapter for the repository's forge; None where it is not installed or has no token, as on a laptop."""
+    try:
+        return open_forge(repository, git)
+    except ModelyardError:
+        return None
+
+
 def open_pull_forge(repository: ModelRepository, git: Git) -> tuple[PullForge, CI]:
     """The adapter for a forge with pull requests, and the CI system; UsageError for plain git."""
     if repository.config.forge == "git":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import Change, Permission
+from modelyard.forges.interface import Change, Contribution, Permission
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git
 
@@ -44,18 +45,35 @@ class GitForge:
 
     def _change(self, commit: CommitInfo) -> Change:
         # The second parent of a merge is the proposal. Its author is the author, not the person who merged.
-        proposal = self._git.commit_info(commit.parents[1]) if len(commit.parents) > 1 else commit
+        merge = len(commit.parents) > 1
+        commits = self._git.commits_between(commit.parents[0], commit.parents[1]) if merge else [commit]
+        proposal = commits[0] if commits else commit
+        people = _people(commits or [commit])
         reviews = []
         for found in _APPROVAL.finditer(commit.body):
             name, email = found["name"], found["email"] or ""
-            # The e-mail address identifies a person, so that two spellings of a name are one person.
-            own = email.lower() == proposal.email.lower() if email else name == proposal.author
+            # One person may spell the name in two ways, or have two addresses.
+            own = people.get(email.lower(), "") or people.get(name.lower(), "")
             if name or email:
-                reviews.append(Review(proposal.author if own else name or email, "approved", "", commit.at))
+                reviews.append(Review(own or name or email, "approved", "", commit.at))
         subject = commit.subject
         if subject.startswith("Merge ") and len(commit.parents) > 1:
             subject = proposal.subject
         return Change(
             commit=commit.sha, subject=subject, author=proposal.author, files=tuple(self._git.files_of(commit)),
             reviews=tuple(reviews),
+            contribution=Contribution(
+                people=tuple(dict.fromkeys(people.values())),
+                messages=tuple(f"{c.subject}\n\n{c.body}" for c in dict.fromkeys((*commits, commit))),
+            ),
         )  # fmt: skip
+
+
+def _people(commits: Sequence[CommitInfo]) -> dict[str, str]:
+    """Lower-case name or address → name, of the authors and committers of commits; the forge's own have no name."""
+    found: dict[str, str] = {}
+    for commit in commits:
+        for name, email in ((commit.author, commit.email), (commit.committer, commit.committer_email)):
+            for key in filter(None, (name.lower(), email.lower())):
+                found.setdefault(key, name)
+    return found

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.github_activity import contribution_of
 from modelyard.forges.github_errors import translated_error, unreachable_error
 from modelyard.forges.interface import (
     LABEL,
     Change,
     Comment,
+    Contribution,
     Draft,
     Issue,
     Permission,
@@ -21,6 +23,7 @@ from modelyard.forges.interface import (
     Reaction,
     Status,
     UnknownResult,
+    is_marked,
     merged_change,
     newest_change,
     report_at,
@@ -139,6 +142,11 @@ class GitHubForge:
         with self._translate_errors(f"pull request {number}"):
             self._retrying.get_pull(number).edit(state="closed")
 
+    def contribution(self, number: int) -> Contribution:
+        """The commits of a pull request, their authors and committers, and who pushed by the branch's activity."""
+        with self._translate_errors(f"the commits of pull request {number}"):
+            return contribution_of(self._github, self._errors, self._retrying.get_pull(number))
+
     def changed_files(self, number: int) -> list[str]:
         """The paths that a pull request changes, with both names of a rename."""
         with self._translate_errors(f"the files of pull request {number}"):
@@ -180,9 +188,9 @@ class GitHubForge:
             ]
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Updates our comment that contains ``marker``, or adds one. Each attempt looks for it first."""
+        """Updates our comment that begins with ``marker``, or adds one. Each attempt looks for it first."""
         for attempt in range(_ATTEMPTS):
-            ours = next((c for c in self.comments(number) if c.ours and marker in c.body), None)
+            ours = next((c for c in self.comments(number) if c.ours and is_marked(c.body, marker)), None)
             if ours is not None and ours.body == body:
                 return ours
             try:
@@ -217,9 +225,9 @@ class GitHubForge:
             ]
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Updates our open issue that contains ``marker``, or opens one. Each attempt looks for it first."""
+        """Updates our open issue that begins with ``marker``, or opens one. Each attempt looks for it first."""
         for attempt in range(_ATTEMPTS):
-            ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
+            ours = next((issue for issue in self.open_issues() if is_marked(issue.body, marker)), None)
             try:
                 with self._translate_errors(f"the issue {title!r}"):
                     if ours is None:

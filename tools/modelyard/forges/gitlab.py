@@ -9,11 +9,13 @@ from typing import Any
 
 from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.gitlab_activity import contribution_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
 from modelyard.forges.interface import (
     LABEL,
     Change,
     Comment,
+    Contribution,
     Draft,
     Issue,
     Permission,
@@ -21,6 +23,7 @@ from modelyard.forges.interface import (
     Reaction,
     Status,
     UnknownResult,
+    is_marked,
     merged_change,
     newest_change,
     report_at,
@@ -132,6 +135,11 @@ class GitLabForge:
                 paths |= {diff["old_path"], diff["new_path"]}
             return sorted(paths)
 
+    def contribution(self, number: int) -> Contribution:
+        """The commits of a merge request, their authors and committers, and who pushed by the project's events."""
+        with self._translate_errors(f"the commits of merge request {number}"):
+            return contribution_of(self._gitlab, self._errors, self._project.mergerequests.get(number, **_READ))
+
     def reviews(self, number: int) -> tuple[Review, ...]:
         """All approvals and withdrawn approvals, oldest first; the commit of each is the head at that time."""
         with self._translate_errors(f"the approvals of merge request {number}"):
@@ -173,9 +181,9 @@ class GitLabForge:
         return [Comment(n["id"], n["body"], n["author"]["username"] == me) for n in notes if not n["system"]]
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Updates our note that contains ``marker``, or adds one. Each attempt looks for it first."""
+        """Updates our note that begins with ``marker``, or adds one. Each attempt looks for it first."""
         for attempt in range(3):
-            ours = next((c for c in self.comments(number) if c.ours and marker in c.body), None)
+            ours = next((c for c in self.comments(number) if c.ours and is_marked(c.body, marker)), None)
             if ours is not None and ours.body == body:
                 return ours
             try:
@@ -214,9 +222,9 @@ class GitLabForge:
         ]
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Updates our open issue that contains ``marker``, or opens one. Each attempt looks for it first."""
+        """Updates our open issue that begins with ``marker``, or opens one. Each attempt looks for it first."""
         for attempt in range(3):
-            ours = next((issue for issue in self.open_issues() if marker in issue.body), None)
+            ours = next((issue for issue in self.open_issues() if is_marked(issue.body, marker)), None)
             try:
                 with self._translate_errors(f"the issue {title!r}"):
                     if ours is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from modelyard.errors import ModelyardError
@@ -45,6 +45,18 @@ class Change:
     """The last commit of the pull request."""
     report: str = ""
     """sha256 of the report of the head at the merge; '' without a report."""
+    contribution: Contribution = field(default_factory=lambda: Contribution())
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """The commits of a change, and the people behind them."""
+
+    people: tuple[str, ...] = ()
+    """Authors and committers of the commits, and those who pushed them."""
+    pushers_known: bool = True
+    """False when the forge does not say who pushed the head."""
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,13 +159,13 @@ class PullForge(Forge, Protocol):
         """All comments, oldest first."""
 
     def write_comment(self, number: int, body: str, marker: str) -> Comment:
-        """Updates our comment that contains ``marker``, or adds one. There are never two."""
+        """Updates our comment that begins with ``marker``, or adds one. There are never two."""
 
     def open_issues(self) -> list[Issue]:
         """The open issues with our label, newest first."""
 
     def write_issue(self, title: str, body: str, marker: str) -> tuple[Issue, bool]:
-        """Updates our open issue that contains ``marker``, or opens one. The issue, and whether it is new."""
+        """Updates our open issue that begins with ``marker``, or opens one. The issue, and whether it is new."""
 
     def close_issue(self, number: int, comment: str) -> None:
         """Adds a last comment, once, and closes the issue."""
@@ -167,6 +179,9 @@ class PullForge(Forge, Protocol):
     def reviews(self, number: int) -> tuple[Review, ...]:
         """All reviews, oldest first, each with the report of its commit at that time."""
 
+    def contribution(self, number: int) -> Contribution:
+        """The commits of a pull request, and who wrote, committed and pushed them."""
+
     def changed_files(self, number: int) -> list[str]:
         """The paths that a pull request changes, with both names of a rename."""
 
@@ -178,6 +193,11 @@ class PullForge(Forge, Protocol):
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow or pipeline on a branch."""
+
+
+def is_marked(body: str, marker: str) -> bool:
+    """Whether a comment or an issue begins with a marker. A marker further down was quoted or forged."""
+    return body == marker or body.replace("\r\n", "\n").startswith(f"{marker}\n")
 
 
 def verdict_status(state: State, summary: str, report: str, url: str) -> Status:
@@ -217,5 +237,5 @@ def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
     reviews = forge.reviews(pull.number)
     return Change(
         commit=commit.sha, subject=pull.title, author=f"@{pull.author}", files=files, reviews=reviews,
-        pull=pull.number, head=pull.head, report=report,
+        pull=pull.number, head=pull.head, report=report, contribution=forge.contribution(pull.number),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from modelyard.evidence.approval import RuleResult
-from modelyard.manifests.approvals import ApprovalRule, Approvals
+from modelyard.manifests.approvals import APPROVALS, ApprovalRule, Approvals
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class Proposal:
     report: str = ""
     """sha256 of the current report of the head; '' when no report is due."""
     requesters: tuple[str, ...] = ()
-    """People who requested a waiver in this change. Their approvals do not count."""
+    """People who asked for this change: in a comment, or in a waiver. Their approvals do not count."""
+    contributors: tuple[str, ...] = ()
+    """People who wrote, committed or pushed its commits. Their approvals do not count."""
+    pushers_known: bool = True
+    """Whether the forge says who pushed its branch. Otherwise no approval counts."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def judge_approvals(
     """The judgement by ``policies/approvals.yaml`` of the base branch; ``holds_role(person, role)`` looks roles up.
 
     Only the last review of each person counts, and only for the head commit and the report that the person saw: a later
-    push or another report voids an approval.
+    push or another report voids an approval. A request for changes counts only of people who hold a role that the
+    change needs, or may write. A change of approvals.yaml itself needs what every rule asks for.
     """
     last = {review.author: review for review in sorted(reviews, key=lambda r: r.at) if review.outcome != "commented"}
     counting, refused = [], []
@@ -100,8 +105,18 @@ def judge_approvals(
     )
     if not results:
         results = (RuleResult("any", "anybody", 0, tuple(counting)),)
-    rejected = tuple(who for who, review in last.items() if review.outcome == "rejected" and not review.bot)
+    roles = {rule.role for rule in rules} | {"writers"}
+    rejected = tuple(
+        who
+        for who, review in last.items()
+        if review.outcome == "rejected" and not review.bot and any(holds_role(who, role) for role in sorted(roles))
+    )
     return Approval(results, tuple(refused), rejected)
+
+
+def needs_approval(policy: Approvals | None, files: Sequence[str]) -> bool:
+    """Whether any rule applies to a change of these files."""
+    return policy is not None and any(_applies(rule, files) for rule in policy.rules)
 
 
 def _why_not(review: Review, proposal: Proposal) -> str:
@@ -110,7 +125,11 @@ def _why_not(review: Review, proposal: Proposal) -> str:
     if _same(review.author, proposal.author):
         return "is the author"
     if any(_same(review.author, requester) for requester in proposal.requesters):
-        return "requested the waiver"
+        return "requested the change"
+    if any(_same(review.author, person) for person in proposal.contributors):
+        return "committed or pushed to the branch"
+    if not proposal.pushers_known:
+        return "cannot be told from those who pushed to the branch"
     if proposal.head and review.commit != proposal.head:
         return f"approved {review.commit[:7]}, before the last push"
     if review.report != proposal.report:
@@ -119,7 +138,7 @@ def _why_not(review: Review, proposal: Proposal) -> str:
 
 
 def _applies(rule: ApprovalRule, files: Sequence[str]) -> bool:
-    return any(fnmatchcase(path, pattern) for path in files for pattern in rule.paths)
+    return any(path == APPROVALS or fnmatchcase(path, pattern) for path in files for pattern in rule.paths)
 
 
 def _same(one: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,9 @@ _LARGER_IS_LOOSER = {
     "objective": False,
     "burn": True,
 }
+
+_MEASURED = ("precision", "quantile", "query", "at")
+"""Fields of ``evaluation`` that change what a metric means."""
 
 _WITHOUT_EFFECT = ("id", "why", "kind")
 
@@ -88,9 +92,26 @@ def evaluation_changes(known: Model, proposed: Model) -> tuple[RuleChange, ...]:
                 after.minimum_support > before.minimum_support,
             )
         )
+    measured = [(f"evaluation.{name}", getattr(before, name), getattr(after, name)) for name in _MEASURED]
+    measured += [(f"flavor.{field.name}", getattr(known.flavor, field.name), getattr(proposed.flavor, field.name))
+                 for field in msgspec.structs.fields(known.flavor)]  # fmt: skip
+    measured += [
+        ("contract.label", known.contract.label, proposed.contract.label),
+        ("files.holdout", known.files.holdout, proposed.files.holdout),
+    ]
+    found += [RuleChange(f"{what} {_shown(old)} → {_shown(new)}", True) for what, old, new in measured if old != new]
     if before.block != after.block:
         found.append(RuleChange(f"block {before.block or 'none'} → {after.block or 'none'}", True))
     return tuple(found)
+
+
+def file_changes(model: str, own: Sequence[str], changed: Sequence[str]) -> tuple[RuleChange, ...]:
+    """Changes of files that decide what is measured, where data come from and what is deployed to.
+
+    ``own`` are the files of the model's scorer and of its requirements, below its folder.
+    """
+    watched = {"modelyard.yaml", ".dvc/config", "requirements.txt", *(f"models/{model}/{path}" for path in own)}
+    return tuple(RuleChange(f"{path} is changed", True) for path in changed if path in watched)
 
 
 def _check_changes(before: Check, after: Check) -> list[RuleChange]:

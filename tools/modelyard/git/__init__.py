@@ -2,6 +2,17 @@
 
 from modelyard.git.remote import Git, Push
 from modelyard.git.stream import PendingTags
-from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, PushRefused, RefRejected, TagRef
+from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, LineCommit, PushRefused, RefRejected, TagRef
 
-__all__ = ["EMPTY_TREE", "CommitInfo", "Git", "GitError", "PendingTags", "Push", "PushRefused", "RefRejected", "TagRef"]
+__all__ = [
+    "EMPTY_TREE",
+    "CommitInfo",
+    "Git",
+    "GitError",
+    "LineCommit",
+    "PendingTags",
+    "Push",
+    "PushRefused",
+    "RefRejected",
+    "TagRef",
+]

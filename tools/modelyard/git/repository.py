@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
-from modelyard.git.stream import HOOK_VARIABLES, GitStream
+from modelyard.git.history import GitHistory
+from modelyard.git.stream import HOOK_VARIABLES
 from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 
 if TYPE_CHECKING:
     from git import Repo
 
+_OLD_SECONDS = 3600.0
 _NO_OBJECT = "0" * 40
 
 
-class GitRepository(GitStream):
+class GitRepository(GitHistory):
     """Reads and writes in one clone."""
 
     def start(self) -> None:
@@ -113,6 +116,26 @@ class GitRepository(GitStream):
                 raise RefRejected(error.arguments, error.output) from error
             raise
 
+    def tag_object(self, name: str, commit: str, message: str, at: int, *, sign: bool = False) -> bytes:
+        """The content of an annotated tag with tagger time ``at`` (seconds since 1970); no ref is left."""
+        if sign:  # git signs only a tag that it makes
+            self.create_tag(name, commit, message, at, sign=True)
+            content = self.objects([self.ref(f"refs/tags/{name}") or ""])
+            self.delete_tag(name)
+            return next(iter(content.values())).partition(b"\0")[2]
+        with self.opened() as repo, repo.git.custom_environment(GIT_COMMITTER_DATE=f"{at} +0000"):
+            tagger = str(repo.git.var("GIT_COMMITTER_IDENT"))
+        return f"object {self.commit_of(commit)}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message}".encode()
+
+    def place_tag(self, name: str, content: bytes) -> str:
+        """Creates a tag from a complete tag object and returns its id; RefRejected when another has the name."""
+        ref = f"refs/tags/{name}"
+        with self.opened() as repo:
+            sha = _feed(repo, content, "hash-object", "-t", "tag", "-w", "--stdin")
+        if self.ref(ref) != sha:
+            self.swap_ref(ref, sha, "")
+        return sha
+
     def delete_tag(self, name: str) -> None:
         """Deletes a tag in this clone."""
         with self.opened() as repo:
@@ -168,6 +191,7 @@ class GitRepository(GitStream):
         """A commit with ``files`` and without ``drop`` on a parent ('' for none); the parent if nothing differs."""
         with self.opened() as repo:
             index = Path(repo.git_dir) / f"modelyard-index-{os.urandom(6).hex()}"
+            _remove_old(index.parent)
             try:
                 with repo.git.custom_environment(GIT_INDEX_FILE=str(index)):
                     if parent:
@@ -275,6 +299,14 @@ def _feed(repo: Repo, content: bytes, *arguments: str) -> str:
         file.write(content)
         file.seek(0)
         return str(repo.git.execute(["git", *arguments], istream=file))
+
+
+def _remove_old(folder: Path) -> None:
+    """Removes the temporary indexes of killed runs; a running one is younger."""
+    for path in folder.glob("modelyard-index-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _OLD_SECONDS:
+                path.unlink()
 
 
 def _git_error(failed: Any) -> GitError:

@@ -28,7 +28,8 @@ _TAG_FORMAT = (
     "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
 )
 _FIELDS = 7
-_LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P")
+LOG_FIELDS = 9
+LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x00%cn%x00%ce")
 
 
 class RunningGit:
@@ -114,6 +115,11 @@ class GitStream:
         """Whether this clone is shallow."""
         return self._text("rev-parse", "--is-shallow-repository") == "true"
 
+    def require_whole(self, what: str) -> None:
+        """UsageError in a shallow clone, which lacks ``what``."""
+        if self.is_shallow():
+            raise UsageError(f"This clone is shallow, so it lacks {what}.", "Run: git fetch --unshallow --tags")
+
     @cached_property
     def _remote(self) -> str | None:
         names = self._text("remote").split()
@@ -146,12 +152,12 @@ class GitStream:
 
     def refs(self, *prefixes: str) -> list[str]:
         """The full names of refs below prefixes."""
-        return _lines(self._text("for-each-ref", "--format=%(refname)", *prefixes))
+        return lines_of(self._text("for-each-ref", "--format=%(refname)", *prefixes))
 
     def branches(self) -> dict[str, str]:
         """Name (``main``, ``origin/main``) → commit, for all local and remote branches of this clone."""
         output = self._text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
-        pairs = [line.rsplit(" ", 1) for line in _lines(output)]
+        pairs = [line.rsplit(" ", 1) for line in lines_of(output)]
         return {ref.split("/", 2)[2]: sha for ref, sha in pairs if not ref.endswith("/HEAD")}
 
     def newest_entries(self, prefix: str) -> dict[str, tuple[str, str]]:
@@ -162,7 +168,7 @@ class GitStream:
 
     def entries(self, ref: str, limit: int) -> list[CommitInfo]:
         """The newest ``limit`` entries of a journal ref, newest first."""
-        return _commits(self._text("log", "--first-parent", f"-{limit}", *_LOG_FORMAT, ref, "--"))
+        return commits_of(self._text("log", "--first-parent", f"-{limit}", *LOG_FORMAT, ref, "--"))
 
     def changed_files(self, base: str, head: str) -> list[str]:
         """Paths that differ between ``head`` and its merge base with ``base``."""
@@ -244,40 +250,15 @@ class GitStream:
 
     def commit_info(self, revision: str) -> CommitInfo:
         """Header and message of the commit of a revision."""
-        return _commits(self._text("log", "-1", *_LOG_FORMAT, revision, "--"))[0]
+        return commits_of(self._text("log", "-1", *LOG_FORMAT, revision, "--"))[0]
 
     def commits(self, shas: Iterable[str]) -> list[CommitInfo]:
         """Headers and messages of commits, with one process; missing commits are left out."""
         wanted = "\n".join(dict.fromkeys(shas)).encode()
         if not wanted:
             return []
-        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", *_LOG_FORMAT, stdin=wanted)
-        return _commits(output.decode("utf-8", "surrogateescape"))
-
-    def history(self, path: str, limit: int = 1, *, first_parent: bool = False, at: str = "HEAD") -> list[CommitInfo]:
-        """The newest commits that changed a path; with ``first_parent``, only commits of the first-parent history."""
-        options = ["--first-parent", "-m"] if first_parent else []
-        return _commits(self._text("log", *options, f"-{limit}", *_LOG_FORMAT, at, "--", path))
-
-    def added(self, folder: str, revision: str) -> list[tuple[str, int, str]]:
-        """(commit, seconds since 1970, path) of every file added to a folder in the first-parent history."""
-        output = self._text(
-            "log", "--first-parent", "-m", "--diff-filter=A", "--no-renames", "--name-only", "-z", "--format=%H%x00%ct",
-            revision, "--", folder,
-        )  # fmt: skip
-        found: list[tuple[str, int, str]] = []
-        sha, at = "", 0
-        tokens = iter(output.split("\0")[:-1])
-        for token in tokens:
-            if "/" in token:  # a path; git writes a newline before the first one of a commit
-                found.append((sha, at, token.removeprefix("\n")))
-            else:
-                sha, at = token, int(next(tokens))
-        return found
-
-    def messages(self, revisions: str, containing: str) -> list[CommitInfo]:
-        """Commits of a range whose message contains a text, newest first."""
-        return _commits(self._text("log", "--fixed-strings", f"--grep={containing}", *_LOG_FORMAT, revisions, "--"))
+        output = self._run("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", *LOG_FORMAT, stdin=wanted)
+        return commits_of(output.decode("utf-8", "surrogateescape"))
 
     def _begin(self, *arguments: str) -> RunningGit:
         errors = _temporary_file()
@@ -330,15 +311,22 @@ def _failed(root: Path, arguments: Sequence[str], stderr: bytes) -> ModelyardErr
     return no_repository(root) if "not a git repository" in output else GitError(arguments, output)
 
 
-def _commits(output: str) -> list[CommitInfo]:
+def commits_of(output: str) -> list[CommitInfo]:
+    """The commits that git wrote in LOG_FORMAT."""
     fields = iter(output.split("\0")[:-1])  # no message holds a zero byte
-    return [
-        CommitInfo(sha, author, email, int(at), subject, body.strip(), tuple(parents.split()))
-        for sha, author, email, at, subject, body, parents in zip(*[fields] * 7, strict=True)
-    ]
+    return [commit_of_fields(values) for values in zip(*[fields] * LOG_FIELDS, strict=True)]
 
 
-def _lines(text: str) -> list[str]:
+def commit_of_fields(values: Sequence[str]) -> CommitInfo:
+    """One commit from its LOG_FIELDS fields."""
+    sha, author, email, at, subject, body, parents, committer, committer_email = values
+    return CommitInfo(
+        sha=sha, author=author, email=email, at=int(at), subject=subject, body=body.strip(),
+        parents=tuple(parents.split()), committer=committer, committer_email=committer_email,
+    )  # fmt: skip
+
+
+def lines_of(text: str) -> list[str]:
     """The lines of a text that end with a newline. Names may hold other separators, such as U+2028."""
     return [line for line in text.split("\n") if line]
 

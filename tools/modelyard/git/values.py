@@ -35,6 +35,16 @@ class CommitInfo(Struct, frozen=True):
     subject: str
     body: str
     parents: tuple[str, ...]
+    committer: str = ""
+    committer_email: str = ""
+
+
+class LineCommit(Struct, frozen=True):
+    """One commit of a first-parent history, and what it changed against its first parent."""
+
+    info: CommitInfo
+    files: tuple[str, ...]
+    """Changed paths; a rename has both names."""
 
 
 class GitError(ModelyardError):

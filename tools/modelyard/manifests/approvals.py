@@ -8,6 +8,8 @@ from msgspec import Meta, field
 
 from modelyard.manifests.names import Date, Manifest, Name, Sha256, Text
 
+APPROVALS = "policies/approvals.yaml"
+
 # --- policies/approvals.yaml ----------------------------------------------------------------------------------------
 
 

@@ -171,6 +171,19 @@ class EvidenceKeeping(Manifest, frozen=True, kw_only=True):
     ] = 400
 
 
+class AllowedSecret(Manifest, frozen=True, kw_only=True):
+    """One secret that may be sent to one host."""
+
+    ref: Annotated[Text, Meta(description="The reference, such as env:MLFLOW_TOKEN.")]
+    host: Annotated[Text, Meta(description="The name of the host without scheme and port, such as mlflow.example.org.")]
+
+
+class SecretRules(Manifest, frozen=True, kw_only=True):
+    """Where secrets may be sent. Only what the default branch says counts."""
+
+    allow: list[AllowedSecret] = field(default_factory=list)
+
+
 class Repository(Manifest, frozen=True, kw_only=True):
     """``modelyard.yaml``: marks the root of a model repository, and configures it."""
 
@@ -190,5 +203,6 @@ class Repository(Manifest, frozen=True, kw_only=True):
         ),
     ] = "none"
     signing: Signing | None = None
+    secrets: SecretRules = field(default_factory=SecretRules)
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
     alerts: Alerts = field(default_factory=Alerts)

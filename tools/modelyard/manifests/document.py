@@ -98,6 +98,8 @@ def parse_document(content: bytes, file: str, *, aliases: bool = False) -> Docum
     try:
         text = content.decode("utf-8")
         return _Builder(file, yaml.parse(text, Loader=loader), aliases).document(content)
+    except RecursionError as error:
+        raise ManifestErrors([Problem(file, 1, "", "is nested too deeply.", "Write it with fewer levels.")]) from error
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ManifestErrors([Problem(file, line, "", "is not UTF-8 text.", "Save the file as UTF-8.")]) from error

@@ -167,7 +167,8 @@ class Files(Manifest, frozen=True, kw_only=True):
     training: RelativePath = "data/train.parquet"
     holdout: RelativePath = "data/holdout.parquet"
     predictions: RelativePath = "predictions.parquet"
-    profile: RelativePath = "profile.json"
+    profile: Literal["profile.json"] = "profile.json"
+    """Fixed: what retraining writes may be pushed without a person, so no manifest chooses its name."""
     folds: Annotated[
         str,
         Meta(

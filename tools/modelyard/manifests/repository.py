@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from modelyard.errors import UsageError, near_match
-from modelyard.manifests.approvals import Waiver
+from modelyard.manifests.approvals import APPROVALS, Waiver
 from modelyard.manifests.configuration import Environment, Repository
 from modelyard.manifests.conversion import M, load
 from modelyard.manifests.deployment import Deployment
@@ -18,7 +18,7 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
 from modelyard.manifests.policy import Policy
 
-APPROVALS = "policies/approvals.yaml"
+__all__ = ["APPROVALS", "ModelRepository", "deployment_file", "model_file"]
 
 
 class ModelRepository:

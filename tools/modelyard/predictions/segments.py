@@ -39,6 +39,7 @@ def compact(folder: Path, keep_days: int) -> list[Path]:
         if not target.is_file():
             temporary = closed.with_name(f".{closed.name}.{os.getpid()}")
             pq.write_table(table_of(entries_of(closed)), temporary, compression="zstd")
+            temporary.chmod(closed.stat().st_mode & 0o777)  # not readable by more people than the segment was
             temporary.replace(target)
             os.utime(target, (closed.stat().st_mtime,) * 2)  # the file keeps the age of its last answer
             made.append(target)
@@ -188,6 +189,7 @@ def _replace(target: Path, table: pa.Table, modified: float) -> None:
 
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     pq.write_table(table, temporary, compression="zstd")
+    temporary.chmod(target.stat().st_mode & 0o777)
     os.utime(temporary, (modified, modified))  # the file keeps the age of its last answer
     temporary.replace(target)
 

@@ -24,11 +24,24 @@ class Fault(Struct, frozen=True):
     remedy: str
 
 
-def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping[str, str]) -> tuple[Fault, ...]:
-    """The faults of all tags, errors first. ``objects`` and ``copies`` map names to current and filed object ids."""
+def find_faults(
+    tags: Iterable[Tag],
+    objects: Mapping[str, str],
+    copies: Mapping[str, str],
+    remote: Mapping[str, str] | None = None,
+) -> tuple[Fault, ...]:
+    """The faults of all tags, errors first.
+
+    ``objects``, ``copies`` and ``remote`` map names to object ids here, filed, and on the remote (None without one).
+    """
     found = []
     for name in sorted(copies):
-        if name not in objects:
+        if remote is not None and remote.get(name) != copies[name]:
+            moved = "was moved on the remote" if name in remote else "was deleted on the remote; its filed copy exists"
+            found.append(Fault("error", name, moved, _RESTORE))
+        elif name not in objects and remote is not None:
+            found.append(Fault("warning", name, "is not fetched into this clone", "Run: git fetch --tags"))
+        elif name not in objects:
             found.append(Fault("error", name, "was deleted; its filed copy exists", _RESTORE))
         elif objects[name] != copies[name]:
             found.append(Fault("error", name, "was moved: it differs from its filed copy", _RESTORE))
@@ -50,8 +63,14 @@ def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping
             record = read_stage_record(tag.message)
         if record is None:
             found.append(Fault("warning", tag.name, "was made by hand and has no record", _MAKE))
-        if copies and tag.name not in copies:
-            found.append(Fault("warning", tag.name, "has no filed copy", "The next register or deploy files it."))
+        if tag.name not in copies and record is not None and record is not True:
+            found.append(
+                Fault(
+                    "error", tag.name, "says that modelyard wrote it, and has no filed copy: it proves nothing", _DELETE
+                )
+            )
+        elif copies and tag.name not in copies:
+            found.append(Fault("warning", tag.name, "has no filed copy, so it counts for nothing", _DELETE))
     for at in times.values():
         at.sort()
         found += [
@@ -66,5 +85,6 @@ def find_faults(tags: Iterable[Tag], objects: Mapping[str, str], copies: Mapping
 
 
 _RESTORE = "Find out who changed it, then run: modelyard audit check --restore"
+_DELETE = "Find out who pushed it, then delete it: git push origin :refs/tags/NAME"
 _NOTHING = "Nothing to do."
 _MAKE = "Create such tags with modelyard register or deploy."

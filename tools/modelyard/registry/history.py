@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -28,6 +28,10 @@ _order = operator.attrgetter("version.order")
 
 class Tag(Protocol):
     """A tag as the registry reads it, such as ``git.TagRef``."""
+
+    @property
+    def object(self) -> str:
+        """The id of the tag object."""
 
     @property
     def name(self) -> str:
@@ -118,6 +122,10 @@ class ModelHistory(Struct, frozen=True):
     """The latest tagger time, in seconds since 1970."""
     last_counter: int = 0
     """The highest counter of a stage tag."""
+    strays: tuple[str, ...] = ()
+    """Tags without a filed copy, such as handmade ones. They count for nothing."""
+    moved: tuple[str, ...] = ()
+    """Tags that differ from their filed copies. They count for nothing."""
 
     @property
     def archived(self) -> bool:
@@ -169,8 +177,12 @@ class Registry(Struct, frozen=True):
         return self.models.get(model) or ModelHistory(model)
 
 
-def read_registry(tags: Iterable[Tag]) -> Registry:
-    """The registry that tags describe, in any order. Events are sorted by tagger time, then by counter."""
+def read_registry(tags: Iterable[Tag], filed: Mapping[str, str] | None = None) -> Registry:
+    """The registry that tags describe, in any order. Events are sorted by tagger time, then by counter.
+
+    ``filed`` maps tag names to the object ids of their filed copies. With it, a tag counts only if it equals its copy;
+    without it, every tag counts.
+    """
     events: dict[str, list[tuple[int, int, str, ParsedTag, Tag]]] = defaultdict(list)
     foreign = []
     for tag in tags:
@@ -182,21 +194,19 @@ def read_registry(tags: Iterable[Tag]) -> Registry:
     models = {}
     for model, of_model in events.items():
         of_model.sort(key=lambda event: event[:3])
-        models[model] = _history(model, [(parsed, tag) for _, _, _, parsed, tag in of_model])
+        models[model] = _history(model, [(parsed, tag) for _, _, _, parsed, tag in of_model], filed)
     return Registry(models, tuple(sorted(foreign)))
 
 
-def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
+def _history(model: str, found: list[tuple[ParsedTag, Tag]], filed: Mapping[str, str] | None) -> ModelHistory:
+    events = [event for event in found if filed is None or filed.get(event[1].name) == event[1].object]
     versions: dict[Version, RegisteredVersion] = {}
     withdrawn: dict[Version, RegisteredVersion] = {}
     at_commit: dict[str, Version] = {}
     stages: list[tuple[ParsedTag, Tag]] = []
     withdrawals: list[Withdrawal] = []
-    counter = 0
     for event in events:
         parsed, tag = event
-        if parsed.counter is not None and parsed.counter > counter:
-            counter = parsed.counter
         action, version = parsed.action, parsed.version
         if action is Action.ASSIGN or action is Action.UNASSIGN:
             stages.append(event)
@@ -227,6 +237,8 @@ def _history(model: str, events: list[tuple[ParsedTag, Tag]]) -> ModelHistory:
         tuple(assignments),
         tuple(withdrawals),
         tuple(sorted(withdrawn.values(), key=_order)),
-        max((tag.tagged_at for _, tag in events), default=0),
-        counter,
+        max((tag.tagged_at for _, tag in found), default=0),
+        max((parsed.counter or 0 for parsed, _ in found), default=0),
+        tuple(tag.name for _, tag in found if filed is not None and tag.name not in filed),
+        tuple(tag.name for _, tag in found if filed is not None and filed.get(tag.name, tag.object) != tag.object),
     )

@@ -175,6 +175,6 @@ def _read(message: str, kind: type[R]) -> R | None:
         if line.startswith("{"):
             try:
                 return msgspec.json.decode(line, type=kind)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 return None
     return None

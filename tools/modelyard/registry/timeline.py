@@ -41,6 +41,8 @@ class Event(Struct, frozen=True):
     why: str
     approved_by: tuple[str, ...]
     tag: str
+    doubt: str = ""
+    """Why its tag proves nothing; '' where it equals its filed copy."""
 
 
 def periods(history: ModelHistory, environment: str | None = None, at: int | None = None) -> tuple[Period, ...]:

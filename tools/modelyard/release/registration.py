@@ -10,7 +10,8 @@ from datetime import date
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.tags import number_at, write_tag
+from modelyard.checkout.evidence_store import approvals_file, evidence_files
+from modelyard.checkout.tags import number_at, settle_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.bundle import Bundle, read_bundle
@@ -26,7 +27,7 @@ from modelyard.manifests.pipeline import read_lock
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
 from modelyard.registry.tags import VersionRecord, version_tag, write_record
-from modelyard.review.approvals import approval_of_change, record_of
+from modelyard.review.mainline import Mainline
 from modelyard.signing import SIGNATURE, Signer, sign
 
 _ATTEMPTS = 5
@@ -53,36 +54,37 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
     candidate = Candidate.of(view)
     artifact = candidate.sha256()
     commit = git.commit_of("HEAD")
+    mainline = Mainline(view.checkout, forge)
+    mainline.require_merged(commit, "HEAD")
     if git.uncommitted(f"models/{name}", "data"):
         raise UsageError(f"models/{name} or data differs from HEAD.", "Commit or restore the changes.")
-    _require_locked_bytes(candidate, artifact)
+    _require_stored_bytes(view, candidate, artifact)
     signature: dict[str, bytes] = {}
     for _ in range(_ATTEMPTS):
+        settle_tags(view.checkout, name)  # also what a concurrent run is about to write
         history = view.checkout.reread(name, fetch=True)
         if history.archived or candidate.model.lifecycle == "archived":
             raise Refused(f"{name} is archived, so it gets no new version.", f"See why: modelyard history {name}")
         done = _registered_already(history, artifact, commit, skip_unchanged)
         if done:
-            _complete_filing(view, forge, candidate, artifact, done.tag)
+            _complete_filing(view, candidate, artifact, done.tag)
             return done
         documents = evidence.documents(name, artifact) | Workspace(view).documents()
         bundle = read_bundle(name, artifact, documents)
         verdict = _judged(view, bundle, today)
         numbering = number_at(view, candidate.model, commit)
-        change = forge.change_of(commit)
-        approval = record_of(git, change, approval_of_change(git, forge, change))
-        record = _record(candidate, approval, bundle, verdict, numbering)
+        [approval] = mainline.record(commit)
+        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
+        record = _record(candidate, approval, bundle, verdict, numbering, documents["verdict"])
         tag = version_tag(name, numbering.version)
         headline = f"Registering artifact {name} version {numbering.version}"
-        # Evidence is filed before the tag is written, so that a killed run loses none of it.
-        documents["verdict"] = write_statement("verdict", name, artifact, verdict)
         signature = signature or _signature(view, candidate)
-        evidence.file_evidence(name, artifact, documents, Workspace(view).reports() | signature, f"{tag}: evidence")
+        files = evidence_files(name, artifact, documents, Workspace(view).reports() | signature)
+        files |= approvals_file(name, artifact, tag, (approval,))
         try:
-            write_tag(view, tag, commit, write_record(headline, record))
+            write_tag(view, tag, commit, write_record(headline, record), files)
         except RefRejected:
             continue
-        evidence.file_approvals(name, artifact, {tag: (approval,)})
         return Registered(tag, numbering.version, numbering.reasons, new=True)
     raise ModelyardError(f"{_ATTEMPTS} concurrent runs registered versions of {name}.", "Run modelyard register again.")
 
@@ -94,9 +96,9 @@ def _signature(view: ModelView, candidate: Candidate) -> dict[str, bytes]:
     return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
 
 
-def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifact: str, tag: str) -> None:
-    """Files evidence, signature and approvals of a version that a killed run left incomplete."""
-    git, evidence, name, workspace = view.checkout.git, view.checkout.evidence, view.name, Workspace(view)
+def _complete_filing(view: ModelView, candidate: Candidate, artifact: str, tag: str) -> None:
+    """Files evidence and a signature that a version lacks."""
+    evidence, name, workspace = view.checkout.evidence, view.name, Workspace(view)
     there = evidence.files(name, artifact)
     documents = {kind: content for kind, content in workspace.documents().items() if f"{kind}.json" not in there}
     reports = workspace.reports() if documents else {}
@@ -104,9 +106,6 @@ def _complete_filing(view: ModelView, forge: Forge, candidate: Candidate, artifa
         reports |= _signature(view, candidate)
     if documents or reports:
         evidence.file_evidence(name, artifact, documents, reports, f"{tag}: evidence")
-    change = forge.change_of(git.commit_of(f"refs/tags/{tag}"))
-    approval = record_of(git, change, approval_of_change(git, forge, change))
-    evidence.file_approvals(name, artifact, {tag: (approval,)})
 
 
 def _registered_already(history: ModelHistory, artifact: str, commit: str, anywhere: bool) -> Registered | None:
@@ -122,8 +121,8 @@ def _registered_already(history: ModelHistory, artifact: str, commit: str, anywh
     return None
 
 
-def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
-    """ModelyardError unless the artifact of the working tree is the one that dvc.lock of HEAD pins."""
+def _require_stored_bytes(view: ModelView, candidate: Candidate, artifact: str) -> None:
+    """ModelyardError unless the artifact is the one that dvc.lock of HEAD pins, and the DVC remote has its bytes."""
     name = candidate.model.name
     lock = candidate.folder / "dvc.lock"
     path = f"models/{name}/{candidate.model.files.artifact}"
@@ -136,6 +135,11 @@ def _require_locked_bytes(candidate: Candidate, artifact: str) -> None:
         raise ModelyardError(
             f"{candidate.artifact} (sha256 {artifact[:12]}) is not the artifact that dvc.lock pins.",
             f"Run: modelyard retrain {name}",
+        )
+    if view.checkout.dvc.has_remote() and not view.checkout.dvc.on_remote(md5):
+        raise Refused(
+            f"The artifact of {name} (md5 {md5[:12]}) is not on the DVC remote, so no other machine could deploy it.",
+            f"Push it: dvc push models/{name}/dvc.yaml",
         )
 
 
@@ -159,7 +163,12 @@ def _judged(view: ModelView, bundle: Bundle, today: date) -> Verdict:
 
 
 def _record(
-    candidate: Candidate, approval: ApprovalRecord, bundle: Bundle, verdict: Verdict, numbering: Numbering
+    candidate: Candidate,
+    approval: ApprovalRecord,
+    bundle: Bundle,
+    verdict: Verdict,
+    numbering: Numbering,
+    document: bytes,
 ) -> VersionRecord:
     training, evaluation = bundle.training, bundle.evaluation
     return VersionRecord(
@@ -172,7 +181,7 @@ def _record(
         metrics={m.name: round(m.candidate, 6) for m in evaluation.metrics if m.candidate is not None}
         if evaluation else {},
         verdict=verdict.outcome,
-        evidence=bundle.digests,
+        evidence=bundle.digests | {"verdict": hashlib.sha256(document).hexdigest()},
         reasons=numbering.reasons,
         champion=(evaluation.champion or "") if evaluation else "",
         by=approval.author,

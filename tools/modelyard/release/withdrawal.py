@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.tags import next_counter, write_tag
+from modelyard.checkout.tags import next_counter, settle_tags, write_tag
 from modelyard.errors import ModelyardError, Refused
 from modelyard.files import write_whole
 from modelyard.git import RefRejected
@@ -25,6 +25,7 @@ _LIFECYCLE = re.compile(r"^lifecycle:[^\n#]*?(?P<after>[ \t]*(?:#[^\n]*)?)$", re
 def withdraw(view: ModelView, version: str, why: str) -> str:
     """Withdraws a version and returns the tag. Refused while an environment serves it or a deployment names it."""
     repository, model = view.checkout.repository, view.name
+    settle_tags(view.checkout, model)
     history = view.checkout.reread(model, fetch=True)
     known = view.version(version)
     tag = withdrawing_tag(model, known.version)
@@ -93,4 +94,3 @@ def _tag(view: ModelView, tag: str, commit: str, headline: str, why: str) -> Non
         raise ModelyardError(
             f"A concurrent run wrote the tag {tag}.", f"See modelyard history {view.name}, then repeat."
         ) from error
-    view.checkout.evidence.file_tags(view.name)

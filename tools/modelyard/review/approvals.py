@@ -16,30 +16,35 @@ from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import APPROVALS, model_file
+from modelyard.review.pull_requests import REQUESTED
 from modelyard.review.subject import Subject
 
 
-def approval_of_change(git: Git, forge: Forge, change: Change) -> Approval:
-    """The approvals of a merged change, by the rules of the commit before it. The first commit has no rules."""
-    parents = git.commit_info(change.commit).parents
-    base = parents[0] if parents else EMPTY_TREE
+def approval_of_change(git: Git, forge: Forge, change: Change, base: str, more: tuple[str, ...] = ()) -> Approval:
+    """The approvals of a merged change, by the rules of the commit ``base`` ('' for none).
+
+    ``more`` are files that the change answers for besides its own.
+    """
+    files = tuple(dict.fromkeys((*change.files, *more)))
+    contribution = change.contribution
     proposal = Proposal(
         author=change.author,
-        files=change.files,
+        files=files,
         head=change.head,
         report=change.report,
-        requesters=_requesters(git, change.commit, change.files),
+        requesters=(*_requesters(git, change.commit, change.files), *_asked(contribution.messages)),
+        contributors=contribution.people,
+        pushers_known=contribution.pushers_known,
     )
+    base = base or EMPTY_TREE
     policy = approvals_at(git, base)
     return judge_approvals(
-        policy, proposal, change.reviews, _Roles(git, forge, base, change.commit, change.files, policy).holds
+        policy, proposal, change.reviews, _Roles(git, forge, base, change.commit, files, policy).holds
     )
 
 
-def record_of(git: Git, change: Change, approval: Approval) -> ApprovalRecord:
-    """The record of a merged change and its approvals, for the evidence branch."""
-    parents = git.commit_info(change.commit).parents
-    base = parents[0] if parents else ""
+def record_of(git: Git, change: Change, approval: Approval, base: str) -> ApprovalRecord:
+    """The record of a merged change and its approvals by the rules of ``base``, for the evidence branch."""
     rules = git.file_at(base, APPROVALS) if base else None
     digest = hashlib.sha256(rules).hexdigest() if rules is not None else ""
     return ApprovalRecord(
@@ -53,12 +58,15 @@ def approval_of_pull(git: Git, forge: PullForge, subject: Subject, base: str) ->
     pull = subject.pull
     files = tuple(forge.changed_files(pull.number))
     report = report_at(forge.statuses(subject.head))
+    contribution = forge.contribution(pull.number)
     proposal = Proposal(
         author=f"@{pull.author}",
         files=files,
         head=subject.head,
         report=report,
-        requesters=_requesters(git, subject.head, files),
+        requesters=(*_requesters(git, subject.head, files), *_asked(contribution.messages)),
+        contributors=contribution.people,
+        pushers_known=contribution.pushers_known,
     )
     policy = approvals_at(git, base)
     roles = _Roles(git, forge, base, subject.head, files, policy)
@@ -78,7 +86,8 @@ class _Roles:
     ) -> None:
         self._forge = forge
         self._named = dict(policy.roles) if policy else {}
-        self._named["owners"] = _owners(git, base, head, files)
+        self._owned = (git, base, head, files)
+        self._owners: list[str] | None = None
         self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, person: str, role: str) -> bool:
@@ -90,6 +99,10 @@ class _Roles:
     def _look(self, person: str, role: str) -> bool:
         if role == "writers":
             return self._forge.permission(person) in ("write", "admin")
+        if role == "owners":
+            if self._owners is None:
+                self._owners = _owners(*self._owned)
+            self._named["owners"] = self._owners  # no role of that name in the rules stands in for the manifests'
         members = self._named.get(role)
         if members is None:
             raise ModelyardError(
@@ -100,6 +113,11 @@ class _Roles:
         if person.removeprefix("@").lower() in plain:
             return True
         return any(self._forge.is_member(person, member) for member in members if "/" in member)
+
+
+def _asked(messages: tuple[str, ...]) -> tuple[str, ...]:
+    """The people for whom a bot made the commits: the lines ``Requested-by: @ada`` of their messages."""
+    return tuple(found for message in messages for found in REQUESTED.findall(message))
 
 
 def _owners(git: Git, base: str, head: str, files: tuple[str, ...]) -> list[str]:

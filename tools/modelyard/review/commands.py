@@ -12,7 +12,7 @@ from modelyard.checkout.affected import affected_models
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.rules import rules_of_base
 from modelyard.errors import ModelyardError, Refused, UsageError, near_match
-from modelyard.forges.interface import VERDICT, Comment, Pull, PullForge, Reaction, verdict_status
+from modelyard.forges.interface import VERDICT, Comment, Pull, PullForge, Reaction, is_marked, verdict_status
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.rules import checks_for
@@ -284,7 +284,7 @@ class CommentRunner:
 
     def _forge_body(self, pull: Pull, model: str) -> str:
         comments: list[Comment] = self._forge.comments(pull.number)
-        body = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
+        body = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
         if not body:
             raise Refused(
                 f"This pull request has no report about {model}.", "Wait for the report, then repeat the command."

@@ -25,7 +25,7 @@ from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import Comment, PullForge, State, verdict_status
+from modelyard.forges.interface import Comment, PullForge, State, is_marked, verdict_status
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
@@ -75,7 +75,7 @@ class Poster:
         number = subject.pull.number
         comments = self._forge.comments(number)
         for model in due:
-            earlier = next((c.body for c in comments if c.ours and marker(model) in c.body), "")
+            earlier = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
             outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
             body = rendered.body
             self._stick(number, model, body)
@@ -84,9 +84,9 @@ class Poster:
             shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
             self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
         for comment in comments:
-            found = _MARKER.search(comment.body) if comment.ours else None
+            found = _MARKER.match(comment.body) if comment.ours else None
             if found and found[1] not in due:
-                body = f"## ⚪ This pull request does not change {text(found[1])} any more\n\n{marker(found[1])}\n"
+                body = f"{marker(found[1])}\n## ⚪ This pull request does not change {text(found[1])} any more\n"
                 self._stick(number, found[1], body)
         report = joint_digest(digests)
         if len(digests) > 1:
@@ -106,7 +106,7 @@ class Poster:
             owners = tuple(parse(Model, content, model_file(model)).owners)
         except ManifestErrors as errors:
             fault = f"{text(errors.problem)} {text(errors.remedy)}"
-            body = f"## 💥 {model} could not be judged\n\n{fault}\n\n{marker(model)}\n"
+            body = f"{marker(model)}\n## 💥 {model} could not be judged\n\n{fault}\n"
             return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
         view = self._checkout.model(model)
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
@@ -169,7 +169,7 @@ def stick(forge: PullForge, ci: CI, root: Path, comment: StickyComment, say: Cal
     """
     body, title = comment.body, comment.title
     comments = forge.comments(comment.pull)
-    ours = next((c for c in comments if c.ours and comment.marker in c.body), None)
+    ours = next((c for c in comments if c.ours and is_marked(c.body, comment.marker)), None)
     if ours is not None and without_watermark(ours.body) == body.rstrip():
         return
     if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, comment, say):

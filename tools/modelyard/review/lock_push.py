@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from modelyard.candidate.workspace import PROFILE
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.pipeline import read_lock
 from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.pull_requests import push_commit, remote_head
-from modelyard.review.subject import profile_of
 
 
 def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
@@ -22,7 +20,7 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
         if git.file_at(head, f"models/{model}/model.yaml") is None:
             continue
         for name, content in generated.items():
-            place = f"models/{model}/{(profile_of(git, head, model) or name) if name == PROFILE else name}"
+            place = f"models/{model}/{name}"
             if name == "dvc.lock":
                 _require_lock(content, place)
             if git.file_at(head, place) != content:

@@ -19,6 +19,7 @@ from modelyard.report.markdown.safe import table, text
 
 _VERSION_LINE = re.compile(rb"^version:[^\n#]*?(?=\s*(?:#[^\n]*)?$)", re.MULTILINE)
 _CLEARED_LINE = re.compile(rb"^  cleared:[^\n]*", re.MULTILINE)
+REQUESTED = re.compile(r"^Requested-by: *(\S.*?)\s*$", re.MULTILINE)
 _ROLLOUT_LINE = re.compile(rb"^rollout:[^\n{]*$", re.MULTILINE)
 
 
@@ -33,6 +34,14 @@ class Proposed:
     """Path → content; None removes the file."""
     touches: str = "no model is affected"
     """Text of the verdict's status: why there is nothing to evaluate."""
+    requested_by: str = ""
+    """Who asked for it, whose approval does not count; '' where nobody did."""
+
+    @property
+    def message(self) -> str:
+        """The message of its commit, which names who asked for it."""
+        who = " ".join(self.requested_by.split())
+        return f"{self.title}\n\nRequested-by: {who}\n" if who else self.title
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ def deployment_change(git: Git, base: str, change: VersionChange) -> Proposed:
         " again only on"
         " request.",
     )
-    return Proposed(f"modelyard/{change.verb}/{environment}/{model}", title, body, {file: after})
+    branch = f"modelyard/{change.verb}/{environment}/{model}"
+    return Proposed(branch, title, body, {file: after}, requested_by=_person(change))
 
 
 def clearing_change(git: Git, base: str, change: VersionChange, weight: float) -> Proposed:
@@ -104,7 +114,8 @@ def clearing_change(git: Git, base: str, change: VersionChange, weight: float) -
         "The rollout takes its next step when the hold time is over and the analysis passes.",
         "The rollout waits at its gate until its deadline. Then it is rolled back.",
     )
-    return Proposed(f"modelyard/clear/{environment}/{model}", title, body, {file: after})
+    branch = f"modelyard/clear/{environment}/{model}"
+    return Proposed(branch, title, body, {file: after}, requested_by=_person(change))
 
 
 def waiver_change(waiver: Waiver, why: str) -> Proposed:
@@ -123,7 +134,8 @@ def waiver_change(waiver: Waiver, why: str) -> Proposed:
     )
     branch = f"modelyard/waive/{waiver.model}/{waiver.check}"
     title = f"Waive {waiver.check} for {waiver.model} until {waiver.expires}"
-    return Proposed(branch, title, body, {file: "\n".join([*lines, ""]).encode()})
+    content = "\n".join([*lines, ""]).encode()
+    return Proposed(branch, title, body, {file: content}, requested_by=waiver.requested_by)
 
 
 def expired_change(expired: Sequence[WaiverState]) -> Proposed:
@@ -152,10 +164,14 @@ def open_proposed(
     head = before
     if not unchanged(git, before, base, proposed):
         kept = {path: content for path, content in proposed.files.items() if content is not None}
-        head = git.commit_on(base, kept, proposed.title, frozenset(proposed.files.keys() - kept.keys()))
+        head = git.commit_on(base, kept, proposed.message, frozenset(proposed.files.keys() - kept.keys()))
         push_commit(git, head, proposed.branch, before)
     pull, new = forge.open_or_refresh(Draft(proposed.branch, base_branch, proposed.title, proposed.body))
     return pull, new, head
+
+
+def _person(change: VersionChange) -> str:
+    return "" if change.who == "modelyard" else change.who
 
 
 def unchanged(git: Git, head: str, base: str, proposed: Proposed) -> bool:

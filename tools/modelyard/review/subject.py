@@ -6,15 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.candidate.workspace import TRACKED
+from modelyard.candidate.workspace import COPIES
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
-from modelyard.manifests.conversion import parse
-from modelyard.manifests.document import ManifestErrors
-from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
-from modelyard.manifests.repository import model_file
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -106,21 +102,12 @@ def carries_only_generated(git: Git, measured: str, head: str) -> bool:
     if not git.has_commit(measured):
         return False
     commit = git.commit_info(head)
-    return commit.parents == (measured,) and all(is_generated(git, head, path) for path in git.files_of(commit))
+    return commit.parents == (measured,) and all(is_generated(path) for path in git.files_of(commit))
 
 
-def is_generated(git: Git, revision: str, path: str) -> bool:
-    """Whether retraining writes a path, by model.yaml at a revision."""
+def is_generated(path: str) -> bool:
+    """Whether retraining writes a path."""
     parts = path.split("/", 2)
     if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
         return False
-    return parts[2] in TRACKED or parts[2] == profile_of(git, revision, parts[1])
-
-
-def profile_of(git: Git, revision: str, model: str) -> str | None:
-    """Path of a model's profile below its folder, at a revision; None without a valid manifest."""
-    content = git.file_at(revision, model_file(model))
-    try:
-        return parse(Model, content, model_file(model)).files.profile if content is not None else None
-    except ManifestErrors:
-        return None
+    return parts[2] in COPIES

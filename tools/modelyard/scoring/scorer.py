@@ -12,6 +12,7 @@ import numpy as np
 from modelyard.errors import ModelyardError
 from modelyard.flavors.interface import Explained, Fault, Flavor, Scorer
 from modelyard.flavors.signature import Signature
+from modelyard.flavors.trial import try_out
 from modelyard.flavors.values import Columns, Floats
 from modelyard.manifests.model import Model
 from modelyard.scoring.signature import flavor_of, options_of, signature_of
@@ -87,6 +88,18 @@ def faults_as_errors(flavor: Flavor, doing: str) -> Iterator[None]:
             f"{library} could not {doing}: {type(error).__name__}: {first}.",
             f"Try it with {library} alone in this environment to find the cause; --debug shows the traceback.",
         ) from error
+
+
+def try_artifact(model: Model, artifact: Path, folder: Path) -> None:
+    """ModelyardError when the reader of an artifact's format would refuse it, end its process or hang."""
+    flavor, signature = flavor_of(model), signature_of(model, "")
+    if flavor.own_code:
+        return  # its own process reads it
+    with faults_as_errors(flavor, f"read {artifact.name}"):
+        if flavor.checks_files:
+            flavor.check(artifact)
+        else:
+            try_out(flavor, artifact, signature, options_of(model, folder, 1))
 
 
 def prediction_columns(model: Model) -> list[str]:

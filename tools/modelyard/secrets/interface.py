@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Refused
 
 
 class SecretStore(Protocol):
@@ -18,8 +18,9 @@ class SecretStore(Protocol):
 class Secrets:
     """The secrets of references such as ``env:NAME``. Each is read once per command, when it is first needed."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, str], why_not: Callable[[str, str], str] | None = None) -> None:
+        """``why_not`` says why a reference may not be sent to a URL ('' if it may); None allows every URL."""
+        self._environ, self._why_not = environ, why_not
         self._stores: dict[str, SecretStore] = {}
         self._read: dict[str, str] = {}
 
@@ -32,6 +33,16 @@ class Secrets:
                 raise ModelyardError(f"The secret {reference} is empty.", "Store a value in it.")
             self._read[reference] = value
         return self._read[reference]
+
+    def read_for(self, reference: str, url: str) -> str:
+        """A secret that is sent to a server; Refused unless its host may get it."""
+        why = self._why_not(reference, url) if self._why_not else ""
+        if why:
+            raise Refused(
+                f"The secret {reference} was not sent to {url}: {why}.",
+                f"If that host may have it, add to modelyard.yaml: secrets: {{allow: [{{ref: {reference}, host: …}}]}}",
+            )
+        return self.read(reference)
 
     def _store(self, scheme: str, reference: str) -> SecretStore:
         if scheme not in self._stores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -23,10 +24,11 @@ from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json
 from modelyard.serving.tensors import decode_request, metadata_of
 
 _MAY: dict[Role, frozenset[str]] = {
-    "viewer": frozenset({"view"}),
-    "caller": frozenset({"infer"}),
-    "operator": frozenset({"view", "infer", "control"}),
+    "viewer": frozenset({"describe", "view"}),
+    "caller": frozenset({"describe", "infer"}),
+    "operator": frozenset({"describe", "view", "infer", "control"}),
 }
+_WRONG_TOKENS, _WRONG_SECONDS, _MOST_CALLERS = 10, 60.0, 10_000
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,25 +45,63 @@ class Access:
 
     def __init__(self, tokens: Iterable[tuple[Role, str]]) -> None:
         self._known = [(sha256(token.encode()).digest(), _MAY[role]) for role, token in tokens]
+        self._wrong: dict[str, tuple[int, float]] = {}
+        """Address → wrong tokens, and since when."""
+        self._right: dict[tuple[str, bytes], None] = {}
+        """(address, digest) of tokens that were right."""
 
     @property
     def open(self) -> bool:
         """Whether no token is declared: requests need none, and control is closed."""
         return not self._known
 
+    def status(self, headers: Sequence[tuple[bytes, bytes]], action: str, caller: str, now: float) -> int:
+        """200, 401, 403, or 429 after too many wrong tokens of an address in a minute; ``now`` in seconds of any clock.
+
+        A token that the address showed rightly before goes on working, also where many callers share one address.
+        """
+        if not self._known:
+            return 200 if action != "control" else 403
+        shown = _token(headers)
+        count, since = self._wrong.get(caller, (0, now))
+        if now - since >= _WRONG_SECONDS:
+            count, since = 0, now
+        if count >= _WRONG_TOKENS and (caller, shown) not in self._right:
+            return 429
+        allowed = self.allows(headers, action)
+        if allowed is None:
+            if shown:
+                _bound(self._wrong)
+                self._wrong[caller] = (count + 1, since)
+            return 401
+        _bound(self._right)
+        self._right[caller, shown] = None
+        return 200 if allowed else 403
+
     def allows(self, headers: Sequence[tuple[bytes, bytes]], action: str) -> bool | None:
-        """Whether a request may view, infer or control; None without a known token."""
+        """Whether a request may view, infer or control; None when it shows no token that is known."""
         if not self._known:
             return action != "control"
-        shown = next((value for name, value in headers if name == b"authorization"), b"")
-        if shown[:7].lower() != b"bearer ":
+        digest = _token(headers)
+        if not digest:
             return None
-        digest = sha256(shown[7:].strip()).digest()
         found: bool | None = None
         for known, actions in self._known:  # all of them, so that the time reveals nothing
             if hmac.compare_digest(known, digest):
                 found = bool(found) or action in actions
         return found
+
+
+def _token(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The digest of the token that a request shows; empty without one."""
+    shown = next((value for name, value in headers if name == b"authorization"), b"")
+    return sha256(shown[7:].strip()).digest() if shown[:7].lower() == b"bearer " else b""
+
+
+def _bound(kept: dict[Any, Any]) -> None:
+    """Forgets everything before memory fills up; so many addresses are no guess of one caller."""
+    if len(kept) >= _MOST_CALLERS:
+        kept.clear()
 
 
 class Control:
@@ -153,7 +193,7 @@ class Application:
         if found:
             name, number, verb = found.groups()
             _require_method(method, "POST" if verb == "infer" else "GET", path)
-            self._require(scope, "infer" if verb == "infer" else "")
+            self._require(scope, "infer" if verb == "infer" else "describe")
             model, version = self._find(name, number)
             if verb == "infer":
                 asked = version if number else None
@@ -176,40 +216,43 @@ class Application:
         if path == "/metrics" and method == "GET":
             self._require(scope, "view")
             return self._metrics.text()
-        if method != "GET":
-            raise Answer(404, f"There is no {method} {path}.")
-        if path == "/v2":
+        if path == "/v2" and method == "GET":
             return {
                 "name": "modelyard",
                 "version": __version__,
                 "extensions": ["model_repository", "binary_tensor_data"],
             }
-        if path == "/v2/health/live":
+        if path == "/v2/health/live" and method == "GET":
             return {"live": True}
-        if path == "/v2/health/ready":
-            return self._ready()
-        raise Answer(404, f"There is no {path}. This server has the paths of the Open Inference Protocol v2.")
+        if path == "/v2/health/ready" and method == "GET":
+            return self._ready(scope)
+        self._require(scope, "describe")  # who may see nothing is not told what there is
+        raise Answer(404, f"There is no {method} {path}; this server speaks the Open Inference Protocol v2.")
 
     def _require(self, scope: Scope, action: str) -> None:
-        """Answers 401 or 403 unless the token allows the action ('' for what everybody may see)."""
-        if not action:
-            return
-        allowed = self._access.allows(scope["headers"], action)
-        if allowed is None:
-            raise Answer(401, "Send a token: Authorization: Bearer …")
-        if not allowed:
+        """Answers 401, 403 or 429 unless the token allows the action."""
+        caller, now = (scope.get("client") or ("",))[0], time.monotonic()
+        status = self._access.status(scope["headers"], action, caller, now)
+        if status == 429:
+            raise Answer(429, "Too many wrong tokens came from this address. Wait a minute.")
+        if status == 401:
+            raise Answer(401, "Show a token: Authorization: Bearer …")
+        if status == 403:
             if self._access.open:
                 raise Answer(403, "Control needs a token, but modelyard.yaml declares none for this environment.")
             raise Answer(403, f"This token does not allow {action}.")
 
-    def _ready(self) -> object:
-        """The ready models. A model that cannot be loaded does not stop the others."""
+    def _ready(self, scope: Scope) -> object:
+        """Which models answer, for those who may see them. One that cannot be loaded does not stop the others."""
         faults = self._table.faults
+        sees = bool(self._access.allows(scope["headers"], "describe"))
         if not self._table.models:
-            raise Answer(503, "; ".join(faults.values()) or "No model is deployed here yet.")
+            raise Answer(503, ("; ".join(faults.values()) if sees else "") or "No model is deployed here yet.")
         if self._inference.log_fault:
             raise Answer(503, self._inference.log_fault)
-        return {"ready": True, "models": dict.fromkeys(self._table.models, "ready") | faults}
+        return (
+            {"ready": True, "models": dict.fromkeys(self._table.models, "ready") | faults} if sees else {"ready": True}
+        )
 
     def _find(self, name: str, number: str | None) -> tuple[LoadedModel, LoadedVersion]:
         model = self._table.models.get(name)
@@ -239,6 +282,9 @@ class Application:
 
     async def _body(self, receive: Receive, scope: Scope) -> bytes:
         most = self._limits.body_bytes
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not declared.isdigit() or int(declared[:20]) > most:
+            raise Answer(413, f"The body is larger than {most:,} bytes.")
         try:
             async with asyncio.timeout(self._limits.seconds):
                 content = await _read_body(receive, most)

@@ -34,6 +34,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         import uvicorn
 
         from modelyard.serving.app import Access, Application, Control
+        from modelyard.serving.connections import BoundedProtocol
         from modelyard.serving.inference import Inference
         from modelyard.serving.metrics import Metrics
         from modelyard.serving.models import ModelTable
@@ -58,6 +59,7 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         gc.freeze()  # later collections skip the objects loaded so far, so no request waits for them
         config = uvicorn.Config(
             Application(table, inference, metrics, access, limits, Control(layout, table)),
+            http=BoundedProtocol,
             log_level="error",
             access_log=False,
             lifespan="off",

@@ -63,6 +63,8 @@ def decode_request(content: bytes, json_length: int | None = None) -> InferReque
     tail = memoryview(content)[size:]
     try:
         body = _BODY.decode(content[:size] if tail else content)
+    except RecursionError as error:
+        raise BadRequest("The body is nested too deeply.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not a v2 inference request: {error}.{_hint(content[:size])}") from error
     return InferRequest(body, read_blobs(body.inputs, tail))
@@ -110,7 +112,8 @@ class ContractCheck:
         if len(ids) != count:
             raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape gives {count}.")
         for row, value in enumerate(ids):
-            if not isinstance(value, (str, int, float, type(None))):
+            whole = type(value) is int
+            if (not whole and type(value) not in (str, float, type(None))) or (whole and abs(value) >= 2**63):
                 raise BadRequest(f"Column {self._id!r}, row {row}: an id is a text or a number.")
         return ids
 
@@ -156,7 +159,7 @@ class ContractCheck:
         Only if the check fails, the wrong value is located.
         """
         block = None
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
             if blobs:
                 parts = [_array(given[name], blobs) for name in self._numbers]
                 block = np.array(parts, dtype=np.float64).reshape(len(self._numbers), count)
@@ -263,5 +266,6 @@ def _values_of(given: Given, blobs: Mapping[str, memoryview]) -> list[Any]:
 def _decoded(given: Given) -> list[Any]:
     try:
         return _ANY.decode(given.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The data of column {given.name!r} is not a list of values: {error}.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BadRequest(f"The data of column {given.name!r} are no list of values: {why}.") from error

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from modelyard.deployment.observation import protection
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
@@ -124,6 +125,9 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
     if git.is_shallow():
         remedy = "git fetch --unshallow --tags (in a workflow: fetch-depth: 0)"
         findings.append(Finding("history", "warning", "shallow clone", remedy))
+    if unprotected := protection(git):
+        remedy = "Add policies/approvals.yaml, and have every change of it reviewed."
+        findings.append(Finding("approvals", "warning", unprotected, remedy))
     branch = git.branch()
     if branch is None:
         findings.append(Finding("branch", "warning", "detached head", "Run git switch BRANCH before you commit."))

@@ -83,7 +83,7 @@ class KServeTarget:
 
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         settings = self._settings = settings_of(environment, Settings)
-        token = secrets.read(settings.token) if settings.token else ""
+        token = secrets.read_for(settings.token, settings.server) if settings.token else ""
         self._copied: dict[tuple[str, str], tuple[str, str]] = {}
         """(model, version) → sha256 and format of the versions that this run copied."""
         self._crd = root / settings.crd if settings.crd else None

@@ -59,7 +59,7 @@ class MLflowTarget:
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         self._settings = settings_of(environment, Settings)
         self._alias = self._settings.alias or environment.name
-        token = secrets.read(self._settings.token) if self._settings.token else ""
+        token = secrets.read_for(self._settings.token, self._settings.url) if self._settings.token else ""
         self._http = Http(self._settings.url, "MLflow", token)
         self._tag = f"{PREFIX}.{environment.name}"
 

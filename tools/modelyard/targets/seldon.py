@@ -55,7 +55,7 @@ class SeldonTarget:
 
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         settings = self._settings = settings_of(environment, Settings)
-        token = secrets.read(settings.token) if settings.token else ""
+        token = secrets.read_for(settings.token, settings.server) if settings.token else ""
         self._crds = {
             "Model": root / settings.model_crd if settings.model_crd else None,
             "Experiment": root / settings.experiment_crd if settings.experiment_crd else None,

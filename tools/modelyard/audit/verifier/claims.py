@@ -30,6 +30,8 @@ class Auditor:
         for what, claim in (
             ("nothing was deleted, reordered or rewritten", self._history),
             ("every filed tag is unchanged", self._copies),
+            ("every object is what its name says", self._hashes),
+            (f"the versions of {self.git.manifest['environment']} are covered", self._covered),
         ):
             self._claim("registry", what, claim)
         for assignment in self._production():
@@ -72,12 +74,12 @@ class Auditor:
         return predicate
 
     def _filed_bytes(self, folder: str, name: str, digest: str) -> None:
-        stem = name.removesuffix(".json")
-        older = f"{folder}/superseded/{stem}-{digest[:12]}.json"
-        for path in (f"{folder}/{name}", older):
-            if path in self.evidence and _sha256(self.git.read(self.evidence[path], "blob")) == digest:
-                return
-        raise ClaimFailed(f"the {stem} evidence {digest[:12]} is not filed")
+        """The current file, not one that it superseded: what is shown is what was judged."""
+        path, stem = f"{folder}/{name}", name.removesuffix(".json")
+        if path not in self.evidence:
+            raise ClaimFailed(f"the {stem} evidence {digest[:12]} is not filed")
+        if _sha256(self.git.read(self.evidence[path], "blob")) != digest:
+            raise ClaimFailed(f"the {stem} evidence was changed after it was judged")
 
     # --- the claims ------------------------------------------------------------------------------------------------
 
@@ -88,6 +90,7 @@ class Auditor:
         if assignment.record.get("artifact") != artifact:
             raise ClaimFailed("the deployed artifact is not the registered one")
         found = self._document(f"{model}/{artifact}/verdict.json", "verdict", artifact)
+        self._filed_bytes(f"{model}/{artifact}", "verdict.json", record["evidence"]["verdict"])
         if found["outcome"] not in ("pass", "waived") or record["verdict"] != found["outcome"]:
             raise ClaimFailed(f"the verdict is {found['outcome']}, the tag records {record['verdict']}")
         bad = [c["id"] for c in found["checks"] if c["level"] != "advisory" and c["outcome"] not in ("pass", "waived")]
@@ -115,7 +118,16 @@ class Auditor:
         model, artifact = version.name.split("@")[0], version.record["artifact"]
         everybody: list[str] = []
         for tag in (version, assignment):
+            stem, dot, ending = f"{tag.name}.json".partition(".")
+            older = re.compile(
+                re.escape(f"{model}/approvals/superseded/{stem}-") + "[0-9a-f]{12}" + re.escape(dot + ending)
+            )
+            if any(older.fullmatch(path) for path in self.evidence):
+                raise ClaimFailed(f"the approvals of {tag.name} were rewritten")
             found = self._document(f"{model}/approvals/{tag.name}.json", "approval", artifact)
+            named = {_normalised(name) for change in found["changes"] for name in change["by"]}
+            if named != {_normalised(name) for name in tag.record.get("approved_by", ())}:
+                raise ClaimFailed(f"the approvals of {tag.name} are not those that the tag names")
             for change in found["changes"]:
                 # The approvals of the assignment include those of the registration, which deploy checks again.
                 if tag is assignment:
@@ -128,6 +140,8 @@ class Auditor:
         author = _normalised(change["author"])
         if any(_normalised(name) == author for name in change["by"]):
             raise ClaimFailed(f"{change['author']} approved their own change")
+        if change["policy_sha256"] and not change["rules"]:
+            raise ClaimFailed("there were rules, and none of them is recorded")
         for rule in change["rules"]:
             if len({_normalised(name) for name in rule["by"]} - {author}) < rule["needed"]:
                 raise ClaimFailed(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
@@ -182,6 +196,17 @@ class Auditor:
             raise ClaimFailed(f"the reproduction has other bytes ({made['outcome']})")
         return f"{len(record['data'])} inputs pinned, reproduced byte for byte"
 
+    def _covered(self) -> str:
+        """An audit that judges no receipt proves nothing."""
+        receipts = self._production()
+        if not receipts:
+            raise ClaimFailed("there is no receipt of this environment, so nothing is judged")
+        versions = dict.fromkeys(f"{tag.name.split('#')[0]} {tag.record.get('version', '?')}" for tag in receipts)
+        return f"{len(receipts)} receipts of {', '.join(versions)}"
+
+    def _hashes(self) -> str:
+        return f"{self.git.check_all()} objects"
+
     def _copies(self) -> str:
         count = 0
         for path, sha in self.evidence.items():
@@ -217,8 +242,8 @@ class Auditor:
         commit = self.git.commit(sha)
         for parent in commit.parents:
             for path, blob in self.git.lost(self.git.commit(parent).tree, commit.tree):
-                if path.startswith("pulls/"):
-                    continue  # gc may remove reports of closed pull requests; the history keeps them
+                if path.startswith("pulls/") or "/pending/" in path:
+                    continue  # reports of closed pull requests, and tags that were about to be written
                 folder = f"{path.rpartition('/')[0]}/superseded"
                 if blob not in self.git.blobs_below(commit.tree, folder):
                     raise ClaimFailed(f"the evidence commit {sha[:12]} lost {path}")

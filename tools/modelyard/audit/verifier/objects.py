@@ -42,17 +42,30 @@ class Repository:
 
     def read(self, sha: str, kind: str) -> bytes:
         if sha not in self._seen:
-            if f"objects/{sha}" not in self._names:
-                raise ClaimFailed(f"the object {sha[:12]} is not in the bundle")
-            content = self._archive.read(f"objects/{sha}")
-            found = hashlib.new("sha1" if len(sha) == 40 else "sha256", content, usedforsecurity=False).hexdigest()
-            if found != sha:
-                raise ClaimFailed(f"the content of the object {sha[:12]} does not match its id")
-            head, _, body = content.partition(b"\0")
+            head, _, body = self._load(sha).partition(b"\0")
             self._seen[sha] = (head.split()[0].decode(), body)
         if self._seen[sha][0] != kind:
             raise ClaimFailed(f"the object {sha[:12]} is not a {kind}")
         return self._seen[sha][1]
+
+    def _load(self, sha: str) -> bytes:
+        if f"objects/{sha}" not in self._names:
+            raise ClaimFailed(f"the object {sha[:12]} is not in the bundle")
+        content = self._archive.read(f"objects/{sha}")
+        found = hashlib.new("sha1" if len(sha) == 40 else "sha256", content, usedforsecurity=False).hexdigest()
+        if found != sha:
+            raise ClaimFailed(f"the content of the object {sha[:12]} does not match its id")
+        return content
+
+    def check_all(self) -> int:
+        """Hashes every object of the bundle, also those that no claim reads; their number."""
+        names = [name.removeprefix("objects/") for name in self._names if name.startswith("objects/")]
+        for sha in sorted(names):
+            self._load(sha)
+        for path, sha in self.files(self.commit(self.manifest["heads"]["evidence"]).tree).items():
+            if f"objects/{sha}" not in self._names:
+                raise ClaimFailed(f"{path} is not in the bundle")
+        return len(names)
 
     def commit(self, sha: str) -> Commit:
         tree, *lines = self.read(sha, "commit").partition(b"\n\n")[0].decode("utf-8", "replace").split("\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.forges.interface import PullForge
+from modelyard.forges.interface import PullForge, is_marked
 from modelyard.gate.alerts import Alert, alert_key
 from modelyard.metrics.window import Monitoring
 from modelyard.report.markdown.bodies import render_cause
@@ -27,12 +27,12 @@ class Issues:
         kept = [_marker(alert_key(monitoring.environment, self._model, watch)) for watch in self._watches]
         mine = _marker(alert_key(monitoring.environment, self._model, "")).removesuffix(" -->")
         for issue in self._forge.open_issues():
-            if mine not in issue.body:
+            if not issue.body.startswith(mine):
                 continue
-            passed = next((alert for marker, alert in over.items() if marker in issue.body), None)
+            passed = next((alert for marker, alert in over.items() if is_marked(issue.body, marker)), None)
             if passed is not None:
                 said = f"Resolved: {text(passed.check.sentence, 2000)} (window until {passed.until}, {passed.version})"
-            elif not any(marker in issue.body for marker in kept):
+            elif not any(is_marked(issue.body, marker) for marker in kept):
                 said = "The policy has no such rule any more."
             else:
                 continue

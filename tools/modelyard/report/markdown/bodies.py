@@ -27,7 +27,7 @@ from modelyard.report.content import (
     share,
     signed,
 )
-from modelyard.report.markdown.safe import code, fold, table, text
+from modelyard.report.markdown.safe import code, code_line, fold, table, text
 from modelyard.report.terminal.deployments import delivery_lines
 from modelyard.report.terminal.text import when
 from modelyard.report.window import slice_rows, sparkline
@@ -93,15 +93,15 @@ def plan_comment(deliveries: Sequence[Delivery], marker: str) -> str:
     """The comment with the deployment plan: what merging the pull request changes in each environment."""
     moving = [delivery for delivery in deliveries if delivery.actions or delivery.skipped]
     count = f"{len(moving)} deployment{'' if len(moving) == 1 else 's'}" if moving else "nothing"
-    lines = [f"## Merging changes {count}", ""]
+    lines = [marker, f"## Merging changes {count}", ""]
     for delivery in deliveries:
         lines += [f"**{text(delivery.environment)} / {text(delivery.model)}**", "", "```diff"]
-        # The grammar of names has no backtick, so no name can end the fence.
-        lines += [line[2:] if line.startswith(("  - ", "  + ")) else line for line in delivery_lines(delivery, True)]
+        shown = (code_line(line) for line in delivery_lines(delivery, True))
+        lines += [line[2:] if line.startswith(("  - ", "  + ")) else line for line in shown]
         lines += ["```", ""]
         if delivery.rollout:
             lines += [text(delivery.rollout), ""]
-    lines += ["<sub>Planned from the observed state of the targets; deploy observes them again.</sub>", "", marker, ""]
+    lines += ["<sub>Planned from the observed state of the targets; deploy observes them again.</sub>", ""]
     return "\n".join(lines)
 
 

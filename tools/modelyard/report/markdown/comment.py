@@ -36,7 +36,7 @@ RUNS = 5
 _ARTIFACT = re.compile(r"^<sub>commit [0-9a-f]{12} · artifact sha256 ([0-9a-f]{64})\b", re.MULTILINE)
 _URL = r"https://[\w./:@%~-]+"
 _LINK = re.compile(rf'<a href="({_URL})">full report</a>')
-_RUNS = re.compile(r"<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->")
+_RUNS = re.compile(r"^<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->\s*\Z", re.MULTILINE)
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True):
@@ -88,7 +88,7 @@ def render_comment(
     is the page of the run with the full report, ``picture`` the address of the metrics' picture. ``notes`` are shown
     at the top. With ``orders`` the comment lists the comment commands.
     """
-    head = [f"## {text(report.headline)}", "", text(report.next_step), ""]
+    head = [marker(report.bundle.model), f"## {text(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
     sections = [
         ("checks", checks_section(report)),
@@ -110,7 +110,7 @@ def render_comment(
     while len(kept) > 1 and sum(len(body) for _, body in kept) > room:
         left_out.append(kept.pop(max(range(len(kept)), key=lambda i: (kept[i][0] != "checks", len(kept[i][1]))))[0])
     if left_out:
-        head[2:2] = [
+        head[3:3] = [
             f"> Left out, because comments have a size limit: {', '.join(left_out)}. The HTML report is complete.",
             "",
         ]
@@ -156,7 +156,6 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
         f"report sha256 {digest}</sub>",
         "",
-        marker(name),
     ]
     kept = ",".join(encode(run).decode() for run in runs)
     return [*lines, f"<!-- modelyard:runs [{kept}] -->"]

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from modelyard.documents import visible
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 _TEXT_LIMIT = 400
 _JOINERS = "\u200d\ufe0f"
@@ -13,7 +15,7 @@ _JOINERS = "\u200d\ufe0f"
 
 def text(value: str, limit: int = _TEXT_LIMIT) -> str:
     """One line of at most ``limit`` characters without markup, HTML, mentions, links to issues, and commands."""
-    line = shortened(" ".join(value.split()), limit)
+    line = shortened(visible(" ".join(value.split())), limit)
     line = _SPECIAL.sub(r"\\\1", line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # A zero-width space after @ prevents a mention; in a scheme or after www it prevents a link.
@@ -25,8 +27,13 @@ def text(value: str, limit: int = _TEXT_LIMIT) -> str:
 
 def code(value: str, limit: int = _TEXT_LIMIT) -> str:
     """Untrusted text as inline code, also in a table. Backticks become apostrophes, for nothing can escape them."""
-    line = shortened(" ".join(value.split()).replace("`", "'"), limit)
+    line = shortened(visible(" ".join(value.split())).replace("`", "'"), limit)
     return f"`{line}`".replace("|", "\\|") if line else "–"
+
+
+def code_line(value: str) -> str:
+    """Untrusted text as one line of a fenced block, which it cannot end. Its indentation stays."""
+    return visible(" ".join(value.splitlines())).replace("`", "'")
 
 
 def shortened(value: str, limit: int) -> str:

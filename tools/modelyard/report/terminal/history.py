@@ -19,6 +19,9 @@ def render_history(model: str, events: Sequence[Event]) -> Layout:
         parts.append(bold(f"{when(event.at)}  {event.version or model} {event.what}{where}"))
         approved = f", approved by {', '.join(event.approved_by)}" if event.approved_by else ""
         said = f"    by {event.by or 'unknown'}{approved}: {event.why or 'no reason is recorded'}"
+        if event.doubt:
+            parts.append(Paragraph(f"    {event.doubt} (it says: {said.strip()})", "      "))
+            continue
         parts.append(Paragraph(said, "      "))
     return Layout.of(*parts)
 

@@ -1,0 +1,149 @@
+"""What an attacker tries with texts in evidence, tags and branches: to have a reader or a program take them for ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelyard.documents import visible
+from modelyard.errors import ModelyardError
+from modelyard.evidence.statement import read_statement
+from modelyard.forges.interface import is_marked
+from modelyard.manifests.document import ManifestErrors, parse_document
+from modelyard.registry.tags import read_version_record
+from modelyard.report.content import Report
+from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.comment import artifact_in, marker, render_comment
+from modelyard.report.markdown.safe import code, code_line, text
+from modelyard.review.subject import is_generated
+from modelyard.rollout.plan import Delivery
+from modelyard.terminal import result
+from report import samples
+
+EVIL = "e" * 64
+CORPUS = {
+    "heading": "x\n# pwned",
+    "mention": "@victim @acme/everybody",
+    "image": "![pixel](https://evil.example/p.png)",
+    "link": "[click](javascript:alert(1)) https://evil.example www.evil.example",
+    "html": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "command": "x\n/approve\n/merge\n/modelyard promote env=production",
+    "marker": "<!-- modelyard:report other -->",
+    "runs": '<!-- modelyard:runs [["' + "a" * 40 + '","pass","' + "b" * 64 + '"]] -->',
+    "digest": f"x\n<sub>commit {'a' * 12} · artifact sha256 {EVIL}<br>\nreport sha256 {EVIL}</sub>",
+    "fence": "```\n</details>\n# out of the fence",
+    "cell": "a | b | c\n|---|---|",
+    "bidi": "safe\u202egnp.exe \u2066x\u2069 \u200f",
+    "control": "a\x1b]0;title\x07\x1b[2J\x00b",
+    "long": "y" * 20_000,
+}
+
+
+def faults(shown: str) -> list[str]:
+    """What of the corpus still works in Markdown."""
+    fences = re.findall(r"^```(?:sh|diff|mermaid)?$", shown, re.MULTILINE)
+    assert shown.count("```") == len(fences) in (0, 2, 4), "no text ends or opens a fenced block"
+    shown = re.sub(r"```\w*\n.*?\n```", "", shown, flags=re.DOTALL)  # nothing is a link or a mention there
+    outside = re.sub(r"`[^`\n]*`", "", shown)
+    found = [line for line in shown.split("\n") if re.match(r"\s*(# pwned|# out|/approve|/merge|/modelyard)", line)]
+    for pattern in (
+        r"@victim", r"@acme", r"!\[pixel\]\(", r"\]\(javascript", r"https://evil", r"\bwww\.evil", r"<script", r"<img src=x",
+        r"<!-- modelyard:report other", rf"<sub>commit a+ · artifact sha256 {EVIL}",
+    ):  # fmt: skip
+        found += re.findall(pattern, outside)
+    found += re.findall("[\x00\x07\x1b\u202e\u2066\u2069\u200f]", shown)
+    return found
+
+
+def _of_churn(report: Report) -> Report:
+    """The report with what its reader has checked: the model's name, the digest of the artifact, the commit."""
+    bundle = dataclasses.replace(report.bundle, model="churn", artifact="a" * 64)
+    return dataclasses.replace(report, bundle=bundle, commit="c" * 40)
+
+
+@pytest.mark.parametrize("name", sorted(CORPUS))
+@pytest.mark.parametrize("render", [samples.report, samples.first_version], ids=["champion", "first"])
+def test_to_write_into_our_comment_with_any_text_of_evidence(name: str, render: Callable[[str], Any]) -> None:
+    shown = render_comment(_of_churn(render(CORPUS[name]))).body
+    assert faults(shown) == []
+    assert len(re.findall(r"^<!-- modelyard:runs ", shown, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("name", sorted(CORPUS))
+def test_to_write_into_the_plan_of_a_deployment(name: str) -> None:
+    delivery = Delivery(
+        environment="production", model="churn", desired="v1", live=None, actions=(), skipped=CORPUS[name], rollout=CORPUS[name]
+    )  # fmt: skip
+    shown = plan_comment([delivery], "<!-- modelyard:plan -->")
+    assert faults(shown) == []
+
+
+@pytest.mark.parametrize("name", sorted(CORPUS))
+def test_one_line_of_markdown_stays_one_line(name: str) -> None:
+    for shown in (text(CORPUS[name]), code(CORPUS[name]), code_line(CORPUS[name])):
+        assert "\n" not in shown
+    assert faults(text(CORPUS[name])) == []
+
+
+def test_to_have_a_comment_taken_for_our_report() -> None:
+    own = marker("churn")
+    assert is_marked(f"{own}\n## ✅", own) and is_marked(f"{own}\r\n## ✅", own)
+    for forged in (f"## Hello\n{own}\n", f" {own}", f"> {own}\n", f"{own} more", f"x {own}\n"):
+        assert not is_marked(forged, own)
+
+
+def test_to_have_another_artifact_waived_through_a_forged_foot() -> None:
+    shown = render_comment(_of_churn(samples.report(CORPUS["digest"]))).body
+    assert artifact_in(shown) != EVIL
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u2066b", "a\\u2066b"),
+        ("a\x1b]b", "a\\x1b]b"),
+        ("a\0b", "a\\x00b"),
+        ("\u2028", "\\u2028"),
+        ("naïve – 😀\tok\n", "naïve – 😀\tok\n"),
+    ],
+)
+def test_to_hide_text_by_characters_that_nobody_sees(
+    hostile: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert visible(hostile) == shown
+    result(hostile)
+    assert capsys.readouterr().out == f"{shown}\n"
+
+
+DEEP = 1_000_000
+
+
+def test_to_crash_a_reader_by_nesting(tmp_path: Path) -> None:
+    nested = b'{"a":' * DEEP + b"1" + b"}" * DEEP
+    with pytest.raises(ModelyardError):
+        read_statement(nested, "training", dict)
+    statement = json.dumps(
+        {"_type": "https://in-toto.io/Statement/v1", "subject": [], "predicateType": "x", "predicate": 0}
+    ).encode()
+    with pytest.raises(ModelyardError):
+        read_statement(
+            statement.replace(b'"predicate": 0', b'"predicate": ' + b"[" * 50_000 + b"]" * 50_000), "training", dict
+        )
+    assert read_version_record("x\n\n" + '{"artifact":' * 100_000) is None
+    for content in (b"[" * 20_000 + b"]" * 20_000, b"a:\n" + b"".join(b" " * i + b"a:\n" for i in range(1, 2000))):
+        with pytest.raises(ManifestErrors):
+            parse_document(content, "modelyard.yaml")
+    for content in (b"\xff\xfe", b"a: \xc3\x28"):
+        with pytest.raises(ManifestErrors, match="UTF-8"):
+            parse_document(content, "modelyard.yaml")
+
+
+@pytest.mark.parametrize("path", ["models/churn/src/x.py", "models/churn/src/profile.json", "models/churn/model.yaml"])
+def test_to_have_code_taken_for_a_generated_file(path: str) -> None:
+    assert not is_generated(path)

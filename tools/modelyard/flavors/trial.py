@@ -1,0 +1,76 @@
+"""One artifact read in a process of its own, which may die: ``python -m modelyard.flavors.trial FLAVOR ARTIFACT``.
+
+The readers of some formats are native code that trusts a file, and their formats cannot be checked from outside. So a
+file is loaded and asked for one row here first. What ends or hangs this process ends no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from .discovery import flavor_named
+from .interface import Fault, Flavor, Options
+from .process import VARIABLES
+from .signature import Signature
+from .values import canonical
+
+_SECONDS = 300.0
+_REFUSED = 3
+
+
+def try_out(flavor: Flavor, artifact: Path, signature: Signature, options: Options) -> None:
+    """Fault when loading an artifact fails, or when loading or scoring one row ends its process or hangs."""
+    asked = json.dumps({"signature": signature.to_json(), "options": asdict(options) | {"folder": str(options.folder)}})
+    kept = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "modelyard.flavors.trial", flavor.name, str(artifact.resolve())],
+            input=asked, capture_output=True, text=True, errors="replace", check=False, timeout=_SECONDS, env=kept,
+            start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise _fault(artifact, flavor, f"did not end within {_SECONDS:g} s") from None
+    if done.returncode == 0:
+        return
+    if done.returncode == _REFUSED:
+        said = json.loads(done.stdout.splitlines()[-1])
+        raise Fault(said["problem"], said["remedy"])
+    how = f"signal {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"status {done.returncode}"
+    raise _fault(artifact, flavor, f"ended its process with {how}")
+
+
+def main() -> None:
+    """Loads the artifact and scores one row; a Fault is said on standard output."""
+    name, artifact = sys.argv[1:3]
+    asked = json.load(sys.stdin)
+    signature = Signature.from_json(asked["signature"])
+    options = asked["options"]
+    lists = {key: tuple(options[key]) for key in ("trusted", "files", "command")}
+    try:
+        loaded = flavor_named(name).load(
+            Path(artifact), signature, Options(**options | lists | {"folder": Path(options["folder"])})
+        )
+    except Fault as fault:
+        sys.stdout.write(f"{json.dumps({'problem': fault.problem, 'remedy': fault.remedy})}\n")
+        sys.stdout.flush()
+        os._exit(_REFUSED)
+    with suppress(Fault):  # a model may refuse missing values; what matters is that the process lives
+        loaded.score({column.name: canonical(column, [None]) for column in signature.inputs})
+
+
+def _fault(artifact: Path, flavor: Flavor, how: str) -> Fault:
+    return Fault(
+        f"Reading {artifact.name} as {flavor.name} {how}, so nothing loads it.",
+        "Find out who made the file. Train the model again, or pull it again from the DVC remote.",
+    )
+
+
+if __name__ == "__main__":
+    main()
