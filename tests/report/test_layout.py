@@ -193,6 +193,6 @@ def test_a_real_terminal_is_asked_for_its_size() -> None:
     os.close(theirs)
 
 
-def test_sequences_that_move_the_cursor_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sequences_that_move_the_cursor_are_shown_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.result(Layout.of("a\x1b[2Jb\x07"))
-    assert capsys.readouterr().out == "a\ufffd[2Jb\ufffd\n"
+    assert capsys.readouterr().out == "a\\x1b[2Jb\\x07\n"

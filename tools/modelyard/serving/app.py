@@ -17,10 +17,11 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.manifests.configuration import Limits, Role
 from modelyard.predictions.layout import Layout
 from modelyard.rollout.plan import Live, Traffic
+from modelyard.serving.body import Answer, Receive, read_body
 from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_blobs
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
-from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length, unpacked
+from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length
 from modelyard.serving.tensors import decode_request, metadata_of
 
 _MAY: dict[Role, frozenset[str]] = {
@@ -31,7 +32,6 @@ _MAY: dict[Role, frozenset[str]] = {
 _WRONG_TOKENS, _WRONG_SECONDS, _MOST_CALLERS = 10, 60.0, 10_000
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer))?")
 _CONTROL = re.compile(r"/v2/repository/models/([^/]+)/(load|unload|rollback)")
@@ -138,15 +138,6 @@ class Control:
             self._layout.write_state(state.with_model(model, Live(Traffic(live.traffic.stable), live.installed)))
 
 
-class Answer(Exception):
-    """An early answer to a request: a status and a sentence."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 class Application:
     """One server's ASGI application."""
 
@@ -197,7 +188,7 @@ class Application:
             model, version = self._find(name, number)
             if verb == "infer":
                 asked = version if number else None
-                content = await self._body(receive, scope)
+                content = await read_body(receive, scope["headers"], self._limits)
                 if any(one.loaded.flavor.blocks for one in model.versions.values()):
                     # Another process scores it, so requests for other models are answered meanwhile.
                     return await asyncio.to_thread(self._infer, model, asked, scope, content)
@@ -280,24 +271,6 @@ class Application:
                 return with_blobs(answered)
         return answered
 
-    async def _body(self, receive: Receive, scope: Scope) -> bytes:
-        most = self._limits.body_bytes
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not declared.isdigit() or int(declared[:20]) > most:
-            raise Answer(413, f"The body is larger than {most:,} bytes.")
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                content = await _read_body(receive, most)
-        except TimeoutError as error:
-            raise Answer(408, f"The body did not arrive within {self._limits.seconds:g} s.") from error
-        try:
-            found = unpacked(scope["headers"], content, most)
-        except BadRequest as error:
-            raise Answer(400, str(error)) from error
-        if len(found) > most:
-            raise Answer(413, f"The unpacked body is larger than {most:,} bytes.")
-        return found
-
     def _index(self) -> object:
         ready = [
             {"name": name, "version": version, "state": "READY", "reason": _part(model, version)}
@@ -338,19 +311,3 @@ def _metadata(model: LoadedModel, loaded: LoadedVersion) -> object:
 def _require_method(method: str, wanted: str, path: str) -> None:
     if method != wanted:
         raise Answer(405, f"{path} accepts {wanted} only.")
-
-
-async def _read_body(receive: Receive, most: int) -> bytes:
-    parts = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Answer(400, "The caller closed the connection.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            raise Answer(413, f"The body is larger than {most:,} bytes.")
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)

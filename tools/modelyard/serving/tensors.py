@@ -113,7 +113,7 @@ class ContractCheck:
             raise BadRequest(f"Column {self._id!r} has {len(ids)} values; its shape gives {count}.")
         for row, value in enumerate(ids):
             whole = type(value) is int
-            if (not whole and type(value) not in (str, float, type(None))) or (whole and abs(value) >= 2**63):
+            if (not whole and type(value) not in (str, float)) or (whole and abs(value) >= 2**63):
                 raise BadRequest(f"Column {self._id!r}, row {row}: an id is a text or a number.")
         return ids
 
