@@ -61,7 +61,7 @@ def main() -> None:
         sys.stdout.write(f"{json.dumps({'problem': fault.problem, 'remedy': fault.remedy})}\n")
         sys.stdout.flush()
         os._exit(_REFUSED)
-    with suppress(Fault):  # a model may refuse missing values; what matters is that the process lives
+    with suppress(Exception):  # a model may refuse missing values; what matters is that the process lives
         loaded.score({column.name: canonical(column, [None]) for column in signature.inputs})
 
 
