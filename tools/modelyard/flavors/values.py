@@ -5,7 +5,7 @@ kind       spelled as                                       canonical
 =========  ===============================================  =====================================
 integer    7, 7.0                                           float64; whole, within ±2⁵³
 float      7, 7.25                                          float64
-boolean    true, false, 1, 0, "True", "false", "yes", "no"  float64: 1 or 0
+boolean    true, false, 1, 0, 1.0, 0.0, "True", "false"     float64: 1 or 0
 date       "2026-05-31", a date, days since 1970            float64: days since 1970; years 1 to 9999
 timestamp  "2026-05-31T10:00:00Z", a time, seconds          float64: seconds since 1970, UTC; the same years
 vector     a list of numbers                                float64 (rows, length)
@@ -47,7 +47,7 @@ _RANGES = {
     "timestamp": ((1 - _FIRST_DAY) * 86400.0, (date(9999, 12, 31).toordinal() + 1 - _FIRST_DAY) * 86400.0 - 1e-6),
 }
 """Kind → smallest and largest value: 20260531 is no number of days, and milliseconds are no seconds."""
-_SPELLED = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+_SPELLED = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 _PLAIN = {int, float, type(None)}
 
 

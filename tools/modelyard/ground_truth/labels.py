@@ -191,12 +191,14 @@ def _by_id_and_time(hashes: Hashes, times: Floats) -> tuple[Integers, Hashes]:
 
 
 _TRUTH = Input("label", "boolean")
+_WORDS = {"yes": "true", "no": "false"}
+"""What people write into label files besides; an input may not be spelled so."""
 
 
 def _truth(text: str | None) -> float:
     """1 or 0 for a text such as true, No or 1.0; NaN for any other."""
     try:
-        found = scalar(_TRUTH, text)
+        found = scalar(_TRUTH, _WORDS.get((text or "").lower(), text))
     except Unreadable:
         return np.nan
     return found if isinstance(found, float) else np.nan
