@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import posixpath
 import shutil
@@ -180,7 +181,7 @@ def _edit(draw: Callable[[Any], Any], yard: Yard, files: dict[str, str]) -> str:
         values = yaml.safe_load(text)
         key = draw(st.sampled_from(sorted(values)))
         values[key] = _other(values[key])
-        files[path] = yaml.safe_dump(values, allow_unicode=True)
+        files[path] = json.dumps(values) if path.endswith(".json") else yaml.safe_dump(values, allow_unicode=True)
     else:
         files[path] = text + "more\n"
     return path

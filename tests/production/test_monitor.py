@@ -201,7 +201,7 @@ def test_several_models_are_all_monitored_and_the_worst_counts(champion: Path, f
     ground_truth = str(write_ground_truth(champion, flights, ROWS))
     said = tool(champion, "monitor", "--all", "--env", "production", "--ground-truth", ground_truth, expect=2).stderr
     assert "One source of labels is given for several models" in said
-    assert "beside --all" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
+    assert "exclude each other" in tool(champion, "monitor", MODEL, "--all", "--env", "production", expect=2).stderr
     done = tool(champion, "feedback", "collect", "--all", "--env", "production", expect=4)
     assert "never: model.yaml names no ground_truth" in done.stderr and "nowhere does not exist" in done.stderr
 

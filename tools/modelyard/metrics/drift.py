@@ -216,7 +216,8 @@ def _column(
         return replace(thin, reason=f"{rows} rows; {MINIMUM_ROWS} are needed")
     if not reference.rows - reference.nulls and not current.rows - current.nulls:
         return replace(thin, reason="no values on either side")
-    places = reference.comparable() if len(before) == len(reference.bins()[0]) else np.arange(len(before))
+    new = _share(current.levels.new, current.rows) if current.levels else 0.0
+    places = reference.comparable(new) if len(before) == len(reference.bins()[0]) else np.arange(len(before))
     b, a = (np.bincount(places, weights=side).astype(np.float64) for side in (before, after))
     b, a = b[(b + a) > 0], a[(b + a) > 0]
     length = blocks if blocks is not None else blocks_of(current.rows, reference.rows, reference.spreads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ _WELL_KNOWN = 50
 """Rows of a level whose share is known well enough to be compared, though it was chosen for its rows."""
 _UNSEEN = 0.005
 """Largest share of rows with a level seen once, which is about the share of levels not yet seen (Good 1953)."""
+_UNKNOWN = 0.05
+"""Share of rows with a new level beyond what a reference can have missed that is no chance of few rows."""
+DIGEST = 4
+"""Bytes of a level's digest in ``LevelCounts.rest``."""
 
 Role = Literal["input", "label", "score"]
 
@@ -95,6 +100,17 @@ class LevelCounts:
     sampled: bool = False
     """Whether ``rest`` has only the smallest digests, because there were too many levels."""
 
+    @property
+    def distinct(self) -> int | None:
+        """How many levels the reference has, estimated where ``rest`` is a sample; None where it is not stored."""
+        if self.rest is None:
+            return None
+        digests = base64.b85decode(self.rest)
+        beyond = len(digests) // DIGEST
+        if self.sampled:  # digests are spread evenly, so the largest stored one says how many there are
+            beyond = round(beyond * 2 ** (8 * DIGEST) / (int.from_bytes(digests[-DIGEST:], "big") + 1))
+        return len(self.levels) + beyond
+
 
 @dataclass(frozen=True)
 class WindowSpread:
@@ -146,13 +162,15 @@ class ColumnProfile:
             names, counts = [], []
         return [*names, "(missing)"], [*counts, self.nulls]
 
-    def comparable(self) -> NDArray[np.int64]:
+    def comparable(self, new: float = 0.0) -> NDArray[np.int64]:
         """The bin (bins,) that each of ``bins()`` is compared in: levels that this profile knows too little of share
         one.
 
         Levels that are seldom here, those beyond the top and new ones are one bin: the most frequent of many rare
         levels are so by chance, and among many rare levels some have not been seen yet. A level of fifty rows stands
-        for itself; where hardly any level was seen once only, all do.
+        for itself; where hardly any level was seen once only, all do. New levels stand for themselves where their share
+        ``new`` is more than this profile can have missed: the levels seen once, of which there are at most all levels
+        (Good 1953).
         """
         size = len(self.bins()[0])
         if not self.levels:
@@ -160,8 +178,10 @@ class ColumnProfile:
         counts = np.asarray(self.levels.counts, dtype=np.int64)
         complete = not self.levels.other and np.count_nonzero(counts == 1) <= _UNSEEN * self.rows
         kept = counts >= (0 if complete else _WELL_KNOWN)
-        other = counts.size
-        return np.array([*np.where(kept, np.arange(counts.size), other), other, other, size - 1], dtype=np.int64)
+        other, distinct = counts.size, self.levels.distinct
+        missed = 1.0 if distinct is None else distinct / max(self.rows, 1)
+        own = other + 1 if new > missed + _UNKNOWN else other
+        return np.array([*np.where(kept, np.arange(counts.size), other), other, own, size - 1], dtype=np.int64)
 
     @property
     def finite(self) -> int:
