@@ -133,7 +133,7 @@ def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) 
     git(hosted.clone, "fetch", "--quiet", "origin")
     pull = hosted.propose("better", BETTER, "Less noise")
     report = hosted.report(pull)
-    found = re.search(r"!\[Candidate against champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
+    found = re.search(r"!\[Metrics of candidate and champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
     assert found and found[1] == f"{hosted.server.url}/{hosted.store.name}", "nowhere but on this forge"
     bare = hosted.store.path(hosted.store.name)
     drawn = git(bare, "show", f"modelyard/evidence:{found[2]}")
