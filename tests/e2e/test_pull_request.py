@@ -23,7 +23,7 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
     assert hosted.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
     pull = hosted.propose("better", BETTER, "Less noise")
     report = hosted.report(pull)
-    assert report.startswith("## ✅ churn may be merged: 12 of 12 checks passed")
+    assert report.startswith("## ✅ churn may be merged: 13 of 13 checks passed")
     assert "| train.noise | 0.8 | 0.2 |" in report and "auc-against-champion" in report
     head = git_head(hosted, pull)
     assert head != hosted.store.last_seen[pull.number], "the lock was pushed to the branch"
@@ -69,7 +69,7 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
 def test_a_worse_model_is_refused_and_a_second_push_edits_the_one_comment(hosted: Hosted) -> None:
     pull = hosted.propose("worse", WORSE, "More noise")
     first = hosted.report(pull)
-    assert re.match(r"## ⛔ Do not merge churn: \d of 12 checks failed", first)
+    assert re.match(r"## ⛔ Do not merge churn: \d of 13 checks failed", first)
     assert first.index("❌ fail") < first.index("✅ pass"), "failures first"
     assert hosted.status(pull) == "failure"
     written = hosted.store.comments[-1].updated
@@ -133,7 +133,7 @@ def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) 
     git(hosted.clone, "fetch", "--quiet", "origin")
     pull = hosted.propose("better", BETTER, "Less noise")
     report = hosted.report(pull)
-    found = re.search(r"!\[Candidate against champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
+    found = re.search(r"!\[Metrics of candidate and champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
     assert found and found[1] == f"{hosted.server.url}/{hosted.store.name}", "nowhere but on this forge"
     bare = hosted.store.path(hosted.store.name)
     drawn = git(bare, "show", f"modelyard/evidence:{found[2]}")
