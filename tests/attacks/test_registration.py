@@ -151,6 +151,6 @@ def test_to_have_a_pushed_tag_shown_like_a_real_one(yard: MemoryYard) -> None:
     yard.git.delete_tag("churn#production#1")
     yard.add_tag("churn#production#1", moved.message.replace('"why":"', '"why":"another '))
     history = read_registry(yard.git.tags()).history("churn")
-    shown = {event.tag: event.doubt for event in doubted(yard.git, "churn", events(history))}  # type: ignore[arg-type]
+    shown = {event.tag: event.doubt for event in doubted(yard.git, "churn", yard.git.tags(), events(history))}  # type: ignore[arg-type]
     assert shown["churn@v9.9.9"].startswith("not filed: ") and shown["churn#production#1"].startswith("moved: ")
     assert {tag for tag, doubt in shown.items() if doubt} == {"churn@v9.9.9", "churn#production#1"}

@@ -145,12 +145,12 @@ def test_another_key_does_not_verify_the_signature(yard: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        ("own approval", "approved their own change"),
-        ("no approval", "production-reviewed: 0 of 1"),
-        ("a failed check", "these checks did not pass: auc-floor"),
-        ("a softer policy", "is not the policy of the verdict"),
-        ("no evidence", "is not filed"),
-        ("a report nobody filed", "that approvers saw is not filed"),
+        ("own approval", "were rewritten"),
+        ("no approval", "were rewritten"),
+        ("a failed check", "was changed after it was judged"),
+        ("a softer policy", "was changed after it was judged"),
+        ("no evidence", "was changed after it was judged"),
+        ("a report nobody filed", "were rewritten"),
     ],
 )
 def test_a_claim_that_the_evidence_does_not_prove_fails(yard: Path, attack: str, said: str) -> None:

@@ -44,7 +44,9 @@ def test_the_registry_of_all_models_is_read_once_and_serves_each_history(yard: M
 
 def test_after_a_tag_is_written_the_history_is_read_again(yard: MemoryYard) -> None:
     before = yard.view().history
-    yard.git.create_tag("churn#production#1", before.versions[0].commit, "by hand", yard.now + 9)
+    opened = yard.checkout
+    yard.tag("churn#production#1", before.versions[0].commit, "by hand", yard.now + 9)
+    yard.checkout = opened
     assert yard.view().history is before
     assert yard.checkout.reread("churn").assigned("production")
     assert yard.view().history is not before and yard.view().history.assigned("production")

@@ -189,6 +189,6 @@ def test_a_pull_request_without_deployments_gets_no_comment_but_an_old_one_is_up
 ) -> None:
     forge = proposal(yard, {"README.md": b"x"})
     assert previewed(yard, forge, monkeypatch) == "Pull request 7 changes no deployment." and not forge.bodies
-    forge.bodies = [f"old plan {MARKER}"]
+    forge.bodies = [f"{MARKER}\nold plan"]
     previewed(yard, forge, monkeypatch)
     assert "## Merging changes nothing" in forge.bodies[0]

@@ -63,10 +63,12 @@ class Hosted:
         return self.actions.push()
 
     def report(self, pull: Pull, model: str = "churn") -> str:
-        """The one comment of ours about a model."""
+        """The one comment of ours about a model, without the marker in its first line."""
         found = [c.body for c in self.store.comments_of(pull.number) if f"modelyard:report {model} " in c.body]
         assert len(found) == 1, f"{len(found)} comments about {model}"
-        return found[0]
+        marker, _, report = found[0].partition("\n")
+        assert marker == f"<!-- modelyard:report {model} -->"
+        return report
 
     def status(self, pull: Pull, context: str = "modelyard/verdict") -> str:
         """The state of the newest status on the head."""

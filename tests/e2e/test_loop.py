@@ -183,15 +183,15 @@ def test_two_candidates_at_once_from_two_clones_get_two_numbers(
 ) -> None:
     git(tmp_path, "clone", "--quiet", "--bare", str(champion), "shared.git")
     clones = []
-    for name, trees in (("one", 60), ("two", 70)):
+    (tmp_path / "storage").symlink_to(champion.parent / "storage")
+    for name, before, trees in (("one", 40, 60), ("two", 60, 70)):
         git(tmp_path, "clone", "--quiet", "shared.git", name)
         clone = tmp_path / name
-        edit(clone, PARAMS, "trees: 40", f"trees: {trees}")
+        edit(clone, PARAMS, f"trees: {before}", f"trees: {trees}")
         commit_all(clone, f"{trees} trees")
-        clones.append(clone)
-    (tmp_path / "storage").symlink_to(champion.parent / "storage")
-    for clone in clones:
         propose(clone)
+        git(clone, "push", "--quiet", "origin", "main")
+        clones.append(clone)
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda folder: tool(folder, "register", MODEL), clones))
     assert {run.stdout for run in done} == {f"{MODEL}@v1.1.0\n", f"{MODEL}@v1.2.0\n"}
@@ -226,18 +226,17 @@ def test_without_the_evidence_branch_no_tag_counts_and_with_it_they_do_again(
 
 
 def test_a_champion_that_moved_asks_for_a_new_comparison(champion: Path, propose: Callable[[Path], None]) -> None:
-    git(champion, "switch", "--quiet", "--create", "slow")
     edit(champion, PARAMS, "seed: 7", "seed: 8")
     commit_all(champion, "Another seed")
     propose(champion)
-    git(champion, "switch", "--quiet", "main")
+    slow = git(champion, "rev-parse", "HEAD")
     more_trees(champion)
     propose(champion)
     tool(champion, "register", MODEL)
     edit(champion, f"deployments/production/{MODEL}.yaml", "v1.0.0", "v1.1.0")
     commit_all(champion, f"Promote v1.1.0\n\n{APPROVED}")
     tool(champion, "deploy")
-    git(champion, "switch", "--quiet", "slow")
+    git(champion, "switch", "--quiet", "--detach", slow)
     tool(champion, "retrain", MODEL)
     assert "the champion is now v1.1.0" in tool(champion, "register", MODEL, expect=1).stderr
 

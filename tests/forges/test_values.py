@@ -201,17 +201,17 @@ def hub_comment(number: int, body: str | None, login: str | None) -> Any:
 
 
 def test_github_a_comment_is_tried_again_only_after_looking(hub: Any) -> None:
-    mine = hub_comment(3, f"one {MARK}", ME)
+    mine = hub_comment(3, f"{MARK}\none", ME)
     created = Answers(hub_error(hub, 502))
     hub._once.get_issue = lambda number: Object(create_comment=created)
     hub._retrying.get_issue = lambda number: Object(get_comments=Answers([]))
     with pytest.raises(UnknownResult, match="answered 502"):
-        hub.write_comment(7, f"one {MARK}", MARK)
+        hub.write_comment(7, f"{MARK}\none", MARK)
     assert len(created.calls) == 3
-    listed = Answers([hub_comment(1, None, None), hub_comment(2, f"{MARK} theirs", "eve")], [mine])
+    listed = Answers([hub_comment(1, None, None), hub_comment(2, f"{MARK}\ntheirs", "eve")], [mine])
     hub._retrying.get_issue = lambda number: Object(get_comments=listed)
     created.calls.clear()
-    assert hub.write_comment(7, f"one {MARK}", MARK) == Comment(3, f"one {MARK}", True, "u3")
+    assert hub.write_comment(7, f"{MARK}\none", MARK) == Comment(3, f"{MARK}\none", True, "u3")
     assert len(created.calls) == 1, "the first attempt had acted"
 
 
@@ -231,17 +231,17 @@ def hub_issue(number: int, title: str, body: str | None, login: str = ME, pull: 
 
 
 def test_github_issues_are_ours_and_no_pull_requests(hub: Any) -> None:
-    there = [hub_issue(1, "a", f"x {MARK}", "eve"), hub_issue(2, "b", f"x {MARK}", pull={}), hub_issue(3, "c", None)]
+    there = [hub_issue(1, "a", f"{MARK}\nx", "eve"), hub_issue(2, "b", f"{MARK}\nx", pull={}), hub_issue(3, "c", None)]
     hub._retrying.get_issues = Answers(there)
     hub._once.create_issue = Answers(hub_issue(4, "T", "B"))
     assert hub.open_issues() == [Issue(3, "c", "", "u3")]
-    assert hub.write_issue("T", f"B {MARK}", MARK) == (Issue(4, "T", f"B {MARK}", "u4"), True)
+    assert hub.write_issue("T", f"{MARK}\nB", MARK) == (Issue(4, "T", f"{MARK}\nB", "u4"), True)
     assert hub._once.create_issue.calls[0][1]["labels"] == [LABEL]
     edited = Answers(None)
-    hub._retrying.get_issues = Answers([hub_issue(5, "T", f"B {MARK}")])
+    hub._retrying.get_issues = Answers([hub_issue(5, "T", f"{MARK}\nB")])
     hub._retrying.get_issue = lambda number: Object(edit=edited)
-    assert hub.write_issue("T", f"B {MARK}", MARK) == (Issue(5, "T", f"B {MARK}", "u5"), False) and edited.calls == []
-    hub.write_issue("T2", f"B {MARK}", MARK)
+    assert hub.write_issue("T", f"{MARK}\nB", MARK) == (Issue(5, "T", f"{MARK}\nB", "u5"), False) and edited.calls == []
+    hub.write_issue("T2", f"{MARK}\nB", MARK)
     assert edited.calls[0][1]["title"] == "T2"
 
 
@@ -436,13 +436,13 @@ def test_gitlab_comments_are_notes_of_people(lab: Any) -> None:
 def test_gitlab_a_comment_is_tried_again_only_after_looking(lab: Any) -> None:
     created = Answers(lab_error(lab, 502), Object(id=9))
     with_notes(lab, create=created)
-    assert lab.write_comment(7, f"one {MARK}", MARK) == Comment(9, f"one {MARK}", True) and len(created.calls) == 2
+    assert lab.write_comment(7, f"{MARK}\none", MARK) == Comment(9, f"{MARK}\none", True) and len(created.calls) == 2
     updated = Answers(None)
-    with_notes(lab, lab_note(3, f"one {MARK}", "bot"), update=updated)
-    lab.write_comment(7, f"one {MARK}", MARK)
+    with_notes(lab, lab_note(3, f"{MARK}\none", "bot"), update=updated)
+    lab.write_comment(7, f"{MARK}\none", MARK)
     assert updated.calls == []
-    lab.write_comment(7, f"two {MARK}", MARK)
-    assert updated.calls == [((3, {"body": f"two {MARK}"}), {})]
+    lab.write_comment(7, f"{MARK}\ntwo", MARK)
+    assert updated.calls == [((3, {"body": f"{MARK}\ntwo"}), {})]
 
 
 def test_gitlab_a_reaction_that_is_there_already_is_no_error(lab: Any) -> None:

@@ -46,9 +46,9 @@ def test_approvals_that_do_not_count_and_why(review: Review, why: str) -> None:
     assert not approval.given and approval.by == () and why in approval.refused[0] and why in approval.sentence
 
 
-def test_the_requester_of_a_waiver_cannot_approve_it() -> None:
+def test_the_requester_of_a_change_cannot_approve_it() -> None:
     approval = judge_approvals(POLICY, replace(PROPOSAL, requesters=("grace",)), [GOOD], everybody)
-    assert not approval.given and "requested the waiver" in approval.refused[0]
+    assert not approval.given and "requested the change" in approval.refused[0]
 
 
 def test_only_the_last_review_counts_and_a_comment_is_not_a_review() -> None:

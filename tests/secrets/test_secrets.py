@@ -127,18 +127,19 @@ def test_a_secret_reaches_no_log_no_report_no_evidence_and_no_git_object(rival: 
             '    tokens: [{role: operator, token: "env:CANARY"}]', '    log: {hash_key: "env:CANARY"}',
             "  - name: cluster", "    target: kserve",
             f"    settings: {{server: {url}, token: env:CANARY, storage: 'file://{rival.parent}/store', ready_seconds: 2}}",
+            "secrets: {allow: [{ref: 'env:CANARY', host: 127.0.0.1}]}",
         ]  # fmt: skip
         config.write_text(config.read_text().rstrip("\n") + "\n" + "\n".join(lines) + "\n")
         (rival / "deployments/cluster").mkdir()
         (rival / "deployments/cluster/flight-delay.yaml").write_text("model: flight-delay\nversion: v1.1.0\n")
         commit_all(rival, "A cluster\n\nApproved-by: Grace Reviewer <grace@example.org>")
         said = []
-        for arguments in (("deploy",), ("status",), ("validate",), ("rollback", "flight-delay", "--env", "cluster"),
-                          ("history", "flight-delay"), ("site",), ("--debug", "status")):  # fmt: skip
+        for arguments in (("deploy",), ("status", "--live"), ("validate",), ("rollback", "flight-delay", "--env", "cluster"),
+                          ("history", "flight-delay"), ("site",), ("--debug", "status", "--live")):  # fmt: skip
             done = tool_all(rival, *arguments)
             said.append(done)
         state.fails, state.token = "Broken", "another"
-        said += [tool_all(rival, "deploy", "--env", "cluster"), tool_all(rival, "status")]
+        said += [tool_all(rival, "deploy", "--env", "cluster"), tool_all(rival, "status", "--live")]
         with serving(rival, "production", CANARY=CANARY) as server:
             assert server.call("POST", "/v2/models/flight-delay/infer", request())[0] == 401
         said.append(server.said())

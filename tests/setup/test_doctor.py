@@ -119,6 +119,12 @@ class Clone:
     def branch(self) -> str | None:
         return self._branch
 
+    def file_at(self, revision: str, path: str) -> bytes | None:
+        return None
+
+    def history(self, path: str, *, first_parent: bool) -> list[object]:
+        return []
+
 
 @pytest.mark.parametrize(
     ("clone", "what", "state"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from modelyard.errors import UsageError, near_match
-from modelyard.git import Git
+from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, Registry, read_registry
 from modelyard.registry.search import Entry, Term, search
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout
 
 
-def registry_of(git: Git, model: str | None) -> Registry:
-    """The registry of one model or of all models; UsageError in a shallow clone without tags."""
-    registry = read_registry(git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL)))
+def registry_of(git: Git, model: str | None, tags: Iterable[TagRef] | None = None) -> Registry:
+    """The registry of one model or of all models, of ``tags`` where they were read before.
+
+    UsageError in a shallow clone without tags.
+    """
+    if tags is None:
+        tags = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
+    registry = read_registry(tags)
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():
@@ -33,13 +38,13 @@ def registry_of(git: Git, model: str | None) -> Registry:
     return registry
 
 
-def doubted(git: Git, model: str, events: Iterable[Event]) -> tuple[Event, ...]:
-    """The events, each with a doubt where its tag has no filed copy or differs from it."""
+def doubted(git: Git, model: str, tags: Iterable[TagRef], events: Iterable[Event]) -> tuple[Event, ...]:
+    """The events, of the model's ``tags``, each with a doubt where its tag has no filed copy or differs from it."""
     from modelyard.checkout.checkout import tag_id
     from modelyard.checkout.evidence_store import EvidenceStore
 
     copies = EvidenceStore(git).tags(model)
-    objects = {tag.name: tag.object for tag in git.tags(*model_patterns(model))}
+    objects = {tag.name: tag.object for tag in tags}
 
     def doubt(tag: str) -> str:
         if tag not in copies:

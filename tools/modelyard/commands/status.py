@@ -34,9 +34,9 @@ def command(context: click.Context, model: str | None, environment: str | None, 
         repository.model_folder(model)
     if environment:
         repository.environment(environment)
+    lines = observe(repository, git, pending, model, environment, live=live)
     if unprotected := protection(git):
         say(unprotected)
-    lines = observe(repository, git, pending, model, environment, live=live)
     if as_json:
         result_json(lines)
     else:

@@ -52,8 +52,8 @@ class LightGBM(Flavor):
 
     def load(self, artifact: Path, signature: Signature, options: Options) -> LightGBMScorer:
         """The scorer of the booster. With one thread it uses the C interface, which is faster for a few rows."""
-        content = _checked_bytes(artifact)
         lightgbm = import_lightgbm()
+        content = _checked_bytes(artifact)
         try:
             text = content.decode("utf-8")
             booster = lightgbm.Booster(model_str=text)

@@ -174,23 +174,25 @@ def _pass(folder: Path, entity: str, live: bool) -> int:
     for path in lines[:-1] if live else lines:
         table = table_of(entries_of(path))
         if rows := _count(table, entity):
-            _replace(path.with_suffix(".parquet"), _without(table, entity), path.stat().st_mtime)
+            _replace(path.with_suffix(".parquet"), _without(table, entity), path)
             path.unlink(missing_ok=True)
             erased += rows
     for path in sorted(folder.glob("[0-9]*.parquet")):
         if rows := _count(pq.read_table(path, columns=["entity"]), entity):
-            _replace(path, _without(pq.read_table(path), entity), path.stat().st_mtime)
+            _replace(path, _without(pq.read_table(path), entity), path)
             erased += rows
     return erased
 
 
-def _replace(target: Path, table: pa.Table, modified: float) -> None:
+def _replace(target: Path, table: pa.Table, source: Path) -> None:
+    """Writes the table in place of the segment ``source``, with its age and for the same readers."""
     import pyarrow.parquet as pq
 
+    known = source.stat()
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     pq.write_table(table, temporary, compression="zstd")
-    temporary.chmod(target.stat().st_mode & 0o777)
-    os.utime(temporary, (modified, modified))  # the file keeps the age of its last answer
+    temporary.chmod(known.st_mode & 0o777)
+    os.utime(temporary, (known.st_mtime, known.st_mtime))  # the file keeps the age of its last answer
     temporary.replace(target)
 
 
