@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 from actions.runner import BOT, Actions, Run
 from actions.tiny import build as built
 from forge.server import ForgeServer, running
 from forge.store import Pull, Store
+from modelyard.predictions.writer import Entry
 from support.sharing import copied, shared_folder
 from support.yard import commit_all, git
 
@@ -74,6 +78,36 @@ class Hosted:
         """The state of the newest status on the head."""
         states = [s for s in self.store.statuses.get(self.store.head(pull), []) if s.context == context]
         return states[-1].state if states else "none"
+
+    def traffic(self, rows: int, seed: int, version: str = "v1.0.0", shift: float = 0.0) -> None:
+        """Answered requests of the last six days, and what happened."""
+        rng = np.random.default_rng(seed)
+        x, z = rng.normal(size=rows) + shift, rng.normal(size=rows)
+        chance = 1 / (1 + np.exp(-(1.2 * x + 0.8 * z - 0.5)))
+        label = rng.random(rows) < chance
+        begin = datetime.now(UTC) - timedelta(days=6)
+        entries = [
+            Entry(
+                id=f"{seed:08x}{row:08x}",
+                time=(begin + timedelta(days=5.9 * row / rows))
+                .isoformat(timespec="microseconds")
+                .replace("+00:00", "Z"),
+                version=version,
+                variant="champion",
+                latency_ms=2.0,
+                entities=[f"s{seed}r{row}"],
+                inputs={"x": [float(x[row])], "z": [float(z[row])]},
+                scores=[float(chance[row])],
+            )
+            for row in range(rows)
+        ]
+        log = self.actions.home / "served/staging/log/churn"
+        log.mkdir(parents=True, exist_ok=True)
+        (log / f"20260101T0000{seed:02}000000.jsonl").write_bytes(
+            b"".join(msgspec.json.encode(e) + b"\n" for e in entries)
+        )
+        with (self.folder / "ground_truth.csv").open("a") as file:
+            file.writelines(f"s{seed}r{row},{int(label[row])}\n" for row in range(rows))
 
     def served(self, environment: str = "staging") -> dict[str, str]:
         """Model → version that the local target serves."""

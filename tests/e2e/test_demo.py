@@ -38,7 +38,7 @@ def test_ctrl_c_in_the_middle_then_the_whole_story(tmp_path: Path) -> None:
     assert "2,000 requests were answered and logged" in said
     assert "2,000 predictions of v1.1.0" in said and "2,000 predictions have a label" in said
     assert "2,000 labelled rows for flight-delay" in said
-    assert "worst by auc" in (folder / "july.html").read_text()
+    assert "worst by auc" in (folder / "august.html").read_text()
     assert "Do not merge flight-delay" in said and "dep_delay alone reaches AUC" in said
     assert "proposed by Ada Author, approved by Grace Reviewer" in said
     assert not any(layout.server_is_up() for layout in layouts), "no process is left behind"

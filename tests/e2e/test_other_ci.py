@@ -106,6 +106,6 @@ def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
     jenkins.store.merge(pull.number, "grace")
     jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
     assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
-    (jenkins.pipelines.home / "served/staging/log").mkdir()
+    jenkins.traffic(1000, 1, version="v1.1.0", shift=3.0)
     jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token, MODELYARD_MONITOR="staging")
-    assert len(jenkins.store.pulls) == 1 and any("has-traffic" in i.title for i in jenkins.store.issues.values())
+    assert len(jenkins.store.pulls) == 1 and any("input-drift" in i.title for i in jenkins.store.issues.values())

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
-import msgspec
-import numpy as np
 import pytest
 from actions.runner import BOT
 from e2e.conftest import Hosted
 from forge.store import Pull
-from modelyard.predictions.writer import Entry
 
 FOLDER = "data/feedback/churn"
 TRAIN = """\
@@ -42,35 +38,10 @@ def watched(hosted: Hosted) -> Iterator[Hosted]:
     declared = f"\nground_truth: {{uri: '{hosted.folder}/ground_truth.csv'}}\nretrain: {{new_rows: 900}}\n"
     manifest = (hosted.clone / "models/churn/model.yaml").read_text()
     hosted.push("told", {"models/churn/model.yaml": (manifest, manifest + declared)}, "Labels are told")
-    hosted.store.git(hosted.store.name, "update-ref", "refs/heads/main", "refs/heads/told")
+    told = hosted.store.open("ada", "told", "main", "Labels are told", "")
+    hosted.store.review(told.number, "grace", "APPROVE")
+    hosted.store.merge(told.number, "grace")
     yield hosted
-
-
-def traffic(hosted: Hosted, rows: int, seed: int, shift: float = 0.0) -> None:
-    """Answered requests of the last six days, and what happened."""
-    rng = np.random.default_rng(seed)
-    x, z = rng.normal(size=rows) + shift, rng.normal(size=rows)
-    chance = 1 / (1 + np.exp(-(1.2 * x + 0.8 * z - 0.5)))
-    label = rng.random(rows) < chance
-    begin = datetime.now(UTC) - timedelta(days=6)
-    entries = [
-        Entry(
-            id=f"{seed:08x}{row:08x}",
-            time=(begin + timedelta(days=5.9 * row / rows)).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            version="v1.0.0",
-            variant="champion",
-            latency_ms=2.0,
-            entities=[f"s{seed}r{row}"],
-            inputs={"x": [float(x[row])], "z": [float(z[row])]},
-            scores=[float(chance[row])],
-        )
-        for row in range(rows)
-    ]
-    log = hosted.actions.home / "served/staging/log/churn"
-    log.mkdir(parents=True, exist_ok=True)
-    (log / f"20260101T0000{seed:02}000000.jsonl").write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in entries))
-    with (hosted.folder / "ground_truth.csv").open("a") as file:
-        file.writelines(f"s{seed}r{row},{int(label[row])}\n" for row in range(rows))
 
 
 def opened(hosted: Hosted, branch: str) -> Pull | None:
@@ -78,7 +49,7 @@ def opened(hosted: Hosted, branch: str) -> Pull | None:
 
 
 def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted) -> None:
-    traffic(watched, 1000, 1)
+    watched.traffic(1000, 1)
     run = watched.actions.schedule("monitor.yml")[0].must()
     filed = watched.store.git(watched.store.name, "ls-tree", "-r", "--name-only", "modelyard/evidence")
     assert "/monitoring/staging/" in filed, run.log[-3000:]
@@ -88,7 +59,7 @@ def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted)
     assert increment is not None and increment.user == BOT and "1,000 labelled rows" in increment.title
     assert watched.status(increment) == "success"
     watched.actions.schedule("monitor.yml")[0].must()
-    assert len(watched.store.pulls) == 1, "the same labelled rows again: the same pull request"
+    assert len(watched.store.pulls) == 2, "the same labelled rows again: the same pull request"
     watched.approve(increment)
     watched.merge(increment)[0].must()
 
@@ -102,7 +73,7 @@ def test_labelled_rows_come_back_and_the_model_learns_from_them(watched: Hosted)
     watched.merge(pull)[0].must()
     assert "churn@v1.1.0" in watched.tags()
 
-    traffic(watched, 950, 2)
+    watched.traffic(950, 2)
     watched.actions.schedule("monitor.yml")[0].must()
     increment = opened(watched, "modelyard/feedback/churn")
     assert increment is not None and "950 labelled rows" in increment.title

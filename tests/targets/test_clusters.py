@@ -189,7 +189,7 @@ def test_the_crd_of_kserve_allows_what_is_written_for_every_flavor(
     if flavor in ("lightgbm", "xgboost"):
         assert predictor["model"]["modelFormat"] == {"name": flavor}
         settings = json.loads((tmp_path / f"store/{package.model}/v1.0.0/model-settings.json").read_text())
-        assert settings["implementation"].endswith(".adapters.mlserver.Runtime"), "our runtime, which checks the probe"
+        assert settings["implementation"].endswith("_mlserver.Runtime"), "our runtime, which checks the probe"
     else:
         [container] = predictor["containers"]
         assert container["image"] == f"registry.example/{package.model}:v1.0.0" and "model" not in predictor

@@ -33,7 +33,11 @@ class MLServer:
     def infer(self, path: str, rows: Any) -> tuple[str | None, list[float]]:
         """(model_version, scores) of a v2 request."""
         data = np.asarray(rows)
-        body = {"inputs": [{"name": "x", "shape": list(data.shape), "datatype": "FP64", "data": data.ravel().tolist()}]}
+        inputs = [
+            {"name": name, "shape": [len(data), 1], "datatype": "FP64", "data": data[:, i].tolist()}
+            for i, name in enumerate("xy")
+        ]
+        body = {"inputs": inputs}
         request = urllib.request.Request(f"{self.url}/v2/models/churn{path}/infer", json.dumps(body).encode())
         request.add_header("content-type", "application/json")
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:

@@ -43,14 +43,15 @@ def play(folder: Path, keep: bool, say: Callable[[str], None]) -> None:
 
 
 def _better_proposal(stage: Stage) -> None:
-    stage.chapter("3. A proposal: flights of April to June, and more trees")
+    stage.chapter("3. A proposal: flights of April to July, and more trees")
     stage.git("switch", "--quiet", "--create", "spring-flights")
-    stage.python("data/import_nycflights13.py", "2013-04", "2013-05", "2013-06")
+    stage.python("data/import_nycflights13.py", "2013-04", "2013-05", "2013-06", "2013-07")
     stage.dvc("add", "data/flights", "data/weather")
     params = stage.repository / f"models/{MODEL}/params.yaml"
     text = params.read_text(encoding="utf-8")
     text = text.replace('["2013-01", "2013-02"]', '["2013-01", "2013-02", "2013-03", "2013-04", "2013-05"]')
-    text = text.replace('holdout_months: ["2013-03"]', 'holdout_months: ["2013-06"]').replace(
+    # Thirty days of one month are too few to say that the groups are treated alike, so two months are held out.
+    text = text.replace('holdout_months: ["2013-03"]', 'holdout_months: ["2013-06", "2013-07"]').replace(
         "trees: 300", "trees: 400"
     )
     params.write_text(text, encoding="utf-8")
@@ -101,13 +102,15 @@ def _merge_and_promote(stage: Stage) -> None:
 
 
 def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
-    stage.chapter(f"6. {FLIGHTS_SENT:,} flights of July are sent to the production server")
-    july = stage.repository.parent / "july"
-    shutil.copytree(stage.repository, july, ignore=shutil.ignore_patterns(".git", "cache", "local", "evidence", "tmp"))
-    stage.python("data/import_nycflights13.py", "2013-07", folder=july)
-    model_folder = july / "models" / MODEL
+    stage.chapter(f"6. {FLIGHTS_SENT:,} flights of August are sent to the production server")
+    august = stage.repository.parent / "august"
+    shutil.copytree(
+        stage.repository, august, ignore=shutil.ignore_patterns(".git", "cache", "local", "evidence", "tmp")
+    )
+    stage.python("data/import_nycflights13.py", "2013-08", folder=august)
+    model_folder = august / "models" / MODEL
     (model_folder / "params.yaml").write_text(
-        json.dumps({"split": {"train_months": [], "holdout_months": ["2013-07"]}}), encoding="utf-8"
+        json.dumps({"split": {"train_months": [], "holdout_months": ["2013-08"]}}), encoding="utf-8"
     )
     stage.python("src/ingest.py", folder=model_folder)
     stage.python("src/featurize.py", folder=model_folder)
@@ -123,7 +126,7 @@ def _traffic(stage: Stage, say: Callable[[str], None]) -> None:
     stage.chapter("7. The labels arrive: the version is monitored, and its predictions become labelled training data")
     write_ground_truth(flights, model, stage.repository.parent / "ground_truth.csv")
     when = ("--env", "production", "--window", "1h", "--until", until, "--ground-truth", "../ground_truth.csv")
-    stage.modelyard("monitor", MODEL, *when, "--html", "../july.html", "--file", expect=(0, 1, 3), show=True)
+    stage.modelyard("monitor", MODEL, *when, "--html", "../august.html", "--file", expect=(0, 1, 3), show=True)
     stage.modelyard("feedback", "collect", MODEL, *when, show=True)
 
 
@@ -135,13 +138,13 @@ def _print_summary(repository: Path, keep: bool, seconds: float, say: Callable[[
     say(f"\nThe demo took {seconds:.0f} s. Its files and some commands to try:")
     say(f"  the refused proposal   {shown(repository.parent / 'refused' / 'report.html')}")
     say(f"  its comment            {shown(repository.parent / 'refused' / 'report.md')}")
-    say(f"  the window of July     {shown(repository.parent / 'july.html')}")
+    say(f"  the window of August   {shown(repository.parent / 'august.html')}")
     say(f"  the prediction log     {shown(evidence / 'local' / 'production' / 'log' / MODEL)}")
     say(f"  cd {shown(repository)}")
     say("    modelyard status flight-delay     which version serves, since when, and why")
     say("    modelyard site                    HTML pages of metrics, rollouts, lineage and card")
     say("    modelyard lineage --of data/flights.dvc       which versions used these data")
-    say("    git show modelyard/feedback/flight-delay      the proposal with July's labelled flights")
+    say("    git show modelyard/feedback/flight-delay      the proposal with August's labelled flights")
     say("    git log --oneline --graph         every merged change")
     say("    git tag -n1                       every version and every deployment")
     say("    git ls-tree -r --name-only modelyard/evidence")

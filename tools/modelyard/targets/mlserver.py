@@ -119,8 +119,9 @@ class MLServerTarget:
 
     def _install(self, package: Package) -> None:
         folder = self._folder / package.model / package.version
-        runtime = lay_out(folder, package)
-        self._write(folder, package.model, package.version, {"sha256": package.sha256, "runtime": runtime})
+        implementation = _lay_out(folder, package)
+        extra = {"sha256": package.sha256, "implementation": implementation}
+        self._write(folder, package.model, package.version, extra)
         self._reload(package.model)
         if self.health(package.model, package.version).state != "healthy":
             shutil.rmtree(folder)
@@ -133,10 +134,10 @@ class MLServerTarget:
             shutil.rmtree(routed, ignore_errors=True)
         else:
             source = self._folder / model / version
-            runtime = _extra(source / _FILE).get("runtime", "")
+            implementation = _extra(source / _FILE).get("implementation", "")
             shutil.rmtree(routed, ignore_errors=True)
             shutil.copytree(source, routed, ignore=shutil.ignore_patterns(_FILE, "__pycache__"))
-            extra = {"version": version, "runtime": runtime, "traffic": write_traffic(traffic)}
+            extra = {"version": version, "implementation": implementation, "traffic": write_traffic(traffic)}
             self._write(routed, model, None, extra)
         self._reload(model)
 
@@ -144,8 +145,7 @@ class MLServerTarget:
         parameters: dict[str, Any] = {"uri": ".", "extra": extra}
         if version:
             parameters["version"] = version
-        implementation = f"{extra['runtime']}.adapters.mlserver.Runtime"
-        settings = {"name": model, "implementation": implementation, "parameters": parameters}
+        settings = {"name": model, "implementation": extra["implementation"], "parameters": parameters}
         write_whole(folder / _FILE, encode(settings, indent=2))
 
     def _reload(self, model: str) -> None:
@@ -154,17 +154,35 @@ class MLServerTarget:
 
 
 _FILE = "model-settings.json"
+_ENTRY = """\
+# MLServer reloads this module with each version. The flavors' code is then read from that version's folder, since the
+# folder that it was first read from may be removed.
+import sys
+from pathlib import Path
+
+from {runtime}.adapters.mlserver import Runtime
+
+for package in ("{runtime}", "{runtime}.adapters"):
+    sys.modules[package].__path__ = [str(Path(__file__).parent.joinpath(*package.split(".")))]
+"""
 
 
 def write_folder(folder: Path, package: Package, name: str) -> None:
     """Writes a version's folder for the MLServer of KServe or Seldon, under their ``name``."""
-    runtime = lay_out(folder, package)
     settings = {
         "name": name,
-        "implementation": f"{runtime}.adapters.mlserver.Runtime",
+        "implementation": _lay_out(folder, package),
         "parameters": {"uri": ".", "version": package.version},
     }
     write_whole(folder / _FILE, encode(settings, indent=2))
+
+
+def _lay_out(folder: Path, package: Package) -> str:
+    """Writes the version's folder; the name of the class that MLServer loads."""
+    runtime = lay_out(folder, package)
+    entry = f"{runtime}_mlserver"
+    write_whole(folder / f"{entry}.py", _ENTRY.format(runtime=runtime).encode())
+    return f"{entry}.Runtime"
 
 
 def _extra(path: Path) -> dict[str, Any]:
