@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_branch import BRANCH
 from modelyard.errors import ModelyardError
+from modelyard.git import Git
 from support.versions import add_version, hosted_pair, opened
 from support.yard import IDENTITY, git, small_repository, tool
 
@@ -49,6 +52,27 @@ def test_writers_of_one_clone_lose_nothing_either(pair: tuple[Checkout, Checkout
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda n: opened(pair[0].root).evidence.append({f"m/{n}/a.json": b"x"}, f"write {n}"), range(6)))
     assert set(on_remote(pair[1])) == {f"m/{n}/a.json" for n in range(6)}
+
+
+def test_a_write_asks_the_remote_once_and_pushes_once(
+    pair: tuple[Checkout, Checkout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = pair
+    one.evidence.append({"m/0.json": b"0"}, "first")
+    asked: list[str] = []
+
+    def counted(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            asked.append(name)
+            return plain(*given)
+
+        return call
+
+    for name in ("remote_refs", "fetch", "push"):
+        monkeypatch.setattr(Git, name, counted(name, getattr(Git, name)))
+    one.evidence.append({"m/1.json": b"1"}, "second")
+    assert asked == ["remote_refs", "push"]
+    assert on_remote(one).keys() == {"m/0.json", "m/1.json"}
 
 
 def test_nothing_filed_is_overwritten(pair: tuple[Checkout, Checkout]) -> None:

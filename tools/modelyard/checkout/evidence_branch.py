@@ -130,7 +130,8 @@ def _merge_remote(git: Git, remote: str) -> None:
         if here is None and known:
             git.set_ref(_LOCAL, known)
         return
-    git.fetch(remote, f"+{_LOCAL}:{_tracking(remote)}")
+    if there != known:
+        git.fetch(remote, f"+{_LOCAL}:{_tracking(remote)}")
     there = _sha(git, _tracking(remote)) or ""
     before = [old for old in (known, here) if old and not git.is_ancestor(old, there)]
     rewritten = known if known in before else None

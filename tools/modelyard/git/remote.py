@@ -7,7 +7,6 @@ is read from the remote to see whether it was pushed, moved by a concurrent run,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -63,24 +62,14 @@ class Git(GitRepository):
 
     def push(self, remote: str, *pushes: Push) -> None:
         """Pushes refs; RefRejected when a concurrent run moved a ref, PushRefused when the remote refuses it."""
-        library = self.library()
-        progress = library.RemoteProgress()
-        failure = ""
-        with self.opened() as repo:
-            leases = [f"{push.ref}:{push.expected}" for push in pushes if push.lease]
-            wanted = [f"{push.sha}:{push.ref}" for push in pushes]
-            found: list[Any] = []
-            try:
-                found += repo.remote(remote).push(wanted, progress=progress, force_with_lease=leases)
-            except library.GitCommandError as error:  # a refused lease, a remote that does not answer
-                failure = str(error.stderr)
-            plain = {info.remote_ref_string for info in found if not info.flags & info.ERROR}
-            summaries = [info.summary.strip() for info in found if info.flags & info.ERROR]
-        if all(push.ref in plain for push in pushes):
-            return
-        self._raise_cause(
-            remote, pushes, "\n".join([*progress.other_lines, failure, *progress.error_lines, *summaries])
-        )
+        leases = [f"--force-with-lease={push.ref}:{push.expected}" for push in pushes if push.lease]
+        wanted = [f"{push.sha}:{push.ref}" for push in pushes]
+        try:
+            # Not Remote.push: it cannot read git's answer about a ref that is pushed by its commit.
+            with self.opened() as repo:
+                repo.git.push("--quiet", *leases, "--", remote, *wanted)
+        except GitError as error:
+            self._raise_cause(remote, pushes, error.output)
 
     def push_tag(self, remote: str, name: str) -> None:
         """Pushes a new tag, and deletes the local one if that fails; errors as in ``push``."""

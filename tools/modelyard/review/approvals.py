@@ -11,7 +11,7 @@ from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import APPROVAL, Change, Forge, PullForge, Status, report_at, shortened
 from modelyard.gate.approvals import Approval, Proposal, judge_approvals
 from modelyard.git import EMPTY_TREE, Git
-from modelyard.manifests.approvals import Approvals, Waiver
+from modelyard.manifests.approvals import Approvals
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.manifests.model import Model
@@ -158,12 +158,6 @@ def _named(git: Git, revision: str, path: str, field: str) -> str:
 
 
 def _requesters(git: Git, revision: str, files: tuple[str, ...]) -> tuple[str, ...]:
-    found = []
-    for path in files:
-        content = git.file_at(revision, path) if path.startswith("waivers/") else None
-        if content is not None:
-            try:
-                found.append(parse(Waiver, content, path).requested_by)
-            except ManifestErrors:
-                continue
-    return tuple(found)
+    waivers = [path for path in files if path.startswith("waivers/") and path.endswith(".yaml")]
+    found = [_named(git, revision, path, "requested_by") for path in waivers]
+    return tuple(name for name in found if name)
