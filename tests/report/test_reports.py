@@ -2,47 +2,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.evidence.bundle import Bundle
-from modelyard.gate.judge import judge
-from modelyard.manifests.conversion import convert, parse
-from modelyard.manifests.document import parse_document
-from modelyard.manifests.model import Model
-from modelyard.manifests.policy import Policy
 from modelyard.metrics.evaluation import SliceResult
-from modelyard.report.content import Report
 from modelyard.report.html.proposal import render_html
 from modelyard.report.markdown.comment import LIMIT, render_comment, render_markdown
 from modelyard.report.markdown.safe import text
+from report.proposals import KINDS, LEAKED, report
 from support.evidence import DRIFT, EVALUATION, bundle
-from support.yard import MODEL_YAML, POLICIES
 
 GOLDEN = Path(__file__).parent / "golden"
-MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 
 
-def report(found: Bundle | None = None) -> Report:
-    document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
-    found = found or bundle()
-    verdict = judge(convert(Policy, document), document, found, (), date(2026, 5, 3), known=MODEL)
-    return Report(verdict, found, "c" * 40, ("@team",))
-
-
-LEAKED = bundle(evaluation=replace(EVALUATION, leakage=replace(EVALUATION.leakage, overlap=3)))
-
-
-@pytest.mark.parametrize(
-    ("name", "found"), [("good", bundle()), ("leaked", LEAKED), ("bare", bundle(evaluation=None, drift=None))]
-)
-def test_golden_comment(name: str, found: Bundle, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_golden_comment(name: str) -> None:
     path = GOLDEN / f"{name}.md"
-    rendered = render_markdown(report(found))
+    found, notes = KINDS[name]
+    rendered = render_comment(found, notes=notes).body
     if not path.exists():
         path.write_text(rendered, encoding="utf-8")
         pytest.fail(f"{path} was written; look at it and commit it")
@@ -56,10 +36,12 @@ def test_same_report_same_bytes() -> None:
 
 def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     lines = render_markdown(report(LEAKED)).splitlines()
-    assert lines[1] == "## ⛔ Do not merge churn: 1 of 13 checks failed"
+    assert lines[1] == "## ⛔ Do not merge churn: 3 of 6,000 held-out rows are in the training data \\(limit 0\\)"
     assert "no-leak cannot be waived" in lines[3]
-    rows = [line for line in lines if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
-    assert "no-leak" in rows[0]
+    folded = lines.index("<details><summary>12 passed</summary>")
+    rows = [i for i, line in enumerate(lines) if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
+    assert "no-leak" in lines[rows[0]] and rows[0] < folded < rows[1], "what passed is folded"
+    assert "| AUC ≤ 0.85, ≤ 0 shared rows |" in lines[rows[0]], "the limit has its unit"
 
 
 @given(st.text(max_size=60))

@@ -238,7 +238,8 @@ def test_a_good_proposal(scene: Scene) -> None:
     status = scene.status(subject.head)
     assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
     digest = status.description.rpartition(" ")[2]
-    assert status.description == f"churn pass · report sha256 {digest}"
+    assert status.description.startswith("churn pass: no rule compares it with v1.0.0; better in 8 m")
+    assert status.description.endswith(f"… · report sha256 {digest}")
     assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md"]
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
@@ -256,7 +257,7 @@ def test_missing_evidence_is_an_error_and_two_models_have_one_status(scene: Scen
     assert outcomes == {"churn": "pass", "fraud": "error"}
     assert "The training evidence is missing" in scene.body("fraud")
     status = scene.status(subject.head)
-    assert status.state == "error" and status.description.startswith("churn pass, fraud error · report sha256 ")
+    assert status.state == "error" and status.description.startswith("fraud error: the training evidence is missing")
     joint = next(path for path in scene.evidence.filed_files if path.startswith("pulls/7/all-"))
     digests = scene.evidence.filed_files[joint].decode().split()
     assert status.description.endswith(joint_digest(digests)) and len(digests) == 2

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -70,16 +70,18 @@ class Poster:
         due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
         notes = self._notes(subject, refused)
         outcomes: dict[str, Outcome] = {}
+        reasons: dict[str, str] = {}
         digests = []
         shown: dict[str, bytes] = {}
         number = subject.pull.number
         comments = self._forge.comments(number)
         for model in due:
             earlier = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
-            outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
+            documents = evidence.get(model, {})
+            outcome, why, rendered = self._report(subject, model, documents, without_watermark(earlier), notes)
             body = rendered.body
             self._stick(number, model, body)
-            outcomes[model] = outcome
+            outcomes[model], reasons[model] = outcome, why
             digests.append(rendered.digest)
             shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
             self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
@@ -91,14 +93,14 @@ class Poster:
         report = joint_digest(digests)
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
-        self._status(subject, outcomes, report)
+        self._status(subject, outcomes, reasons, report)
         if shown:
             self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
         return Posted(number, subject.head, outcomes, report)
 
     def _report(
         self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
-    ) -> tuple[Outcome, Rendered]:
+    ) -> tuple[Outcome, str, Rendered]:
         bundle = _bundle(model, documents)
         try:
             rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
@@ -107,15 +109,21 @@ class Poster:
         except ManifestErrors as errors:
             fault = f"{text(errors.problem)} {text(errors.remedy)}"
             body = f"{marker(model)}\n## 💥 {model} could not be judged\n\n{fault}\n"
-            return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+            return "error", errors.problem, Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
         view = self._checkout.model(model)
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
+        report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
         limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
         picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
         rendered = render_comment(report, earlier, limit, subject.run, notes, commands, picture)
-        return report.verdict.outcome, rendered
+        return report.verdict.outcome, report.why, rendered
+
+    def _rules_url(self, file: str) -> str:
+        """The address of the policy as of its last change, so that other commits on main leave the report as it is."""
+        changed = self._git.history(file, first_parent=True, at=self._base)
+        return self._forge.file_url(changed[0].sha, file) if changed else ""
 
     def _stick(self, number: int, model: str, body: str) -> None:
         comment = StickyComment(number, marker(model), f"modelyard-{model}", body)
@@ -139,10 +147,12 @@ class Poster:
             )
         return notes
 
-    def _status(self, subject: Subject, outcomes: dict[str, Outcome], report: str) -> None:
+    def _status(self, subject: Subject, outcomes: dict[str, Outcome], reasons: dict[str, str], report: str) -> None:
         worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
-        if outcomes:
-            summary = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
+        if outcomes:  # the reason comes first, because a status is short
+            named = [model for model, outcome in outcomes.items() if outcome == worst]
+            others = f" and {len(named) - 1} more" if len(named) > 1 else ""
+            summary = f"{named[0]}{others} {worst}: {reasons[named[0]]}"
         elif subject.succeeded:
             summary = "no model is affected"
         else:
