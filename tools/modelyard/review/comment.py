@@ -1,17 +1,12 @@
-"""Reports on a pull request: one comment for each model, by CML or by the forge's API, and the commit status."""
+"""Reports on a pull request: one comment for each model, and the commit status."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from modelyard.candidate.judgement import report_on
 from modelyard.checkout.affected import affected_models
@@ -25,7 +20,7 @@ from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import Comment, PullForge, State, is_marked, verdict_status
+from modelyard.forges.interface import PullForge, State, is_marked, verdict_status
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
@@ -34,15 +29,13 @@ from modelyard.report.content import Report
 from modelyard.report.html.pictures import render_picture
 from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
+from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
 
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
                                  "error": "error"}  # fmt: skip
 _MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
 _RESERVE = 5_000  # characters for what CML adds
-_PAGE = 30  # comments that CML reads
-_SECONDS = 120
-_WATERMARK = re.compile(r"\s*!\[\]\(https://cml\.dev/watermark\.png[^)\n]*\)\s*")
 
 
 @dataclass(frozen=True)
@@ -64,6 +57,8 @@ class Poster:
     ) -> None:
         self._checkout, self._git, self._forge, self._ci = checkout, checkout.git, forge, ci
         self._base, self._today, self._say = base, today, say
+        config = checkout.repository.config
+        self._by_cml = config.cml and config.forge == "github"
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Posts the comments, then the status. The diff decides which models are due, never the untrusted bundle."""
@@ -126,8 +121,8 @@ class Poster:
         return self._forge.file_url(changed[0].sha, file) if changed else ""
 
     def _stick(self, number: int, model: str, body: str) -> None:
-        comment = StickyComment(number, marker(model), f"modelyard-{model}", body)
-        stick(self._forge, self._ci, self._checkout.root, comment, self._say)
+        comment = StickyComment(number, marker(model), body)
+        stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)
@@ -161,39 +156,6 @@ class Poster:
             self._forge.set_status(commit, verdict_status(_STATES[worst], summary, report, subject.run))
 
 
-@dataclass(frozen=True)
-class StickyComment:
-    """Our only comment with a marker on a pull request."""
-
-    pull: int
-    marker: str
-    title: str
-    """The title by which CML finds the comment."""
-    body: str
-
-
-def stick(forge: PullForge, ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> None:
-    """Writes the sticky comment: by CML where it is installed and finds it, else by the forge's API.
-
-    An equal body is not written again. A repository can change between CML and the API.
-    """
-    body, title = comment.body, comment.title
-    comments = forge.comments(comment.pull)
-    ours = next((c for c in comments if c.ours and is_marked(c.body, comment.marker)), None)
-    if ours is not None and without_watermark(ours.body) == body.rstrip():
-        return
-    if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, comment, say):
-        return
-    if ours is not None and _mark(title) in ours.body:
-        body = f"{body.rstrip()}\n\n{''.join(_WATERMARK.findall(ours.body)[-1:]).strip()}\n"
-    forge.write_comment(comment.pull, body, comment.marker)
-
-
-def without_watermark(body: str) -> str:
-    """The body of a comment without the watermark that CML adds."""
-    return _WATERMARK.sub("\n", body.replace("\r\n", "\n")).rstrip()
-
-
 def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
     """Files the picture of a report, once. The URL; '' without a picture or when it cannot be filed."""
     drawn = render_picture(report)
@@ -222,35 +184,3 @@ def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
     if not re.fullmatch(r"[0-9a-f]{64}", artifact):
         return read_bundle(model, "", {})
     return read_bundle(model, artifact, documents)
-
-
-def _cml_finds(comments: list[Comment], ours: Comment | None, title: str) -> bool:
-    signed = [c for c in comments[:_PAGE] if _mark(title) in c.body]
-    if ours is None:
-        return not signed and len(comments) < _PAGE
-    return bool(signed) and signed[-1] == ours
-
-
-def _through_cml(ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> bool:
-    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-        file = Path(scratch) / "report.md"
-        file.write_text(comment.body, encoding="utf-8")
-        # A separate home folder, because each call of CML changes git's global settings.
-        environment = os.environ | {"REPO_TOKEN": ci.token, "ITERATIVE_DO_NOT_TRACK": "1", "HOME": scratch}
-        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={comment.title}",
-                   f"--target=pr/{comment.pull}", str(file)]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            say(f"cml failed ({type(error).__name__}); the forge's API is used instead.")
-            return False
-    if done.returncode:
-        message = (done.stderr.strip().splitlines() or ["no message"])[-1].replace(ci.token or "\0", "***")
-        say(f"cml failed with exit code {done.returncode} ({message[:200]}); the forge's API is used instead.")
-    return done.returncode == 0
-
-
-def _mark(title: str) -> str:
-    return f'"CML watermark {title}"'
