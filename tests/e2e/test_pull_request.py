@@ -113,6 +113,9 @@ def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:
     pull = hosted.propose("both", both, "Two models")
     assert hosted.report(pull, "churn").startswith("## ✅") and hosted.report(pull, "fraud").startswith("## ⛔")
     assert hosted.status(pull) == "failure", "one refused model refuses the pull request"
+    comment = hosted.comment(pull)
+    assert comment.splitlines()[1].startswith("## ⛔ Do not merge: 1 of 2 models does not pass; fraud: auc is 0.")
+    assert comment.index("| fraud |") < comment.index("| churn |"), "largest trouble first"
     changed = git(hosted.store.path(hosted.store.name), "diff", "--name-only", "main", git_head(hosted, pull)).split()
     assert {"models/churn/dvc.lock", "models/fraud/dvc.lock"} <= set(changed)
     git(hosted.clone, "fetch", "--quiet", "origin")
@@ -121,7 +124,7 @@ def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:
     commit_all(hosted.clone, "Leave fraud alone")
     git(hosted.clone, "push", "--quiet", "origin", "both")
     hosted.actions.pull_request(pull, "synchronize")
-    assert "does not change fraud any more" in hosted.report(pull, "fraud")
+    assert "fraud" not in hosted.comment(pull) and hosted.report(pull, "churn").startswith("## ✅")
     assert hosted.status(pull) == "success"
 
 

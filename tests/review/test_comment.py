@@ -13,10 +13,11 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import VERDICT, Comment, Status
+from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.judge import judge
 from modelyard.report.content import Report
-from modelyard.report.markdown.comment import joint_digest, marker
+from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
+from modelyard.report.markdown.summary import REPORT, report_in
 from modelyard.review import comment
 from modelyard.review.comment import Poster, file_picture
 from modelyard.review.subject import Subject
@@ -107,7 +108,10 @@ class Scene:
         return {model: str(outcome) for model, outcome in posted.outcomes.items()}, asked
 
     def body(self, model: str = "churn") -> str:
-        [body] = [c.body for c in self.forge.comments(7) if marker(model) in c.body]
+        return report_in(self.comment(), model)
+
+    def comment(self) -> str:
+        [body] = [c.body for c in self.forge.comments(7) if c.ours and is_marked(c.body, REPORT)]
         return body
 
     def status(self, commit: str) -> Status:
@@ -171,11 +175,38 @@ def test_the_status_is_set_on_the_measured_commit_and_on_the_one_with_the_lock(s
     assert len(commits) == 2 and commits[0] == measured
 
 
-def test_a_model_that_is_not_affected_any_more_says_so_once(scene: Scene) -> None:
-    scene.forge.written[7] = [Comment(1, f"{marker('fraud')}\nold", True), Comment(2, f"{marker('other')}\nx", False)]
+def test_two_models_have_one_comment_and_one_that_is_not_affected_any_more_leaves_it(scene: Scene) -> None:
+    scene.forge.written[7] = [Comment(1, f"{REPORT}\nx", False)]
+    both = CHANGE | {"models/fraud/params.yaml": "train: {trees: 6}\n"}
+    scene.post(both, {"churn": documents()})
+    assert scene.body("fraud").startswith(
+        f"{marker('fraud')}\n## ⛔ Do not merge fraud: the training evidence is missing"
+    )
+    assert scene.body("churn").startswith(f"{marker('churn')}\n## ✅ churn may be merged")
+    assert scene.comment().index("| fraud |") < scene.comment().index("| churn |"), "largest trouble first"
     scene.post(CHANGE, {"churn": documents()})
-    assert scene.body("fraud").startswith(f"{marker('fraud')}\n## ⚪ This pull request does not change fraud any more")
-    assert scene.forge.comments(7)[1].body == f"{marker('other')}\nx", "another person's marker is not ours"
+    assert "fraud" not in scene.comment() and scene.comment().startswith(f"{REPORT}\n{MARK}\n## ✅")
+    assert "Earlier runs" in scene.comment(), "a report finds its own history in the comment"
+    scene.post({"README.md": "words"}, {})
+    assert scene.comment() == f"{REPORT}\n## ⚪ This pull request does not change a model any more\n"
+    assert scene.forge.comments(7)[0].body == f"{REPORT}\nx", "another person's marker is not ours"
+
+
+def test_three_hundred_models_in_one_pull_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"flight_delay_of_region_{i:03}" for i in range(300)]
+    files = {f"models/{name}/model.yaml": MODEL_YAML.format(name=name) for name in names}
+    scene = Scene(tmp_path, monkeypatch, **files, **{f"models/{name}/dvc.yaml": DVC_YAML for name in names})
+    evidence = {name: documents(name) for name in names[1:]}
+    outcomes, subject = scene.post({f"models/{name}/params.yaml": "train: {trees: 6}\n" for name in names}, evidence)
+    assert len(outcomes) == 300 and len(scene.forge.comments(7)) == 1
+    shown = scene.comment()
+    assert len(shown) < LIMIT and sum(line.startswith("| flight") for line in shown.splitlines()) == 300
+    assert shown.splitlines()[1].startswith(
+        "## ⛔ Do not merge: 1 of 300 models does not pass; flight\\_delay\\_of\\_region\\_000"
+    )
+    assert scene.body(names[0]) and "reports are left out" in shown, "the report with the largest trouble is in it"
+    assert shown.count("<details>") == shown.count("</details>")
+    assert len(scene.status(subject.head).description) <= 140
 
 
 def test_notes_say_what_a_reviewer_must_know(scene: Scene) -> None:

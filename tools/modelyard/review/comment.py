@@ -1,4 +1,4 @@
-"""Reports on a pull request: one comment for each model, and the commit status."""
+"""Reports on a pull request: one comment about all its models, and the commit status."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from modelyard.report.content import Report
 from modelyard.report.html.pictures import render_picture
 from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
+from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
 from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
 
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
                                  "error": "error"}  # fmt: skip
-_MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
 _RESERVE = 5_000  # characters for what CML adds
+_LONG = 900_000  # characters of a comment on GitLab
 
 
 @dataclass(frozen=True)
@@ -59,43 +60,40 @@ class Poster:
         self._base, self._today, self._say = base, today, say
         config = checkout.repository.config
         self._by_cml = config.cml and config.forge == "github"
+        short = forge.comment_limit < 10 * LIMIT
+        self._limit = min(LIMIT, forge.comment_limit - _RESERVE) if short else _LONG
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
-        """Posts the comments, then the status. The diff decides which models are due, never the untrusted bundle."""
+        """Posts the comment, then the status. The diff decides which models are due, never the untrusted bundle."""
         due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
         notes = self._notes(subject, refused)
-        outcomes: dict[str, Outcome] = {}
-        reasons: dict[str, str] = {}
+        number = subject.pull.number
+        posted = next((c.body for c in self._forge.comments(number) if c.ours and is_marked(c.body, REPORT)), "")
+        earlier = without_watermark(posted)
+        reports: list[ModelReport] = []
         digests = []
         shown: dict[str, bytes] = {}
-        number = subject.pull.number
-        comments = self._forge.comments(number)
         for model in due:
-            earlier = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
-            documents = evidence.get(model, {})
-            outcome, why, rendered = self._report(subject, model, documents, without_watermark(earlier), notes)
-            body = rendered.body
-            self._stick(number, model, body)
-            outcomes[model], reasons[model] = outcome, why
+            before = report_in(earlier, model)
+            one, rendered = self._report(subject, model, evidence.get(model, {}), before, notes)
+            reports.append(one)
             digests.append(rendered.digest)
             shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
-            self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
-        for comment in comments:
-            found = _MARKER.match(comment.body) if comment.ours else None
-            if found and found[1] not in due:
-                body = f"{marker(found[1])}\n## ⚪ This pull request does not change {text(found[1])} any more\n"
-                self._stick(number, found[1], body)
+            self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
+        if reports or posted:
+            comment = StickyComment(number, REPORT, render_summary(reports, self._limit))
+            stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
         report = joint_digest(digests)
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
-        self._status(subject, outcomes, reasons, report)
+        self._status(subject, reports, report)
         if shown:
             self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
-        return Posted(number, subject.head, outcomes, report)
+        return Posted(number, subject.head, {one.model: one.outcome for one in reports}, report)
 
     def _report(
         self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
-    ) -> tuple[Outcome, str, Rendered]:
+    ) -> tuple[ModelReport, Rendered]:
         bundle = _bundle(model, documents)
         try:
             rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
@@ -104,25 +102,22 @@ class Poster:
         except ManifestErrors as errors:
             fault = f"{text(errors.problem)} {text(errors.remedy)}"
             body = f"{marker(model)}\n## 💥 {model} could not be judged\n\n{fault}\n"
-            return "error", errors.problem, Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+            rendered = Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+            return ModelReport(model, "error", errors.problem, errors.remedy, body), rendered
         view = self._checkout.model(model)
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
         report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
-        limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
         picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
-        rendered = render_comment(report, earlier, limit, subject.run, notes, commands, picture)
-        return report.verdict.outcome, report.why, rendered
+        rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
+        one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body)
+        return one, rendered
 
     def _rules_url(self, file: str) -> str:
         """The address of the policy as of its last change, so that other commits on main leave the report as it is."""
         changed = self._git.history(file, first_parent=True, at=self._base)
         return self._forge.file_url(changed[0].sha, file) if changed else ""
-
-    def _stick(self, number: int, model: str, body: str) -> None:
-        comment = StickyComment(number, marker(model), body)
-        stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)
@@ -142,12 +137,12 @@ class Poster:
             )
         return notes
 
-    def _status(self, subject: Subject, outcomes: dict[str, Outcome], reasons: dict[str, str], report: str) -> None:
-        worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
-        if outcomes:  # the reason comes first, because a status is short
-            named = [model for model, outcome in outcomes.items() if outcome == worst]
-            others = f" and {len(named) - 1} more" if len(named) > 1 else ""
-            summary = f"{named[0]}{others} {worst}: {reasons[named[0]]}"
+    def _status(self, subject: Subject, reports: list[ModelReport], report: str) -> None:
+        worst: Outcome = next((o for o in SEVERITY if any(one.outcome == o for one in reports)), "pass")
+        if reports:  # the reason comes first, because a status is short
+            found = [one for one in reports if one.outcome == worst]
+            others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            summary = f"{found[0].model}{others} {worst}: {found[0].reason}"
         elif subject.succeeded:
             summary = "no model is affected"
         else:
