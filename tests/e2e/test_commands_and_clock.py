@@ -164,7 +164,7 @@ def test_through_cml_and_through_the_api_there_is_one_comment(hosted: Hosted) ->
     hosted.actions._cml = double
     pull = hosted.propose("better", BETTER, "Less noise")
     through_cml = hosted.report(pull)
-    assert '"CML watermark modelyard-' in through_cml
+    assert '"CML watermark modelyard-' in hosted.comment(pull)
     propose = next(run for run in hosted.actions.runs if run.workflow == "propose")
     hosted.actions.workflow_run(propose, pull, hosted.store.last_seen[pull.number])[0].must()
     assert hosted.report(pull) == through_cml, "nothing new, nothing written"
