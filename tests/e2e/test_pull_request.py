@@ -83,6 +83,21 @@ def test_a_worse_model_is_refused_and_a_second_push_edits_the_one_comment(hosted
     assert hosted.status(pull) == "success"
 
 
+def test_a_merge_queue_judges_the_merged_tree_without_training(hosted: Hosted) -> None:
+    pull = hosted.propose("better", BETTER, "Less noise")
+    hosted.approve(pull)
+    words = hosted.push("words", {"README.md": ("", "# words\n")}, "Words")
+    git(hosted.clone, "push", "--quiet", "origin", f"{words}:main")  # main has moved since
+    comments = len(hosted.store.comments)
+    [run], merged = hosted.actions.queue(pull)
+    run.must()
+    states = {s.context: (s.state, s.description) for s in hosted.store.statuses[merged]}
+    assert states["modelyard/verdict"][0] == states["modelyard/approval"][0] == "success"
+    assert states["modelyard/verdict"][1].startswith("churn pass: within margins")
+    assert "unchanged" in run.log or "didn't change" in run.log, "DVC ran no stage"
+    assert len(hosted.store.comments) == comments, "a queue posts no comment"
+
+
 def test_a_fork_gets_its_report_and_no_secret(hosted: Hosted) -> None:
     name = hosted.store.fork(OUTSIDER)
     clone = hosted.folder / "fork"

@@ -65,31 +65,57 @@ class Poster:
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Posts the comment, then the status. The diff decides which models are due, never the untrusted bundle."""
-        due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
-        notes = self._notes(subject, refused)
         number = subject.pull.number
         posted = next((c.body for c in self._forge.comments(number) if c.ours and is_marked(c.body, REPORT)), "")
-        earlier = without_watermark(posted)
-        reports: list[ModelReport] = []
-        digests = []
-        shown: dict[str, bytes] = {}
-        for model in due:
-            before = report_in(earlier, model)
-            one, rendered = self._report(subject, model, evidence.get(model, {}), before, notes)
-            reports.append(one)
-            digests.append(rendered.digest)
-            shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
-            self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
+        judged = self._judged(subject, evidence, refused, without_watermark(posted))
+        reports, digests = [one for one, _ in judged], [rendered.digest for _, rendered in judged]
         if reports or posted:
             comment = StickyComment(number, REPORT, render_summary(reports, self._limit))
             stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
         report = joint_digest(digests)
+        shown = {
+            f"pulls/{number}/{one.model}-{rendered.digest[:16]}.md": rendered.reported.encode()
+            for one, rendered in judged
+        }
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
         self._status(subject, reports, report)
         if shown:
             self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
         return Posted(number, subject.head, {one.model: one.outcome for one in reports}, report)
+
+    def judge_queued(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
+        """Sets the status of a merged tree in a merge queue, by the champion of this moment. It posts no comment."""
+        judged = self._judged(subject, evidence, refused, "")
+        reports = [self._of_now(one, evidence.get(one.model, {})) for one, _ in judged]
+        self._status(subject, reports, "")
+        return Posted(subject.pull.number, subject.head, {one.model: one.outcome for one in reports}, "")
+
+    def _of_now(self, one: ModelReport, documents: Mapping[str, bytes]) -> ModelReport:
+        """The report, or an error where it compares with another version than the champion of this moment."""
+        evaluation = _bundle(one.model, documents).evaluation
+        if evaluation is None or one.outcome == "error":
+            return one
+        champion = self._checkout.model(one.model).champion
+        number = str(champion.version) if champion else None
+        if evaluation.champion == number:
+            return one
+        reason = f"compared with {evaluation.champion or 'no champion'}, but the champion is now {number or 'none'}"
+        return replace(one, outcome="error", reason=reason, step="Next: queue the pull request again.")
+
+    def _judged(
+        self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str], earlier: str
+    ) -> list[tuple[ModelReport, Rendered]]:
+        """The reports on the models that the diff affects. ``earlier`` is the comment with the reports before."""
+        notes = self._notes(subject, refused)
+        judged = []
+        for entry in affected_models(self._git, self._base, subject.head):
+            model = entry.model
+            before = report_in(earlier, model)
+            judged.append(self._report(subject, model, evidence.get(model, {}), before, notes))
+            one, rendered = judged[-1]
+            self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
+        return judged
 
     def _report(
         self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
