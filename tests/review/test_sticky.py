@@ -75,9 +75,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgeServer]:
     with forge_with_people(tmp_path, BOT, monkeypatch) as server:
-        yield Scene(server, tmp_path, monkeypatch)
+        yield server
+
+
+@pytest.fixture
+def scene(place: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(place, tmp_path, monkeypatch)
 
 
 def through_cml(body: str) -> bool:
