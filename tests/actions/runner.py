@@ -70,6 +70,23 @@ class Actions:
         event = {"action": action, "number": pull.number, "pull_request": self._pull(pull)}
         return self._with_reports(self._start("pull_request", event, self.store.head(pull), pull), pull)
 
+    def queue(self, pull: Pull) -> tuple[list[Run], str]:
+        """What GitHub starts for an entry of a merge queue, and the merged tree's commit."""
+        base = self._main()
+        clone = self._checkout(self.store.head(pull))
+        merged = f"gh-readonly-queue/main/pr-{pull.number}-{base}"
+        environment = os.environ | IDENTITY | {"GIT_SSL_CAINFO": str(self.server.ca)}
+        for command in (
+            ["git", "checkout", "--quiet", "-b", merged, base],
+            ["git", "merge", "--quiet", "--no-ff", "-m", "queued", self.store.head(pull)],
+            ["git", "push", "--quiet", str(self.store.path(self.store.name)), merged],
+        ):
+            subprocess.run(command, cwd=clone, env=environment, check=True)
+        shutil.rmtree(clone)
+        head = self.store.head_of(self.store.name, merged)
+        group = {"head_sha": head, "base_sha": base, "head_ref": f"refs/heads/{merged}", "base_ref": "refs/heads/main"}
+        return self._start("merge_group", {"action": "checks_requested", "merge_group": group}, head), head
+
     def review(self, pull: Pull) -> list[Run]:
         """After a review was submitted."""
         event = {"action": "submitted", "pull_request": self._pull(pull)}

@@ -66,7 +66,9 @@ def test_history_is_newest_first_with_reasons(yard: Path) -> None:
 
 def test_diff_names_what_changed(yard: Path) -> None:
     found = ask(yard, "diff", "churn@v1.0.0", "v1.1.0")
-    assert found["metrics"] == [{"name": "auc", "before": 0.7, "after": 0.71}]
+    unlike = {"difference": None, "interval": None}
+    assert found["metrics"] == [{"name": "auc", "before": 0.7, "after": 0.71} | unlike]
+    assert found["measured"].endswith("These are different rows, so the values are not subtracted.")
     assert [(d["name"], d["before"], d["after"]) for d in found["params"]] == [("train.trees", "0", "1")]
     assert [d["name"] for d in found["data"]] == ["data/flights", "data/weather"]
     assert found["features"] == ["input age added"]

@@ -120,7 +120,7 @@ def test_the_index_shows_deployments_and_leads_to_a_report(page: Page, site: Pat
     page.get_by_role("link", name="churn").first.click()
     assert page.title() == "churn · Our models"
     assert page.locator("svg[role=img]").count() >= 4  # rollouts, two metrics, lineage
-    assert "auc: 0.7200 in v1.2.0" in page.locator("figcaption").all_inner_texts()
+    assert "auc ↑: 0.7200 in v1.2.0, higher is better" in page.locator("figcaption").all_inner_texts()
     page.get_by_role("link", name="report").first.click()
     assert page.locator("h1").inner_text() == "Report of v1.2.0"
 

@@ -15,6 +15,7 @@ from actions.tiny import build as built
 from forge.server import ForgeServer, running
 from forge.store import Pull, Store
 from modelyard.predictions.writer import Entry
+from modelyard.report.markdown.summary import REPORT, report_in
 from support.sharing import copied, shared_folder
 from support.yard import commit_all, git
 
@@ -67,12 +68,16 @@ class Hosted:
         return self.actions.push()
 
     def report(self, pull: Pull, model: str = "churn") -> str:
-        """The one comment of ours about a model, without the marker in its first line."""
-        found = [c.body for c in self.store.comments_of(pull.number) if f"modelyard:report {model} " in c.body]
-        assert len(found) == 1, f"{len(found)} comments about {model}"
-        marker, _, report = found[0].partition("\n")
+        """The report on a model in our one comment, without the marker in its first line."""
+        marker, _, report = report_in(self.comment(pull), model).partition("\n")
         assert marker == f"<!-- modelyard:report {model} -->"
         return report
+
+    def comment(self, pull: Pull) -> str:
+        """Our one comment with reports."""
+        found = [c.body for c in self.store.comments_of(pull.number) if c.body.startswith(REPORT)]
+        assert len(found) == 1, f"{len(found)} comments with reports"
+        return found[0]
 
     def status(self, pull: Pull, context: str = "modelyard/verdict") -> str:
         """The state of the newest status on the head."""

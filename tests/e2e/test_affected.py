@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modelyard.checkout.affected import shards
 from support.yard import DVC_YAML, commit_all, git, small_repository, tool, write
 
 
@@ -111,3 +114,33 @@ def test_git_environment_of_a_hook_does_not_mislead(yard: Path) -> None:
     change(yard, {"models/churn/params.yaml": "train: {trees: 7}\n"})
     done = tool(yard, "affected", "--base", "main", GIT_DIR="/nonexistent", GIT_WORK_TREE="/nonexistent")
     assert done.stdout == "churn\n"
+
+
+def test_a_matrix_has_at_most_256_jobs(yard: Path) -> None:
+    manifest = (yard / "models/churn/model.yaml").read_text()
+    names = [f"m{i:03}" for i in range(297)]
+    files = {f"models/{name}/model.yaml": manifest.replace("churn", name) for name in names}
+    write(yard, files | {f"models/{name}/dvc.yaml": DVC_YAML for name in names})
+    commit_all(yard, "many models")
+    change(yard, {"data/flights.dvc": "outs:\n- {md5: b.dir, path: flights}\n"})
+    lines = tool(yard, "affected", "--base", "main", "--github").stdout.splitlines()
+    assert lines[0] == "any=true"
+    jobs = json.loads(lines[1].removeprefix("matrix="))["include"]
+    assert len(jobs) == 256 and {len(job["model"].split()) for job in jobs} == {1, 2}
+    assert sorted(name for job in jobs for name in job["model"].split()) == sorted([*names, "churn", "fraud", "price"])
+    assert len({job.get("name", job["model"]) for job in jobs}) == 256, "names of artifacts"
+
+
+def test_a_folder_that_a_shell_would_split_is_refused(yard: Path) -> None:
+    change(yard, {"models/a --push/model.yaml": (yard / "models/churn/model.yaml").read_text()})
+    said = tool(yard, "affected", "--base", "main", "--github", expect=4)
+    assert "is not the name of a model" in said.stderr and said.stdout == ""
+
+
+@given(st.integers(0, 3000), st.integers(1, 300))
+def test_shards_are_balanced_and_lose_nothing(count: int, most: int) -> None:
+    models = [str(i) for i in range(count)]
+    found = shards(models, most)
+    assert [name for group in found for name in group] == models and len(found) == min(count, most)
+    sizes = {len(group) for group in found}
+    assert not sizes or (min(sizes) >= 1 and max(sizes) - min(sizes) <= 1)

@@ -50,6 +50,8 @@ def _value(kind: Any, text: str) -> Any:
         return _value(args[0], text)
     if origin is Literal:
         return args[1]  # of an outcome: fail, which is said at length
+    if origin is tuple and args[-1] is not Ellipsis:
+        return tuple(_value(one, text) for one in args)
     if origin in (tuple, Sequence, list):
         return (_value(args[0], text), _value(args[0], text))
     if origin in (dict, Mapping):

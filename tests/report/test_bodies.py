@@ -39,7 +39,7 @@ from modelyard.report.markdown.sections import changes_section, lineage_section,
 from modelyard.rollout.plan import Delivery, JournalEntry
 from modelyard.rollout.progress import RolloutState
 from report import samples
-from report.test_reports import report
+from report.proposals import report
 from support.evidence import DRIFT, EVALUATION
 from support.yard import MODEL_YAML, POLICIES
 

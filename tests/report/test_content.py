@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from modelyard.evidence.production import Joined
 from modelyard.evidence.verdict import CheckResult, Outcome, Verdict, overall
+from modelyard.gate.backtest import Backtest, BacktestedVersion
+from modelyard.gate.rule_changes import RuleChange
 from modelyard.manifests.names import Version
 from modelyard.metrics.drift import ColumnDrift
 from modelyard.metrics.evaluation import MetricResult, SliceResult
@@ -21,7 +23,6 @@ from modelyard.report.content import (
     drift_sign,
     drift_word,
     evaluation_sentence,
-    failures_first,
     flips_sentence,
     label_counts,
     lacking_sentence,
@@ -31,14 +32,19 @@ from modelyard.report.content import (
     share,
     worst_slices,
 )
+from modelyard.report.headline import failures_first
 from modelyard.report.window import estimate_sentence, ground_truth_sentence, headline, slice_rows, sparkline
 from report import samples
 from support.evidence import EVALUATION, bundle
 
+COST = "no rule compares it with v1.0.0; better in 8 metrics, worse in 0, 1 undecided"
+
 
 def check(outcome: Outcome, level: str = "soft", name: str = "c", kind: str = "", wide: bool = False) -> CheckResult:
     interval = Interval(-0.1, 0.1) if wide else None
-    return samples.filled(CheckResult, "", id=name, level=level, outcome=outcome, kind=kind, interval=interval)
+    return samples.filled(
+        CheckResult, "", id=name, level=level, outcome=outcome, kind=kind, interval=interval, reason=f"`{name}` is off"
+    )
 
 
 def report(*checks: CheckResult, **given: object) -> Report:
@@ -49,15 +55,18 @@ def report(*checks: CheckResult, **given: object) -> Report:
 @pytest.mark.parametrize(
     ("checks", "expected"),
     [
-        ([check("pass")], "✅ churn may be merged: 1 of 1 checks passed"),
-        ([check("pass"), check("waived")], "✅ churn may be merged: 1 of 2 checks passed, 1 waived"),
+        ([check("pass")], f"✅ churn may be merged: {COST}"),
+        ([check("pass"), check("waived")], "🟡 churn may be merged with a waiver: `c` is off"),
         (
             [check("pass"), check("fail", "advisory")],
-            "✅ churn may be merged: 1 of 2 checks passed, 1 advisory warning",
+            f"✅ churn may be merged: {COST}; 1 advisory warning",
         ),
-        ([check("fail"), check("pass")], "⛔ Do not merge churn: 1 of 2 checks failed"),
-        ([check("inconclusive")], "⚪ churn needs more data: 1 of 1 checks inconclusive"),
-        ([check("error"), check("fail")], "⛔ Do not merge churn: 1 of 2 checks could not be judged, 1 failed"),
+        ([check("fail"), check("pass")], "⛔ Do not merge churn: `c` is off"),
+        ([check("inconclusive")], "⚪ churn needs more data: `c` is off"),
+        (
+            [check("error"), check("fail", name="f"), check("fail"), check("inconclusive")],
+            "⛔ Do not merge churn: `c` is off; 2 more checks failed, 1 inconclusive",
+        ),
         ([check("fail", "advisory")], "⚪ churn is not judged: no check of the policy can block"),
         ([], "⚪ churn is not judged: no check of the policy can block"),
     ],
@@ -65,18 +74,46 @@ def report(*checks: CheckResult, **given: object) -> Report:
 def test_the_headline_is_the_verdict(checks: list[CheckResult], expected: str) -> None:
     found = report(*checks)
     assert found.headline == expected
-    assert found.plain_headline == expected.split(" ", 1)[1]
-    assert found.headline.startswith("✅") == (found.verdict.outcome in ("pass", "waived"))
+    assert found.plain_headline == expected.split(" ", 1)[1].replace("`", "")
+    assert found.headline.startswith(("✅", "🟡")) == (found.verdict.outcome in ("pass", "waived"))
+
+
+def test_a_reason_falls_back_to_the_sentence() -> None:
+    missing = replace(check("error"), reason="", sentence="The drift evidence is missing.")
+    assert report(missing).headline == "⛔ Do not merge churn: the drift evidence is missing"
+    assert report(replace(missing, sentence="x" * 900)).headline.endswith("x…")
+
+
+def test_a_first_version_counts_what_does_not_apply_apart() -> None:
+    checks = [check("pass"), replace(check("pass"), applicable=False)]
+    first = report(*checks, bundle=bundle(evaluation=replace(EVALUATION, champion=None)))
+    assert first.headline == "✅ churn may be merged: a first version; 1 check passed, 1 not applicable"
+    assert [c.applicable for c in first.checks] == [True, False]
+
+
+def test_a_change_of_rules_alone_is_told_as_one() -> None:
+    versions = tuple(BacktestedVersion("churn", f"v1.{n}.0", n, "pass", "fail" if n else "pass", ()) for n in range(2))
+    changes = (RuleChange("auc-floor minimum 0.7 → 0.6", True), RuleChange("x is added", False))
+    same = bundle(evaluation=replace(EVALUATION, identical_bytes=True))
+    found = report(
+        check("pass"), bundle=same, backtest=Backtest("standard", versions, changes), approvers=("2 of risk",)
+    )
+    assert found.headline == "📜 Rules of churn change: 1 looser, 1 stricter; 1 of the last 2 versions would flip"
+    assert found.next_step == "Next: approval by 2 of risk. Merging changes the rules and registers no version."
+    blocked = replace(found, verdict=report(check("fail")).verdict)
+    assert blocked.headline == "⛔ Do not merge churn: `c` is off", "a verdict that blocks comes first"
 
 
 @pytest.mark.parametrize(
     ("checks", "expected"),
     [
         ([check("pass")], "Next: a review by @a, @b; merging registers it as v2.0.0 and deploys it."),
-        ([check("inconclusive", kind="rows")], "Next: the author adds held-out rows; there are too few to decide c."),
         (
-            [check("inconclusive", name="a", kind="rows"), check("inconclusive", name="s", kind="stability")],
-            "Next: the author adds what the sentences of these checks name as missing: a, s.",
+            [
+                replace(check("inconclusive", name=n), settled_by=s)
+                for n, s in (("a", "9 rows"), ("b", ""), ("c", "9 rows"))
+            ],
+            "Next: a, c need 9 rows; b needs what its sentence names as missing.",
         ),
         ([check("fail")], "Next: the author corrects the candidate, or a waiver of c is approved by @a, @b."),
         ([check("fail"), check("fail", "hard", "h")], "Next: the author corrects the candidate; h cannot be waived."),
@@ -95,8 +132,6 @@ def test_the_next_step_names_who_does_what(checks: list[CheckResult], expected: 
     found = report(*checks, owners=("@a", "@b"), numbering=Numbering(Version("v2.0.0"), ("data",)))
     assert found.next_step == expected
     assert "by the owners" in report(check("pass")).next_step
-    wide = report(check("inconclusive", kind="champion", wide=True)).next_step
-    assert wide == "Next: the author adds held-out rows; there are too few to decide c."
 
 
 def test_failures_come_first_and_advisory_checks_last() -> None:
@@ -104,7 +139,7 @@ def test_failures_come_first_and_advisory_checks_last() -> None:
         check("pass", name="a"), check("fail", "advisory", "b"), check("waived", name="c"), check("error", name="d"),
         check("fail", name="e"), check("inconclusive", name="f"),
     ])]  # fmt: skip
-    assert [name for name, _ in names[:3]] == ["d", "e", "f"] and {name for name, _ in names[3:]} == {"a", "b", "c"}
+    assert [name for name, _ in names] == ["d", "e", "f", "c", "b", "a"]
 
 
 def test_numbers_that_are_not_known_are_dashes() -> None:

@@ -21,7 +21,7 @@ from modelyard.report.terminal.layout import Layout, Paragraph, Table, columns
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.report.terminal.proposal import render_drift, render_evaluation, render_terminal
 from report import samples
-from report.test_reports import LEAKED, report
+from report.proposals import LEAKED, report
 from support.evidence import DRIFT, EVALUATION
 
 INTERVAL = re.compile(r"\[[+-]?\d\.\d{4}, [+-]?\d\.\d{4}\]")

@@ -2,47 +2,40 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelyard.evidence.bundle import Bundle
-from modelyard.gate.judge import judge
-from modelyard.manifests.conversion import convert, parse
-from modelyard.manifests.document import parse_document
-from modelyard.manifests.model import Model
-from modelyard.manifests.policy import Policy
+from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.metrics.evaluation import SliceResult
-from modelyard.report.content import Report
 from modelyard.report.html.proposal import render_html
-from modelyard.report.markdown.comment import LIMIT, render_comment, render_markdown
+from modelyard.report.markdown.comment import LIMIT, marker, render_comment, render_markdown
 from modelyard.report.markdown.safe import text
+from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
+from report.proposals import KINDS, LEAKED, report
 from support.evidence import DRIFT, EVALUATION, bundle
-from support.yard import MODEL_YAML, POLICIES
 
 GOLDEN = Path(__file__).parent / "golden"
-MODEL = parse(Model, MODEL_YAML.format(name="churn").encode(), "model.yaml")
 
 
-def report(found: Bundle | None = None) -> Report:
-    document = parse_document((POLICIES / "standard.yaml").read_bytes(), "policies/standard.yaml")
-    found = found or bundle()
-    verdict = judge(convert(Policy, document), document, found, (), date(2026, 5, 3), known=MODEL)
-    return Report(verdict, found, "c" * 40, ("@team",))
+def of_model(model: str, kind: str) -> ModelReport:
+    """One model's report in a pull request of several."""
+    found, _ = KINDS[kind]
+    found = replace(found, bundle=replace(found.bundle, model=model))
+    body = render_comment(found).body
+    return ModelReport(model, found.verdict.outcome, found.why, found.next_step, body)
 
 
-LEAKED = bundle(evaluation=replace(EVALUATION, leakage=replace(EVALUATION.leakage, overlap=3)))
-
-
-@pytest.mark.parametrize(
-    ("name", "found"), [("good", bundle()), ("leaked", LEAKED), ("bare", bundle(evaluation=None, drift=None))]
-)
-def test_golden_comment(name: str, found: Bundle, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", [*sorted(KINDS), "two_models"])
+def test_golden_comment(name: str) -> None:
     path = GOLDEN / f"{name}.md"
-    rendered = render_markdown(report(found))
+    if name == "two_models":
+        rendered = render_summary([of_model("churn", "good"), of_model("fraud", "leaked")], LIMIT)
+    else:
+        found, notes = KINDS[name]
+        rendered = render_comment(found, notes=notes).body
     if not path.exists():
         path.write_text(rendered, encoding="utf-8")
         pytest.fail(f"{path} was written; look at it and commit it")
@@ -56,10 +49,34 @@ def test_same_report_same_bytes() -> None:
 
 def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     lines = render_markdown(report(LEAKED)).splitlines()
-    assert lines[1] == "## ⛔ Do not merge churn: 1 of 13 checks failed"
+    assert lines[1] == "## ⛔ Do not merge churn: 3 of 6,000 held-out rows are in the training data \\(limit 0\\)"
     assert "no-leak cannot be waived" in lines[3]
-    rows = [line for line in lines if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
-    assert "no-leak" in rows[0]
+    folded = lines.index("<details><summary>12 passed</summary>")
+    rows = [i for i, line in enumerate(lines) if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
+    assert "no-leak" in lines[rows[0]] and rows[0] < folded < rows[1], "what passed is folded"
+    assert "| AUC ≤ 0.85, ≤ 0 shared rows |" in lines[rows[0]], "the limit has its unit"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SEVERITY), st.text(max_size=300), st.text(max_size=3000)), min_size=2, max_size=400
+    ),
+    st.integers(4_000, 60_000),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_summary_fits_whatever_is_in_it(models: list[tuple[Outcome, str, str]], limit: int) -> None:
+    reports = [
+        ModelReport(f"m_{i}", outcome, said, f"Next: {said}", f"{marker(f'm_{i}')}\n{text(body, 3000)}\n")
+        for i, (outcome, said, body) in enumerate(models)
+    ]
+    shown = render_summary(reports, limit)
+    assert len(shown) <= limit and shown.startswith(f"{REPORT}\n## ")
+    assert shown.count("<details>") == shown.count("</details>")
+    order = {f"m\\_{i}": SEVERITY.index(outcome) for i, (outcome, _, _) in enumerate(models)}
+    rows = [order[line.split(" ")[1]] for line in shown.splitlines() if line.startswith("| m\\_")]
+    assert rows == sorted(rows), "largest trouble first"
+    for one in reports:
+        assert report_in(shown, one.model).rstrip() in ("", one.body.rstrip())
 
 
 @given(st.text(max_size=60))

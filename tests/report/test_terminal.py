@@ -127,7 +127,7 @@ def test_differences_show_whole_versions_and_short_digests() -> None:
     )  # fmt: skip
     shown = plain(render_version_difference(found))
     assert version in shown and "a" * 16 in shown and "a" * 17 not in shown and max(map(len, shown.splitlines())) <= 80
-    assert "+0.0000" in shown and "Features" in shown and "measured on the rows held out" in shown
+    assert "+0.5000 [+0.5000, +0.5000]" in shown and "Features" in shown and "[95 %]" in shown
     equal = samples.filled(VersionDifference, "", before=V1, after=V2, metrics=(), params=(), data=(), features=(),
                            environment=(), files=())  # fmt: skip
     assert plain(render_version_difference(equal)).endswith(": the same bytes")

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import VERDICT, Comment, Status
+from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.judge import judge
 from modelyard.report.content import Report
-from modelyard.report.markdown.comment import joint_digest, marker
+from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
+from modelyard.report.markdown.summary import REPORT, report_in
 from modelyard.review import comment
-from modelyard.review.comment import Poster, StickyComment, file_picture, stick, without_watermark
+from modelyard.review.comment import Poster, file_picture
 from modelyard.review.subject import Subject
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
 from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, a_pull, as_forge, as_store, memory_checkout
@@ -29,7 +27,6 @@ from support.yard import CONFIG, DVC_YAML, MODEL_YAML
 
 TODAY = date(2026, 5, 3)
 MARK = marker("churn")
-WATERMARK = '![](https://cml.dev/watermark.png#CML watermark modelyard-churn "CML watermark modelyard-churn")'
 POLICY = """\
 name: standard
 description: d
@@ -48,112 +45,6 @@ FILES = {
 def documents(model: str = "churn") -> dict[str, bytes]:
     parts = {"training": TRAINING, "evaluation": EVALUATION, "drift": DRIFT, "artifact": SCAN}
     return {kind: write_statement(kind, model, ARTIFACT, value) for kind, value in parts.items()}  # type: ignore[arg-type]
-
-
-# --- the sticky comment -----------------------------------------------------------------------------------------------
-
-
-def written(forge: MemoryForge, body: str, say: list[str] | None = None) -> list[str]:
-    """The bodies on pull request 1 after a sticky comment about churn."""
-    said: list[str] = [] if say is None else say
-    sticky = StickyComment(1, MARK, "modelyard-churn", body)
-    stick(as_forge(forge), CI(token="t0ken"), Path(), sticky, said.append)
-    return [one.body for one in forge.comments(1)]
-
-
-@pytest.fixture
-def without_cml(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda program: None)
-
-
-class Cml:
-    """A program cml that is installed; what it was asked, and how it ends."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int = 0, stderr: str = "") -> None:
-        self.calls: list[tuple[list[str], dict[str, str], str]] = []
-        self.code, self.stderr = code, stderr
-        self.error: Exception | None = None
-        monkeypatch.setattr(shutil, "which", lambda program: "/bin/cml")
-        monkeypatch.setattr(subprocess, "run", self.run)
-
-    def run(self, command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
-        if self.error:
-            raise self.error
-        self.calls.append((command, settings["env"], Path(command[-1]).read_text()))
-        return subprocess.CompletedProcess(command, self.code, "", self.stderr)
-
-
-@pytest.mark.usefixtures("without_cml")
-def test_one_comment_is_edited_in_place_and_an_equal_one_is_not_written() -> None:
-    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\nmine", False)]})
-    assert written(forge, f"{MARK}\none\n") == [f"{MARK}\nmine", f"{MARK}\none\n"], "another person's comment stays"
-    assert written(forge, f"{MARK}\ntwo\n") == [f"{MARK}\nmine", f"{MARK}\ntwo\n"]
-    writes = forge.writes
-    written(forge, f"{MARK}\ntwo\n")
-    assert forge.writes == writes
-    other = StickyComment(1, marker("fraud"), "modelyard-fraud", f"{marker('fraud')}\nfraud")
-    stick(as_forge(forge), CI(), Path(), other, print)
-    assert len(forge.comments(1)) == 3, "each marker has its own comment"
-
-
-def test_cml_writes_where_it_is_installed_and_the_token_is_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    cml, forge = Cml(monkeypatch), MemoryForge()
-    assert written(forge, f"{MARK}\none\n") == [], "cml wrote it, not the API"
-    [(command, environment, body)] = cml.calls
-    assert command[:3] == ["cml", "comment", "update"] and "--target=pr/1" in command
-    assert environment["REPO_TOKEN"] == "t0ken" and "t0ken" not in " ".join(command) and body == f"{MARK}\none\n"
-    assert environment["HOME"] != str(Path.home())
-
-
-def test_an_equal_body_under_a_watermark_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    cml = Cml(monkeypatch)
-    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\none\r\n\r\n{WATERMARK}", True)]})
-    written(forge, f"{MARK}\none\n")
-    assert cml.calls == [] and forge.writes == 0
-
-
-@pytest.mark.parametrize(
-    ("comments", "by_cml"),
-    [
-        ([], True),
-        ([Comment(1, "hello", False)], True),
-        ([Comment(1, f"{MARK}\nold\n\n{WATERMARK}", True)], True),
-        ([Comment(1, f"{MARK}\nold", True)], False),
-        ([Comment(1, f"forged {WATERMARK}", False)], False),
-        ([Comment(i, "word", False) for i in range(30)], False),
-        ([*(Comment(i, "word", False) for i in range(30)), Comment(31, f"{MARK}\nold\n\n{WATERMARK}", True)], False),
-    ],
-)
-def test_cml_is_used_only_where_it_finds_our_comment(
-    monkeypatch: pytest.MonkeyPatch, comments: list[Comment], by_cml: bool
-) -> None:
-    cml, forge = Cml(monkeypatch), MemoryForge(written={1: comments})
-    written(forge, f"{MARK}\nnew\n")
-    assert (len(cml.calls), forge.writes) == ((1, 0) if by_cml else (0, 1))
-
-
-def test_the_api_keeps_the_watermark_so_that_cml_finds_the_comment_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    Cml(monkeypatch, code=1, stderr="boom with t0ken in it")
-    said: list[str] = []
-    forge = MemoryForge(written={1: [Comment(1, f"{MARK}\nold\n\n{WATERMARK}", True)]})
-    [body] = written(forge, f"{MARK}\nnew\n", said)
-    assert body == f"{MARK}\nnew\n\n{WATERMARK}\n" and without_watermark(body) == f"{MARK}\nnew"
-    assert said == ["cml failed with exit code 1 (boom with *** in it); the forge's API is used instead."]
-
-
-def test_a_cml_that_hangs_is_replaced_by_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    cml = Cml(monkeypatch)
-    said: list[str] = []
-    cml.error = subprocess.TimeoutExpired("cml", 120)
-    forge = MemoryForge()
-    assert written(forge, f"{MARK}\nnew\n", said) == [f"{MARK}\nnew\n"]
-    assert said == ["cml failed (TimeoutExpired); the forge's API is used instead."]
-
-
-@given(st.text(max_size=60))
-def test_a_watermark_leaves_nothing_of_itself(body: str) -> None:
-    plain = without_watermark(body)
-    assert without_watermark(f"{body.rstrip()}\n\n{WATERMARK}\n") == plain and without_watermark(plain) == plain
 
 
 # --- which evidence counts --------------------------------------------------------------------------------------------
@@ -217,7 +108,10 @@ class Scene:
         return {model: str(outcome) for model, outcome in posted.outcomes.items()}, asked
 
     def body(self, model: str = "churn") -> str:
-        [body] = [c.body for c in self.forge.comments(7) if marker(model) in c.body]
+        return report_in(self.comment(), model)
+
+    def comment(self) -> str:
+        [body] = [c.body for c in self.forge.comments(7) if c.ours and is_marked(c.body, REPORT)]
         return body
 
     def status(self, commit: str) -> Status:
@@ -238,7 +132,8 @@ def test_a_good_proposal(scene: Scene) -> None:
     status = scene.status(subject.head)
     assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
     digest = status.description.rpartition(" ")[2]
-    assert status.description == f"churn pass · report sha256 {digest}"
+    assert status.description.startswith("churn pass: no rule compares it with v1.0.0; better in 8 m")
+    assert status.description.endswith(f"… · report sha256 {digest}")
     assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md"]
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
@@ -256,7 +151,7 @@ def test_missing_evidence_is_an_error_and_two_models_have_one_status(scene: Scen
     assert outcomes == {"churn": "pass", "fraud": "error"}
     assert "The training evidence is missing" in scene.body("fraud")
     status = scene.status(subject.head)
-    assert status.state == "error" and status.description.startswith("churn pass, fraud error · report sha256 ")
+    assert status.state == "error" and status.description.startswith("fraud error: the training evidence is missing")
     joint = next(path for path in scene.evidence.filed_files if path.startswith("pulls/7/all-"))
     digests = scene.evidence.filed_files[joint].decode().split()
     assert status.description.endswith(joint_digest(digests)) and len(digests) == 2
@@ -280,11 +175,38 @@ def test_the_status_is_set_on_the_measured_commit_and_on_the_one_with_the_lock(s
     assert len(commits) == 2 and commits[0] == measured
 
 
-def test_a_model_that_is_not_affected_any_more_says_so_once(scene: Scene) -> None:
-    scene.forge.written[7] = [Comment(1, f"{marker('fraud')}\nold", True), Comment(2, f"{marker('other')}\nx", False)]
+def test_two_models_have_one_comment_and_one_that_is_not_affected_any_more_leaves_it(scene: Scene) -> None:
+    scene.forge.written[7] = [Comment(1, f"{REPORT}\nx", False)]
+    both = CHANGE | {"models/fraud/params.yaml": "train: {trees: 6}\n"}
+    scene.post(both, {"churn": documents()})
+    assert scene.body("fraud").startswith(
+        f"{marker('fraud')}\n## ⛔ Do not merge fraud: the training evidence is missing"
+    )
+    assert scene.body("churn").startswith(f"{marker('churn')}\n## ✅ churn may be merged")
+    assert scene.comment().index("| fraud |") < scene.comment().index("| churn |"), "largest trouble first"
     scene.post(CHANGE, {"churn": documents()})
-    assert scene.body("fraud").startswith(f"{marker('fraud')}\n## ⚪ This pull request does not change fraud any more")
-    assert scene.forge.comments(7)[1].body == f"{marker('other')}\nx", "another person's marker is not ours"
+    assert "fraud" not in scene.comment() and scene.comment().startswith(f"{REPORT}\n{MARK}\n## ✅")
+    assert "Earlier runs" in scene.comment(), "a report finds its own history in the comment"
+    scene.post({"README.md": "words"}, {})
+    assert scene.comment() == f"{REPORT}\n## ⚪ This pull request does not change a model any more\n"
+    assert scene.forge.comments(7)[0].body == f"{REPORT}\nx", "another person's marker is not ours"
+
+
+def test_three_hundred_models_in_one_pull_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"flight_delay_of_region_{i:03}" for i in range(300)]
+    files = {f"models/{name}/model.yaml": MODEL_YAML.format(name=name) for name in names}
+    scene = Scene(tmp_path, monkeypatch, **files, **{f"models/{name}/dvc.yaml": DVC_YAML for name in names})
+    evidence = {name: documents(name) for name in names[1:]}
+    outcomes, subject = scene.post({f"models/{name}/params.yaml": "train: {trees: 6}\n" for name in names}, evidence)
+    assert len(outcomes) == 300 and len(scene.forge.comments(7)) == 1
+    shown = scene.comment()
+    assert len(shown) < LIMIT and sum(line.startswith("| flight") for line in shown.splitlines()) == 300
+    assert shown.splitlines()[1].startswith(
+        "## ⛔ Do not merge: 1 of 300 models does not pass; flight\\_delay\\_of\\_region\\_000"
+    )
+    assert scene.body(names[0]) and "reports are left out" in shown, "the report with the largest trouble is in it"
+    assert shown.count("<details>") == shown.count("</details>")
+    assert len(scene.status(subject.head).description) <= 140
 
 
 def test_notes_say_what_a_reviewer_must_know(scene: Scene) -> None:

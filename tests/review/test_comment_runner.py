@@ -15,6 +15,7 @@ from modelyard.forges.interface import VERDICT, Comment, Status
 from modelyard.git import TagRef
 from modelyard.registry.tags import VersionRecord, write_record
 from modelyard.report.markdown.comment import marker
+from modelyard.report.markdown.summary import REPORT
 from modelyard.review.commands import PROPOSE_WORKFLOW, CommentEvent, CommentRunner, read_comment
 from support.pulls import MemoryForge, MemoryGit, a_pull, as_forge, memory_checkout
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML
@@ -35,7 +36,7 @@ FILES = {
     "policies/standard.yaml": POLICY,
     "deployments/production/churn.yaml": "model: churn\nversion: v1.0.0\n",
 }
-REPORT = f"{marker('churn')}\n<sub>commit {'c' * 12} · artifact sha256 {ARTIFACT}<br>report</sub>"
+BODY = f"{REPORT}\n{marker('churn')}\n<sub>commit {'c' * 12} · artifact sha256 {ARTIFACT}<br>report</sub>"
 
 
 class Scene:
@@ -48,7 +49,7 @@ class Scene:
         self.git.tag_refs = [TagRef("churn@v1.0.0", True, self.base, 1, "ada", "v1.0.0")]
         self.forge = MemoryForge(permissions={"grace": "write", "ada": "write"})
         self.forge.pulls[7] = a_pull(7, head=self.head)
-        self.forge.written[7] = [Comment(1, REPORT, True)]
+        self.forge.written[7] = [Comment(1, BODY, True)]
         self.forge.set_statuses.append((self.head, Status(VERDICT, "success", "ok", at=100)))
         self.said: list[str] = []
         self.runner = CommentRunner(memory_checkout(folder, self.git), as_forge(self.forge), TODAY, self.said.append)
@@ -168,8 +169,8 @@ def test_a_waiver_names_the_artifact_of_the_report_and_its_requester(scene: Scen
     ("comments", "match"),
     [
         ([], "has no report about churn"),
-        ([Comment(1, REPORT, False)], "has no report about churn"),
-        ([Comment(1, marker("churn"), True)], "names no artifact"),
+        ([Comment(1, BODY, False)], "has no report about churn"),
+        ([Comment(1, f"{REPORT}\n{marker('churn')}", True)], "names no artifact"),
     ],
 )
 def test_only_our_own_report_names_an_artifact(scene: Scene, comments: list[Comment], match: str) -> None:

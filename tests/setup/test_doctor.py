@@ -83,7 +83,6 @@ def test_a_complete_machine_outside_of_a_repository(on: Callable[..., Machine], 
         ({"settings": ("user.email",)}, "git user.name", "missing", "git config --global user.name"),
         ({"packages": ("dvc",)}, "extra train", "warning", "pip install 'modelyard[train]'"),
         ({}, "extra gitlab", "warning", "pip install 'modelyard[gitlab]'"),
-        ({"programs": ("git",)}, "cml", "warning", "Only CI can use it"),
         ({"free": MINIMUM_FREE_BYTES - 1}, "disk", "warning", "Free space"),
     ],
 )
@@ -146,3 +145,28 @@ def test_a_checkout(
     write(tmp_path, {".dvc/config": ""})
     if what != "commits":
         assert found(tmp_path, "DVC settings").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("config", "installed", "states"),
+    [
+        ("forge: github\n", True, ["ok"]),
+        ("forge: github\n", False, ["warning"]),
+        ("forge: github\ncml: false\n", False, []),
+        ("forge: gitlab\n", False, []),
+    ],
+)
+def test_cml_is_spoken_of_only_where_it_is_on(
+    on: Callable[..., Machine],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    installed: bool,
+    states: list[str],
+) -> None:
+    on(programs=("git",))
+    monkeypatch.setattr(doctor, "Git", Clone())
+    write(tmp_path, {"modelyard.yaml": CONFIG + config})
+    if installed:
+        write(tmp_path, {".github/actions/cml/action.yml": "name: cml\n"})
+    assert [finding.state for finding in examine(tmp_path) if finding.what == "cml"] == states

@@ -106,10 +106,16 @@ def test_a_wrong_answer_is_wrong_use_and_writes_nothing(
 
 
 @example("staging_port", "²")
-@given(st.sampled_from(QUESTIONS), st.text(max_size=20))
+@given(st.sampled_from([key for key in QUESTIONS if key != "cml"]), st.text(max_size=20))
 def test_any_value_of_a_question_is_an_answer(key: str, value: str) -> None:
     name, answered = template._answer(f"{key}={value}")
     assert name == key and str(answered) in (value, str(int(value)) if value.isdecimal() else value)
+
+
+def test_whether_cml_posts_is_yes_or_no() -> None:
+    assert template._answer("cml=no") == ("cml", False) and template._answer("cml=Yes") == ("cml", True)
+    with pytest.raises(UsageError, match="neither yes nor no"):
+        template._answer("cml=nope")
 
 
 def test_the_questions_are_those_of_the_template() -> None:

@@ -27,7 +27,7 @@ PROOFS = (
     "metrics/test_scores.py::test_intervals_have_about_their_nominal_coverage",
     "metrics/test_drift.py::test_false_alarms_are_rare_without_drift",
 )  # fmt: skip
-PIPELINES = {"champion_template", "hosted_template", "gitlab", "jenkins", "cells"}
+PIPELINES = {"champion_template", "hosted_template", "gitlab", "jenkins", "cells", "stages"}
 """Fixtures whose models were trained."""
 SERVERS = {"browser", "place", "emulated", "hosted_template", "gitlab", "jenkins", "aws", "vault", "api", "elsewhere"}
 """Fixtures that start something to be spoken with."""

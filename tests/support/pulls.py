@@ -281,6 +281,9 @@ class MemoryForge:
     def raw_url(self, branch: str, path: str) -> str:
         return f"https://forge.example/raw/{branch}/{path}"
 
+    def file_url(self, commit: str, path: str) -> str:
+        return f"https://forge.example/blob/{commit}/{path}"
+
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         self.dispatched.append((name, branch, inputs))
 

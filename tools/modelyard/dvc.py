@@ -6,9 +6,10 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from modelyard.errors import ModelyardError, missing_extra
 
+_STOPPED = re.compile(r"exited with (?:-2|130)$")
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
 
 
@@ -52,14 +54,19 @@ class Dvc:
             except DvcException as error:
                 raise _failed("pull", error, _REMEDY_REMOTE) from error
 
-    def reproduce(self, pipeline: str, *, force: bool = False) -> bool:
-        """Runs the stages of a pipeline whose inputs changed (all with ``force``); returns whether any ran."""
+    def reproduce(self, pipeline: str, *, force: bool = False, say: Callable[[str], None] = lambda text: None) -> bool:
+        """Runs the stages of a pipeline whose inputs changed (all with ``force``); returns whether any ran.
+
+        Each stage that runs is told to ``say``. KeyboardInterrupt when a stage was stopped from the keyboard.
+        """
         from dvc.exceptions import DvcException
 
-        with self._repository() as repo, _tool_path(), _stdout_to_stderr():
+        with self._repository() as repo, _tool_path(), _stdout_to_stderr(), _stages_told_to(say):
             try:
                 stages = repo.reproduce(targets=[pipeline], force=force)
             except DvcException as error:
+                if _interrupted(error):
+                    raise KeyboardInterrupt from error
                 raise _failed("repro", error, _remedy_of_run(error)) from error
             return any(stage for stage in stages)
 
@@ -244,6 +251,41 @@ def _stdout_to_stderr() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+class _Told(logging.Handler):
+    """Tells which stage DVC runs, by DVC's own messages."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one message of DVC."""
+        if str(record.msg).startswith("Running stage") and record.args:
+            self._say(f"  stage {str(next(iter(record.args))).rpartition(':')[2]} …")
+
+
+@contextlib.contextmanager
+def _stages_told_to(say: Callable[[str], None]) -> Iterator[None]:
+    logger, told = logging.getLogger("dvc.stage.run"), _Told(say)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(told)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _interrupted(error: Exception) -> bool:
+    """Whether a stage ended by Ctrl-C, which DVC does not pass on: by the signal, or as a shell reports it."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    return any(isinstance(one, StageCmdFailedError) and _STOPPED.search(str(one)) for one in _chain(error))
 
 
 def _failed(what: str, error: Exception, remedy: str) -> ModelyardError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
@@ -30,6 +30,21 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path} cannot be written: {error.strerror}.",
             "Free space or grant write permission, then repeat.",
         ) from error
+
+
+@contextlib.contextmanager
+def restored_unless_done(paths: Iterable[Path]) -> Iterator[None]:
+    """Gives files their content of the beginning again when the block ends by an exception, also by Ctrl-C."""
+    before = {path: path.read_bytes() if path.is_file() else None for path in paths}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            elif not path.is_file() or path.read_bytes() != content:
+                write_whole(path, content)
+        raise
 
 
 def small_files(root: Path, most: int = 1_000_000) -> Callable[[str], bytes | None]:

@@ -132,6 +132,7 @@ def _evaluated(
         leakage=_leakage(candidate, table, columns, label),
         inputs_added=tuple(sorted(after - before)),
         inputs_removed=tuple(sorted(before - after)),
+        held_out=candidate.held_out(table),
         notes=(*_notes(champion, comparable), *_contract_notes(candidate, columns)),
         stability=_stability(candidate),
         smallest_class=_smallest_class(model, label),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.flavors.signature import Signature
 from modelyard.manifests.model import Model
+from modelyard.metrics.evaluation import HeldOut
 from modelyard.metrics.scores import Floats
 from modelyard.scoring.scorer import LoadedArtifact, loaded, prediction_columns, stacked
 from modelyard.scoring.signature import signature_of
 from modelyard.tables.file import TableFile, read_table
 from modelyard.tables.table import Table
+
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,18 @@ class Candidate:
                 table.require([name], f"evaluation.{field} in model.yaml")
         return table
 
+    def held_out(self, holdout: Table) -> HeldOut:
+        """The identity of the held-out rows, and their number with the first and the last block."""
+        contract, block = self.model.contract, self.model.evaluation.block
+        ids, labels = holdout.texts(contract.id), holdout.texts(contract.label)
+        lines = sorted(f"{i}\x1f{label}\n" for i, label in zip(ids, labels, strict=True))
+        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        name = f"{holdout.rows:,} rows"
+        if block:
+            values = sorted({str(value) for value in holdout.texts(block)}, key=_in_order)
+            name += f", {block} {values[0]}" + (f" to {values[-1]}" if len(values) > 1 else "")
+        return HeldOut(digest, name[:_LONGEST_NAME])
+
     def predictions(self, holdout: Table) -> Floats:
         """The pipeline's predictions in the order of the held-out rows: (rows,), multiclass (rows, classes)."""
         contract = self.model.contract
@@ -106,3 +122,11 @@ class Candidate:
         if not full.is_file():
             raise ModelyardError(f"The file {full} does not exist.", f"Run: modelyard retrain {self.model.name}")
         return full
+
+
+def _in_order(value: str) -> tuple[bool, float, str]:
+    """Numbers by value, before other texts."""
+    try:
+        return False, float(value), value
+    except ValueError:
+        return True, 0.0, value

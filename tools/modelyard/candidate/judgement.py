@@ -9,12 +9,13 @@ from modelyard.candidate.backtest import backtest_of_change
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.rules import Rules, rules_of_base
+from modelyard.checkout.rules import Rules, approvals_at, rules_of_base
 from modelyard.checkout.tags import number_at
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import Changes, differences
+from modelyard.gate.approvals import approvers
 from modelyard.gate.judge import judge
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
@@ -46,13 +47,16 @@ def report_on(
     view: ModelView, bundle: Bundle, rules: Rules, head: str, base: str | None, owners: tuple[str, ...], today: date
 ) -> Report:
     """The report on evidence from any source. It is always judged here; a verdict that comes with it is not used."""
+    change = backtest_of_change(view, rules.policy.name, base, head) if base else None
+    needed = approvers(approvals_at(view.checkout.git, base), [rules.lines.file]) if base and change else ()
     return Report(
         verdict=judge(rules.policy, rules.lines, bundle, rules.waivers, today, rules.notes, rules.model),
         bundle=bundle,
         commit=head,
         owners=owners,
         changes=changes_between(view, bundle, base, head),
-        backtest=backtest_of_change(view, rules.policy.name, base, head) if base else None,
+        approvers=needed,
+        backtest=change,
         numbering=_numbering(view, bundle, head),
     )
 

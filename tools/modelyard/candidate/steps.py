@@ -25,7 +25,7 @@ from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.evidence.training import DataInput, Training
-from modelyard.files import small_files
+from modelyard.files import restored_unless_done, small_files
 from modelyard.flavors.formats import PICKLE
 from modelyard.git import Git
 from modelyard.manifests.pipeline import is_import, read_lock
@@ -72,8 +72,17 @@ class CandidateRun:
         return [path for path in tracked if is_import((self._root / path).read_bytes(), path)]
 
     def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
-        """Pulls cached data, runs changed stages, profiles and pushes. ``news`` checks imports for new content."""
+        """Pulls cached data, runs changed stages, profiles and pushes. ``news`` checks imports for new content.
+
+        When it fails or is stopped, the files that git tracks are as they were.
+        """
         pipeline = f"models/{self._name}/dvc.yaml"
+        # DVC deletes the outputs of a stage before it runs, also those that git tracks.
+        tracked = [*self._git.tracked(f"models/{self._name}"), *self.generated, *(self.sources() if news else ())]
+        with restored_unless_done(self._root / path for path in tracked):
+            return self._retrained(pipeline, push=push, force=force, commit=commit, news=news)
+
+    def _retrained(self, pipeline: str, *, push: bool, force: bool, commit: bool, news: bool) -> Retrained:
         self._workspace.clear()
         self._say(f"Pulling the cached data of {self._name} …")
         self._dvc.pull(pipeline)
@@ -82,7 +91,7 @@ class CandidateRun:
             self._dvc.update(sources)
         self._say(f"Running {pipeline} …")
         begun = time.monotonic()
-        ran = self._dvc.reproduce(pipeline, force=force)
+        ran = self._dvc.reproduce(pipeline, force=force, say=self._say)
         seconds = time.monotonic() - begun
         artifact = self.candidate.sha256()
         write_profile(self.candidate)

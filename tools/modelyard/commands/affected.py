@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from modelyard.checkout.affected import affected_models, all_models, unregistered_models
-from modelyard.errors import UsageError
+from modelyard.checkout.affected import affected_models, all_models, shards, unregistered_models
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
+from modelyard.manifests.names import is_name
 from modelyard.terminal import result, result_json, say
 
 
@@ -19,7 +20,11 @@ from modelyard.terminal import result, result_json, say
 @click.option("--unregistered", is_flag=True, help="Instead: models whose lock at HEAD is not a registered version.")
 @click.option("--all", "everything", is_flag=True, help="Instead: all models at HEAD.")
 @click.option("--json", "as_json", is_flag=True, help='Print a workflow matrix: {"include": [{"model": …}]}.')
-@click.option("--github", is_flag=True, help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…}.")
+@click.option(
+    "--github",
+    is_flag=True,
+    help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…} of at most 256 jobs, of one model or of several.",
+)
 @click.pass_context
 def command(
     context: click.Context, base: str, head: str, unregistered: bool, everything: bool, as_json: bool, github: bool
@@ -38,10 +43,15 @@ def command(
     if github:
         import json
 
-        # Only model names: file names can be any text, and the workflow parses these lines.
-        matrix = json.dumps({"include": [{"model": entry.model} for entry in found]}, separators=(",", ":"))
+        # Only valid model names: file names can be any text, and the workflow splits and parses these lines.
+        if odd := next((entry.model for entry in found if not is_name(entry.model)), None):
+            raise ModelyardError(f"models/{odd!r} is not the name of a model.", "Rename the folder.")
+        include = [
+            {"model": " ".join(group)} | ({"name": f"{group[0]} and {len(group) - 1} more"} if len(group) > 1 else {})
+            for group in shards([entry.model for entry in found])
+        ]
         result(f"any={'true' if found else 'false'}")
-        result(f"matrix={matrix}")
+        result(f"matrix={json.dumps({'include': include}, separators=(',', ':'))}")
     elif as_json:
         result_json({"include": [{"model": entry.model, "reasons": entry.reasons} for entry in found]})
     else:

@@ -13,6 +13,7 @@ from modelyard.options import open_checkout
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import read_untrusted
 from modelyard.review.comment import Poster
+from modelyard.review.queue import read_queued, subjects_of_queued
 from modelyard.review.subject import subject_of_pull, subject_of_run
 from modelyard.terminal import result, result_json, say
 
@@ -31,10 +32,15 @@ from modelyard.terminal import result, result_json, say
 @click.option(
     "--commit", "measured", metavar="REVISION", help="With --pull: the commit that was evaluated. Default: the head."
 )
+@click.option("--outcome", default="success", metavar="RESULT", help="Of the job that measured, in a merge queue.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes and the sha256 of the report as JSON.")
 @click.pass_context
-def command(context: click.Context, folder: Path, number: int | None, measured: str | None, as_json: bool) -> None:
+def command(
+    context: click.Context, folder: Path, number: int | None, measured: str | None, outcome: str, as_json: bool
+) -> None:
     """Post reports on the pull request: comment and status.
+
+    For a merge_group event it sets the statuses of the merged tree, compared with the champion of this moment.
 
     Run it in a trusted job, on a checkout of the default branch. The evidence is judged again by the rules of that
     branch; the files of the pull request are read as data and never run.
@@ -42,18 +48,26 @@ def command(context: click.Context, folder: Path, number: int | None, measured: 
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
-    if number is None:
-        subject = subject_of_run(forge, git, read_event(ci.event))
+    today = datetime.now(UTC).date()
+    queued = read_queued(read_event(ci.event)) if number is None else None
+    if queued is not None:
+        untrusted = read_untrusted(folder)
+        subject, approved = subjects_of_queued(forge, git, queued, ci.run, outcome == "success")
+        poster = Poster(checkout, forge, ci, queued.base, today, say)
+        posted = poster.judge_queued(subject, untrusted.evidence, untrusted.refused)
+        approval = approval_of_pull(git, forge, approved, queued.base)
     else:
-        subject = subject_of_pull(forge, git, number, measured, ci.run)
-    if subject is None:
-        say("No open pull request has this head, so nothing is reported.")
-        return
-    untrusted = read_untrusted(folder)
-    base = git.commit_of("HEAD")
-    poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
-    posted = poster.post(subject, untrusted.evidence, untrusted.refused)
-    approval = approval_of_pull(git, forge, subject, base)
+        found = (
+            subject_of_run(forge, git, read_event(ci.event))
+            if number is None
+            else subject_of_pull(forge, git, number, measured, ci.run)
+        )
+        if found is None:
+            say("No open pull request has this head, so nothing is reported.")
+            return
+        subject, untrusted, base = found, read_untrusted(folder), git.commit_of("HEAD")
+        posted = Poster(checkout, forge, ci, base, today, say).post(subject, untrusted.evidence, untrusted.refused)
+        approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))
     if as_json:
         result_json(posted)

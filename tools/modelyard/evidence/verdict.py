@@ -35,6 +35,14 @@ class CheckResult:
     interval: Interval | None = None
     waiver: str = ""
     """The file of the waiver that applies; '' without one."""
+    limit: str = ""
+    """What the rule allows, with its unit: ``≤ 0.85``, ``margin 0.01``; '' where it is no number."""
+    reason: str = ""
+    """The finding in a few words for a headline, names in backticks; '' where the sentence has to do."""
+    settled_by: str = ""
+    """What would decide an inconclusive check; '' where the sentence says it."""
+    applicable: bool = True
+    """False for a check that needs a champion, on a first version. It does not block, and is not counted as passed."""
 
     @property
     def blocks(self) -> bool:
@@ -83,3 +91,12 @@ class Finding:
     candidate: float | None = None
     difference: float | None = None
     interval: Interval | None = None
+    limit: str = ""
+    reason: str = ""
+    settled_by: str = ""
+    applicable: bool = True
+
+
+def named(name: str) -> str:
+    """A name in backticks, as reasons have it. Backticks inside become apostrophes."""
+    return "`" + name.replace("`", "'") + "`"

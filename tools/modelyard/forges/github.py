@@ -296,6 +296,10 @@ class GitHubForge:
         """The URL of a file of a branch, as plain content."""
         return f"{self._page}/raw/{branch}/{path}"
 
+    def file_url(self, commit: str, path: str) -> str:
+        """The URL of the page of a file at a commit."""
+        return f"{self._page}/blob/{commit}/{path}"
+
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow on a branch. The workflow must have ``workflow_dispatch``."""
         with self._translate_errors(f"the workflow {name}"):

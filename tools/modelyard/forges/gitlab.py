@@ -295,6 +295,10 @@ class GitLabForge:
         """The URL of a file of a branch, as plain content."""
         return f"{self._page}/-/raw/{branch}/{path}"
 
+    def file_url(self, commit: str, path: str) -> str:
+        """The URL of the page of a file at a commit."""
+        return f"{self._page}/-/blob/{commit}/{path}"
+
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a pipeline on a branch, with ``inputs`` as its variables."""
         with self._translate_errors(f"a pipeline on {branch}"):

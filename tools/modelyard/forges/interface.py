@@ -191,6 +191,9 @@ class PullForge(Forge, Protocol):
     def raw_url(self, branch: str, path: str) -> str:
         """The URL of a file of a branch, as plain content."""
 
+    def file_url(self, commit: str, path: str) -> str:
+        """The URL of the page of a file at a commit; ``#L12`` after it is a line."""
+
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow or pipeline on a branch."""
 

@@ -76,6 +76,16 @@ class Approval:
         return f"approved by {', '.join(self.by)}" if self.by else "no approval is required"
 
 
+def approvers(policy: Approvals | None, files: Sequence[str]) -> tuple[str, ...]:
+    """Who must approve a change of files, one entry per rule: ``2 of risk (@grace, @acme/risk)``."""
+    found = []
+    for rule in policy.rules if policy else []:
+        if _applies(rule, tuple(files)):
+            members = policy.roles.get(rule.role, []) if policy else []
+            found.append(f"{rule.count} of {rule.role}" + (f" ({', '.join(members)})" if members else ""))
+    return tuple(dict.fromkeys(found))
+
+
 def judge_approvals(
     policy: Approvals | None,
     proposal: Proposal,

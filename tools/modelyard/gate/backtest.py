@@ -64,6 +64,15 @@ class Backtest:
         return tuple(one for one in self.versions if one.flips)
 
     @property
+    def counted(self) -> str:
+        """The change in numbers: ``2 looser, 1 stricter; 1 of the last 10 versions would flip``."""
+        loose = sum(change.loosens for change in self.changes)
+        return (
+            f"{loose} looser, {len(self.changes) - loose} stricter; {len(self.flipped)} of the last"
+            f" {len(self.versions)} versions would flip"
+        )
+
+    @property
     def sentence(self) -> str:
         """The result in one sentence."""
         loose = sum(change.loosens for change in self.changes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle, missing_evidence
-from modelyard.evidence.verdict import Finding, Outcome
-from modelyard.gate.comparisons import find_champion, find_slices, undefined
+from modelyard.evidence.verdict import Finding, Outcome, named
+from modelyard.gate.comparisons import FIRST, find_champion, find_slices, undefined
+from modelyard.gate.limits import limit_of
 from modelyard.manifests.policy import (
     AnyCheck,
     ArtifactCheck,
@@ -28,7 +30,11 @@ from modelyard.metrics.fairness import Gap
 
 
 def find(check: AnyCheck, bundle: Bundle) -> Finding:
-    """The finding of one check. Missing evidence is an error, never a pass."""
+    """The finding of one check, with its limit. Missing evidence is an error, never a pass."""
+    return replace(_find(check, bundle), limit=limit_of(check))
+
+
+def _find(check: AnyCheck, bundle: Bundle) -> Finding:
     if isinstance(check, EvidenceCheck):
         return _evidence(check, bundle)
     if isinstance(check, DriftCheck):
@@ -64,9 +70,12 @@ def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
     gaps = [(f.column, gap) for f in evaluation.fairness for gap in f.gaps if gap.measure == check.measure]
     if not evaluation.fairness:
         what = "No groups were evaluated; name their columns in evaluation.groups."
-        return Finding("inconclusive", what, check.measure)
+        settled = "the columns of the groups, in evaluation.groups of model.yaml"
+        return Finding("inconclusive", what, check.measure, settled_by=settled)
     if not gaps:
-        return Finding("inconclusive", "No two groups have enough rows of each class.", check.measure)
+        what = "No two groups have enough rows of each class."
+        settled = "more held-out rows of the small groups"
+        return Finding("inconclusive", what, check.measure, settled_by=settled)
     judged = [(_fair(check, gap), column, gap) for column, gap in gaps]
     order = ("fail", "inconclusive", "pass")
     sign = -1 if check.measure.endswith("ratio") else 1
@@ -82,7 +91,14 @@ def find_fairness(check: FairnessCheck, evaluation: Evaluation) -> Finding:
     sentence = f"The {words} between groups of {column} is {gap.candidate:.3f}{interval}{required}."
     thin = sum(not group.sufficient for f in evaluation.fairness for group in f.groups if f.column == column)
     sentence += f" Groups too small to judge: {thin}." if thin else ""
-    return Finding(outcome, sentence, check.measure, gap.champion, gap.candidate, gap.change, gap.change_interval)
+    found = Finding(outcome, sentence, check.measure, gap.champion, gap.candidate, gap.change, gap.change_interval)
+    changed = f", {gap.change:+.3f} against the champion" if gap.change is not None and check.maximum_increase else ""
+    return replace(
+        found,
+        reason=f"the {words} between groups of {named(column)} is {gap.candidate:.3f}{changed} ({limit_of(check)})",
+        settled_by="more held-out rows of each group, for a narrower interval",
+        applicable=evaluation.champion is not None or check.maximum is not None or check.minimum is not None,
+    )
 
 
 def _missing(kind: str, bundle: Bundle) -> Finding:
@@ -102,17 +118,25 @@ def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
     form = scan.format or "other"
     if form not in check.formats:
         said = f"of the format {form}" if scan.format else "of an unknown format"
-        return Finding("fail", f"The artifact is {said} (allowed: {', '.join(check.formats)}).", "format")
+        reason = f"the artifact is {said}, which the policy does not allow"
+        return Finding(
+            "fail", f"The artifact is {said} (allowed: {', '.join(check.formats)}).", "format", reason=reason
+        )
     found = f"The artifact is {form} and has {scan.bytes:,} bytes (limit {check.maximum_bytes:,})"
     if scan.bytes > check.maximum_bytes:
-        return Finding("fail", f"{found}.", "bytes")
+        reason = f"the artifact has {scan.bytes:,} bytes (limit {check.maximum_bytes:,})"
+        return Finding("fail", f"{found}.", "bytes", reason=reason)
     limit = check.maximum_row_milliseconds
     if limit is not None:
         if scan.row_milliseconds is None:
-            return Finding("inconclusive", f"{found}; the time to score one row was not measured.", "row time")
+            what = f"{found}; the time to score one row was not measured."
+            settled = "the time to score one row, which modelyard scan measures"
+            reason = "the time to score one row was not measured"
+            return Finding("inconclusive", what, "row time", reason=reason, settled_by=settled)
         found += f"; one row takes at most {scan.row_milliseconds:g} ms (limit {limit:g} ms)"
         if scan.row_milliseconds > limit:
-            return Finding("fail", f"{found}.", "row time")
+            reason = f"one row takes {scan.row_milliseconds:g} ms (limit {limit:g} ms)"
+            return Finding("fail", f"{found}.", "row time", reason=reason)
     return Finding("pass", f"{found}.", "format")
 
 
@@ -128,7 +152,12 @@ def _rows(check: RowsCheck, evaluation: Evaluation) -> Finding:
     required = f"{check.minimum:,} rows"
     if check.minimum_per_class and smallest is not None:
         required += f", {check.minimum_per_class:,} of each class"
-    return Finding("pass" if enough else "inconclusive", f"{found} (required: {required}).")
+    return Finding(
+        "pass" if enough else "inconclusive",
+        f"{found} (required: {required}).",
+        reason=f"{found[0].lower()}{found[1:]} ({required} required)",
+        settled_by=f"a holdout of {required}",
+    )
 
 
 def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
@@ -141,14 +170,17 @@ def _threshold(check: ThresholdCheck, evaluation: Evaluation) -> Finding:
     limits = [f"at least {check.minimum:g}"] if check.minimum is not None else []
     limits += [f"at most {check.maximum:g}"] if check.maximum is not None else []
     sentence = f"{check.metric} is {value:.4f} (required: {', '.join(limits) or 'any value'})."
-    return Finding("fail" if too_low or too_high else "pass", sentence, check.metric, result.champion, value)
+    outcome: Outcome = "fail" if too_low or too_high else "pass"
+    reason = f"{named(check.metric)} is {value:.4f} (limit {limit_of(check)})"
+    return Finding(outcome, sentence, check.metric, result.champion, value, reason=reason)
 
 
 def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
     now, before = evaluation.calibration, evaluation.champion_calibration
     if now is None:
         what = "Calibration is not known; it needs a binary model and 200 held-out rows."
-        return Finding("inconclusive", what, "calibration error")
+        settled = "a binary model and at least 200 held-out rows"
+        return Finding("inconclusive", what, "calibration error", settled_by=settled)
     sentence = (
         f"The expected calibration error is {now.expected_error:.3f} (limit {check.maximum_error:g}); the mean"
         " prediction"
@@ -161,6 +193,7 @@ def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
         before.expected_error if before else None,
         now.expected_error,
         now.expected_error - before.expected_error if before else None,
+        reason=f"the calibration error is {now.expected_error:.3f} (limit {check.maximum_error:g})",
     )
 
 
@@ -170,21 +203,27 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
     auc_limit, identical_share = check.maximum_single_input_auc, check.maximum_identical_share
     leaks = [e for e in leakage.inputs if e.auc is not None and e.auc > auc_limit]
     faults = [f"the input {e.name} alone reaches AUC {e.auc:.3f} (limit {auc_limit:g})" for e in leaks]
+    short = [f"{named(e.name)} alone reaches AUC {e.auc:.3f} (limit {auc_limit:g})" for e in leaks[:1]]
+    short += [f"so {'does' if len(leaks) == 2 else 'do'} {len(leaks) - 1} more"] if len(leaks) > 1 else []
     held_out = f"of {evaluation.rows:,} held-out rows"
     overlap = f"{leakage.overlap:,} {held_out} are in the training data (limit {check.maximum_overlap:,})"
     if leakage.overlap > check.maximum_overlap:
         faults.append(overlap)
+        short.append(overlap)
     if identical_share is not None and leakage.identical is not None:
         limit = identical_share * evaluation.rows
         if leakage.identical > limit:
             faults.append(f"{leakage.identical:,} {held_out} equal a training row (limit {int(limit):,})")
+            short.append(faults[-1])
     if faults:
         value = leaks[0].auc if leaks else None
         sentence = f"Possible leakage: {'; '.join(faults)}."
-        return Finding("fail", sentence, "single-input AUC" if leaks else "overlap", None, value)
+        subject = "single-input AUC" if leaks else "overlap"
+        return Finding("fail", sentence, subject, None, value, reason="; ".join(short))
     if identical_share is not None and leakage.identical is None:
         sentence = "The training rows lack columns, so equal rows could not be counted."
-        return Finding("inconclusive", sentence, "identical rows")
+        settled = "training rows with all input columns"
+        return Finding("inconclusive", sentence, "identical rows", settled_by=settled)
     if strongest is None:
         return Finding("pass", f"{overlap}.", "overlap")
     sentence = (
@@ -197,26 +236,35 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
 def _stability(check: StabilityCheck, evaluation: Evaluation) -> Finding:
     if evaluation.stability is None:
         what = "Fewer than two folds were evaluated; files.folds names their table."
-        return Finding("inconclusive", what, check.metric)
+        settled = "two folds or more, in the table that files.folds of model.yaml names"
+        return Finding("inconclusive", what, check.metric, settled_by=settled)
     found = next((m for m in evaluation.stability.metrics if m.name == check.metric), None)
     if found is None or found.mean is None or found.deviation is None:
-        return Finding("inconclusive", f"{check.metric} is undefined in too many folds.", check.metric)
+        what = f"{check.metric} is undefined in too many folds."
+        return Finding("inconclusive", what, check.metric, settled_by="larger folds, with rows of every class")
     sentence = (
         f"{check.metric} over {len(found.values)} folds is {found.mean:.4f} ± {found.deviation:.4f}"
         f" (limit of the deviation {check.maximum_deviation:g})."
     )
     outcome: Outcome = "fail" if found.deviation > check.maximum_deviation else "pass"
-    return Finding(outcome, sentence, check.metric, None, found.mean)
+    reason = (
+        f"{named(check.metric)} has a deviation of {found.deviation:.4f} between folds (limit"
+        f" {check.maximum_deviation:g})"
+    )
+    return Finding(outcome, sentence, check.metric, None, found.mean, reason=reason)
 
 
 def _contract(check: ContractCheck, evaluation: Evaluation) -> Finding:
+    if evaluation.champion is None:
+        return Finding("pass", FIRST, "inputs", applicable=False)
     faults = []
     if evaluation.inputs_removed and not check.allow_removed:
         faults.append(f"removed: {', '.join(evaluation.inputs_removed)}")
     if evaluation.inputs_added and not check.allow_added:
         faults.append(f"added: {', '.join(evaluation.inputs_added)}")
     if faults:
-        return Finding("fail", f"The contract's inputs changed ({'; '.join(faults)}).", "inputs")
+        reason = f"the contract's inputs changed ({'; '.join(faults)})"
+        return Finding("fail", f"T{reason[1:]}.", "inputs", reason=reason)
     if evaluation.inputs_added or evaluation.inputs_removed:
         changed = [*(f"+{name}" for name in evaluation.inputs_added), *(f"-{n}" for n in evaluation.inputs_removed)]
         return Finding("pass", f"The contract's inputs changed as allowed: {', '.join(changed)}.", "inputs")
@@ -229,7 +277,8 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
         return _missing("drift", bundle)
     judged = [column for column in drift.columns if column.state != "insufficient"]
     if not judged:
-        return Finding("inconclusive", "No column has enough rows to compare.", "drift")
+        what = "No column has enough rows to compare."
+        return Finding("inconclusive", what, "drift", settled_by="more rows of the current data")
     alarms = [column.name for column in judged if column.alarm]
     share = len(alarms) / len(judged)
     named = f": {', '.join(alarms[:4])}{', …' if len(alarms) > 4 else ''}" if alarms else ""
@@ -238,7 +287,9 @@ def _drift(check: DriftCheck, bundle: Bundle) -> Finding:
         f"{len(alarms)} of {len(judged)} columns ({share * 100:.0f} %, limit {limit}) drifted from"
         f" {drift.reference}{named}."
     )
-    return Finding("fail" if share > check.maximum_alarm_share else "pass", sentence, "drift share", None, share)
+    outcome: Outcome = "fail" if share > check.maximum_alarm_share else "pass"
+    reason = f"{len(alarms)} of {len(judged)} columns drifted from {drift.reference} (limit {limit})"
+    return Finding(outcome, sentence, "drift share", None, share, reason=reason)
 
 
 def _fair(check: FairnessCheck, gap: Gap) -> Literal["fail", "inconclusive", "pass"]:

@@ -98,6 +98,10 @@ def apply(
         difference=finding.difference,
         interval=finding.interval,
         waiver=waived_by,
+        limit=finding.limit,
+        reason=finding.reason,
+        settled_by=finding.settled_by,
+        applicable=finding.applicable,
     )
 
 

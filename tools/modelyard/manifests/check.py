@@ -25,6 +25,13 @@ METRIC_TASKS: dict[str, tuple[Task, ...]] = {
     "ndcg": ("ranking",), "map": ("ranking",),
 }  # fmt: skip
 """Metric → the tasks for which it is measured."""
+LOWER_IS_BETTER = ("log_loss", "brier", "mae", "rmse", "pinball")
+"""The other metrics are better when they are higher."""
+
+
+def arrow(metric: str) -> str:
+    """The direction in which a metric is better: ↑ or ↓; '' for one that is not known."""
+    return "" if metric not in METRIC_TASKS else "↓" if metric in LOWER_IS_BETTER else "↑"
 
 
 class Check(Manifest, frozen=True, kw_only=True, tag_field="kind"):

@@ -196,6 +196,10 @@ class Repository(Manifest, frozen=True, kw_only=True):
         list[Text], Meta(description="Owners of the files that belong to no model: policies, waivers, workflows.")
     ] = field(default_factory=list)
     default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
+    cml: Annotated[
+        bool,
+        Meta(description="With the forge github: CML posts the reports where it is installed; else the forge's API."),
+    ] = True
     pictures: Annotated[
         Literal["none", "evidence-branch"],
         Meta(

@@ -92,6 +92,16 @@ class BaselineResult:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """What tells one set of held-out rows from another, and its name for people."""
+
+    sha256: str
+    """Of the sorted ids and labels: values of metrics are comparable where it is the same."""
+    name: str
+    """``6,000 rows, day 2013-11-01 to 2013-12-31``; the blocks are left out where there are none."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The evaluation of a candidate on the holdout."""
 
@@ -118,6 +128,7 @@ class Evaluation:
     """The rows of the smallest class; None without classes."""
     declared: tuple[str, ...] = ("groups", "slices", "folds")
     """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
+    held_out: HeldOut | None = None
 
     def against(self, opponent: str) -> BaselineResult | None:
         """The comparison with what a policy asks for; None when it was not made."""

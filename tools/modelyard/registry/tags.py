@@ -105,6 +105,12 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     """sha256 of the training environment: packages and versions of the training evidence."""
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    against: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Metric → difference from ``champion`` on the same held-out rows, and the ends of its 95 % interval."""
+    held_out: str = ""
+    """sha256 of the held-out rows of ``metrics``; '' where it is not known."""
+    held_out_name: str = ""
+    """Number and period of these rows, for people."""
     verdict: str = ""
     evidence: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of the evidence document."""

@@ -180,6 +180,14 @@ def _record(
         params=training.params if training else {},
         metrics={m.name: round(m.candidate, 6) for m in evaluation.metrics if m.candidate is not None}
         if evaluation else {},
+        against={
+            m.name: (round(m.difference, 6), round(m.interval.low, 6), round(m.interval.high, 6))
+            for m in evaluation.metrics
+            if m.difference is not None and m.interval is not None
+        }
+        if evaluation and evaluation.champion else {},
+        held_out=evaluation.held_out.sha256 if evaluation and evaluation.held_out else "",
+        held_out_name=evaluation.held_out.name if evaluation and evaluation.held_out else "",
         verdict=verdict.outcome,
         evidence=bundle.digests | {"verdict": hashlib.sha256(document).hexdigest()},
         reasons=numbering.reasons,

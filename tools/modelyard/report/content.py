@@ -16,13 +16,11 @@ from modelyard.metrics.fairness import Gap
 from modelyard.metrics.flips import Flips
 from modelyard.metrics.intervals import Interval
 from modelyard.registry.numbering import Numbering
+from modelyard.report.headline import failures_first, headline, next_step
 
 SYMBOLS = {"pass": "✅", "fail": "❌", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}
-_ORDER = ("error", "fail", "inconclusive", "waived", "pass")
 EFFECT = "Effect: the change of the mean prediction if only this column changed."
 _DIGITS = 4
-_EVIDENCE = ("evidence", "artifact", "drift")
-"""Kinds of checks whose error always means missing evidence."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,10 @@ class Report:
     commit: str
     """The evaluated commit."""
     owners: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    """Who approves a change of the policy, by the approval rules of the base branch."""
+    rules_url: str = ""
+    """Address of the policy's file at the commit of the rules; '' where there is none."""
     changes: Changes = field(default_factory=Changes)
     backtest: Backtest | None = None
     """The verdicts of the policy that this change proposes on past versions; None if it proposes none."""
@@ -42,72 +44,28 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The verdict, in one sentence."""
-        name = self.bundle.model
-        blocking, total = self.verdict.blocking, len(self.verdict.checks)
-        if not blocking:
-            if self.verdict.outcome not in ("pass", "waived"):
-                return f"⚪ {name} is not judged: no check of the policy can block"
-            passed = sum(c.outcome == "pass" for c in self.verdict.checks)
-            waived = sum(c.outcome == "waived" for c in self.verdict.checks)
-            advice = total - passed - waived
-            note = f", {advice} advisory {'warning' if advice == 1 else 'warnings'}" if advice else ""
-            note += f", {waived} waived" if waived else ""
-            return f"✅ {name} may be merged: {passed} of {total} checks passed{note}"
-        counts = {o: sum(c.outcome == o for c in blocking) for o in ("error", "fail", "inconclusive")}
-        words = {"error": "could not be judged", "fail": "failed", "inconclusive": "inconclusive"}
-        present = [(count, words[outcome]) for outcome, count in counts.items() if count]
-        said = f"{present[0][0]} of {total} checks {present[0][1]}"
-        said += "".join(f", {count} {word}" for count, word in present[1:])
-        if self.verdict.outcome == "inconclusive":
-            return f"⚪ {name} needs more data: {said}"
-        return f"⛔ Do not merge {name}: {said}"
+        """The verdict with its reason, in one sentence. Names are in backticks."""
+        return headline(self.bundle.model, self.verdict, self.bundle.evaluation, self.backtest)
 
     @property
     def plain_headline(self) -> str:
-        """The headline without its sign, for pages that have colours."""
-        return self.headline.split(" ", 1)[1]
+        """The headline without its sign and backticks, for pages that have colours."""
+        return self.headline.split(" ", 1)[1].replace("`", "")
+
+    @property
+    def why(self) -> str:
+        """The reason of the verdict alone, as commit statuses show it."""
+        return self.plain_headline.partition(": ")[2]
 
     @property
     def next_step(self) -> str:
         """Who does what next, in one sentence."""
-        who = ", ".join(self.owners) or "the owners"
-        if self.verdict.outcome in ("pass", "waived"):
-            as_version = f" as {self.numbering.version}" if self.numbering else ""
-            return f"Next: a review by {who}; merging registers it{as_version} and deploys it."
-        if not self.verdict.blocking:
-            return "Next: the owners of the policy add a check that can block."
-        if self.verdict.outcome == "inconclusive":
-            return self._more_data
-        if self.verdict.outcome == "error":
-            return self._repair
-        waivable = [check.id for check in self.verdict.blocking if check.level == "soft"]
-        hard = [check.id for check in self.verdict.blocking if check.level == "hard"]
-        if hard:
-            return f"Next: the author corrects the candidate; {', '.join(hard)} cannot be waived."
-        return f"Next: the author corrects the candidate, or a waiver of {', '.join(waivable)} is approved by {who}."
-
-    @property
-    def _more_data(self) -> str:
-        """The next step where nothing failed and something could not be decided."""
-        undecided = [check for check in self.verdict.blocking if check.outcome == "inconclusive"]
-        names = ", ".join(check.id for check in undecided)
-        if all(check.kind == "rows" or check.interval for check in undecided):
-            return f"Next: the author adds held-out rows; there are too few to decide {names}."
-        return f"Next: the author adds what the sentences of these checks name as missing: {names}."
-
-    @property
-    def _repair(self) -> str:
-        """The next step where something could not be judged at all."""
-        broken = [check for check in self.verdict.blocking if check.outcome == "error"]
-        if self.bundle.evaluation is None or any(check.kind in _EVIDENCE for check in broken):
-            return "Next: the author runs the commands at the end again; evidence is missing or unreadable."
-        names = ", ".join(check.id for check in broken)
-        return f"Next: correct the rule or model.yaml, as these checks say: {names}."
+        version = self.numbering.version if self.numbering else ""
+        return next_step(self.verdict, self.bundle.evaluation, self.backtest, self.owners, self.approvers, version)
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
-        """The checks in reading order: failures first."""
+        """The checks in reading order: failures first, those that do not apply last."""
         return failures_first(self.verdict.checks)
 
     def reproduce(self) -> tuple[str, ...]:
@@ -124,9 +82,14 @@ class Report:
         )
 
 
-def failures_first(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """Checks by severity; those that cannot block come last."""
-    return tuple(sorted(checks, key=lambda c: (c.level == "advisory" or not c.blocks, _ORDER.index(c.outcome))))
+def outcome_word(check: CheckResult) -> str:
+    """The outcome of a check as reports show it."""
+    return check.outcome if check.applicable else "not applicable"
+
+
+def outcome_mark(check: CheckResult) -> str:
+    """The sign of a check's outcome."""
+    return SYMBOLS[check.outcome] if check.applicable else "–"
 
 
 def worst_slices(slices: Sequence[SliceResult], limit: int = 5) -> list[tuple[SliceResult, MetricResult]]:

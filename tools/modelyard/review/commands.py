@@ -18,7 +18,8 @@ from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.rules import checks_for
 from modelyard.registry.history import ModelHistory
 from modelyard.report.markdown.bodies import EXPLAINED, explain
-from modelyard.report.markdown.comment import artifact_in, marker
+from modelyard.report.markdown.comment import artifact_in
+from modelyard.report.markdown.summary import REPORT, report_in
 from modelyard.review.pull_requests import Proposed, VersionChange, deployment_change, open_proposed, waiver_change
 from modelyard.review.subject import fetch_head
 
@@ -284,7 +285,7 @@ class CommentRunner:
 
     def _forge_body(self, pull: Pull, model: str) -> str:
         comments: list[Comment] = self._forge.comments(pull.number)
-        body = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
+        body = report_in(next((c.body for c in comments if c.ours and is_marked(c.body, REPORT)), ""), model)
         if not body:
             raise Refused(
                 f"This pull request has no report about {model}.", "Wait for the report, then repeat the command."

@@ -1,17 +1,12 @@
-"""Reports on a pull request: one comment for each model, by CML or by the forge's API, and the commit status."""
+"""Reports on a pull request: one comment about all its models, and the commit status."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from modelyard.candidate.judgement import report_on
 from modelyard.checkout.affected import affected_models
@@ -25,7 +20,7 @@ from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import Comment, PullForge, State, is_marked, verdict_status
+from modelyard.forges.interface import PullForge, State, is_marked, verdict_status
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
@@ -34,15 +29,14 @@ from modelyard.report.content import Report
 from modelyard.report.html.pictures import render_picture
 from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
+from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
+from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
 
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
                                  "error": "error"}  # fmt: skip
-_MARKER = re.compile(r"<!-- modelyard:report ([A-Za-z0-9_-]{1,64}) -->")
 _RESERVE = 5_000  # characters for what CML adds
-_PAGE = 30  # comments that CML reads
-_SECONDS = 120
-_WATERMARK = re.compile(r"\s*!\[\]\(https://cml\.dev/watermark\.png[^)\n]*\)\s*")
+_LONG = 900_000  # characters of a comment on GitLab
 
 
 @dataclass(frozen=True)
@@ -64,41 +58,68 @@ class Poster:
     ) -> None:
         self._checkout, self._git, self._forge, self._ci = checkout, checkout.git, forge, ci
         self._base, self._today, self._say = base, today, say
+        config = checkout.repository.config
+        self._by_cml = config.cml and config.forge == "github"
+        short = forge.comment_limit < 10 * LIMIT
+        self._limit = min(LIMIT, forge.comment_limit - _RESERVE) if short else _LONG
 
     def post(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
-        """Posts the comments, then the status. The diff decides which models are due, never the untrusted bundle."""
-        due = [entry.model for entry in affected_models(self._git, self._base, subject.head)]
-        notes = self._notes(subject, refused)
-        outcomes: dict[str, Outcome] = {}
-        digests = []
-        shown: dict[str, bytes] = {}
+        """Posts the comment, then the status. The diff decides which models are due, never the untrusted bundle."""
         number = subject.pull.number
-        comments = self._forge.comments(number)
-        for model in due:
-            earlier = next((c.body for c in comments if c.ours and is_marked(c.body, marker(model))), "")
-            outcome, rendered = self._report(subject, model, evidence.get(model, {}), without_watermark(earlier), notes)
-            body = rendered.body
-            self._stick(number, model, body)
-            outcomes[model] = outcome
-            digests.append(rendered.digest)
-            shown[f"pulls/{number}/{model}-{rendered.digest[:16]}.md"] = rendered.reported.encode()
-            self._say(f"{model}: {outcome}, report sha256 {rendered.digest[:12]}")
-        for comment in comments:
-            found = _MARKER.match(comment.body) if comment.ours else None
-            if found and found[1] not in due:
-                body = f"{marker(found[1])}\n## ⚪ This pull request does not change {text(found[1])} any more\n"
-                self._stick(number, found[1], body)
+        posted = next((c.body for c in self._forge.comments(number) if c.ours and is_marked(c.body, REPORT)), "")
+        judged = self._judged(subject, evidence, refused, without_watermark(posted))
+        reports, digests = [one for one, _ in judged], [rendered.digest for _, rendered in judged]
+        if reports or posted:
+            comment = StickyComment(number, REPORT, render_summary(reports, self._limit))
+            stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
         report = joint_digest(digests)
+        shown = {
+            f"pulls/{number}/{one.model}-{rendered.digest[:16]}.md": rendered.reported.encode()
+            for one, rendered in judged
+        }
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
-        self._status(subject, outcomes, report)
+        self._status(subject, reports, report)
         if shown:
             self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
-        return Posted(number, subject.head, outcomes, report)
+        return Posted(number, subject.head, {one.model: one.outcome for one in reports}, report)
+
+    def judge_queued(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
+        """Sets the status of a merged tree in a merge queue, by the champion of this moment. It posts no comment."""
+        judged = self._judged(subject, evidence, refused, "")
+        reports = [self._of_now(one, evidence.get(one.model, {})) for one, _ in judged]
+        self._status(subject, reports, "")
+        return Posted(subject.pull.number, subject.head, {one.model: one.outcome for one in reports}, "")
+
+    def _of_now(self, one: ModelReport, documents: Mapping[str, bytes]) -> ModelReport:
+        """The report, or an error where it compares with another version than the champion of this moment."""
+        evaluation = _bundle(one.model, documents).evaluation
+        if evaluation is None or one.outcome == "error":
+            return one
+        champion = self._checkout.model(one.model).champion
+        number = str(champion.version) if champion else None
+        if evaluation.champion == number:
+            return one
+        reason = f"compared with {evaluation.champion or 'no champion'}, but the champion is now {number or 'none'}"
+        return replace(one, outcome="error", reason=reason, step="Next: queue the pull request again.")
+
+    def _judged(
+        self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str], earlier: str
+    ) -> list[tuple[ModelReport, Rendered]]:
+        """The reports on the models that the diff affects. ``earlier`` is the comment with the reports before."""
+        notes = self._notes(subject, refused)
+        judged = []
+        for entry in affected_models(self._git, self._base, subject.head):
+            model = entry.model
+            before = report_in(earlier, model)
+            judged.append(self._report(subject, model, evidence.get(model, {}), before, notes))
+            one, rendered = judged[-1]
+            self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
+        return judged
 
     def _report(
         self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
-    ) -> tuple[Outcome, Rendered]:
+    ) -> tuple[ModelReport, Rendered]:
         bundle = _bundle(model, documents)
         try:
             rules = rules_of_base(self._git, self._base, subject.head, model, self._today)
@@ -107,19 +128,22 @@ class Poster:
         except ManifestErrors as errors:
             fault = f"{text(errors.problem)} {text(errors.remedy)}"
             body = f"{marker(model)}\n## 💥 {model} could not be judged\n\n{fault}\n"
-            return "error", Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+            rendered = Rendered(body, hashlib.sha256(body.encode()).hexdigest(), body)
+            return ModelReport(model, "error", errors.problem, errors.remedy, body), rendered
         view = self._checkout.model(model)
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
-        limit = min(LIMIT, self._forge.comment_limit - _RESERVE) if self._forge.comment_limit < 10 * LIMIT else 900_000
+        report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
         picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
-        rendered = render_comment(report, earlier, limit, subject.run, notes, commands, picture)
-        return report.verdict.outcome, rendered
+        rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
+        one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body)
+        return one, rendered
 
-    def _stick(self, number: int, model: str, body: str) -> None:
-        comment = StickyComment(number, marker(model), f"modelyard-{model}", body)
-        stick(self._forge, self._ci, self._checkout.root, comment, self._say)
+    def _rules_url(self, file: str) -> str:
+        """The address of the policy as of its last change, so that other commits on main leave the report as it is."""
+        changed = self._git.history(file, first_parent=True, at=self._base)
+        return self._forge.file_url(changed[0].sha, file) if changed else ""
 
     def _notes(self, subject: Subject, refused: list[str]) -> list[str]:
         files = self._forge.changed_files(subject.pull.number)
@@ -139,49 +163,18 @@ class Poster:
             )
         return notes
 
-    def _status(self, subject: Subject, outcomes: dict[str, Outcome], report: str) -> None:
-        worst: Outcome = next((o for o in SEVERITY if o in outcomes.values()), "pass")
-        if outcomes:
-            summary = ", ".join(f"{model} {outcome}" for model, outcome in outcomes.items())
+    def _status(self, subject: Subject, reports: list[ModelReport], report: str) -> None:
+        worst: Outcome = next((o for o in SEVERITY if any(one.outcome == o for one in reports)), "pass")
+        if reports:  # the reason comes first, because a status is short
+            found = [one for one in reports if one.outcome == worst]
+            others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            summary = f"{found[0].model}{others} {worst}: {found[0].reason}"
         elif subject.succeeded:
             summary = "no model is affected"
         else:
             worst, summary = "error", "the run that checks this pull request failed"
         for commit in dict.fromkeys((subject.measured, subject.head)):
             self._forge.set_status(commit, verdict_status(_STATES[worst], summary, report, subject.run))
-
-
-@dataclass(frozen=True)
-class StickyComment:
-    """Our only comment with a marker on a pull request."""
-
-    pull: int
-    marker: str
-    title: str
-    """The title by which CML finds the comment."""
-    body: str
-
-
-def stick(forge: PullForge, ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> None:
-    """Writes the sticky comment: by CML where it is installed and finds it, else by the forge's API.
-
-    An equal body is not written again. A repository can change between CML and the API.
-    """
-    body, title = comment.body, comment.title
-    comments = forge.comments(comment.pull)
-    ours = next((c for c in comments if c.ours and is_marked(c.body, comment.marker)), None)
-    if ours is not None and without_watermark(ours.body) == body.rstrip():
-        return
-    if shutil.which("cml") and _cml_finds(comments, ours, title) and _through_cml(ci, root, comment, say):
-        return
-    if ours is not None and _mark(title) in ours.body:
-        body = f"{body.rstrip()}\n\n{''.join(_WATERMARK.findall(ours.body)[-1:]).strip()}\n"
-    forge.write_comment(comment.pull, body, comment.marker)
-
-
-def without_watermark(body: str) -> str:
-    """The body of a comment without the watermark that CML adds."""
-    return _WATERMARK.sub("\n", body.replace("\r\n", "\n")).rstrip()
 
 
 def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
@@ -212,35 +205,3 @@ def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:
     if not re.fullmatch(r"[0-9a-f]{64}", artifact):
         return read_bundle(model, "", {})
     return read_bundle(model, artifact, documents)
-
-
-def _cml_finds(comments: list[Comment], ours: Comment | None, title: str) -> bool:
-    signed = [c for c in comments[:_PAGE] if _mark(title) in c.body]
-    if ours is None:
-        return not signed and len(comments) < _PAGE
-    return bool(signed) and signed[-1] == ours
-
-
-def _through_cml(ci: CI, root: Path, comment: StickyComment, say: Callable[[str], None]) -> bool:
-    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-        file = Path(scratch) / "report.md"
-        file.write_text(comment.body, encoding="utf-8")
-        # A separate home folder, because each call of CML changes git's global settings.
-        environment = os.environ | {"REPO_TOKEN": ci.token, "ITERATIVE_DO_NOT_TRACK": "1", "HOME": scratch}
-        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={comment.title}",
-                   f"--target=pr/{comment.pull}", str(file)]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            say(f"cml failed ({type(error).__name__}); the forge's API is used instead.")
-            return False
-    if done.returncode:
-        message = (done.stderr.strip().splitlines() or ["no message"])[-1].replace(ci.token or "\0", "***")
-        say(f"cml failed with exit code {done.returncode} ({message[:200]}); the forge's API is used instead.")
-    return done.returncode == 0
-
-
-def _mark(title: str) -> str:
-    return f'"CML watermark {title}"'

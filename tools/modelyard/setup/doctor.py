@@ -34,7 +34,7 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """The findings about Python, git, the extras and the disk, and, inside a model repository, about the checkout."""
-    findings = [_python(), *_git(folder), *_extras(_EXTRAS), _cml(), _disk(folder)]
+    findings = [_python(), *_git(folder), *_extras(_EXTRAS), _disk(folder)]
     try:
         repository = ModelRepository.find(folder)
     except ModelyardError as error:
@@ -42,7 +42,7 @@ def examine(folder: Path) -> list[Finding]:
             *findings,
             Finding("model repository", "warning", "this folder is not in a model repository", error.remedy),
         ]
-    return [*findings, *_extras(_flavor_extras(repository)), *_checkout(repository)]
+    return [*findings, *_extras(_flavor_extras(repository)), *_cml(repository), *_checkout(repository)]
 
 
 def _python() -> Finding:
@@ -104,10 +104,18 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cml() -> Finding:
-    if shutil.which("cml"):
-        return Finding("cml", "ok", "on PATH")
-    return Finding("cml", "warning", "not on PATH", "Only CI can use it: uses: iterative/setup-cml")
+def _cml(repository: ModelRepository) -> list[Finding]:
+    """Of a repository whose reports CML posts: whether its workflows install it."""
+    try:
+        config = repository.config
+    except ModelyardError:
+        return []  # validate's to report
+    if config.forge != "github" or not config.cml:
+        return []
+    if (repository.root / ".github/actions/cml/action.yml").is_file() or shutil.which("cml"):
+        return [Finding("cml", "ok", "posts the reports")]
+    remedy = "Add .github/actions/cml/action.yml, or write cml: false into modelyard.yaml. The API posts the reports."
+    return [Finding("cml", "warning", "no workflow installs it", remedy)]
 
 
 def _disk(folder: Path) -> Finding:

@@ -12,7 +12,10 @@ from modelyard.errors import ModelyardError, UsageError, missing_extra, near_mat
 from modelyard.git import Git
 from modelyard.manifests.location import CONFIG
 
-QUESTIONS = ("repository_name", "ci", "forge", "owner", "remote_url", "policy", "staging_port", "production_port")
+QUESTIONS = (
+    "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "staging_port", "production_port",
+)  # fmt: skip
+_YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
@@ -78,8 +81,12 @@ def _template_folder() -> Path:
     raise ModelyardError("The template is missing from this installation.", "Install modelyard again.")
 
 
-def _answer(text: str) -> tuple[str, str | int]:
+def _answer(text: str) -> tuple[str, str | int | bool]:
     key, equals, value = text.partition("=")
     if not equals or key not in QUESTIONS:
         raise UsageError(f"--answer {text!r} is not KEY=VALUE with a known key.", near_match(key, QUESTIONS))
+    if key == "cml" and value.lower() not in _YES_NO:
+        raise UsageError(f"--answer {text!r} is neither yes nor no.", "Write cml=yes or cml=no.")
+    if key == "cml":
+        return key, _YES_NO[value.lower()]
     return key, int(value) if key.endswith("_port") and value.isdecimal() else value

@@ -25,6 +25,7 @@ from modelyard.report.content import (
     flips_sentence,
     metric_difference,
     number,
+    outcome_word,
     share,
     signed,
     worst_slices,
@@ -71,11 +72,11 @@ def render_html(report: Report) -> str:
 def checks(results: Sequence[CheckResult], before: str, after: str) -> dict[str, Any]:
     """A table with a row per check, and the checks that did not pass. ``before`` and ``after`` are headings."""
     rows = [
-        [check.outcome, check.id, check.level, number(check.champion), number(check.candidate),
-         check_difference(check), f"{check.file}:{check.line}"]
+        [outcome_word(check), check.id, check.level, number(check.champion), number(check.candidate),
+         check.limit, check_difference(check), f"{check.file}:{check.line}"]
         for check in results
     ]  # fmt: skip
-    headings = ["outcome", "check", "level", before, after, "difference [95 %]", "rule"]
+    headings = ["outcome", "check", "level", before, after, "limit", "difference [95 %]", "rule"]
     return {"table": Table(headings, rows), "not_passed": [check for check in results if check.outcome != "pass"]}
 
 

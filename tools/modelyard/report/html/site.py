@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from modelyard.evidence.production import ShownWindow
 from modelyard.gate.waivers import WaiverState
+from modelyard.manifests.check import arrow
 from modelyard.manifests.model import Model
 from modelyard.registry.history import ModelHistory
 from modelyard.registry.lineage import Lineage
+from modelyard.registry.tags import VersionRecord
 from modelyard.registry.timeline import Event, Period, events, periods, running
-from modelyard.report.content import number
+from modelyard.report.content import number, with_interval
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Cell, Link, Table, render, trusted
 from modelyard.report.html.site_pictures import lineage_graph, metric_chart, rollout_chart, window_chart
@@ -213,7 +215,7 @@ def _metrics(model: ModelPage) -> list[Figure]:
     charts = []
     for name in names[:9]:
         points = [
-            (version.version, version.record.metrics[name])
+            (version.version, version.record.metrics[name], version.record.held_out)
             for version in model.history.versions
             if version.record and name in version.record.metrics
         ]
@@ -228,15 +230,25 @@ def _versions(model: ModelPage) -> Table | None:
         value = record.metrics.get(model.primary) if record else None
         state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"
         rows.append([
-            name, when(version.at), state, number(value),
+            name, when(version.at), state, number(value), *_against(record, model.primary),
             "; ".join(record.reasons) if record else "", record.by if record else version.by,
             ", ".join(record.approved_by) if record else "",
             Link("report", f"../{model.reports[name]}") if name in model.reports else "–",
             record.artifact[:12] if record else "–",
         ])  # fmt: skip
-    headings = ["version", "registered", "verdict", model.primary or "metric", "reasons", "by", "approved by",
-                "report", "sha256"]  # fmt: skip
+    headings = ["version", "registered", "verdict", f"{model.primary or 'metric'} {arrow(model.primary)}".strip(),
+                "held-out rows", "against the champion [95 %]", "reasons", "by", "approved by", "report",
+                "sha256"]  # fmt: skip
     return Table(headings, rows) if rows else None
+
+
+def _against(record: VersionRecord | None, metric: str) -> tuple[str, str]:
+    """The held-out rows of a version, and its filed difference from its champion on these rows."""
+    if record is None:
+        return "–", "–"
+    filed = record.against.get(metric)
+    said = f"{with_interval(*filed)} against {record.champion}" if filed else "–"
+    return record.held_out_name or "not recorded", said
 
 
 def _event(event: Event, model: Link | None = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from modelyard.evidence.production import ShownWindow
+from modelyard.manifests.check import arrow
 from modelyard.registry.lineage import Lineage
 from modelyard.registry.timeline import Period
 from modelyard.report.html.figure import Figure, draw
@@ -16,10 +17,13 @@ _WIDTH = 320
 _MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
-def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
-    """One metric by version: (version, value) per version that has it."""
+def metric_chart(name: str, points: Sequence[tuple[str, float, str]]) -> Figure:
+    """One metric by version: (version, value, sha256 of its held-out rows or '') per version that has it.
+
+    A line joins neighbours that were measured on the same rows, and no others: values of different rows do not compare.
+    """
     height, left, right, foot = 130, 62, 14, 24
-    values = [value for _, value in points]
+    values = [value for _, value, _ in points]
     low, high = min(values), max(values)
     if high - low < 1e-12:
         low, high = low - 0.5, high + 0.5
@@ -29,16 +33,18 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
         return left + i * step, 10 + (high - value) / (high - low) * (height - foot - 16)
 
     placed = [place(i, value) for i, value in enumerate(values)]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
     parts = [
         f'<line class="axis" x1="{left}" y1="{height - foot}" x2="{_WIDTH - right}" y2="{height - foot}"/>',
         f'<text class="muted" x="{left - 6}" y="14" text-anchor="end">{high:.4g}</text>',
         f'<text class="muted" x="{left - 6}" y="{height - foot}" text-anchor="end">{low:.4g}</text>',
-        f'<polyline class="after" points="{line}"/>',
+    ]
+    parts += [
+        f'<polyline class="after" points="{" ".join(f"{placed[i][0]:.1f},{placed[i][1]:.1f}" for i in run)}"/>'
+        for run in _runs([rows for _, _, rows in points])
     ]
     parts += [
         f'<circle class="after" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{escape(version)}: {value:.4f}</title></circle>'
-        for (x, y), (version, value) in zip(placed, points, strict=True)
+        for (x, y), (version, value, _) in zip(placed, points, strict=True)
     ]
     ends = [(0, "start"), (len(points) - 1, "end")] if len(points) > 1 else [(0, "start")]
     parts += [
@@ -46,7 +52,19 @@ def metric_chart(name: str, points: Sequence[tuple[str, float]]) -> Figure:
         f"{escape(points[i][0])}</text>"
         for i, anchor in ends
     ]
-    return draw(_WIDTH, height, parts, f"{name}: {values[-1]:.4f} in {points[-1][0]}")
+    better = {"↑": ", higher is better", "↓": ", lower is better"}.get(arrow(name), "")
+    return draw(_WIDTH, height, parts, f"{name} {arrow(name)}: {values[-1]:.4f} in {points[-1][0]}{better}")
+
+
+def _runs(rows: Sequence[str]) -> list[list[int]]:
+    """The runs of at least two neighbours with the same held-out rows, as indexes."""
+    runs: list[list[int]] = []
+    for i, held_out in enumerate(rows):
+        if i and held_out and held_out == rows[i - 1]:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    return [run for run in runs if len(run) > 1]
 
 
 def window_chart(metric: str, windows: Sequence[ShownWindow]) -> Figure | None:

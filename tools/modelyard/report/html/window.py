@@ -10,7 +10,8 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Monitoring, Realised
-from modelyard.report.content import between, failures_first, number, share
+from modelyard.report.content import between, number, share
+from modelyard.report.headline import failures_first
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Table, render
 from modelyard.report.html.pictures import day_plot, interval_plot, interval_rows

@@ -13,7 +13,7 @@ import msgspec
 from modelyard.documents import encode
 from modelyard.evidence.verdict import Outcome
 from modelyard.report.content import Report
-from modelyard.report.markdown.safe import fold, table, text
+from modelyard.report.markdown.safe import fold, is_address, spans, table, text
 from modelyard.report.markdown.sections import (
     backtest_section,
     changes_section,
@@ -88,7 +88,7 @@ def render_comment(
     is the page of the run with the full report, ``picture`` the address of the metrics' picture. ``notes`` are shown
     at the top. With ``orders`` the comment lists the comment commands.
     """
-    head = [marker(report.bundle.model), f"## {text(report.headline)}", "", text(report.next_step), ""]
+    head = [marker(report.bundle.model), f"## {spans(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
     sections = [
         ("checks", checks_section(report)),
@@ -151,7 +151,7 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
             f"`/modelyard promote model={name} env=…` · `/modelyard rollback model={name} env=… to=v…`",
         ]
         lines += [*fold("Commands: write one as a comment", [f"- {order}" for order in written]), ""]
-    more = f' · <a href="{url}">full report</a>' if re.fullmatch(_URL, url) else ""
+    more = f' · <a href="{url}">full report</a>' if is_address(url) else ""
     lines += [
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
         f"report sha256 {digest}</sub>",

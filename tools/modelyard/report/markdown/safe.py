@@ -10,6 +10,7 @@ from modelyard.documents import visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 _TEXT_LIMIT = 400
+_ADDRESS = r"https://[\w./:@%~-]+"
 _JOINERS = "\u200d\ufe0f"
 
 
@@ -31,6 +32,12 @@ def code(value: str, limit: int = _TEXT_LIMIT) -> str:
     return f"`{line}`".replace("|", "\\|") if line else "–"
 
 
+def spans(value: str, limit: int = _TEXT_LIMIT) -> str:
+    """A sentence whose names are in backticks: they become inline code, all else is escaped."""
+    parts = re.split(r"`([^`]*)`", shortened(" ".join(value.split()), limit))
+    return "".join(code(part) if i % 2 else _outside(part) for i, part in enumerate(parts))
+
+
 def code_line(value: str) -> str:
     """Untrusted text as one line of a fenced block, which it cannot end. Its indentation stays."""
     return visible(" ".join(value.splitlines())).replace("`", "'")
@@ -46,6 +53,11 @@ def shortened(value: str, limit: int) -> str:
     ):  # fmt: skip
         end -= 1
     return value[:end] + "…"
+
+
+def is_address(value: str) -> bool:
+    """Whether a value is an https address that Markdown can link to without escapes."""
+    return re.fullmatch(_ADDRESS, value) is not None
 
 
 def node(value: str) -> str:
@@ -64,3 +76,12 @@ def fold(title: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+
+
+def _outside(value: str) -> str:
+    """The text between two names, with the spaces at its ends."""
+    plain = value.strip()
+    if not plain:
+        return value
+    start = value.index(plain)
+    return f"{value[:start]}{text(plain)}{value[start + len(plain) :]}"

@@ -19,35 +19,56 @@ from modelyard.report.content import (
     flips_sentence,
     metric_difference,
     number,
+    outcome_mark,
+    outcome_word,
     share,
     signed,
     worst_slices,
 )
-from modelyard.report.markdown.safe import code, node, table, text
+from modelyard.report.markdown.safe import code, fold, is_address, node, table, text
 
 _ROWS = 12
+_FOLDED = 40
 _FILES = 30
 
 
 def checks_section(report: Report) -> list[str]:
-    """The checks, failures first, and the sentences of those that did not pass."""
+    """The checks that did not pass, failures first, with their sentences; those that passed are folded."""
+    open_ = [check for check in report.checks if check.outcome != "pass"]
+    closed = [check for check in report.checks if check.outcome == "pass"]
+    lines = []
+    if open_:
+        lines += [*_checks_table(report, open_[:_ROWS]), "", *_sentences(open_[:_ROWS]), ""]
+        more = len(open_) - _ROWS
+        if more > 0:
+            lines += [f"{more} more {'check is' if more == 1 else 'checks are'} in the HTML report.", ""]
+    absent = sum(not check.applicable for check in closed)
+    title = f"{len(closed) - absent} passed" + (f", {absent} not applicable" if absent else "")
+    return lines + fold(title, _checks_table(report, closed[:_FOLDED]) if closed else [])
+
+
+def _checks_table(report: Report, checks: Sequence[CheckResult]) -> list[str]:
     rows = [
         [
             text(check.id) + (" *(advisory)*" if check.level == "advisory" else ""),
             number(check.champion),
             number(check.candidate),
+            text(check.limit) or "–",
             check_difference(check),
-            code(f"{check.file}:{check.line}"),
-            f"{SYMBOLS[check.outcome]} {check.outcome}",
+            _rule(report, check),
+            f"{outcome_mark(check)} {outcome_word(check)}",
         ]
-        for check in report.checks[:_ROWS]
+        for check in checks
     ]
-    lines = table(["check", "champion", "candidate", "difference [95 %]", "rule", "outcome"], rows)
-    lines += ["", *_sentences([check for check in report.checks if check.outcome != "pass"][:_ROWS])]
-    more = len(report.checks) - _ROWS
-    if more > 0:
-        lines += ["", f"{more} more {'check is' if more == 1 else 'checks are'} in the HTML report."]
-    return lines
+    return table(["check", "champion", "candidate", "limit", "difference [95 %]", "rule", "outcome"], rows)
+
+
+def _rule(report: Report, check: CheckResult) -> str:
+    """The file and line of a rule, with a link to it where its address is known."""
+    shown = code(f"{check.file}:{check.line}")
+    if not is_address(report.rules_url) or check.file != report.verdict.policy_file:
+        return shown
+    return f"[{shown}]({report.rules_url}#L{check.line})"
 
 
 def backtest_section(report: Report) -> list[str]:

@@ -19,6 +19,7 @@ from modelyard.report.content import (
     flips_sentence,
     metric_difference,
     number,
+    outcome_word,
     share,
     signed,
     worst_slices,
@@ -30,7 +31,7 @@ from modelyard.report.terminal.text import bold
 def render_terminal(report: Report) -> Layout:
     """Headline, next step, checks (failures first), and the sentences of the checks that did not pass."""
     rows = [
-        [check.outcome, check.id, number(check.champion), number(check.candidate), check_difference(check)]
+        [outcome_word(check), check.id, number(check.champion), number(check.candidate), check_difference(check)]
         for check in report.checks
     ]
     table = Table(["outcome", "check", "champion", "candidate", "difference [95 %]"], rows)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from modelyard.evidence.training import Reproduction, flat
-from modelyard.registry.comparison import VersionDifference
+from modelyard.manifests.check import arrow
+from modelyard.registry.comparison import MetricChange, VersionDifference
 from modelyard.registry.faults import Fault
 from modelyard.registry.lineage import Descendant, Lineage
 from modelyard.registry.search import Entry
@@ -29,11 +30,10 @@ def render_version_difference(found: VersionDifference) -> Layout:
     head = bold(f"{found.model} {found.before} → {found.after}")
     parts: list[Part] = [head + (": the same bytes" if found.same_bytes else "")]
     rows = [
-        [m.name, _number(m.before), _number(m.after),
-         f"{m.after - m.before:+.4f}" if m.before is not None and m.after is not None else "–"]
-        for m in found.metrics
-    ]  # fmt: skip
-    parts += ["", Table(["metric", found.before, found.after, "difference"], rows)] if rows else []
+        [f"{m.name} {arrow(m.name)}".strip(), _number(m.before), _number(m.after), _change(m)] for m in found.metrics
+    ]
+    parts += ["", Table(["metric", found.before, found.after, "difference [95 %]"], rows)] if rows else []
+    parts += ["", Paragraph(found.measured)] if found.measured else []
     for title, differences in (("parameter", found.params), ("data", found.data), ("package", found.environment)):
         if differences:
             most = 16 if title == "data" else None  # of an md5 the first digits are enough
@@ -43,10 +43,14 @@ def render_version_difference(found: VersionDifference) -> Layout:
     for title, sentences in (("Features", found.features), ("Files", found.files)):
         if sentences:
             parts += ["", bold(title), *(Paragraph(f"  {sentence}", "    ") for sentence in sentences)]
-    if found.metrics:
-        said = "The metrics of a version were measured on the rows held out at its own registration."
-        parts += ["", Paragraph(said)]
     return Layout.of(*parts)
+
+
+def _change(metric: MetricChange) -> str:
+    if metric.difference is None:
+        return "–"
+    interval = metric.interval
+    return f"{metric.difference:+.4f}" + (f" [{interval[0]:+.4f}, {interval[1]:+.4f}]" if interval else "")
 
 
 def render_found(entries: Sequence[Entry], metrics: Sequence[str] = ()) -> Layout:
