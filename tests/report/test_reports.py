@@ -56,7 +56,7 @@ def test_same_report_same_bytes() -> None:
 
 def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     lines = render_markdown(report(LEAKED)).splitlines()
-    assert lines[1] == "## ⛔ Do not merge churn: 1 of 13 checks failed"
+    assert lines[1] == "## ⛔ Do not merge churn: 1 of 14 checks failed"
     assert "no-leak cannot be waived" in lines[3]
     rows = [line for line in lines if line.endswith("✅ pass |") or line.endswith("❌ fail |")]
     assert "no-leak" in rows[0]
