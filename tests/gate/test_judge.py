@@ -20,6 +20,7 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation, MetricResult
+from modelyard.metrics.holdout_change import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
 from support.yard import MODEL_YAML, POLICIES
@@ -56,6 +57,9 @@ def test_missing_evidence_is_never_a_pass(kind: str) -> None:
         ({"rows": 900}, "enough-rows", "inconclusive"),
         ({"positives": 20}, "enough-rows", "inconclusive"),
         ({"leakage": replace(EVALUATION.leakage, overlap=1)}, "no-leak", "fail"),
+        ({"holdout": HoldoutChange("v1.0.0", rows=9, kept=9, relabelled=1)}, "held-out-rows-kept", "fail"),
+        ({"holdout": HoldoutChange("v1.0.0", reason="They are not stored.")}, "held-out-rows-kept", "inconclusive"),
+        ({"holdout": None}, "held-out-rows-kept", "inconclusive"),
         ({"metrics": (metric("auc", 0.6, 0.5), metric("log_loss", 0.5, 0.6))}, "auc-floor", "fail"),
         ({"metrics": (metric("auc", 0.7, 0.75, 0.01), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "fail"),
         ({"metrics": (metric("auc", 0.7, 0.71, 0.02), metric("log_loss", 0.5, 0.6))}, "auc-against-champion", "inconclusive"),
@@ -81,7 +85,9 @@ def test_drift_is_shown_but_does_not_block_under_standard() -> None:
 
 
 def test_a_first_version_is_judged_by_absolute_rules_only() -> None:
-    first = replace(EVALUATION, champion=None, metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None)))
+    first = replace(
+        EVALUATION, champion=None, holdout=None, metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None))
+    )
     assert verdict(bundle(evaluation=first)).outcome == "pass"
     weak = replace(first, metrics=(metric("auc", 0.6, None), metric("log_loss", 0.5, None)))
     assert verdict(bundle(evaluation=weak)).outcome == "fail"

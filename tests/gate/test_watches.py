@@ -14,13 +14,13 @@ from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.model import Model
-from modelyard.manifests.policy import (
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.watches import (
     AnyWatch,
     ConfidenceWatch,
     GroundTruthWatch,
     InputsWatch,
     OutliersWatch,
-    Policy,
     QualityWatch,
     ScoresWatch,
     ServiceWatch,

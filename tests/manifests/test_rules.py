@@ -21,12 +21,12 @@ from modelyard.manifests.policy import (
     ChampionCheck,
     FairnessCheck,
     Policy,
-    QualityWatch,
     SlicesCheck,
     StabilityCheck,
     ThresholdCheck,
 )
 from modelyard.manifests.rules import applies, checks_for, never_judged, rule_faults, tasks_of, watches_for
+from modelyard.manifests.watches import QualityWatch
 from modelyard.metrics.scores import TASKS as MEASURED
 from support.yard import MODEL_YAML, POLICIES
 

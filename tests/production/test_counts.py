@@ -16,7 +16,8 @@ from modelyard.gate.watches import find_watch, judge_window
 from modelyard.ground_truth.labels import GroundTruth, ground_truth_of
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.document import Document
-from modelyard.manifests.policy import ConfidenceWatch, Policy, ScoresWatch
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.watches import ConfidenceWatch, ScoresWatch
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.labelled_rows import block_seconds

@@ -15,7 +15,7 @@ from modelyard.gate.triggers import Cause
 from modelyard.manifests.configuration import Alerts, Environment, Predictions
 from modelyard.manifests.document import parse_document
 from modelyard.manifests.model import GroundTruthSource, Retrain
-from modelyard.manifests.policy import AnyWatch
+from modelyard.manifests.watches import AnyWatch
 from modelyard.predictions.discovery import open_reader
 from modelyard.production.feedback.sample import WHYS
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from modelyard.demo.stage import free_ports
-from modelyard.manifests.policy import InputsWatch, ServiceWatch, TrafficWatch
+from modelyard.manifests.watches import InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus.rules import REQUEST_BUCKETS, Watching, bad_ratio, prometheus_rules
 from support.listener import listening
 from support.logged import MODEL, Flights, write_ground_truth, write_log

@@ -63,7 +63,7 @@ def test_a_pipe_has_one_line_per_row_and_paragraphs_of_80_columns() -> None:
 def test_the_verdict_of_the_standard_policy_has_one_line_per_check_at_80_columns() -> None:
     shown = lines(SHOWN["verdict"](), 80)
     begin = next(i for i, line in enumerate(shown) if line.startswith("outcome"))
-    assert [line.split()[1] for line in shown[begin + 1 : begin + 14]] == [check.id for check in report(LEAKED).checks]
+    assert [line.split()[1] for line in shown[begin + 1 : begin + 15]] == [check.id for check in report(LEAKED).checks]
 
 
 def test_first_soft_columns_shrink_then_gaps_then_rows_continue() -> None:

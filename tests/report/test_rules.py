@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from modelyard.manifests.policy import AnyWatch, InputsWatch, ServiceWatch, TrafficWatch
+from modelyard.manifests.watches import AnyWatch, InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus.metrics import metrics_text
 from modelyard.report.prometheus.rules import (
     REQUEST_BUCKETS,

@@ -10,6 +10,7 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.training import DataInput, Training
 from modelyard.metrics.drift import measure_drift
 from modelyard.metrics.evaluation import BaselineResult, Evaluation, Holdout, MetricResult, compare
+from modelyard.metrics.holdout_change import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.leakage import Leakage, input_strengths
 from modelyard.metrics.scores import Settings
@@ -41,6 +42,7 @@ def _evaluation() -> Evaluation:
         "binary", n, int(label.sum()), 0.5, "v1.0.0", False, compared.metrics, compared.slices, compared.fairness,
         compared.calibration, compared.champion_calibration, compared.flips,
         Leakage(input_strengths({"x": x}, label), 0), (), (),
+        holdout=HoldoutChange("v1.0.0", rows=5800, kept=5800, added=200),
         baselines=(BaselineResult("the best of the last 10 versions by auc", "v1.0.0", compared.metrics),),
     )  # fmt: skip
 

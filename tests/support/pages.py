@@ -23,9 +23,11 @@ from modelyard.gate.watches import find_watch
 from modelyard.manifests.check import METRIC_TASKS, Check
 from modelyard.manifests.conversion import convert
 from modelyard.manifests.document import parse_document
-from modelyard.manifests.policy import AnyCheck, AnyWatch, Policy
+from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.manifests.rules import tasks_of
+from modelyard.manifests.watches import AnyWatch
 from modelyard.metrics.folds import FoldMetric, Stability
+from modelyard.metrics.holdout_change import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Confidence
 from production.windows import column, days, drift, outlier_rate, realised, window
@@ -118,6 +120,7 @@ def _failures() -> dict[str, Callable[[Any], Finding]]:
         "slices": evaluated(slices=(slices,), metrics=(metric("auc", 0.74, 0.74),)),
         "fairness": evaluated(fairness=(replace(gap, gaps=wider),)),
         "calibration": evaluated(calibration=replace(EVALUATION.calibration, expected_error=0.12)),
+        "holdout": evaluated(holdout=HoldoutChange("v1.2.0", rows=6000, kept=5990, relabelled=40, removed=10, added=500)),
         "leakage": evaluated(leakage=replace(EVALUATION.leakage, overlap=3)),
         "stability": evaluated(stability=folds),
         "contract": evaluated(inputs_removed=("age",)),
@@ -156,7 +159,7 @@ def _index() -> str:
         "# Checks and monitoring rules", "",
         *_wrapped("A policy (`policies/<name>.yaml`) has rules of these kinds. Each page has the fields with their units, the tasks,"
                   " an example, the sentence of a failure, and what to do about it. The pages are made of the classes in"
-                  " `tools/modelyard/manifests/policy.py` by `make docs`."), "",
+                  " `tools/modelyard/manifests/policy.py` and `watches.py` by `make docs`."), "",
         *_wrapped("The packs `standard` and `regulated` hold for binary, multiclass, regression and ranking models. `standard` needs"
                   " nothing declared. `regulated` needs `evaluation.slices`, and of binary models `evaluation.groups`. `validate`"
                   " refuses a rule that can never be judged for a model that uses the policy."), "",

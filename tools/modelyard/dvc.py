@@ -139,11 +139,11 @@ class Dvc:
             store = self._store(repo, "remote")
             return bool(store.exists(md5))
 
-    def members(self, md5: str) -> list[str]:
-        """The md5s of the files in a tracked folder; ModelyardError when its list is not stored."""
+    def members(self, md5: str) -> dict[str, str]:
+        """Path below a tracked folder → md5 of the file; ModelyardError when its list is not stored."""
         with TemporaryDirectory(prefix="modelyard-") as scratch:
             listed = self.fetch(md5, "The file list of a data folder", Path(scratch) / "list.json")
-            return [str(entry["md5"]) for entry in json.loads(listed.read_bytes())]
+            return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(listed.read_bytes())}
 
     def remove(self, where: Literal["cache", "remote"], md5s: Sequence[str]) -> None:
         """Deletes stored objects permanently."""

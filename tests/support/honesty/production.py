@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 from modelyard.gate.watches import false_alarm_rate, find_watch
-from modelyard.manifests.policy import (
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.watches import (
     AnyWatch,
     ConfidenceWatch,
     InputsWatch,
     OutliersWatch,
-    Policy,
     QualityWatch,
     ScoresWatch,
     ServiceWatch,

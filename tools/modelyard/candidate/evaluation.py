@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.candidate.files import Candidate
+from modelyard.candidate.holdout import holdout_change, holdout_notes
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.flavors.probe import Probe
@@ -96,6 +97,7 @@ def _evaluated(
     theirs = opponent.score_table(table) if opponent else None
     comparable = theirs is None or theirs.shape == predictions.shape
     inputs = candidate.signature
+    change = holdout_change(candidate, champion, table) if champion else None
     slices = {name: levels_of(table, name, inputs.input(name)) for name in settings.slices}
     comparison = compare(
         Holdout(
@@ -133,10 +135,11 @@ def _evaluated(
         inputs_added=tuple(sorted(after - before)),
         inputs_removed=tuple(sorted(before - after)),
         held_out=candidate.held_out(table),
-        notes=(*_notes(champion, comparable), *_contract_notes(candidate, columns)),
+        notes=(*_notes(champion, comparable), *holdout_notes(change), *_contract_notes(candidate, columns)),
         stability=_stability(candidate),
         smallest_class=_smallest_class(model, label),
         declared=tuple(sorted(declared(model))),
+        holdout=change,
     )
     return Evaluated(evaluation, choose_probe(model, columns, predictions, scorer))
 

@@ -16,6 +16,7 @@ from modelyard.candidate.baselines import baselines_of
 from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
+from modelyard.candidate.holdout import require_pinned_rows
 from modelyard.candidate.reference import write_profile
 from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
@@ -112,8 +113,9 @@ class CandidateRun:
     def evaluate(self, champion: str | None = None) -> Evaluation:
         """The evaluation against a champion: that version, or by default the one that the last environment serves."""
         version = self.view.version(champion) if champion else self.view.champion
+        require_pinned_rows(self.candidate)
         with ExitStack() as stack:
-            opponent = stack.enter_context(fetch_version(self.view, version)) if version else None
+            opponent = stack.enter_context(fetch_version(self.view, version, holdout=True)) if version else None
             policy = self.view.rules(datetime.now(UTC).date()).policy
             fetched = {str(version.version): opponent} if version and opponent else {}
             baselines = {}

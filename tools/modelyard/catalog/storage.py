@@ -62,7 +62,7 @@ def needed_md5s(checkout: Checkout, commits: Iterable[str], say: Callable[[str],
     say(f"Reading the file lists of {len(folders)} data {'folder' if len(folders) == 1 else 'folders'} …")
     for folder in folders:
         try:
-            found.update(dvc.members(folder))
+            found.update(dvc.members(folder).values())
         except ModelyardError:
             # Without its list, its files would look unneeded. A folder that was never stored has no files to lose.
             if folder in dvc.stored("cache"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import Version
-from modelyard.manifests.pipeline import read_lock
+from modelyard.manifests.pipeline import Lock, pointer_outputs, read_lock
 from modelyard.manifests.repository import model_file
 from modelyard.registry.history import RegisteredVersion
 from modelyard.registry.tags import version_tag
@@ -40,6 +40,8 @@ class FetchedVersion:
     """``model.yaml`` at the version's commit."""
     folder: Path = Path()
     """Where the files of the model's own scorer are, as they were at the version's commit."""
+    holdout: Path | None = None
+    """The rows that it was measured on, as its commit pins them; None where they are not stored any more."""
     probe: Probe | None = None
     """None where none was filed with the version."""
     packages: dict[str, str] = field(default_factory=dict)
@@ -87,8 +89,11 @@ def registered_probe(view: ModelView, version: RegisteredVersion) -> Probe | Non
 
 
 @contextmanager
-def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[FetchedVersion]:
-    """A version with its artifact in a temporary folder; ModelyardError when the bytes do not match the tag."""
+def fetch_version(view: ModelView, version: RegisteredVersion, *, holdout: bool = False) -> Iterator[FetchedVersion]:
+    """A version with its artifact in a temporary folder; ModelyardError when the bytes do not match the tag.
+
+    With ``holdout``, the rows that it was measured on are fetched too.
+    """
     model, checkout = view.name, view.checkout
     tag = version_tag(model, version.version)
     parsed, manifest = require_manifest(view, version)
@@ -100,7 +105,8 @@ def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[Fetch
         )
     path = f"models/{model}/{parsed.files.artifact}"
     read = partial(checkout.git.file_at, version.commit)
-    locked = read_lock(lock, f"models/{model}/dvc.lock", read).output(path)
+    pinned = read_lock(lock, f"models/{model}/dvc.lock", read)
+    locked = pinned.output(path)
     if locked is None:
         raise ModelyardError(f"The dvc.lock of {tag} does not pin {path}.", "Register a version that has it.")
     with TemporaryDirectory(prefix="modelyard-") as scratch:
@@ -125,9 +131,34 @@ def fetch_version(view: ModelView, version: RegisteredVersion) -> Iterator[Fetch
             sha256=sha256,
             manifest=manifest,
             folder=folder,
+            holdout=_fetch_holdout(view, parsed, pinned, read, Path(scratch) / "holdout") if holdout else None,
             probe=read_statement(probe, "probe", Probe).predicate if probe else None,
             packages=read_statement(training, "training", Training).predicate.packages if training else {},
         )
+
+
+def _fetch_holdout(
+    view: ModelView, model: Model, pinned: Lock, read: Callable[[str], bytes | None], into: Path
+) -> Path | None:
+    """The held-out rows as a commit has them in git, or pins them in dvc.lock or a pointer; None when not stored."""
+    path = f"models/{view.name}/{model.files.holdout}"
+    place = into / Path(path).name
+    content = read(path)
+    if content is not None:
+        write_whole(place, content)
+        return place
+    pointer = read(f"{path}.dvc")
+    entries = [*pinned.outputs, *pinned.inputs, *(pointer_outputs(pointer, f"{path}.dvc") if pointer else ())]
+    try:
+        for entry in entries:
+            if entry.path == path and entry.md5:
+                return view.checkout.dvc.fetch(entry.md5, f"The held-out rows of {view.name}", place)
+            if path.startswith(f"{entry.path}/") and entry.md5.endswith(".dir"):
+                md5 = view.checkout.dvc.members(entry.md5).get(path.removeprefix(f"{entry.path}/"))
+                return view.checkout.dvc.fetch(md5, f"The held-out rows of {view.name}", place) if md5 else None
+    except ModelyardError:
+        return None  # the check of kind holdout is inconclusive then
+    return None
 
 
 def _write_files(git: Git, commit: str, source: str, folder: Path) -> None:

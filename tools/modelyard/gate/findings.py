@@ -19,6 +19,7 @@ from modelyard.manifests.policy import (
     DriftCheck,
     EvidenceCheck,
     FairnessCheck,
+    HoldoutCheck,
     LeakageCheck,
     RowsCheck,
     SlicesCheck,
@@ -57,6 +58,8 @@ def _find(check: AnyCheck, bundle: Bundle) -> Finding:
             return find_fairness(check, evaluation)
         case CalibrationCheck():
             return _calibration(check, evaluation)
+        case HoldoutCheck():
+            return _holdout(check, evaluation)
         case LeakageCheck():
             return _leakage(check, evaluation)
         case StabilityCheck():
@@ -195,6 +198,28 @@ def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
         now.expected_error - before.expected_error if before else None,
         reason=f"the calibration error is {now.expected_error:.3f} (limit {check.maximum_error:g})",
     )
+
+
+def _holdout(check: HoldoutCheck, evaluation: Evaluation) -> Finding:
+    change = evaluation.holdout
+    if evaluation.champion is None and change is None:
+        return Finding("pass", FIRST, "held-out rows", applicable=False)
+    if change is None or change.reason:
+        why = change.reason if change else "The evaluation does not compare the held-out rows; run it again."
+        return Finding("inconclusive", why, "held-out rows")
+    faults = []
+    if change.relabelled > check.maximum_relabelled:
+        faults.append(f"{change.relabelled:,} have another label (limit {check.maximum_relabelled:,})")
+    if change.removed > check.maximum_removed:
+        faults.append(f"{change.removed:,} are not held out any more (limit {check.maximum_removed:,})")
+    told = f"Of {change.rows:,} held-out rows of {change.against}, "
+    counts = [(change.kept, "are kept"), (change.moved_on, "became training rows as the window moved on")]
+    if not faults:
+        counts += [(change.relabelled, "have another label"), (change.removed, "are not held out any more")]
+    parts = [*faults, *(f"{count:,} {words}" for count, words in counts if count)]
+    sentence = f"{told}{', '.join(parts) or 'none is held out now'}. Added: {change.added:,}."
+    reason = f"of {change.rows:,} held-out rows of {change.against}, {' and '.join(faults)}" if faults else ""
+    return Finding("fail" if faults else "pass", sentence, "held-out rows", reason=reason)
 
 
 def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:

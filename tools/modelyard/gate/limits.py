@@ -10,6 +10,7 @@ from modelyard.manifests.policy import (
     ContractCheck,
     DriftCheck,
     FairnessCheck,
+    HoldoutCheck,
     LeakageCheck,
     RowsCheck,
     SlicesCheck,
@@ -36,6 +37,8 @@ def limit_of(check: AnyCheck) -> str:
             return _joined([_at_most(check.maximum), _at_least(check.minimum), grown])
         case CalibrationCheck():
             return _at_most(check.maximum_error)
+        case HoldoutCheck():
+            return f"≤ {check.maximum_relabelled:,} relabelled, ≤ {check.maximum_removed:,} removed"
         case LeakageCheck():
             share = check.maximum_identical_share
             equal = f"≤ {share * 100:g} % equal rows" if share is not None else ""

@@ -24,6 +24,8 @@ _LARGER_IS_LOOSER = {
     "maximum_error": True,
     "maximum_single_input_auc": True,
     "maximum_overlap": True,
+    "maximum_relabelled": True,
+    "maximum_removed": True,
     "maximum_identical_share": True,
     "maximum_deviation": True,
     "maximum_alarm_share": True,

@@ -12,19 +12,19 @@ from modelyard.gate.judge import apply
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.document import Document
 from modelyard.manifests.model import Model, declared
-from modelyard.manifests.policy import (
+from modelyard.manifests.policy import Policy
+from modelyard.manifests.rules import applies
+from modelyard.manifests.watches import (
     AnyWatch,
     ConfidenceWatch,
     GroundTruthWatch,
     InputsWatch,
     OutliersWatch,
-    Policy,
     QualityWatch,
     ScoresWatch,
     ServiceWatch,
     TrafficWatch,
 )
-from modelyard.manifests.rules import applies
 from modelyard.metrics.intervals import CONFIDENCE, Interval
 from modelyard.metrics.window import FEWEST, Monitoring, Selection
 

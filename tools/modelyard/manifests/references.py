@@ -28,9 +28,10 @@ from modelyard.manifests.location import CONFIG
 from modelyard.manifests.model import Model, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
 from modelyard.manifests.pipeline import read_pipeline
-from modelyard.manifests.policy import AnyCheck, AnyWatch, Policy
+from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
 from modelyard.manifests.rules import model_faults, rule_faults
+from modelyard.manifests.watches import AnyWatch
 
 
 def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:

@@ -10,7 +10,6 @@ from modelyard.manifests.document import Fault
 from modelyard.manifests.model import Model, declared
 from modelyard.manifests.policy import (
     AnyCheck,
-    AnyWatch,
     ArtifactCheck,
     FairnessCheck,
     Policy,
@@ -18,6 +17,7 @@ from modelyard.manifests.policy import (
     StabilityCheck,
     ThresholdCheck,
 )
+from modelyard.manifests.watches import AnyWatch
 
 _CURVES = ("average_precision", "recall_at_precision")
 """Metrics of all held-out rows; they are not measured for parts of them."""

@@ -18,6 +18,7 @@ from modelyard.metrics.curves import (
 from modelyard.metrics.fairness import GroupFairness, group_fairness
 from modelyard.metrics.flips import Flips, count_flips
 from modelyard.metrics.folds import Stability
+from modelyard.metrics.holdout_change import HoldoutChange
 from modelyard.metrics.intervals import (
     FEWEST_BLOCKS,
     FEWEST_OF_A_CLASS,
@@ -129,6 +130,8 @@ class Evaluation:
     declared: tuple[str, ...] = ("groups", "slices", "folds")
     """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
     held_out: HeldOut | None = None
+    holdout: HoldoutChange | None = None
+    """None for a first version."""
 
     def against(self, opponent: str) -> BaselineResult | None:
         """The comparison with what a policy asks for; None when it was not made."""

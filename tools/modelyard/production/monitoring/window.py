@@ -17,8 +17,9 @@ from modelyard.ground_truth.labels import GroundTruth
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.policy import AnyWatch, GroundTruthWatch, Policy, ServiceWatch
+from modelyard.manifests.policy import Policy
 from modelyard.manifests.rules import watches_for
+from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
 from modelyard.metrics.evaluation import compare

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.policy import AnyWatch, ServiceWatch, TrafficWatch
+from modelyard.manifests.watches import AnyWatch, ServiceWatch, TrafficWatch
 
 REQUEST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Bounds, in seconds, of the server's histogram of request times."""

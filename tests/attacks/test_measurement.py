@@ -1,0 +1,76 @@
+"""What an attacker tries with the rows and the bytes that the gate measures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from support.yard import commit_all, tool
+
+MODEL = "flight-delay"
+FOLDER = f"models/{MODEL}"
+
+
+def change(yard: Path, file: str, before: str, after: str) -> None:
+    path = yard / FOLDER / file
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def check(yard: Path, name: str) -> dict[str, Any]:
+    """The result of one check on the candidate in the checkout."""
+    found = json.loads(tool(yard, "gate", MODEL, "--json", expect=None).stdout)
+    return next(one for one in found["checks"] if one["id"] == name)
+
+
+def write_holdout(yard: Path, code: str) -> None:
+    """Lets the pipeline write other held-out rows: ``code`` changes the frame ``part``."""
+    change(
+        yard,
+        "src/featurize.py",
+        "        part[keep]",
+        f"        if name == 'holdout':\n            {code}\n        part[keep]",
+    )
+    change(yard, "params.yaml", "trees: 40", "trees: 45")
+    commit_all(yard, "features, and more trees")
+
+
+def test_to_pass_by_other_labels_of_the_held_out_rows(champion: Path, propose: Callable[[Path], None]) -> None:
+    write_holdout(champion, "part = part.assign(late=part['late'].where(part['carrier'] != 'UA', 1 - part['late']))")
+    propose(champion)
+    found = check(champion, "held-out-rows-kept")
+    assert found["outcome"] == "fail" and "have another label (limit 0)" in found["sentence"]
+    assert "held-out-rows-kept" in tool(champion, "register", MODEL, expect=1).stderr
+
+
+def test_to_pass_by_leaving_hard_rows_out(champion: Path, propose: Callable[[Path], None]) -> None:
+    write_holdout(champion, "part = part[part['carrier'] != 'EV']")
+    propose(champion)
+    found = check(champion, "held-out-rows-kept")
+    assert found["outcome"] == "fail" and "are not held out any more (limit 0)" in found["sentence"]
+
+
+def test_to_have_other_rows_measured_than_the_lock_pins(champion: Path) -> None:
+    code = "    FRAME = pd.read_parquet(FILES['holdout'])\n    FRAME[FRAME['carrier'] != 'EV'].to_parquet(FILES['holdout'])\n"
+    path = champion / FOLDER / "src/predict.py"
+    text = path.read_text()
+    assert text.count('if __name__ == "__main__":\n') == 1
+    path.write_text(
+        "from settings import FILES\nimport pandas as pd\n" + text.replace("    main()\n", f"    main()\n{code}")
+    )
+    commit_all(champion, "predict, and then some")
+    tool(champion, "retrain", MODEL, "--commit")
+    said = tool(champion, "evaluate", MODEL, expect=4).stderr
+    assert "was changed after its stage wrote it" in said
+
+
+def test_an_honest_candidate_keeps_the_held_out_rows(champion: Path, propose: Callable[[Path], None]) -> None:
+    """The sibling of the attacks: other parameters, the same rows."""
+    change(champion, "params.yaml", "trees: 40", "trees: 45")
+    commit_all(champion, "more trees")
+    propose(champion)
+    found = check(champion, "held-out-rows-kept")
+    assert found["outcome"] == "pass" and "are kept. Added: 0." in found["sentence"]
