@@ -20,7 +20,7 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.policy import Policy
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation, MetricResult
-from modelyard.metrics.holdout_change import HoldoutChange
+from modelyard.metrics.held_out import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle, metric
 from support.yard import MODEL_YAML, POLICIES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.metrics.holdout_change import HoldoutChange, LabelledRows, compare_holdouts
+from modelyard.metrics.held_out import HoldoutChange, LabelledRows, compare_holdouts
 
 
 def rows(labels: dict[str, str]) -> LabelledRows:

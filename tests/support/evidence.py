@@ -10,7 +10,7 @@ from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.training import DataInput, Training
 from modelyard.metrics.drift import measure_drift
 from modelyard.metrics.evaluation import BaselineResult, Evaluation, Holdout, MetricResult, compare
-from modelyard.metrics.holdout_change import HoldoutChange
+from modelyard.metrics.held_out import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.leakage import Leakage, input_strengths
 from modelyard.metrics.scores import Settings

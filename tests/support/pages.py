@@ -27,7 +27,7 @@ from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.manifests.rules import tasks_of
 from modelyard.manifests.watches import AnyWatch
 from modelyard.metrics.folds import FoldMetric, Stability
-from modelyard.metrics.holdout_change import HoldoutChange
+from modelyard.metrics.held_out import HoldoutChange
 from modelyard.metrics.intervals import Interval
 from modelyard.metrics.window import Burn, Confidence
 from production.windows import column, days, drift, outlier_rate, realised, window

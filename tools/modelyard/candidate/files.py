@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.flavors.signature import Signature
 from modelyard.manifests.model import Model
-from modelyard.metrics.evaluation import HeldOut
+from modelyard.metrics.held_out import HeldOut
 from modelyard.metrics.scores import Floats
 from modelyard.scoring.scorer import LoadedArtifact, loaded, prediction_columns, stacked
 from modelyard.scoring.signature import signature_of

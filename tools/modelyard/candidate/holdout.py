@@ -12,7 +12,7 @@ from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.files import small_files
 from modelyard.manifests.pipeline import read_lock
-from modelyard.metrics.holdout_change import HoldoutChange, LabelledRows, compare_holdouts
+from modelyard.metrics.held_out import HoldoutChange, LabelledRows, compare_holdouts
 from modelyard.tables.file import read_table
 from modelyard.tables.table import Table
 

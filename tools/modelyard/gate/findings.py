@@ -202,7 +202,7 @@ def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
 
 def _holdout(check: HoldoutCheck, evaluation: Evaluation) -> Finding:
     change = evaluation.holdout
-    if evaluation.champion is None and change is None:
+    if evaluation.champion is None:
         return Finding("pass", FIRST, "held-out rows", applicable=False)
     if change is None or change.reason:
         why = change.reason if change else "The evaluation does not compare the held-out rows; run it again."

@@ -18,7 +18,7 @@ from modelyard.metrics.curves import (
 from modelyard.metrics.fairness import GroupFairness, group_fairness
 from modelyard.metrics.flips import Flips, count_flips
 from modelyard.metrics.folds import Stability
-from modelyard.metrics.holdout_change import HoldoutChange
+from modelyard.metrics.held_out import HeldOut, HoldoutChange
 from modelyard.metrics.intervals import (
     FEWEST_BLOCKS,
     FEWEST_OF_A_CLASS,
@@ -90,16 +90,6 @@ class BaselineResult:
     """What the policy asks for, such as the best of the last ten versions by auc."""
     version: str
     metrics: tuple[MetricResult, ...]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What tells one set of held-out rows from another, and its name for people."""
-
-    sha256: str
-    """Of the sorted ids and labels: values of metrics are comparable where it is the same."""
-    name: str
-    """``6,000 rows, day 2013-11-01 to 2013-12-31``; the blocks are left out where there are none."""
 
 
 @dataclass(frozen=True)

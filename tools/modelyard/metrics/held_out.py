@@ -1,4 +1,4 @@
-"""The held-out rows of a candidate against those of the champion: kept, relabelled, removed, added."""
+"""Held-out rows: which they are, and which of the champion's are kept, relabelled, removed or added."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 from modelyard.metrics.scores import Integers
 
 Texts = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What tells one set of held-out rows from another, and its name for people."""
+
+    sha256: str
+    """Of the sorted ids and labels: values of metrics are comparable where it is the same."""
+    name: str
+    """``6,000 rows, day 2013-11-01 to 2013-12-31``; the blocks are left out where there are none."""
 
 
 @dataclass(frozen=True)
