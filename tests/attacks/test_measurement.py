@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.yard import commit_all, tool
+from modelyard.review.bundle import read_untrusted
+from support.yard import commit_all, git, tool, write
 
 MODEL = "flight-delay"
 FOLDER = f"models/{MODEL}"
@@ -65,6 +67,51 @@ def test_to_have_other_rows_measured_than_the_lock_pins(champion: Path) -> None:
     tool(champion, "retrain", MODEL, "--commit")
     said = tool(champion, "evaluate", MODEL, expect=4).stderr
     assert "was changed after its stage wrote it" in said
+
+
+def forge(yard: Path) -> str:
+    """A branch whose dvc.lock alone changed: it pins the bytes of another model for the same inputs; their md5."""
+    git(yard, "switch", "--quiet", "-c", "forged")
+    artifact, lock = yard / FOLDER / "model.txt", yard / FOLDER / "dvc.lock"
+    before = artifact.read_bytes()
+    after = before + b"\n"
+    old, new = (hashlib.md5(content, usedforsecurity=False).hexdigest() for content in (before, after))
+    text = lock.read_text()
+    assert f"md5: {old}\n      size: {len(before)}" in text
+    lock.write_text(text.replace(f"md5: {old}\n      size: {len(before)}", f"md5: {new}\n      size: {len(after)}"))
+    for store in (yard / ".dvc/cache", yard.parent / "storage"):
+        place = store / "files/md5" / new[:2] / new[2:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(after)
+    artifact.unlink()
+    commit_all(yard, "The same code, parameters and data")
+    return new
+
+
+def test_to_have_forged_outputs_of_a_lock_measured(champion: Path) -> None:
+    forged = forge(champion)
+    assert "So every stage runs again" in tool(champion, "retrain", MODEL).stderr
+    artifact = (champion / FOLDER / "model.txt").read_bytes()
+    assert hashlib.md5(artifact, usedforsecurity=False).hexdigest() != forged
+    assert forged not in (champion / FOLDER / "dvc.lock").read_text(), "what was measured is what ran"
+
+
+def test_to_register_forged_outputs_of_a_lock(champion: Path) -> None:
+    forge(champion)
+    git(champion, "switch", "--quiet", "main")
+    git(champion, "merge", "--quiet", "--no-ff", "forged", "-m", "Merge\n\nApproved-by: Grace <grace@example.org>")
+    tool(champion, "run", MODEL)
+    said = tool(champion, "register", MODEL, expect=1).stderr
+    assert "each time that it runs; dvc.lock pins" in said, "its predictions are the same, its bytes are not"
+    (champion / ".modelyard/evidence" / MODEL / "reproduction.json").unlink()
+    said = tool(champion, "register", MODEL, expect=1).stderr
+    assert "was not run a second time" in said and "pins other outputs of" in said
+
+
+def test_to_hand_over_a_second_run(tmp_path: Path) -> None:
+    for kind in ("training", "reproduction", "verdict"):
+        write(tmp_path, {f"churn/{kind}.json": "{}"})
+    assert read_untrusted(tmp_path).evidence == {"churn": {"training": b"{}"}}
 
 
 def test_an_honest_candidate_keeps_the_held_out_rows(champion: Path, propose: Callable[[Path], None]) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.catalog.queries import find, parse_time, registry_of, running_at
 from modelyard.catalog.storage import needed_commits, needed_md5s, plan_collection, prunable, prune
-from modelyard.catalog.versions import card_of, compare, lineage_of, manifest_of, packages_of
+from modelyard.catalog.versions import card_of, compare, lineage_of, manifest_of
+from modelyard.checkout.artifacts import packages_of
 from modelyard.dvc import Stored
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.evidence.statement import write_statement
@@ -221,10 +222,10 @@ class MemoryDvc:
     def __init__(self, folders: dict[str, list[str]], objects: dict[str, Stored]) -> None:
         self.folders, self.objects = folders, objects
 
-    def members(self, md5: str) -> list[str]:
+    def members(self, md5: str) -> dict[str, str]:
         if md5 not in self.folders:
             raise ModelyardError("The list is missing.", "Push it.")
-        return self.folders[md5]
+        return {f"part-{place}": member for place, member in enumerate(self.folders[md5])}
 
     def stored(self, where: str) -> dict[str, Stored]:
         return self.objects

@@ -132,7 +132,9 @@ def test_five_thousand_foreign_tags_change_nothing(pair: tuple[Path, Path]) -> N
 
 def test_a_shallow_clone_names_the_missing_tags(pair: tuple[Path, Path], tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", f"file://{tmp_path / 'remote.git'}", "shallow")
-    for command in (["history", "churn"], ["who-runs"], ["status"], ["diff", "v1.0.0", "v1.1.0"]):
+    commands = [["history", "churn"], ["who-runs"], ["status"], ["diff", "v1.0.0", "v1.1.0"], ["deploy", "--plan"], ["site"],
+                ["search", "lifecycle=active"], ["lineage", "churn"], ["card", "churn"]]  # fmt: skip
+    for command in commands:
         said = tool(tmp_path / "shallow", *command, expect=2).stderr
         assert "shallow" in said and "git fetch" in said
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
-from modelyard.candidate.steps import installed_packages
+from modelyard.candidate.lineage import installed_packages
 from modelyard.checkout.checkout import Checkout
 from modelyard.demo.stage import free_ports
 from modelyard.errors import ModelyardError

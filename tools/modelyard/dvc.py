@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from msgspec import Struct
 from modelyard.errors import ModelyardError, missing_extra
 
 _STOPPED = re.compile(r"exited with (?:-2|130)$")
+_OLD_SECONDS = 24 * 3600
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
 
 
@@ -104,9 +106,12 @@ class Dvc:
                 raise _failed("add", error, "See the message of DVC.") from error
 
     def scratch(self) -> TemporaryDirectory[str]:
-        """A temporary folder on the checkout's file system, ignored by git."""
+        """A temporary folder on the checkout's file system, ignored by git. Those of killed runs are removed."""
         folder = self.root / ".dvc" / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("modelyard-*"):
+            if time.time() - old.stat().st_mtime > _OLD_SECONDS:  # a running one is younger
+                shutil.rmtree(old, ignore_errors=True)
         return TemporaryDirectory(prefix="modelyard-", dir=folder)
 
     def share_with(self, worktree: Path) -> None:

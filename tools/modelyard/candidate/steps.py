@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 from modelyard.candidate.baselines import baselines_of
@@ -17,26 +15,22 @@ from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.holdout import require_pinned_rows
+from modelyard.candidate.lineage import describe_training
 from modelyard.candidate.reference import write_profile
+from modelyard.candidate.reproduction import repinned_stages, reproduce_candidate
 from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.trust import sniff_file
-from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
-from modelyard.evidence.training import DataInput, Training
-from modelyard.files import restored_unless_done, small_files
+from modelyard.files import restored_unless_done
 from modelyard.flavors.formats import PICKLE
-from modelyard.git import Git
-from modelyard.manifests.pipeline import is_import, read_lock
+from modelyard.manifests.pipeline import is_import
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.scoring.scorer import faults_as_errors, try_artifact
-from modelyard.scoring.signature import flavor_of, options_of
-
-_PACKAGES = ("pandas", "pyarrow", "dvc")
-"""Packages that influence the artifact, in addition to those of the flavor."""
+from modelyard.scoring.scorer import try_artifact
+from modelyard.scoring.signature import flavor_of
 
 _ROWS = 50
 
@@ -90,9 +84,15 @@ class CandidateRun:
         if news and (sources := self.sources()):
             self._say(f"Checking {len(sources)} data {'import' if len(sources) == 1 else 'imports'} for new content …")
             self._dvc.update(sources)
+        stages = () if force or self._merged() else repinned_stages(self.view)
+        if stages:
+            self._say(
+                f"dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
+                " command, inputs and parameters. So every stage runs again."
+            )
         self._say(f"Running {pipeline} …")
         begun = time.monotonic()
-        ran = self._dvc.reproduce(pipeline, force=force, say=self._say)
+        ran = self._dvc.reproduce(pipeline, force=force or bool(stages), say=self._say)
         seconds = time.monotonic() - begun
         artifact = self.candidate.sha256()
         write_profile(self.candidate)
@@ -143,44 +143,28 @@ class CandidateRun:
         self._keep("artifact", found)
         return found
 
+    def reproduce(self) -> None:
+        """Runs every stage once more, beside this checkout, where ``register`` will ask for it."""
+        policy = self.view.rules(datetime.now(UTC).date()).policy
+        if policy.reproduced != "required" and not repinned_stages(self.view):
+            return
+        if self._git.uncommitted(f"models/{self._name}", "data"):
+            self._say(f"{self._name} differs from HEAD, so it is not run a second time; register will ask for that.")
+            return
+        reproduce_candidate(self.view, self._say)
+
+    def _merged(self) -> bool:
+        """Whether HEAD is on the default branch, whose lock is compared with a second run instead of replaced."""
+        name, remote = self.view.checkout.repository.config.default_branch, self._git.remote()
+        branch = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
+        return self._git.ref(branch) is not None and self._git.is_ancestor(self._git.commit_of("HEAD"), branch)
+
     def documents(self) -> dict[str, bytes]:
         """Kind → the evidence that was written."""
         return self._workspace.documents()
 
     def _keep(self, kind: Kind, value: Any) -> None:
         self._workspace.write_evidence(kind, write_statement(kind, self._name, self.candidate.sha256(), value))
-
-
-def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Training:
-    """The lineage of the artifact in this checkout."""
-    name = candidate.model.name
-    lock_path = candidate.folder / "dvc.lock"
-    if not lock_path.is_file():
-        raise ModelyardError(f"The file {lock_path} does not exist.", f"Run: modelyard retrain {name}")
-    content = lock_path.read_bytes()
-    lock = read_lock(content, f"models/{name}/dvc.lock", small_files(candidate.folder.parents[1]))
-    made = {f"models/{name}/{file}" for file in TRACKED} | {f"models/{name}/{candidate.model.files.profile}"}
-    return Training(
-        commit=git.commit_of("HEAD"),
-        changed=tuple(sorted({*git.uncommitted(f"models/{name}", "data")} - made)),
-        lock_sha256=hashlib.sha256(content).hexdigest(),
-        artifact_bytes=candidate.artifact.stat().st_size,
-        inputs=tuple(DataInput(entry.path, entry.md5) for entry in lock.data(name)),
-        params=lock.params,
-        packages=installed_packages(candidate),
-        reproduced=reproduced,
-    )
-
-
-def installed_packages(candidate: Candidate) -> dict[str, str]:
-    """Package → version, of the installed packages that make and score the artifact."""
-    flavor = flavor_of(candidate.model)
-    with faults_as_errors(flavor, "give its version"):
-        found = flavor.versions(options_of(candidate.model, candidate.folder))
-    for package in _PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found.setdefault(package, metadata.version(package))
-    return dict(sorted(found.items()))
 
 
 def scan(candidate: Candidate) -> Artifact:

@@ -8,7 +8,7 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
-KINDS: tuple[Kind, ...] = ("training", "evaluation", "probe", "drift", "artifact", "verdict")
+KINDS: tuple[Kind, ...] = ("training", "evaluation", "probe", "drift", "artifact", "reproduction", "verdict")
 TRACKED = ("dvc.lock", "metrics.json")
 """Files of a model that retraining writes and git tracks. Its profile, which model.yaml names, is tracked too."""
 PROFILE = "profile.json"

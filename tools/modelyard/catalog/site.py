@@ -68,6 +68,7 @@ class _Gathered:
     """The data of all pages, read with a few git calls for any number of models."""
 
     def __init__(self, checkout: Checkout, today: date) -> None:
+        checkout.require_tags()
         repository, git = checkout.repository, checkout.git
         self._repository, self._git = repository, git
         tags = git.tags()

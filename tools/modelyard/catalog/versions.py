@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from modelyard.checkout.artifacts import require_manifest
+from modelyard.checkout.artifacts import packages_of, require_manifest
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import read_bundle
-from modelyard.evidence.statement import read_statement
-from modelyard.evidence.training import Training
 from modelyard.git import Git
 from modelyard.manifests.model import Model
 from modelyard.registry.comparison import VersionDifference, compare_versions
@@ -34,19 +32,6 @@ def manifest_of(view: ModelView, version: RegisteredVersion) -> Model | None:
         return require_manifest(view, version)[0]
     except ModelyardError:
         return None  # written for another release of the toolkit
-
-
-def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
-    """Package → version from the filed training evidence; empty without it."""
-    if version.record is None:
-        return {}
-    content = view.checkout.evidence.documents(view.name, version.record.artifact).get("training")
-    if content is None:
-        return {}
-    try:
-        return read_statement(content, "training", Training).predicate.packages
-    except ModelyardError:
-        return {}
 
 
 def lineage_of(view: ModelView, version: str | None) -> Lineage:

@@ -81,6 +81,19 @@ def require_manifest(view: ModelView, version: RegisteredVersion) -> tuple[Model
     return parse(Model, content, f"{tag}:{file}"), content
 
 
+def packages_of(view: ModelView, version: RegisteredVersion) -> dict[str, str]:
+    """Package → version from the filed training evidence; empty without it."""
+    if version.record is None:
+        return {}
+    content = view.checkout.evidence.documents(view.name, version.record.artifact).get("training")
+    if content is None:
+        return {}
+    try:
+        return read_statement(content, "training", Training).predicate.packages
+    except ModelyardError:
+        return {}
+
+
 def registered_probe(view: ModelView, version: RegisteredVersion) -> Probe | None:
     """The probe rows of a version; None for a handmade tag, or where none were filed."""
     record = version.record

@@ -48,6 +48,7 @@ class Checkout:
         """The histories of all models, read once. Only tags that equal their filed copies count."""
         if self._registry is None:
             tags = self.git.tags()
+            self._require_any(tags)
             self._registry = read_registry(tags, self._proven(tags, self.filed_tags()))
             self._histories = {}
         return self._registry
@@ -101,6 +102,19 @@ class Checkout:
         self._registry = None
         self._histories.pop(name, None)
         return self.history(name)
+
+    def require_tags(self) -> None:
+        """UsageError in a shallow clone that has no tags: what is registered and deployed is not known there."""
+        if self.git.is_shallow():
+            self._require_any(self.git.tags())
+
+    def _require_any(self, tags: Sequence[TagRef]) -> None:
+        remote = self.git.remote() if not tags else None
+        if remote and self.git.is_shallow():
+            raise UsageError(
+                "This clone is shallow and has no tags, so versions and deployments are unknown.",
+                f"Run: git fetch --tags {remote}",
+            )
 
     def _require_tags(self, name: str) -> None:
         remote = self.git.remote()

@@ -48,6 +48,8 @@ def command(context: click.Context, models: tuple[str, ...], base: str | None, u
             run.evaluate()
             run.drift()
             run.scan()
+            if base is None:
+                run.reproduce()
             report = write_verdict(view, datetime.now(UTC).date(), base)
             write_reports(view, report)
             result(render_terminal(report))

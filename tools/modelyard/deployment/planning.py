@@ -82,6 +82,7 @@ class Planner:
     ) -> None:
         self.checkout, self.repository = checkout, checkout.repository
         self._clock, self._ground_truth = clock, ground_truth
+        checkout.require_tags()
         self._secrets = open_secrets(checkout.git)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}

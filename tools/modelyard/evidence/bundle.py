@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.statement import Kind, P, Statement, read_statement
-from modelyard.evidence.training import Training
+from modelyard.evidence.training import Reproduction, Training
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 
@@ -24,6 +24,7 @@ class Bundle:
     evaluation: Evaluation | None = None
     drift: Drift | None = None
     scan: Artifact | None = None
+    reproduction: Reproduction | None = None
     digests: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of its document."""
     faults: dict[str, str] = field(default_factory=dict)
@@ -61,6 +62,7 @@ def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bu
         evaluation=take("evaluation", Evaluation),
         drift=take("drift", Drift),
         scan=take("artifact", Artifact),
+        reproduction=take("reproduction", Reproduction) if "reproduction" in documents else None,
         digests=digests,
         faults=faults,
     )

@@ -97,6 +97,10 @@ class Reproduction:
     """Outputs of the pipeline whose bytes differ."""
     packages: tuple[Difference, ...]
     """Packages with another version than at the original training."""
+    commit: str = ""
+    """The commit whose pipeline ran again."""
+    once_more: str = ""
+    """sha256 of the artifact of one more run, which tells whether the pipeline is deterministic; '' where none ran."""
     probe: str = ""
     """How many probe rows got their registered scores from the reproduced artifact, such as 100/100; '' without any."""
 

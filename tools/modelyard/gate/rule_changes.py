@@ -70,6 +70,9 @@ def policy_changes(before: Policy, after: Policy) -> tuple[RuleChange, ...]:
     if budgets[0] != budgets[1]:
         sentence = f"false_alarms_a_year {budgets[0]:g} → {budgets[1]:g}"
         found.append(RuleChange(sentence, budgets[1] < budgets[0]))  # fewer false alarms find less
+    if before.reproduced != after.reproduced:
+        sentence = f"reproduced {before.reproduced} → {after.reproduced}"
+        found.append(RuleChange(sentence, after.reproduced == "advisory"))
     one, two = before.maximum_waivers, after.maximum_waivers
     if one != two:
         looser = two is None or (one is not None and two > one)

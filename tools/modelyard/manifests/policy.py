@@ -244,6 +244,14 @@ class Policy(Manifest, frozen=True, kw_only=True):
             " that judge statistics share it equally, and their intervals follow from it.",
         ),
     ] = 2.0
+    reproduced: Annotated[
+        Literal["required", "advisory"],
+        Meta(
+            description="required: register wants a second run of every stage on the commit that it registers. It must"
+            " give the same bytes; metrics within the margins of the rules of kind champion are enough where two runs"
+            " differ. advisory: only where dvc.lock pins other outputs than a registered version for the same inputs."
+        ),
+    ] = "advisory"
     maximum_waivers: Annotated[
         int | None, Meta(description="Largest number of waivers for one model in a quarter. Left out: no limit.")
     ] = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from modelyard.candidate.files import Candidate
+from modelyard.candidate.reproduction import repinned_stages
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.evidence_store import approvals_file, evidence_files
@@ -21,6 +22,7 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.files import small_files
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
+from modelyard.gate.reproduction import unreproduced
 from modelyard.git import RefRejected
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
@@ -71,7 +73,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
             return done
         documents = evidence.documents(name, artifact) | Workspace(view).documents()
         bundle = read_bundle(name, artifact, documents)
-        verdict = _judged(view, bundle, today)
+        verdict = _judged(view, bundle, commit, today)
         numbering = number_at(view, candidate.model, commit)
         [approval] = mainline.record(commit)
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
@@ -143,7 +145,7 @@ def _require_stored_bytes(view: ModelView, candidate: Candidate, artifact: str) 
         )
 
 
-def _judged(view: ModelView, bundle: Bundle, today: date) -> Verdict:
+def _judged(view: ModelView, bundle: Bundle, commit: str, today: date) -> Verdict:
     champion = view.champion
     if bundle.evaluation and bundle.evaluation.champion != (champion.version if champion else None):
         raise Refused(
@@ -158,6 +160,18 @@ def _judged(view: ModelView, bundle: Bundle, today: date) -> Verdict:
         raise Refused(
             f"The verdict on {bundle.model} is {verdict.outcome}: {first.id}: {first.sentence}",
             f"See all checks with: modelyard gate {bundle.model}",
+        )
+    stages = repinned_stages(view, commit)
+    if (rules.policy.reproduced == "required" or stages) and (why := unreproduced(rules.policy, bundle, commit)):
+        if stages:
+            why += (
+                f" dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
+                " command, inputs and parameters."
+            )
+        raise Refused(
+            why,
+            f"Run: modelyard reproduce {bundle.model}. If that changes nothing, train on main's own data and code:"
+            f" modelyard retrain {bundle.model} --force --commit, in a pull request.",
         )
     return verdict
 

@@ -21,7 +21,8 @@ _ENTRIES = 5_000
 GENERATED_FOLDER = "generated"
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError, IndexError)
 """Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
-_EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
+_EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind not in ("verdict", "reproduction")}
+"""What only main's own runs may say is not read."""
 
 
 @dataclass

@@ -80,7 +80,7 @@ def render_faults(faults: Sequence[Fault]) -> Layout:
 
 def render_lineage(found: Lineage) -> Layout:
     """Data, code, packages and people behind a version, and the environments it served in."""
-    parts: list[Part] = [bold(f"{found.model} {found.version}")]
+    parts: list[Part] = [bold(f"{found.model} {found.version or 'candidate'}")]
     parts.append(f"  sha256     {found.artifact or 'unknown'}")
     for source in found.data:
         changed = f" ({source.changed_by})" if source.changed_by else ""
