@@ -103,3 +103,4 @@ def test_the_wheel_carries_the_template(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "yard/models/flight-delay/src/train.py").is_file()
+    assert (tmp_path / "site/modelyard/shipped/model-template/src/train.py").is_file()

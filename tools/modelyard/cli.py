@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
+        "add": "Write a model folder for a table of your own.",
         "doctor": "Check this machine and this checkout, and show what is missing.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",

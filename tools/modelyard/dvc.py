@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -104,6 +105,16 @@ class Dvc:
                     repo.push(targets=[str(path.relative_to(self.root))])
             except DvcException as error:
                 raise _failed("add", error, "See the message of DVC.") from error
+
+    def keep(self, file: Path) -> str:
+        """Copies a file into the cache, so that a pointer may name it; its md5."""
+        with file.open("rb") as content:
+            md5 = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        with self._repository() as repo:
+            from dvc_objects.fs.local import localfs
+
+            repo.cache.local.add(str(file), localfs, md5)
+        return md5
 
     def scratch(self) -> TemporaryDirectory[str]:
         """A temporary folder on the checkout's file system, ignored by git. Those of killed runs are removed."""

@@ -15,7 +15,8 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 from modelyard.manifests.names import seconds_of
 from modelyard.manifests.repository import ModelRepository
-from modelyard.terminal import show_error
+from modelyard.setup.tree_change import finish_interrupted
+from modelyard.terminal import say, show_error
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout, ModelView
@@ -29,9 +30,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def open_repository(context: click.Context) -> ModelRepository:
-    """The model repository around the current folder, or the folder of ``-C``."""
+    """The model repository around the current folder, or the folder of ``-C``.
+
+    A change of its files that was interrupted (``setup.tree_change``) is completed first.
+    """
     folder: Path = context.obj
-    return ModelRepository.find(folder)
+    repository = ModelRepository.find(folder)
+    if finish_interrupted(repository.root):
+        say("Completed a change of this repository that was interrupted.")
+    return repository
 
 
 def open_checkout(context: click.Context) -> Checkout:

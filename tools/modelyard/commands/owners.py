@@ -6,10 +6,8 @@ import click
 
 from modelyard.files import write_whole
 from modelyard.options import open_repository
-from modelyard.report.generated import render_owners
+from modelyard.report.generated import OWNER_FILES, render_owners
 from modelyard.terminal import finish, result, say
-
-_FILES = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS", "git": "CODEOWNERS"}
 
 
 @click.command()
@@ -24,7 +22,7 @@ def command(context: click.Context, check: bool, write: bool) -> None:
     repository = open_repository(context)
     owners = {name: repository.model(name).owners for name in repository.model_names()}
     content = render_owners(repository.config.owners, owners)
-    path = repository.root / _FILES[repository.config.forge]
+    path = repository.root / OWNER_FILES[repository.config.forge]
     if write:
         write_whole(path, content.encode())
         say(f"Wrote {path.relative_to(repository.root)}.")

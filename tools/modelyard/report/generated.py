@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 HEAD = "# Written by: modelyard owners --write. Edit model.yaml and modelyard.yaml instead."
+OWNER_FILES = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS", "git": "CODEOWNERS"}
+"""Forge → the path of CODEOWNERS that it reads; plain git has people who read it."""
 _SHARED = ("/modelyard.yaml", "/policies/", "/waivers/", "/.github/", "/.gitlab-ci.yml", "/.gitlab/", "/Jenkinsfile")
 
 
@@ -17,6 +19,11 @@ def render_owners(shared: Sequence[str], models: Mapping[str, Sequence[str]]) ->
         lines += [_line(f"/models/{name}/", owners), _line(f"/deployments/*/{name}.yaml", owners)]
         lines += [_line(f"/waivers/{name}-*", [*shared, *(o for o in owners if o not in shared)])]
     return "\n".join(lines) + "\n"
+
+
+def is_generated(owners: bytes) -> bool:
+    """Whether a CODEOWNERS was written by modelyard, and not by hand."""
+    return owners.startswith(HEAD.encode())
 
 
 def containerfile(model: str, version: str, sha256: str, environment: str) -> str:

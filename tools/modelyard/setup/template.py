@@ -65,15 +65,15 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
 
 
 def _copied_template(into: Path) -> Path:
-    source = _template_folder()
+    source = shipped_folder()
     shutil.copyfile(source / "copier.yml", into / "copier.yml")
     for name in ("model-repo-template", "policies"):
         shutil.copytree(source / name, into / name)
     return into
 
 
-def _template_folder() -> Path:
-    """The folder with copier.yml: in the installed package, or the root of a checkout of the toolkit."""
+def shipped_folder() -> Path:
+    """The folder with copier.yml and the other templates: in the package, or the toolkit's root."""
     package = Path(__file__).parents[1]
     for folder in (package / "shipped", package.parents[1]):
         if (folder / "copier.yml").is_file():

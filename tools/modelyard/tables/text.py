@@ -26,13 +26,12 @@ def read_csv(source: Path | bytes, texts: Collection[str] = (), last_row: str | 
     import pyarrow.compute as pc
     from pyarrow import csv
 
-    with opened(source) as file:
-        first = file.read(_FIRST).partition(b"\n")[0].decode("utf-8-sig", "replace")
+    separator = separator_of(source)
     with opened(source) as file:
         table = csv.read_csv(
             file,
             parse_options=csv.ParseOptions(
-                delimiter=_separator(first),
+                delimiter=separator,
                 invalid_row_handler=(lambda row: "skip" if row.text == last_row else "error") if last_row else None,
             ),
             convert_options=csv.ConvertOptions(column_types={name: pa.string() for name in texts}),
@@ -42,6 +41,15 @@ def read_csv(source: Path | bytes, texts: Collection[str] = (), last_row: str | 
             kept = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
             table = table.set_column(place, table.field(place).name, kept)
     return table
+
+
+def separator_of(source: Path | bytes) -> str:
+    """What is between two cells of a CSV file, by its header."""
+    with opened(source) as file:
+        header = file.read(_FIRST).partition(b"\n")[0].decode("utf-8-sig", "replace")
+    plain = _QUOTED.sub("", header)
+    found = max(_SEPARATORS, key=plain.count)
+    return found if "," not in plain and found in plain else ","
 
 
 def read_json(source: Path | bytes) -> Any:
@@ -85,12 +93,6 @@ def _lines(content: bytes) -> bytes:
     except (ValueError, RecursionError) as error:
         raise pa.ArrowInvalid(f"JSON: {error}") from error
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-def _separator(header: str) -> str:
-    plain = _QUOTED.sub("", header)
-    found = max(_SEPARATORS, key=plain.count)
-    return found if "," not in plain and found in plain else ","
 
 
 def _is_json(line: bytes) -> bool:
