@@ -40,7 +40,8 @@ def limit_of(check: AnyCheck) -> str:
             share = check.maximum_identical_share
             equal = f"≤ {share * 100:g} % equal rows" if share is not None else ""
             auc = f"AUC ≤ {check.maximum_single_input_auc:g}"
-            return _joined([auc, _at_most(check.maximum_overlap, " shared rows"), equal])
+            shared = _at_most(check.maximum_overlap, " shared rows") if check.maximum_overlap else "no shared row"
+            return _joined([auc, shared, equal])
         case StabilityCheck():
             return f"deviation ≤ {check.maximum_deviation:g}"
         case ContractCheck():
