@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -29,10 +30,16 @@ def said(folder: Path, *arguments: str, expect: int, **env: str) -> str:
 
 
 def rewrite(folder: Path, name: str, change: object) -> None:
-    path = folder / FOLDER / name
-    table = pq.read_table(path)
+    """Changes a table, and pins it in dvc.lock, as if its stage had written it."""
+    path, lock = folder / FOLDER / name, folder / FOLDER / "dvc.lock"
+    table, before = pq.read_table(path), md5(path)
     path.unlink()
     pq.write_table(change(table), path)  # type: ignore[operator]
+    lock.write_text(lock.read_text().replace(before, md5(path)))
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def test_not_a_repository(tmp_path: Path) -> None:

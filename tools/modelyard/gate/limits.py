@@ -38,12 +38,15 @@ def limit_of(check: AnyCheck) -> str:
         case CalibrationCheck():
             return _at_most(check.maximum_error)
         case HoldoutCheck():
+            if not check.maximum_relabelled and not check.maximum_removed:
+                return "no row relabelled or removed"
             return f"≤ {check.maximum_relabelled:,} relabelled, ≤ {check.maximum_removed:,} removed"
         case LeakageCheck():
             share = check.maximum_identical_share
             equal = f"≤ {share * 100:g} % equal rows" if share is not None else ""
             auc = f"AUC ≤ {check.maximum_single_input_auc:g}"
-            return _joined([auc, _at_most(check.maximum_overlap, " shared rows"), equal])
+            shared = _at_most(check.maximum_overlap, " shared rows") if check.maximum_overlap else "no shared row"
+            return _joined([auc, shared, equal])
         case StabilityCheck():
             return f"deviation ≤ {check.maximum_deviation:g}"
         case ContractCheck():

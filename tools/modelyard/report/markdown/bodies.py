@@ -217,7 +217,7 @@ def _rule(rule: AnyCheck, where: str, report: str) -> list[str]:
         if field.name not in ("id", "why", "level", "kind") and getattr(rule, field.name) is not None
     ]
     row = next((line for line in report.splitlines() if line.startswith(f"| {text(rule.id)} ")), "")
-    outcome = row.rsplit("|", 2)[1].strip() if row.count("|") > 2 else ""
+    outcome = row.split("|", 3)[2].strip() if row.count("|") > 2 else ""
     said = next((line for line in report.splitlines() if line.startswith("- ") and f"**{text(rule.id)}**" in line), "")
     lines = [f"<details{' open' if said else ''}><summary><b>{text(rule.id)}</b> {outcome}</summary>", ""]
     lines += [f"{text(rule.why, 1000)} {_LEVELS[rule.level]} Rule: {code(where)}.", ""]

@@ -51,16 +51,16 @@ def _checks_table(report: Report, checks: Sequence[CheckResult]) -> list[str]:
     rows = [
         [
             text(check.id) + (" *(advisory)*" if check.level == "advisory" else ""),
-            number(check.champion),
+            f"{outcome_mark(check)} {outcome_word(check)}",
             number(check.candidate),
             text(check.limit) or "–",
+            number(check.champion),
             check_difference(check),
             _rule(report, check),
-            f"{outcome_mark(check)} {outcome_word(check)}",
         ]
         for check in checks
-    ]
-    return table(["check", "champion", "candidate", "limit", "difference [95 %]", "rule", "outcome"], rows)
+    ]  # what decides stands left, where a telephone shows it
+    return table(["check", "outcome", "candidate", "limit", "champion", "difference [95 %]", "rule"], rows)
 
 
 def _rule(report: Report, check: CheckResult) -> str:
