@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.yard import commit_all, git, small_repository, tool
+from support.yard import commit_all, git, killed_after, small_repository, tool
 
 CELLS = [(flavor, task) for flavor in ("lightgbm", "xgboost", "catboost", "sklearn") for task in ("binary", "multiclass", "regression")]  # fmt: skip
 
@@ -115,3 +115,19 @@ def test_a_table_in_the_repository_is_used_where_it_is(empty: Path) -> None:
     tool(empty, "add", "in-dvc", "--data", "tables/new.csv")
     assert (empty / "tables/new.csv.dvc").is_file() and git(empty, "check-ignore", "tables/new.csv")
     tool(empty, "validate")
+
+
+def test_killed_at_any_moment_the_tree_is_as_it_was_or_as_it_should_be(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard", "--example", "none")
+    yard, data = tmp_path / "yard", str(table(tmp_path, "binary", "csv"))
+    tool(yard, "add", "churn", "--data", data)
+    whole = git(yard, "status", "--porcelain", "--untracked-files=all", "--ignored")
+    kills = 0
+    for wait in (0.3, 0.7, 1.0, 1.3, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0):
+        git(yard, "reset", "--quiet", "--hard")
+        git(yard, "clean", "--quiet", "-ffdx", "-e", ".dvc")
+        before = git(yard, "status", "--porcelain", "--untracked-files=all", "--ignored")
+        kills += killed_after(yard, wait, "add", "churn", "--data", data) != 0
+        tool(yard, "validate")
+        assert git(yard, "status", "--porcelain", "--untracked-files=all", "--ignored") in (before, whole), wait
+    assert kills

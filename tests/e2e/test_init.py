@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.yard import IDENTITY, commit_all, git, tool
+from support.yard import IDENTITY, commit_all, git, killed_after, tool
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("copier.yml", "model-repo-template", "policies")
@@ -63,6 +64,40 @@ def test_answers_arrive_in_the_files(tmp_path: Path) -> None:
         first = (yard / file).read_text().splitlines()[0]
         schema = (yard / file).parent / first.removeprefix("# yaml-language-server: $schema=")
         assert schema.is_file(), file
+
+
+def test_the_digits_of_scikit_learn_are_an_example_that_passes(tmp_path: Path) -> None:
+    (tmp_path / "storage").mkdir()
+    tool(tmp_path, "init", "yard", "--example", "digits")
+    yard = tmp_path / "yard"
+    assert git(yard, "status", "--porcelain") == "" and not (yard / "models/flight-delay").exists()
+    tool(yard, "validate")
+    tool(yard, "owners", "--check")
+    tool(yard, "run", "digits")
+    verdict = json.loads((yard / ".modelyard/evidence/digits/verdict.json").read_text())["predicate"]
+    assert verdict["outcome"] == "pass", verdict
+
+
+def test_a_repository_may_begin_without_a_model(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard", "--example", "none")
+    yard = tmp_path / "yard"
+    tool(yard, "validate")
+    tool(yard, "owners", "--check")
+    named = subprocess.run(["git", "grep", "-il", "flight"], cwd=yard, capture_output=True, text=True, check=False)
+    assert named.stdout.split() in ([], [".copier-answers.yml"]), named.stdout
+
+
+def test_a_killed_init_leaves_no_half_of_a_repository(tmp_path: Path) -> None:
+    for wait in (0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
+        ended = killed_after(tmp_path, wait, "init", "yard")
+        assert ended in (0, -9)
+        assert not (tmp_path / "yard").exists() or git(tmp_path / "yard", "status", "--porcelain") == ""
+        if (tmp_path / "yard").exists():
+            break
+    if not (tmp_path / "yard").exists():
+        tool(tmp_path, "init", "yard")
+    tool(tmp_path / "yard", "validate")
+    assert [path.name for path in tmp_path.iterdir()] == ["yard"]
 
 
 def test_nothing_that_lies_around_in_a_checkout_of_the_toolkit_matters(tmp_path: Path) -> None:

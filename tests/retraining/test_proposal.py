@@ -50,12 +50,13 @@ class Bench:
         self.steps: list[str] = []
         self.records: list[RetrainingRecord] = []
         self.proposed: list[Proposed] = []
-        self.branch, self.open = "", True
+        self.branch, self.open, self.plain = "", True, False
         monkeypatch.setattr(proposal, "situation_of", lambda view: self.situation)
         monkeypatch.setattr(proposal, "file_retraining", lambda view, artifact, record: self.records.append(record))
         monkeypatch.setattr(proposal, "remote_head", lambda git, branch: self.branch)
         monkeypatch.setattr(proposal, "unchanged", lambda git, head, base, proposed: bool(head))
         monkeypatch.setattr(proposal, "open_proposed", self._open)
+        monkeypatch.setattr(proposal, "push_proposed", lambda git, base, proposed: self.branch or "h" * 40)
         monkeypatch.setattr(proposal, "retrain_body", lambda *_: "body")
 
     def _open(self, git: Any, forge: Any, default: str, base: str, proposed: Proposed) -> tuple[Any, bool, str]:
@@ -85,7 +86,7 @@ class Bench:
             scan=lambda: self._step("scan", None),
         )
         forge: Any = SimpleNamespace(open_pulls=lambda _: [SimpleNamespace(number=7)] if self.open else [])
-        return refresh(cast(CandidateRun, run), cast(PullForge, forge), cause)
+        return refresh(cast(CandidateRun, run), None if self.plain else cast(PullForge, forge), cause)
 
     def _step(self, name: str, value: Any) -> Any:
         self.steps.append(name)
@@ -125,6 +126,16 @@ def test_what_is_due_and_better_is_proposed_with_the_files_that_changed(bench: B
         "what main has already, and what is not there, is left out"
     )
     assert bench.refresh("due").done == "refreshed"
+
+
+def test_in_plain_git_a_branch_is_the_proposal(bench: Bench) -> None:
+    bench.plain = True
+    found = bench.refresh("manual")
+    assert (found.done, found.pull, found.head, found.branch) == ("pushed", None, "h" * 40, "modelyard/retrain/m")
+    assert not (bench.root / "models/m/dvc.lock").exists(), "it is on the branch, and would be in the way of the merge"
+    (bench.root / "models/m/dvc.lock").write_bytes(b"new lock")
+    bench.branch = "h" * 40
+    assert bench.refresh("manual").done == "unchanged" and bench.proposed == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
         "add": "Write a model folder for a table of your own.",
+        "remove": "Take a model out of the repository.",
         "doctor": "Check this machine and this checkout, and show what is missing.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",

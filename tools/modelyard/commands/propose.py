@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from modelyard.candidate.judgement import write_reports, write_verdict
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
@@ -36,17 +37,19 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
     """Retrain on the newest data and keep one open pull request.
 
     Run it on a checkout of the default branch. A model never has a second pull request: an open one is refreshed. The
-    report and the verdict are posted at once, because a push with the job's token starts no workflow.
+    report and the verdict are posted at once, because a push with the job's token starts no workflow. In plain git, the
+    proposal is a branch, and its report a file.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
-    forge, ci = open_pull_forge(repository, git)
+    plain = repository.config.forge == "git"
+    forge, ci = (None, None) if plain else open_pull_forge(repository, git)
     base = git.commit_of("HEAD")
 
     def one(view: ModelView) -> Outcome:
         model, run = view.name, CandidateRun(view, say)
         done = refresh(run, forge, cause)
-        if done.pull is not None:
+        if done.pull is not None and forge is not None and ci is not None:
             subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
             if subject is None:
                 raise ModelyardError(
@@ -55,7 +58,12 @@ def command(context: click.Context, models: tuple[str, ...], everything: bool, c
             poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
             poster.post(subject, {model: run.documents()}, [])
             forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
-        result(f"{model}: {done.done}" + (f" pull request {done.pull}" if done.pull else "") + f". {done.why}")
+        if done.branch:
+            write_reports(view, write_verdict(view, datetime.now(UTC).date(), base))
+        named = f" pull request {done.pull}" if done.pull else f" branch {done.branch}" if done.branch else ""
+        result(f"{model}: {done.done}{named}. {done.why}")
+        if done.branch:
+            say(f"  Read .modelyard/evidence/{model}/report.md, then: git merge --no-ff {done.branch}")
         return "pass"
 
     finish(for_each(chosen_models(checkout, models, everything), one))

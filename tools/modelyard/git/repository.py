@@ -59,6 +59,12 @@ class GitRepository(GitHistory):
             output = str(repo.git.status("--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *paths))
         return [line[3:] for line in output.split("\0") if line]
 
+    def untracked(self, *paths: str) -> list[str]:
+        """Files below ``paths`` that git neither tracks nor ignores."""
+        with self.opened() as repo:
+            output = str(repo.git.ls_files("--others", "--exclude-standard", "-z", "--", *paths))
+        return [name for name in output.split("\0") if name]
+
     def tracked(self, *patterns: str) -> list[str]:
         """Files in the index that match patterns."""
         with self.opened() as repo:

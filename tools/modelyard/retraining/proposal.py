@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from modelyard.candidate.steps import CandidateRun
 from modelyard.evidence.training import RetrainingRecord
+from modelyard.files import write_whole
 from modelyard.forges.interface import PullForge
 from modelyard.gate.triggers import Cause, Due, Worth, due, worth_proposing
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.report.markdown.bodies import retrain_body
 from modelyard.retraining.situation import file_retraining, situation_of
-from modelyard.review.pull_requests import Proposed, open_proposed, remote_head, unchanged
+from modelyard.review.pull_requests import Proposed, open_proposed, push_proposed, remote_head, unchanged
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,18 @@ class Refreshed:
     """The result of a run, with the pull request and its head where there is one."""
 
     done: str
-    """not proposed, held, opened, refreshed or unchanged."""
+    """not proposed, held, opened, refreshed or unchanged; pushed where the forge is plain git."""
     why: str
     pull: int | None = None
     head: str = ""
+    branch: str = ""
+    """Plain git: the branch to merge."""
 
 
-def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
+def refresh(run: CandidateRun, forge: PullForge | None, cause: Cause) -> Refreshed:
     """Retrains on a checkout of the default branch and opens or refreshes the model's pull request.
+
+    Without a forge (plain git) its branch is the proposal.
 
     Nothing is trained when no trigger holds (``due``), or while a budget or a freeze holds the run; a ``manual`` run is
     never held.
@@ -65,6 +70,15 @@ def refresh(run: CandidateRun, forge: PullForge, cause: Cause) -> Refreshed:
     changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
     proposed = Proposed(f"modelyard/retrain/{model.name}", f"Retrain {model.name}", body, changed)
     before = remote_head(git, proposed.branch)
+    if forge is None:
+        head = push_proposed(git, base, proposed)
+        for path in changed:  # they are on the branch now, and here they would be in the way of its merge
+            content = git.file_at(base, path)
+            if content is None:
+                (root / path).unlink()
+            else:
+                write_whole(root / path, content)
+        return Refreshed("unchanged" if head == before else "pushed", worth.sentence, None, head, proposed.branch)
     if unchanged(git, before, base, proposed):
         open_now = forge.open_pulls(proposed.branch)
         if not open_now:

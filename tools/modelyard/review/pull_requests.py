@@ -160,14 +160,26 @@ def open_proposed(
 
     A branch with the same changes is not pushed again, so a second run changes nothing.
     """
-    before = remote_head(git, proposed.branch)
-    head = before
-    if not unchanged(git, before, base, proposed):
-        kept = {path: content for path, content in proposed.files.items() if content is not None}
-        head = git.commit_on(base, kept, proposed.message, frozenset(proposed.files.keys() - kept.keys()))
-        push_commit(git, head, proposed.branch, before)
+    head = push_proposed(git, base, proposed)
     pull, new = forge.open_or_refresh(Draft(proposed.branch, base_branch, proposed.title, proposed.body))
     return pull, new, head
+
+
+def push_proposed(git: Git, base: str, proposed: Proposed) -> str:
+    """The head of the branch with the proposed changes, which is pushed unless it has them already.
+
+    In a clone without a remote, which only plain git has, it is a branch of the clone.
+    """
+    before = remote_head(git, proposed.branch)
+    if unchanged(git, before, base, proposed):
+        return before
+    kept = {path: content for path, content in proposed.files.items() if content is not None}
+    head = git.commit_on(base, kept, proposed.message, frozenset(proposed.files.keys() - kept.keys()))
+    if git.remote() is None:
+        git.set_ref(f"refs/heads/{proposed.branch}", head)
+    else:
+        push_commit(git, head, proposed.branch, before)
+    return head
 
 
 def _person(change: VersionChange) -> str:
@@ -206,9 +218,11 @@ def push_commit(git: Git, commit: str, branch: str, expected: str) -> None:
 
 
 def remote_head(git: Git, branch: str) -> str:
-    """The commit of a remote branch; '' for a missing branch."""
-    ref = f"refs/heads/{branch}"
-    return git.remote_refs(git.remote() or "origin", ref).get(ref, "")
+    """The commit of a remote branch, or of the clone's own where it has no remote; '' for a missing branch."""
+    ref, remote = f"refs/heads/{branch}", git.remote()
+    if remote is None:
+        return git.ref(ref) or ""
+    return git.remote_refs(remote, ref).get(ref, "")
 
 
 def _body(headline: str, why: str, facts: list[str], then: str, otherwise: str) -> str:

@@ -22,7 +22,7 @@ from modelyard.report.generated import OWNER_FILES, is_generated, render_owners
 from modelyard.setup.artifact_list import FILE, with_artifact
 from modelyard.setup.contract_guess import Needs, Reason, Wishes, guess_contract
 from modelyard.setup.model_folder import ARTIFACTS, NewModel, deployment_yaml, flow, pipeline_files
-from modelyard.setup.template import shipped_folder
+from modelyard.setup.shipped import shipped_folder
 from modelyard.setup.tree_change import TreeChange, carry_out
 from modelyard.tables.facts import facts_of
 

@@ -10,12 +10,17 @@ from tempfile import TemporaryDirectory
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra, near_match
 from modelyard.git import Git
+from modelyard.manifests.document import read_document
 from modelyard.manifests.location import CONFIG
+from modelyard.setup.shipped import shipped_folder
 
 QUESTIONS = (
-    "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "staging_port", "production_port",
+    "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "example", "staging_port",
+    "production_port",
 )  # fmt: skip
+EXAMPLES = ("flights", "digits", "none")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
+_ANSWERS = ".copier-answers.yml"
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
@@ -34,27 +39,33 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         from copier.errors import CopierError
     except ImportError as error:
         raise missing_extra("init", "copier") from error
-    existed = folder.exists()
+    place = folder.resolve()
+    # The repository is made beside the folder and moved there at the end, so that a killed init leaves no half of it.
+    beside = place.with_name(f".{place.name}.modelyard-init")
+    shutil.rmtree(beside, ignore_errors=True)
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="modelyard-") as scratch:
             # From a copy: in a checkout of the toolkit, Copier would clone the whole checkout with its untracked files.
             template = _copied_template(Path(scratch))
             run_copy(
                 str(template),
-                str(folder),
+                str(beside),
                 data={**data, "toolkit_version": __version__},
                 defaults=not ask,
                 quiet=True,
                 cleanup_on_error=False,
             )
-        git = Git(folder)
+        git = Git(beside)
         git.start()
-        return git.commit_all("A model repository, written by modelyard init")
+        if _example(beside, data) == "digits":
+            from modelyard.setup.digits import add_digits
+
+            add_digits(beside)
+        commit = git.commit_all("A model repository, written by modelyard init")
+        beside.replace(place)  # an empty folder may be there
     except (CopierError, ValueError, OSError, ModelyardError) as error:
-        # The folder becomes empty or missing again, as before.
-        shutil.rmtree(folder, ignore_errors=True)
-        if existed:
-            folder.mkdir()
+        shutil.rmtree(beside, ignore_errors=True)
         if isinstance(error, ModelyardError):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -62,6 +73,15 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
             f"The template cannot be rendered into {folder}: {reason}",
             "Correct the cause or the --answer, then run it again.",
         ) from error
+    return commit
+
+
+def _example(folder: Path, data: dict[str, str | int]) -> str:
+    """The example that was chosen, also by an answer to a question."""
+    answers = folder / _ANSWERS
+    if not answers.is_file():
+        return str(data.get("example", EXAMPLES[0]))
+    return str(read_document(folder, _ANSWERS).value.get("example", EXAMPLES[0]))
 
 
 def _copied_template(into: Path) -> Path:
@@ -70,15 +90,6 @@ def _copied_template(into: Path) -> Path:
     for name in ("model-repo-template", "policies"):
         shutil.copytree(source / name, into / name)
     return into
-
-
-def shipped_folder() -> Path:
-    """The folder with copier.yml and the other templates: in the package, or the toolkit's root."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "shipped", package.parents[1]):
-        if (folder / "copier.yml").is_file():
-            return folder
-    raise ModelyardError("The template is missing from this installation.", "Install modelyard again.")
 
 
 def _answer(text: str) -> tuple[str, str | int | bool]:

@@ -30,3 +30,14 @@ def render_guess(reasons: Sequence[ReasonLike], warnings: Sequence[str], written
     noted = [Paragraph(f"  {warning}", "    ") for warning in warnings]
     said: list[str | Paragraph] = ["Look at this:", *noted, ""] if noted else []
     return Layout.of(table, "", *said, "Written:", *(f"  {path}" for path in written))
+
+
+def render_removal(removed: Sequence[str], changed: Sequence[str], stays: Sequence[str]) -> Layout:
+    """The files that went, those that changed, and what stays."""
+    return Layout.of(
+        "Removed:",
+        *(f"  {path}" for path in removed),
+        *(["Changed:", *(f"  {path}" for path in changed)] if changed else []),
+        "What stays:",
+        *(Paragraph(f"  {sentence}", "    ") for sentence in stays),
+    )

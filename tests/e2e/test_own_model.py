@@ -1,0 +1,63 @@
+"""The walkthroughs of docs/own-model.md, played as they stand: from a table to a served answer and a report."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.server import serving
+from support.yard import IDENTITY
+
+PAGE = Path(__file__).parents[2] / "docs/own-model.md"
+WALKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+MOST_COMMANDS = 10
+
+
+def customers(rows: int = 5000) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"plan": rng.choice(["basic", "plus", "pro"], rows), "months": rng.integers(1, 60, rows)})
+    frame["spend"] = rng.gamma(2, 20, rows).round(2)
+    raw = -frame["months"] / 20 + (frame["plan"] == "basic") * 1.2 + frame["spend"] / 60 + rng.normal(size=rows)
+    frame["churned"] = np.where(raw > 0.2, "yes", "no")
+    frame["size"] = np.select([raw < -1, raw < 0.5], ["small", "mid"], "large")
+    return frame
+
+
+@pytest.mark.parametrize(("walk", "model", "outputs"), [(WALKS[0], "churn", 1), (WALKS[1], "size", 3)])
+def test_a_walkthrough_ends_with_a_served_answer_and_a_report(
+    tmp_path: Path, walk: str, model: str, outputs: int
+) -> None:
+    customers().drop(columns="size").to_csv(tmp_path / "customers.csv", index=False)
+    customers().drop(columns="churned").to_parquet(tmp_path / "sizes.parquet", index=False)
+    *commands, last = walk.strip().splitlines()
+    assert len(commands) + 1 <= MOST_COMMANDS and last == "modelyard serve --env staging"
+    folder = tmp_path
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        if command.startswith("cd "):
+            folder = folder / command.removeprefix("cd ")
+            continue
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=os.environ | IDENTITY | {"PATH": path}, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    report = (folder / f".modelyard/evidence/{model}/report.md").read_text(encoding="utf-8")
+    assert f"{model} may be merged" in report
+    row = [
+        {"name": "plan", "datatype": "BYTES", "shape": [1], "data": ["pro"]},
+        {"name": "months", "datatype": "INT64", "shape": [1], "data": [5]},
+        {"name": "spend", "datatype": "FP64", "shape": [1], "data": [20.5]},
+    ]
+    with serving(folder, "staging") as server:
+        status, answer = server.call("POST", f"/v2/models/{model}/infer", {"inputs": row})
+    assert status == 200, answer
+    found = answer["outputs"][0]["data"]
+    assert answer["model_version"] == "v1.0.0" and all(0 <= value <= 1 for value in found)
+    assert len(answer["outputs"]) == outputs or len(found) == outputs
