@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -212,3 +213,25 @@ def test_the_number_and_its_reasons_follow_from_what_changed(pair: tuple[Path, P
     manifest.write_text(manifest.read_text().replace("type: float}", "type: integer}"))
     commit_all(one, "Whole numbers only")
     assert numbered() == ("v2.0.0", ("contract: input x changed",))
+
+
+def test_a_repository_is_rebuilt_from_a_mirror_whose_tags_are_gone(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    one, _ = pair
+    tags = git(one, "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags")
+    evidence = git(one, "rev-parse", "modelyard/evidence^{tree}")
+    git(tmp_path, "clone", "--quiet", "--mirror", "remote.git", "mirror.git")
+    for name in ("one", "two", "remote.git", "yard"):
+        shutil.rmtree(tmp_path / name)
+    for ref in git(tmp_path / "mirror.git", "for-each-ref", "--format=%(refname)", "refs/tags").splitlines():
+        git(tmp_path / "mirror.git", "update-ref", "-d", ref)
+    # docs/registry.md lists these commands.
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "new.git")
+    git(tmp_path / "mirror.git", "push", "--quiet", "--mirror", str(tmp_path / "new.git"))
+    git(tmp_path, "clone", "--quiet", str(tmp_path / "new.git"), "again")
+    again = tmp_path / "again"
+    tool(again, "audit", "check", "--restore")
+    assert git(again, "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags") == tags, "the same objects"
+    assert git(tmp_path / "new.git", "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags") == tags
+    assert git(again, "rev-parse", "origin/modelyard/evidence^{tree}") == evidence
+    tool(again, "audit", "check")
+    assert "v1.1.0" in tool(again, "history", "churn").stdout
