@@ -19,7 +19,9 @@ def command(folder: Path, answers: tuple[str, ...], ask: bool, as_json: bool) ->
     """Write a new model repository.
 
     Renders the Copier template into FOLDER, creates a git and DVC repository, and makes the first commit. Questions:
-    repository_name, ci, forge, owner, remote_url, policy, staging_port, production_port.
+    repository_name, ci, forge, owner, remote_url, policy, staging_port, production_port, toolkit.
+
+    toolkit is where CI installs modelyard from: index, or git+URL@COMMIT. Default: what this one was installed from.
     """
     commit = write_repository(folder, answers, ask)
     if as_json:

@@ -9,10 +9,17 @@ from tempfile import TemporaryDirectory
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra, near_match
+from modelyard.files import write_whole
 from modelyard.git import Git
+from modelyard.installation.jobs import FOLDER, write_requirements
+from modelyard.installation.lock import shipped
+from modelyard.installation.toolkit import checked_source, own_source, source_of
 from modelyard.manifests.location import CONFIG
+from modelyard.manifests.repository import ModelRepository
 
-QUESTIONS = ("repository_name", "ci", "forge", "owner", "remote_url", "policy", "staging_port", "production_port")
+QUESTIONS = (
+    "repository_name", "ci", "forge", "owner", "remote_url", "policy", "staging_port", "production_port", "toolkit",
+)  # fmt: skip
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
@@ -26,6 +33,8 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         raise UsageError(f"{folder} {here}.", "Choose a new or empty folder.")
     data = dict(_answer(text) for text in answers)
     data.setdefault("repository_name", folder.resolve().name)
+    if "toolkit" in data:
+        checked_source(str(data["toolkit"]))
     try:
         from copier import run_copy
         from copier.errors import CopierError
@@ -40,10 +49,13 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
                 str(template),
                 str(folder),
                 data={**data, "toolkit_version": __version__},
+                user_defaults={"toolkit": own_source()},
                 defaults=not ask,
                 quiet=True,
                 cleanup_on_error=False,
             )
+        if (folder / FOLDER).is_dir():
+            write_requirements(ModelRepository(folder), source_of(folder))
         git = Git(folder)
         git.start()
         return git.commit_all("A model repository, written by modelyard init")
@@ -61,21 +73,22 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         ) from error
 
 
+def update_requirements(root: Path) -> list[str]:
+    """Writes ``requirements/`` for this toolkit and for what the repository needs; returns the changed paths."""
+    changed = write_requirements(ModelRepository(root), source_of(root))
+    script = shipped("model-repo-template/requirements/install.sh").read_bytes()
+    path = root / FOLDER / "install.sh"
+    if not path.is_file() or path.read_bytes() != script:
+        write_whole(path, script)
+        changed.append(f"{FOLDER}/install.sh")
+    return changed
+
+
 def _copied_template(into: Path) -> Path:
-    source = _template_folder()
-    shutil.copyfile(source / "copier.yml", into / "copier.yml")
+    shutil.copyfile(shipped("copier.yml"), into / "copier.yml")
     for name in ("model-repo-template", "policies"):
-        shutil.copytree(source / name, into / name)
+        shutil.copytree(shipped(name), into / name)
     return into
-
-
-def _template_folder() -> Path:
-    """The folder with copier.yml: in the installed package, or the root of a checkout of the toolkit."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "shipped", package.parents[1]):
-        if (folder / "copier.yml").is_file():
-            return folder
-    raise ModelyardError("The template is missing from this installation.", "Install modelyard again.")
 
 
 def _answer(text: str) -> tuple[str, str | int]:
