@@ -71,12 +71,15 @@ docs: $(VENV)/.dev
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build -o requirements/run.txt
+	  --no-header --no-annotate pyproject.toml --extra demo --group pyproject.toml:build -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate pyproject.toml --extra all --group pyproject.toml:build --group pyproject.toml:dev \
+	  --no-header --no-annotate pyproject.toml --extra demo --group pyproject.toml:build --group pyproject.toml:dev \
 	  -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate --group pyproject.toml:targets -o requirements/targets.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --annotation-style split pyproject.toml --extra all --group pyproject.toml:build \
+	  -c requirements/run.txt -o requirements/lock.txt
 
 $(VENV)/bin/python:
 	@$(SYSTEM) venv:$(PYTHON) git=git libgomp.so.1=libgomp1

@@ -15,7 +15,13 @@ MODEL = "flight-delay"
 def test_a_packaged_version_serves_and_has_an_sbom(champion_template: Path, tmp_path: Path) -> None:
     image = tmp_path / "image"
     listed = tool(champion_template, "package", f"{MODEL}@v1.0.0", "--out", str(image)).stdout.split()
-    assert {"Containerfile", "sbom.cdx.json", "requirements.txt", "modelyard.yaml"} <= set(listed)
+    assert {
+        "Containerfile",
+        "sbom.cdx.json",
+        "requirements/serving.txt",
+        "requirements/toolkit.txt",
+        "modelyard.yaml",
+    } <= set(listed)
     content = (image / "sbom.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(content) is None
     bill = json.loads(content)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from modelyard.setup import doctor
-from modelyard.setup.doctor import MINIMUM_FREE_BYTES, Finding, examine
+from modelyard.setup.doctor import MINIMUM_FREE_BYTES, examine
+from modelyard.setup.finding import Finding
 from support.yard import CONFIG, write
 
 SETTINGS = {"user.name": "Ada", "user.email": "ada@example.org"}
@@ -117,6 +118,9 @@ class Clone:
 
     def branch(self) -> str | None:
         return self._branch
+
+    def remote(self) -> str | None:
+        return None
 
     def file_at(self, revision: str, path: str) -> bytes | None:
         return None

@@ -13,7 +13,7 @@ import pytest
 from modelyard.flavors.discovery import BUILT_IN, every_flavor, flavor_named
 from modelyard.flavors.interface import Fault, Options
 from modelyard.flavors.signature import Input, Signature
-from modelyard.setup.extras import extra_with, packages_of_extras
+from modelyard.installation.extras import extra_of_driver, extra_with, packages_of_extras
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -30,6 +30,18 @@ def test_the_extra_of_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "requires", lambda name: REQUIRED)
     assert extra_with("numpy.linalg") == "measure"
     assert extra_with("click") is None and extra_with("unheard_of") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("Install s3fs to access S3", ("s3", "s3fs")),
+        ("Please install gcsfs to access Google Storage", ("gs", "gcsfs")),
+        ("cannot import name 'x' from 'y'", None),
+    ],
+)
+def test_the_driver_that_a_library_asks_for(said: str, found: tuple[str, str] | None) -> None:
+    assert extra_of_driver(said) == found
 
 
 @pytest.mark.parametrize(("platform", "package"), [("linux", "xgboost-cpu"), ("darwin", "xgboost")])
@@ -50,7 +62,12 @@ def test_every_flavor_is_an_entry_point_and_has_an_extra_with_its_library() -> N
         if flavor.packages:
             names = {requirement.split(">")[0] for requirement in installed[flavor.extra]}
             assert names & set(flavor.packages), flavor.name
-    assert installed["all"][0].count("lightgbm") == 1
+
+
+def test_all_is_every_extra() -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = {name for line in extras["all"] for name in line.partition("[")[2].rstrip("]").split(",")}
+    assert named == extras.keys() - {"all", "demo"}
 
 
 BLOCKED = """\
@@ -65,8 +82,8 @@ main()
 @pytest.mark.parametrize(
     ("missing", "arguments", "remedy"),
     [
-        ("numpy", ["validate"], "pip install 'modelyard[measure]'"),
-        ("numpy", ["evaluate", "wine"], "pip install 'modelyard[measure]'"),
+        ("numpy", ["validate"], "pip install 'modelyard[plan]'"),
+        ("numpy", ["evaluate", "wine"], "pip install 'modelyard[plan]'"),
     ],
 )
 def test_a_missing_package_is_one_sentence_with_the_command(

@@ -92,7 +92,7 @@ def test_answers_reach_the_template(copier: Copier, tmp_path: Path) -> None:
     [
         ("ownr=x", "Did you mean 'owner'?"),
         ("owner", "Did you mean 'owner'?"),
-        ("toolkit_version=9", "Known: "),
+        ("weather=9", "Known: "),
         ("=x", "Known: "),
     ],
 )

@@ -25,6 +25,7 @@ SECTIONS = {
         "add": "Write a model folder for a table of your own.",
         "remove": "Take a model out of the repository.",
         "doctor": "Check this machine and this checkout, and show what is missing.",
+        "update": "Write the requirement files of CI anew.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",
         "demo": "Run the whole cycle on real flights, as a demo.",
@@ -183,10 +184,16 @@ def _interrupted() -> None:
 
 def _unexpected(error: Exception) -> None:
     if isinstance(error, ModuleNotFoundError) and error.name:
-        from modelyard.setup.extras import extra_with
+        from modelyard.installation.extras import extra_with
 
         if extra := extra_with(error.name):
             show_error(missing_extra(extra, error.name))
+            sys.exit(int(ExitCode.ERROR))
+    if isinstance(error, ImportError):
+        from modelyard.installation.extras import extra_of_driver
+
+        if found := extra_of_driver(str(error)):
+            show_error(missing_extra(*found))
             sys.exit(int(ExitCode.ERROR))
     place = ""
     trace = error.__traceback__

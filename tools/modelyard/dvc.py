@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import re
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +26,14 @@ from modelyard.errors import ModelyardError, missing_extra
 _STOPPED = re.compile(r"exited with (?:-2|130)$")
 _OLD_SECONDS = 24 * 3600
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
+
+_DRIVERS = {"s3": "s3", "gs": "gs", "gcs": "gs", "azure": "azure", "abfs": "azure", "ssh": "ssh", "sftp": "ssh"}
+"""The scheme of a remote's URL → the extra with its driver."""
+
+
+def driver_extra(url: str) -> str | None:
+    """The extra with the driver of a remote's URL; None where DVC needs no driver of its own."""
+    return _DRIVERS.get(url.partition("://")[0]) if "://" in url else None
 
 
 class Stored(Struct, frozen=True):
@@ -155,6 +165,21 @@ class Dvc:
             store = self._store(repo, "remote")
             return bool(store.exists(md5))
 
+    def try_remote(self) -> None:
+        """Writes a small file to the default remote and removes it; ModelyardError when that fails."""
+        with self._repository() as repo:
+            try:
+                store = self._store(repo, "remote")
+                path = store.fs.join(store.path, f"modelyard-doctor-{uuid.uuid4().hex}")
+                store.fs.makedirs(store.path, exist_ok=True)
+                with store.fs.open(path, "wb") as file:
+                    file.write(b"modelyard doctor\n")
+                store.fs.remove(path)
+            except ModelyardError:
+                raise
+            except Exception as error:  # each filesystem of DVC raises its own exceptions
+                raise _failed("remote", error, _REMEDY_REMOTE) from error
+
     def members(self, md5: str) -> dict[str, str]:
         """Path below a tracked folder → md5 of the file; ModelyardError when its list is not stored."""
         with TemporaryDirectory(prefix="modelyard-") as scratch:
@@ -206,9 +231,14 @@ class Dvc:
             return cached
 
     def _check_remote(self, repo: Any) -> None:
-        """ModelyardError when a local remote's folder is missing; DVC would treat it as empty."""
+        """ModelyardError without the remote's driver, or when a local remote's folder is missing.
+
+        DVC would treat such a folder as empty.
+        """
         name = repo.config["core"]["remote"]
         url = repo.config["remote"].get(name, {}).get("url", "")
+        if (extra := driver_extra(url)) and importlib.util.find_spec(f"dvc_{extra}") is None:
+            raise missing_extra(extra, f"dvc-{extra}")
         if "://" not in url and not (path := Path(repo.root_dir, ".dvc", url)).exists():
             raise ModelyardError(
                 f"The folder of the DVC remote {name!r} does not exist: {path.resolve()}.", _REMEDY_REMOTE

@@ -19,15 +19,20 @@ from modelyard.errors import missing_extra
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
+from modelyard.installation.jobs import FOLDER, job_files, pins_of
+from modelyard.installation.lock import shipped, shipped_lock
+from modelyard.installation.toolkit import INDEX, source_of
 from modelyard.predictions.layout import Layout, State
 from modelyard.report.generated import containerfile
 from modelyard.rollout.plan import Live, Traffic
-from modelyard.scoring.signature import require_host
+from modelyard.scoring.signature import flavor_of, require_host
 from modelyard.targets.folder import pinned
 from modelyard.targets.interface import Package
 from modelyard.targets.local import write_version
 
 ENVIRONMENT = "container"
+MEASURED = "measured.txt"
+"""The libraries that a version was measured with, where the lock has another version."""
 _SERVED = "served"
 _CONFIG = f"""\
 # Read by the server in the container. Its token comes from the variable MODELYARD_TOKEN.
@@ -54,8 +59,14 @@ def package(view: ModelView, version: str, folder: Path) -> list[str]:
         content = view.checkout.evidence.documents(model, found.sha256).get("training")
         training = read_statement(content, "training", Training).predicate if content else None
         write_whole(folder / "modelyard.yaml", _CONFIG.encode())
-        write_whole(folder / "requirements.txt", _requirements(found.package).encode())
-        write_whole(folder / "Containerfile", containerfile(model, found.name, found.sha256, ENVIRONMENT).encode())
+        source = source_of(view.checkout.repository.root)
+        files = image_files(found.package, flavor_of(found.model).extra, source)
+        for name, text in files.items():
+            write_whole(folder / FOLDER / name, text.encode())
+        build = containerfile(
+            model, found.name, found.sha256, ENVIRONMENT, measured=MEASURED in files, from_git=source != INDEX
+        )
+        write_whole(folder / "Containerfile", build.encode())
         write_whole(folder / "sbom.cdx.json", bill_of_materials(found, training))
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -98,6 +109,20 @@ def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes
     return encode(msgspec.json.decode(text), order="sorted", indent=2) + b"\n"
 
 
-def _requirements(found: Package) -> str:
-    """The server, with the library versions that the model was measured with."""
-    return "\n".join([f"modelyard[serve]=={__version__}", *pinned(found), ""])
+def image_files(found: Package, extra: str, source: str) -> dict[str, str]:
+    """File name → content of the image's ``requirements/``: the server, locked, and the version's own libraries.
+
+    A library at another version than the lock's stays at the one that the model was measured with, without a hash.
+    """
+    lock = shipped_lock()
+    differing = {line.partition("==")[0]: line for line in pinned(found) if "==" in line}
+    differing = {name: line for name, line in differing.items() if line.partition("==")[2] not in lock.versions(name)}
+    files = {"install.sh": shipped("model-repo-template/requirements/install.sh").read_text(encoding="utf-8")}
+    extras = ["serve", *filter(None, [extra])]
+    files |= job_files(lock, {"serving": extras}, source)
+    if differing:
+        dropped = [pin.text + "\n" for pin in pins_of(lock, extras) if pin.name in differing]
+        for text in dropped:
+            files["serving.txt"] = files["serving.txt"].replace(text, "")
+        files[MEASURED] = "".join(f"{line}\n" for line in differing.values())
+    return files

@@ -24,7 +24,9 @@ def command(folder: Path, answers: tuple[str, ...], example: str | None, ask: bo
     """Write a new model repository.
 
     Renders the Copier template into FOLDER, creates a git and DVC repository, and makes the first commit. Questions:
-    repository_name, ci, forge, owner, remote_url, policy, example, staging_port, production_port.
+    repository_name, ci, forge, cml, owner, remote_url, policy, example, staging_port, production_port, toolkit.
+
+    toolkit is where CI installs modelyard from: index, or git+URL@COMMIT. Default: what this one was installed from.
     """
     commit = write_repository(folder, (*answers, *([f"example={example}"] if example else [])), ask)
     if as_json:

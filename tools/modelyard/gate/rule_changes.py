@@ -115,8 +115,12 @@ def file_changes(model: str, own: Sequence[str], changed: Sequence[str]) -> tupl
 
     ``own`` are the files of the model's scorer and of its requirements, below its folder.
     """
-    watched = {"modelyard.yaml", ".dvc/config", "requirements.txt", *(f"models/{model}/{path}" for path in own)}
-    return tuple(RuleChange(f"{path} is changed", True) for path in changed if path in watched)
+    watched = {"modelyard.yaml", ".dvc/config", *(f"models/{model}/{path}" for path in own)}
+    return tuple(
+        RuleChange(f"{path} is changed", True)
+        for path in changed
+        if path in watched or path.startswith("requirements/")
+    )
 
 
 def _check_changes(before: Check, after: Check) -> list[RuleChange]:

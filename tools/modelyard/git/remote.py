@@ -71,6 +71,15 @@ class Git(GitRepository):
         except GitError as error:
             self._raise_cause(remote, pushes, error.output)
 
+    def push_fault(self, remote: str) -> str:
+        """Why the remote would refuse a push of a new branch, in one line; '' when it would not. Nothing is pushed."""
+        try:
+            with self.opened() as repo:
+                repo.git.push("--quiet", "--dry-run", "--", remote, "HEAD:refs/heads/modelyard/doctor")
+        except GitError as error:
+            return (str(error).strip().splitlines() or ["git push failed"])[0]
+        return ""
+
     def push_tag(self, remote: str, name: str) -> None:
         """Pushes a new tag, and deletes the local one if that fails; errors as in ``push``."""
         ref = f"refs/tags/{name}"

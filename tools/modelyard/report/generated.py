@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 HEAD = "# Written by: modelyard owners --write. Edit model.yaml and modelyard.yaml instead."
 OWNER_FILES = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS", "git": "CODEOWNERS"}
 """Forge → the path of CODEOWNERS that it reads; plain git has people who read it."""
-_SHARED = ("/modelyard.yaml", "/policies/", "/waivers/", "/.github/", "/.gitlab-ci.yml", "/.gitlab/", "/Jenkinsfile")
+_SHARED = (
+    "/modelyard.yaml",
+    "/policies/",
+    "/waivers/",
+    "/requirements/",
+    "/.github/",
+    "/.gitlab-ci.yml",
+    "/.gitlab/",
+    "/Jenkinsfile",
+)
 
 
 def render_owners(shared: Sequence[str], models: Mapping[str, Sequence[str]]) -> str:
@@ -26,8 +35,16 @@ def is_generated(owners: bytes) -> bool:
     return owners.startswith(HEAD.encode())
 
 
-def containerfile(model: str, version: str, sha256: str, environment: str) -> str:
-    """A Containerfile that serves the version under an unprivileged user."""
+def containerfile(
+    model: str, version: str, sha256: str, environment: str, *, measured: bool = False, from_git: bool = False
+) -> str:
+    """A Containerfile that serves the version under an unprivileged user.
+
+    ``measured``: requirements/measured.txt has libraries that the lock has at another version. ``from_git``: the
+    toolkit is installed from a Git repository.
+    """
+    system = "libgomp1 git" if from_git else "libgomp1"
+    own = "python -m uv pip install --system --no-deps --requirement requirements/measured.txt && " if measured else ""
     return f"""\
 # {model} {version}, served by modelyard with contract check and prediction log. Written by modelyard package.
 # Build: podman build -t {model.lower()}:{version} .   Run: with MODELYARD_TOKEN set, and a volume on /srv/served/log.
@@ -35,9 +52,10 @@ FROM python:3.12-slim
 LABEL org.opencontainers.image.title="{model}" \\
       org.opencontainers.image.version="{version}" \\
       modelyard.sha256="{sha256}"
-RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
-COPY requirements.txt /tmp/requirements.txt
-RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
+RUN apt-get update && apt-get install --yes --no-install-recommends {system} && rm -rf /var/lib/apt/lists/*
+COPY requirements /tmp/requirements
+RUN export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1 && cd /tmp && sh requirements/install.sh serving && \\
+    {own}pip uninstall --yes uv hatchling editables
 COPY --chown=10001:10001 . /srv
 USER 10001
 WORKDIR /srv

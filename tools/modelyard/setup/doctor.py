@@ -7,33 +7,31 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 from modelyard.deployment.observation import protection
+from modelyard.dvc import driver_extra
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
+from modelyard.installation.extras import packages_of_extras
+from modelyard.installation.jobs import remote_urls
 from modelyard.manifests.repository import ModelRepository
-from modelyard.setup.extras import packages_of_extras
+from modelyard.setup.ci import examine_ci
+from modelyard.setup.finding import Finding, version_of
+from modelyard.setup.remotes import examine_remotes
 
 MINIMUM_FREE_BYTES = 2_000_000_000
 _EXTRAS = ("train", "measure", "report", "serve", "sign", "init", "github", "gitlab", "example")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check. A ``warning`` matters for some commands only."""
+def examine(folder: Path, *, ci: bool = False) -> list[Finding]:
+    """The findings about Python, git, the extras and the disk, and, inside a model repository, about the checkout.
 
-    what: str
-    state: Literal["ok", "warning", "missing"]
-    found: str
-    remedy: str = ""
-
-
-def examine(folder: Path) -> list[Finding]:
-    """The findings about Python, git, the extras and the disk, and, inside a model repository, about the checkout."""
+    With ``ci`` those about its CI instead; UsageError outside of a model repository.
+    """
+    if ci:
+        repository = ModelRepository.find(folder)
+        return [*examine_remotes(repository, Git(repository.root), ci=True), *examine_ci(repository)]
     findings = [_python(), *_git(folder), *_extras(_EXTRAS), _disk(folder)]
     try:
         repository = ModelRepository.find(folder)
@@ -42,7 +40,7 @@ def examine(folder: Path) -> list[Finding]:
             *findings,
             Finding("model repository", "warning", "this folder is not in a model repository", error.remedy),
         ]
-    return [*findings, *_extras(_flavor_extras(repository)), *_cml(repository), *_checkout(repository)]
+    return [*findings, *_extras(_own_extras(repository)), *_cml(repository), *_checkout(repository)]
 
 
 def _python() -> Finding:
@@ -73,7 +71,7 @@ def _extras(extras: Iterable[str]) -> list[Finding]:
     packages = packages_of_extras()
     findings = []
     for extra in extras:
-        versions = {name: _version(name) for name in packages.get(extra, ())}
+        versions = {name: version_of(name) for name in packages.get(extra, ())}
         absent = [name for name, version in versions.items() if not version]
         if absent:
             remedy = f"pip install 'modelyard[{extra}]'"
@@ -84,24 +82,17 @@ def _extras(extras: Iterable[str]) -> list[Finding]:
     return findings
 
 
-def _flavor_extras(repository: ModelRepository) -> list[str]:
-    """The extras that score this repository's models. A manifest with faults is validate's to report."""
-    if not _version("numpy"):  # flavors import it; the extra measure, which brings it, is reported above
-        return []
-    from modelyard.scoring.signature import flavor_of
+def _own_extras(repository: ModelRepository) -> list[str]:
+    """The extras of this repository's remotes and models. A manifest with faults is validate's to report."""
+    remotes = {driver_extra(url) for url in remote_urls(repository.root).values()} - {None}
+    flavors = set()
+    if version_of("numpy"):  # flavors import it; the extra measure, which brings it, is reported above
+        from modelyard.scoring.signature import flavor_of
 
-    found = set()
-    for name in repository.model_names():
-        with suppress(ModelyardError):
-            found.add(flavor_of(repository.model(name)).extra)
-    return sorted(found - {"", *_EXTRAS})
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+        for name in repository.model_names():
+            with suppress(ModelyardError):
+                flavors.add(flavor_of(repository.model(name)).extra)
+    return sorted(extra for extra in {*remotes, *flavors} if extra and extra not in _EXTRAS)
 
 
 def _cml(repository: ModelRepository) -> list[Finding]:
@@ -141,6 +132,7 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
         findings.append(Finding("branch", "warning", "detached head", "Run git switch BRANCH before you commit."))
     if (repository.root / ".dvc" / "config").is_file():
         findings.append(Finding("DVC settings", "ok", ".dvc/config"))
+        findings += examine_remotes(repository, git, ci=False)
     else:
         findings.append(Finding("DVC settings", "missing", "no .dvc/config", "dvc init"))
     return findings

@@ -13,6 +13,7 @@ from modelyard.errors import ModelyardError, UsageError, near_match
 from modelyard.files import sha256_of
 from modelyard.flavors.discovery import flavor_named
 from modelyard.git import Git
+from modelyard.installation.lock import shipped
 from modelyard.manifests.contract import host_fault
 from modelyard.manifests.names import is_name
 from modelyard.manifests.policy import RowsCheck
@@ -22,7 +23,6 @@ from modelyard.report.generated import OWNER_FILES, is_generated, render_owners
 from modelyard.setup.artifact_list import FILE, with_artifact
 from modelyard.setup.contract_guess import Needs, Reason, Wishes, guess_contract
 from modelyard.setup.model_folder import ARTIFACTS, NewModel, deployment_yaml, flow, pipeline_files
-from modelyard.setup.shipped import shipped_folder
 from modelyard.setup.tree_change import TreeChange, carry_out
 from modelyard.tables.facts import facts_of
 
@@ -67,7 +67,7 @@ def add_model(
         description=f"Predicts {guess.label} from {len(guess.inputs)} columns.",
         table=source.path,
     )
-    files = pipeline_files(model, guess, facts.format, facts.separator, shipped_folder() / "model-template")
+    files = pipeline_files(model, guess, facts.format, facts.separator, shipped("model-template"))
     writes: dict[str, bytes | Path] = {f"models/{name}/{path}": content for path, content in files.items()}
     around, warnings = surroundings(repository, model, guess.flavor, ARTIFACTS[guess.flavor])
     addition = Addition(TreeChange(writes | source.writes | around), guess.reasons, (*guess.warnings, *warnings))

@@ -9,14 +9,18 @@ from tempfile import TemporaryDirectory
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra, near_match
+from modelyard.files import write_whole
 from modelyard.git import Git
+from modelyard.installation.jobs import FOLDER, write_requirements
+from modelyard.installation.lock import shipped
+from modelyard.installation.toolkit import checked_source, own_source, source_of
 from modelyard.manifests.document import read_document
 from modelyard.manifests.location import CONFIG
-from modelyard.setup.shipped import shipped_folder
+from modelyard.manifests.repository import ModelRepository
 
 QUESTIONS = (
     "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "example", "staging_port",
-    "production_port",
+    "production_port", "toolkit",
 )  # fmt: skip
 EXAMPLES = ("flights", "digits", "none")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
@@ -34,6 +38,8 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
         raise UsageError(f"{folder} {here}.", "Choose a new or empty folder.")
     data = dict(_answer(text) for text in answers)
     data.setdefault("repository_name", folder.resolve().name)
+    if "toolkit" in data:
+        checked_source(str(data["toolkit"]))
     try:
         from copier import run_copy
         from copier.errors import CopierError
@@ -52,6 +58,7 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
                 str(template),
                 str(beside),
                 data={**data, "toolkit_version": __version__},
+                user_defaults={"toolkit": own_source()},
                 defaults=not ask,
                 quiet=True,
                 cleanup_on_error=False,
@@ -62,6 +69,8 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
             from modelyard.setup.digits import add_digits
 
             add_digits(beside)
+        if (beside / FOLDER).is_dir():
+            write_requirements(ModelRepository(beside), source_of(beside))
         commit = git.commit_all("A model repository, written by modelyard init")
         beside.replace(place)  # an empty folder may be there
     except (CopierError, ValueError, OSError, ModelyardError) as error:
@@ -84,11 +93,21 @@ def _example(folder: Path, data: dict[str, str | int]) -> str:
     return str(read_document(folder, _ANSWERS).value.get("example", EXAMPLES[0]))
 
 
+def update_requirements(root: Path) -> list[str]:
+    """Writes ``requirements/`` for this toolkit and for what the repository needs; returns the changed paths."""
+    changed = write_requirements(ModelRepository(root), source_of(root))
+    script = shipped("model-repo-template/requirements/install.sh").read_bytes()
+    path = root / FOLDER / "install.sh"
+    if not path.is_file() or path.read_bytes() != script:
+        write_whole(path, script)
+        changed.append(f"{FOLDER}/install.sh")
+    return changed
+
+
 def _copied_template(into: Path) -> Path:
-    source = shipped_folder()
-    shutil.copyfile(source / "copier.yml", into / "copier.yml")
+    shutil.copyfile(shipped("copier.yml"), into / "copier.yml")
     for name in ("model-repo-template", "policies"):
-        shutil.copytree(source / name, into / name)
+        shutil.copytree(shipped(name), into / name)
     return into
 
 

@@ -1,0 +1,116 @@
+"""What doctor --ci says of repositories whose runs would fail, and of one whose runs would not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from modelyard.git import Git
+from modelyard.manifests.repository import ModelRepository
+from modelyard.setup import ci
+from modelyard.setup.ci import examine_ci
+from modelyard.setup.finding import Finding
+from modelyard.setup.remotes import examine_remotes
+from support.yard import commit_all, git, tool
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new repository whose packages an index has."""
+    monkeypatch.setattr(ci, "_install_fault", lambda folder, names: "")
+    tool(tmp_path, "init", "yard", "--answer", "remote_url=s3://bucket/models")
+    return tmp_path / "yard"
+
+
+def findings(yard: Path) -> dict[str, Finding]:
+    found = examine_ci(ModelRepository(yard))
+    assert all(finding.remedy for finding in found if finding.state != "ok"), "each finding has its remedy"
+    return {finding.what: finding for finding in found}
+
+
+def remotes(yard: Path, ci: bool) -> dict[str, Finding]:
+    found = examine_remotes(ModelRepository(yard), Git(yard), ci=ci)
+    assert all(finding.remedy for finding in found if finding.state != "ok")
+    return {finding.what: finding for finding in found}
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def test_static_keys_are_a_warning_where_a_role_is_possible(yard: Path) -> None:
+    assert "OpenID" in findings(yard)["credentials"].remedy
+    with (yard / ".dvc/config").open("a") as file:
+        file.write("    endpointurl = https://s3.example.org\n")
+    assert "credentials" not in findings(yard), "a store of one's own has no OpenID"
+    edit(yard / ".dvc/config", "s3://", "azure://")
+    assert findings(yard)["credentials"].state == "missing", "the workflows pass keys of AWS only"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "what"),
+    [
+        ("modelyard.yaml", "forge: github", "forge: gitlab", "forge"),
+        ("modelyard.yaml", "default_branch: main", "default_branch: trunk", "default branch"),
+        ("requirements/planning.txt", "--hash=", "# ", "requirements"),
+    ],
+)
+def test_what_disagrees_is_missing(yard: Path, file: str, before: str, after: str, what: str) -> None:
+    assert findings(yard)[what if what != "requirements" else "CI"].state == "ok"
+    edit(yard / file, before, after)
+    if what == "requirements":
+        (yard / file).write_text("numpy==2.4.6\n")
+    assert findings(yard)[what].state == "missing"
+
+
+def test_a_remote_of_another_forge_is_seen(yard: Path) -> None:
+    git(yard, "remote", "add", "origin", "git@gitlab.com:us/models.git")
+    assert findings(yard)["forge"].remedy == "forge: gitlab"
+
+
+def test_requirements_that_are_absent_or_cannot_be_installed(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "_install_fault", lambda folder, names: "no version of dvc")
+    assert findings(yard)["installation"].found == "no version of dvc"
+    (yard / "requirements/measuring.txt").unlink()
+    assert findings(yard)["requirements"].remedy == "modelyard update"
+
+
+def test_folders_of_this_machine_are_no_remotes_for_ci(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard")
+    yard = tmp_path / "yard"
+    assert remotes(yard, True)["git remote"].found == "none" and remotes(yard, False)["git remote"].state == "warning"
+    assert "folder of this machine" in remotes(yard, True)["DVC remote"].found
+    assert "does not exist" in remotes(yard, False)["DVC remote"].found
+    (tmp_path / "storage").mkdir()
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    git(yard, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    assert "is empty" in remotes(yard, False)["git remote"].found
+    git(yard, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    assert {name: finding.state for name, finding in remotes(yard, False).items()} == {
+        "git remote": "ok",
+        "DVC remote": "ok",
+    }
+    assert list((tmp_path / "storage").rglob("modelyard-doctor-*")) == [], "nothing is left behind"
+    git(tmp_path / "origin.git", "for-each-ref", "refs/heads/modelyard/doctor")
+    assert git(tmp_path / "origin.git", "for-each-ref", "refs/heads/modelyard/doctor") == "", "nothing is pushed"
+    git(yard, "remote", "set-url", "origin", str(tmp_path / "nowhere.git"))
+    assert remotes(yard, False)["git remote"].state == "missing"
+
+
+def test_a_remote_without_its_driver_is_one_sentence_from_every_command(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard", "--answer", "remote_url=gs://bucket/models")
+    yard = tmp_path / "yard"
+    assert remotes(yard, False)["DVC remote"].remedy == "pip install 'modelyard[gs]'"
+    commit_all(yard, "x") if git(yard, "status", "--porcelain") else None
+    for command in (["retrain", "flight-delay"], ["run", "flight-delay"]):
+        said = tool(yard, *command, expect=4).stderr
+        assert "modelyard[gs]" in said and "Traceback" not in said and "ImportError" not in said
+
+
+def test_the_command_ends_with_one_for_what_is_missing(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard", "--answer", "ci=none")
+    shown = json.loads(tool(tmp_path / "yard", "doctor", "--ci", "--json", expect=1).stdout)
+    assert {"what": "CI", "state": "missing"}.items() <= next(f for f in shown if f["what"] == "CI").items()

@@ -1,0 +1,1 @@
+"""Installation: what a job in CI, an image or this machine installs."""
