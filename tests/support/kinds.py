@@ -14,7 +14,7 @@ PROOFS = (
     # A model of every flavor and task, trained, registered and served.
     "serving/test_matrix.py",
     # Crash loops: a command is killed at each of its steps, or at many moments.
-    "deployment/test_killed.py", "e2e/test_demo.py",
+    "deployment/test_killed.py", "deployment/test_crash_loop.py", "e2e/test_demo.py",
     "production/test_collect.py::test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run",
     "production/test_monitor.py::test_killed_at_any_moment_it_is_filed_once_and_whole",
     # The whole replay of a month.
