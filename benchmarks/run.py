@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from crash_loop import crash_loop
 from flavors import flavors
+from mainline import mainline
 from measurements import drift, evaluation
 from production import feedback, monitor
 from pull_request import pull_request
@@ -23,6 +25,7 @@ PARTS = {
     part.__name__: part
     for part in (
         start_up, affected, pull_request, drift, evaluation, registry, site, serving, flavors, soak, monitor, feedback,
+        crash_loop, mainline,
     )
 }  # fmt: skip
 

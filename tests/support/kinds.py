@@ -16,7 +16,7 @@ PROOFS = (
     "e2e/test_own_model.py", "e2e/test_add.py::test_killed_at_any_moment_the_tree_is_as_it_was_or_as_it_should_be",
     "e2e/test_add.py::test_every_flavor_learns_every_task_from_a_table_with_gaps",
     # Crash loops: a command is killed at each of its steps, or at many moments.
-    "deployment/test_killed.py", "e2e/test_demo.py",
+    "deployment/test_killed.py", "deployment/test_crash_loop.py", "e2e/test_demo.py",
     "production/test_collect.py::test_killed_at_any_moment_and_two_at_once_it_ends_as_one_undisturbed_run",
     "production/test_monitor.py::test_killed_at_any_moment_it_is_filed_once_and_whole",
     # The whole replay of a month.
