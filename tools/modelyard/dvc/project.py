@@ -1,4 +1,4 @@
-"""All use of DVC: pull, reproduce and push of pipelines, and access to its cache and remote."""
+"""One DVC repository: pipelines pulled, reproduced and pushed; its cache and its remote."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import importlib.util
 import json
 import logging
 import os
-import re
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -21,19 +19,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from modelyard.dvc.drivers import driver_extra
+from modelyard.dvc.stages import failed, interrupted, remedy_of_run, stages_told_to, stdout_to_stderr, tool_path
 from modelyard.errors import ModelyardError, missing_extra
 
-_STOPPED = re.compile(r"exited with (?:-2|130)$")
 _OLD_SECONDS = 24 * 3600
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
-
-_DRIVERS = {"s3": "s3", "gs": "gs", "gcs": "gs", "azure": "azure", "abfs": "azure", "ssh": "ssh", "sftp": "ssh"}
-"""The scheme of a remote's URL → the extra with its driver."""
-
-
-def driver_extra(url: str) -> str | None:
-    """The extra with the driver of a remote's URL; None where DVC needs no driver of its own."""
-    return _DRIVERS.get(url.partition("://")[0]) if "://" in url else None
 
 
 class Stored(Struct, frozen=True):
@@ -65,7 +56,7 @@ class Dvc:
                 self._check_remote(repo)
                 repo.pull(targets=[pipeline], with_deps=True, allow_missing=True)
             except DvcException as error:
-                raise _failed("pull", error, _REMEDY_REMOTE) from error
+                raise failed("pull", error, _REMEDY_REMOTE) from error
 
     def reproduce(self, pipeline: str, *, force: bool = False, say: Callable[[str], None] = lambda text: None) -> bool:
         """Runs the stages of a pipeline whose inputs changed (all with ``force``); returns whether any ran.
@@ -74,13 +65,13 @@ class Dvc:
         """
         from dvc.exceptions import DvcException
 
-        with self._repository() as repo, _tool_path(), _stdout_to_stderr(), _stages_told_to(say):
+        with self._repository() as repo, tool_path(), stdout_to_stderr(), stages_told_to(say):
             try:
                 stages = repo.reproduce(targets=[pipeline], force=force)
             except DvcException as error:
-                if _interrupted(error):
+                if interrupted(error):
                     raise KeyboardInterrupt from error
-                raise _failed("repro", error, _remedy_of_run(error)) from error
+                raise failed("repro", error, remedy_of_run(error)) from error
             return any(stage for stage in stages)
 
     def push(self, pipeline: str) -> int:
@@ -92,7 +83,7 @@ class Dvc:
                 self._check_remote(repo)
                 return int(repo.push(targets=[pipeline], with_deps=True) or 0)
             except DvcException as error:
-                raise _failed("push", error, _REMEDY_REMOTE) from error
+                raise failed("push", error, _REMEDY_REMOTE) from error
 
     def update(self, pointers: list[str]) -> None:
         """Updates imported data (``.dvc`` files of ``dvc import``) from their sources."""
@@ -102,7 +93,7 @@ class Dvc:
             try:
                 repo.update(targets=pointers)
             except DvcException as error:
-                raise _failed("update", error, "Check the source that the .dvc file names.") from error
+                raise failed("update", error, "Check the source that the .dvc file names.") from error
 
     def add(self, path: Path) -> None:
         """Tracks a file or folder with a ``.dvc`` pointer, and pushes it if there is a default remote."""
@@ -114,7 +105,7 @@ class Dvc:
                 if repo.config["core"].get("remote"):
                     repo.push(targets=[str(path.relative_to(self.root))])
             except DvcException as error:
-                raise _failed("add", error, "See the message of DVC.") from error
+                raise failed("add", error, "See the message of DVC.") from error
 
     def keep(self, file: Path) -> str:
         """Copies a file into the cache, so that a pointer may name it; its md5."""
@@ -178,7 +169,7 @@ class Dvc:
             except ModelyardError:
                 raise
             except Exception as error:  # each filesystem of DVC raises its own exceptions
-                raise _failed("remote", error, _REMEDY_REMOTE) from error
+                raise failed("remote", error, _REMEDY_REMOTE) from error
 
     def members(self, md5: str) -> dict[str, str]:
         """Path below a tracked folder → md5 of the file; ModelyardError when its list is not stored."""
@@ -272,86 +263,3 @@ def _seconds(info: dict[str, Any]) -> float | None:
         if isinstance(value, int | float):
             return float(value)
     return None
-
-
-@contextlib.contextmanager
-def _tool_path() -> Iterator[None]:
-    """Puts this Python environment first on PATH, so that stages run its ``python``."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
-
-
-@contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Sends the stages' standard output to standard error: ours carries results only."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-class _Told(logging.Handler):
-    """Tells which stage DVC runs, by DVC's own messages."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Takes one message of DVC."""
-        if str(record.msg).startswith("Running stage") and record.args:
-            self._say(f"  stage {str(next(iter(record.args))).rpartition(':')[2]} …")
-
-
-@contextlib.contextmanager
-def _stages_told_to(say: Callable[[str], None]) -> Iterator[None]:
-    logger, told = logging.getLogger("dvc.stage.run"), _Told(say)
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(told)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(told)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-def _interrupted(error: Exception) -> bool:
-    """Whether a stage ended by Ctrl-C, which DVC does not pass on: by the signal, or as a shell reports it."""
-    from dvc.stage.exceptions import StageCmdFailedError
-
-    return any(isinstance(one, StageCmdFailedError) and _STOPPED.search(str(one)) for one in _chain(error))
-
-
-def _failed(what: str, error: Exception, remedy: str) -> ModelyardError:
-    """The error with the first line of what DVC says, and of what caused it where that says more."""
-    said = [text.splitlines()[0].rstrip(".") for one in _chain(error) if (text := str(one).strip())]
-    reason = ": ".join(dict.fromkeys([*said[:1], *said[-1:]])) or type(error).__name__
-    return ModelyardError(f"dvc {what} failed: {reason}.", remedy)
-
-
-def _remedy_of_run(error: Exception) -> str:
-    from dvc.stage.exceptions import StageCmdFailedError
-
-    if any(isinstance(one, StageCmdFailedError) for one in _chain(error)):
-        return "See the output of the stage above."
-    return "No stage ran. Correct what it names, in dvc.yaml or among the files that the stage reads."
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and its causes, the last one first raised."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__
