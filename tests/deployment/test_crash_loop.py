@@ -7,11 +7,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from crash_loop import after, loop, scenes
 
 
+@pytest.mark.proof
 def test_killed_at_random_every_command_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     stages = scenes(tmp_path)
     assert loop(tmp_path, stages, 6, random.Random(7)) == []  # noqa: S311

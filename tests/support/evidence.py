@@ -42,7 +42,7 @@ def _evaluation() -> Evaluation:
         "binary", n, int(label.sum()), 0.5, "v1.0.0", False, compared.metrics, compared.slices, compared.fairness,
         compared.calibration, compared.champion_calibration, compared.flips,
         Leakage(input_strengths({"x": x}, label), 0), (), (),
-        holdout=HoldoutChange("v1.0.0", rows=5800, kept=5800, added=200),
+        holdout_change=HoldoutChange("v1.0.0", rows=5800, kept=5800, added=200),
         baselines=(BaselineResult("the best of the last 10 versions by auc", "v1.0.0", compared.metrics),),
     )  # fmt: skip
 

@@ -120,7 +120,7 @@ def _failures() -> dict[str, Callable[[Any], Finding]]:
         "slices": evaluated(slices=(slices,), metrics=(metric("auc", 0.74, 0.74),)),
         "fairness": evaluated(fairness=(replace(gap, gaps=wider),)),
         "calibration": evaluated(calibration=replace(EVALUATION.calibration, expected_error=0.12)),
-        "holdout": evaluated(holdout=HoldoutChange("v1.2.0", rows=6000, kept=5990, relabelled=40, removed=10, added=500)),
+        "holdout": evaluated(holdout_change=HoldoutChange("v1.2.0", rows=6000, kept=5990, relabelled=40, removed=10, added=500)),
         "leakage": evaluated(leakage=replace(EVALUATION.leakage, overlap=3)),
         "stability": evaluated(stability=folds),
         "contract": evaluated(inputs_removed=("age",)),

@@ -139,7 +139,7 @@ def _evaluated(
         stability=_stability(candidate),
         smallest_class=_smallest_class(model, label),
         declared=tuple(sorted(declared(model))),
-        holdout=change,
+        holdout_change=change,
     )
     return Evaluated(evaluation, choose_probe(model, columns, predictions, scorer))
 

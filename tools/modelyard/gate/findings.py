@@ -201,7 +201,7 @@ def _calibration(check: CalibrationCheck, evaluation: Evaluation) -> Finding:
 
 
 def _holdout(check: HoldoutCheck, evaluation: Evaluation) -> Finding:
-    change = evaluation.holdout
+    change = evaluation.holdout_change
     if evaluation.champion is None:
         return Finding("pass", FIRST, "held-out rows", applicable=False)
     if change is None or change.reason:

@@ -120,7 +120,7 @@ class Evaluation:
     declared: tuple[str, ...] = ("groups", "slices", "folds")
     """Which of groups, slices and folds the model declares. Rules for undeclared ones do not apply."""
     held_out: HeldOut | None = None
-    holdout: HoldoutChange | None = None
+    holdout_change: HoldoutChange | None = None
     """None for a first version."""
 
     def against(self, opponent: str) -> BaselineResult | None:
