@@ -86,7 +86,10 @@ def test_drift_is_shown_but_does_not_block_under_standard() -> None:
 
 def test_a_first_version_is_judged_by_absolute_rules_only() -> None:
     first = replace(
-        EVALUATION, champion=None, holdout_change=None, metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None))
+        EVALUATION,
+        champion=None,
+        holdout_change=None,
+        metrics=(metric("auc", 0.7, None), metric("log_loss", 0.5, None)),
     )
     assert verdict(bundle(evaluation=first)).outcome == "pass"
     weak = replace(first, metrics=(metric("auc", 0.6, None), metric("log_loss", 0.5, None)))

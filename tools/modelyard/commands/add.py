@@ -22,7 +22,7 @@ from modelyard.terminal import result, result_json, say
 @click.option(
     "--flavor",
     type=click.Choice(["lightgbm", "xgboost", "catboost", "sklearn"]),
-    help="The library of the model.  [default: lightgbm]",
+    help="The library of the model. The default is lightgbm.",
 )
 @click.option("--label", default="", metavar="COLUMN", help="The column to be predicted.")
 @click.option("--positive", default="", metavar="VALUE", help="binary: the value of the label that counts as 1.")

@@ -16,7 +16,7 @@ from modelyard.terminal import result, result_json, say
 @click.option(
     "--example",
     type=click.Choice(["flights", "digits", "none"]),
-    help="The example model to begin with.  [default: flights]",
+    help="The example model to begin with. The default is flights.",
 )
 @click.option("--ask", is_flag=True, help="Ask the template's questions instead of taking its defaults.")
 @click.option("--json", "as_json", is_flag=True, help="Print the folder and the first commit as JSON.")
