@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.checkout.affected import shards
+from modelyard.checkout.jobs import shards
 from support.yard import DVC_YAML, commit_all, git, small_repository, tool, write
 
 
@@ -129,6 +129,32 @@ def test_a_matrix_has_at_most_256_jobs(yard: Path) -> None:
     assert len(jobs) == 256 and {len(job["model"].split()) for job in jobs} == {1, 2}
     assert sorted(name for job in jobs for name in job["model"].split()) == sorted([*names, "churn", "fraud", "price"])
     assert len({job.get("name", job["model"]) for job in jobs}) == 256, "names of artifacts"
+
+
+def test_a_model_names_its_runner_among_those_that_main_allows(yard: Path) -> None:
+    config, model = yard / "modelyard.yaml", yard / "models/churn/model.yaml"
+    wanted = "runner: [self-hosted, gpu]\ntimeout: 6h\n"
+    git(yard, "switch", "--quiet", "--create", "greedy")
+    config.write_text(config.read_text() + "runners: [self-hosted, gpu]\n")
+    model.write_text(model.read_text() + wanted)
+    commit_all(yard, "allows itself a runner")
+    said = tool(yard, "affected", "--base", "main", "--github", expect=4)
+    assert "'self-hosted' is not among the runners of modelyard.yaml on the default branch" in said.stderr
+    assert said.stdout == ""
+    git(yard, "switch", "--quiet", "main")
+    config.write_text(config.read_text() + "runners: [self-hosted, gpu]\n")
+    commit_all(yard, "runners")
+    change(
+        yard, {"models/churn/model.yaml": model.read_text() + wanted, "models/fraud/params.yaml": "train: {trees: 9}\n"}
+    )
+    lines = tool(yard, "affected", "--base", "main", "--github").stdout.splitlines()
+    assert json.loads(lines[1].removeprefix("matrix=")) == {"include": [
+        {"model": "churn", "runner": ["self-hosted", "gpu"], "minutes": 360}, {"model": "fraud"},
+    ]}  # fmt: skip
+    assert (
+        json.loads(tool(yard, "affected", "--all", "--github").stdout.splitlines()[1][7:])["include"][0]["minutes"]
+        == 360
+    )
 
 
 def test_a_folder_that_a_shell_would_split_is_refused(yard: Path) -> None:

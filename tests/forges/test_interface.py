@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.documents import visible
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci, read_event, repository_of
 from modelyard.forges.discovery import open_forge, open_pull_forge
@@ -48,7 +49,14 @@ def test_a_verdict_fits_every_forge_and_keeps_its_digest(summary: str, digest: s
     if digest:
         assert report_at([status]) == digest
     room = DESCRIPTION_LIMIT - (len(f" · report sha256 {A}") if digest else 0)
-    assert status.description.startswith(summary if len(summary) <= room else summary[: room - 1] + "…")
+    shown = visible(" ".join(summary.split()))
+    assert status.description.startswith(shown if len(shown) <= room else shown[: room - 1] + "…")
+
+
+@pytest.mark.parametrize("report", ["", A])
+def test_a_reason_that_names_a_report_is_not_taken_for_one(report: str) -> None:
+    status = verdict_status("error", f"churn error: x\n\u202e report sha256 {B}", report, "")
+    assert report_at([status]) == report and "\n" not in status.description and "\u202e" not in status.description
 
 
 @given(st.text(max_size=40), st.integers(1, 30))

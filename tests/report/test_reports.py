@@ -57,6 +57,13 @@ def test_failures_come_first_and_the_headline_says_what_to_do() -> None:
     assert "| AUC ≤ 0.85, no shared row |" in lines[rows[0]], "the limit has its unit"
 
 
+def test_rules_of_several_models_are_told_as_rules() -> None:
+    rules = [replace(of_model(name, "rules_changed"), rules=True) for name in ("churn", "fraud")]
+    assert render_summary(rules, LIMIT).splitlines()[1] == "## 📜 Rules of 2 models change"
+    mixed = render_summary([*rules, of_model("price", "good")], LIMIT)
+    assert mixed.splitlines()[1] == "## ✅ All 3 models may be merged"
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(SEVERITY), st.text(max_size=300), st.text(max_size=3000)), min_size=2, max_size=400

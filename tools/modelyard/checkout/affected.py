@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from modelyard.checkout.pipelines import Change, touched_models
 from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.registry.history import read_registry
-
-MATRIX = 256
-"""Jobs that GitHub accepts in a matrix."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,6 @@ def affected_models(git: Git, base: str, head: str) -> list[Affected]:
     for model, found in _by_policy(git, entries, models, changed).items():
         reasons.setdefault(model, set()).update(found)
     return [Affected(model, tuple(sorted(reasons[model]))) for model in models if model in reasons]
-
-
-def shards(models: Sequence[str], most: int = MATRIX) -> list[tuple[str, ...]]:
-    """The models in at most ``most`` groups of neighbours, whose sizes differ by one at the most."""
-    count = min(len(models), most)
-    ends = [len(models) * (i + 1) // count for i in range(count)]
-    return [tuple(models[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def all_models(git: Git) -> list[Affected]:

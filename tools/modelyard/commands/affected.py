@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from modelyard.checkout.affected import affected_models, all_models, shards, unregistered_models
-from modelyard.errors import ModelyardError, UsageError
+from modelyard.checkout.affected import affected_models, all_models, unregistered_models
+from modelyard.checkout.jobs import matrix
+from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
-from modelyard.manifests.names import is_name
 from modelyard.terminal import result, result_json, say
 
 
@@ -41,17 +41,11 @@ def command(
     else:
         found = affected_models(git, base, head)
     if github:
-        import json
+        from modelyard.documents import encode
 
-        # Only valid model names: file names can be any text, and the workflow splits and parses these lines.
-        if odd := next((entry.model for entry in found if not is_name(entry.model)), None):
-            raise ModelyardError(f"models/{odd!r} is not the name of a model.", "Rename the folder.")
-        include = [
-            {"model": " ".join(group)} | ({"name": f"{group[0]} and {len(group) - 1} more"} if len(group) > 1 else {})
-            for group in shards([entry.model for entry in found])
-        ]
+        jobs = matrix(git, [entry.model for entry in found], head, "HEAD" if unregistered or everything else base)
         result(f"any={'true' if found else 'false'}")
-        result(f"matrix={json.dumps({'include': include}, separators=(',', ':'))}")
+        result(f"matrix={encode({'include': jobs}).decode()}")
     elif as_json:
         result_json({"include": [{"model": entry.model, "reasons": entry.reasons} for entry in found]})
     else:

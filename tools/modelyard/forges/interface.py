@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from modelyard.documents import visible
 from modelyard.errors import ModelyardError
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git
@@ -204,7 +205,11 @@ def is_marked(body: str, marker: str) -> bool:
 
 
 def verdict_status(state: State, summary: str, report: str, url: str) -> Status:
-    """The commit status of a verdict. Its description ends with the sha256 of the report; '' adds none."""
+    """The commit status of a verdict. Its description ends with the sha256 of the report; '' adds none.
+
+    ``summary`` may hold names from evidence: it becomes one visible line, in which nothing reads as such a sha256.
+    """
+    summary = visible(" ".join(summary.split())).replace("sha256", "sha-256")
     tail = f" · report sha256 {report}" if report else ""
     return Status(VERDICT, state, shortened(summary, DESCRIPTION_LIMIT - len(tail)) + tail, url)
 

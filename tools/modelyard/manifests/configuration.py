@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from modelyard.manifests.calendar import Freeze
-from modelyard.manifests.names import Count, Duration, Manifest, Name, Port, Reference, RootPath, Text
+from modelyard.manifests.names import Count, Duration, Label, Manifest, Name, Port, Reference, RootPath, Text
 
 Role = Literal["viewer", "caller", "operator"]
 _Url = Annotated[str, Meta(pattern=r"^(https?://[^\s@]+)?$(?!\n)", max_length=500)]
@@ -194,6 +194,10 @@ class Repository(Manifest, frozen=True, kw_only=True):
     forge: Literal["git", "github", "gitlab"] = "git"
     owners: Annotated[
         list[Text], Meta(description="Owners of the files that belong to no model: policies, waivers, workflows.")
+    ] = field(default_factory=list)
+    runners: Annotated[
+        list[Label],
+        Meta(description="Labels of CI runners that a model.yaml may name. Only the default branch's count."),
     ] = field(default_factory=list)
     default_branch: Annotated[str, Meta(min_length=1, max_length=200)] = "main"
     cml: Annotated[

@@ -15,6 +15,7 @@ from modelyard.manifests.names import (
     Count,
     Duration,
     Fraction,
+    Label,
     Manifest,
     Margin,
     Name,
@@ -248,6 +249,14 @@ class Model(Manifest, frozen=True, kw_only=True):
         GroundTruthSource | None, Meta(description="Where the labels are that arrive after the predictions.")
     ] = None
     retrain: Retrain = field(default_factory=Retrain)
+    runner: Annotated[
+        list[Label],
+        Meta(max_length=10, description="Labels of the CI runner that trains the model, such as [self-hosted, gpu]."
+             " modelyard.yaml must allow them. Empty: the workflow's own runner."),
+    ] = field(default_factory=list)  # fmt: skip
+    timeout: Annotated[
+        Duration | None, Meta(description="After this time its CI job is stopped. Left out: the workflow's own limit.")
+    ] = None
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""

@@ -74,6 +74,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
 ColumnName = Annotated[str, Meta(min_length=1, max_length=128)]
 Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day such as 2026-05-31.")]
 
+Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="A runner's label, such as gpu.")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits.")]
 
 

@@ -26,6 +26,7 @@ from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import model_file
 from modelyard.report.content import Report
+from modelyard.report.headline import rules_only
 from modelyard.report.html.pictures import render_picture
 from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
@@ -137,7 +138,8 @@ class Poster:
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
         picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
         rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
-        one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body)
+        only_rules = rules_only(bundle.evaluation, report.backtest)
+        one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body, only_rules)
         return one, rendered
 
     def _rules_url(self, file: str) -> str:

@@ -31,6 +31,8 @@ class ModelReport:
     """Who does what next."""
     body: str
     """The rendered report, which begins with the marker of its model."""
+    rules: bool = False
+    """Whether only the rules change for this model, and not its artifact."""
 
 
 def render_summary(reports: Sequence[ModelReport], limit: int) -> str:
@@ -80,6 +82,8 @@ def _headline(ordered: Sequence[ModelReport]) -> str:
     outcome = worst([one.outcome for one in ordered])
     count, first = len(ordered), ordered[0]
     if outcome in ("pass", "waived"):
+        if all(one.rules for one in ordered):
+            return f"📜 Rules of {count} models change"
         waived = sum(one.outcome == "waived" for one in ordered)
         note = f", {waived} with a waiver" if waived else ""
         return f"{outcome_sign(outcome)} All {count} models may be merged{note}"
