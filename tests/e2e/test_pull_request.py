@@ -24,7 +24,7 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
     pull = hosted.propose("better", BETTER, "Less noise")
     report = hosted.report(pull)
     assert report.startswith("## ✅ churn may be merged: within margins; better in ")
-    assert "<summary>13 passed</summary>" in report
+    assert "<summary>14 passed</summary>" in report
     assert "| train.noise | 0.8 | 0.2 |" in report and "auc-against-champion" in report
     head = git_head(hosted, pull)
     assert head != hosted.store.last_seen[pull.number], "the lock was pushed to the branch"
