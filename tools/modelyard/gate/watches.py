@@ -231,6 +231,8 @@ def _fall(
 def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
     if monitoring.drift is None:
         return Finding("inconclusive", "The version has no profile, so input drift cannot be measured.")
+    if monitoring.incomparable:
+        return Finding("inconclusive", monitoring.incomparable)
     columns = [c for c in monitoring.drift.columns if c.role == "input"]
     measured = [c for c in columns if c.state != "insufficient"]
     if not measured:
@@ -239,6 +241,7 @@ def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
     share = len(alarms) / len(measured)
     said = f"{len(alarms)} of {len(measured)} inputs drifted"
     said += f" ({_percent(share)}, limit {_limit(watch.maximum_alarm_share)})"
+    said += f" from {monitoring.drift.reference}" if watch.reference else ""
     said += f": {_names(alarms)}" if alarms else ""
     if len(measured) < len(columns):
         said += f"; not comparable: {_names([c.name for c in columns if c.state == 'insufficient'])}"

@@ -19,7 +19,7 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.rules import watches_for
-from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, ServiceWatch
+from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, InputsWatch, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
 from modelyard.metrics.evaluation import compare
@@ -39,6 +39,7 @@ from modelyard.metrics.window import (
 )
 from modelyard.predictions.interface import Reader, Window
 from modelyard.production.monitoring.counts import VersionCounts, WindowCounts, score_column
+from modelyard.production.monitoring.reference import Earlier, earlier_inputs
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
@@ -85,7 +86,8 @@ def monitor_window(
     version = _watched(found, history, environment.name)
     own = _own(found, version)
     reference = profile_of(view, version)
-    drift = _drift(reference, own, version, (window.end - window.begin) / _DAY)
+    earlier = _earlier(model, reference, watches, reader, window, say)
+    drift = _drift(reference, earlier, own, version, (window.end - window.begin) / _DAY)
     notes = _notes(found, reference, version, ground_truth)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
     before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
@@ -118,6 +120,7 @@ def monitor_window(
         realised=_realised(model, own, window, accepted, held) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
+        incomparable=earlier.missing if earlier else "",
         serving_seconds=max(window.end - since, 0.0) if since else None,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
@@ -154,11 +157,32 @@ def profile_of(view: ModelView, version: str) -> Profile | None:
     return decode_profile(content, f"{path} of {version}") if content is not None else None
 
 
-def _drift(reference: Profile | None, own: VersionCounts, version: str, days: float) -> Drift | None:
+def _earlier(
+    model: Model,
+    profile: Profile | None,
+    watches: Sequence[AnyWatch],
+    reader: Reader,
+    window: Window,
+    say: Callable[[str], None],
+) -> Earlier | None:
+    """The earlier predictions that the policy compares inputs with; None where it compares with the training data."""
+    wanted = next((w.reference for w in watches if isinstance(w, InputsWatch) and w.reference), None)
+    return earlier_inputs(model, profile, wanted, reader, window, say) if wanted and profile else None
+
+
+def _drift(
+    reference: Profile | None, earlier: Earlier | None, own: VersionCounts, version: str, days: float
+) -> Drift | None:
     if reference is None:
         return None
     columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
-    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults, blocks=days)
+    against, expected = replace(reference, columns=columns), {}
+    if earlier is not None and earlier.profile is not None:
+        scores = tuple(column for column in columns if column.role == "score")
+        against, version = Profile(earlier.profile.rows, (*earlier.profile.columns, *scores)), earlier.name
+    elif earlier is not None:
+        expected = {column.name: "the season is new" for column in columns if column.role == "input"}
+    return measure_drift(against, own.profile(), version, faults=own.faults, no_alarm=expected, blocks=days)
 
 
 def _served(found: dict[tuple[str, str], VersionCounts]) -> tuple[Served, ...]:
