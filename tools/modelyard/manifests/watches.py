@@ -117,6 +117,13 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
         Meta(description="With too few labels. estimate: judge the label-free estimate; wait: inconclusive."),
     ] = "wait"
     minimum_labels: Annotated[int, Meta(ge=1)] = 200
+    missing_labels: Annotated[
+        Literal["weigh", "wait"],
+        Meta(
+            description="Where rows with a label have other scores than rows without one. weigh: labelled rows are"
+            " kept in inverse proportion to the chance of a label at their score; wait: inconclusive."
+        ),
+    ] = "wait"
 
 
 class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):

@@ -123,6 +123,10 @@ class Realised:
     selection: Selection | None = None
     """None where too few due rows have a label, or lack one."""
     slices: tuple[SliceResult, ...] = ()
+    weighed: int = 0
+    """Labelled rows that were kept so that they stand for all (``thinning.py``); 0 where that was not tried."""
+    weighed_metrics: tuple[MetricResult, ...] = ()
+    """Of those rows."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
-from modelyard.manifests.watches import DriftReference
+from modelyard.manifests.watches import AnyWatch, DriftReference, InputsWatch
 from modelyard.metrics.drift import MINIMUM_ROWS
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
 from modelyard.predictions.interface import Reader, Window
@@ -32,16 +32,20 @@ class Earlier:
 
 def earlier_inputs(
     model: Model,
-    profile: Profile,
-    reference: DriftReference,
+    profile: Profile | None,
+    watches: Sequence[AnyWatch],
     reader: Reader,
     window: Window,
     say: Callable[[str], None],
-) -> Earlier:
-    """The inputs of the spans that a window is compared with, whichever version answered.
+) -> Earlier | None:
+    """The inputs of the spans that a window is compared with, whichever version answered; None where no watch of a
+    policy names a reference.
 
     Importance and window spreads are those of ``profile``, the monitored version's.
     """
+    reference = next((w.reference for w in watches if isinstance(w, InputsWatch) and w.reference), None)
+    if reference is None or profile is None:
+        return None
     found: dict[str, list[ColumnProfile]] = {}
     rows = 0
     for span in spans_of(reference, window):

@@ -19,13 +19,15 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.names import seconds_of
 from modelyard.manifests.policy import Policy
 from modelyard.manifests.rules import watches_for
-from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, InputsWatch, ServiceWatch
+from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
-from modelyard.metrics.evaluation import compare
+from modelyard.metrics.evaluation import Holdout, MetricResult, SliceResult, compare
 from modelyard.metrics.outliers import FEWEST, outliers
 from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
+from modelyard.metrics.tally import number_codes
+from modelyard.metrics.thinning import kept_shares, thinned
 from modelyard.metrics.window import (
     Confidence,
     Day,
@@ -86,7 +88,7 @@ def monitor_window(
     version = _watched(found, history, environment.name)
     own = _own(found, version)
     reference = profile_of(view, version)
-    earlier = _earlier(model, reference, watches, reader, window, say)
+    earlier = earlier_inputs(model, reference, watches, reader, window, say)
     drift = _drift(reference, earlier, own, version, (window.end - window.begin) / _DAY)
     notes = _notes(found, reference, version, ground_truth)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
@@ -155,19 +157,6 @@ def profile_of(view: ModelView, version: str) -> Profile | None:
     path = f"models/{view.name}/{view.manifest.files.profile}"
     content = view.checkout.git.file_at(known.commit, path) if known else None
     return decode_profile(content, f"{path} of {version}") if content is not None else None
-
-
-def _earlier(
-    model: Model,
-    profile: Profile | None,
-    watches: Sequence[AnyWatch],
-    reader: Reader,
-    window: Window,
-    say: Callable[[str], None],
-) -> Earlier | None:
-    """The earlier predictions that the policy compares inputs with; None where it compares with the training data."""
-    wanted = next((w.reference for w in watches if isinstance(w, InputsWatch) and w.reference), None)
-    return earlier_inputs(model, profile, wanted, reader, window, say) if wanted and profile else None
 
 
 def _drift(
@@ -279,12 +268,29 @@ def _realised(
     if own.labelled is None or rows < FEWEST_LABELS or model.task == "ranking":
         return counted
     holdout = own.labelled.holdout()
-    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
+    metrics, slices = _measured(model, holdout, accepted)
+    counted = replace(counted, metrics=metrics, slices=slices)
+    if own.arrived is None or score is None or chosen is None or chosen.at_random:
+        return counted
+    shares = kept_shares(own.arrived)
+    if shares is None:
+        return counted
+    tops = holdout.candidate if holdout.candidate.ndim == 1 else holdout.candidate.max(axis=1)
+    kept = thinned(holdout, number_codes(tops, score), shares)
+    enough = kept.label.size >= FEWEST_LABELS
+    weighed = _measured(model, kept, accepted)[0] if enough else ()
+    return replace(counted, weighed=kept.label.size, weighed_metrics=weighed)
+
+
+def _measured(
+    model: Model, rows: Holdout, accepted: dict[str, float]
+) -> tuple[tuple[MetricResult, ...], tuple[SliceResult, ...]]:
+    measured = compare(rows, model.task, settings_of(model), model.evaluation.minimum_support)
     metrics = tuple(
         replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
         for m in measured.metrics
     )
-    return replace(counted, metrics=metrics, slices=measured.slices)
+    return metrics, measured.slices
 
 
 def _minus(now: float | None, then: float | None) -> float | None:
