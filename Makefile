@@ -36,7 +36,7 @@ test: $(VENV)/.dev $(VENV)/.node system-test
 test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not proof and not server and not pipeline"
 
-proof: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets $(VENV)/.pipelines system-proof
+proof: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets $(VENV)/.pipelines $(VENV)/.tfx system-proof
 	$(PYTEST) -m proof
 
 e2e: $(VENV)/.dev $(VENV)/.node system-test
@@ -80,6 +80,8 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate --group pyproject.toml:pipelines -o requirements/pipelines.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --group pyproject.toml:tfx -o requirements/tfx.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --annotation-style split pyproject.toml --extra all --group pyproject.toml:build \
 	  -c requirements/run.txt -o requirements/lock.txt
 
@@ -105,7 +107,7 @@ $(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
 
 # Foreign systems whose pins exclude ours, in an environment each: what versions are deployed to (targets: MLServer, BentoML,
 # MLflow), and engines that run exported pipelines. MLServer wants Python below 3.13: where there is one, it is taken.
-$(VENV)/.targets $(VENV)/.pipelines: $(VENV)/.%: requirements/%.txt $(VENV)/.dev
+$(VENV)/.targets $(VENV)/.pipelines $(VENV)/.tfx: $(VENV)/.%: requirements/%.txt $(VENV)/.dev
 	@set -e; python=$$($(BIN)/uv python find --no-python-downloads '>=3.11,<3.13' 2>/dev/null || echo $(BIN)/python); \
 	version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	kept=$(KEPT)/$*-$$version-$$(sha256sum requirements/$*.txt | cut -c 1-16); \

@@ -19,7 +19,7 @@ from pipelines.conftest import DVC_YAML, cloned, outputs
 from support.yard import MODEL_YAML, tool
 
 GOLDEN = Path(__file__).parent / "golden"
-ENGINES = ["kubeflow", "metaflow"]
+ENGINES = ["kubeflow", "metaflow", "tfx"]
 
 
 def manifest(**resources: object) -> Model:

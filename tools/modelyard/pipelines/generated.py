@@ -6,8 +6,7 @@ import json
 
 from modelyard.pipelines.interface import Plan, Step
 
-RUN_STAGE = '''\
-def run_stage(repository: str, commit: str, model: str, stage: str):
+_BODY = '''\
     """Runs one stage of a commit in a fresh clone. DVC restores earlier results from the remote, and keeps this one."""
     import subprocess
     import tempfile
@@ -17,7 +16,14 @@ def run_stage(repository: str, commit: str, model: str, stage: str):
         subprocess.run(["git", "-C", folder, "checkout", "--quiet", "--detach", commit], check=True)
         subprocess.run(["modelyard", "-C", folder, "run", model, "--stage", stage], check=True)
 '''
-"""The function that every engine calls. It imports what it needs, since an engine may send its text alone."""
+
+
+def run_stage(kind: str = "str") -> str:
+    """The function that every engine calls, with parameters of a type. It imports what it needs: an engine may send its
+    text alone.
+    """
+    parameters = ", ".join(f"{name}: {kind}" for name in ("repository", "commit", "model", "stage"))
+    return f"def run_stage({parameters}):\n{_BODY}"
 
 
 def header(plan: Plan, engine: str, usage: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelyard.errors import ModelyardError
-from modelyard.pipelines.generated import RUN_STAGE, header, paths, quoted
+from modelyard.pipelines.generated import header, paths, quoted, run_stage
 from modelyard.pipelines.interface import Plan, Step
 
 
@@ -24,7 +24,7 @@ class Kubeflow:
             )
             + "\nimport sys\n\nfrom kfp import compiler, dsl\n\n\n"
             + f"@dsl.component(base_image={quoted(plan.resources.image)}, install_kfp_package=False)\n"
-            + RUN_STAGE
+            + run_stage()
             + f"\n\n@dsl.pipeline(name={quoted(_kfp_name(plan.model))})\n"
             + "def pipeline(repository: str, commit: str):\n"
             + '    """Runs the stages of one commit. repository is a URL that the steps can clone."""\n'

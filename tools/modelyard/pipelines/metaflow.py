@@ -5,7 +5,7 @@ Metaflow joins every split again, which the stages of DVC need not do; so the st
 
 from __future__ import annotations
 
-from modelyard.pipelines.generated import RUN_STAGE, header, paths, quoted
+from modelyard.pipelines.generated import header, paths, quoted, run_stage
 from modelyard.pipelines.interface import Plan, Step
 
 _MIB = {"Mi": 1.0, "Gi": 1024.0, "Ti": 1024.0 * 1024.0}
@@ -21,7 +21,7 @@ class Metaflow:
         return (
             header(plan, "metaflow", "Metaflow. Run this file: run --repository URL --commit SHA.")
             + "\nfrom metaflow import FlowSpec, Parameter, resources, step\n\n\n"
-            + RUN_STAGE
+            + run_stage()
             + f"\n\nclass {_class_name(plan.model)}(FlowSpec):\n"
             + '    """Runs the stages of one commit."""\n\n'
             + '    repository = Parameter("repository", required=True, help="A URL that the steps can clone.")\n'
