@@ -35,7 +35,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def next_number(folder: Path) -> str:
     view = opened(folder).model("churn")
-    return number_at(view, view.manifest, "HEAD").version
+    return number_at(view, view.manifest, "HEAD", "").version
 
 
 def faults(folder: Path, expect: int) -> list[dict[str, str]]:
@@ -199,7 +199,7 @@ def test_the_override_of_a_commit_replaces_the_computed_number(pair: tuple[Path,
 def test_the_number_and_its_reasons_follow_from_what_changed(pair: tuple[Path, Path]) -> None:
     def numbered() -> tuple[str, tuple[str, ...]]:
         view = opened(one).model("churn")
-        found = number_at(view, view.manifest, "HEAD")
+        found = number_at(view, view.manifest, "HEAD", "")
         return found.version, found.reasons
 
     one, _ = pair

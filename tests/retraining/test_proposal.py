@@ -71,7 +71,10 @@ class Bench:
         repository = SimpleNamespace(config=SimpleNamespace(default_branch="main"))
         model = msgspec.structs.replace(MODEL, retrain=self.retrain)
         candidate = SimpleNamespace(
-            model=model, artifact=self.root / "models/m/dvc.lock", training=lambda _: SimpleNamespace(rows=100)
+            model=model,
+            trained_here=True,
+            artifact=self.root / "models/m/dvc.lock",
+            training=lambda _: SimpleNamespace(rows=100),
         )
         run: Any = SimpleNamespace(
             view=SimpleNamespace(checkout=SimpleNamespace(git=git, root=self.root, repository=repository)),

@@ -13,7 +13,8 @@ PROOFS = (
     "forges/test_emulate.py", "e2e/test_other_ci.py", "serving/test_clients.py", "pipelines/test_engines.py",
     # A model of every flavor and task, trained, registered and served.
     "serving/test_matrix.py",
-    "e2e/test_own_model.py", "e2e/test_add.py::test_killed_at_any_moment_the_tree_is_as_it_was_or_as_it_should_be",
+    "e2e/test_own_model.py", "e2e/test_trained_elsewhere.py",
+    "setup/test_artifact_addition.py::test_every_flavor_is_added_with_the_contract_that_its_file_tells", "e2e/test_add.py::test_killed_at_any_moment_the_tree_is_as_it_was_or_as_it_should_be",
     "e2e/test_add.py::test_every_flavor_learns_every_task_from_a_table_with_gaps",
     # Crash loops: a command is killed at each of its steps, or at many moments.
     "deployment/test_killed.py", "deployment/test_crash_loop.py", "e2e/test_demo.py",

@@ -310,17 +310,18 @@ class MemoryEvidence:
     messages: list[str] = field(default_factory=list)
     refuses: bool = False
 
-    def append(self, files: Mapping[str, bytes], message: str) -> None:
+    def append(self, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> None:
         if self.refuses:
             raise ModelyardError("The evidence branch cannot be written.", "Grant permission.")
-        self.filed_files |= files
+        self.filed_files = {path: one for path, one in {**self.filed_files, **files}.items() if path not in drop}
         self.messages.append(message)
 
     def newest(self) -> str:
         return "e" * 40
 
     def filed(self, *paths: str) -> dict[str, bytes]:
-        return {path: self.filed_files[path] for path in paths if path in self.filed_files}
+        below = tuple(path for path in paths if path.endswith("/"))
+        return {path: one for path, one in self.filed_files.items() if path in paths or path.startswith(below)}
 
 
 def a_pull(number: int = 1, **changes: object) -> Pull:

@@ -27,7 +27,7 @@ from modelyard.flavors.discovery import flavor_named
 from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.flavors.signature import Input
 from modelyard.git import Git
-from modelyard.manifests.model import Model
+from modelyard.manifests.model import Model, reference_rows
 from modelyard.metrics.drift import MINIMUM_ROWS, DomainShift, Drift, Exact, measure_drift
 from modelyard.metrics.estimate import Estimate, estimate_quality
 from modelyard.metrics.intervals import delong_spread
@@ -71,7 +71,7 @@ def drift_of(
     options: DriftOptions,
     say: Callable[[str], None],
 ) -> Drift:
-    """The data drift of a table. Without a champion with a profile, the reference is the candidate's training rows."""
+    """The data drift of a table. Without a champion with a profile, the reference is the candidate's own rows."""
     model = candidate.model
     path = f"models/{model.name}/{model.files.profile}"
     content = git.file_at(champion.commit, path) if champion and not options.reference else None
@@ -82,15 +82,16 @@ def drift_of(
         expected = _other_scores(candidate, champion, options)
         drift = _compared(reference, found, champion.version, no_alarm=expected, blocks=_blocks(model, current))
     else:
-        training = candidate.folder / model.files.training
+        training = candidate.folder / reference_rows(model)
         table = options.reference or training
-        name = options.reference.name if options.reference else "its own training rows"
+        own = "its own training rows" if candidate.trained_here else "its own held-out rows"
+        name = options.reference.name if options.reference else own
         drift = _exactly(candidate, table, current, options, say, name)
     if options.current is not None and model.task == "binary":
         drift = replace(drift, estimate=_estimate(candidate, current))
     if options.domain:
         say("Training a domain classifier …")
-        before = TableFile(options.reference or candidate.folder / model.files.training, model.contract.texts)
+        before = TableFile(options.reference or candidate.folder / reference_rows(model), model.contract.texts)
         after = TableFile(partitions(current)[0], model.contract.texts)
         drift = replace(drift, domain=tell_apart(model, before, after))
     return drift

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.holdout import holdout_change, holdout_notes
+from modelyard.candidate.notes import champion_notes, contract_notes, origin_notes
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.errors import ModelyardError
 from modelyard.flavors.probe import Probe
 from modelyard.flavors.signature import Input, Kind
-from modelyard.flavors.values import Column, Columns, breaches
+from modelyard.flavors.values import Column, Columns
 from modelyard.manifests.model import Model, declared
 from modelyard.metrics.evaluation import BaselineResult, Evaluation, Holdout, MetricResult, compare
 from modelyard.metrics.flips import Driver, FlippedRow, most_moved
@@ -76,7 +77,7 @@ def _against(
         )
     blocks = table.codes(model.evaluation.block) if model.evaluation.block else None
     queries = table.codes(model.evaluation.query) if model.evaluation.query else None
-    rows = Holdout(_label(table, model), predictions, theirs, {}, {}, blocks, queries)
+    rows = Holdout(label_of(table, model), predictions, theirs, {}, {}, blocks, queries)
     return compare(rows, model.task, settings_of(model), model.evaluation.minimum_support).metrics
 
 
@@ -89,10 +90,10 @@ def _evaluated(
 ) -> Evaluated:
     model = candidate.model
     settings, contract = model.evaluation, model.contract
-    label = _label(table, model)
+    label = label_of(table, model)
     columns = table.columns(candidate.signature.inputs, "the contract in model.yaml")
     predictions = scorer.score(columns)
-    _check_range(model, predictions)
+    check_range(model, predictions)
     _require_agreement(candidate, table, columns, predictions, scorer.flavor.tolerance)
     theirs = opponent.score_table(table) if opponent else None
     comparable = theirs is None or theirs.shape == predictions.shape
@@ -135,7 +136,12 @@ def _evaluated(
         inputs_added=tuple(sorted(after - before)),
         inputs_removed=tuple(sorted(before - after)),
         held_out=candidate.held_out(table),
-        notes=(*_notes(champion, comparable), *holdout_notes(change), *_contract_notes(candidate, columns)),
+        notes=(
+            *origin_notes(candidate),
+            *champion_notes(champion, comparable),
+            *holdout_notes(change),
+            *contract_notes(candidate, columns),
+        ),
         stability=_stability(candidate),
         smallest_class=_smallest_class(model, label),
         declared=tuple(sorted(declared(model))),
@@ -181,38 +187,13 @@ def _smallest_class(model: Model, label: Floats) -> int | None:
     return int(np.bincount(label.astype(np.int64), minlength=classes).min())
 
 
-def _notes(champion: FetchedVersion | None, comparable: bool) -> tuple[str, ...]:
-    if champion is None:
-        return ("A first version: there is no champion, so only absolute rules were applied.",)
-    if not comparable:
-        return (f"{champion.name} predicts other classes and cannot be compared, so only absolute rules were applied.",)
-    return ()
-
-
-def _check_range(model: Model, predictions: Floats) -> None:
+def check_range(model: Model, predictions: Floats) -> None:
+    """ModelyardError for scores that are no probabilities, of a model that must give them."""
     if model.task in ("binary", "multiclass") and (predictions.min() < 0 or predictions.max() > 1):
         raise ModelyardError(
             f"Predictions of {model.name} are between {predictions.min():g} and {predictions.max():g}.",
             f"A {model.task} model must predict probabilities from 0 to 1.",
         )
-
-
-def _contract_notes(candidate: Candidate, holdout: Columns) -> tuple[str, ...]:
-    """Sentences about values in the team's own rows that the contract does not allow."""
-    inputs = candidate.signature.inputs
-    training = candidate.training([column.name for column in inputs])
-    said = []
-    for column in inputs:
-        sides = [("held-out", holdout[column.name])]
-        if column.name in training.names:
-            sides.insert(0, ("training", training.values(column)))
-        for name, values in sides:
-            for what, rows in breaches(column, values):
-                said.append(
-                    f"{int(rows.sum()):,} of {rows.size:,} {name} rows have {column.name!r} {what}, which the contract"
-                    " does not allow: callers who send such rows are refused."
-                )
-    return tuple(said)
 
 
 def _flipped_rows(
@@ -269,7 +250,7 @@ def _stability(candidate: Candidate) -> Stability | None:
         sizes = table.numbers("trained_rows")
         trained = tuple(int(sizes[codes == i].max()) for i in range(len(names)))
     shown = tuple(MISSING if name is None else name for name in names)
-    label, prediction = _label(table, model), stacked(table, columns)
+    label, prediction = label_of(table, model), stacked(table, columns)
     if model.task == "ranking" and model.evaluation.query:
         table.require([model.evaluation.query], "evaluation.query in model.yaml")
         queries = table.codes(model.evaluation.query)
@@ -284,6 +265,8 @@ def _leakage(candidate: Candidate, holdout: Table, columns: Columns, label: Floa
     names = [c.name for c in inputs]
     flat = {name: np.asarray(part) for c in inputs for name, part in _flat(c, columns[c.name])}
     strengths = input_strengths(flat, label) if candidate.model.task == "binary" else ()
+    if not candidate.trained_here:
+        return Leakage(strengths, None)
     trained = candidate.training([contract.id, contract.label, *names])
     trained.require([contract.id], "the leakage check")
     same: int | None = None
@@ -308,7 +291,8 @@ def _hashes(table: Table, columns: tuple[Input, ...]) -> NDArray[np.uint64]:
     return row_hashes({name: np.asarray(part) for c in columns for name, part in _flat(c, table.values(c))})
 
 
-def _label(table: Table, model: Model) -> Floats:
+def label_of(table: Table, model: Model) -> Floats:
+    """The label as numbers (rows,): 0 and 1, the place in contract.classes, or the value itself."""
     name = model.contract.label
     if model.task == "multiclass":
         at = {level: i for i, level in enumerate(model.contract.classes)}

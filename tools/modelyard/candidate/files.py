@@ -13,7 +13,7 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.flavors.signature import Signature
-from modelyard.manifests.model import Model
+from modelyard.manifests.model import Model, reference_rows
 from modelyard.metrics.held_out import HeldOut
 from modelyard.metrics.scores import Floats
 from modelyard.scoring.scorer import LoadedArtifact, loaded, prediction_columns, stacked
@@ -110,9 +110,14 @@ class Candidate:
         """A table that model.yaml names, read by column."""
         return TableFile(self._there(path), self.model.contract.texts)
 
+    @property
+    def trained_here(self) -> bool:
+        """Whether the pipeline of this repository trains it."""
+        return self.model.trained == "here"
+
     def training(self, columns: list[str] | None = None) -> Table:
-        """The rows the candidate was trained on."""
-        return self._table(self.model.files.training, columns)
+        """The rows the candidate was trained on; of one that was trained elsewhere, the held-out rows."""
+        return self._table(reference_rows(self.model), columns)
 
     def _table(self, path: str, columns: list[str] | None = None) -> Table:
         return read_table(self._there(path), columns, self.model.contract.texts)

@@ -42,7 +42,7 @@ def holdout_change(candidate: Candidate, champion: FetchedVersion, table: Table)
     old = read_table(champion.holdout, texts=before.texts)
     old.require([before.id, before.label], f"the contract of {against}")
     trained = candidate.training([now.id, now.label])
-    labelled = {now.id, now.label} <= set(trained.names)
+    labelled = candidate.trained_here and {now.id, now.label} <= set(trained.names)
     numeric = all(one.is_number(name) for one, name in ((old, before.label), (table, now.label)))
     block = candidate.model.evaluation.block
     blocks = None

@@ -112,6 +112,6 @@ def _numbering(view: ModelView, bundle: Bundle, head: str) -> Numbering | None:
     try:
         if content is None:
             return None
-        return number_at(view, parse(Model, content, model_file(view.name)), head)
+        return number_at(view, parse(Model, content, model_file(view.name)), head, bundle.artifact)
     except ModelyardError:
         return None  # a clone without tags cannot tell; register refuses a requested number that is not possible

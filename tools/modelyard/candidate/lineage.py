@@ -38,6 +38,7 @@ def describe_training(candidate: Candidate, git: Git, reproduced: bool) -> Train
         params=lock.params,
         packages=installed_packages(candidate),
         reproduced=reproduced,
+        elsewhere=not candidate.trained_here,
     )
 
 

@@ -16,6 +16,7 @@ from modelyard.documents import builtins
 from modelyard.errors import ModelyardError
 from modelyard.files import write_whole
 from modelyard.flavors.signature import Input
+from modelyard.manifests.model import reference_rows
 from modelyard.metrics.outliers import fits, row_shape
 from modelyard.metrics.profile import ColumnProfile, Profile, WindowSpread
 from modelyard.metrics.scores import Floats, Integers
@@ -29,9 +30,12 @@ _ROWS_OF_SHAPE = 100_000
 
 
 def write_profile(candidate: Candidate) -> Profile:
-    """Writes the profile: inputs and label of the training rows, scores of the held-out rows."""
+    """Writes the profile: inputs and label of the training rows, scores of the held-out rows.
+
+    Of a model that was trained elsewhere, all of it is of the held-out rows.
+    """
     model = candidate.model
-    training = candidate.file(model.files.training)
+    training = candidate.file(reference_rows(model))
     parts = [profile_file(training, Columns.of(model, "input", "label"))]
     predictions, scores = candidate.file(model.files.predictions), prediction_columns(model)
     if set(scores) <= set(predictions.names):

@@ -20,7 +20,7 @@ from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.artifacts import packages_of, registered_probe
 from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.checkout.evidence_store import EvidenceStore
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.bundle import read_bundle
 from modelyard.evidence.statement import read_statement, write_statement
 from modelyard.evidence.training import Reproduction, differences
@@ -86,6 +86,8 @@ def reproduce_candidate(view: ModelView, say: Callable[[str], None]) -> Reproduc
 
 def repinned_stages(view: ModelView, revision: str = "HEAD") -> tuple[str, ...]:
     """The stages whose outputs dvc.lock of a revision pins anew, though a registered version ran them with the same."""
+    if view.manifest.trained == "elsewhere":
+        return ()  # its file is given, not made
     git, path = view.checkout.git, f"models/{view.name}/dvc.lock"
     content = git.file_at(revision, path)
     if content is None:
@@ -97,6 +99,11 @@ def repinned_stages(view: ModelView, revision: str = "HEAD") -> tuple[str, ...]:
 
 def _compared(view: ModelView, original: _Original, say: Callable[[str], None]) -> Reproduction:
     model = view.name
+    if view.manifest.trained == "elsewhere":
+        raise Refused(
+            f"{model} was trained elsewhere, so nobody here can reproduce it.",
+            f"Ask who trained it, or write a pipeline that does; see models/{model}/model.yaml.",
+        )
     with _worktree(view.checkout, original.commit) as there:
         pipeline = f"models/{model}/dvc.yaml"
         what = f"{model} {original.version}" if original.version else f"the candidate of {model}"

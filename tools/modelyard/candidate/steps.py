@@ -14,6 +14,7 @@ from modelyard.candidate.baselines import baselines_of
 from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
+from modelyard.candidate.given import check_out_given, write_scores
 from modelyard.candidate.holdout import require_pinned_rows
 from modelyard.candidate.lineage import describe_training
 from modelyard.candidate.reference import write_profile
@@ -79,20 +80,14 @@ class CandidateRun:
 
     def _retrained(self, pipeline: str, *, push: bool, force: bool, commit: bool, news: bool) -> Retrained:
         self._workspace.clear()
-        self._say(f"Pulling the cached data of {self._name} …")
-        self._dvc.pull(pipeline)
-        if news and (sources := self.sources()):
-            self._say(f"Checking {len(sources)} data {'import' if len(sources) == 1 else 'imports'} for new content …")
-            self._dvc.update(sources)
-        stages = () if force or self._merged() else repinned_stages(self.view)
-        if stages:
-            self._say(
-                f"dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
-                " command, inputs and parameters. So every stage runs again."
-            )
-        self._say(f"Running {pipeline} …")
-        begun = time.monotonic()
-        ran = self._dvc.reproduce(pipeline, force=force or bool(stages), say=self._say)
+        begun, ran = time.monotonic(), False
+        if self.candidate.trained_here:
+            ran = self._reproduced(pipeline, force=force, news=news)
+        else:
+            self._say(f"{self._name} was trained elsewhere, so there is nothing to train. Its files come from DVC …")
+            check_out_given(self.candidate, self._dvc)
+            try_artifact(self.candidate.model, self.candidate.artifact, self.candidate.folder)
+            write_scores(self.candidate)
         seconds = time.monotonic() - begun
         artifact = self.candidate.sha256()
         write_profile(self.candidate)
@@ -109,6 +104,22 @@ class CandidateRun:
         training = describe_training(self.candidate, self._git, ran)
         self._keep("training", training)
         return Retrained(artifact, ran, training.commit, seconds)
+
+    def _reproduced(self, pipeline: str, *, force: bool, news: bool) -> bool:
+        """Pulls the cached data and runs the stages that changed; whether any ran."""
+        self._say(f"Pulling the cached data of {self._name} …")
+        self._dvc.pull(pipeline)
+        if news and (sources := self.sources()):
+            self._say(f"Checking {len(sources)} data {'import' if len(sources) == 1 else 'imports'} for new content …")
+            self._dvc.update(sources)
+        stages = () if force or self._merged() else repinned_stages(self.view)
+        if stages:
+            self._say(
+                f"dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
+                " command, inputs and parameters. So every stage runs again."
+            )
+        self._say(f"Running {pipeline} …")
+        return self._dvc.reproduce(pipeline, force=force or bool(stages), say=self._say)
 
     def evaluate(self, champion: str | None = None) -> Evaluation:
         """The evaluation against a champion: that version, or by default the one that the last environment serves."""
@@ -146,7 +157,7 @@ class CandidateRun:
     def reproduce(self) -> None:
         """Runs every stage once more, beside this checkout, where ``register`` will ask for it."""
         policy = self.view.rules(datetime.now(UTC).date()).policy
-        if policy.reproduced != "required" and not repinned_stages(self.view):
+        if not self.candidate.trained_here or (policy.reproduced != "required" and not repinned_stages(self.view)):
             return
         if self._git.uncommitted(f"models/{self._name}", "data"):
             self._say(f"{self._name} differs from HEAD, so it is not run a second time; register will ask for that.")

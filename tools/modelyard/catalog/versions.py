@@ -43,7 +43,10 @@ def lineage_of(view: ModelView, version: str | None) -> Lineage:
     record = known.record
     code = git.commit_info(record.code if record and record.code else known.commit)
     sources = [_source(git, known, path, md5) for path, md5 in (record.data if record else {}).items()]
-    return lineage_up(history, known, (code.subject, code.author), sources, packages_of(view, known))
+    manifest = manifest_of(view, known)
+    elsewhere = manifest is not None and manifest.trained == "elsewhere"
+    packages = packages_of(view, known)
+    return lineage_up(history, known, (code.subject, code.author), sources, packages, elsewhere=elsewhere)
 
 
 def card_of(view: ModelView, version: str | None) -> Card:

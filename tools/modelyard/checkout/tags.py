@@ -27,8 +27,11 @@ from modelyard.registry.tags import parse_tag, version_tag
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
-def number_at(view: ModelView, model: Model, head: str) -> Numbering:
-    """The version number that registering ``head`` would give, with reasons. ``model`` is the manifest at ``head``."""
+def number_at(view: ModelView, model: Model, head: str, artifact: str) -> Numbering:
+    """The version number that registering ``head`` would give, with reasons. ``model`` is the manifest at ``head``.
+
+    ``artifact`` is the candidate's sha256: another file of a model that was trained elsewhere counts as other code.
+    """
     git, latest = view.checkout.git, view.history.latest
     if latest is None:
         first = _override(git, model.name, None, head)
@@ -42,6 +45,9 @@ def number_at(view: ModelView, model: Model, head: str) -> Numbering:
     generated = {f"{folder}{name}" for name in ("dvc.lock", "metrics.json", model.files.profile)}
     changed = git.differing_files(latest.commit, head, folder)
     code = tuple(path for path in changed if path not in generated)
+    known = latest.record.artifact if latest.record else ""
+    if model.trained == "elsewhere" and artifact != known:
+        code = (*code, f"{folder}{model.files.artifact}")
     changes = Changes(contract, code, _changed_data(git, model.name, latest.commit, head))
     override = _override(git, model.name, latest.commit, head)
     return _untaken(view, lambda highest: next_version(latest.version, changes, highest, override))

@@ -9,7 +9,7 @@ import click
 from modelyard.checkout.affected import unregistered_models
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, record_in_trackers
 from modelyard.release.registration import register
 from modelyard.terminal import finish, result, result_json, say, show_error
 
@@ -44,6 +44,7 @@ def command(
                 raise
             show_error(error)
             errors.append(error)
+    record_in_trackers(checkout, models)
     if as_json:
         result_json(done if unregistered or len(models) > 1 else done[0])
     else:

@@ -24,4 +24,6 @@ def command(context: click.Context, model: str, commit: bool, push: bool, force:
         result_json({"model": model, "artifact": done.artifact, "reproduced": done.reproduced, "commit": done.commit})
     else:
         ran = "trained" if done.reproduced else "unchanged, nothing to run"
+        if checkout.model(model).manifest.trained == "elsewhere":
+            ran = "trained elsewhere, so there is nothing to train"
         result(f"{model}: artifact sha256 {done.artifact[:16]}, {ran}")

@@ -141,6 +141,11 @@ class Dvc:
             except DvcException as error:
                 raise failed("add", error, "See the message of DVC.") from error
 
+    def has(self, md5: str) -> bool:
+        """Whether the cache has an object."""
+        with self._repository() as repo:
+            return bool(repo.cache.local.exists(md5))
+
     def keep(self, file: Path) -> str:
         """Copies a file into the cache, so that a pointer may name it; its md5."""
         with file.open("rb") as content:

@@ -31,6 +31,14 @@ class Training:
     """Package → version, of the packages that determine the artifact."""
     reproduced: bool
     """False when DVC found every stage in its cache and ran none."""
+    elsewhere: bool = False
+    """Whether it was trained elsewhere: then nobody here knows its data, code and parameters."""
+
+
+NOT_APPLICABLE = (
+    "Training evidence is not applicable: the model was trained elsewhere, so nobody here can reproduce it."
+)
+"""What every report says of a model that was trained elsewhere."""
 
 
 def environment_digest(packages: Mapping[str, str]) -> str:

@@ -48,8 +48,26 @@ class CatBoost(Flavor):
         """``catboost-cbm``."""
         return "catboost-cbm" if head.startswith(_MAGIC) else None
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names in the file; CatBoost itself names the numbers of a matrix 0, 1, …"""
+        names = self._model(artifact)[2]
+        return ("",) * len(names) if _are_numbers(names) else tuple(names)
+
     def load(self, artifact: Path, signature: Signature, options: Options) -> CatBoostScorer:
         """The scorer of the model. CatBoost hashes categories, so the file lists none."""
+        catboost, model, names, categories = self._model(artifact)
+        unnamed = _are_numbers(names)
+        features = match_features(names, signature, unnamed, str(artifact))
+        for i, feature in enumerate(features):
+            if feature.column.is_text and i not in categories:
+                raise Fault(
+                    f"{artifact} has {feature.column.name!r} as a number, but its type in the contract is string.",
+                    "Name the column in cat_features when training.",
+                )
+        return CatBoostScorer(catboost, model, features, categories, signature, artifact, options.threads or -1)
+
+    def _model(self, artifact: Path) -> tuple[Any, Any, list[str], frozenset[int]]:
+        """The library, the model, the names of its features, and which of them are categories."""
         content = read_artifact(artifact, _WHAT)
         if not content.startswith(_MAGIC):
             raise corrupt(artifact, _WHAT, "it does not begin like one")
@@ -70,15 +88,11 @@ class CatBoost(Flavor):
                 f"{artifact} has text or embedding features of CatBoost, which are not supported.",
                 "Train with the text as a category, or with one column for each number of the embedding.",
             )
-        unnamed = names == [str(i) for i in range(len(names))]
-        features = match_features(names, signature, unnamed, str(artifact))
-        for i, feature in enumerate(features):
-            if feature.column.is_text and i not in categories:
-                raise Fault(
-                    f"{artifact} has {feature.column.name!r} as a number, but its type in the contract is string.",
-                    "Name the column in cat_features when training.",
-                )
-        return CatBoostScorer(catboost, model, features, categories, signature, artifact, options.threads or -1)
+        return catboost, model, names, categories
+
+
+def _are_numbers(names: list[str]) -> bool:
+    return names == [str(i) for i in range(len(names))]
 
 
 @dataclass(frozen=True)

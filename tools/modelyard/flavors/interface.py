@@ -107,6 +107,13 @@ class Flavor(ABC):
     def check(self, artifact: Path) -> None:  # noqa: B027 - most formats cannot be checked from outside
         """Fault where the file is not one that the library can safely read; where ``checks_files`` is set."""
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names of what the model reads, in its order; '' for each number without a name.
+
+        Fault if the artifact is damaged. Only a process that may die calls it: ``trial.features_of``.
+        """
+        raise Fault(f"{artifact.name}: the flavor {self.name} tells no names of features.", "Name another flavor.")
+
     def versions(self, options: Options) -> dict[str, str]:
         """Package → version, of the installed packages that score it."""
         from importlib import metadata

@@ -50,6 +50,12 @@ class LightGBM(Flavor):
         """Fault unless every index, size and count in the file is sound."""
         _checked_bytes(artifact)
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names in the file; LightGBM itself writes Column_0 for the number of a matrix."""
+        found = re.search(rb"\nfeature_names=([^\n]*)\n", _checked_bytes(artifact))
+        names = found[1].decode("utf-8", "replace").split(" ") if found else []
+        return ("",) * len(names) if all(map(_UNNAMED.fullmatch, names)) else tuple(names)
+
     def load(self, artifact: Path, signature: Signature, options: Options) -> LightGBMScorer:
         """The scorer of the booster. With one thread it uses the C interface, which is faster for a few rows."""
         lightgbm = import_lightgbm()

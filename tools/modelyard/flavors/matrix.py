@@ -37,14 +37,14 @@ def match_features(names: Sequence[str], signature: Signature, unnamed: bool, wh
             )
         return tuple(every)
     exact = {name: feature for feature in every for name in _names(feature)}
-    plain: dict[str, list[str]] = {}
+    spelled: dict[str, list[str]] = {}
     for name in exact:
-        plain.setdefault(_plain(name), []).append(name)
+        spelled.setdefault(plain(name), []).append(name)
     given = set(names)
     found: list[Feature] = []
     taken: set[tuple[str, int]] = set()
     for name in names:
-        meant = [key for key in plain.get(name, ()) if key == name or key not in given] or [name] * (name in exact)
+        meant = [key for key in spelled.get(name, ()) if key == name or key not in given] or [name] * (name in exact)
         if not meant:
             raise Fault(
                 f"{what} was trained on {name!r}, which is not in the contract in model.yaml.",
@@ -153,5 +153,6 @@ def _names(feature: Feature) -> tuple[str, ...]:
     return (f"{name}_{feature.place}", f"{name}[{feature.place}]") if feature.column.kind == "vector" else (name,)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as libraries write it that allow no blanks and brackets."""
     return "".join("_" if c in ' \t\n[]<>{}":,' else c for c in name)

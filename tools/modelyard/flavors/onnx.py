@@ -52,8 +52,21 @@ class ONNX(Flavor):
         fields = (0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42)
         return "onnx" if len(head) > 3 and head[0] == 0x08 and 1 <= head[1] <= 30 and head[2] in fields else None
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names of the graph's inputs; of one matrix, a number without a name for each of its columns."""
+        inputs = self._session(artifact, options).get_inputs()
+        shape = inputs[0].shape if len(inputs) == 1 else []
+        if len(shape) == 2 and shape[1] != 1:
+            return ("",) * (shape[1] if isinstance(shape[1], int) else 0)
+        return tuple(entry.name for entry in inputs)
+
     def load(self, artifact: Path, signature: Signature, options: Options) -> ONNXScorer:
         """The scorer of the graph; Fault for a graph that reads other files."""
+        session = self._session(artifact, options)
+        output = _output(session, artifact, options.output)
+        return ONNXScorer(session, _feeds(session, artifact, signature), output, signature, artifact)
+
+    def _session(self, artifact: Path, options: Options) -> Any:
         content = read_artifact(artifact, _WHAT)
         try:
             import onnxruntime
@@ -66,11 +79,9 @@ class ONNX(Flavor):
         with tempfile.TemporaryDirectory() as nothing:  # external weights would have to be there
             setup.add_session_config_entry("session.model_external_initializers_file_folder_path", nothing)
             try:
-                session = onnxruntime.InferenceSession(content, setup, providers=["CPUExecutionProvider"])
+                return onnxruntime.InferenceSession(content, setup, providers=["CPUExecutionProvider"])
             except Exception as error:  # the library's errors have no narrower common class
                 raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
-        output = _output(session, artifact, options.output)
-        return ONNXScorer(session, _feeds(session, artifact, signature), output, signature, artifact)
 
 
 @dataclass(frozen=True)

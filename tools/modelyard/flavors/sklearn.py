@@ -51,27 +51,15 @@ class SKLearn(Flavor):
         """``skops``."""
         return "skops" if _MEMBER in members else None
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names of the DataFrame that it was trained on; an estimator of a matrix has none."""
+        estimator = self._estimator(artifact, options)
+        named = getattr(estimator, "feature_names_in_", None)
+        return ("",) * int(getattr(estimator, "n_features_in_", 0)) if named is None else tuple(map(str, named))
+
     def load(self, artifact: Path, signature: Signature, options: Options) -> SKLearnScorer:
         """The scorer of the estimator; Fault that names the types that are not trusted."""
-        content = read_artifact(artifact, _WHAT)
-        _check_archive(artifact, content)
-        try:
-            from skops import io
-        except ImportError as error:
-            raise missing_library(self.extra, error.name or "skops") from error
-        try:
-            trusted = [*_HARMLESS, *options.trusted]
-            untrusted = [name for name in io.get_untrusted_types(data=content) if name not in trusted]
-            if untrusted:
-                raise Fault(
-                    f"{artifact} needs types that skops does not trust: {', '.join(sorted(untrusted))}.",
-                    "Read their code; if they are harmless, list them under flavor: trusted: in model.yaml.",
-                )
-            estimator = io.loads(content, trusted=trusted)
-        except Fault:
-            raise
-        except Exception as error:  # an estimator's __setstate__ may raise anything
-            raise corrupt(artifact, _WHAT, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        estimator = self._estimator(artifact, options)
         classified = signature.task in ("binary", "multiclass")
         if not hasattr(estimator, "predict_proba" if classified else "predict"):
             raise Fault(
@@ -90,6 +78,28 @@ class SKLearn(Flavor):
         return SKLearnScorer(
             estimator, matrix, tuple(map(str, named)) if named is not None else (), signature, artifact
         )
+
+    def _estimator(self, artifact: Path, options: Options) -> Any:
+        content = read_artifact(artifact, _WHAT)
+        _check_archive(artifact, content)
+        try:
+            from skops import io
+        except ImportError as error:
+            raise missing_library(self.extra, error.name or "skops") from error
+        try:
+            trusted = [*_HARMLESS, *options.trusted]
+            untrusted = [name for name in io.get_untrusted_types(data=content) if name not in trusted]
+            if untrusted:
+                raise Fault(
+                    f"{artifact} needs types that skops does not trust: {', '.join(sorted(untrusted))}.",
+                    "Read their code; if they are harmless, list them under flavor: trusted: in model.yaml"
+                    " (modelyard add: --trusted TYPE).",
+                )
+            return io.loads(content, trusted=trusted)
+        except Fault:
+            raise
+        except Exception as error:  # an estimator's __setstate__ may raise anything
+            raise corrupt(artifact, _WHAT, f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
 @dataclass(frozen=True)

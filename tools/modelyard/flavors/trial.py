@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from .discovery import flavor_named
 from .interface import Fault, Flavor, Options
@@ -27,7 +28,17 @@ _REFUSED = 3
 
 def try_out(flavor: Flavor, artifact: Path, signature: Signature, options: Options) -> None:
     """Fault when loading an artifact fails, or when loading or scoring one row ends its process or hangs."""
-    asked = json.dumps({"signature": signature.to_json(), "options": asdict(options) | {"folder": str(options.folder)}})
+    _asked(flavor, artifact, options, {"signature": signature.to_json()})
+
+
+def features_of(flavor: Flavor, artifact: Path, options: Options) -> tuple[str, ...]:
+    """What ``flavor.features`` says of an artifact; Fault as for ``try_out``."""
+    return tuple(_asked(flavor, artifact, options, {}))
+
+
+def _asked(flavor: Flavor, artifact: Path, options: Options, question: dict[str, Any]) -> Any:
+    """What the process of its own answers; None where it has nothing to say."""
+    asked = json.dumps(question | {"options": asdict(options) | {"folder": str(options.folder)}})
     kept = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     try:
         done = subprocess.run(
@@ -37,32 +48,38 @@ def try_out(flavor: Flavor, artifact: Path, signature: Signature, options: Optio
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise _fault(artifact, flavor, f"did not end within {_SECONDS:g} s") from None
-    if done.returncode == 0:
-        return
+    if done.returncode not in (0, _REFUSED):
+        how = f"signal {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"status {done.returncode}"
+        raise _fault(artifact, flavor, f"ended its process with {how}")
+    said = json.loads(done.stdout.splitlines()[-1])
     if done.returncode == _REFUSED:
-        said = json.loads(done.stdout.splitlines()[-1])
         raise Fault(said["problem"], said["remedy"])
-    how = f"signal {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"status {done.returncode}"
-    raise _fault(artifact, flavor, f"ended its process with {how}")
+    return said
 
 
 def main() -> None:
-    """Loads the artifact and scores one row; a Fault is said on standard output."""
+    """Loads the artifact and scores one row, or names its features; the answer is the last line of standard output."""
     name, artifact = sys.argv[1:3]
     asked = json.load(sys.stdin)
-    signature = Signature.from_json(asked["signature"])
-    options = asked["options"]
-    lists = {key: tuple(options[key]) for key in ("trusted", "files", "command")}
+    lists = {key: tuple(asked["options"][key]) for key in ("trusted", "files", "command")}
+    options = Options(**asked["options"] | lists | {"folder": Path(asked["options"]["folder"])})
     try:
-        loaded = flavor_named(name).load(
-            Path(artifact), signature, Options(**options | lists | {"folder": Path(options["folder"])})
-        )
+        if "signature" not in asked:
+            _say(flavor_named(name).features(Path(artifact), options))
+            return
+        signature = Signature.from_json(asked["signature"])
+        loaded = flavor_named(name).load(Path(artifact), signature, options)
     except Fault as fault:
-        sys.stdout.write(f"{json.dumps({'problem': fault.problem, 'remedy': fault.remedy})}\n")
-        sys.stdout.flush()
+        _say({"problem": fault.problem, "remedy": fault.remedy})
         os._exit(_REFUSED)
     with suppress(Exception):  # a model may refuse missing values; what matters is that the process lives
         loaded.score({column.name: canonical(column, [None]) for column in signature.inputs})
+    _say(None)
+
+
+def _say(value: object) -> None:
+    sys.stdout.write(f"\n{json.dumps(value)}\n")
+    sys.stdout.flush()
 
 
 def _fault(artifact: Path, flavor: Flavor, how: str) -> Fault:

@@ -40,8 +40,28 @@ class XGBoost(Flavor):
             return "xgboost-ubj"
         return "xgboost-json" if head.lstrip().startswith(b"{") and b'"learner"' in head[:200] else None
 
+    def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
+        """The names in the file, which a booster of a matrix does not have."""
+        _, booster, _ = self._booster(artifact, options)
+        return tuple(booster.feature_names or ("",) * booster.num_features())
+
     def load(self, artifact: Path, signature: Signature, options: Options) -> XGBoostScorer:
         """The scorer of the booster. Codes of categories come from the list in the file, else from the contract."""
+        xgboost, booster, objective = self._booster(artifact, options)
+        if objective == "multi:softmax":
+            raise Fault(
+                f"{artifact} was trained with multi:softmax, which gives no probabilities.",
+                "Train it with multi:softprob.",
+            )
+        names = booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
+        features = match_features(names, signature, booster.feature_names is None, str(artifact))
+        kinds = booster.feature_types or []
+        coded = [i < len(kinds) and kinds[i] == "c" for i in range(len(names))]
+        matrix = Matrix(features, _levels(booster, artifact, features, coded))
+        return XGBoostScorer(xgboost, booster, matrix, signature, artifact, threading.local())
+
+    def _booster(self, artifact: Path, options: Options) -> tuple[Any, Any, str]:
+        """The library, the booster, and the name of its objective."""
         content = read_artifact(artifact, _WHAT)
         if self.recognise(content[:4096], ()) is None:
             raise corrupt(artifact, _WHAT, "it does not begin like one")
@@ -55,17 +75,7 @@ class XGBoost(Flavor):
             objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
         except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
             raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
-        if objective == "multi:softmax":
-            raise Fault(
-                f"{artifact} was trained with multi:softmax, which gives no probabilities.",
-                "Train it with multi:softprob.",
-            )
-        names = booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
-        features = match_features(names, signature, booster.feature_names is None, str(artifact))
-        kinds = booster.feature_types or []
-        coded = [i < len(kinds) and kinds[i] == "c" for i in range(len(names))]
-        matrix = Matrix(features, _levels(booster, artifact, features, coded))
-        return XGBoostScorer(xgboost, booster, matrix, signature, artifact, threading.local())
+        return xgboost, booster, objective
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from modelyard.evidence.artifact import Artifact
 from modelyard.evidence.bundle import Bundle, missing_evidence
+from modelyard.evidence.training import NOT_APPLICABLE
 from modelyard.evidence.verdict import Finding, Outcome, named
 from modelyard.gate.comparisons import FIRST, find_champion, find_slices, undefined
 from modelyard.gate.limits import limit_of
@@ -28,6 +29,8 @@ from modelyard.manifests.policy import (
 )
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.metrics.fairness import Gap
+
+_ELSEWHERE = "the training rows are not known, because the model was trained elsewhere"
 
 
 def find(check: AnyCheck, bundle: Bundle) -> Finding:
@@ -112,9 +115,10 @@ def _evidence(check: EvidenceCheck, bundle: Bundle) -> Finding:
     absent = [kind for kind in check.require if kind not in bundle.digests]
     if absent:
         return Finding("error", " ".join(_missing(kind, bundle).sentence for kind in absent))
-    return Finding(
-        "pass", f"All required evidence is about artifact {bundle.artifact[:12]} ({', '.join(check.require)})."
-    )
+    found = f"All required evidence is about artifact {bundle.artifact[:12]} ({', '.join(check.require)})."
+    if bundle.training is not None and bundle.training.elsewhere:
+        found += f" {NOT_APPLICABLE}"
+    return Finding("pass", found)
 
 
 def _artifact(check: ArtifactCheck, scan: Artifact) -> Finding:
@@ -231,8 +235,10 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
     short = [f"{named(e.name)} alone reaches AUC {e.auc:.3f} (limit {auc_limit:g})" for e in leaks[:1]]
     short += [f"so {'does' if len(leaks) == 2 else 'do'} {len(leaks) - 1} more"] if len(leaks) > 1 else []
     held_out = f"of {evaluation.rows:,} held-out rows"
-    overlap = f"{leakage.overlap:,} {held_out} are in the training data (limit {check.maximum_overlap:,})"
-    if leakage.overlap > check.maximum_overlap:
+    overlap = _ELSEWHERE
+    if leakage.overlap is not None:
+        overlap = f"{leakage.overlap:,} {held_out} are in the training data (limit {check.maximum_overlap:,})"
+    if leakage.overlap is not None and leakage.overlap > check.maximum_overlap:
         faults.append(overlap)
         short.append(overlap)
     if identical_share is not None and leakage.identical is not None:
@@ -245,7 +251,9 @@ def _leakage(check: LeakageCheck, evaluation: Evaluation) -> Finding:
         sentence = f"Possible leakage: {'; '.join(faults)}."
         subject = "single-input AUC" if leaks else "overlap"
         return Finding("fail", sentence, subject, None, value, reason="; ".join(short))
-    if identical_share is not None and leakage.identical is None:
+    if strongest is None and leakage.overlap is None:
+        return Finding("pass", f"T{overlap[1:]}.", "overlap", applicable=False)
+    if identical_share is not None and leakage.identical is None and leakage.overlap is not None:
         sentence = "The training rows lack columns, so equal rows could not be counted."
         settled = "training rows with all input columns"
         return Finding("inconclusive", sentence, "identical rows", settled_by=settled)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from modelyard.evidence.bundle import Bundle
 from modelyard.evidence.verdict import CheckResult, Finding, Verdict, overall
 from modelyard.gate.findings import find
+from modelyard.gate.reproduction import irreproducible
 from modelyard.manifests.approvals import Waiver
 from modelyard.manifests.check import Check
 from modelyard.manifests.document import Document, FieldPath
 from modelyard.manifests.model import Model, declared
-from modelyard.manifests.policy import Policy
+from modelyard.manifests.policy import AnyCheck, EvidenceCheck, Policy
 from modelyard.manifests.rules import applies
 from modelyard.metrics.evaluation import Evaluation
 
@@ -33,8 +35,9 @@ def judge(
     themselves. ``known`` is model.yaml where the rules come from: a candidate that no longer declares its groups is
     judged by the rules for groups all the same.
     """
+    subject = (bundle.model, bundle.artifact)
     results = tuple(
-        apply(check, find(check, bundle), lines, ("checks", i), (bundle.model, bundle.artifact), waivers, today)
+        apply(check, _finding(check, policy, bundle), lines, ("checks", i), subject, waivers, today)
         for i, check in enumerate(policy.checks)
         if _is_for(check, bundle.evaluation, known)
     )
@@ -43,7 +46,6 @@ def judge(
         notes.append(
             f"The candidate is byte-identical to {bundle.evaluation.champion}; a merge registers no new version."
         )
-    subject = (bundle.model, bundle.artifact)
     notes += [_expired_note(file, waiver) for file, waiver in waivers if _matches(waiver, subject) and
               date.fromisoformat(waiver.expires) < today]  # fmt: skip
     digest = hashlib.sha256(lines.content).hexdigest() if lines.content else ""
@@ -56,6 +58,15 @@ def judge(
         notes=tuple(notes),
         policy_sha256=digest,
     )
+
+
+def _finding(check: AnyCheck, policy: Policy, bundle: Bundle) -> Finding:
+    """The finding of a check. A training that nobody can repeat is no evidence for a policy that wants a second run."""
+    refused = irreproducible(policy, bundle) if isinstance(check, EvidenceCheck) else ""
+    found = find(check, bundle)
+    if not refused or found.outcome != "pass":
+        return found
+    return replace(found, outcome="fail", sentence=refused, reason="the model was trained elsewhere")
 
 
 def apply(

@@ -7,6 +7,16 @@ from modelyard.evidence.training import Difference
 from modelyard.manifests.policy import ChampionCheck, Policy
 
 
+def irreproducible(policy: Policy, bundle: Bundle) -> str:
+    """Why a policy that requires a second run refuses a model that was trained elsewhere; '' for every other case."""
+    if policy.reproduced != "required" or bundle.training is None or not bundle.training.elsewhere:
+        return ""
+    return (
+        f"The policy {policy.name} requires a second run of the training (reproduced: required), and {bundle.model} was"
+        " trained elsewhere, so nobody here can run it."
+    )
+
+
 def unreproduced(policy: Policy, bundle: Bundle, commit: str) -> str:
     """Why the second run at a commit does not support the candidate, as a sentence; '' where it does.
 

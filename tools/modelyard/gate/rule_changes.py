@@ -104,6 +104,8 @@ def evaluation_changes(known: Model, proposed: Model) -> tuple[RuleChange, ...]:
         ("contract.label", known.contract.label, proposed.contract.label),
         ("files.holdout", known.files.holdout, proposed.files.holdout),
     ]
+    if (known.trained, proposed.trained) == ("here", "elsewhere"):  # nothing of a training can be judged any more
+        measured.append(("trained", known.trained, proposed.trained))
     found += [RuleChange(f"{what} {_shown(old)} → {_shown(new)}", True) for what, old, new in measured if old != new]
     if before.block != after.block:
         found.append(RuleChange(f"block {before.block or 'none'} → {after.block or 'none'}", True))

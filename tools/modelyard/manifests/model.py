@@ -263,6 +263,13 @@ class Model(Manifest, frozen=True, kw_only=True):
     policy: Name
     files: Files
     contract: Contract
+    trained: Annotated[
+        Literal["here", "elsewhere"],
+        Meta(
+            description="elsewhere: the pipeline does not train it. Its file and the held-out rows are given"
+            " (modelyard add --artifact), and nobody here can reproduce it."
+        ),
+    ] = "here"
     flavor: FlavorSettings = field(default_factory=FlavorSettings)
     evaluation: Evaluation = field(default_factory=Evaluation)
     ground_truth: Annotated[
@@ -284,6 +291,14 @@ class Model(Manifest, frozen=True, kw_only=True):
     card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""
     license: Annotated[str, Meta(max_length=100, description="An SPDX identifier such as apache-2.0.")] = ""
+
+
+def reference_rows(model: Model) -> str:
+    """The table, below the model's folder, that later data are compared with.
+
+    The training rows; of a model that was trained elsewhere, the held-out rows.
+    """
+    return model.files.holdout if model.trained == "elsewhere" else model.files.training
 
 
 def declared(model: Model) -> frozenset[str]:

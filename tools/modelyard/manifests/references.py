@@ -27,7 +27,7 @@ from modelyard.manifests.document import (
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.model import Model, ground_truth_faults
 from modelyard.manifests.names import MODEL_PATTERN, is_name
-from modelyard.manifests.pipeline import read_pipeline
+from modelyard.manifests.pipeline import Pipeline, read_pipeline
 from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
 from modelyard.manifests.rules import model_faults, rule_faults
@@ -182,7 +182,8 @@ class _Checker:
         if not isinstance(content.value, dict) or not content.value.get("stages"):
             self._found.append(Problem(file, 1, "stages", "is missing.", "Declare the pipeline's stages."))
             return
-        for key in ("artifact", "training", "holdout", "predictions"):
+        here = model.trained == "here"
+        for key in ("artifact", "training", "holdout", "predictions") if here else ("artifact", "holdout"):
             path = f"models/{model.name}/{getattr(model.files, key)}"
             if not any(out in (".", path) or path.startswith(f"{out}/") for out in pipeline.writes):
                 outs = [out.removeprefix(f"models/{model.name}/") for out in pipeline.writes]
@@ -193,6 +194,22 @@ class _Checker:
                     what,
                     near_match(getattr(model.files, key), outs, f"Add it to the outs of a stage in {file}."),
                 )
+
+        if not here:
+            self._given(model, document, pipeline, file)
+
+    def _given(self, model: Model, document: Document, pipeline: Pipeline, file: str) -> None:
+        """A model that was trained elsewhere has a frozen stage, which DVC never runs."""
+        path = f"models/{model.name}/{model.files.artifact}"
+        stage = next((stage for stage in pipeline.stages if path in stage.writes), None)
+        if stage and not (isinstance(stage.definition, dict) and stage.definition.get("frozen") is True):
+            what = f"is elsewhere, but the stage {stage.name} of {file} is not frozen, so DVC would run it."
+            self._add(document, ("trained",), what, "Add frozen: true to that stage, or write trained: here.")
+        policies = self._policies.get(model.policy)
+        if policies and policies[0].reproduced == "required":
+            what = f"is elsewhere, and the policy {model.policy} requires a second run (reproduced: required)."
+            remedy = "Choose a policy without that rule, or train the model here by a pipeline."
+            self._add(document, ("trained",), what, remedy)
 
     def _deployments(self, environment: str) -> None:
         folder = f"deployments/{environment}"

@@ -28,8 +28,8 @@ class Leakage:
     """Inputs, strongest first, and the held-out rows that are in the training data."""
 
     inputs: tuple[InputStrength, ...]
-    overlap: int
-    """Held-out rows whose id is in the training data."""
+    overlap: int | None
+    """Held-out rows whose id is in the training data; None for a model that was trained elsewhere."""
     identical: int | None = None
     """Held-out rows that equal a training row in every input and the label. Coarse inputs give some by chance."""
 

@@ -48,6 +48,8 @@ class Lineage(Struct, frozen=True):
     report: str
     evidence: dict[str, str]
     served: tuple[Period, ...]
+    elsewhere: bool = False
+    """Whether it was trained elsewhere, so that nobody here can reproduce it."""
 
 
 class Descendant(Struct, frozen=True):
@@ -69,6 +71,8 @@ def lineage_up(
     commit: tuple[str, str],
     sources: Iterable[Source],
     packages: dict[str, str],
+    *,
+    elsewhere: bool = False,
 ) -> Lineage:
     """The lineage of a version, from its tag, its commit (subject, author) and its training evidence."""
     record = version.record
@@ -80,7 +84,7 @@ def lineage_up(
         proposed_by=record.by if record else "", approved_by=record.approved_by if record else (),
         registered_by=version.by, pull=record.pull if record else 0, report=record.report if record else "",
         evidence=record.evidence if record else {},
-        served=tuple(p for p in periods(history) if p.version == version.version),
+        served=tuple(p for p in periods(history) if p.version == version.version), elsewhere=elsewhere,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from modelyard.evidence.verdict import Verdict
 from modelyard.files import small_files
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
-from modelyard.gate.reproduction import unreproduced
+from modelyard.gate.reproduction import irreproducible, unreproduced
 from modelyard.git import RefRejected
 from modelyard.manifests.names import Version
 from modelyard.manifests.pipeline import read_lock
@@ -74,7 +74,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
         documents = evidence.documents(name, artifact) | Workspace(view).documents()
         bundle = read_bundle(name, artifact, documents)
         verdict = _judged(view, bundle, commit, today)
-        numbering = number_at(view, candidate.model, commit)
+        numbering = number_at(view, candidate.model, commit, artifact)
         [approval] = mainline.record(commit)
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
         record = _record(candidate, approval, bundle, verdict, numbering, documents["verdict"])
@@ -161,6 +161,8 @@ def _judged(view: ModelView, bundle: Bundle, commit: str, today: date) -> Verdic
             f"The verdict on {bundle.model} is {verdict.outcome}: {first.id}: {first.sentence}",
             f"See all checks with: modelyard gate {bundle.model}",
         )
+    if why := irreproducible(rules.policy, bundle):
+        raise Refused(why, f"Give {bundle.model} another policy in model.yaml, or train it here by a pipeline.")
     stages = repinned_stages(view, commit)
     if (rules.policy.reproduced == "required" or stages) and (why := unreproduced(rules.policy, bundle, commit)):
         if stages:

@@ -46,6 +46,8 @@ def refresh(run: CandidateRun, forge: PullForge | None, cause: Cause) -> Refresh
         return Refreshed("not proposed", "Nothing is due: no trigger of model.yaml holds.")
     if cause != "manual" and now.held:
         return Refreshed("held", now.held)
+    if cause != "manual" and not run.candidate.trained_here:
+        return Refreshed("not proposed", "It was trained elsewhere, so there is nothing to train.")
     retrained = run.retrain(news=True)
     evaluation, drift = run.evaluate(), run.drift()
     run.scan()
@@ -68,7 +70,11 @@ def refresh(run: CandidateRun, forge: PullForge | None, cause: Cause) -> Refresh
     paths = [*run.generated, *run.sources()]
     files = {path: (root / path).read_bytes() for path in paths if (root / path).is_file()}
     changed = {path: content for path, content in files.items() if git.file_at(base, path) != content}
-    proposed = Proposed(f"modelyard/retrain/{model.name}", f"Retrain {model.name}", body, changed)
+    if not changed and not run.candidate.trained_here:
+        again = f"modelyard add {model.name} --artifact FILE"
+        return Refreshed("not proposed", f"It was trained elsewhere and its file is as HEAD has it. New file: {again}")
+    title = f"Retrain {model.name}" if run.candidate.trained_here else f"Propose {model.name}, trained elsewhere"
+    proposed = Proposed(f"modelyard/retrain/{model.name}", title, body, changed)
     before = remote_head(git, proposed.branch)
     if forge is None:
         head = push_proposed(git, base, proposed)
@@ -98,6 +104,6 @@ def _body(
     seconds: float,
 ) -> str:
     candidate = run.candidate
-    rows = candidate.training([candidate.model.contract.id]).rows
+    rows = candidate.training([candidate.model.contract.id]).rows if candidate.trained_here else None
     size = candidate.artifact.stat().st_size
     return retrain_body(candidate.model.name, cause, now, worth, evaluation, drift, rows, size, seconds)

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from modelyard.errors import UsageError, near_match
-from modelyard.flavors.signature import Kind
+from modelyard.setup.guessed_inputs import (
+    GuessedInput,
+    Reason,
+    inputs_of_model,
+    inputs_of_table,
+    not_read,
+    require_names,
+)
 from modelyard.tables.facts import ColumnFacts, TableFacts
 
 FLAVORS = ("lightgbm", "xgboost", "catboost", "sklearn")
@@ -19,8 +26,6 @@ _POSITIVE = ("1", "true", "yes", "y", "positive")
 _MOST_CLASSES, _MOST_WHOLE_CLASSES = 100, 20
 _SLICE_LEVELS = 12
 _SHARE, _MOST_SHARE = 0.25, 0.7
-_NOT_IN_NAMES = {"lightgbm": '",:[]{}', "xgboost": "[]<"}
-"""Characters that a library refuses in the name of a feature."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +46,6 @@ class Needs:
 
     rows: int = 0
     per_class: int = 0
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One guess, and why."""
-
-    what: str
-    guess: str
-    why: str
-
-
-@dataclass(frozen=True)
-class GuessedInput:
-    """One input of the contract."""
-
-    name: str
-    kind: Kind
-    nullable: bool
 
 
 @dataclass(frozen=True)
@@ -83,9 +70,13 @@ class Guess:
     warnings: tuple[str, ...] = ()
 
 
-def guess_contract(table: TableFacts, name: str, wishes: Wishes, needs: Needs) -> Guess:
+def guess_contract(
+    table: TableFacts, name: str, wishes: Wishes, needs: Needs, features: tuple[str, ...] | None = None
+) -> Guess:
     """The contract of a table. ``name`` names it in errors.
 
+    ``features`` are the names of what a model reads that exists already ('' for a number without a name; none at all
+    where the file does not tell): then the whole table is held out.
     UsageError for a table without a usable label or input, and for a wish that the table cannot fulfil.
     """
     columns = {column.name: column for column in table.columns}
@@ -94,11 +85,13 @@ def guess_contract(table: TableFacts, name: str, wishes: Wishes, needs: Needs) -
     for wished in (wishes.label, wishes.id, wishes.time):
         if wished and wished not in columns:
             raise UsageError(f"{name} has no column {wished!r}.", near_match(wished, columns))
-    label, why = _label(table, name, wishes)
+    label, why = _label(not_read(table, features), name, wishes)
     task, why_task = _task(label, name, wishes.task)
     reasons = [Reason("label", label.name, why), Reason("task", task, why_task)]
     flavor = wishes.flavor or "lightgbm"
-    reasons.append(Reason("flavor", flavor, "asked for" if wishes.flavor else "the default for tables"))
+    why = "what the model's file is" if features is not None else "asked for"
+    why = why if wishes.flavor else "the default for tables"
+    reasons.append(Reason("flavor", flavor, why))
     positive = ""
     if task == "binary":
         positive, why = _positive(label, wishes.positive)
@@ -113,24 +106,30 @@ def guess_contract(table: TableFacts, name: str, wishes: Wishes, needs: Needs) -
     reasons.append(Reason("id", identifier or _free("row_id", columns), why))
     if wishes.time and columns[wishes.time].kind not in ("date", "timestamp", "integer", "float"):
         raise UsageError(f"Column {wishes.time!r} of {name} has no times.", "Name a column of dates, times or numbers.")
-    inputs, left_out = _inputs(table, {label.name, identifier, wishes.time})
+    inputs, left_out = inputs_of_table(table, {label.name, identifier, wishes.time})
+    if features is not None:
+        inputs, left_out = inputs_of_model(table, features, {label.name, identifier}, name)
     if not inputs:
         raise UsageError(
             f"{name} has no column that can be an input: {'; '.join(f'{r.guess} {r.why}' for r in left_out)}.",
             "Give a table with numbers, booleans or texts of few levels beside the label.",
         )
-    _check_names(inputs, flavor, name)
+    if features is None:
+        require_names(inputs, flavor, name)
     gaps = sum(column.nullable for column in inputs)
-    reasons.append(Reason("inputs", str(len(inputs)), f"every other column of a usable type; {gaps} may be missing"))
+    which = "every other column of a usable type" if not any(features or ()) else "those that the model's file names"
+    reasons.append(Reason("inputs", str(len(inputs)), f"{which}; {gaps} may be missing"))
     reasons += left_out
-    share, warnings = _share(table.rows - label.missing, label, classes or task == "binary", needs)
+    kept = table.rows - label.missing
+    share, warnings = _share(kept, label, classes or task == "binary", needs, whole=features is not None)
     slices = _slices(inputs, columns, share)
     if slices:
         reasons.append(Reason("slices", ", ".join(slices), "few levels, each with enough held-out rows"))
     why = f"the newest by {wishes.time}" if wishes.time else "by the content of the inputs, so equal rows stay together"
+    why = why if features is None else "nothing is trained here"
     reasons.append(Reason("held out", f"{share:.0%} of the rows", why))
     times = [c.name for c in table.columns if c.kind in ("date", "timestamp") and c.name != wishes.time]
-    if times and not wishes.time:
+    if times and not wishes.time and features is None:
         warnings = (*warnings, f"If the model will predict the future, hold out the newest rows: --time {times[0]}")
     if label.missing:
         warnings = (*warnings, f"{label.missing} rows have no label and are left out.")
@@ -240,57 +239,13 @@ def _id(table: TableFacts, name: str, wished: str, label: str) -> tuple[str, str
     return "", "no column is named like an id and differs in every row, so rows are numbered"
 
 
-def _inputs(table: TableFacts, taken: set[str]) -> tuple[tuple[GuessedInput, ...], list[Reason]]:
-    found, left_out = [], []
-    for column in table.columns:
-        if column.name in taken:
-            continue
-        why = _unusable(column, table.rows)
-        if why:
-            left_out.append(Reason("left out", column.name, why))
-        elif column.kind is not None:
-            found.append(GuessedInput(column.name, column.kind, column.missing > 0))
-    return tuple(found), left_out
-
-
-def _unusable(column: ColumnFacts, rows: int) -> str:
-    """Why a column is no input; '' if it is one."""
-    if column.kind is None:
-        return "has no values of a usable type"
-    if len(column.name) > 128 or not column.name.isprintable():
-        return "has a name that is too long or not printable"
-    if column.kind in ("date", "timestamp", "vector"):
-        return f"is a {column.kind}, which needs code of its own"
-    if column.distinct < 2:
-        return "has the same value in every row"
-    if column.kind == "string" and (not column.levels or column.distinct > rows / 2):
-        return f"has {column.distinct} different texts: a name, an identifier or free text"
-    return ""
-
-
-def _check_names(inputs: tuple[GuessedInput, ...], flavor: str, name: str) -> None:
-    seen: dict[str, str] = {}
-    for column in inputs:
-        wrong = set(column.name) & set(_NOT_IN_NAMES.get(flavor, ""))
-        if wrong:
-            raise UsageError(
-                f"{flavor} takes no feature named {column.name!r}, a column of {name}.",
-                f"Rename it without {' '.join(sorted(wrong))}, or choose --flavor sklearn.",
-            )
-        plain = column.name.replace(" ", "_")
-        if plain in seen:
-            raise UsageError(
-                f"Libraries cannot tell the columns {seen[plain]!r} and {column.name!r} of {name} apart.",
-                "Rename one of them.",
-            )
-        seen[plain] = column.name
-
-
-def _share(rows: int, label: ColumnFacts, classified: object, needs: Needs) -> tuple[float, tuple[str, ...]]:
+def _share(
+    rows: int, label: ColumnFacts, classified: object, needs: Needs, *, whole: bool
+) -> tuple[float, tuple[str, ...]]:
     """The share that gives the policy its rows but in one of a thousand tables, and what the table cannot give."""
     smallest = min(label.levels.values()) if classified and label.levels else 0
     wanted = max([_SHARE, *_shares(needs.rows, rows), *_shares(needs.per_class, smallest)])
-    share = min(_MOST_SHARE, math.ceil(wanted * 100) / 100)
+    share = 1.0 if whole else min(_MOST_SHARE, math.ceil(wanted * 100) / 100)
     warnings = []
     if rows * share < needs.rows:
         warnings.append(f"The policy asks for {needs.rows} held-out rows; this table gives about {rows * share:.0f}.")

@@ -21,7 +21,8 @@ from modelyard.manifests.repository import ModelRepository, deployment_file
 from modelyard.manifests.rules import applies
 from modelyard.report.generated import OWNER_FILES, is_generated, render_owners
 from modelyard.setup.artifact_list import FILE, with_artifact
-from modelyard.setup.contract_guess import Needs, Reason, Wishes, guess_contract
+from modelyard.setup.contract_guess import FLAVORS, Needs, Wishes, guess_contract
+from modelyard.setup.guessed_inputs import Reason
 from modelyard.setup.model_folder import ARTIFACTS, NewModel, deployment_yaml, flow, pipeline_files
 from modelyard.setup.tree_change import TreeChange, carry_out
 from modelyard.tables.facts import facts_of
@@ -54,6 +55,10 @@ def add_model(
     """
     require_new_name(repository, name)
     policy = chosen_policy(repository, policy)
+    if wishes.flavor and wishes.flavor not in FLAVORS:
+        raise UsageError(
+            f"No pipeline is written for the flavor {wishes.flavor}.", f"Choose one of {', '.join(FLAVORS)}."
+        )
     if not data.is_file():
         raise UsageError(f"There is no file {data}.", "Give a CSV or Parquet file.")
     facts = facts_of(data)

@@ -12,6 +12,9 @@ from typing import Any
 from modelyard.setup.contract_guess import Guess
 
 ARTIFACTS = {"lightgbm": "model.txt", "xgboost": "model.ubj", "catboost": "model.cbm", "sklearn": "model.skops"}
+HOLDOUT, PREDICTIONS = "data/holdout.parquet", "predictions.parquet"
+GIVEN = "trained-elsewhere"
+"""The stage of a model that was trained elsewhere."""
 _TRAIN: dict[str, dict[str, object]] = {
     "lightgbm": {"trees": 200, "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 20, "seed": 7},
     "xgboost": {"trees": 200, "learning_rate": 0.05, "max_depth": 4, "seed": 7},
@@ -32,7 +35,11 @@ class NewModel:
     policy: str
     description: str
     table: str
-    """The path of the table from the repository's root."""
+    """The path of the table from the repository's root; elsewhere: the name of the table that was given."""
+    elsewhere: bool = False
+    """Whether it was trained elsewhere."""
+    trusted: tuple[str, ...] = ()
+    """sklearn: types that may be loaded beside those that skops trusts."""
 
 
 def pipeline_files(model: NewModel, guess: Guess, form: str, separator: str, template: Path) -> dict[str, bytes]:
@@ -43,10 +50,15 @@ def pipeline_files(model: NewModel, guess: Guess, form: str, separator: str, tem
         "model.yaml": model_yaml(model, guess, artifact).encode(),
         "params.yaml": _params(model, guess, form, separator, train).encode(),
         "dvc.yaml": _dvc(model, artifact).encode(),
-        ".gitignore": f"/data\n/{artifact}\n/predictions.parquet\n".encode(),
+        ".gitignore": ignored(artifact),
         "src/library.py": (template / "flavors" / f"{guess.flavor}.py").read_bytes(),
         **{f"src/{path.name}": path.read_bytes() for path in sorted((template / "src").glob("*.py"))},
     }
+
+
+def ignored(artifact: str) -> bytes:
+    """The ``.gitignore`` of a model's folder."""
+    return f"/data\n/{artifact}\n/{PREDICTIONS}\n".encode()
 
 
 def model_yaml(model: NewModel, guess: Guess, artifact: str) -> str:
@@ -58,10 +70,22 @@ def model_yaml(model: NewModel, guess: Guess, artifact: str) -> str:
         *(["  threshold: 0.5 # a score at or above it is a positive decision"] if guess.task == "binary" else []),
         "  inputs: # only columns that are known when the model is asked; a change is a major version",
         *(
-            "    - " + flow({"name": one.name, "type": one.kind, **({"nullable": True} if one.nullable else {})})
+            "    - "
+            + flow(
+                {
+                    "name": one.name,
+                    "type": one.kind,
+                    **({"nullable": True} if one.nullable else {}),
+                    **({"length": one.length} if one.length else {}),
+                }
+            )
             for one in guess.inputs
         ),
     ]
+    files = ["files: # what the pipeline writes, below this folder"]
+    if model.elsewhere:
+        files = ["trained: elsewhere # nobody here can reproduce it", "", "files: # below this folder"]
+    flavor = {"name": guess.flavor, **({"trusted": model.trusted} if model.trusted else {})}
     lines = [
         "# yaml-language-server: $schema=../../.modelyard/schemas/model.schema.json",
         f"name: {flow(model.name)}",
@@ -69,14 +93,14 @@ def model_yaml(model: NewModel, guess: Guess, artifact: str) -> str:
         f"owners: {flow(model.owners)}",
         f"task: {guess.task}",
         f"policy: {flow(model.policy)}",
-        "",
-        "files: # what the pipeline writes, below this folder",
+        *([] if model.elsewhere else [""]),
+        *files,
         f"  artifact: {flow(artifact)}",
-        "  training: data/train.parquet",
-        "  holdout: data/holdout.parquet",
-        "  predictions: predictions.parquet",
+        *([] if model.elsewhere else ["  training: data/train.parquet"]),
+        f"  holdout: {HOLDOUT}",
+        f"  predictions: {PREDICTIONS}",
         "",
-        f"flavor: {{name: {guess.flavor}}}",
+        f"flavor: {flow(flavor)}",
         "",
         f"contract: # guessed from {flow(model.table)}; add limits and descriptions",
         *contract,
@@ -87,6 +111,26 @@ def model_yaml(model: NewModel, guess: Guess, artifact: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def given_stage(model: str, artifact: str) -> str:
+    """The ``dvc.yaml`` of a model that was trained elsewhere."""
+    return f"""\
+stages:
+  {GIVEN}: # frozen: DVC keeps these files and runs nothing. New files: modelyard add {model} --artifact FILE
+    cmd: "false"
+    frozen: true
+    outs: [{flow(artifact)}, {HOLDOUT}]
+"""
+
+
+def given_lock(files: Mapping[str, tuple[str, int]]) -> str:
+    """The ``dvc.lock`` of such a stage. ``files``: path below the model's folder → md5 and size in bytes."""
+    lines = ["schema: '2.0'", "stages:", f"  {GIVEN}:", "    cmd: 'false'", "    outs:"]
+    for path in sorted(files):
+        md5, size = files[path]
+        lines += [f"    - path: {flow(path)}", "      hash: md5", f"      md5: {md5}", f"      size: {size}"]
+    return "\n".join(lines) + "\n"
 
 
 def deployment_yaml(name: str) -> str:
@@ -121,7 +165,7 @@ stages:
     cmd: python src/prepare.py
     deps: [src/prepare.py, src/settings.py, model.yaml, {table}]
     params: [data, split]
-    outs: [data/train.parquet, data/holdout.parquet]
+    outs: [data/train.parquet, {HOLDOUT}]
   train:
     cmd: python src/train.py
     deps: [src/train.py, src/library.py, src/settings.py, model.yaml, data/train.parquet]
@@ -132,8 +176,8 @@ stages:
           cache: false
   predict:
     cmd: python src/predict.py
-    deps: [src/predict.py, src/library.py, src/settings.py, model.yaml, {artifact}, data/holdout.parquet]
-    outs: [predictions.parquet]
+    deps: [src/predict.py, src/library.py, src/settings.py, model.yaml, {artifact}, {HOLDOUT}]
+    outs: [{PREDICTIONS}]
 """
 
 

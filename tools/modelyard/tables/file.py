@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,25 @@ def read_parts(path: Path, columns: Sequence[str], texts: Collection[str] = ()) 
                 yield Table(reader.read(wanted), path)
             for batch in reader.iter_batches(_BATCH, columns=wanted):
                 yield Table(pa.Table.from_batches([batch]), path)
+
+
+def write_parquet(columns: Mapping[str, Any], path: Path, rows: NDArray[np.int64] | None = None) -> None:
+    """Writes columns of equal length, or those ``rows`` of them, as a Parquet file. Equal columns give equal bytes.
+
+    A column is an array (rows,) or an Arrow array. An object array has values of one type, missing as None.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: _arrow(values) for name, values in columns.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table if rows is None else table.take(rows), path, compression="snappy")
+
+
+def _arrow(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.array(values.tolist()) if isinstance(values, np.ndarray) and values.dtype.kind == "O" else values
 
 
 def _magic(path: Path) -> bytes:

@@ -184,6 +184,10 @@ class Auditor:
         lock = self.git.blob_at(version.commit, f"models/{model}/dvc.lock")
         if lock is None or _sha256(lock) != record["lock"]:
             raise ClaimFailed("dvc.lock of that commit is not the registered one")
+        training = f"{model}/{record['artifact']}/training.json"
+        known = training in self.evidence and not record["data"]
+        if known and self._document(training, "training", record["artifact"]).get("elsewhere"):
+            return "trained elsewhere: the artifact is pinned, and nobody here can reproduce it"
         pinned = set(re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", lock.decode()))
         missing = [path for path, md5 in record["data"].items() if md5 not in pinned]
         if missing or not record["data"]:

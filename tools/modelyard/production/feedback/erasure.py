@@ -175,7 +175,8 @@ def _data_of(view: ModelView, commit: str) -> Iterator[tuple[str, str]]:
     read = partial(view.checkout.git.file_at, commit)
     path = f"models/{model.name}/dvc.lock"
     lock = read(path)
-    for what, file in (("trained", model.files.training), ("judged", model.files.holdout)):
+    trained = [("trained", model.files.training)] if model.trained == "here" else []
+    for what, file in (*trained, ("judged", model.files.holdout)):
         output = (
             read_lock(lock, f"models/{model.name}/dvc.lock", read).output(f"models/{model.name}/{file}")
             if lock

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from modelyard.evidence.training import NOT_APPLICABLE
 from modelyard.evidence.verdict import CheckResult
 from modelyard.gate.backtest import Backtest
 from modelyard.metrics.curves import Calibration
@@ -211,7 +212,8 @@ def _lineage(report: Report) -> Table | None:
     training = report.bundle.training
     if training is None:
         return None
-    rows = [[entry.path, "data", entry.md5] for entry in training.inputs]
+    rows = [["training", "not applicable", NOT_APPLICABLE]] if training.elsewhere else []
+    rows += [[entry.path, "data", entry.md5] for entry in training.inputs]
     rows += [[str(name), "package", version] for name, version in training.packages.items()]
     rows.append(["dvc.lock", "lock", training.lock_sha256[:32]])
     rows.append([report.bundle.model, "artifact", f"{report.bundle.artifact[:32]} ({training.artifact_bytes:,} bytes)"])

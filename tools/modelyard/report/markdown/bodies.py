@@ -54,27 +54,30 @@ def retrain_body(
     worth: Worth,
     evaluation: Evaluation,
     drift: Drift,
-    rows: int,
+    rows: int | None,
     size: int,
     seconds: float,
 ) -> str:
     """The text of a retraining's pull request.
 
-    ``rows`` is the number of training rows, ``size`` the artifact's size in bytes, ``seconds`` the pipeline's time.
+    ``rows`` is the number of training rows, None for a model that was trained elsewhere. ``size`` is the artifact's
+    size in bytes, ``seconds`` the pipeline's time.
     """
+    title = f"Retrain {text(model)}" if rows is not None else f"Propose {text(model)}, trained elsewhere"
+    cost = f"{_duration(seconds)} of training on {rows:,} rows" if rows is not None else "no training here"
     metric = evaluation.metrics[0]
     drifted = [column for column in drift.columns if column.alarm]
     facts = [
         ["why now", f"{_CAUSES[cause]}: {text(worth.sentence)}"],
         *([[trigger, text(sentence)] for trigger, sentence in now.reasons]),
         ["expected gain", f"{text(metric.name)} {metric_difference(metric)} on {evaluation.rows:,} held-out rows"],
-        ["cost", f"{_duration(seconds)} of training on {rows:,} rows; an artifact of {size:,} bytes"],
+        ["cost", f"{cost}; an artifact of {size:,} bytes"],
         ["budget used before", text(f"{now.spent}. {now.held}".strip(" ."))],
         ["drift", f"{len(drifted)} of {len(drift.columns)} columns drifted from {text(drift.reference)}"],
     ]
     columns = [[text(c.name), f"{c.js:.4f}" if c.js is not None else "–", text(c.reason)] for c in drifted[:20]]
     lines = [
-        f"## Retrain {text(model)}", "", *table(["", ""], facts), "",
+        f"## {title}", "", *table(["", ""], facts), "",
         *fold("Columns that drifted", table(["column", "JS distance", "note"], columns) if columns else []), "",
         "The report is in the first comment. Only the lock, the metrics, the profile and the data pointers change.",
         "",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import yaml
 
 from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.training import NOT_APPLICABLE
 from modelyard.manifests.model import Model
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
@@ -53,7 +54,9 @@ class Card:
                 found.append(f"{file} has no evaluation.slices, so the card shows averages only.")
             if not evaluation.fairness:
                 found.append(f"{file} has no evaluation.groups, so the card compares no groups.")
-        if not self.lineage.data:
+        if self.lineage.elsewhere:
+            found.append(NOT_APPLICABLE)
+        elif not self.lineage.data:
             found.append("No training data are recorded.")
         if not self.lineage.approved_by:
             found.append("No approval is recorded.")

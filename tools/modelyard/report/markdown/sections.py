@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelyard.evidence.training import Difference, flat
+from modelyard.evidence.training import NOT_APPLICABLE, Difference, flat
 from modelyard.evidence.verdict import CheckResult
 from modelyard.report.content import (
     EFFECT,
@@ -231,6 +231,10 @@ def lineage_section(report: Report) -> list[str]:
     if training is None:
         return []
     lines = ["```mermaid", "flowchart LR"]
+    if training.elsewhere:
+        lines += [f'  e["trained elsewhere"] --> m["{node(report.bundle.model)}<br/>'
+                  f'sha256 {node(report.bundle.artifact[:10])}"]', "```", "", NOT_APPLICABLE]  # fmt: skip
+        return lines
     for i, entry in enumerate(training.inputs[:_FILES]):
         lines.append(f'  d{i}["{node(entry.path)}<br/>md5 {node(entry.md5[:10])}"] --> p')
     lines.append(f'  p["pipeline at {node(report.commit[:10])}"] --> m["{node(report.bundle.model)}<br/>'

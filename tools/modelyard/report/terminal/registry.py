@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from modelyard.evidence.training import Reproduction, flat
+from modelyard.evidence.training import NOT_APPLICABLE, Reproduction, flat
 from modelyard.manifests.check import arrow
 from modelyard.registry.comparison import MetricChange, VersionDifference
 from modelyard.registry.faults import Fault
@@ -82,6 +82,8 @@ def render_lineage(found: Lineage) -> Layout:
     """Data, code, packages and people behind a version, and the environments it served in."""
     parts: list[Part] = [bold(f"{found.model} {found.version or 'candidate'}")]
     parts.append(f"  sha256     {found.artifact or 'unknown'}")
+    if found.elsewhere:
+        parts.append(Paragraph(f"  training   {NOT_APPLICABLE}", _UNDER))
     for source in found.data:
         changed = f" ({source.changed_by})" if source.changed_by else ""
         parts.append(Paragraph(f"  data       {source.path} {source.md5[:12]}{changed}", _UNDER))
