@@ -10,7 +10,7 @@ KEPT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/modelyard
 # Three workers on two cores: much of the suite waits for servers and for git.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export INSTALL
+export INSTALL KEPT
 
 .PHONY: help demo test test-fast proof e2e check bench lock schemas docs format clean system-test system-proof
 
@@ -48,7 +48,9 @@ system-test:
 	  $(VENV)/system:prometheus-alertmanager=prometheus-alertmanager \
 	  $(VENV)/system:prometheus-pushgateway=prometheus-pushgateway
 
+# Images are built by buildah on a base by mmdebstrap. Debian's docker-registry would start its service.
 system-proof: system-test
+	@$(SYSTEM) buildah=buildah mmdebstrap=mmdebstrap $(VENV)/system:docker-registry=docker-registry
 
 check: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/ruff check .
