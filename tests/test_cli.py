@@ -60,7 +60,7 @@ def test_the_version() -> None:
     ("arguments", "said"),
     [
         (["statsu"], "No such command 'statsu'. Did you mean 'status'?"),
-        (["x"], "No such command 'x'. Known: add, affected, "),
+        (["x"], "No such command 'x'. Known: add, adopt, "),
         (["--nonsense"], "No such option"),
         (["affected", "--nonsense"], "No such option"),
         (["-C"], "requires an argument"),

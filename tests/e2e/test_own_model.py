@@ -11,12 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.loop import dvc
 from support.server import serving
-from support.yard import IDENTITY
+from support.yard import IDENTITY, commit_all, git
 
 PAGE = Path(__file__).parents[2] / "docs/own-model.md"
 WALKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 MOST_COMMANDS = 10
+TRAIN = """\
+import lightgbm, pandas
+rows = pandas.read_csv("data/train.csv", dtype={"plan": "category"})
+data = lightgbm.Dataset(rows[["plan", "months", "spend"]], rows["churned"] == "yes")
+lightgbm.train({"objective": "binary", "verbosity": -1, "seed": 1}, data, 60).save_model("model.txt")
+"""
 
 
 def customers(rows: int = 5000) -> pd.DataFrame:
@@ -29,12 +36,35 @@ def customers(rows: int = 5000) -> pd.DataFrame:
     return frame
 
 
-@pytest.mark.parametrize(("walk", "model", "outputs"), [(WALKS[0], "churn", 1), (WALKS[1], "size", 3)])
+def existing(folder: Path) -> None:
+    """A repository of somebody who uses git and DVC: a table, a stage that trains, rows that it does not read."""
+    (folder / "data").mkdir(parents=True)
+    (folder.parent / "store").mkdir()
+    git(folder, "init", "--quiet", "--initial-branch", "master")
+    dvc(folder, "init", "--quiet")
+    dvc(folder, "remote", "add", "--quiet", "--default", "store", "../store")
+    table = customers(8000).drop(columns="size")
+    table[:5000].to_csv(folder / "data/train.csv", index=False)
+    table[5000:].to_csv(folder / "data/test.csv", index=False)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "dvc.yaml").write_text(
+        f"stages:\n  train:\n    cmd: {sys.executable} train.py\n    deps: [train.py, data/train.csv]\n    outs: [model.txt]\n"
+    )
+    dvc(folder, "add", "--quiet", "data/train.csv", "data/test.csv")
+    dvc(folder, "repro", "--quiet")
+    commit_all(folder, "Ours")
+
+
+@pytest.mark.parametrize(
+    ("walk", "model", "outputs"), [(WALKS[0], "churn", 1), (WALKS[1], "size", 3), (WALKS[2], "churn", 1)]
+)
 def test_a_walkthrough_ends_with_a_served_answer_and_a_report(
     tmp_path: Path, walk: str, model: str, outputs: int
 ) -> None:
     customers().drop(columns="size").to_csv(tmp_path / "customers.csv", index=False)
     customers().drop(columns="churned").to_parquet(tmp_path / "sizes.parquet", index=False)
+    if walk.startswith("cd churn"):
+        existing(tmp_path / "churn")
     *commands, last = walk.strip().splitlines()
     assert len(commands) + 1 <= MOST_COMMANDS and last == "modelyard serve --env staging"
     folder = tmp_path

@@ -23,6 +23,7 @@ SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
         "add": "Write a model folder for a table of your own, or for a model that was trained elsewhere.",
+        "adopt": "Make an existing git or DVC repository a model repository.",
         "remove": "Take a model out of the repository.",
         "doctor": "Check this machine and this checkout, and show what is missing.",
         "update": "Write the requirement files of CI anew.",

@@ -41,3 +41,39 @@ def render_removal(removed: Sequence[str], changed: Sequence[str], stays: Sequen
         "What stays:",
         *(Paragraph(f"  {sentence}", "    ") for sentence in stays),
     )
+
+
+class FoundLike(Protocol):
+    """What is shown of a file that looks like a model."""
+
+    @property
+    def file(self) -> str:
+        """Its path."""
+
+    @property
+    def origin(self) -> str:
+        """How it was found."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be added as it is."""
+
+    @property
+    def command(self) -> str:
+        """The command that adds it."""
+
+
+def render_adoption(
+    added: Sequence[str], kept: Sequence[tuple[str, str]], models: Sequence[FoundLike], done: bool
+) -> Layout:
+    """The files that are added, those that stay as they are, and the models that are there, with how to add each."""
+    parts: list[str | Paragraph] = ["Written:" if done else "Would be written:", *(f"  {path}" for path in added)]
+    if kept:
+        parts += ["Kept as they are:", *(Paragraph(f"  {path}: {advice}.", "    ") for path, advice in kept)]
+    parts.append(
+        "Models found:" if models else "No file looks like a model; modelyard add NAME --data TABLE begins one."
+    )
+    for model in models:
+        parts.append(Paragraph(f"  {model.file}, {model.origin}", "    "))
+        parts.append(Paragraph(f"    {model.command or f'{model.problem}.'}", "      "))
+    return Layout.of(*parts)
