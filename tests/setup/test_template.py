@@ -169,3 +169,16 @@ def test_without_copier_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ModelyardError) as error:
         write_repository(tmp_path / "yard", [], ask=False)
     assert error.value.remedy == "Install it with: pip install 'modelyard[init]'"
+
+
+def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_writes() -> None:
+    for file in sorted((ROOT / "model-repo-template/.github/workflows").glob("*.yml")):
+        workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert "github.repository" in workflow["concurrency"]["group"] or "repo" in workflow["concurrency"]["group"]
+        for name, job in workflow["jobs"].items():
+            text = yaml.safe_dump([workflow.get("env"), job])
+            if "modelyard run " in text:
+                assert set(job["permissions"].values()) == {"read"}, f"{file.name} {name}"
+                assert "SIGNING" not in text and "GITHUB_TOKEN" not in text, f"{file.name} {name}"
+            if "modelyard register" in text:
+                assert "--from" in text and "measuring" not in text, f"{file.name} {name}"

@@ -16,6 +16,7 @@ from modelyard.forges.interface import (
     Comment,
     Contribution,
     Draft,
+    ForgeSettings,
     Issue,
     Permission,
     Pull,
@@ -213,6 +214,7 @@ class MemoryForge:
     """Oldest first."""
     reactions: list[Reaction] = field(default_factory=list)
     dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    known: ForgeSettings = field(default_factory=lambda: ForgeSettings("main", None, frozenset(), False))
     asked: list[str] = field(default_factory=list)
     """People and teams that were looked up."""
     writes: int = 0
@@ -286,6 +288,9 @@ class MemoryForge:
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         self.dispatched.append((name, branch, inputs))
+
+    def settings(self) -> ForgeSettings:
+        return self.known
 
     def permission(self, handle: str) -> Permission:
         self.asked.append(handle)

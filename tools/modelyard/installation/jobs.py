@@ -25,7 +25,7 @@ JOBS: Mapping[str, tuple[str, ...]] = {
     "measuring": ("plan", "measure", "train", "report", "{flavors}", "{remotes}", "{secrets}"),
     "reporting": ("plan", "alerts", "{forge}", "{targets}", "{trackers}", "{secrets}"),
     "deploying": (
-        "plan", "measure", "dvc", "sign", "{flavors}", "{remotes}", "{forge}", "{targets}", "{trackers}",
+        "plan", "measure", "report", "dvc", "sign", "{flavors}", "{remotes}", "{forge}", "{targets}", "{trackers}",
         "{secrets}",
     ),
     "serving": ("plan", "serve", "{flavors}", "{secrets}"),
