@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Set up": {
         "init": "Write a new model repository.",
+        "import": "Take over the versions of another registry, with evidence of what is unknown.",
         "add": "Write a model folder for a table of your own, or for a model that was trained elsewhere.",
         "adopt": "Make an existing git or DVC repository a model repository.",
         "remove": "Take a model out of the repository.",

@@ -149,12 +149,16 @@ class ModelView:
 
     @property
     def champion(self) -> RegisteredVersion | None:
-        """The version that the last environment serves, else the latest version; None without any version."""
+        """The version that the last environment serves, else the latest version; None without any version.
+
+        An imported version is none: nobody here measured it, and its artifact is not known.
+        """
         history = self.history
         for environment in reversed(self.checkout.repository.config.environments):
             assigned = history.assigned(environment.name)
             if assigned and assigned.version:
-                return history.version(assigned.version) or history.latest
+                serving = history.version(assigned.version)
+                return serving if serving and not serving.imported else history.latest
         return history.latest
 
     def version(self, number: str) -> RegisteredVersion:

@@ -72,6 +72,11 @@ class RegisteredVersion(Struct, frozen=True, dict=True):
         """The record in its tag; None for a handmade tag."""
         return read_version_record(self.message)
 
+    @property
+    def imported(self) -> bool:
+        """Whether it was imported from another registry, so that nobody here measured it."""
+        return '"imported"' in self.message and self.record is not None and bool(self.record.imported)
+
 
 class Assignment(Struct, frozen=True, dict=True):
     """The assignment of a version to an environment, or the end of one; ``at`` is in seconds since 1970."""
@@ -141,8 +146,8 @@ class ModelHistory(Struct, frozen=True):
 
     @property
     def latest(self) -> RegisteredVersion | None:
-        """The highest version in use; None without any."""
-        return self.versions[-1] if self.versions else None
+        """The highest version in use that was registered here; None without any."""
+        return next((known for known in reversed(self.versions) if not known.imported), None)
 
     def version(self, number: str) -> RegisteredVersion | None:
         """The version in use with this number; None if there is none."""

@@ -94,7 +94,7 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     """The record of a registration: artifact, sources, evidence and approvals."""
 
     artifact: str
-    """sha256 of the artifact."""
+    """sha256 of the artifact; '' for an imported version."""
     lock: str = ""
     """sha256 of dvc.lock."""
     code: str = ""
@@ -124,6 +124,8 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     """The number of its pull request; 0 in plain git and for a direct push."""
     report: str = ""
     """sha256 of the report that its approvers saw."""
+    imported: str = ""
+    """Where it was imported from. Nobody here measured it, its artifact is not known, and it is never deployed."""
 
 
 class StageRecord(Struct, frozen=True, omit_defaults=True):

@@ -133,7 +133,7 @@ class MLflowTarget:
     def _versions(self, model: str) -> dict[str, tuple[str, str]]:
         """Our version → (MLflow's number, sha256)."""
         found: dict[str, tuple[str, str]] = {}
-        for entry in self._server.pages("model-versions/search", "model_versions", filter=f"name='{model}'"):
+        for entry in self._server.pages("model-versions/search", "model_versions", {"filter": f"name='{model}'"}):
             tags = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
             if f"{PREFIX}.version" in tags:
                 number = str(entry["version"]), tags.get(f"{PREFIX}.sha256", "")

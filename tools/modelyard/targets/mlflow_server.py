@@ -7,12 +7,14 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from modelyard.documents import visible
 from modelyard.targets.http import Http
 
 _API = "/api/2.0/mlflow"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts/"
 _SCHEME = "mlflow-artifacts:"
 _PAGE = 200
+_FOLDERS, _LONGEST = 20, 500
 NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -36,7 +38,7 @@ class MLflowServer:
         """The decoded answer to a DELETE; with ``missing``, None for an object that does not exist."""
         return self._http.call("DELETE", f"{_API}/{path}", body, missing=missing)
 
-    def pages(self, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+    def pages(self, path: str, key: str, query: Mapping[str, str] = NO_QUERY) -> list[dict[str, Any]]:
         """The objects under ``key`` of all pages of a search by GET."""
         found: list[dict[str, Any]] = []
         token = ""
@@ -65,6 +67,26 @@ class MLflowServer:
     def upload(self, folder: str, path: str, content: bytes) -> None:
         """Stores a file below the artifact URI of a run. The server stores it, so no other credentials are needed."""
         self._http.call("PUT", f"{_FILES}{_below(folder)}/{quote(path)}", content=content)
+
+    def listed(self, folder: str, most: int) -> tuple[tuple[str, int], ...]:
+        """Path and bytes of at most so many files below an artifact URI."""
+        found: list[tuple[str, int]] = []
+        waiting, asked = [""], 0
+        while waiting and len(found) < most and asked < _FOLDERS:
+            below = waiting.pop(0)
+            asked += 1
+            path = f"{_below(folder)}/{below}".rstrip("/")
+            for entry in (self._http.call("GET", f"{_FILES[:-1]}?path={quote(path, safe='')}") or {}).get("files", []):
+                name = str(entry.get("path", "")).rpartition("/")[2]
+                if name in ("", ".", ".."):
+                    continue
+                inner = f"{below}/{name}" if below else name
+                if entry.get("is_dir"):
+                    waiting.append(inner)
+                else:
+                    size = entry.get("file_size")
+                    found.append((visible(inner)[:_LONGEST], int(size) if str(size).isdigit() else 0))
+        return tuple(found[:most])
 
     @staticmethod
     def serves(folder: str) -> bool:

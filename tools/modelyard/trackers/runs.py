@@ -113,7 +113,7 @@ def version_states(history: ModelHistory, environments: Sequence[str], newest: i
             archived=archived,
         )
         for at, version in enumerate(known)
-        if version.record and (at >= len(known) - newest or version.version in assigned)
+        if version.record and not version.imported and (at >= len(known) - newest or version.version in assigned)
     ]
 
 
