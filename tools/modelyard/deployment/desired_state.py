@@ -36,6 +36,11 @@ def desired_version(history: ModelHistory, deployment: Deployment) -> Registered
             f"{deployment.model} {version.version} was tagged by hand, so it has no evidence and no verdict.",
             "Register a version with modelyard register and deploy that one.",
         )
+    if version.record.imported:
+        raise Refused(
+            f"{deployment.model} {version.version} was imported from another registry, so it was never judged here.",
+            f"Propose its file: modelyard add {deployment.model} --artifact FILE --holdout TABLE",
+        )
     if version.record.verdict not in ("pass", "waived"):
         raise Refused(
             f"{deployment.model} {version.version} has the verdict {version.record.verdict!r}.",
