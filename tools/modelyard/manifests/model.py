@@ -21,6 +21,7 @@ from modelyard.manifests.names import (
     Name,
     Reference,
     RelativePath,
+    SchemaManifest,
     Text,
 )
 
@@ -233,7 +234,7 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
     at: Annotated[int, Meta(ge=1, description="Ranking: the number of results that NDCG and MAP use.")] = 10
 
 
-class Model(Manifest, frozen=True, kw_only=True):
+class Model(SchemaManifest, frozen=True, kw_only=True):
     """``models/<name>/model.yaml``: a model's owners, purpose, contract, files and rules for retraining."""
 
     name: Name

@@ -15,7 +15,7 @@ from modelyard.installation.jobs import FOLDER, TOOLKIT, write_requirements
 from modelyard.installation.lock import shipped
 from modelyard.installation.toolkit import checked_source, own_source, source_of
 from modelyard.manifests.document import read_document
-from modelyard.manifests.location import CONFIG
+from modelyard.manifests.location import ANSWERS, CONFIG
 from modelyard.manifests.repository import ModelRepository
 
 QUESTIONS = (
@@ -24,7 +24,6 @@ QUESTIONS = (
 )  # fmt: skip
 EXAMPLES = ("flights", "digits", "none")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
-_ANSWERS = ".copier-answers.yml"
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
@@ -87,10 +86,10 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
 
 def _example(folder: Path, data: dict[str, str | int]) -> str:
     """The example that was chosen, also by an answer to a question."""
-    answers = folder / _ANSWERS
+    answers = folder / ANSWERS
     if not answers.is_file():
         return str(data.get("example", EXAMPLES[0]))
-    return str(read_document(folder, _ANSWERS).value.get("example", EXAMPLES[0]))
+    return str(read_document(folder, ANSWERS).value.get("example", EXAMPLES[0]))
 
 
 def update_requirements(root: Path) -> list[str]:
