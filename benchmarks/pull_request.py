@@ -24,12 +24,12 @@ def pull_request(scratch: Path) -> list[Figure]:
     """All that modelyard's commands take in the job without ``dvc repro``; the recipe tells less: no intervals, no
     slices, no gate.
     """
-    yard = _proposal(scratch)
+    yard = proposal(scratch)
     folder = yard / "models" / MODEL
     repro = process([*DVC, "repro", "--quiet", "--force", f"models/{MODEL}/dvc.yaml"], yard)
     train = process([sys.executable, "src/train.py"], folder)
     retrain = modelyard(yard, "retrain", MODEL, "--force")
-    evidently = process(_evidently(scratch, folder), yard)
+    evidently = process(evidently_flow(scratch, yard), yard)
     recipe = [process([*DVC, part, "diff", "HEAD~1"], yard) for part in ("metrics", "plots")]
     own = [modelyard(yard, *arguments) for arguments in COMMANDS]
     training, alone, whole, report, *times = medians([train, repro, retrain, evidently, *recipe, *own], ROUNDS)
@@ -41,7 +41,7 @@ def pull_request(scratch: Path) -> list[Figure]:
     ]
 
 
-def _proposal(scratch: Path) -> Path:
+def proposal(scratch: Path) -> Path:
     """A repository with a registered champion and, at HEAD, a candidate that differs by its seed."""
     yard = scratch / "flights"
     tool(scratch, "init", "flights", "--answer", "ci=none")
@@ -71,9 +71,9 @@ def _curve(folder: Path, shift: int) -> None:
     (folder / "roc.csv").write_text("\n".join(["fpr,tpr", *rows, ""]))
 
 
-def _evidently(scratch: Path, folder: Path) -> list[str]:
-    """A report of the same content: drift of the training data's columns, quality of champion and candidate."""
-    script = Path(__file__).with_name("peer_evidently.py")
+def evidently_flow(scratch: Path, yard: Path) -> list[str]:
+    """Evidently's report of the same content: drift of the training data's columns, quality of both versions."""
+    script, folder = Path(__file__).with_name("peer_evidently.py"), yard / "models" / MODEL
     files = [folder / "data/train.parquet", folder / "data/holdout.parquet", scratch / "champion.parquet",
              folder / "predictions.parquet", scratch / "evidently.html"]  # fmt: skip
     return [peer("evidently"), str(script), "flow", *map(str, files)]

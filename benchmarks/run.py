@@ -13,6 +13,7 @@ from pathlib import Path
 
 from crash_loop import crash_loop
 from flavors import flavors
+from installation import installation
 from mainline import mainline
 from measurements import drift, evaluation
 from production import feedback, monitor
@@ -24,8 +25,8 @@ from start_up import affected, start_up
 PARTS = {
     part.__name__: part
     for part in (
-        start_up, affected, pull_request, drift, evaluation, registry, site, serving, flavors, soak, monitor, feedback,
-        crash_loop, mainline,
+        start_up, affected, pull_request, installation, drift, evaluation, registry, site, serving, flavors, soak,
+        monitor, feedback, crash_loop, mainline,
     )
 }  # fmt: skip
 

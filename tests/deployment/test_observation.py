@@ -116,3 +116,18 @@ def test_a_shallow_clone_without_tags_is_wrong_usage(yard: MemoryYard, monkeypat
     monkeypatch.setattr(yard.git, "remote", lambda: "origin")
     with pytest.raises(UsageError, match="so deployments are unknown"):
         observe(yard.checkout.repository, yard.git, [], None, None)  # type: ignore[arg-type]
+
+
+def test_a_rollout_that_ran_out_of_time_is_told_as_such(yard: MemoryYard) -> None:
+    rollout = "rollout: {strategy: canary, deadline: 2h, steps: [{weight: 20, hold: 1h}], analysis: {errors: {}}}\n"
+    yard.deploy_manifest("v1.0.0")
+    yard.deploy()
+    yard.deploy_manifest("v1.1.0", rollout)
+    yard.deploy()
+    yard.now += 3 * 3600
+    yard.deploy()
+    line = production(yard)
+    assert (line.desired, line.live, line.sync) == ("v1.1.0", "v1.0.0", "expired")
+    assert "the deadline of 2h passed" in line.rollout and line.rollout.endswith("v1.1.0 is not blocked")
+    yard.deploy_manifest("v1.0.0")
+    assert production(yard).sync == "in sync"

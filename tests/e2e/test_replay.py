@@ -13,9 +13,10 @@ from modelyard.predictions.layout import Layout
 from support.yard import git, tool
 
 MONTHS = [
-    Month("2013-04", 27564, "v1.0.0", 0.6336, 0.6336, (0.62, 0.64), ("quality-kept",), "", ("calibrated",), 20.0),
-    Month("2013-05", 28128, "v1.0.0", 0.7124, 0.7124, (0.70, 0.72), (), "v1.1.0", (), 22.0),
-    Month("2013-06", 27075, "v1.1.0", 0.68, 0.70, (0.69, 0.71), (), "v1.2.0", (), 24.0),
+    Month("2013-04", 27564, "v1.0.0", 0.6336, 0.6336, (0.62, 0.64), ("quality-kept",), "", ("calibrated",), (), 20.0),
+    Month("2013-05", 28128, "v1.0.0", 0.7124, 0.7124, (0.70, 0.72), (), "v1.1.0", (), (), 22.0),
+    Month("2013-06", 27075, "v1.1.0", 0.68, 0.70, (0.69, 0.71), (), "v1.2.0", (), (), 24.0),
+    Month("2013-07", 28293, "v1.2.0", 0.68, 0.72, (0.71, 0.73), (), "", (), ("groups-treated-alike",), 24.0),
 ]
 
 
@@ -45,7 +46,8 @@ def test_the_table_says_what_became_of_each_candidate_in_80_columns() -> None:
     shown = render_replay(MONTHS).fit(80)
     assert max(map(len, shown.splitlines())) <= 80
     assert "2013-04 refused by: calibrated" in shown and "2013-04 alarms: quality-kept" in shown
-    assert "→ v1.1.0" in shown and "2 promotions, 1 refusal" in shown
+    assert "→ v1.1.0" in shown and "2 promotions, 1 refusal, 1 undecided" in shown
+    assert "2013-07 undecided: groups-treated-alike" in shown
     chart = replay_chart(MONTHS).svg
     assert chart.count("<circle") == 2 * len(MONTHS) + 2 and "refused" in chart and "v1.2.0" in chart
 

@@ -383,3 +383,55 @@ def dispatch(store: Store, request: Request, name: str) -> Answer:
         raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
     store.dispatched.append((name, branch, request.body.get("inputs") or {}))
     return 204, None
+
+
+def secrets_json(store: Store, request: Request, place: str) -> Answer:
+    """Names of secrets, which a workflow's own token never gets."""
+    if request.user.endswith("[bot]"):
+        raise Refusal(403, "Resource not accessible by integration")
+    store.require(request.user, "admin")
+    names, size = sorted(store.secrets.get(place, ())), int(request.query.get("per_page", "30"))
+    start = (int(request.query.get("page", "1")) - 1) * size
+    listed = [{"name": name, "created_at": when(1), "updated_at": when(1)} for name in names[start : start + size]]
+    return 200, {"total_count": len(names), "secrets": listed}
+
+
+@route("GET", "REPO/actions/secrets")
+def list_secrets(store: Store, request: Request) -> Answer:
+    return secrets_json(store, request, "")
+
+
+@route("GET", "REPO/actions/organization-secrets")
+def list_organisation_secrets(store: Store, request: Request) -> Answer:
+    return secrets_json(store, request, "/")
+
+
+@route("GET", "REPO/environments")
+def list_environments(store: Store, request: Request) -> Answer:
+    names = [place for place in store.secrets if place not in ("", "/")]
+    return 200, {"total_count": len(names), "environments": [{"name": name} for name in names]}
+
+
+@route("GET", "REPO/environments/([^/]+)/secrets")
+def list_environment_secrets(store: Store, request: Request, name: str) -> Answer:
+    return secrets_json(store, request, name)
+
+
+@route("GET", "REPO/branches/([^/]+)")
+def get_branch(store: Store, request: Request, name: str) -> Answer:
+    head = store.head_of(store.name, name)
+    if not head:
+        raise Refusal(404, "Branch not found")
+    rule = store.protection.get(name)
+    checks = {"enforcement_level": "everyone" if rule else "off", "contexts": list(rule.contexts) if rule else []}
+    protection = {"enabled": rule is not None, "required_status_checks": checks}
+    return 200, {"name": name, "commit": {"sha": head}, "protected": rule is not None, "protection": protection}
+
+
+@route("GET", "REPO/rules/branches/([^/]+)")
+def branch_rules(store: Store, request: Request, name: str) -> Answer:
+    checks = [{"context": context} for context in store.rulesets.get(name, ())]
+    rules: list[dict[str, Any]] = [{"type": "deletion"}]
+    if checks:
+        rules.append({"type": "required_status_checks", "parameters": {"required_status_checks": checks}})
+    return 200, rules

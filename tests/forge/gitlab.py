@@ -286,3 +286,26 @@ def pipeline(store: Store, request: Request) -> Answer:
     variables = {entry["key"]: entry["value"] for entry in request.body.get("variables", [])}
     store.dispatched.append((".gitlab-ci.yml", request.body["ref"], variables))
     return 201, {"id": 1, "ref": request.body["ref"], "status": "created"}
+
+
+@route("GET", "PROJECT")
+def get_project(store: Store, request: Request) -> Answer:
+    group = store.name.split("/")[0]
+    rule = store.protection.get("main")
+    return 200, {
+        "id": 1, "path_with_namespace": store.name, "default_branch": "main",
+        "namespace": {"kind": "group", "full_path": group},
+        "only_allow_merge_if_pipeline_succeeds": bool(rule and rule.contexts),
+    }  # fmt: skip
+
+
+@route("GET", "PROJECT/variables")
+def project_variables(store: Store, request: Request) -> Answer:
+    store.require(request.user, "admin")
+    return 200, [{"key": name, "value": "x", "masked": True} for name in sorted(store.secrets.get("", ()))]
+
+
+@route("GET", "/groups/([^/]+)/variables")
+def group_variables(store: Store, request: Request, group: str) -> Answer:
+    store.require(request.user, "admin")
+    return 200, [{"key": name, "value": "x", "masked": True} for name in sorted(store.secrets.get("/", ()))]

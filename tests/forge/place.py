@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from modelyard.forges.interface import PullForge
+from modelyard.forges.interface import VERDICT, PullForge
 from support.yard import commit_all, git, write
 
 from forge.server import Fault, ForgeServer, running
-from forge.store import Store
+from forge.store import Protection, Store
 
 
 class Place:
@@ -65,3 +65,16 @@ def check_one_issue_for_one_cause(forge: PullForge, place: Place) -> None:
     forge.close_issue(issue.number, "Over.")
     assert [c.body for c in place.store.comments_of(issue.number)] == ["Over."]
     assert forge.open_issues() == [] and len(place.store.issues) == 2
+
+
+def check_settings(reader: PullForge, admin: PullForge, store: Store) -> None:
+    """What both adapters promise of a forge's settings: what the token may not ask is not taken for absent."""
+    store.protection["main"] = Protection((VERDICT,))
+    store.secrets = {"": {f"NAME_{n:03d}" for n in range(120)}, "/": {"OF_ALL"}}
+    asked = reader.settings()
+    assert (asked.default_branch, asked.required) == ("main", frozenset([VERDICT]))
+    assert not asked.secrets and not asked.every_secret
+    known = admin.settings()
+    assert known.every_secret and known.secrets == store.secrets[""] | store.secrets["/"]
+    store.protection.clear()
+    assert admin.settings().required == frozenset()

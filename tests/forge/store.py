@@ -130,6 +130,10 @@ class Store:
         """The head a pull request's newest run was started on."""
         self.pushed: dict[str, str] = {}
         """Head → login of who pushed it."""
+        self.rulesets: dict[str, tuple[str, ...]] = {}
+        """Branch → contexts that a ruleset requires."""
+        self.secrets: dict[str, set[str]] = {}
+        """'' for the repository, an environment, or '/' for its organisation → names of secrets."""
         self.dispatched: list[tuple[str, str, dict[str, str]]] = []
         self._next = 0
         if not self.path(name).exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from forge.place import Place as PlaceOfForge
-from forge.place import check_one_issue_for_one_cause, forge_with_people
+from forge.place import check_one_issue_for_one_cause, check_settings, forge_with_people
 from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci, repository_of
@@ -207,3 +207,12 @@ def test_the_token_reaches_git_and_no_command_line() -> None:
     assert read_ci({"GITHUB_TOKEN": "a", "MODELYARD_TOKEN": "b"}).token == "b"
     with pytest.raises(UsageError, match="MODELYARD_FORGE_TIMEOUT"):
         read_ci({"MODELYARD_FORGE_TIMEOUT": "soon"})
+
+
+def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
+    place.store.user("root", "admin", "root")
+    check_settings(place.connect("grace"), place.connect("root"), place.store)
+    place.store.rulesets["main"] = ("modelyard/approval",)
+    place.store.secrets["production"] = {"OF_PRODUCTION"}
+    known = place.connect("root").settings()
+    assert known.required == frozenset(["modelyard/approval"]) and "OF_PRODUCTION" in known.secrets

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from forge.place import Place as PlaceOfForge
-from forge.place import check_one_issue_for_one_cause, forge_with_people
+from forge.place import check_one_issue_for_one_cause, check_settings, forge_with_people
 from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci
@@ -150,3 +150,8 @@ def test_the_pipelines_variables() -> None:
         "https://gitlab.example/p/1",
     )
     assert ci.git_settings()["GIT_CONFIG_KEY_0"] == "http.https://gitlab.example/.extraheader"
+
+
+def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
+    place.store.user("root", "admin", "root")
+    check_settings(place.connect("grace"), place.connect("root"), place.store)

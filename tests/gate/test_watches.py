@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import get_args
 
@@ -28,7 +29,7 @@ from modelyard.manifests.watches import (
 )
 from modelyard.metrics.estimate import Estimate, EstimatedMetric
 from modelyard.metrics.intervals import Interval
-from modelyard.metrics.window import Burn, Confidence, Monitoring, Realised
+from modelyard.metrics.window import Burn, Confidence, Monitoring, Realised, Selection
 from production.windows import NOTHING, column, days, drift, outlier_rate, realised, window
 from support.yard import MODEL_YAML
 
@@ -257,3 +258,21 @@ def test_a_waiver_covers_one_rule_of_one_artifact() -> None:
 
 def test_a_policy_without_monitoring_rules_is_inconclusive() -> None:
     assert judged(window(notes=("a note",))) == ("inconclusive", "a note", "The policy p has no monitoring rules.")
+
+
+def test_labels_that_are_missing_not_at_random_are_weighed_where_the_rule_says_so() -> None:
+    found = realised("auc", 0.60, 0.01, 900)
+    skewed = Selection(js=0.3, p_value=0.0, labelled=0.2, missing=0.6)
+    kept = replace(found.metrics[0], candidate=0.70, interval=Interval(0.69, 0.71))
+    month = window(
+        realised=replace(found, selection=skewed, weighed=400, weighed_metrics=(kept,)), accepted={"auc": 0.70}
+    )
+    wait = QualityWatch(id="quality", why="w", metric="auc", margin=0.03)
+    assert find_watch(wait, month).outcome == "inconclusive"
+    weigh = QualityWatch(id="quality", why="w", metric="auc", margin=0.03, missing_labels="weigh")
+    judged = find_watch(weigh, month)
+    assert (
+        judged.outcome == "pass" and "On 400 of 900 labelled rows, kept so that they stand for all" in judged.sentence
+    )
+    many = QualityWatch(id="quality", why="w", metric="auc", margin=0.03, missing_labels="weigh", minimum_labels=500)
+    assert "Only 400 labelled rows can stand for all." in find_watch(many, month).sentence

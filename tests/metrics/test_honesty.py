@@ -41,3 +41,10 @@ def test_the_table_in_the_documentation_is_of_these_claims_and_refutes_none() ->
         rate, error = float(match[2]) / 100, float(match[3]) / 100
         away = rate - claim.nominal if claim.side == "at most" else claim.nominal - rate
         assert away <= 3.1 * error, match[0]
+
+
+@pytest.mark.parametrize("pack", ["standard", "regulated"])
+def test_every_number_of_a_policy_pack_has_a_sentence(pack: str) -> None:
+    text = (DOCS.parents[1] / "policies" / f"{pack}.yaml").read_text()
+    numbers = [line for line in text.splitlines() if re.match(r"\s*(?!long:)\w+: (?:[-\d.]+[dhm]?)(?: |$)", line)]
+    assert len(numbers) > 30 and [line for line in numbers if " # " not in line] == []

@@ -364,3 +364,52 @@ def test_personal_columns_are_not_measured(champion: Path, flights: Flights) -> 
     carrier = next(c for c in found["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
     assert (carrier["state"], carrier["reason"]) == ("insufficient", "personal: the log does not hold it")
     assert outcome(found, "outlier-rate") == "inconclusive"
+
+
+def _compared_with(yard: Path, reference: str) -> None:
+    policy = yard / "policies/standard.yaml"
+    text = policy.read_text()
+    assert "    kind: inputs\n" in text
+    policy.write_text(text.replace("    kind: inputs\n", f"    kind: inputs\n    reference: {reference}\n", 1))
+    commit_all(yard, "Compare with earlier predictions")
+
+
+def test_a_summer_is_compared_with_the_summer_before_and_a_new_season_is_no_alarm(
+    champion: Path, flights: Flights
+) -> None:
+    def hot(entry: Entry) -> Entry:
+        raised = ("temp", "dewp", "pressure", "humid")
+        return replace(entry, inputs={n: [v[0] and v[0] + 40] if n in raised else v for n, v in entry.inputs.items()})
+
+    write_log(champion, flights.entries(ROWS, change=hot))
+    assert outcome(watched(champion, expect=1), "input-drift") == "fail"
+    _compared_with(champion, "{season: same-month}")
+    new = watched(champion)
+    assert outcome(new, "input-drift") == "inconclusive"
+    assert "May is new: the prediction log has 0 of the predictions of May in earlier years" in sentence(
+        new, "input-drift"
+    )
+    columns = {c["name"]: c for c in new["monitoring"]["drift"]["columns"]}
+    assert columns["temp"]["state"] == "drifted" and not columns["temp"]["alarm"]
+    write_log(
+        champion, flights.entries(SPREAD[9000:15000], day=-365.0, days=28.0, change=hot), name="20250501T000000000000"
+    )
+    known = watched(champion)
+    assert outcome(known, "input-drift") == "pass", sentence(known, "input-drift")
+    assert known["monitoring"]["drift"]["reference_rows"] == 6000
+    assert "from the predictions of May in earlier years" in sentence(known, "input-drift")
+
+
+def test_a_window_is_compared_with_the_four_weeks_before(champion: Path, flights: Flights) -> None:
+    def new_carrier(entry: Entry) -> Entry:
+        return replace(entry, inputs={**entry.inputs, "carrier": ["ZZ"]})
+
+    _compared_with(champion, "{rolling: 28d}")
+    before = flights.entries(SPREAD[9000:15000], day=-28.0, days=28.0)
+    write_log(champion, flights.entries(ROWS), name="20260501T000000000000")
+    write_log(champion, before, name="20260403T000000000000")
+    assert outcome(watched(champion), "input-drift") == "pass"
+    write_log(champion, flights.entries(ROWS, change=new_carrier), name="20260501T000000000000")
+    drifted = watched(champion)
+    carrier = next(c for c in drifted["monitoring"]["drift"]["columns"] if c["name"] == "carrier")
+    assert carrier["alarm"] and "carrier" in sentence(drifted, "input-drift")

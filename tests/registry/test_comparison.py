@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from modelyard.manifests.check import METRIC_TASKS, arrow
@@ -75,8 +76,10 @@ def test_the_same_rows_are_subtracted_without_an_interval() -> None:
 def test_no_line_joins_values_of_different_rows() -> None:
     points = [("v1", 0.7, ONE), ("v2", 0.71, ONE), ("v3", 0.6, TWO), ("v4", 0.5, ""), ("v5", 0.4, "")]
     drawn = metric_chart("log_loss", points)
-    assert drawn.svg.count("<polyline") == 1 and drawn.svg.count("<circle") == 5
-    assert drawn.caption == "log_loss ↓: 0.4000 in v5, lower is better"
+    assert drawn.svg.count('<polyline class="after"') == 1 and drawn.svg.count("<circle") == 5
+    assert drawn.caption == (
+        "log_loss ↓: 0.4000 in v5, lower is better; the dashed line is the best of the last ten on the same rows"
+    )
 
 
 def test_the_direction_of_every_metric() -> None:
@@ -84,3 +87,14 @@ def test_the_direction_of_every_metric() -> None:
         for metric in task.metrics:
             assert arrow(metric.name) == ("↑" if metric.higher_is_better else "↓"), metric.name
     assert {arrow(name) for name in METRIC_TASKS} == {"↑", "↓"} and arrow("latency") == ""
+
+
+def test_a_slow_slide_falls_away_from_the_line_of_the_best() -> None:
+    points = [(f"v1.{i}.0", value, "a" * 64) for i, value in enumerate([0.80, 0.82, 0.81, 0.80, 0.79])]
+    drawn = metric_chart("auc", points)
+    [line] = re.findall(r'<polyline class="before dashed" points="([^"]+)"', drawn.svg)
+    heights = [float(corner.split(",")[1]) for corner in line.split()]
+    assert heights[0] > heights[1] and len(set(heights[1:])) == 1, "it rises to the best, and stays there"
+    assert "best of the last ten" in drawn.caption
+    apart = metric_chart("auc", [(name, value, name) for name, value, _ in points])
+    assert "before" not in apart.svg and "best" not in apart.caption, "other rows do not compare"

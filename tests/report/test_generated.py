@@ -23,9 +23,18 @@ def test_codeowners_names_shared_paths_first_and_no_owner_ends_a_line() -> None:
 
 
 def test_a_containerfile_serves_one_version_without_privileges() -> None:
-    written = containerfile("Churn", "v1.2.0", "a" * 64, "production")
-    assert "podman build -t churn:v1.2.0" in written and f'modelyard.sha256="{"a" * 64}"' in written
+    written = containerfile("Churn", "v1.2.0", "a" * 64, "production", at=7)
+    assert "modelyard package Churn@v1.2.0" in written and f'modelyard.sha256="{"a" * 64}"' in written
     assert written.index("USER 10001") < written.index("ENTRYPOINT") and '"--env", "production"' in written
+    assert "--date=@7 " in written and "libgomp" not in written and "measured.txt" not in written
+    serving = written.split("\nFROM ")[2]
+    assert "pip" not in serving and "INDEX" not in serving, "what installs, and from where, is in no layer that serves"
+
+
+def test_a_containerfile_has_what_its_flavor_leaves_to_the_system() -> None:
+    written = containerfile("Churn", "v1.2.0", "a" * 64, "x", at=7, libraries=["libgomp1", "git"], measured=True)
+    assert "apt-get install --yes --no-install-recommends libgomp1 git" in written and "libgomp.so.1" in written
+    assert written.index("install.sh serving") < written.index("measured.txt") < written.index("uninstall")
 
 
 def test_problems_are_counted_and_annotated() -> None:

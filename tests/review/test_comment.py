@@ -22,6 +22,7 @@ from modelyard.review import comment
 from modelyard.review.comment import Poster, file_picture
 from modelyard.review.subject import Subject
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
+from support.mlflow import mlflow_stub
 from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, a_pull, as_forge, as_store, memory_checkout
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML
 
@@ -275,3 +276,25 @@ def test_a_forge_that_cannot_be_reached_is_an_error_and_never_a_verdict(scene: S
     with pytest.raises(ModelyardError, match="did not answer"):
         scene.post(CHANGE, {"churn": documents()})
     assert scene.forge.set_statuses == []
+
+
+def test_the_report_links_to_the_run_of_a_tracker_and_is_the_same_report_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlflow_stub() as stub:
+        config = f"{CONFIG}trackers:\n  - {{type: mlflow, url: '{stub.url}'}}\n"
+        scene = Scene(tmp_path, monkeypatch, config)
+        stub.down = True
+        outcomes, subject = scene.post(CHANGE, {"churn": documents()})
+        without = scene.body()
+        assert outcomes == {"churn": "pass"} and "MLflow run" not in without
+        assert any("mlflow was not brought up to date" in sentence for sentence in scene.said)
+        assert any(path.startswith("pulls/pending/mlflow-") for path in scene.evidence.filed_files)
+        stub.down = False
+        scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
+        address = f"{stub.url}/#/experiments/1/runs/{0:032x}"
+        assert f'<a href="{address}">MLflow run</a>' in scene.body()
+        assert scene.body().replace(f' · <a href="{address}">MLflow run</a>', "") == without
+        assert not any(path.startswith("pulls/pending/") for path in scene.evidence.filed_files)
+        [made] = stub.runs.values()
+        assert made["tags"]["modelyard.verdict"] == "pass" and list(stub.files) == [f"{0:032x}/artifacts/report.md"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from modelyard.forges.ci import CI
+from modelyard.forges.interface import VERDICT, ForgeSettings
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup import ci
 from modelyard.setup.ci import examine_ci
 from modelyard.setup.finding import Finding
 from modelyard.setup.remotes import examine_remotes
-from support.yard import commit_all, git, tool
+from support.pulls import MemoryForge
+from support.yard import commit_all, git, tool, write
 
 
 @pytest.fixture
@@ -66,6 +70,46 @@ def test_what_disagrees_is_missing(yard: Path, file: str, before: str, after: st
     assert findings(yard)[what].state == "missing"
 
 
+ASKED = ForgeSettings("main", frozenset([VERDICT]), frozenset(["DVC_ACCESS_KEY_ID", "DVC_SECRET_ACCESS_KEY"]), True)
+
+
+def test_the_forge_is_asked(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = MemoryForge(known=ASKED)
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    found = findings(yard)
+    assert found["default branch on github"].state == found["required status"].state == "ok"
+    assert found["secrets"].found == "DVC_ACCESS_KEY_ID, DVC_SECRET_ACCESS_KEY"
+    assert "nothing here needs them: ALERTS_URL" in found["optional secrets"].found
+    forge.known = replace(ASKED, secrets=frozenset(["DVC_ACCESS_KEY_ID"]))
+    assert "no DVC_SECRET_ACCESS_KEY" in findings(yard)["secrets"].found
+
+
+def test_secrets_are_those_that_this_repository_needs(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (MemoryForge(known=ASKED), CI()))
+    with (yard / "modelyard.yaml").open("a") as file:
+        file.write("signing: {keys: [keys/a.pem]}\nsecrets: {allow: [{ref: 'env:ALERTS_URL', host: a.example}]}\n")
+    absent = [f.found for f in examine_ci(ModelRepository(yard)) if f.state == "missing"]
+    assert absent == ["github has no ALERTS_URL, MODELYARD_SIGNING_KEY"]
+
+
+def test_without_a_token_the_settings_are_not_known(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "MODELYARD_TOKEN", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    git(yard, "remote", "add", "origin", "https://github.com/us/models")
+    unknown = findings(yard)["settings of github"]
+    assert unknown.state == "warning" and "The token for GitHub is missing" in unknown.found
+
+
+def test_a_key_among_gitlabs_variables_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "_install_fault", lambda folder, names: "")
+    tool(tmp_path, "init", "yard", "--answer", "remote_url=s3://bucket/models", "--answer", "ci=gitlab")
+    variables = frozenset(["MODELYARD_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+    known = replace(ASKED, secrets=variables)
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (MemoryForge(known=known), CI()))
+    found = findings(tmp_path / "yard")
+    assert found["secrets"].state == "ok" and "AWS_SECRET_ACCESS_KEY" in found["credentials"].found
+
+
 def test_a_remote_of_another_forge_is_seen(yard: Path) -> None:
     git(yard, "remote", "add", "origin", "git@gitlab.com:us/models.git")
     assert findings(yard)["forge"].remedy == "forge: gitlab"
@@ -108,6 +152,30 @@ def test_a_remote_without_its_driver_is_one_sentence_from_every_command(tmp_path
     for command in (["retrain", "flight-delay"], ["run", "flight-delay"]):
         said = tool(yard, *command, expect=4).stderr
         assert "modelyard[gs]" in said and "Traceback" not in said and "ImportError" not in said
+
+
+@pytest.mark.parametrize(
+    ("ci", "file"),
+    [("github", ".github/workflows/propose.yml"), ("gitlab", ".gitlab-ci.yml"), ("jenkins", "Jenkinsfile")],
+)
+def test_the_remedy_for_a_repository_without_ci_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str, file: str
+) -> None:
+    monkeypatch.setattr("modelyard.setup.ci._install_fault", lambda folder, names: "")
+    yard = tmp_path / "yard"
+    tool(tmp_path, "init", "yard", "--answer", "ci=none")
+    assert findings(yard)["CI"].remedy == "modelyard update --ci github, or gitlab, or jenkins"
+    own = yard / ".github/zizmor.yml"
+    write(yard, {".github/zizmor.yml": "mine"})
+    added = json.loads(tool(yard, "update", "--ci", ci, "--json").stdout)["changed"]
+    assert {file, "requirements/install.sh", "requirements/planning.txt"} <= set(added) and own.read_text() == "mine"
+    assert findings(yard)["CI"] == Finding("CI", "ok", ci)
+    assert not [f for f in findings(yard).values() if "requirements" in f.what and f.state == "missing"]
+    assert f'ci: "{ci}"' in (yard / ".copier-answers.yml").read_text()
+    made = tmp_path / "made"
+    tool(tmp_path, "init", "made", "--answer", f"ci={ci}", "--answer", "repository_name=yard")
+    assert (yard / file).read_text() == (made / file).read_text(), "what init would have written"
+    assert json.loads(tool(yard, "update", "--ci", ci, "--json").stdout)["changed"] == []
 
 
 def test_the_command_ends_with_one_for_what_is_missing(tmp_path: Path) -> None:

@@ -185,3 +185,16 @@ def test_the_requirement_files_fit_the_models_after_add_and_remove(tmp_path: Pat
     said = tool(yard, "remove", "churn", "--force", "--json").stdout
     assert "requirements/serving.txt" in json.loads(said)["changed"]
     assert serving.read_text(encoding="utf-8") == before
+
+
+def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_writes() -> None:
+    for file in sorted((ROOT / "model-repo-template/.github/workflows").glob("*.yml")):
+        workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert "github.repository" in workflow["concurrency"]["group"] or "repo" in workflow["concurrency"]["group"]
+        for name, job in workflow["jobs"].items():
+            text = yaml.safe_dump([workflow.get("env"), job])
+            if "modelyard run " in text:
+                assert set(job["permissions"].values()) == {"read"}, f"{file.name} {name}"
+                assert "SIGNING" not in text and "GITHUB_TOKEN" not in text, f"{file.name} {name}"
+            if "modelyard register" in text:
+                assert "--from" in text and "measuring" not in text, f"{file.name} {name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ monitoring:
 """
 
 
-def every_cell(folder: Path) -> dict[str, Trained]:
+def every_cell(folder: Path, cells: Sequence[tuple[str, str]] = CELLS) -> dict[str, Trained]:
     """A repository of one trained model for each cell, committed, with locks; nothing is registered."""
-    trained = [train(folder, flavor, task) for flavor, task in CELLS]
+    trained = [train(folder, flavor, task) for flavor, task in cells]
     files = {"modelyard.yaml": CONFIG, "policies/standard.yaml": POLICY, ".gitignore": ".modelyard/\n"}
     for model in trained:
         files[f"deployments/production/{model.name}.yaml"] = f"model: {model.name}\nversion: latest\n"

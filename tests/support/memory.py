@@ -89,6 +89,8 @@ class MemoryGit:
         self.calls["commit_of"] += 1
         if revision == "HEAD":
             return self._refs["refs/heads/main"]
+        if revision in self._refs:
+            return self._refs[revision]
         tag = self._tags.get(revision.removeprefix("refs/tags/"))
         return tag.commit if tag else revision
 

@@ -231,6 +231,8 @@ def _value(name: str, told: dict[str, Any]) -> str:
     if name == "metric":
         return "one of the [metrics](README.md#metrics)"
     told = next((o for o in told.get("anyOf", ()) if o.get("type") != "null"), told)
+    if "$ref" in told:
+        return "fields"
     if "enum" in told:
         return ", ".join(f"`{value}`" for value in told["enum"])
     if told.get("type") == "array":

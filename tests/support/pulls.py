@@ -16,6 +16,7 @@ from modelyard.forges.interface import (
     Comment,
     Contribution,
     Draft,
+    ForgeSettings,
     Issue,
     Permission,
     Pull,
@@ -213,6 +214,7 @@ class MemoryForge:
     """Oldest first."""
     reactions: list[Reaction] = field(default_factory=list)
     dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    known: ForgeSettings = field(default_factory=lambda: ForgeSettings("main", None, frozenset(), False))
     asked: list[str] = field(default_factory=list)
     """People and teams that were looked up."""
     writes: int = 0
@@ -287,6 +289,9 @@ class MemoryForge:
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         self.dispatched.append((name, branch, inputs))
 
+    def settings(self) -> ForgeSettings:
+        return self.known
+
     def permission(self, handle: str) -> Permission:
         self.asked.append(handle)
         return self.permissions.get(handle.removeprefix("@").lower(), "read")
@@ -310,17 +315,18 @@ class MemoryEvidence:
     messages: list[str] = field(default_factory=list)
     refuses: bool = False
 
-    def append(self, files: Mapping[str, bytes], message: str) -> None:
+    def append(self, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> None:
         if self.refuses:
             raise ModelyardError("The evidence branch cannot be written.", "Grant permission.")
-        self.filed_files |= files
+        self.filed_files = {path: one for path, one in {**self.filed_files, **files}.items() if path not in drop}
         self.messages.append(message)
 
     def newest(self) -> str:
         return "e" * 40
 
     def filed(self, *paths: str) -> dict[str, bytes]:
-        return {path: self.filed_files[path] for path in paths if path in self.filed_files}
+        below = tuple(path for path in paths if path.endswith("/"))
+        return {path: one for path, one in self.filed_files.items() if path in paths or path.startswith(below)}
 
 
 def a_pull(number: int = 1, **changes: object) -> Pull:

@@ -41,6 +41,7 @@ SECTIONS = {
         "gate": "Judge the evidence by the model's policy.",
         "report": "Render the verdict: terminal, Markdown and HTML.",
         "run": "Retrain, evaluate, drift, scan, gate and report in one process.",
+        "export": "Write a model's pipeline for Kubeflow, Metaflow or TFX.",
         "propose": "Retrain on the newest data and keep one open pull request.",
     },
     "Review": {

@@ -85,6 +85,14 @@ def of_one_model(models: Sequence[ModelView], *places: object) -> None:
         )
 
 
+def record_in_trackers(checkout: Checkout, models: Sequence[str]) -> None:
+    """Gives the trackers of modelyard.yaml what they lack of these models. A tracker that is down is only named."""
+    if checkout.repository.config.trackers:
+        from modelyard.checkout.tracking import Tracking
+
+        Tracking(checkout, say).versions(models)
+
+
 def own_file(path: Path | None, models: Sequence[ModelView]) -> Callable[[str], Path]:
     """The path of each model, by ``{model}`` in ``path``. UsageError when several models would share one file."""
     if path is not None and len(models) > 1 and "{model}" not in str(path):

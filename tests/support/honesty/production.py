@@ -24,7 +24,9 @@ from modelyard.metrics.outliers import OutlierScore, outliers, row_shape
 from modelyard.metrics.profile import ColumnProfile
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.tally import ColumnValues, number_codes, profile_column, profile_table
+from modelyard.metrics.thinning import kept_shares, thinned
 from modelyard.metrics.window import Monitoring, Objective, Realised, burn, selection
+from msgspec.structs import replace as replace_struct
 
 from support.honesty.candidates import SETTINGS, logistic
 from support.honesty.claim import Claim, Trial
@@ -100,6 +102,16 @@ def quality(labelled_below: float, noise: float = 0.0, labels: int = 2000, held:
     return trial
 
 
+def weighed(noise: float) -> Trial:
+    """The same with ten labels for each high score's one, and labelled rows kept to stand for all: whether it alarms."""
+
+    def trial(rng: np.random.Generator) -> Sequence[bool]:
+        week = _week(rng, 0.35, noise, 8000, 4000, above=0.08)
+        return [_outcome(replace_struct(QUALITY, missing_labels="weigh"), week) == "fail"]
+
+    return trial
+
+
 def selected(labelled_below: float) -> Trial:
     """Whether the window says that labels are missing not at random."""
 
@@ -110,11 +122,14 @@ def selected(labelled_below: float) -> Trial:
     return trial
 
 
-def _week(rng: np.random.Generator, below: float, noise: float, labels: int, held: int) -> Monitoring:
+def _week(
+    rng: np.random.Generator, below: float, noise: float, labels: int, held: int, above: float = 0.0
+) -> Monitoring:
+    """Half of the rows with scores under ``below`` have a label, and a share ``above`` of the others."""
     before = compare(Holdout(*_labels(rng, held), None, {}, {}, None), "binary", SETTINGS, 100, 200)
     baseline = next(m.candidate for m in before.metrics if m.name == "auc") or 0.0
     label, score = _labels(rng, 3 * labels, noise)
-    known = (score < below) & (rng.random(label.size) < 0.5)
+    known = rng.random(label.size) < np.where(score < below, 0.5, above)
     after = compare(Holdout(label[known], score[known], None, {}, {}, None), "binary", SETTINGS, 100, 200)
     edges = np.linspace(0, 1, 21)
     arrived = np.array([np.histogram(score[which], edges)[0] for which in (known, ~known)])
@@ -122,6 +137,13 @@ def _week(rng: np.random.Generator, below: float, noise: float, labels: int, hel
         due=label.size, labelled=int(known.sum()), missing=int((~known).sum()), oldest_missing_days=1.0,
         metrics=after.metrics, selection=selection(arrived, (edges[1:] + edges[:-1]) / 2),
     )  # fmt: skip
+    if above:
+        codes = np.clip(np.searchsorted(edges, score[known], side="right") - 1, 0, 19).astype(np.int64)
+        shares = kept_shares(arrived)
+        assert shares is not None
+        kept = thinned(Holdout(label[known], score[known], None, {}, {}, None), codes, shares)
+        found = compare(kept, "binary", SETTINGS, 100, 200).metrics
+        realised = replace(realised, weighed=kept.label.size, weighed_metrics=found)
     return replace(EMPTY, realised=realised, accepted={"auc": baseline}, held_out=held)
 
 
@@ -185,6 +207,8 @@ CLAIMS = (
     Claim("monitoring", "score drift, a week with effects of 0.2 σ, scores moved by 1 σ: found", "at least", 0.9, shifted_scores(1.0), 60, 8),
     Claim("monitoring", "labels only for scores below 0.35, nothing wrong, a week: alarm", "at most", 0.001, quality(0.35), 60, 8),
     Claim("monitoring", "labels only for scores below 0.35: the report says that they are missing not at random", "at least", 0.99, selected(0.35), 60, 8),
+    Claim("monitoring", "labels six times as seldom for scores above 0.35, weighed, nothing wrong, a week: alarm", "at most", 0.02, weighed(0.0), 60, 6),
+    Claim("monitoring", "labels six times as seldom for scores above 0.35, weighed, AUC lower by 0.13: found", "at least", 0.9, weighed(2.0), 60, 6),
     Claim("monitoring", "half of all rows have a label: the report says that labels are missing not at random", "at most", 0.01, selected(2.0), 60, 8),
     Claim("monitoring", "quality of 2,000 held-out and 2,000 labelled rows, nothing wrong, a week: alarm", "at most", 0.02, quality(2.0), 100, 8),
     Claim("monitoring", "AUC lower by 0.13, 2,000 labels a week: found", "at least", 0.9, quality(2.0, 2.0), 60, 8),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,8 @@ from modelyard.errors import missing_extra
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.training import Training
 from modelyard.files import write_whole
-from modelyard.installation.jobs import FOLDER, job_files, pins_of
-from modelyard.installation.lock import shipped, shipped_lock
+from modelyard.installation.jobs import FOLDER, INSTALLER, job_files, pins_of
+from modelyard.installation.lock import read_lock, shipped, shipped_lock
 from modelyard.installation.toolkit import INDEX, source_of
 from modelyard.predictions.layout import Layout, State
 from modelyard.report.generated import containerfile
@@ -47,8 +50,18 @@ environments:
 """
 
 
-def package(view: ModelView, version: str, folder: Path) -> list[str]:
-    """Writes the build context and returns its files; Refused for an artifact that deploy would not trust."""
+@dataclass(frozen=True)
+class BuildContext:
+    """The folder of a version that an image is built from."""
+
+    files: tuple[str, ...]
+    """Its files, from the folder."""
+    at: int
+    """When the version was registered, in seconds since 1970: the time of every file, so that layers are the same."""
+
+
+def package(view: ModelView, version: str, folder: Path) -> BuildContext:
+    """Writes the build context of a version; Refused for an artifact that deploy would not trust."""
     model = view.name
     with fetch_version(view, view.version(version)) as found:
         require_trusted(view.checkout, found)
@@ -60,15 +73,21 @@ def package(view: ModelView, version: str, folder: Path) -> list[str]:
         training = read_statement(content, "training", Training).predicate if content else None
         write_whole(folder / "modelyard.yaml", _CONFIG.encode())
         source = source_of(view.checkout.repository.root)
-        files = image_files(found.package, flavor_of(found.model).extra, source)
+        flavor = flavor_of(found.model)
+        files = image_files(found.package, flavor.extra, source)
         for name, text in files.items():
             write_whole(folder / FOLDER / name, text.encode())
+        at = found.version.at
         build = containerfile(
-            model, found.name, found.sha256, ENVIRONMENT, measured=MEASURED in files, from_git=source != INDEX
-        )
+            model, found.name, found.sha256, ENVIRONMENT, at=at, measured=MEASURED in files,
+            libraries=(*flavor.system_packages, *(["git"] if source != INDEX else [])), installers=_installers(files),
+        )  # fmt: skip
         write_whole(folder / "Containerfile", build.encode())
         write_whole(folder / "sbom.cdx.json", bill_of_materials(found, training))
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    paths = sorted(folder.rglob("*"))
+    for path in [*paths, folder]:
+        os.utime(path, (at, at))
+    return BuildContext(tuple(str(path.relative_to(folder)) for path in paths if path.is_file()), at)
 
 
 def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
@@ -126,3 +145,9 @@ def image_files(found: Package, extra: str, source: str) -> dict[str, str]:
             files["serving.txt"] = files["serving.txt"].replace(text, "")
         files[MEASURED] = "".join(f"{line}\n" for line in differing.values())
     return files
+
+
+def _installers(files: Mapping[str, str]) -> tuple[str, ...]:
+    """The packages that are needed to install the others only, and pip."""
+    installing, serving = ({pin.name for pin in read_lock(files[name]).pins} for name in (INSTALLER, "serving.txt"))
+    return (*sorted(installing - serving), "pip")

@@ -13,6 +13,7 @@ from pathlib import Path
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_store import report_blobs
 from modelyard.checkout.rules import granted_waivers
+from modelyard.checkout.tracking import run_links
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.evidence.bundle import read_bundle
 from modelyard.evidence.production import ShownWindow
@@ -92,6 +93,11 @@ class _Gathered:
         self._documents = checkout.evidence.all_documents(artifacts)
         files = checkout.evidence.listed()
         self._reports = report_blobs(files)
+        noted = {path: sha for path, sha in files.items() if "/runs/" in path}
+        blobs = git.blobs(noted.values())
+        self._runs: dict[str, dict[str, dict[str, str]]] = {}
+        for (model, version), links in run_links({path: blobs[sha] for path, sha in noted.items()}).items():
+            self._runs.setdefault(model, {})[version] = links
         self._windows = window_blobs(files, _WINDOWS)
         self._contents = git.blobs(sha for shas in self._windows.values() for sha in shas)
 
@@ -104,6 +110,7 @@ class _Gathered:
         parts += sorted(self._filed(name, shown).items())
         parts += sorted(self._addresses(name).items())
         parts += self._windows.get(name, ())
+        parts.append(self._runs.get(name))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def page(self, name: str) -> ModelPage:
@@ -119,6 +126,7 @@ class _Gathered:
             lineage=self._lineage(name),
             reports=self._addresses(name),
             waivers=self._of_model(name),
+            runs=self._runs.get(name, {}),
             windows=tuple(self._shown_windows(name)),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.options import open_checkout, the_model
+from modelyard.options import open_checkout, record_in_trackers, the_model
 from modelyard.release.withdrawal import archive, set_lifecycle
 from modelyard.terminal import result, say
 
@@ -22,5 +22,6 @@ def command(context: click.Context, model: str, why: str) -> None:
     view = the_model(checkout, model)
     for tag in archive(view, why):
         result(tag)
+    record_in_trackers(checkout, [view.name])
     if file := set_lifecycle(view, "archived"):
         say(f"  Set lifecycle: archived in {file}. Commit it.")

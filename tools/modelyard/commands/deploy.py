@@ -16,7 +16,7 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import forge_if_reachable, open_forge, open_pull_forge
 from modelyard.ground_truth.sources import known_ground_truth
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, record_in_trackers
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.review.subject import subject_of_run
 from modelyard.rollout.plan import Delivery
@@ -103,6 +103,8 @@ def command(
         if not wait or plan_only or not any(_continues(delivery) for delivery in deliveries):
             break
         time.sleep(every)
+    if not plan_only:
+        record_in_trackers(checkout, list(dict.fromkeys(delivery.model for delivery in deliveries)))
     if as_json:
         result_json(deliveries)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from modelyard.options import open_checkout, the_model
+from modelyard.options import open_checkout, record_in_trackers, the_model
 from modelyard.release.withdrawal import set_lifecycle, withdraw
 from modelyard.terminal import result, say
 
@@ -24,6 +24,7 @@ def command(context: click.Context, name: str, why: str) -> None:
     view = the_model(checkout, model)
     if version:
         result(withdraw(view, version, why))
+        record_in_trackers(checkout, [model])
         return
     file = set_lifecycle(view, "deprecated")
     result(file or f"{model} is already deprecated")

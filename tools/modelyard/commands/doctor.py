@@ -13,7 +13,7 @@ from modelyard.terminal import finish, result, result_json
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--ci", is_flag=True, help="Check whether a run in CI would work: its files, remotes, requirements.")
+@click.option("--ci", is_flag=True, help="Check whether a run in CI would work: remotes, requirements, the forge.")
 @click.pass_context
 def command(context: click.Context, as_json: bool, ci: bool) -> None:
     """Check this machine and this checkout, and show what is missing.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from modelyard.checkout.affected import unregistered_models
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, record_in_trackers
+from modelyard.release.measured import read_measured, take_measured
 from modelyard.release.registration import register
 from modelyard.terminal import finish, result, result_json, say, show_error
 
@@ -18,10 +20,22 @@ from modelyard.terminal import finish, result, result_json, say, show_error
 @click.argument("models", nargs=-1)
 @click.option("--unregistered", is_flag=True, help="Register every model whose dvc.lock at HEAD is not registered yet.")
 @click.option("--skip-unchanged", is_flag=True, help="Accept an artifact that is registered already.")
+@click.option(
+    "--from",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Take the evidence from this folder, which another job measured. No code of a model runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the version as JSON; for several models, a list.")
 @click.pass_context
 def command(
-    context: click.Context, models: tuple[str, ...], unregistered: bool, skip_unchanged: bool, as_json: bool
+    context: click.Context,
+    models: tuple[str, ...],
+    unregistered: bool,
+    skip_unchanged: bool,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Register the merged candidate as a version.
 
@@ -35,15 +49,20 @@ def command(
     elif not models:
         raise UsageError("No model is named.", "Name a model, or use --unregistered.")
     forge, today = open_forge(repository, git), datetime.now(UTC).date()
+    measured = read_measured(folder) if folder else None
     done, errors = [], []
     for model in models:
         try:
-            done.append(register(checkout.model(model), forge, today, skip_unchanged))
+            view = checkout.model(model)
+            if measured:
+                take_measured(view, measured, today)
+            done.append(register(view, forge, today, skip_unchanged))
         except ModelyardError as error:
             if len(models) == 1:
                 raise
             show_error(error)
             errors.append(error)
+    record_in_trackers(checkout, models)
     if as_json:
         result_json(done if unregistered or len(models) > 1 else done[0])
     else:

@@ -6,7 +6,7 @@ import click
 
 from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout, the_model
+from modelyard.options import open_checkout, record_in_trackers, the_model
 from modelyard.report.terminal.deployments import render_deliveries
 from modelyard.secrets.permission import open_secrets
 from modelyard.targets.discovery import open_target
@@ -39,6 +39,7 @@ def command(context: click.Context, model: str, environment: str, to: str | None
     target = open_target(where, repository.root, open_secrets(checkout.git))
     request = RollbackRequest(to=to, why=why, by=git.author_name())
     done = roll_back(view, where, target, lambda: open_forge(repository, git), request, say)
+    record_in_trackers(checkout, [model])
     if as_json:
         result_json(done)
     else:

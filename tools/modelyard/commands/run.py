@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from modelyard.candidate.judgement import write_reports, write_verdict
+from modelyard.candidate.stages import run_stages
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.errors import ModelyardError, UsageError
@@ -22,8 +23,22 @@ from modelyard.terminal import finish, result, say, show_error
 )
 @click.option("--unregistered", is_flag=True, help="Run the models whose lock at HEAD is not a registered version.")
 @click.option("--push/--no-push", default=True, show_default=True, help="Push data and artifact to the DVC remote.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAME",
+    help="Only run this stage of the one model and what it needs. Results that another machine pushed are restored.",
+)
 @click.pass_context
-def command(context: click.Context, models: tuple[str, ...], base: str | None, unregistered: bool, push: bool) -> None:
+def command(
+    context: click.Context,
+    models: tuple[str, ...],
+    base: str | None,
+    unregistered: bool,
+    push: bool,
+    stages: tuple[str, ...],
+) -> None:
     """Retrain, evaluate, drift, scan, gate and report in one process.
 
     For CI systems without a matrix, and for people. The report has the verdict, and every verdict ends with 0. Ends
@@ -31,6 +46,12 @@ def command(context: click.Context, models: tuple[str, ...], base: str | None, u
     """
     checkout = open_checkout(context)
     git = checkout.git
+    if stages:
+        if len(models) != 1 or base or unregistered:
+            raise UsageError("--stage needs exactly one model.", "Write: modelyard run MODEL --stage NAME")
+        run_stages(checkout.model(models[0]), stages, push=push)
+        say(f"{models[0]}: {', '.join(stages)} is up to date.")
+        return
     if not models:
         if not (base or unregistered):
             raise UsageError("No model is given.", "Give a model, --base REVISION or --unregistered.")

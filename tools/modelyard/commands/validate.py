@@ -36,6 +36,10 @@ def command(context: click.Context, form: str, as_json: bool) -> None:
         registry = read_registry(git.tags())
         known = {m: {v.version for v in h.versions} for m, h in registry.models.items()}
     found = check_repository(repository, known)
+    if not found:
+        from modelyard.pipelines.exported import stale_exports  # engines are found by entry points, which takes time
+
+        found = stale_exports(repository)
     if as_json or form == "json":
         result_json(problems.as_json(found))
     elif form == "github":

@@ -27,9 +27,11 @@ class Month:
     alarms: tuple[str, ...]
     """Ids of the failed watches."""
     candidate: str
-    """The version of the promoted candidate; '' when the gate refused it."""
+    """The version of the promoted candidate; '' when the gate did not pass it."""
     refused: tuple[str, ...]
-    """Ids of the checks that the candidate did not pass."""
+    """Ids of the checks that the candidate failed."""
+    undecided: tuple[str, ...]
+    """Ids of the checks for which its held-out month says too little."""
     seconds: float
     """Duration of the training."""
 
@@ -38,7 +40,7 @@ def render_replay(months: Sequence[Month]) -> Layout:
     """The replay as a table of months, then the alarms, the refusals and the mean AUC."""
     rows = [
         [m.month, f"{m.rows:,}", m.version, f"{m.static:.4f}", f"{m.loop:.4f}", f"{m.loop - m.static:+.4f}",
-         str(len(m.alarms)), f"→ {m.candidate}" if m.candidate else "refused"]
+         str(len(m.alarms)), _became(m)]
         for m in months
     ]  # fmt: skip
     parts: list[Part] = [
@@ -50,18 +52,21 @@ def render_replay(months: Sequence[Month]) -> Layout:
             parts.append(Paragraph(f"{m.month} alarms: {', '.join(m.alarms)}", "  "))
         if m.refused:
             parts.append(Paragraph(f"{m.month} refused by: {', '.join(m.refused)}", "  "))
+        if m.undecided:
+            parts.append(Paragraph(f"{m.month} undecided: {', '.join(m.undecided)}", "  "))
     total = sum(m.rows for m in months)
     static, loop = (sum(value * m.rows for m, value in zip(months, values, strict=True)) / total
                     for values in ([m.static for m in months], [m.loop for m in months]))  # fmt: skip
-    promoted = sum(bool(m.candidate) for m in months)
-    parts += ["", bold(f"Mean AUC by flights: static {static:.4f}, loop {loop:.4f} ({loop - static:+.4f})"),
-              f"{_counted(promoted, 'promotion')}, {_counted(len(months) - promoted, 'refusal')}"]  # fmt: skip
+    promoted, refused = sum(bool(m.candidate) for m in months), sum(bool(m.refused) for m in months)
+    said = f"{_counted(promoted, 'promotion')}, {_counted(refused, 'refusal')}"
+    said += f", {left} undecided" if (left := len(months) - promoted - refused) else ""
+    parts += ["", bold(f"Mean AUC by flights: static {static:.4f}, loop {loop:.4f} ({loop - static:+.4f})"), said]
     return Layout.of(*parts)
 
 
 def replay_chart(months: Sequence[Month]) -> Figure:
     """The replay as an SVG figure: two lines, and the result of each month's candidate."""
-    marks = [f"{m.candidate}" if m.candidate else "refused" for m in months]
+    marks = [_became(m).removeprefix("→ ") for m in months]
     return trend_plot(
         [m.month for m in months],
         [
@@ -71,6 +76,13 @@ def replay_chart(months: Sequence[Month]) -> Figure:
         marks,
         "Realised AUC of each month's flights, and the candidate retrained after it",
     )
+
+
+def _became(month: Month) -> str:
+    """What became of the month's candidate."""
+    if month.candidate:
+        return f"→ {month.candidate}"
+    return "refused" if month.refused else "undecided"
 
 
 def _counted(count: int, what: str) -> str:

@@ -88,9 +88,10 @@ def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
     verdict = json.loads(stage.modelyard("gate", MODEL, "--json", expect=(0, 1, 3)))
     stage.modelyard("report", MODEL, "--file")
     judged = [check for check in verdict["checks"] if check["level"] != "advisory"]
-    blocking = [check["id"] for check in judged if check["outcome"] in ("fail", "inconclusive", "error")]
-    candidate = "" if blocking else _merge_and_promote(stage, branch, month)
-    if blocking:
+    blocking = [check["id"] for check in judged if check["outcome"] in ("fail", "error")]
+    undecided = [check["id"] for check in judged if check["outcome"] == "inconclusive"]
+    candidate = "" if blocking or undecided else _merge_and_promote(stage, branch, month)
+    if not candidate:
         stage.git("switch", "--quiet", "main")
         stage.skip(_A_PROMOTION)
     return Month(
@@ -103,6 +104,7 @@ def _month(stage: Stage, folder: Path, month: int, static: Path) -> Month:
         tuple(c["id"] for c in window["verdict"]["checks"] if c["outcome"] == "fail"),
         candidate,
         tuple(blocking),
+        tuple(undecided),
         round(seconds, 1),
     )
 

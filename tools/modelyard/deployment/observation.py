@@ -72,6 +72,7 @@ def observe(
         if receipt and receipt.tag in unproven:
             line = replace(line, by="", approved_by=(), why="", rollout=unproven[receipt.tag])
         lines.append(line)
+    lines = _taken_back(git, lines)
     order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
 
@@ -80,6 +81,29 @@ def protection(git: Git) -> str:
     """Why nothing is protected, as a sentence; '' where approval rules stand or stood."""
     stood = git.file_at("HEAD", APPROVALS) is not None or git.history(APPROVALS, first_parent=True)
     return "" if stood else UNPROTECTED
+
+
+def _taken_back(git: Git, lines: list[StatusLine]) -> list[StatusLine]:
+    """The lines; those whose candidate lost its traffic at the deadline of its rollout say so, with the reason."""
+    if not any(line.sync == "out of sync" for line in lines):
+        return lines
+    from modelyard.deployment.record import read_rollouts
+
+    journals = read_rollouts(git)
+    found = []
+    for line in lines:
+        recorded = journals.get((line.environment, line.model))
+        state = recorded.state if recorded else None
+        if (
+            line.sync == "out of sync"
+            and state is not None
+            and state.phase == "expired"
+            and (state.candidate, state.stable) == (line.desired, line.live)
+        ):
+            said = f"desired {line.desired}, live {line.live}: {state.reason}. {line.desired} is not blocked"
+            line = replace(line, sync="expired", rollout=said)
+        found.append(line)
+    return found
 
 
 def _unproven(git: Git, receipts: Sequence[Assignment]) -> dict[str, str]:

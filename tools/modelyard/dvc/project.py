@@ -74,6 +74,40 @@ class Dvc:
                 raise failed("repro", error, remedy_of_run(error)) from error
             return any(stage for stage in stages)
 
+    def resume(self, stages: Sequence[str], *, push: bool = True) -> bool:
+        """Runs stages (``dvc.yaml:name``) and what they need; returns whether any command ran or result was restored.
+
+        Results that another clone pushed are restored from the remote's run cache, and new ones are pushed with it.
+        """
+        from dvc.exceptions import DvcException
+
+        with self._repository() as repo:
+            remote = bool(repo.config["core"].get("remote"))
+            if remote:
+                try:
+                    self._check_remote(repo)
+                    repo.pull(targets=list(stages), with_deps=True, allow_missing=True, run_cache=True)
+                except DvcException as error:
+                    raise failed("pull", error, _REMEDY_REMOTE) from error
+            with tool_path(), stdout_to_stderr():
+                try:
+                    ran = repo.reproduce(targets=list(stages), pull=remote)
+                except DvcException as error:
+                    if interrupted(error):
+                        raise KeyboardInterrupt from error
+                    raise failed("repro", error, remedy_of_run(error)) from error
+            if remote and push:
+                try:
+                    repo.push(targets=list(stages), with_deps=True)
+                    # DVC's own push of the run cache leaves out the files that git keeps (``cache: false``), without
+                    # which another clone cannot restore the stage.
+                    kept = repo.stage_cache.get_used_objs(repo.stage_cache.push(None))
+                    for objects in kept.values():
+                        repo.cloud.push(objects)
+                except DvcException as error:
+                    raise failed("push", error, _REMEDY_REMOTE) from error
+            return bool(ran)
+
     def push(self, pipeline: str) -> int:
         """Pushes a pipeline's data and outputs to the default remote; returns the number of files."""
         from dvc.exceptions import DvcException

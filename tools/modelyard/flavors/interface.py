@@ -79,6 +79,8 @@ class Flavor(ABC):
     """The extra to install: ``pip install 'modelyard[<extra>]'``."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that score it. Their versions are recorded with each version of a model."""
+    system_packages: ClassVar[tuple[str, ...]] = ()
+    """Packages of Debian with the libraries that ``packages`` leave to the system."""
     formats: ClassVar[tuple[str, ...]] = ()
     """Names of its file formats, as in policies. None of them runs code when it is loaded."""
     endings: ClassVar[tuple[str, ...]] = ()

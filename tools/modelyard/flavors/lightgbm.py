@@ -33,6 +33,7 @@ class LightGBM(Flavor):
     name = "lightgbm"
     extra = "lightgbm"
     packages = ("lightgbm", "numpy")
+    system_packages = ("libgomp1",)
     formats = ("lightgbm-text",)
     endings = (".txt", ".lgb", ".bst")
     explains = True

@@ -11,12 +11,14 @@ from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
 from modelyard.forges.github_activity import contribution_of
 from modelyard.forges.github_errors import translated_error, unreachable_error
+from modelyard.forges.github_settings import settings_of
 from modelyard.forges.interface import (
     LABEL,
     Change,
     Comment,
     Contribution,
     Draft,
+    ForgeSettings,
     Issue,
     Permission,
     Pull,
@@ -67,9 +69,7 @@ class GitHubForge:
 
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitHubForge:
-        """The adapter by the workflow's variables, or by GITHUB_TOKEN and the remote; UsageError for a missing
-        value.
-        """
+        """The adapter by the workflow's variables, or by GITHUB_TOKEN and the remote; UsageError where one lacks."""
         server, repository = ci.server, ci.repository
         if not repository and (remote := git.remote()):
             server, repository = repository_of(git.remote_url(remote))
@@ -217,10 +217,9 @@ class GitHubForge:
         """The open issues with our label by this token's user, newest first."""
         me = self._me()
         with self._translate_errors("the open issues"):
-            found = self._retrying.get_issues(state="open", labels=[LABEL])
             return [
                 Issue(i.number, i.title, i.body or "", i.html_url)
-                for i in found
+                for i in self._retrying.get_issues(state="open", labels=[LABEL])
                 if i.pull_request is None and i.user is not None and i.user.login == me
             ]
 
@@ -255,10 +254,9 @@ class GitHubForge:
         if newest and (newest.state, newest.description) == (status.state, status.description):
             return
         with self._translate_errors(f"the status of {commit[:12]}"):
-            extra = {"target_url": status.url} if status.url else {}
-            self._retrying.get_commit(commit).create_status(
-                state=status.state, description=status.description, context=status.context, **extra
-            )
+            url = {"target_url": status.url} if status.url else {}
+            said = {"state": status.state, "description": status.description, "context": status.context}
+            self._retrying.get_commit(commit).create_status(**said, **url)
 
     def statuses(self, commit: str) -> list[Status]:
         """All statuses of a commit, newest first."""
@@ -307,9 +305,13 @@ class GitHubForge:
         if not started:
             raise ModelyardError(
                 f"GitHub did not start the workflow {name} on {branch}.",
-                "Its file must be on that branch and have workflow_dispatch; the job needs permissions:"
-                " actions: write.",
+                "Its file must be on that branch, with workflow_dispatch; the job needs the permission actions: write.",
             )
+
+    def settings(self) -> ForgeSettings:
+        """The default branch, required statuses (of protections and rulesets), and names of secrets."""
+        with self._translate_errors("the settings of the repository"):
+            return settings_of(self._github, self._errors, self._name)
 
     # --- internal --------------------------------------------------------------------------------------------------
 

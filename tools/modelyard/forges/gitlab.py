@@ -11,12 +11,14 @@ from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
 from modelyard.forges.gitlab_activity import contribution_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
+from modelyard.forges.gitlab_settings import settings_of
 from modelyard.forges.interface import (
     LABEL,
     Change,
     Comment,
     Contribution,
     Draft,
+    ForgeSettings,
     Issue,
     Permission,
     Pull,
@@ -63,9 +65,7 @@ class GitLabForge:
 
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitLabForge:
-        """The adapter by the pipeline's variables, or by MODELYARD_TOKEN and the remote; UsageError for a missing
-        value.
-        """
+        """The adapter by the pipeline's variables, or by MODELYARD_TOKEN and the remote; UsageError where one lacks."""
         server, repository = ci.server, ci.repository
         if not repository and (remote := git.remote()):
             server, repository = repository_of(git.remote_url(remote))
@@ -304,6 +304,11 @@ class GitLabForge:
         with self._translate_errors(f"a pipeline on {branch}"):
             variables = [{"key": key.upper(), "value": value} for key, value in inputs.items()]
             self._project.pipelines.create({"ref": branch, "variables": variables})
+
+    def settings(self) -> ForgeSettings:
+        """The default branch, whether a merge needs the pipeline, and names of variables."""
+        with self._translate_errors("the settings of the project"):
+            return settings_of(self._gitlab, self._errors, self._path)
 
     # --- internal --------------------------------------------------------------------------------------------------
 

@@ -119,6 +119,19 @@ class Status:
     ours: bool = True
 
 
+@dataclass(frozen=True)
+class ForgeSettings:
+    """What a forge is set to, as far as its token may ask."""
+
+    default_branch: str
+    required: frozenset[str] | None
+    """Contexts of the statuses that a merge into the default branch needs; None where that is not known."""
+    secrets: frozenset[str]
+    """Names of the secrets or variables that the CI's jobs get. Their values are not asked for."""
+    every_secret: bool
+    """Whether those are all of them; False where the token may not list them, or not those of the organisation."""
+
+
 class Forge(Protocol):
     """Where changes are reviewed. Plain git has no more than this."""
 
@@ -197,6 +210,9 @@ class PullForge(Forge, Protocol):
 
     def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
         """Starts a workflow or pipeline on a branch."""
+
+    def settings(self) -> ForgeSettings:
+        """The default branch, the required statuses and the names of secrets; ModelyardError without an answer."""
 
 
 def is_marked(body: str, marker: str) -> bool:

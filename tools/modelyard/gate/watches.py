@@ -25,6 +25,7 @@ from modelyard.manifests.watches import (
     ServiceWatch,
     TrafficWatch,
 )
+from modelyard.metrics.evaluation import MetricResult
 from modelyard.metrics.intervals import CONFIDENCE, Interval
 from modelyard.metrics.window import FEWEST, Monitoring, Selection
 
@@ -161,13 +162,18 @@ def _quality(watch: QualityWatch, monitoring: Monitoring, alpha: float) -> Findi
     if baseline is None:
         said = f"{monitoring.version} was registered without {metric}, so there is no baseline."
         return Finding("inconclusive", said, metric)
-    result = next((m for m in found.metrics if m.name == metric), None) if found else None
-    if found and result and result.candidate is not None and result.interval and found.labelled >= watch.minimum_labels:
+    if found and (result := _named_metric(found.metrics, metric)) and found.labelled >= watch.minimum_labels:
+        labels, said = found.labelled, f"On {found.labelled:,} labels, {metric} is"
         if found.selection is not None and not found.selection.at_random:
-            return Finding("inconclusive", _selected(found.selection), metric, baseline, result.candidate)
-        said = f"On {found.labelled:,} labels, {metric} is"
+            weighed = _named_metric(found.weighed_metrics, metric) if watch.missing_labels == "weigh" else None
+            if weighed is None or found.weighed < watch.minimum_labels:
+                few = f" Only {found.weighed:,} labelled rows can stand for all." if weighed else ""
+                return Finding("inconclusive", _selected(found.selection) + few, metric, baseline, result.candidate)
+            result, labels = weighed, found.weighed
+            said = f"On {labels:,} of {found.labelled:,} labelled rows, kept so that they stand for all, {metric} is"
+        assert result.candidate is not None and result.interval is not None  # noqa: S101
         # The baseline was measured on held-out rows, whose number says how well it is known.
-        widened = (1 + found.labelled / monitoring.held_out) ** 0.5 if monitoring.held_out else 1.0
+        widened = (1 + labels / monitoring.held_out) ** 0.5 if monitoring.held_out else 1.0
         interval = _at(result.interval, result.candidate, widened * _reach(alpha))
         return _fall(watch, result.candidate, interval, baseline, result.higher_is_better, said)
     few = f"{found.labelled if found else 0:,} labels ({watch.minimum_labels:,} needed)"
@@ -185,6 +191,12 @@ def _quality(watch: QualityWatch, monitoring: Monitoring, alpha: float) -> Findi
     interval = _at(Interval(now.interval.low + shift, now.interval.high + shift), now.value + shift, _reach(alpha))
     said = f"{few}; estimated from the scores, {metric} is"
     return _fall(watch, now.value + shift, interval, baseline, metric not in ("brier", "log_loss"), said)
+
+
+def _named_metric(metrics: Sequence[MetricResult], name: str) -> MetricResult | None:
+    """The metric if it has a value and an interval."""
+    found = next((metric for metric in metrics if metric.name == name), None)
+    return found if found and found.candidate is not None and found.interval else None
 
 
 def _selected(selection: Selection) -> str:
@@ -231,6 +243,8 @@ def _fall(
 def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
     if monitoring.drift is None:
         return Finding("inconclusive", "The version has no profile, so input drift cannot be measured.")
+    if monitoring.incomparable:
+        return Finding("inconclusive", monitoring.incomparable)
     columns = [c for c in monitoring.drift.columns if c.role == "input"]
     measured = [c for c in columns if c.state != "insufficient"]
     if not measured:
@@ -239,6 +253,7 @@ def _inputs(watch: InputsWatch, monitoring: Monitoring) -> Finding:
     share = len(alarms) / len(measured)
     said = f"{len(alarms)} of {len(measured)} inputs drifted"
     said += f" ({_percent(share)}, limit {_limit(watch.maximum_alarm_share)})"
+    said += f" from {monitoring.drift.reference}" if watch.reference else ""
     said += f": {_names(alarms)}" if alarms else ""
     if len(measured) < len(columns):
         said += f"; not comparable: {_names([c.name for c in columns if c.state == 'insufficient'])}"

@@ -23,9 +23,10 @@ INSTALLER = "installer.txt"
 JOBS: Mapping[str, tuple[str, ...]] = {
     "planning": ("plan",),
     "measuring": ("plan", "measure", "train", "report", "{flavors}", "{remotes}", "{secrets}"),
-    "reporting": ("plan", "alerts", "{forge}", "{targets}", "{secrets}"),
+    "reporting": ("plan", "alerts", "{forge}", "{targets}", "{trackers}", "{secrets}"),
     "deploying": (
-        "plan", "measure", "dvc", "sign", "{flavors}", "{remotes}", "{forge}", "{targets}", "{secrets}",
+        "plan", "measure", "report", "dvc", "sign", "{flavors}", "{remotes}", "{forge}", "{targets}", "{trackers}",
+        "{secrets}",
     ),
     "serving": ("plan", "serve", "{flavors}", "{secrets}"),
 }  # fmt: skip
@@ -35,6 +36,7 @@ _TARGETS = {
     "mlserver": "mlserver", "kserve": "kubernetes", "seldon": "kubernetes", "sagemaker": "aws", "mlflow": "mlflow",
     "bentoml": "mlserver",
 }  # fmt: skip
+_TRACKERS = ("mlflow", "wandb")
 _INSTALLERS = ("uv", "setuptools", "hatchling", "editables")
 """uv, and what builds packages without a wheel and a toolkit from Git: an isolated build would have no hashes."""
 _HEAD = "# The job {job}: the extras {extras}.\n# Written by modelyard init and modelyard update.\n"
@@ -48,6 +50,7 @@ class Needs:
     remotes: tuple[str, ...] = ()
     forge: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    trackers: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
     def extras(self, job: str) -> tuple[str, ...]:
@@ -75,6 +78,7 @@ def needs_of(repository: ModelRepository) -> Needs:
         remotes=tuple(sorted({extra for url in _URL.findall(" ".join(texts)) if (extra := driver_extra(url))})),
         forge=() if config.forge == "git" else (config.forge,),
         targets=tuple(sorted({_TARGETS[e.target] for e in config.environments if e.target in _TARGETS})),
+        trackers=tuple(sorted({tracker.type for tracker in config.trackers} & {*_TRACKERS})),
         secrets=tuple(sorted(secrets)),
     )
 

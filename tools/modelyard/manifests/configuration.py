@@ -140,6 +140,23 @@ class Alerts(Manifest, frozen=True, kw_only=True):
     ] = "26h"
 
 
+class TrackerSettings(Manifest, frozen=True, kw_only=True):
+    """One experiment tracker, which gets a copy of every proposal and version."""
+
+    type: Annotated[Name, Meta(description="mlflow or wandb.")]
+    url: Annotated[_Url, Meta(description="The server's base URL, such as https://mlflow.example.org.")] = ""
+    project: Annotated[
+        str,
+        Meta(
+            pattern=r"^([\w.-]+(/[\w.-]+)*)?$(?!\n)",
+            max_length=200,
+            description="wandb: PROJECT or ENTITY/PROJECT. mlflow: what stands before the model's name in the name of"
+            " its experiment.",
+        ),
+    ] = ""
+    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+
+
 # --- modelyard.yaml -----------------------------------------------------------------------------------------------
 
 
@@ -214,3 +231,6 @@ class Repository(Manifest, frozen=True, kw_only=True):
     secrets: SecretRules = field(default_factory=SecretRules)
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
     alerts: Alerts = field(default_factory=Alerts)
+    trackers: Annotated[
+        list[TrackerSettings], Meta(description="Experiment trackers. They get copies; Git has the record.")
+    ] = field(default_factory=list)

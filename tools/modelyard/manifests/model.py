@@ -234,6 +234,26 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
     at: Annotated[int, Meta(ge=1, description="Ranking: the number of results that NDCG and MAP use.")] = 10
 
 
+class Resources(Manifest, frozen=True, kw_only=True):
+    """What each step of an exported pipeline asks its engine for; see docs/systems/."""
+
+    cpu: Annotated[float, Meta(ge=0, le=10_000, description="Processors; 0: the engine's default.")] = 0.0
+    memory: Annotated[
+        str,
+        Meta(
+            pattern=r"^([1-9][0-9]{0,6}(Mi|Gi|Ti))?$(?!\n)", description="Such as 512Mi or 8Gi. Default: the engine's."
+        ),
+    ] = ""
+    gpu: Annotated[int, Meta(ge=0, le=1000, description="Graphics processors.")] = 0
+    image: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9_./:@-]{0,400})?$(?!\n)",
+            description="The container image with git, modelyard and the packages of the stages.",
+        ),
+    ] = ""
+
+
 class Model(SchemaManifest, frozen=True, kw_only=True):
     """``models/<name>/model.yaml``: a model's owners, purpose, contract, files and rules for retraining."""
 
@@ -265,6 +285,9 @@ class Model(SchemaManifest, frozen=True, kw_only=True):
     timeout: Annotated[
         Duration | None, Meta(description="After this time its CI job is stopped. Left out: the workflow's own limit.")
     ] = None
+    resources: Annotated[Resources, Meta(description="What each step of an exported pipeline needs.")] = field(
+        default_factory=Resources
+    )
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""

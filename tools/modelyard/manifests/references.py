@@ -31,7 +31,7 @@ from modelyard.manifests.pipeline import Pipeline, read_pipeline
 from modelyard.manifests.policy import AnyCheck, Policy
 from modelyard.manifests.repository import APPROVALS, ModelRepository, model_file
 from modelyard.manifests.rules import model_faults, rule_faults
-from modelyard.manifests.watches import AnyWatch
+from modelyard.manifests.watches import AnyWatch, InputsWatch
 
 
 def check_repository(repository: ModelRepository, versions: Mapping[str, Collection[str]] | None) -> list[Problem]:
@@ -90,6 +90,10 @@ class _Checker:
         self._policies[Path(file).stem] = loaded
         self._same_name(document, policy.name, Path(file).stem)
         ids: set[str] = set()
+        references = [rule.reference for rule in policy.monitoring if isinstance(rule, InputsWatch)]
+        if len({*map(repr, references)}) > 1:
+            what, remedy = "has rules of kind inputs with different references.", "Give all of them the same one."
+            self._add(document, ("monitoring",), what, remedy)
         for place, rule in _rules(policy):
             if rule.id in ids:
                 self._add(document, (*place, "id"), f"{rule.id!r} is used twice.", "Give each check its own id.")

@@ -17,7 +17,7 @@ from modelyard.manifests.policy import (
     StabilityCheck,
     ThresholdCheck,
 )
-from modelyard.manifests.watches import AnyWatch
+from modelyard.manifests.watches import AnyWatch, InputsWatch
 
 _CURVES = ("average_precision", "recall_at_precision")
 """Metrics of all held-out rows; they are not measured for parts of them."""
@@ -103,6 +103,10 @@ def rule_faults(check: AnyCheck | AnyWatch) -> Iterator[Fault]:
         yield (), "sets no limit, so every model passes.", "Add minimum or maximum."
     if isinstance(check, FairnessCheck) and check.maximum is check.maximum_increase is check.minimum is None:
         yield (), "sets no limit, so every model passes.", "Add maximum, maximum_increase or minimum."
+    if isinstance(check, InputsWatch) and check.reference is not None:
+        given = [check.reference.season, check.reference.rolling]
+        if sum(value is not None for value in given) != 1:
+            yield ("reference",), "names not one reference.", "Write {season: same-month} or {rolling: 28d}."
     if isinstance(check, ArtifactCheck):
         yield from _format_faults(check)
 

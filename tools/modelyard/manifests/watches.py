@@ -7,7 +7,22 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from modelyard.manifests.check import Check, Metric
-from modelyard.manifests.names import Count, Duration, Fraction, Margin
+from modelyard.manifests.names import Count, Duration, Fraction, Manifest, Margin
+
+
+class DriftReference(Manifest, frozen=True, kw_only=True):
+    """Earlier predictions that inputs are compared with, in place of the training data: one of the two fields."""
+
+    season: Annotated[
+        Literal["same-month"] | None,
+        Meta(
+            description="same-month: the predictions of the same months in up to five earlier years. Where there are"
+            " fewer than 200 the rule is inconclusive, and says that the season is new."
+        ),
+    ] = None
+    rolling: Annotated[
+        Duration | None, Meta(description="The predictions of so long a time before the window, such as 28d.")
+    ] = None
 
 
 class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
@@ -19,6 +34,13 @@ class InputsWatch(Check, frozen=True, kw_only=True, tag="inputs"):
     )
 
     maximum_alarm_share: Annotated[Fraction, Meta(description="Largest share of inputs with a drift alarm.")]
+    reference: Annotated[
+        DriftReference | None,
+        Meta(
+            description="What inputs are compared with: {season: same-month} or {rolling: 28d}. Left out: the version's"
+            " training data."
+        ),
+    ] = None
 
 
 class ScoresWatch(Check, frozen=True, kw_only=True, tag="scores"):
@@ -95,6 +117,13 @@ class QualityWatch(Check, frozen=True, kw_only=True, tag="quality"):
         Meta(description="With too few labels. estimate: judge the label-free estimate; wait: inconclusive."),
     ] = "wait"
     minimum_labels: Annotated[int, Meta(ge=1)] = 200
+    missing_labels: Annotated[
+        Literal["weigh", "wait"],
+        Meta(
+            description="Where rows with a label have other scores than rows without one. weigh: labelled rows are"
+            " kept in inverse proportion to the chance of a label at their score; wait: inconclusive."
+        ),
+    ] = "wait"
 
 
 class GroundTruthWatch(Check, frozen=True, kw_only=True, tag="ground_truth"):

@@ -123,6 +123,10 @@ class Realised:
     selection: Selection | None = None
     """None where too few due rows have a label, or lack one."""
     slices: tuple[SliceResult, ...] = ()
+    weighed: int = 0
+    """Labelled rows that were kept so that they stand for all (``thinning.py``); 0 where that was not tried."""
+    weighed_metrics: tuple[MetricResult, ...] = ()
+    """Of those rows."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ class Monitoring:
     days: tuple[Day, ...]
     burns: tuple[Burn, ...]
     drift: Drift | None
-    """Input drift and score drift against the version's own committed profile; None when it has none."""
+    """Input drift against the version's own committed profile or earlier predictions, and score drift against the
+    profile; None when it has none."""
     outliers: Outliers | None
     confidence: Confidence | None
     estimate: Estimate | None
@@ -179,6 +184,8 @@ class Monitoring:
     """Rows that the baseline was measured on; None when unknown."""
     estimated_slices: tuple[SliceEstimate, ...] = ()
     """Quality estimated without labels per slice, for slices with at least 200 rows."""
+    incomparable: str = ""
+    """Why there are no earlier predictions to compare the inputs with, as a sentence; '' where there are."""
     serving_seconds: float | None = None
     """How long the model had served in the environment when the window ended; None when that is not known."""
 

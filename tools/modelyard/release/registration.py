@@ -123,17 +123,22 @@ def _registered_already(history: ModelHistory, artifact: str, commit: str, anywh
     return None
 
 
-def _require_stored_bytes(view: ModelView, candidate: Candidate, artifact: str) -> None:
-    """ModelyardError unless the artifact is the one that dvc.lock of HEAD pins, and the DVC remote has its bytes."""
-    name = candidate.model.name
-    lock = candidate.folder / "dvc.lock"
+def pinned_artifact(candidate: Candidate) -> str:
+    """The md5 of the artifact that dvc.lock of this checkout pins; ModelyardError without one."""
+    name, lock = candidate.model.name, candidate.folder / "dvc.lock"
     path = f"models/{name}/{candidate.model.files.artifact}"
     read = small_files(candidate.folder.parents[1])
     locked = read_lock(lock.read_bytes(), f"models/{name}/dvc.lock", read).output(path) if lock.is_file() else None
     if locked is None:
         raise ModelyardError(f"{lock} does not pin {path}.", f"Run: modelyard retrain {name} --commit")
+    return locked.md5
+
+
+def _require_stored_bytes(view: ModelView, candidate: Candidate, artifact: str) -> None:
+    """ModelyardError unless the artifact is the one that dvc.lock of HEAD pins, and the DVC remote has its bytes."""
+    name, pinned = candidate.model.name, pinned_artifact(candidate)
     md5 = hashlib.md5(candidate.artifact.read_bytes(), usedforsecurity=False).hexdigest()
-    if md5 != locked.md5:
+    if md5 != pinned:
         raise ModelyardError(
             f"{candidate.artifact} (sha256 {artifact[:12]}) is not the artifact that dvc.lock pins.",
             f"Run: modelyard retrain {name}",

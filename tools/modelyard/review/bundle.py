@@ -21,8 +21,9 @@ _ENTRIES = 5_000
 GENERATED_FOLDER = "generated"
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError, IndexError)
 """Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
-_EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind not in ("verdict", "reproduction")}
-"""What only main's own runs may say is not read."""
+_EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
+_OF_MAIN = "reproduction.json"
+"""What only main's own runs may say."""
 
 
 @dataclass
@@ -36,8 +37,10 @@ class UntrustedBundle:
     refused: list[str] = field(default_factory=list)
 
 
-def read_untrusted(folder: Path) -> UntrustedBundle:
+def read_untrusted(folder: Path, *, of_main: bool = False) -> UntrustedBundle:
     """The bundle in a folder. Only known names with a limited size are read; a missing folder is an empty bundle.
+
+    ``of_main``: a job of the default branch wrote it, so what only such a job may say is read too.
 
     No link is followed, no path is taken from an archive, nothing is written to disk. ModelyardError when the files
     have more than TOTAL_LIMIT bytes together, or when there are too many.
@@ -45,7 +48,7 @@ def read_untrusted(folder: Path) -> UntrustedBundle:
     untrusted, total = UntrustedBundle(), 0
     for name, size, read in _entries(folder, untrusted.refused):
         place = _place(name)
-        if place is None:
+        if place is None or (place[2] == _OF_MAIN and not of_main):
             continue
         if size > FILE_LIMIT:
             untrusted.refused.append(f"{_shown(name)} has {size:,} bytes (limit {FILE_LIMIT:,})")

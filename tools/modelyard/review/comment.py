@@ -14,6 +14,7 @@ from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_branch import BRANCH
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.checkout.rules import rules_of_base
+from modelyard.checkout.tracking import Tracking
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement
@@ -33,6 +34,8 @@ from modelyard.report.markdown.safe import text
 from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
 from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
+from modelyard.trackers.interface import TrackedRun
+from modelyard.trackers.runs import ProposedRun, proposal_run
 
 _STATES: dict[Outcome, State] = {"pass": "success", "waived": "success", "fail": "failure", "inconclusive": "failure",
                                  "error": "error"}  # fmt: skip
@@ -68,7 +71,8 @@ class Poster:
         """Posts the comment, then the status. The diff decides which models are due, never the untrusted bundle."""
         number = subject.pull.number
         posted = next((c.body for c in self._forge.comments(number) if c.ours and is_marked(c.body, REPORT)), "")
-        judged = self._judged(subject, evidence, refused, without_watermark(posted))
+        tracking = Tracking(self._checkout, self._say)
+        judged = self._judged(subject, evidence, refused, without_watermark(posted), tracking)
         reports, digests = [one for one, _ in judged], [rendered.digest for _, rendered in judged]
         if reports or posted:
             comment = StickyComment(number, REPORT, render_summary(reports, self._limit))
@@ -105,21 +109,37 @@ class Poster:
         return replace(one, outcome="error", reason=reason, step="Next: queue the pull request again.")
 
     def _judged(
-        self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str], earlier: str
+        self,
+        subject: Subject,
+        evidence: Mapping[str, Mapping[str, bytes]],
+        refused: list[str],
+        earlier: str,
+        tracking: Tracking | None = None,
     ) -> list[tuple[ModelReport, Rendered]]:
-        """The reports on the models that the diff affects. ``earlier`` is the comment with the reports before."""
+        """The reports on the models that the diff affects. ``earlier`` is the comment with the reports before.
+
+        Each is given to ``tracking``.
+        """
         notes = self._notes(subject, refused)
         judged = []
         for entry in affected_models(self._git, self._base, subject.head):
             model = entry.model
             before = report_in(earlier, model)
-            judged.append(self._report(subject, model, evidence.get(model, {}), before, notes))
+            judged.append(self._report(subject, model, evidence.get(model, {}), before, notes, tracking))
             one, rendered = judged[-1]
             self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
+        if tracking:
+            tracking.pending()
         return judged
 
     def _report(
-        self, subject: Subject, model: str, documents: Mapping[str, bytes], earlier: str, notes: list[str]
+        self,
+        subject: Subject,
+        model: str,
+        documents: Mapping[str, bytes],
+        earlier: str,
+        notes: list[str],
+        tracking: Tracking | None,
     ) -> tuple[ModelReport, Rendered]:
         bundle = _bundle(model, documents)
         try:
@@ -138,6 +158,8 @@ class Poster:
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
         picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
         rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
+        if tracking and (pages := tracking.proposal(lambda: _tracked(subject, report, rendered))):
+            rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture, pages)
         only_rules = rules_only(bundle.evaluation, report.backtest)
         one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body, only_rules)
         return one, rendered
@@ -191,6 +213,20 @@ def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> s
         except ModelyardError:
             return ""  # the report is shown without it
     return forge.raw_url(BRANCH, path)
+
+
+def _tracked(subject: Subject, report: Report, rendered: Rendered) -> TrackedRun:
+    proposed = ProposedRun(
+        pull=subject.pull.number,
+        commit=subject.measured,
+        branch=subject.pull.branch,
+        outcome=report.verdict.outcome,
+        reason=report.why,
+        report=rendered.reported,
+        report_sha256=rendered.digest,
+        url=subject.pull.url,
+    )
+    return proposal_run(report.bundle, proposed)
 
 
 def _bundle(model: str, documents: Mapping[str, bytes]) -> Bundle:

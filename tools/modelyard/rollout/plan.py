@@ -130,7 +130,7 @@ class StatusLine(Struct, frozen=True):
     desired: str
     live: str | None
     sync: str
-    """in sync, rolling out, rolled back, out of sync, not deployed, or unknown when the target does not answer."""
+    """in sync, rolling out, rolled back, expired, out of sync, not deployed; unknown when the target is silent."""
     health: str
     reason: str
     """Why it is not healthy."""

@@ -11,14 +11,23 @@ from urllib.parse import urlsplit
 
 from modelyard.dvc import driver_extra
 from modelyard.errors import ModelyardError
+from modelyard.forges.discovery import open_pull_forge
+from modelyard.forges.interface import ForgeSettings
 from modelyard.git import Git
 from modelyard.installation.jobs import FOLDER, TOOLKIT, remote_urls, requirement_files
 from modelyard.installation.toolkit import source_of
+from modelyard.manifests.location import CONFIG
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.finding import Finding
+from modelyard.setup.forge_settings import examine_settings, of_github, of_gitlab
 
 _FILES = {"github": ".github/workflows/propose.yml", "gitlab": ".gitlab-ci.yml", "jenkins": "Jenkinsfile"}
-_KEYS = ("AWS_SECRET_ACCESS_KEY", "DVC_SECRET_ACCESS_KEY", "AZURE_STORAGE_KEY", "GOOGLE_APPLICATION_CREDENTIALS_DATA")
+_S3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_STATIC_KEYS = {
+    "s3": "AWS_SECRET_ACCESS_KEY", "azure": "AZURE_STORAGE_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS_DATA",
+}  # fmt: skip
+"""Driver of a DVC remote → the variable with a key that has no end."""
+_SIGNING = "MODELYARD_SIGNING_KEY"
 _SECONDS = 300
 _UPDATE = "modelyard update"
 
@@ -28,16 +37,56 @@ def examine_ci(repository: ModelRepository) -> list[Finding]:
     root = repository.root
     systems = [name for name, file in _FILES.items() if (root / file).is_file()]
     if not systems:
-        return [
-            Finding("CI", "missing", "no workflow files", "modelyard init with --answer ci=github, gitlab or jenkins")
-        ]
-    return [
-        Finding("CI", "ok", ", ".join(systems)),
-        *_forge(repository, systems),
-        *_branch(repository, systems),
-        *_credentials(root),
-        *_requirements(repository),
-    ]
+        remedy = "modelyard update --ci github, or gitlab, or jenkins"
+        return [Finding("CI", "missing", "no workflow files", remedy)]
+    settings, unknown = _asked(repository)
+    findings = [Finding("CI", "ok", ", ".join(systems)), *_forge(repository, systems), *_branch(repository, systems)]
+    if settings:
+        findings += _settings(repository, systems, settings)
+    return [*findings, *unknown, *_credentials(root, settings), *_requirements(repository)]
+
+
+def _asked(repository: ModelRepository) -> tuple[ForgeSettings | None, list[Finding]]:
+    """What the forge is set to, or why that is not known, which is no failure."""
+    forge = repository.config.forge
+    if forge == "git":
+        return None, []
+    try:
+        adapter, _ = open_pull_forge(repository, Git(repository.root))
+        return adapter.settings(), []
+    except ModelyardError as error:
+        found = f"not known: {error.problem}"
+        return None, [Finding(f"settings of {forge}", "warning", found, error.remedy)]
+
+
+def _settings(repository: ModelRepository, systems: list[str], settings: ForgeSettings) -> list[Finding]:
+    forge, root = repository.config.forge, repository.root
+    texts = _workflows(root)
+    models = (root / f"models/{name}/model.yaml" for name in repository.model_names())
+    manifests = "\n".join(file.read_text(encoding="utf-8") for file in (root / CONFIG, *models))
+    needed = set(re.findall(r"\benv:([A-Z_][A-Z0-9_]*)", manifests))
+    if _is_s3(root) and not _takes_roles(texts):
+        needed |= set(_S3)
+    if repository.config.signing and repository.config.signing.keys:
+        needed.add(_SIGNING)
+    wanted = None  # Jenkins has the secrets itself
+    if forge in systems:
+        wanted = of_github(texts, needed) if forge == "github" else of_gitlab(needed)
+    return examine_settings(settings, forge, repository.config.default_branch, wanted)
+
+
+def _workflows(root: Path) -> str:
+    files = [*(root / ".github/workflows").glob("*.yml"), root / ".gitlab-ci.yml", root / "Jenkinsfile"]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+def _takes_roles(workflows: str) -> bool:
+    """Whether jobs get credentials by their OpenID token."""
+    return "id-token: write" in workflows or "id_tokens:" in workflows
+
+
+def _is_s3(root: Path) -> bool:
+    return any(driver_extra(url) == "s3" for url in list(remote_urls(root).values())[:1])
 
 
 def _forge(repository: ModelRepository, systems: list[str]) -> list[Finding]:
@@ -72,27 +121,27 @@ def _branch(repository: ModelRepository, systems: list[str]) -> list[Finding]:
     return [Finding("default branch", "ok", default)]
 
 
-def _credentials(root: Path) -> list[Finding]:
-    urls = remote_urls(root)
-    if not urls:
+def _credentials(root: Path, settings: ForgeSettings | None) -> list[Finding]:
+    name, url = next(iter(remote_urls(root).items()), ("", ""))
+    extra = driver_extra(url) or ""
+    texts = _workflows(root)
+    key = _STATIC_KEYS.get(extra)
+    if key is None or _takes_roles(texts):
         return []
-    name, url = next(iter(urls.items()))
-    extra = driver_extra(url)
-    files = [*(root / ".github/workflows").glob("*.yml"), root / ".gitlab-ci.yml", root / "Jenkinsfile"]
-    texts = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
-    static = [key for key in _KEYS if re.search(rf"secrets\.{key}\b|\${{?{key}\b|credentials\('{key}'", texts)]
-    oidc = "id-token: write" in texts or "id_tokens:" in texts
-    config = (root / ".dvc" / "config").read_text(encoding="utf-8")
-    if extra == "s3" and static and not oidc and "endpointurl" not in config:
+    by_gitlab = (root / _FILES["gitlab"]).is_file()  # its jobs get the project's variables, and name none
+    known = settings.secrets if settings and by_gitlab else frozenset[str]()
+    if key in known or re.search(rf"\b{key}: \$\{{\{{|\$\{{?{key}\b|credentials\('{key}'", texts):
+        if "endpointurl" in (root / ".dvc" / "config").read_text(encoding="utf-8"):
+            return []  # a store of one's own
         remedy = (
-            "Let the CI take a role by its OpenID token (permission id-token: write and"
-            " aws-actions/configure-aws-credentials; GitLab: id_tokens), and remove the keys."
+            "Let the CI take a role by its OpenID token (GitHub: permission id-token: write and the cloud's login"
+            " action; GitLab: id_tokens), and remove the key."
         )
-        return [Finding("credentials", "warning", f"static keys of S3 ({', '.join(static)}) in the workflows", remedy)]
-    if extra in ("gs", "azure") and not oidc and not any(key in texts for key in _KEYS[2:]):
-        remedy = f"Give the jobs credentials of {url.partition('://')[0]}, best by the CI's OpenID token."
-        return [Finding("credentials", "missing", f"the workflows have none for the remote {name}", remedy)]
-    return []
+        return [Finding("credentials", "warning", f"a static key of {extra} ({key}) in the workflows", remedy)]
+    if extra == "s3" or (by_gitlab and (settings is None or not settings.every_secret)):
+        return []  # S3's drivers find roles of the runner; what GitLab's jobs get is not known
+    remedy = f"Give the jobs credentials of {url.partition('://')[0]}, best by the CI's OpenID token."
+    return [Finding("credentials", "missing", f"the workflows have none for the remote {name}", remedy)]
 
 
 def _requirements(repository: ModelRepository) -> list[Finding]:

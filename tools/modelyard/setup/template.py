@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,10 @@ QUESTIONS = (
     "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "example", "staging_port",
     "production_port", "toolkit",
 )  # fmt: skip
+CI_SYSTEMS = ("github", "gitlab", "jenkins")
 EXAMPLES = ("flights", "digits", "none")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
+_OF_CI = (".github/workflows", ".github/actions", ".github/zizmor.yml", ".gitlab-ci.yml", ".gitlab", "Jenkinsfile")
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
@@ -106,6 +109,32 @@ def update_requirements(root: Path) -> list[str]:
 def fit_requirements(root: Path) -> list[str]:
     """``update_requirements`` after a change of models; nothing in a repository without CI's ``requirements/``."""
     return update_requirements(root) if (root / FOLDER / TOOLKIT).is_file() else []
+
+
+def add_ci(root: Path, ci: str) -> list[str]:
+    """Writes the workflows of a CI system as ``init`` does; returns the new paths. A file that is there is kept."""
+    try:
+        from copier import run_copy
+    except ImportError as error:
+        raise missing_extra("init", "copier") from error
+    repository = ModelRepository(root)
+    given = read_document(root, ANSWERS).value if (root / ANSWERS).is_file() else {}
+    data = {key: given[key] for key in QUESTIONS if key in given} | {"ci": ci, "toolkit_version": __version__}
+    data["forge"] = ci if ci in ("github", "gitlab") else repository.config.forge
+    written = []
+    with TemporaryDirectory(prefix="modelyard-") as scratch:
+        template, rendered = Path(scratch, "template"), Path(scratch, "rendered")
+        template.mkdir()
+        run_copy(str(_copied_template(template)), str(rendered), data=data, defaults=True, quiet=True)
+        for path in sorted(path for name in _OF_CI for path in (rendered / name, *(rendered / name).rglob("*"))):
+            place = root / path.relative_to(rendered)
+            if path.is_file() and not place.exists():
+                write_whole(place, path.read_bytes())
+                written.append(place.relative_to(root).as_posix())
+    if (root / ANSWERS).is_file():
+        text = (root / ANSWERS).read_text(encoding="utf-8")
+        write_whole(root / ANSWERS, re.sub(r"(?m)^ci: .*$", f'ci: "{ci}"', text).encode())
+    return written
 
 
 def _copied_template(into: Path) -> Path:

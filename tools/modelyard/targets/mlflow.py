@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import yaml
 from msgspec import Struct
@@ -25,19 +24,17 @@ from modelyard.scoring.probe import Probed
 from modelyard.scoring.signature import flavor_of
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.folder import lay_out, pinned
-from modelyard.targets.http import Http
 from modelyard.targets.interface import PREFIX, Health, Package, read_traffic, settings_of, write_traffic
+from modelyard.targets.mlflow_server import MLflowServer
 
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.rollout.analysis import Samples
 
-_API = "/api/2.0/mlflow"
 _TYPES = {
     "integer": "long", "float": "double", "string": "string", "boolean": "boolean", "date": "string",
     "timestamp": "string",
 }  # fmt: skip
-_PAGE = 200
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,13 +57,13 @@ class MLflowTarget:
         self._settings = settings_of(environment, Settings)
         self._alias = self._settings.alias or environment.name
         token = secrets.read_for(self._settings.token, self._settings.url) if self._settings.token else ""
-        self._http = Http(self._settings.url, "MLflow", token)
+        self._server = MLflowServer(self._settings.url, token)
         self._tag = f"{PREFIX}.{environment.name}"
 
     def observe(self) -> dict[str, Live]:
         """The versions that modelyard registered, and the version of the alias."""
         found = {}
-        for model in self._pages("registered-models/search", "registered_models"):
+        for model in self._server.pages("registered-models/search", "registered_models"):
             numbers = self._versions(model["name"])
             if not numbers:
                 continue
@@ -104,62 +101,44 @@ class MLflowTarget:
                 self._register(package)
         elif action.do == "remove" and action.version in known:
             number = known[action.version][0]
-            self._http.call("DELETE", f"{_API}/model-versions/delete", {"name": model, "version": number})
+            self._server.delete("model-versions/delete", {"name": model, "version": number})
         elif action.do == "route" and action.traffic is not None:
             alias = {"name": model, "alias": self._alias}
             if action.traffic.stable:
                 number = known[action.traffic.stable][0]
-                self._http.call("POST", f"{_API}/registered-models/alias", alias | {"version": number})
+                self._server.post("registered-models/alias", alias | {"version": number})
             else:
-                self._http.call("DELETE", f"{_API}/registered-models/alias", alias, missing=True)
+                self._server.delete("registered-models/alias", alias, missing=True)
             tag = {"name": model, "key": self._tag, "value": write_traffic(action.traffic)}
-            self._http.call("POST", f"{_API}/registered-models/set-tag", tag)
+            self._server.post("registered-models/set-tag", tag)
 
     def _register(self, package: Package) -> None:
         name = {"name": package.model}
-        if self._http.call("GET", f"{_API}/registered-models/get?name={quote(package.model)}", missing=True) is None:
-            self._http.call("POST", f"{_API}/registered-models/create", name)
-        run = self._http.call(
-            "POST", f"{_API}/runs/create",
+        if self._server.get("registered-models/get", {"name": package.model}, missing=True) is None:
+            self._server.post("registered-models/create", name)
+        run = self._server.post(
+            "runs/create",
             {"experiment_id": self._settings.experiment, "run_name": f"{package.model} {package.version}"},
-        )["run"]["info"]  # fmt: skip
+        )["run"]["info"]
         for path, content in _flavour(package).items():
-            self._http.call("PUT", f"{_artifacts(run['artifact_uri'])}/model/{path}", content=content)
+            self._server.upload(run["artifact_uri"], f"model/{path}", content)
         tags = [
             {"key": f"{PREFIX}.version", "value": package.version},
             {"key": f"{PREFIX}.sha256", "value": package.sha256},
         ]
         made = name | {"source": f"{run['artifact_uri']}/model", "run_id": run["run_id"], "tags": tags}
-        self._http.call("POST", f"{_API}/model-versions/create", made)
-        self._http.call("POST", f"{_API}/runs/update", {"run_id": run["run_id"], "status": "FINISHED"})
+        self._server.post("model-versions/create", made)
+        self._server.post("runs/update", {"run_id": run["run_id"], "status": "FINISHED"})
 
     def _versions(self, model: str) -> dict[str, tuple[str, str]]:
         """Our version → (MLflow's number, sha256)."""
-        wanted = quote(f"name='{model}'")
         found: dict[str, tuple[str, str]] = {}
-        for entry in self._pages(f"model-versions/search?filter={wanted}", "model_versions"):
+        for entry in self._server.pages("model-versions/search", "model_versions", filter=f"name='{model}'"):
             tags = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
             if f"{PREFIX}.version" in tags:
                 number = str(entry["version"]), tags.get(f"{PREFIX}.sha256", "")
                 found.setdefault(tags[f"{PREFIX}.version"], number)
         return found
-
-    def _pages(self, path: str, key: str) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            joint = "&" if "?" in path else "?"
-            more = f"&page_token={quote(token)}" if token else ""
-            page = self._http.call("GET", f"{_API}/{path}{joint}max_results={_PAGE}{more}") or {}
-            entries += page.get(key, [])
-            token = page.get("next_page_token", "")
-            if not token:
-                return entries
-
-
-def _artifacts(uri: str) -> str:
-    """The URL at which the server takes a run's files. The server stores them, so no other credentials are needed."""
-    return "/api/2.0/mlflow-artifacts/artifacts/" + uri.partition("mlflow-artifacts:")[2].lstrip("/")
 
 
 def _flavour(package: Package) -> dict[str, bytes]:

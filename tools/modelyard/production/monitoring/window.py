@@ -22,10 +22,12 @@ from modelyard.manifests.rules import watches_for
 from modelyard.manifests.watches import AnyWatch, GroundTruthWatch, ServiceWatch
 from modelyard.metrics.drift import Drift, measure_drift
 from modelyard.metrics.estimate import SliceEstimate, estimate_quality
-from modelyard.metrics.evaluation import compare
+from modelyard.metrics.evaluation import Holdout, MetricResult, SliceResult, compare
 from modelyard.metrics.outliers import FEWEST, outliers
 from modelyard.metrics.profile import ColumnProfile, NumericBins, Profile
 from modelyard.metrics.scores import Floats
+from modelyard.metrics.tally import number_codes
+from modelyard.metrics.thinning import kept_shares, thinned
 from modelyard.metrics.window import (
     Confidence,
     Day,
@@ -39,6 +41,7 @@ from modelyard.metrics.window import (
 )
 from modelyard.predictions.interface import Reader, Window
 from modelyard.production.monitoring.counts import VersionCounts, WindowCounts, score_column
+from modelyard.production.monitoring.reference import Earlier, earlier_inputs
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
@@ -85,7 +88,8 @@ def monitor_window(
     version = _watched(found, history, environment.name)
     own = _own(found, version)
     reference = profile_of(view, version)
-    drift = _drift(reference, own, version, (window.end - window.begin) / _DAY)
+    earlier = earlier_inputs(model, reference, watches, reader, window, say)
+    drift = _drift(reference, earlier, own, version, (window.end - window.begin) / _DAY)
     notes = _notes(found, reference, version, ground_truth)
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
     before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
@@ -118,6 +122,7 @@ def monitor_window(
         realised=_realised(model, own, window, accepted, held) if ground_truth is not None else None,
         accepted=dict(accepted),
         notes=notes,
+        incomparable=earlier.missing if earlier else "",
         serving_seconds=max(window.end - since, 0.0) if since else None,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
@@ -154,11 +159,19 @@ def profile_of(view: ModelView, version: str) -> Profile | None:
     return decode_profile(content, f"{path} of {version}") if content is not None else None
 
 
-def _drift(reference: Profile | None, own: VersionCounts, version: str, days: float) -> Drift | None:
+def _drift(
+    reference: Profile | None, earlier: Earlier | None, own: VersionCounts, version: str, days: float
+) -> Drift | None:
     if reference is None:
         return None
     columns = tuple(c for c in reference.columns if c.role == "input" or (c.role == "score" and c.name in own.profiles))
-    return measure_drift(replace(reference, columns=columns), own.profile(), version, faults=own.faults, blocks=days)
+    against, expected = replace(reference, columns=columns), {}
+    if earlier is not None and earlier.profile is not None:
+        scores = tuple(column for column in columns if column.role == "score")
+        against, version = Profile(earlier.profile.rows, (*earlier.profile.columns, *scores)), earlier.name
+    elif earlier is not None:
+        expected = {column.name: "the season is new" for column in columns if column.role == "input"}
+    return measure_drift(against, own.profile(), version, faults=own.faults, no_alarm=expected, blocks=days)
 
 
 def _served(found: dict[tuple[str, str], VersionCounts]) -> tuple[Served, ...]:
@@ -255,12 +268,29 @@ def _realised(
     if own.labelled is None or rows < FEWEST_LABELS or model.task == "ranking":
         return counted
     holdout = own.labelled.holdout()
-    measured = compare(holdout, model.task, settings_of(model), model.evaluation.minimum_support)
+    metrics, slices = _measured(model, holdout, accepted)
+    counted = replace(counted, metrics=metrics, slices=slices)
+    if own.arrived is None or score is None or chosen is None or chosen.at_random:
+        return counted
+    shares = kept_shares(own.arrived)
+    if shares is None:
+        return counted
+    tops = holdout.candidate if holdout.candidate.ndim == 1 else holdout.candidate.max(axis=1)
+    kept = thinned(holdout, number_codes(tops, score), shares)
+    enough = kept.label.size >= FEWEST_LABELS
+    weighed = _measured(model, kept, accepted)[0] if enough else ()
+    return replace(counted, weighed=kept.label.size, weighed_metrics=weighed)
+
+
+def _measured(
+    model: Model, rows: Holdout, accepted: dict[str, float]
+) -> tuple[tuple[MetricResult, ...], tuple[SliceResult, ...]]:
+    measured = compare(rows, model.task, settings_of(model), model.evaluation.minimum_support)
     metrics = tuple(
         replace(m, champion=accepted.get(m.name), difference=_minus(m.candidate, accepted.get(m.name)))
         for m in measured.metrics
     )
-    return replace(counted, metrics=metrics, slices=measured.slices)
+    return metrics, measured.slices
 
 
 def _minus(now: float | None, then: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from modelyard.evidence.production import ShownWindow
 from modelyard.gate.waivers import WaiverState
@@ -46,6 +46,8 @@ class ModelPage(Struct, frozen=True):
     reports: dict[str, str]
     """Version → address of its report, relative to the site's root."""
     waivers: tuple[WaiverState, ...]
+    runs: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Version → title of a tracker → address of the run."""
     windows: tuple[ShownWindow, ...] = ()
     """Monitored windows, newest first."""
 
@@ -225,6 +227,7 @@ def _metrics(model: ModelPage) -> list[Figure]:
 
 def _versions(model: ModelPage) -> Table | None:
     rows: list[list[Cell]] = []
+    trackers = sorted({title for runs in model.runs.values() for title in runs})
     for version in reversed(model.history.all_versions):
         name, record = version.version, version.record
         value = record.metrics.get(model.primary) if record else None
@@ -234,11 +237,12 @@ def _versions(model: ModelPage) -> Table | None:
             "; ".join(record.reasons) if record else "", record.by if record else version.by,
             ", ".join(record.approved_by) if record else "",
             Link("report", f"../{model.reports[name]}") if name in model.reports else "–",
+            *(Link("run", model.runs[name][t]) if t in model.runs.get(name, {}) else "–" for t in trackers),
             record.artifact[:12] if record else "–",
         ])  # fmt: skip
     headings = ["version", "registered", "verdict", f"{model.primary or 'metric'} {arrow(model.primary)}".strip(),
                 "held-out rows", "against the champion [95 %]", "reasons", "by", "approved by", "report",
-                "sha256"]  # fmt: skip
+                *trackers, "sha256"]  # fmt: skip
     return Table(headings, rows) if rows else None
 
 

@@ -14,6 +14,7 @@ from modelyard.report.html.pictures import trend_plot
 from modelyard.report.terminal.text import when
 
 _WIDTH = 320
+_BEST = "the dashed line is the best of the last ten on the same rows"
 _MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
@@ -21,6 +22,7 @@ def metric_chart(name: str, points: Sequence[tuple[str, float, str]]) -> Figure:
     """One metric by version: (version, value, sha256 of its held-out rows or '') per version that has it.
 
     A line joins neighbours that were measured on the same rows, and no others: values of different rows do not compare.
+    A second line is the best of the last ten of them so far, which a slow slide falls away from.
     """
     height, left, right, foot = 130, 62, 14, 24
     values = [value for _, value, _ in points]
@@ -38,9 +40,15 @@ def metric_chart(name: str, points: Sequence[tuple[str, float, str]]) -> Figure:
         f'<text class="muted" x="{left - 6}" y="14" text-anchor="end">{high:.4g}</text>',
         f'<text class="muted" x="{left - 6}" y="{height - foot}" text-anchor="end">{low:.4g}</text>',
     ]
+    runs = _runs([rows for _, _, rows in points])
+    for run in runs if arrow(name) else []:
+        best = _best_so_far([values[i] for i in run], highest=arrow(name) == "↑")
+        corners = [place(i, value) for i, value in zip(run, best, strict=True)]
+        drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+        parts.append(f'<polyline class="before dashed" points="{drawn}"><title>{_BEST}</title></polyline>')
     parts += [
         f'<polyline class="after" points="{" ".join(f"{placed[i][0]:.1f},{placed[i][1]:.1f}" for i in run)}"/>'
-        for run in _runs([rows for _, _, rows in points])
+        for run in runs
     ]
     parts += [
         f'<circle class="after" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{escape(version)}: {value:.4f}</title></circle>'
@@ -53,7 +61,14 @@ def metric_chart(name: str, points: Sequence[tuple[str, float, str]]) -> Figure:
         for i, anchor in ends
     ]
     better = {"↑": ", higher is better", "↓": ", lower is better"}.get(arrow(name), "")
+    better += f"; {_BEST}" if runs and better else ""
     return draw(_WIDTH, height, parts, f"{name} {arrow(name)}: {values[-1]:.4f} in {points[-1][0]}{better}")
+
+
+def _best_so_far(values: Sequence[float], *, highest: bool) -> list[float]:
+    """For each value the best of it and of the nine before it."""
+    choose = max if highest else min
+    return [choose(values[max(0, i - 9) : i + 1]) for i in range(len(values))]
 
 
 def _runs(rows: Sequence[str]) -> list[list[int]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -30,11 +31,13 @@ from modelyard.report.markdown.sections import (
 LIMIT = 60_000
 """Characters of a comment; GitHub accepts 65,536."""
 
+NO_PAGES: Mapping[str, str] = MappingProxyType({})
 RUNS = 5
 """Earlier runs that a comment lists."""
 
 _ARTIFACT = re.compile(r"^<sub>commit [0-9a-f]{12} · artifact sha256 ([0-9a-f]{64})\b", re.MULTILINE)
 _URL = r"https://[\w./:@%~-]+"
+_PAGE = r"https?://[\w./:@%~#-]+"
 _LINK = re.compile(rf'<a href="({_URL})">full report</a>')
 _RUNS = re.compile(r"^<!-- modelyard:runs (\[[^<>]{0,2000}\]) -->\s*\Z", re.MULTILINE)
 
@@ -81,12 +84,14 @@ def render_comment(
     notes: Sequence[str] = (),
     orders: bool = False,
     picture: str = "",
+    pages: Mapping[str, str] = NO_PAGES,
 ) -> Rendered:
     """The comment that every run updates. Equal reports over the same ``earlier`` comment give equal bytes.
 
     ``limit`` is in characters: the longest sections are left out until the comment fits, and named at the top. ``url``
     is the page of the run with the full report, ``picture`` the address of the metrics' picture. ``notes`` are shown
-    at the top. With ``orders`` the comment lists the comment commands.
+    at the top. With ``orders`` the comment lists the comment commands. ``pages`` are the run's pages elsewhere (title →
+    address); they are no part of the report.
     """
     head = [marker(report.bundle.model), f"## {spans(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
@@ -121,7 +126,7 @@ def render_comment(
     if _kept(earlier)[:1] == [now]:  # the same report again keeps the link to its first run
         found = _LINK.search(earlier)
         url = found[1] if found else ""
-    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders)) + "\n", digest, body)
+    return Rendered(body + "\n".join(_foot(report, digest, runs, url, orders, pages)) + "\n", digest, body)
 
 
 def joint_digest(digests: Sequence[str]) -> str:
@@ -136,7 +141,9 @@ def outcome_sign(outcome: Outcome) -> str:
     return {"pass": "✅", "fail": "⛔", "inconclusive": "⚪", "waived": "🟡", "error": "💥"}[outcome]
 
 
-def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: bool) -> list[str]:
+def _foot(
+    report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: bool, pages: Mapping[str, str]
+) -> list[str]:
     name = report.bundle.model
     lines = [""]
     if len(runs) > 1:
@@ -152,6 +159,8 @@ def _foot(report: Report, digest: str, runs: tuple[Run, ...], url: str, orders: 
         ]
         lines += [*fold("Commands: write one as a comment", [f"- {order}" for order in written]), ""]
     more = f' · <a href="{url}">full report</a>' if is_address(url) else ""
+    for title, page in pages.items():
+        more += f' · <a href="{page}">{text(title)} run</a>' if re.fullmatch(_PAGE, page) else ""
     lines += [
         f"<sub>commit {report.commit[:12]} · artifact sha256 {report.bundle.artifact or '–'}{more}<br>"
         f"report sha256 {digest}</sub>",

@@ -8,7 +8,8 @@ import click
 
 _COLOURS = {
     "pass": "green", "waived": "yellow", "inconclusive": "yellow", "fail": "red", "error": "red",
-    "in sync": "green", "rolling out": "yellow", "rolled back": "red", "out of sync": "red", "not deployed": "yellow",
+    "in sync": "green", "rolling out": "yellow", "rolled back": "red", "expired": "yellow", "out of sync": "red",
+    "not deployed": "yellow",
     "healthy": "green", "down": "yellow", "failed": "red",
     "stable": "green", "unused": "yellow", "alarm": "red", "insufficient": "yellow",
     "ok": "green", "missing": "red", "warning": "yellow",

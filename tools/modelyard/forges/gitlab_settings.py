@@ -1,0 +1,44 @@
+"""What a GitLab project is set to: its default branch, whether a merge needs the pipeline, names of variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from modelyard.forges.interface import VERDICT, ForgeSettings
+
+if TYPE_CHECKING:
+    from gitlab import Gitlab
+
+_REFUSED = (401, 403, 404)
+
+
+def settings_of(gitlab: Gitlab, errors: Any, path: str) -> ForgeSettings:
+    """The settings of a project by its path. Raises python-gitlab's exceptions where the project cannot be read.
+
+    A commit status is a job of the merge request's pipeline, so where a merge needs the pipeline, it needs the verdict.
+    """
+    place = f"/projects/{quote(path, safe='')}"
+    project: Any = gitlab.http_get(place)
+    lists = [_names(gitlab, errors, place)]
+    if project.get("namespace", {}).get("kind") == "group":
+        parts = path.split("/")[:-1]
+        groups = ("/".join(parts[: end + 1]) for end in range(len(parts)))
+        lists += [_names(gitlab, errors, f"/groups/{quote(group, safe='')}") for group in groups]
+    needs_pipeline = project.get("only_allow_merge_if_pipeline_succeeds")
+    return ForgeSettings(
+        default_branch=project["default_branch"],
+        required=None if needs_pipeline is None else frozenset([VERDICT] if needs_pipeline else []),
+        secrets=frozenset(name for found in lists if found for name in found),
+        every_secret=all(found is not None for found in lists),
+    )
+
+
+def _names(gitlab: Gitlab, errors: Any, place: str) -> set[str] | None:
+    """The names of all variables of a project or group; None where the token may not see them."""
+    try:
+        return {variable["key"] for variable in gitlab.http_list(f"{place}/variables", iterator=True, per_page=100)}
+    except errors.GitlabError as error:
+        if error.response_code in _REFUSED:
+            return None
+        raise

@@ -1,0 +1,1 @@
+"""Adapters to experiment trackers, which get a copy of every proposal and version. Git has the record."""
