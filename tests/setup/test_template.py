@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.setup import template
 from modelyard.setup.template import QUESTIONS, write_repository
-from support.yard import write
+from support.yard import tool, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +170,21 @@ def test_without_copier_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ModelyardError) as error:
         write_repository(tmp_path / "yard", [], ask=False)
     assert error.value.remedy == "Install it with: pip install 'modelyard[init]'"
+
+
+def test_the_requirement_files_fit_the_models_after_add_and_remove(tmp_path: Path) -> None:
+    tool(tmp_path, "init", "yard", "--example", "none")
+    yard, serving = tmp_path / "yard", tmp_path / "yard/requirements/serving.txt"
+    before = serving.read_text(encoding="utf-8")
+    assert "xgboost" not in before
+    rows = [f"{row},{row % 7},{'yes' if row % 3 else 'no'}" for row in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,label", *rows]) + "\n", encoding="utf-8")
+    said = tool(yard, "add", "churn", "--data", "../rows.csv", "--flavor", "xgboost", "--json").stdout
+    assert "requirements/serving.txt" in json.loads(said)["written"]
+    assert "xgboost" in serving.read_text(encoding="utf-8")
+    said = tool(yard, "remove", "churn", "--force", "--json").stdout
+    assert "requirements/serving.txt" in json.loads(said)["changed"]
+    assert serving.read_text(encoding="utf-8") == before
 
 
 def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_writes() -> None:

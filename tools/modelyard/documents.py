@@ -7,7 +7,30 @@ from typing import Any, Literal
 
 import msgspec
 
+from modelyard import __version__
+from modelyard.errors import Refused
+
+SCHEMA = "0.1.0"
+"""The schema version of what this toolkit writes: the first toolkit that reads it. Documents without one are older."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def newer(schema: object) -> str:
+    """The toolkit that a document of a schema version needs, when it is newer than this one; else ''."""
+    found = re.match(r"\d{1,6}(\.\d{1,6}){2}(?!\d)", schema) if isinstance(schema, str) else None
+    return found[0] if found and _number(found[0]) > _number(__version__) else ""
+
+
+def require_readable(schema: object, what: str) -> None:
+    """Refused for a document that a newer toolkit wrote; ``what`` names it."""
+    if wanted := newer(schema):
+        raise Refused(*too_new(wanted, what))
+
+
+def too_new(wanted: str, what: str) -> tuple[str, str]:
+    """What is wrong and what to do, for something that needs a newer toolkit."""
+    problem = f"{what} was written for modelyard {wanted}; this one is {__version__}."
+    return problem, f"Install it with: pip install 'modelyard=={wanted}'"
 
 
 def encode(value: Any, *, order: Literal["sorted"] | None = None, indent: int = 0) -> bytes:
@@ -27,6 +50,10 @@ def builtins(value: Any) -> Any:
 def visible(text: str) -> str:
     """The text with characters that are not seen, or that turn the direction of text, as escapes such as \\u202e."""
     return _UNSEEN.sub(lambda found: _escaped(found[0]), text)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _escaped(character: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from modelyard.documents import builtins, encode
+from modelyard.documents import SCHEMA, builtins, encode, require_readable
 from modelyard.errors import ModelyardError
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -44,11 +44,13 @@ class _Wire(msgspec.Struct, frozen=True):
     subject: tuple[_Subject, ...]
     predicateType: str  # in-toto's own spelling
     predicate: Any
+    schema: str = ""
+    """The schema version; '' in documents of before there was one."""
 
 
 def write_statement(kind: Kind, model: str, artifact: str, predicate: Any) -> bytes:
     """The document as strict JSON: sorted keys, no NaN, a final newline. The same value gives the same bytes."""
-    wire = _Wire(STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), builtins(predicate))
+    wire = _Wire(STATEMENT_TYPE, (_Subject(model, {"sha256": artifact}),), _type_uri(kind), builtins(predicate), SCHEMA)
     return encode(wire, order="sorted", indent=1) + b"\n"
 
 
@@ -58,6 +60,7 @@ def read_statement(content: bytes, kind: Kind, predicate_type: type[P]) -> State
         raise _unusable(kind, f"has {len(content):,} bytes (limit {MAXIMUM_BYTES:,})")
     try:
         wire = msgspec.json.decode(content, type=_Wire)
+        require_readable(wire.schema, f"The {kind} evidence")
         predicate = msgspec.convert(wire.predicate, predicate_type)
     except RecursionError as error:
         raise _unusable(kind, "is nested too deeply") from error

@@ -13,9 +13,9 @@ import yaml
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.manifests.location import ANSWERS
 
 INDEX = "index"
-ANSWERS = ".copier-answers.yml"
 _GIT = re.compile(r"git\+(?:https|ssh|file)://[^\s@#]*(?:[\w.-]+@)?[^\s@#]+@[0-9a-f]{40}")
 _SCP = re.compile(r"([\w.-]+@)?([\w.-]+):(?!/)(\S+)")
 _HEAD = "# The toolkit itself. Written by modelyard init and modelyard update."

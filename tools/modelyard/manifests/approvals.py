@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from modelyard.manifests.names import Date, Manifest, Name, Sha256, Text
+from modelyard.manifests.names import Date, Manifest, Name, SchemaManifest, Sha256, Text
 
 APPROVALS = "policies/approvals.yaml"
 
@@ -25,7 +25,7 @@ class ApprovalRule(Manifest, frozen=True, kw_only=True):
     why: Text
 
 
-class Approvals(Manifest, frozen=True, kw_only=True):
+class Approvals(SchemaManifest, frozen=True, kw_only=True):
     """``policies/approvals.yaml`` of the base branch: which approvals a change needs. The author never counts."""
 
     roles: Annotated[
@@ -37,7 +37,7 @@ class Approvals(Manifest, frozen=True, kw_only=True):
 # --- waivers/*.yaml -----------------------------------------------------------------------------------------------
 
 
-class Waiver(Manifest, frozen=True, kw_only=True):
+class Waiver(SchemaManifest, frozen=True, kw_only=True):
     """A reviewed exception to one check, for one artifact, with a last day."""
 
     model: Name

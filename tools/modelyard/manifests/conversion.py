@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from modelyard.documents import newer, too_new
 from modelyard.errors import near_match
 from modelyard.manifests.approvals import Approvals, Waiver
 from modelyard.manifests.configuration import Repository
@@ -64,7 +65,11 @@ def parse(kind: type[M], content: bytes, file: str) -> M:
 
 
 def convert(kind: type[M], document: Document) -> M:
-    """A parsed document as ``kind``; ManifestErrors with every fault."""
+    """A parsed document as ``kind``; ManifestErrors with every fault, or the one that it needs a newer toolkit."""
+    said = document.value if isinstance(document.value, dict) else {}
+    if wanted := newer(said.get("toolkit" if kind is Repository else "schema")):
+        problem, remedy = too_new(wanted, "")
+        raise ManifestErrors([Problem(document.file, 1, "", problem.strip(), remedy)])
     try:
         return msgspec.convert(document.value, kind)
     except msgspec.ValidationError as error:

@@ -18,6 +18,7 @@ from modelyard.manifests.names import (
     Manifest,
     Margin,
     Name,
+    SchemaManifest,
     Text,
     VersionOrLatest,
     VersionText,
@@ -117,7 +118,7 @@ class Rollout(Manifest, frozen=True, kw_only=True):
     cleared: Cleared | None = None
 
 
-class Deployment(Manifest, frozen=True, kw_only=True):
+class Deployment(SchemaManifest, frozen=True, kw_only=True):
     """The desired state of one model in one environment."""
 
     model: Name

@@ -21,6 +21,7 @@ from modelyard.manifests.names import (
     Name,
     Reference,
     RelativePath,
+    SchemaManifest,
     Text,
 )
 
@@ -253,7 +254,7 @@ class Resources(Manifest, frozen=True, kw_only=True):
     ] = ""
 
 
-class Model(Manifest, frozen=True, kw_only=True):
+class Model(SchemaManifest, frozen=True, kw_only=True):
     """``models/<name>/model.yaml``: a model's owners, purpose, contract, files and rules for retraining."""
 
     name: Name

@@ -152,3 +152,15 @@ NO_VERSION = Version("")
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The base of all manifests: frozen, without unknown keys."""
+
+
+class SchemaManifest(Manifest, frozen=True, kw_only=True):
+    """The base of manifests that are files of their own; modelyard.yaml has ``toolkit`` instead."""
+
+    schema: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\d{1,6}\.\d{1,6}\.\d{1,6})?$",
+            description="The first modelyard that reads this file; left out: that of modelyard.yaml.",
+        ),
+    ] = ""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from modelyard.manifests.check import Check, Metric
-from modelyard.manifests.names import Count, Fraction, Manifest, Margin, Name, Text, VersionText
+from modelyard.manifests.names import Count, Fraction, Manifest, Margin, Name, SchemaManifest, Text, VersionText
 from modelyard.manifests.watches import AnyWatch
 
 
@@ -227,7 +227,7 @@ AnyCheck = (
 )
 
 
-class Policy(Manifest, frozen=True, kw_only=True):
+class Policy(SchemaManifest, frozen=True, kw_only=True):
     """``policies/<name>.yaml``: the checks of candidates, and the watches of served versions."""
 
     name: Name

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from modelyard import __version__
-from modelyard.errors import Refused, UsageError, near_match
+from modelyard.errors import UsageError, near_match
 from modelyard.manifests.approvals import APPROVALS, Waiver
 from modelyard.manifests.configuration import Environment, Repository
 from modelyard.manifests.conversion import M, load
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.document import Document
-from modelyard.manifests.location import CONFIG, find_root
+from modelyard.manifests.location import CONFIG, find_root, require_toolkit
 from modelyard.manifests.model import Model
 from modelyard.manifests.names import is_name
 from modelyard.manifests.policy import Policy
@@ -36,13 +35,8 @@ class ModelRepository:
     @cached_property
     def config(self) -> Repository:
         """``modelyard.yaml``; Refused when it was written for a newer toolkit than this one."""
-        found = load(Repository, self.root, CONFIG)[0]
-        if _number(found.toolkit) > _number(__version__):
-            raise Refused(
-                f"{CONFIG} was written for modelyard {found.toolkit}; this one is {__version__}.",
-                f"Install it with: pip install 'modelyard=={found.toolkit}'",
-            )
-        return found
+        require_toolkit(self.root)
+        return load(Repository, self.root, CONFIG)[0]
 
     def environment(self, name: str) -> Environment:
         """The environment of a name; UsageError when it is not declared."""
@@ -116,7 +110,3 @@ def model_file(name: str) -> str:
 def deployment_file(environment: str, model: str) -> str:
     """The path of a deployment's manifest, from the repository's root."""
     return f"deployments/{environment}/{model}.yaml"
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3])

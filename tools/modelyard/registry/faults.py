@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from modelyard.errors import Refused
 from modelyard.registry.history import Tag
 from modelyard.registry.tags import Action, parse_tag, read_stage_record, read_version_record
 
@@ -57,10 +58,13 @@ def find_faults(
             continue
         times[parsed.model].append((tag.tagged_at, tag.name))
         record: object = True
-        if parsed.action is Action.REGISTER:
-            record = read_version_record(tag.message)
-        elif parsed.action is Action.ASSIGN:
-            record = read_stage_record(tag.message)
+        try:
+            if parsed.action is Action.REGISTER:
+                record = read_version_record(tag.message)
+            elif parsed.action is Action.ASSIGN:
+                record = read_stage_record(tag.message)
+        except Refused as error:
+            found.append(Fault("error", tag.name, "was written for a newer modelyard", error.remedy))
         if record is None:
             found.append(Fault("warning", tag.name, "was made by hand and has no record", _MAKE))
         if tag.name not in copies and record is not None and record is not True:

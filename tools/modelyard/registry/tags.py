@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from modelyard.documents import encode
+from modelyard.documents import SCHEMA, builtins, encode, require_readable
 from modelyard.manifests.names import Version
 
 _TAG = re.compile(
@@ -157,7 +157,8 @@ class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):
 
 def write_record(headline: str, record: VersionRecord | StageRecord | WithdrawalRecord) -> str:
     """A tag message: GTO's headline, an empty line, and the record as one line of JSON."""
-    return f"{headline}\n\n{encode(record, order='sorted').decode()}\n"
+    said = {**builtins(record), "schema": SCHEMA}
+    return f"{headline}\n\n{encode(said, order='sorted').decode()}\n"
 
 
 def read_version_record(message: str) -> VersionRecord | None:
@@ -175,6 +176,11 @@ def read_withdrawal_record(message: str) -> WithdrawalRecord | None:
     return _read(message, WithdrawalRecord)
 
 
+class _Schema(Struct, frozen=True):
+    schema: str = ""
+
+
+_SCHEMA = '"schema":'
 R = TypeVar("R", VersionRecord, StageRecord, WithdrawalRecord)
 
 
@@ -182,6 +188,9 @@ def _read(message: str, kind: type[R]) -> R | None:
     for line in message.split("\n")[1:]:  # JSON may hold other line separators, such as U+2028
         if line.startswith("{"):
             try:
+                if _SCHEMA in line and f'{_SCHEMA}"{SCHEMA}"' not in line:
+                    said = msgspec.json.decode(line, type=_Schema)
+                    require_readable(said.schema, f"The tag with the message {message.partition(chr(10))[0]!r}")
                 return msgspec.json.decode(line, type=kind)
             except (msgspec.MsgspecError, RecursionError):
                 return None

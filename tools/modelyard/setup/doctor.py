@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelyard.deployment.observation import protection
 from modelyard.dvc import driver_extra
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Refused
 from modelyard.git import Git
 from modelyard.installation.extras import packages_of_extras
 from modelyard.installation.jobs import remote_urls
@@ -35,6 +35,8 @@ def examine(folder: Path, *, ci: bool = False) -> list[Finding]:
     findings = [_python(), *_git(folder), *_extras(_EXTRAS), _disk(folder)]
     try:
         repository = ModelRepository.find(folder)
+    except Refused as error:  # it was written for a newer toolkit
+        return [*findings, Finding("model repository", "missing", error.problem, error.remedy)]
     except ModelyardError as error:
         return [
             *findings,

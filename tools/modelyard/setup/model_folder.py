@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelyard.documents import SCHEMA
 from modelyard.setup.contract_guess import Guess
 
 ARTIFACTS = {"lightgbm": "model.txt", "xgboost": "model.ubj", "catboost": "model.cbm", "sklearn": "model.skops"}
@@ -88,6 +89,7 @@ def model_yaml(model: NewModel, guess: Guess, artifact: str) -> str:
     flavor = {"name": guess.flavor, **({"trusted": model.trusted} if model.trusted else {})}
     lines = [
         "# yaml-language-server: $schema=../../.modelyard/schemas/model.schema.json",
+        f'schema: "{SCHEMA}"',
         f"name: {flow(model.name)}",
         f"description: {flow(model.description)}",
         f"owners: {flow(model.owners)}",

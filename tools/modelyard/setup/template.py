@@ -16,7 +16,7 @@ from modelyard.installation.jobs import FOLDER, TOOLKIT, write_requirements
 from modelyard.installation.lock import shipped
 from modelyard.installation.toolkit import checked_source, own_source, source_of
 from modelyard.manifests.document import read_document
-from modelyard.manifests.location import CONFIG
+from modelyard.manifests.location import ANSWERS, CONFIG
 from modelyard.manifests.repository import ModelRepository
 
 QUESTIONS = (
@@ -26,7 +26,6 @@ QUESTIONS = (
 CI_SYSTEMS = ("github", "gitlab", "jenkins")
 EXAMPLES = ("flights", "digits", "none")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
-_ANSWERS = ".copier-answers.yml"
 _OF_CI = (".github/workflows", ".github/actions", ".github/zizmor.yml", ".gitlab-ci.yml", ".gitlab", "Jenkinsfile")
 
 
@@ -90,10 +89,10 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
 
 def _example(folder: Path, data: dict[str, str | int]) -> str:
     """The example that was chosen, also by an answer to a question."""
-    answers = folder / _ANSWERS
+    answers = folder / ANSWERS
     if not answers.is_file():
         return str(data.get("example", EXAMPLES[0]))
-    return str(read_document(folder, _ANSWERS).value.get("example", EXAMPLES[0]))
+    return str(read_document(folder, ANSWERS).value.get("example", EXAMPLES[0]))
 
 
 def update_requirements(root: Path) -> list[str]:
@@ -119,7 +118,7 @@ def add_ci(root: Path, ci: str) -> list[str]:
     except ImportError as error:
         raise missing_extra("init", "copier") from error
     repository = ModelRepository(root)
-    given = read_document(root, _ANSWERS).value if (root / _ANSWERS).is_file() else {}
+    given = read_document(root, ANSWERS).value if (root / ANSWERS).is_file() else {}
     data = {key: given[key] for key in QUESTIONS if key in given} | {"ci": ci, "toolkit_version": __version__}
     data["forge"] = ci if ci in ("github", "gitlab") else repository.config.forge
     written = []
@@ -132,9 +131,9 @@ def add_ci(root: Path, ci: str) -> list[str]:
             if path.is_file() and not place.exists():
                 write_whole(place, path.read_bytes())
                 written.append(place.relative_to(root).as_posix())
-    if (root / _ANSWERS).is_file():
-        text = (root / _ANSWERS).read_text(encoding="utf-8")
-        write_whole(root / _ANSWERS, re.sub(r"(?m)^ci: .*$", f'ci: "{ci}"', text).encode())
+    if (root / ANSWERS).is_file():
+        text = (root / ANSWERS).read_text(encoding="utf-8")
+        write_whole(root / ANSWERS, re.sub(r"(?m)^ci: .*$", f'ci: "{ci}"', text).encode())
     return written
 
 
