@@ -213,6 +213,7 @@ def test_who_wants_a_second_run_refuses_it(yard: Path, tmp_path: Path) -> None:
     assert "the model was trained elsewhere" in " ".join(gate.stdout.split())
     with pytest.raises(Refused, match="nobody here can reproduce it"):
         reproduce_candidate(view, lambda text: None)
+    assert "no pipeline to export" in tool(yard, "export", "kubeflow", "given", expect=2).stderr
     pipeline = yard / "models/given/dvc.yaml"
     pipeline.write_text(pipeline.read_text().replace("frozen: true", "frozen: false"))
     said = tool(yard, "validate", expect=None)

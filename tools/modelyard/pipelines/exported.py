@@ -19,7 +19,12 @@ def exported_file(model: str, engine: str) -> str:
 
 def export(repository: ModelRepository, model: str, engine: str) -> str:
     """The text of a model's file for an engine; ModelyardError when its pipeline cannot be exported."""
-    return engine_named(engine).render(plan_of(repository.model(model), pipeline_of(repository, model)))
+    manifest = repository.model(model)
+    if manifest.trained == "elsewhere":
+        raise UsageError(
+            f"{model} was trained elsewhere, so there is no pipeline to export.", "Export a model that is trained here."
+        )
+    return engine_named(engine).render(plan_of(manifest, pipeline_of(repository, model)))
 
 
 def pipeline_of(repository: ModelRepository, model: str) -> Pipeline:
