@@ -25,7 +25,15 @@ from support.yard import MODEL_YAML, small_repository
 
 SAID = f"was written for modelyard 9.8.7; this one is {__version__}."
 REMEDY = "Install it with: pip install 'modelyard==9.8.7'"
-NEEDS_NO_REPOSITORY = {("init",), ("demo",), ("replay",), ("completion",), ("merge-lock",), ("alerts", "dashboard")}
+NEEDS_NO_REPOSITORY = {
+    ("init",),
+    ("adopt",),
+    ("demo",),
+    ("replay",),
+    ("completion",),
+    ("merge-lock",),
+    ("alerts", "dashboard"),
+}
 
 
 def test_evidence_carries_the_version_and_reads_without_it() -> None:

@@ -107,9 +107,16 @@ def history(name: str, text: str) -> ModelHistory:
     """Two versions, each served for a while, and one that is withdrawn; their records hold ``text``."""
     numbers = [Version(f"v1.{minor}.0") for minor in range(3)]
     versions = [
-        filled(RegisteredVersion, text, version=number, at=AT + i * 86400, message=_tagged(filled(VersionRecord, text, params={})))
+        filled(
+            RegisteredVersion,
+            text,
+            version=number,
+            at=AT + i * 86400,
+            # The first one was imported; such a version is never the latest.
+            message=_tagged(filled(VersionRecord, text, params={}, imported="" if i else text)),
+        )
         for i, number in enumerate(numbers)
-    ]  # fmt: skip
+    ]
     assigned = [
         filled(Assignment, text, environment=place, version=numbers[i], at=AT + i * 86400, message=_tagged(filled(StageRecord, text)))
         for i in range(2) for place in ("staging", text)

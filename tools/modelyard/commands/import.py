@@ -20,7 +20,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what was imported as JSON.")
 @click.pass_context
 def mlflow(context: click.Context, url: str, token: str, models: tuple[str, ...], as_json: bool) -> None:
-    """Import registered models, versions, aliases and runs of an MLflow server.
+    """Import versions, aliases and runs of an MLflow server.
 
     Each version becomes a tag with its parameters and metrics, and evidence that lists its files and what is unknown.
     No artifact is fetched and no file is loaded. Imported versions are never deployed. Importing again adds only what
