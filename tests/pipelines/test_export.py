@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model, Resources
+from modelyard.manifests.names import MODEL_PATTERN
 from modelyard.manifests.pipeline import Pipeline, Stage, read_pipeline
 from modelyard.manifests.repository import ModelRepository
 from modelyard.pipelines.exported import stale_exports
+from modelyard.pipelines.generated import quoted
 from modelyard.pipelines.interface import engine_named, plan_of
 from pipelines.conftest import DVC_YAML, cloned, outputs
 from support.yard import MODEL_YAML, tool
@@ -53,12 +56,18 @@ _PATHS = st.frozensets(st.sampled_from(["a", "a/b", "c", "d", "."]), max_size=2)
 _NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(lambda n: n[:5] != "ds://")
 
 
-@given(st.dictionaries(_NAMES, st.tuples(_PATHS, _PATHS), min_size=1, max_size=5))
-def test_any_pipeline_is_python_or_is_refused(stages: dict[str, tuple[frozenset[str], frozenset[str]]]) -> None:
-    """Whatever stands in dvc.yaml, no stage's name or path becomes code."""
+@given(
+    st.dictionaries(_NAMES, st.tuples(_PATHS, _PATHS), min_size=1, max_size=5),
+    st.from_regex(MODEL_PATTERN, fullmatch=True),
+)
+def test_any_pipeline_is_python_or_is_refused(
+    stages: dict[str, tuple[frozenset[str], frozenset[str]]], model: str
+) -> None:
+    """Whatever stands in dvc.yaml, no stage's name or path becomes code, and each name comes back equal."""
     pipeline = Pipeline(tuple(Stage(f"{name}\n\"'", reads, writes) for name, (reads, writes) in stages.items()))
+    named = msgspec.structs.replace(manifest(image="churn"), name=model)
     try:
-        plan = plan_of(manifest(image="churn"), pipeline)
+        plan = plan_of(named, pipeline)
     except ModelyardError as error:
         assert "circle" in error.problem
         return
@@ -68,7 +77,27 @@ def test_any_pipeline_is_python_or_is_refused(stages: dict[str, tuple[frozenset[
         done.add(step.name)
     assert len(done) == len(stages)
     for engine in ENGINES:
-        compile(engine_named(engine).render(plan), engine, "exec")
+        assert calls_of(engine_named(engine).render(plan)) == [(model, step.stage) for step in plan.steps]
+
+
+def calls_of(text: str) -> list[tuple[str, str]]:
+    """The model and the stage of each call of run_stage, as Python reads the generated file."""
+    compile(text, "generated", "exec")
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run_stage":
+            named = {keyword.arg: keyword.value for keyword in node.keywords}
+            last = [named["model"], named["stage"]] if named else node.args[-2:]
+            found.append((ast.literal_eval(last[0]), ast.literal_eval(last[1])))
+    return found
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+@example("\ud83d\ude00 \U0001f600")
+def test_any_text_comes_back_equal(text: str) -> None:
+    literal = quoted(text)
+    assert ast.literal_eval(literal) == text
+    assert literal.isascii() and literal.isprintable()
 
 
 def test_what_cannot_be_exported_is_said() -> None:

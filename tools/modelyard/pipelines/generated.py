@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from modelyard.pipelines.interface import Plan, Step
 
 _BODY = '''\
@@ -36,8 +34,10 @@ def header(plan: Plan, engine: str, usage: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A Python literal of a text."""
-    return json.dumps(text)
+    """A Python literal of any text, in ASCII, so that no character can end it or hide in it."""
+    # JSON would write an emoji as two surrogates, which Python does not join again.
+    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def paths(step: Step) -> str:

@@ -50,4 +50,6 @@ def _step(plan: Plan, step: Step, then: str) -> str:
 
 
 def _class_name(model: str) -> str:
-    return "".join(part.capitalize() for part in model.replace("_", "-").split("-")) + "Flow"
+    """A class's name, which cannot begin with the digit that a model's name may begin with."""
+    name = "".join(part.capitalize() for part in model.replace("_", "-").split("-")) + "Flow"
+    return f"Model{name}" if name[0].isdigit() else name
