@@ -13,6 +13,7 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import sha256_of
 from modelyard.rollout.plan import Action, Traffic
 from modelyard.targets.interface import Package, Target
+from msgspec.structs import replace
 from support.cluster import FakeCluster, cluster
 from support.models import train
 from support.packages import Made, carry, take_off, target_of
@@ -61,6 +62,37 @@ def test_a_canary_on_kserve_step_by_step(api: tuple[str, FakeCluster], made: dic
     assert not (tmp_path / "store/churn/v1.0.0").exists()
     take_off(target)
     assert state.kept == {} and TOKEN not in "".join(state.log)
+
+
+def test_a_replica_asks_for_what_the_version_names_unless_the_environment_does(
+    api: tuple[str, FakeCluster], made: dict[str, Made], tmp_path: Path
+) -> None:
+    url, state = api
+    plain = made["v1.0.0"].package
+    hungry = replace(made["v1.1.0"].package, manifest=plain.manifest + b"resources: {cpu: 2.5, memory: 4Gi, gpu: 1}\n")
+
+    def asked() -> dict[str, str]:
+        found: dict[str, str] = state.kept["inferenceservices", "churn"]["spec"]["predictor"]["model"]["resources"][
+            "limits"
+        ]
+        return found
+
+    first = kserve(url, tmp_path)
+    for package in (plain, hungry):
+        first.apply("churn", Action("install", package.version), package)
+        first.apply("churn", Action("route", package.version, Traffic(package.version)), None)
+        own = {"cpu": "2.5", "memory": "4Gi", "nvidia.com/gpu": "1"}
+        assert asked() == (own if package is hungry else {"cpu": "1", "memory": "2Gi"})
+    again = kserve(url, tmp_path, resources={"memory": "8Gi", "gpu": 0})  # another run, which copies nothing
+    again.apply("churn", Action("route", "v1.1.0", Traffic("v1.1.0", salt="x")), None)
+    assert asked() == {"cpu": "2.5", "memory": "8Gi"}
+    again.apply("churn", Action("route", "v1.0.0", Traffic("v1.0.0", salt="y")), None)
+    assert asked() == {"cpu": "1", "memory": "8Gi"}, "a version back is asked for as it was"
+    notes = state.kept["inferenceservices", "churn"]["metadata"]["annotations"]
+    [note] = [key for key in notes if "/resources-v1.1.0" in key]
+    notes[note] = "many"
+    with pytest.raises(ModelyardError, match="is not what modelyard wrote"):
+        again.apply("churn", Action("route", "v1.1.0", Traffic("v1.1.0", salt="z")), None)
 
 
 def test_traffic_that_somebody_else_moved_is_observed(

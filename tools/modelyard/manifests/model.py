@@ -235,7 +235,7 @@ class Evaluation(Manifest, frozen=True, kw_only=True):
 
 
 class Resources(Manifest, frozen=True, kw_only=True):
-    """What each step of an exported pipeline asks its engine for; see docs/systems/."""
+    """What a step of an exported pipeline and a replica on KServe ask for; see docs/systems/ and docs/targets.md."""
 
     cpu: Annotated[float, Meta(ge=0, le=10_000, description="Processors; 0: the engine's default.")] = 0.0
     memory: Annotated[
@@ -285,9 +285,9 @@ class Model(SchemaManifest, frozen=True, kw_only=True):
     timeout: Annotated[
         Duration | None, Meta(description="After this time its CI job is stopped. Left out: the workflow's own limit.")
     ] = None
-    resources: Annotated[Resources, Meta(description="What each step of an exported pipeline needs.")] = field(
-        default_factory=Resources
-    )
+    resources: Annotated[
+        Resources, Meta(description="What a step of an exported pipeline and a replica on KServe ask for.")
+    ] = field(default_factory=Resources)
     lifecycle: Literal["experimental", "active", "deprecated", "archived"] = "active"
     card: Annotated[str, Meta(description="Intended use, and uses that are out of scope; Markdown.")] = ""
     limitations: Annotated[str, Meta(description="Known weaknesses, and whom an error can harm; Markdown.")] = ""

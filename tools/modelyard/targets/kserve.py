@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import DecodeError, Struct, field
+from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from modelyard.errors import ModelyardError, UsageError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _INSTALLED = f"{PREFIX}/installed-"
 _FORMAT = f"{PREFIX}/format-"
+_ASKED = f"{PREFIX}/resources-"
 _PREDICTOR = "predictor"
 """The value in ``Flavor.hosts`` for flavors that KServe serves from the image of ``modelyard package``."""
 _TRAFFIC = f"{PREFIX}/traffic"
@@ -43,11 +45,11 @@ _MODEL = f"{PREFIX}/model"
 
 
 class Resources(Struct, frozen=True, forbid_unknown_fields=True):
-    """The resources of a replica, in Kubernetes' units."""
+    """The resources of a replica, in Kubernetes' units. Left out: those of the version's ``model.yaml``."""
 
-    cpu: str = "1"
-    memory: str = "2Gi"
-    gpu: int = 0
+    cpu: str = ""
+    memory: str = ""
+    gpu: int | None = None
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +78,21 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ready_seconds: int = 300
 
 
+class _Noted(Struct, frozen=True):
+    """What the InferenceService notes of one stored version."""
+
+    sha256: str
+    format: str = "lightgbm"
+    """A model format of KServe, or ``predictor`` for a container of ours."""
+    asked: str = ""
+    """The resources of its ``model.yaml`` as JSON; empty where it names none."""
+
+    def annotations(self, version: str) -> dict[str, str]:
+        """The notes of the version, as ``_noted`` reads them."""
+        asked = {f"{_ASKED}{version}": self.asked} if self.asked else {}
+        return {f"{_INSTALLED}{version}": self.sha256, f"{_FORMAT}{version}": self.format} | asked
+
+
 class KServeTarget:
     """The InferenceServices of one namespace."""
 
@@ -84,8 +101,8 @@ class KServeTarget:
     def __init__(self, environment: Environment, root: Path, secrets: Secrets) -> None:
         settings = self._settings = settings_of(environment, Settings)
         token = secrets.read_for(settings.token, settings.server) if settings.token else ""
-        self._copied: dict[tuple[str, str], tuple[str, str]] = {}
-        """(model, version) → sha256 and format of the versions that this run copied."""
+        self._copied: dict[tuple[str, str], _Noted] = {}
+        """(model, version) → the notes of the versions that this run copied."""
         self._crd = root / settings.crd if settings.crd else None
         self._cluster = Cluster(
             settings.server, token, settings.ca, settings.namespace, "serving.kserve.io", "v1beta1", "inferenceservices"
@@ -121,7 +138,7 @@ class KServeTarget:
             with TemporaryDirectory(prefix="modelyard-") as scratch:
                 write_folder(Path(scratch), package, name)
                 put_folder(Path(scratch), self._uri(name, package.version))
-            self._copied[name, package.version] = package.sha256, self._format(package)
+            self._copied[name, package.version] = self._notes(package)
         elif action.do == "remove":
             self._copied.pop((name, action.version), None)
             remove(self._uri(name, action.version))
@@ -151,13 +168,12 @@ class KServeTarget:
                 f"The InferenceService {name} belongs to the model {_model_of(there)}.",
                 f"Rename {model}: in Kubernetes both models have the same name.",
             )
-        copied = {version: noted for (other, version), noted in self._copied.items() if other == name}
-        formats = {**_formats(there), **{version: form for version, (_, form) in copied.items()}}
-        installed = {**_live(there).installed, **{version: sha for version, (sha, _) in copied.items()}}
-        installed.pop(without, None)
+        noted = _noted(there) | {version: new for (other, version), new in self._copied.items() if other == name}
+        noted.pop(without, None)
         traffic = traffic or _live(there).traffic or Traffic("")
-        annotations = {_MODEL: model} | {f"{_INSTALLED}{version}": sha for version, sha in installed.items()}
-        annotations |= {f"{_FORMAT}{version}": formats[version] for version in installed if version in formats}
+        annotations = {_MODEL: model}
+        for version, note in noted.items():
+            annotations |= note.annotations(version)
         resource: Resource = {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": "InferenceService",
@@ -168,13 +184,13 @@ class KServeTarget:
                 "annotations": annotations
                 | {_TRAFFIC: write_traffic(traffic), "serving.kserve.io/deploymentMode": "Serverless"},
             },
-            "spec": self._spec(name, traffic, formats),
+            "spec": self._spec(name, traffic, noted),
         }
         check_against_crd(resource, self._crd)
         return resource
 
-    def _format(self, package: Package) -> str:
-        """The name of the package's flavor in KServe: a model format, or ``predictor`` for a container of ours."""
+    def _notes(self, package: Package) -> _Noted:
+        """What is noted of a version: its flavor's name in KServe, and the resources of its ``model.yaml``."""
         model = parse(Model, package.manifest, f"{package.model} {package.version}")
         found = flavor_of(model).hosts["kserve"]
         if found == _PREDICTOR and not self._settings.image:
@@ -182,20 +198,28 @@ class KServeTarget:
                 f"KServe has no server for the flavor of {package.model}, and the environment has no image.",
                 "Build one with modelyard package, push it, and name it under settings: image: …/{model}:{version}",
             )
-        return found
+        wanted = model.resources
+        asked = {"cpu": f"{wanted.cpu:g}" if wanted.cpu else "", "memory": wanted.memory, "gpu": wanted.gpu}
+        given = {key: value for key, value in asked.items() if value}
+        return _Noted(package.sha256, found, encode(given).decode() if given else "")
 
-    def _spec(self, name: str, traffic: Traffic, formats: Mapping[str, str]) -> dict[str, Any]:
+    def _spec(self, name: str, traffic: Traffic, noted: Mapping[str, _Noted]) -> dict[str, Any]:
         version = traffic.candidate or traffic.stable
-        predictor = self._predictor(name, version, formats.get(version, "lightgbm"))
+        predictor = self._predictor(name, version, noted.get(version, _Noted("")))
         if traffic.candidate:
             predictor["canaryTrafficPercent"] = round(traffic.weight)
         return {"predictor": predictor}
 
-    def _predictor(self, model: str, version: str, form: str) -> dict[str, Any]:
-        asked = self._settings.resources
-        amounts: dict[str, str] = {"cpu": asked.cpu, "memory": asked.memory}
-        if asked.gpu:
-            amounts["nvidia.com/gpu"] = str(asked.gpu)
+    def _amounts(self, note: _Noted) -> dict[str, str]:
+        """What a replica asks for: the environment's settings, else the version's ``model.yaml``, else 1 and 2Gi."""
+        ours = self._settings.resources
+        own = _asked(note)
+        amounts = {"cpu": ours.cpu or own.cpu or "1", "memory": ours.memory or own.memory or "2Gi"}
+        gpu = own.gpu if ours.gpu is None else ours.gpu
+        return amounts | ({"nvidia.com/gpu": str(gpu)} if gpu else {})
+
+    def _predictor(self, model: str, version: str, note: _Noted) -> dict[str, Any]:
+        amounts = self._amounts(note)
         scaled: dict[str, Any] = {
             "minReplicas": self._settings.minimum_replicas,
             "maxReplicas": self._settings.maximum_replicas,
@@ -203,10 +227,10 @@ class KServeTarget:
             "scaleTarget": self._settings.concurrency,
         }
         resources = {"requests": amounts, "limits": amounts}
-        if form == _PREDICTOR:
+        if note.format == _PREDICTOR:
             return {**scaled, "containers": [self._container(model, version, resources)]}
         served: dict[str, Any] = {
-            "modelFormat": {"name": form},
+            "modelFormat": {"name": note.format},
             "protocolVersion": "v2",
             "storageUri": self._uri(model, version),
             "resources": resources,
@@ -242,14 +266,34 @@ def _model_of(resource: Resource) -> str:
     return str((metadata.get("annotations") or {}).get(_MODEL, metadata["name"]))
 
 
-def _formats(resource: Resource | None) -> dict[str, str]:
-    annotations = ((resource or {}).get("metadata") or {}).get("annotations") or {}
-    return {key.removeprefix(_FORMAT): form for key, form in annotations.items() if key.startswith(_FORMAT)}
+def _noted(resource: Resource | None) -> dict[str, _Noted]:
+    """Version → what is noted of it. An older toolkit noted no format and no resources."""
+    notes = ((resource or {}).get("metadata") or {}).get("annotations") or {}
+    versions = [key.removeprefix(_INSTALLED) for key in notes if key.startswith(_INSTALLED)]
+    return {
+        version: _Noted(
+            notes[f"{_INSTALLED}{version}"],
+            notes.get(f"{_FORMAT}{version}", "lightgbm"),
+            notes.get(f"{_ASKED}{version}", ""),
+        )
+        for version in versions
+    }
+
+
+def _asked(note: _Noted) -> Resources:
+    """The resources that are noted of a version; ModelyardError where somebody else wrote the note."""
+    try:
+        return decode(note.asked or "{}", type=Resources)
+    except DecodeError as error:
+        raise ModelyardError(
+            f"An annotation {_ASKED}… of an InferenceService is not what modelyard wrote: {error}.",
+            "Remove the annotation, or deploy the version anew.",
+        ) from error
 
 
 def _live(resource: Resource | None) -> Live:
     annotations = ((resource or {}).get("metadata") or {}).get("annotations") or {}
-    installed = {key.removeprefix(_INSTALLED): sha for key, sha in annotations.items() if key.startswith(_INSTALLED)}
+    installed = {version: note.sha256 for version, note in _noted(resource).items()}
     traffic = read_traffic(annotations.get(_TRAFFIC))
     predictor = ((resource or {}).get("spec") or {}).get("predictor") or {}
     if traffic and traffic.candidate:  # the cluster's state counts, not our note
