@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from modelyard.manifests.model import Model, Resources
 from modelyard.manifests.pipeline import Pipeline, Stage, read_pipeline
 from modelyard.manifests.repository import ModelRepository
 from modelyard.pipelines.exported import stale_exports
+from modelyard.pipelines.generated import quoted
 from modelyard.pipelines.interface import engine_named, plan_of
 from pipelines.conftest import DVC_YAML, cloned, outputs
 from support.yard import MODEL_YAML, tool
@@ -67,6 +69,21 @@ def test_any_pipeline_is_python_or_is_refused(stages: dict[str, tuple[frozenset[
         assert step.name.isidentifier() and set(step.after) <= done
         done.add(step.name)
     assert len(done) == len(stages)
+    for engine in ENGINES:
+        compile(engine_named(engine).render(plan), engine, "exec")
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_a_text_comes_back_equal(text: str) -> None:
+    literal = quoted(text)
+    assert literal.isascii() and ast.literal_eval(literal) == text
+
+
+@pytest.mark.parametrize("name", ["3d-churn", "churn_2", "A-b-c", "x"])
+def test_any_name_of_a_model_is_python(name: str) -> None:
+    model = parse(Model, MODEL_YAML.format(name=name).encode(), f"models/{name}/model.yaml")
+    model = msgspec.structs.replace(model, resources=Resources(image="churn"))
+    plan = plan_of(model, read_pipeline(DVC_YAML.encode(), f"models/{name}/dvc.yaml"))
     for engine in ENGINES:
         compile(engine_named(engine).render(plan), engine, "exec")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from modelyard.pipelines.interface import Plan, Step
 
 _BODY = '''\
@@ -36,8 +34,8 @@ def header(plan: Plan, engine: str, usage: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A Python literal of a text."""
-    return json.dumps(text)
+    """A Python literal of a text, in ASCII, so that what is read is what runs."""
+    return '"' + text.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'
 
 
 def paths(step: Step) -> str:

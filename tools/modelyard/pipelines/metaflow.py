@@ -50,4 +50,5 @@ def _step(plan: Plan, step: Step, then: str) -> str:
 
 
 def _class_name(model: str) -> str:
-    return "".join(part.capitalize() for part in model.replace("_", "-").split("-")) + "Flow"
+    joined = "".join(part.capitalize() for part in model.replace("_", "-").split("-"))
+    return f"{'' if joined[:1].isalpha() else 'Model'}{joined}Flow"
