@@ -14,6 +14,7 @@ from pathlib import Path
 from crash_loop import crash_loop
 from flavors import flavors
 from installation import installation
+from killed_setup import killed_setup
 from mainline import mainline
 from measurements import drift, evaluation
 from production import feedback, monitor
@@ -26,7 +27,7 @@ PARTS = {
     part.__name__: part
     for part in (
         start_up, affected, pull_request, installation, drift, evaluation, registry, site, serving, flavors, soak,
-        monitor, feedback, crash_loop, mainline,
+        monitor, feedback, crash_loop, killed_setup, mainline,
     )
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.manifests.conversion import parse
@@ -93,11 +93,18 @@ def calls_of(text: str) -> list[tuple[str, str]]:
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-@example("\ud83d\ude00 \U0001f600")
-def test_any_text_comes_back_equal(text: str) -> None:
+def test_a_text_comes_back_equal(text: str) -> None:
     literal = quoted(text)
-    assert ast.literal_eval(literal) == text
-    assert literal.isascii() and literal.isprintable()
+    assert literal.isascii() and ast.literal_eval(literal) == text
+
+
+@pytest.mark.parametrize("name", ["3d-churn", "churn_2", "A-b-c", "x"])
+def test_any_name_of_a_model_is_python(name: str) -> None:
+    model = parse(Model, MODEL_YAML.format(name=name).encode(), f"models/{name}/model.yaml")
+    model = msgspec.structs.replace(model, resources=Resources(image="churn"))
+    plan = plan_of(model, read_pipeline(DVC_YAML.encode(), f"models/{name}/dvc.yaml"))
+    for engine in ENGINES:
+        compile(engine_named(engine).render(plan), engine, "exec")
 
 
 def test_what_cannot_be_exported_is_said() -> None:

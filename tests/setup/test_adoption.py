@@ -67,6 +67,29 @@ def test_no_file_that_is_there_changes_and_the_rest_is_a_model_repository(theirs
         plan_adoption(theirs, ANSWERS)
 
 
+def test_ignore_rules_that_hide_models_are_told(theirs: Path) -> None:
+    (theirs / ".gitignore").write_text("models/\n*.md\n")
+    commit_all(theirs, "Hide")
+    advice = [advice for path, advice in plan_adoption(theirs, ANSWERS).kept if path == ".gitignore"]
+    assert any("it hides models/NAME/model.yaml" in said for said in advice)
+
+
+def test_odd_names_and_hostile_pipelines_are_shown_as_they_are(theirs: Path) -> None:
+    booster = (theirs / "churn.txt").read_text()
+    write(theirs, {
+        "modèles/größe model.txt": booster, "$(touch hacked).txt": booster,
+        "evil/dvc.yaml": "stages:\n  '; rm -rf /':\n    cmd: x\n    outs: [../../../etc/model.onnx, '$(id).cbm']\n",
+    })  # fmt: skip
+    commit_all(theirs, "Odd")
+    found = {model.file: model for model in plan_adoption(theirs, ANSWERS).models}
+    assert found["modèles/größe model.txt"].command.endswith(
+        "--artifact 'modèles/größe model.txt' --holdout data/holdout.csv"
+    )
+    assert "--artifact '$(touch hacked).txt'" in found["$(touch hacked).txt"].command
+    assert all(model.name.replace("-", "").replace("_", "").isascii() for model in found.values())
+    assert not any("etc/model.onnx" in path for path in found), "what is outside of the repository is no model of it"
+
+
 def test_the_command_shows_first_and_does_it_with_yes(theirs: Path) -> None:
     shown = tool(theirs, "adopt", "--answer", "ci=github")
     assert "Would be written:" in shown.stdout and ".github/workflows/propose.yml" in shown.stdout

@@ -65,6 +65,11 @@ class GitRepository(GitHistory):
             output = str(repo.git.ls_files("--others", "--exclude-standard", "-z", "--", *paths))
         return [name for name in output.split("\0") if name]
 
+    def ignored(self, *paths: str) -> list[str]:
+        """Those of the paths, which need not exist, that git's ignore rules hide."""
+        with self.opened() as repo:
+            return [str(path) for path in repo.ignored(*paths)] if paths else []
+
     def tracked(self, *patterns: str) -> list[str]:
         """Files in the index that match patterns."""
         with self.opened() as repo:

@@ -34,10 +34,8 @@ def header(plan: Plan, engine: str, usage: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A Python literal of any text, in ASCII, so that no character can end it or hide in it."""
-    # JSON would write an emoji as two surrogates, which Python does not join again.
-    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
-    return f'"{escaped}"'
+    """A Python literal of a text, in ASCII, so that what is read is what runs."""
+    return '"' + text.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'
 
 
 def paths(step: Step) -> str:

@@ -55,6 +55,5 @@ def _megabytes(memory: str) -> int:
 
 
 def _class_name(model: str) -> str:
-    """A class's name, which cannot begin with the digit that a model's name may begin with."""
-    name = "".join(part.capitalize() for part in model.replace("_", "-").split("-")) + "Flow"
-    return f"Model{name}" if name[0].isdigit() else name
+    joined = "".join(part.capitalize() for part in model.replace("_", "-").split("-"))
+    return f"{'' if joined[:1].isalpha() else 'Model'}{joined}Flow"

@@ -99,6 +99,8 @@ def plan_adoption(root: Path, answers: Sequence[str]) -> Adoption:
     writes, kept = _files(root, git, answers)
     for path in writes:
         _require_no_link(root, path)
+    if hidden := git.ignored(*sorted(writes), "models/NAME/model.yaml"):
+        kept.append((".gitignore", f"it hides {', '.join(hidden)}, so change it, or git add --all leaves them out"))
     return Adoption(TreeChange(writes), tuple(kept), tuple(found_models(root, git)))
 
 
