@@ -100,7 +100,7 @@ def test_the_command_shows_first_and_does_it_with_yes(theirs: Path) -> None:
 
 def test_workflows_run_on_the_repositorys_own_branch(theirs: Path) -> None:
     writes = plan_adoption(theirs, ("ci=github",)).change.writes
-    files = {path: bytes(content) for path, content in writes.items() if "/workflows/" in path}  # type: ignore[arg-type]
+    files = {path: bytes(content) for path, content in writes.items() if "/workflows/" in path}
     assert b"branches: [master]" in files[".github/workflows/propose.yml"]
     assert b"--base origin/master" in files[".github/workflows/propose.yml"]
     assert not any(b"branches: [main]" in content or b"origin/main" in content for content in files.values())
