@@ -77,9 +77,7 @@ def test_no_line_joins_values_of_different_rows() -> None:
     points = [("v1", 0.7, ONE), ("v2", 0.71, ONE), ("v3", 0.6, TWO), ("v4", 0.5, ""), ("v5", 0.4, "")]
     drawn = metric_chart("log_loss", points)
     assert drawn.svg.count('<polyline class="after"') == 1 and drawn.svg.count("<circle") == 5
-    assert drawn.caption == (
-        "log_loss ↓: 0.4000 in v5, lower is better; the dashed line is the best of the last ten on the same rows"
-    )
+    assert drawn.caption == ("log_loss ↓: 0.4000 in v5, lower is better; dashed: the best of the last ten")
 
 
 def test_the_direction_of_every_metric() -> None:

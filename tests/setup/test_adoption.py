@@ -11,7 +11,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from modelyard.errors import UsageError
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.setup.adoption import adopt, plan_adoption
 from support.yard import IDENTITY, commit_all, git, tool, write
 
@@ -96,6 +96,42 @@ def test_the_command_shows_first_and_does_it_with_yes(theirs: Path) -> None:
     assert "Nothing was written." in shown.stderr and not (theirs / "modelyard.yaml").exists()
     assert "Written:" in tool(theirs, "adopt", "--answer", "ci=github", "--yes").stdout
     assert (theirs / ".github/workflows/propose.yml").is_file() and (theirs / "requirements").is_dir()
+
+
+def test_workflows_run_on_the_repositorys_own_branch(theirs: Path) -> None:
+    writes = plan_adoption(theirs, ("ci=github",)).change.writes
+    files = {path: bytes(content) for path, content in writes.items() if "/workflows/" in path}
+    assert b"branches: [master]" in files[".github/workflows/propose.yml"]
+    assert b"--base origin/master" in files[".github/workflows/propose.yml"]
+    assert not any(b"branches: [main]" in content or b"origin/main" in content for content in files.values())
+    jenkins = plan_adoption(theirs, ("ci=jenkins",)).change.writes["Jenkinsfile"]
+    assert b"branch 'master'" in jenkins and b"'main'" not in jenkins  # type: ignore[operator]
+
+
+def test_folders_of_models_that_are_not_ours_are_told(theirs: Path) -> None:
+    write(theirs, {"models/old/notes.txt": "theirs\n"})
+    commit_all(theirs, "Models of before")
+    assert ("models/old", "validate wants model.yaml in it; move the folder, or write one") in plan_adoption(
+        theirs, ANSWERS
+    ).kept
+
+
+def test_an_interrupted_adoption_is_completed_by_any_command(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_adoption(theirs, ANSWERS)
+    done = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target.name == "modelyard.yaml":
+            raise OSError(28, "No space left on device")
+        return done(self, target)
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises(ModelyardError, match="is not complete"):
+        adopt(theirs, plan)
+    monkeypatch.undo()
+    assert not (theirs / "modelyard.yaml").exists()
+    assert "Completed a change" in tool(theirs, "validate").stderr
+    assert all((theirs / path).exists() for path in plan.change.writes)
 
 
 def test_what_cannot_be_adopted_is_refused(theirs: Path, tmp_path: Path) -> None:

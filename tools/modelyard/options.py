@@ -35,10 +35,12 @@ def open_repository(context: click.Context) -> ModelRepository:
     A change of its files that was interrupted (``setup.tree_change``) is completed first.
     """
     folder: Path = context.obj
-    repository = ModelRepository.find(folder)
-    if finish_interrupted(repository.root):
+    # Before it is looked for: an adoption that was interrupted may not have written modelyard.yaml yet.
+    places = (folder.resolve(), *folder.resolve().parents)
+    top = next((place for place in places if (place / ".git").exists()), None)
+    if top is not None and finish_interrupted(top):
         say("Completed a change of this repository that was interrupted.")
-    return repository
+    return ModelRepository.find(folder)
 
 
 def open_checkout(context: click.Context) -> Checkout:

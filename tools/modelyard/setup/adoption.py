@@ -28,6 +28,13 @@ _AMBIGUOUS = {".txt", ".json"}
 """Endings that other files have too: only the content says that one is a model."""
 _TABLES = (".csv", ".parquet")
 _HELD_OUT = re.compile(r"hold.?out|test|valid|eval", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+_BRANCH = {
+    CONFIG: (b"default_branch: main",),
+    ".github": (b"branches: [main]", b"origin/main"),
+    "Jenkinsfile": (b"branch 'main'", b"BRANCH_NAME == 'main'"),
+}
+"""Where the template's files name the default branch."""
 _IGNORED = ".modelyard/.gitignore"
 _ADVICE = {
     ".gitignore": "what modelyard writes is ignored by .modelyard/.gitignore",
@@ -101,6 +108,7 @@ def plan_adoption(root: Path, answers: Sequence[str]) -> Adoption:
         _require_no_link(root, path)
     if hidden := git.ignored(*sorted(writes), "models/NAME/model.yaml"):
         kept.append((".gitignore", f"it hides {', '.join(hidden)}, so change it, or git add --all leaves them out"))
+    kept += _bare_folders(root)
     return Adoption(TreeChange(writes), tuple(kept), tuple(found_models(root, git)))
 
 
@@ -137,6 +145,12 @@ def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, byte
     """What ``init`` would write and is not there, and what is there with another content."""
     writes: dict[str, bytes | Path] = {}
     kept = []
+    branch = git.branch() or "main"
+    if not _PLAIN.fullmatch(branch):
+        raise UsageError(
+            f"The branch {branch!r} cannot be named in workflow files.",
+            "Adopt on a branch of letters and digits.",
+        )
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         name = root.name if is_name(root.name) else "models"
         rendered = Path(scratch) / name
@@ -146,9 +160,7 @@ def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, byte
             if place.startswith(".git/"):
                 continue
             content = path.read_bytes()
-            if place == CONFIG:
-                branch = git.branch() or "main"
-                content = content.replace(b"default_branch: main", f"default_branch: {branch}".encode())
+            content = _for_branch(place, content, branch)
             if not os.path.lexists(root / place):
                 writes[place] = content
             elif not (root / place).is_file() or (root / place).read_bytes() != content:
@@ -156,6 +168,21 @@ def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, byte
     if ".gitignore" not in writes and not os.path.lexists(root / _IGNORED):
         writes[_IGNORED] = b"/evidence/\n/local/\n/trackers/\n"
     return writes, kept
+
+
+def _for_branch(place: str, content: bytes, branch: str) -> bytes:
+    """The file with the repository's own default branch, which ``init`` calls main."""
+    for before in _BRANCH.get(place.partition("/workflows/")[0], ()):
+        content = content.replace(before, before.replace(b"main", branch.encode()))
+    return content
+
+
+def _bare_folders(root: Path) -> Iterator[tuple[str, str]]:
+    """Folders below ``models/`` that are no models of ours, which ``validate`` would report."""
+    folder = root / "models"
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if entry.is_dir() and not (entry / "model.yaml").is_file():
+            yield f"models/{entry.name}", "validate wants model.yaml in it; move the folder, or write one"
 
 
 def _require_no_link(root: Path, path: str) -> None:

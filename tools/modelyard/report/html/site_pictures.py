@@ -14,7 +14,7 @@ from modelyard.report.html.pictures import trend_plot
 from modelyard.report.terminal.text import when
 
 _WIDTH = 320
-_BEST = "the dashed line is the best of the last ten on the same rows"
+_BEST = "dashed: the best of the last ten"
 _MARKS = {"fail": " ✗", "error": " ✗", "inconclusive": " ?"}
 
 
