@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import pandas as pd
 import pytest
 from support.loop import dvc
 from support.server import serving
-from support.yard import IDENTITY, commit_all, git
+from support.walkthrough import play
+from support.yard import commit_all, git
 
 PAGE = Path(__file__).parents[2] / "docs/own-model.md"
 WALKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -67,17 +66,7 @@ def test_a_walkthrough_ends_with_a_served_answer_and_a_report(
         existing(tmp_path / "churn")
     *commands, last = walk.strip().splitlines()
     assert len(commands) + 1 <= MOST_COMMANDS and last == "modelyard serve --env staging"
-    folder = tmp_path
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in commands:
-        if command.startswith("cd "):
-            folder = folder / command.removeprefix("cd ")
-            continue
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=os.environ | IDENTITY | {"PATH": path}, text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    folder = play(tmp_path, commands)
     report = (folder / f".modelyard/evidence/{model}/report.md").read_text(encoding="utf-8")
     assert f"{model} may be merged" in report
     row = [

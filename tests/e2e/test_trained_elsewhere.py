@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import pandas as pd
 from support.server import serving
-from support.yard import IDENTITY, git, tool
+from support.walkthrough import play
+from support.yard import git, tool
 
 PAGE = Path(__file__).parents[2] / "docs/own-model.md"
 SECTION = PAGE.read_text(encoding="utf-8").partition("## A model trained elsewhere\n")[2]
@@ -35,20 +33,6 @@ def files(folder: Path) -> None:
         params = {"objective": "binary", "num_leaves": 7, "learning_rate": 0.1, "verbose": -1, "num_threads": 2}
         lightgbm.train(params, data, trees).save_model(folder / name)
     frame[4000:].to_csv(folder / "customers.csv", index=False)
-
-
-def play(folder: Path, commands: list[str]) -> Path:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in commands:
-        if command.startswith("cd "):
-            folder = folder / command.removeprefix("cd ")
-            continue
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=os.environ | IDENTITY | {"PATH": path}, text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return folder
 
 
 def test_a_model_trained_elsewhere_is_proposed_served_and_followed_by_the_next(tmp_path: Path) -> None:

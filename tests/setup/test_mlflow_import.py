@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 from modelyard.checkout.guard import check_registry
-from modelyard.demo.stage import free_ports
 from modelyard.setup.mlflow_import import Imported, import_mlflow
 from modelyard.targets.mlflow_server import MLflowServer
 from support.mlflow import MLflowStub, mlflow_stub
 from support.versions import add_version, opened
 from support.yard import commit_all, git, small_repository, tool, write
-from targets.conftest import NO_JOBS, running
+from targets.conftest import mlflow_server
 
 HOSTILE = 'evil\x1b[2J\u202e\n{"artifact": "0"}'
 
@@ -143,13 +142,7 @@ def post(url: str, path: str, body: dict[str, Any], method: str = "POST") -> Any
 @pytest.mark.proof
 def test_the_registry_of_a_real_server_is_imported(tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard")
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    command = (
-        "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", "sqlite:///mlflow.db",
-        "--artifacts-destination", str(tmp_path / "artifacts"), "--workers", "1",
-    )  # fmt: skip
-    with running(tmp_path, f"{url}/health", *command, MLFLOW_TRACKING_URI=url, **NO_JOBS):
+    with mlflow_server(tmp_path) as url:
         server = MLflowServer(url)
         for name in ("spam", "../../etc spam"):
             try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from modelyard.demo.stage import free_ports
 from support import waiting
 from support.packages import Made, versions
 
@@ -39,3 +40,16 @@ def running(folder: Path, ready: str, *command: str, **variables: str) -> Iterat
         [program, *command[1:]], folder, lambda: waiting.answers(ready), command[0], **variables
     ) as process:
         yield process
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """The address of a real MLflow server with SQLite, whose database and artifacts are in a folder."""
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    command = (
+        "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", "sqlite:///mlflow.db",
+        "--artifacts-destination", str(folder / "artifacts"), "--workers", "1",
+    )  # fmt: skip
+    with running(folder, f"{address}/health", *command, MLFLOW_TRACKING_URI=address, **NO_JOBS):
+        yield address

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from modelyard.demo.stage import free_ports
 from modelyard.errors import ModelyardError
 from modelyard.rollout.plan import Traffic
 from support.packages import ROWS, Made, carry, take_off, target_of
-from targets.conftest import NO_JOBS, TARGETS, running
+from targets.conftest import TARGETS, mlflow_server
 
 LOAD = """\
 import json, sys
@@ -25,14 +24,7 @@ print(json.dumps({"scores": list(model.predict(rows)), "version": model.metadata
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mlflow")
-    (port,) = free_ports(1)
-    address = f"http://127.0.0.1:{port}"
-    command = (
-        "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", "sqlite:///mlflow.db",
-        "--artifacts-destination", str(folder / "artifacts"), "--workers", "1",
-    )  # fmt: skip
-    with running(folder, f"{address}/health", *command, MLFLOW_TRACKING_URI=address, **NO_JOBS):
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
         yield address
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelyard.demo.stage import free_ports
 from modelyard.manifests.configuration import TrackerSettings
 from modelyard.secrets.interface import Secrets
 from modelyard.trackers.discovery import open_tracker
@@ -17,7 +16,7 @@ from modelyard.trackers.mlflow import MLflowTracker
 from modelyard.trackers.wandb import FOLDER
 from support.versions import add_stage, add_version
 from support.yard import CONFIG, commit_all, small_repository, tool
-from targets.conftest import NO_JOBS, running
+from targets.conftest import mlflow_server
 from trackers.test_trackers import a_run
 
 pytestmark = pytest.mark.proof
@@ -47,14 +46,7 @@ def records(file: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mlflow")
-    (port,) = free_ports(1)
-    address = f"http://127.0.0.1:{port}"
-    command = (
-        "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", "sqlite:///mlflow.db",
-        "--artifacts-destination", str(folder / "artifacts"), "--workers", "1",
-    )  # fmt: skip
-    with running(folder, f"{address}/health", *command, MLFLOW_TRACKING_URI=address, **NO_JOBS):
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
         yield address
 
 

@@ -58,6 +58,14 @@ def small_files(root: Path, most: int = 1_000_000) -> Callable[[str], bytes | No
     return read
 
 
+def md5_of(path: Path) -> str:
+    """The md5 of a file, in hexadecimal, by which DVC names it."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, in hexadecimal; ModelyardError when it cannot be read."""
     import hashlib

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 
 from modelyard.candidate.files import Candidate
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError
-from modelyard.files import small_files
+from modelyard.files import md5_of, small_files
 from modelyard.manifests.model import Model
 from modelyard.manifests.pipeline import read_lock
 from modelyard.scoring.scorer import prediction_columns
@@ -38,7 +35,7 @@ def check_out_given(candidate: Candidate, dvc: Dvc) -> None:
         if pinned is None or not pinned.md5:
             raise ModelyardError(f"{file} does not pin {path}.", f"Give the file again: {again} --holdout TABLE")
         place = folder / path
-        found = _md5(place)
+        found = md5_of(place) if place.is_file() else ""
         if found == pinned.md5:
             continue
         if found and not dvc.has(found):
@@ -59,11 +56,3 @@ def write_scores(candidate: Candidate) -> None:
     columns = dict(zip(names, np.atleast_2d(scores.reshape(held.rows, -1).T), strict=True))
     identifier = candidate.model.contract.id
     write_parquet({identifier: held.texts(identifier), **columns}, candidate.folder / candidate.model.files.predictions)
-
-
-def _md5(path: Path) -> str:
-    """The md5 of a file; '' where there is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

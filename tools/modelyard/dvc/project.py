@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import json
 import logging
@@ -22,6 +21,7 @@ from msgspec import Struct
 from modelyard.dvc.drivers import driver_extra
 from modelyard.dvc.stages import failed, interrupted, remedy_of_run, stages_told_to, stdout_to_stderr, tool_path
 from modelyard.errors import ModelyardError, missing_extra
+from modelyard.files import md5_of
 
 _OLD_SECONDS = 24 * 3600
 _REMEDY_REMOTE = "Check the remote with: dvc remote list, and your access to it."
@@ -148,8 +148,7 @@ class Dvc:
 
     def keep(self, file: Path) -> str:
         """Copies a file into the cache, so that a pointer may name it; its md5."""
-        with file.open("rb") as content:
-            md5 = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        md5 = md5_of(file)
         with self._repository() as repo:
             from dvc_objects.fs.local import localfs
 

@@ -131,7 +131,10 @@ def found_models(root: Path, git: Git) -> Iterator[FoundModel]:
     tables += [path for path in tracked if path.endswith(_TABLES) and path not in tables]
     holdout = next((path for path in tables if _HELD_OUT.search(PurePosixPath(path).name)), "")
     names: set[str] = set()
+    endings = {ending for flavor in every_flavor() for ending in flavor.endings} | _UNSAFE
     for path, origin in sorted(origins.items()):
+        if PurePosixPath(path).suffix.lower() not in endings or ".." in PurePosixPath(path).parts:
+            continue
         looked = _looked_at(root, path)
         if looked is None:
             continue
@@ -209,9 +212,6 @@ def _stages(root: Path, file: str) -> list[tuple[str, Stage]]:
 def _looked_at(root: Path, path: str) -> tuple[bool, str] | None:
     """Whether a file is kept by Git LFS, and why it cannot be added; None for what is no model."""
     suffix = PurePosixPath(path).suffix.lower()
-    endings = {ending for flavor in every_flavor() for ending in flavor.endings}
-    if suffix not in endings | _UNSAFE or ".." in PurePosixPath(path).parts:
-        return None
     pickled = "a pickle can run code when it is loaded: save it with its library or with skops, or export it as ONNX"
     place = root / path
     if place.is_symlink() or not place.is_file():
