@@ -25,9 +25,9 @@ def said(*command: str, cwd: Path = ROOT, environment: dict[str, str] | None = N
     return done.stdout
 
 
-def add_toolkit(index: Path) -> None:
-    """Builds the toolkit's wheel into the index."""
-    said(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(index))
+def add_toolkit(index: Path, source: Path = ROOT) -> None:
+    """Builds the wheel of a checkout of the toolkit into the index."""
+    said(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(index), cwd=source)
     _list(index)
 
 

@@ -27,7 +27,7 @@ SECTIONS = {
         "adopt": "Make an existing git or DVC repository a model repository.",
         "remove": "Take a model out of the repository.",
         "doctor": "Check this machine and this checkout, and show what is missing.",
-        "update": "Write the requirement files of CI anew.",
+        "update": "Bring the repository to this version of modelyard.",
         "validate": "Check every manifest and report all faults at once.",
         "owners": "Make CODEOWNERS from the owners in the manifests.",
         "demo": "Run the whole cycle on real flights, as a demo.",

@@ -231,9 +231,9 @@ class GitRepository(GitHistory):
         with self.opened() as repo:
             repo.git.config(name, value)
 
-    def merge_text(self, ours: Path, base: Path, theirs: Path) -> None:
-        """Merges three files line by line into ``ours``, with conflict markers where both sides changed a line."""
-        self._process("merge-file", "--", str(ours), str(base), str(theirs))
+    def merge_text(self, ours: Path, base: Path, theirs: Path) -> bool:
+        """Merges three files line by line into ``ours``; whether no line was changed by both, which gets markers."""
+        return self._succeeds("merge-file", "--", str(ours), str(base), str(theirs))
 
     def tag_is_signed(self, name: str, allowed_signers: Path) -> bool:
         """Whether a tag has an SSH signature of a signer in ssh's allowed-signers file."""

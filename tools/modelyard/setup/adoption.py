@@ -19,7 +19,7 @@ from modelyard.git import Git
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import is_name
 from modelyard.manifests.pipeline import Stage, read_pipeline
-from modelyard.setup.template import write_repository
+from modelyard.setup.template import for_branch, write_repository
 from modelyard.setup.tree_change import TreeChange, carry_out
 
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
@@ -29,12 +29,6 @@ _AMBIGUOUS = {".txt", ".json"}
 _TABLES = (".csv", ".parquet")
 _HELD_OUT = re.compile(r"hold.?out|test|valid|eval", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-_BRANCH = {
-    CONFIG: (b"default_branch: main",),
-    ".github": (b"branches: [main]", b"origin/main"),
-    "Jenkinsfile": (b"branch 'main'", b"BRANCH_NAME == 'main'"),
-}
-"""Where the template's files name the default branch."""
 _IGNORED = ".modelyard/.gitignore"
 _ADVICE = {
     ".gitignore": "what modelyard writes is ignored by .modelyard/.gitignore",
@@ -163,7 +157,7 @@ def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, byte
             if place.startswith(".git/"):
                 continue
             content = path.read_bytes()
-            content = _for_branch(place, content, branch)
+            content = for_branch(place, content, branch)
             if not os.path.lexists(root / place):
                 writes[place] = content
             elif not (root / place).is_file() or (root / place).read_bytes() != content:
@@ -171,13 +165,6 @@ def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, byte
     if ".gitignore" not in writes and not os.path.lexists(root / _IGNORED):
         writes[_IGNORED] = b"/evidence/\n/local/\n/trackers/\n"
     return writes, kept
-
-
-def _for_branch(place: str, content: bytes, branch: str) -> bytes:
-    """The file with the repository's own default branch, which ``init`` calls main."""
-    for before in _BRANCH.get(place.partition("/workflows/")[0], ()):
-        content = content.replace(before, before.replace(b"main", branch.encode()))
-    return content
 
 
 def _bare_folders(root: Path) -> Iterator[tuple[str, str]]:

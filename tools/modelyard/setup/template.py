@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +25,12 @@ QUESTIONS = (
 )  # fmt: skip
 CI_SYSTEMS = ("github", "gitlab", "jenkins")
 EXAMPLES = ("flights", "digits", "none")
+_BRANCH = {
+    CONFIG: (b"default_branch: main",),
+    ".github": (b"branches: [main]", b"origin/main"),
+    "Jenkinsfile": (b"branch 'main'", b"BRANCH_NAME == 'main'"),
+}
+"""Where the template's files name the default branch."""
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 _OF_CI = (".github/workflows", ".github/actions", ".github/zizmor.yml", ".gitlab-ci.yml", ".gitlab", "Jenkinsfile")
 
@@ -54,10 +60,8 @@ def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="modelyard-") as scratch:
-            # From a copy: in a checkout of the toolkit, Copier would clone the whole checkout with its untracked files.
-            template = _copied_template(Path(scratch))
             run_copy(
-                str(template),
+                str(_copied_template(shipped, Path(scratch))),
                 str(beside),
                 data={**data, "toolkit_version": __version__},
                 user_defaults={"toolkit": own_source()},
@@ -113,34 +117,67 @@ def fit_requirements(root: Path) -> list[str]:
 
 def add_ci(root: Path, ci: str) -> list[str]:
     """Writes the workflows of a CI system as ``init`` does; returns the new paths. A file that is there is kept."""
-    try:
-        from copier import run_copy
-    except ImportError as error:
-        raise missing_extra("init", "copier") from error
-    repository = ModelRepository(root)
-    given = read_document(root, ANSWERS).value if (root / ANSWERS).is_file() else {}
-    data = {key: given[key] for key in QUESTIONS if key in given} | {"ci": ci, "toolkit_version": __version__}
-    data["forge"] = ci if ci in ("github", "gitlab") else repository.config.forge
+    config = ModelRepository(root).config
+    data = answers_of(root) | {"ci": ci, "forge": ci if ci in ("github", "gitlab") else config.forge}
     written = []
-    with TemporaryDirectory(prefix="modelyard-") as scratch:
-        template, rendered = Path(scratch, "template"), Path(scratch, "rendered")
-        template.mkdir()
-        run_copy(str(_copied_template(template)), str(rendered), data=data, defaults=True, quiet=True)
-        for path in sorted(path for name in _OF_CI for path in (rendered / name, *(rendered / name).rglob("*"))):
-            place = root / path.relative_to(rendered)
-            if path.is_file() and not place.exists():
-                write_whole(place, path.read_bytes())
-                written.append(place.relative_to(root).as_posix())
+    for path, content in rendered(shipped, data, __version__, config.default_branch).items():
+        place = root / path
+        if any(path == name or path.startswith(f"{name}/") for name in _OF_CI) and not place.exists():
+            write_whole(place, content)
+            written.append(path)
     if (root / ANSWERS).is_file():
         text = (root / ANSWERS).read_text(encoding="utf-8")
         write_whole(root / ANSWERS, re.sub(r"(?m)^ci: .*$", f'ci: "{ci}"', text).encode())
     return written
 
 
-def _copied_template(into: Path) -> Path:
-    shutil.copyfile(shipped("copier.yml"), into / "copier.yml")
+def answers_of(root: Path) -> dict[str, object]:
+    """The answers that a repository was written from; none where it has no file of them."""
+    given = read_document(root, ANSWERS).value if (root / ANSWERS).is_file() else {}
+    return {key: given[key] for key in QUESTIONS if key in given}
+
+
+def rendered(
+    place_of: Callable[[str], Path], data: Mapping[str, object], version: str, branch: str
+) -> dict[str, bytes]:
+    """Path → content of the template of one toolkit, which ``place_of`` finds, for answers and a default branch.
+
+    It is what ``init`` writes except for the requirement files. ModelyardError when Copier cannot render it.
+    """
+    try:
+        from copier import run_copy
+        from copier.errors import CopierError
+    except ImportError as error:
+        raise missing_extra("init", "copier") from error
+    with TemporaryDirectory(prefix="modelyard-") as scratch:
+        template, into = Path(scratch, "template"), Path(scratch, "rendered")
+        template.mkdir()
+        answers = {**data, "toolkit_version": version}
+        try:
+            run_copy(str(_copied_template(place_of, template)), str(into), data=answers, defaults=True, quiet=True)
+        except (CopierError, ValueError, OSError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelyardError(
+                f"The template of modelyard {version} cannot be rendered: {reason}",
+                f"Correct the answers in {ANSWERS}.",
+            ) from error
+        files = sorted(path for path in into.rglob("*") if path.is_file() and not path.is_symlink())
+        found = {path.relative_to(into).as_posix(): path.read_bytes() for path in files}
+    return {path: for_branch(path, content, branch) for path, content in found.items()}
+
+
+def for_branch(path: str, content: bytes, branch: str) -> bytes:
+    """A file of the template with the repository's own default branch, which the template calls main."""
+    for before in _BRANCH.get(path.partition("/workflows/")[0], ()):
+        content = content.replace(before, before.replace(b"main", branch.encode()))
+    return content
+
+
+def _copied_template(place_of: Callable[[str], Path], into: Path) -> Path:
+    """A copy: in a checkout of the toolkit, Copier would clone the whole checkout with its untracked files."""
+    shutil.copyfile(place_of("copier.yml"), into / "copier.yml")
     for name in ("model-repo-template", "policies"):
-        shutil.copytree(shipped(name), into / name)
+        shutil.copytree(place_of(name), into / name)
     return into
 
 
