@@ -60,7 +60,6 @@ def command(
     from modelyard.setup.artifact_addition import add_artifact, replace_files
     from modelyard.setup.contract_guess import Wishes
     from modelyard.setup.model_addition import add_model
-    from modelyard.setup.template import fit_requirements
 
     repository = open_repository(context)
     wishes = Wishes(task or "", flavor or "", label, positive, identifier, time)
@@ -80,7 +79,7 @@ def command(
         added = add_artifact(repository, name, artifact, holdout, wishes, owners, policy, trusted)
     else:
         raise UsageError("A model that was trained elsewhere needs both files.", "Give --artifact and --holdout.")
-    written = sorted([*added.change.writes, *fit_requirements(repository.root)])
+    written = sorted(added.change.writes)
     if as_json:
         result_json({"model": name, "guesses": added.reasons, "warnings": added.warnings, "written": written})
         return

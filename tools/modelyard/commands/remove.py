@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from modelyard.options import open_checkout
@@ -23,11 +21,9 @@ def command(context: click.Context, name: str, force: bool, as_json: bool) -> No
     """
     from modelyard.report.terminal.setup import render_removal
     from modelyard.setup.model_removal import remove_model
-    from modelyard.setup.template import fit_requirements
 
     checkout = open_checkout(context)
     done = remove_model(checkout, name, force)
-    done = replace(done, changed=tuple(sorted([*done.changed, *fit_requirements(checkout.root)])))
     if as_json:
         result_json(done)
         return

@@ -61,15 +61,19 @@ class Needs:
         return tuple(dict.fromkeys(found))
 
 
-def needs_of(repository: ModelRepository) -> Needs:
-    """What modelyard.yaml, the models and DVC's settings ask for."""
+def needs_of(repository: ModelRepository, added: Sequence[str] = (), without: str = "") -> Needs:
+    """What modelyard.yaml, the models and DVC's settings ask for.
+
+    ``added`` are flavors of models that come, ``without`` is a model that goes.
+    """
+    from modelyard.flavors.discovery import flavor_named
     from modelyard.scoring.signature import flavor_of
 
     config = repository.config
-    models = [repository.model(name) for name in repository.model_names()]
+    models = [repository.model(name) for name in repository.model_names() if name != without]
     texts = [(repository.root / CONFIG).read_text(encoding="utf-8"), *remote_urls(repository.root).values()]
     texts += [model.ground_truth.uri for model in models if model.ground_truth]
-    flavors = {flavor_of(model).extra for model in models} - {""}
+    flavors = {flavor.extra for flavor in (*map(flavor_of, models), *map(flavor_named, added))} - {""}
     secrets = {extra for start, extra in (("vault:", "vault"), ("aws-sm:", "aws")) if start in texts[0]}
     if any(model.ground_truth and model.ground_truth.sql for model in models):
         secrets.add("sql")
@@ -100,9 +104,9 @@ def remote_urls(root: Path) -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0] != default))
 
 
-def requirement_files(repository: ModelRepository, source: str) -> dict[str, str]:
+def requirement_files(repository: ModelRepository, source: str, needs: Needs | None = None) -> dict[str, str]:
     """File name → content of ``requirements/`` for a source of the toolkit; no network is needed."""
-    needs = needs_of(repository)
+    needs = needs or needs_of(repository)
     return job_files(shipped_lock(), {job: needs.extras(job) for job in JOBS}, source)
 
 
@@ -123,6 +127,19 @@ def write_requirements(repository: ModelRepository, source: str) -> list[str]:
             write_whole(path, text.encode())
             changed.append(f"{FOLDER}/{name}")
     return changed
+
+
+def changed_requirements(
+    repository: ModelRepository, source: str, added: Sequence[str] = (), without: str = ""
+) -> dict[str, bytes]:
+    """Path → new content of the requirement files that a model's coming or going changes; empty without CI's files."""
+    folder = repository.root / FOLDER
+    if not (folder / TOOLKIT).is_file() or needs_of(repository, added, without) == needs_of(repository):
+        return {}
+    files = requirement_files(repository, source, needs_of(repository, added, without))
+    del files[TOOLKIT]  # it does not depend on models
+    before = {name: (folder / name).read_bytes() if (folder / name).is_file() else b"" for name in files}
+    return {f"{FOLDER}/{name}": text.encode() for name, text in files.items() if text.encode() != before[name]}
 
 
 def pins_of(lock: Lock, extras: Sequence[str]) -> tuple[Pin, ...]:

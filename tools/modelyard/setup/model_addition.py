@@ -13,7 +13,9 @@ from modelyard.errors import ModelyardError, UsageError, near_match
 from modelyard.files import sha256_of
 from modelyard.flavors.discovery import flavor_named
 from modelyard.git import Git
+from modelyard.installation.jobs import changed_requirements
 from modelyard.installation.lock import shipped
+from modelyard.installation.toolkit import source_of
 from modelyard.manifests.contract import host_fault
 from modelyard.manifests.names import is_name
 from modelyard.manifests.policy import RowsCheck
@@ -170,7 +172,7 @@ def tracked_source(root: Path, file: Path, place: str) -> Source:
 def surroundings(
     repository: ModelRepository, model: NewModel, flavor: str, artifact: str
 ) -> tuple[dict[str, bytes | Path], tuple[str, ...]]:
-    """What else names a new model: its first deployment, CODEOWNERS, the root's dvc.yaml; and what was left out."""
+    """What else a new model changes: first deployment, CODEOWNERS, the root's dvc.yaml, CI's packages; and notes."""
     root, config = repository.root, repository.config
     writes: dict[str, bytes | Path] = {}
     warnings = []
@@ -196,6 +198,8 @@ def surroundings(
             writes[FILE] = changed
         elif b"artifacts:" in content_before:
             warnings.append(f"{FILE} could not be changed; add {model.name} to its artifacts.")
+    with suppress(ModelyardError):  # validate reports a model that cannot be read
+        writes |= changed_requirements(repository, source_of(root), added=[flavor])
     return writes, tuple(warnings)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError, Refused
 from modelyard.files import small_files
+from modelyard.installation.jobs import changed_requirements
+from modelyard.installation.toolkit import source_of
 from modelyard.manifests.pipeline import read_pipeline
 from modelyard.manifests.repository import deployment_file
 from modelyard.report.generated import OWNER_FILES, is_generated, render_owners
@@ -76,6 +78,8 @@ def remove_model(checkout: Checkout, name: str, force: bool) -> Removal:
             writes[FILE] = changed
         elif f"{name}:".encode() in content:
             stays.append(f"{FILE} could not be changed; remove the artifact {name}.")
+    with suppress(ModelyardError):  # validate reports a model that cannot be read
+        writes |= changed_requirements(repository, source_of(root), without=name)
     data = sorted(f"data/{path.name}" for path in (root / "data").glob(f"{name}.*.dvc"))
     if data:
         stays.append(f"Its data stays, for other models may read it: {', '.join(data)}.")

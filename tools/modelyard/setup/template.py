@@ -12,7 +12,7 @@ from modelyard import __version__
 from modelyard.errors import ModelyardError, UsageError, missing_extra, near_match
 from modelyard.files import write_whole
 from modelyard.git import Git
-from modelyard.installation.jobs import FOLDER, TOOLKIT, write_requirements
+from modelyard.installation.jobs import FOLDER, write_requirements
 from modelyard.installation.lock import shipped
 from modelyard.installation.toolkit import checked_source, own_source, source_of
 from modelyard.manifests.document import read_document
@@ -108,11 +108,6 @@ def update_requirements(root: Path) -> list[str]:
         write_whole(path, script)
         changed.append(f"{FOLDER}/install.sh")
     return changed
-
-
-def fit_requirements(root: Path) -> list[str]:
-    """``update_requirements`` after a change of models; nothing in a repository without CI's ``requirements/``."""
-    return update_requirements(root) if (root / FOLDER / TOOLKIT).is_file() else []
 
 
 def add_ci(root: Path, ci: str) -> list[str]:
