@@ -157,6 +157,22 @@ class TrackerSettings(Manifest, frozen=True, kw_only=True):
     token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
 
 
+class EngineSettings(Manifest, frozen=True, kw_only=True):
+    """One pipeline engine, on which ``modelyard retrain --on NAME`` runs a model's exported pipeline."""
+
+    name: Name
+    type: Annotated[Name, Meta(description="kubeflow, or argo: Argo Workflows with the flow that Metaflow deployed.")]
+    url: Annotated[_Url, Meta(description="The server's base URL, such as https://pipelines.example.org.")] = ""
+    namespace: Annotated[
+        str,
+        Meta(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$(?!\n)", max_length=63, description="The runs' namespace."),
+    ] = ""
+    repository: Annotated[
+        str, Meta(max_length=500, description="The URL that the steps clone. Without it, the URL of the git remote.")
+    ] = ""
+    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+
+
 # --- modelyard.yaml -----------------------------------------------------------------------------------------------
 
 
@@ -234,3 +250,6 @@ class Repository(Manifest, frozen=True, kw_only=True):
     trackers: Annotated[
         list[TrackerSettings], Meta(description="Experiment trackers. They get copies; Git has the record.")
     ] = field(default_factory=list)
+    engines: Annotated[list[EngineSettings], Meta(description="Pipeline engines that may retrain models.")] = field(
+        default_factory=list
+    )

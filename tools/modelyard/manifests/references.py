@@ -81,6 +81,10 @@ class _Checker:
             self._environments[environment.name] = environment
             for where, what, remedy in freeze_faults(environment.freezes):
                 self._add(document, ("environments", i, *where), what, remedy)
+        for i, engine in enumerate(config.engines):
+            if engine.name in [earlier.name for earlier in config.engines[:i]]:
+                what = f"{engine.name!r} is declared twice."
+                self._add(document, ("engines", i, "name"), what, "Keep one of the two.")
 
     def _policy(self, file: str) -> None:
         loaded = self._load(Policy, file)

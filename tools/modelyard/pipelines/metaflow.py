@@ -22,15 +22,21 @@ class Metaflow:
             header(plan, "metaflow", "Metaflow. Run this file: run --repository URL --commit SHA.")
             + "\nfrom metaflow import FlowSpec, Parameter, resources, step\n\n\n"
             + run_stage()
-            + f"\n\nclass {_class_name(plan.model)}(FlowSpec):\n"
+            + f"\n\nclass {flow_name(plan.model)}(FlowSpec):\n"
             + '    """Runs the stages of one commit."""\n\n'
             + '    repository = Parameter("repository", required=True, help="A URL that the steps can clone.")\n'
             + '    commit = Parameter("commit", required=True, help="The commit to run.")\n\n'
             + f"    @step\n    def start(self):\n        self.next(self.{plan.steps[0].name})\n\n"
             + steps
             + "    @step\n    def end(self):\n        pass\n"
-            + f'\n\nif __name__ == "__main__":\n    {_class_name(plan.model)}()\n'
+            + f'\n\nif __name__ == "__main__":\n    {flow_name(plan.model)}()\n'
         )
+
+
+def flow_name(model: str) -> str:
+    """The class of a model's flow; Metaflow names the WorkflowTemplate of Argo after it, in lower case."""
+    joined = "".join(part.capitalize() for part in model.replace("_", "-").split("-"))
+    return f"{'' if joined[:1].isalpha() else 'Model'}{joined}Flow"
 
 
 def _step(plan: Plan, step: Step, then: str) -> str:
@@ -52,8 +58,3 @@ def _step(plan: Plan, step: Step, then: str) -> str:
 def _megabytes(memory: str) -> int:
     """An amount such as 4Gi in Metaflow's unit, which it hands to Kubernetes as 10^6 bytes; never less than asked."""
     return -(-int(memory[:-2]) * _BYTES[memory[-2:]] // 10**6)
-
-
-def _class_name(model: str) -> str:
-    joined = "".join(part.capitalize() for part in model.replace("_", "-").split("-"))
-    return f"{'' if joined[:1].isalpha() else 'Model'}{joined}Flow"

@@ -1,4 +1,4 @@
-"""JSON over HTTP, for targets with a REST interface."""
+"""JSON over HTTP, for adapters of servers with a REST interface."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _SECONDS = 30
 class Http:
     """One server. Errors name the path, never a header."""
 
-    def __init__(self, url: str, what: str, token: str = "") -> None:
+    def __init__(self, url: str, what: str, token: str = "", extra: str = "mlserver") -> None:
+        """``extra`` names what installs the HTTP library."""
         try:
             import requests
         except ImportError as error:
-            raise missing_extra("mlserver", "requests") from error
+            raise missing_extra(extra, "requests") from error
         self._requests = requests
         self._session = requests.Session()
         self._url, self._what = url.rstrip("/"), what
