@@ -218,3 +218,17 @@ def test_who_wants_a_second_run_refuses_it(yard: Path, tmp_path: Path) -> None:
     pipeline.write_text(pipeline.read_text().replace("frozen: true", "frozen: false"))
     said = tool(yard, "validate", expect=None)
     assert "is not frozen" in said.stdout + said.stderr
+
+
+def test_a_stage_of_the_repository_that_writes_the_file_is_named(yard: Path, tmp_path: Path) -> None:
+    trained = train(tmp_path / "theirs", "lightgbm", "binary")
+    (yard / "dvc.yaml").write_text("stages:\n  fit:\n    cmd: python fit.py\n    outs: [out/best model.txt]\n")
+    commit_all(yard, "Their pipeline")
+    (yard / "out").mkdir()
+    own = yard / "out/best model.txt"
+    own.write_bytes((trained.folder / "model.txt").read_bytes())
+    added = add(yard, own, trained.folder / HOLDOUT, task="binary")
+    said = [warning for warning in added.warnings if "the stage fit in dvc.yaml" in warning]
+    assert len(said) == 1 and said[0].endswith("modelyard add given --artifact 'out/best model.txt'")
+    elsewhere = add(yard, trained.folder / "model.txt", trained.folder / HOLDOUT, name="other", task="binary")
+    assert not any("the stage" in warning for warning in elsewhere.warnings)

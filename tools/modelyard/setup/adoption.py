@@ -113,7 +113,7 @@ def adopt(root: Path, adoption: Adoption) -> None:
 
 def found_models(root: Path, git: Git) -> Iterator[FoundModel]:
     """The outputs of DVC's stages and the files that git tracks which look like models, each once, sorted by path."""
-    stages = [stage for file in _pipelines(git) for stage in _stages(root, file)]
+    stages = _all_stages(root, git)
     origins: dict[str, str] = {}
     for file, stage in stages:
         for path in stage.writes:
@@ -136,6 +136,16 @@ def found_models(root: Path, git: Git) -> Iterator[FoundModel]:
         name = _name(root, path, names)
         names.add(name)
         yield FoundModel(path, "kept by Git LFS" if lfs else origin, name, holdout, problem)
+
+
+def writer_of(root: Path, git: Git, path: str) -> str:
+    """The stage outside ``models/`` that writes a path, as ``the stage train in dvc.yaml``; '' for none."""
+    written = (
+        f"the stage {stage.name} in {file}"
+        for file, stage in _all_stages(root, git)
+        if path in stage.writes and not file.startswith("models/")
+    )
+    return next(written, "")
 
 
 def _files(root: Path, git: Git, answers: Sequence[str]) -> tuple[dict[str, bytes | Path], list[tuple[str, str]]]:
@@ -181,6 +191,10 @@ def _require_no_link(root: Path, path: str) -> None:
             raise UsageError(
                 f"{parent} is a symbolic link, and {path} would be written through it.", "Replace it with a folder."
             )
+
+
+def _all_stages(root: Path, git: Git) -> list[tuple[str, Stage]]:
+    return [stage for file in _pipelines(git) for stage in _stages(root, file)]
 
 
 def _pipelines(git: Git) -> list[str]:

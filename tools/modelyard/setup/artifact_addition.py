@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from modelyard.flavors.formats import PICKLE
 from modelyard.flavors.interface import MAXIMUM_ARTIFACT_BYTES, Fault, Flavor, Options
 from modelyard.flavors.trial import features_of
 from modelyard.flavors.values import spelled_text
+from modelyard.git import Git
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.model import Model
 from modelyard.manifests.pipeline import read_lock
@@ -31,6 +33,7 @@ from modelyard.manifests.repository import ModelRepository, model_file
 from modelyard.metrics.scores import auc
 from modelyard.scoring.scorer import try_artifact
 from modelyard.scoring.signature import flavor_of
+from modelyard.setup.adoption import writer_of
 from modelyard.setup.contract_guess import Guess, Wishes, guess_contract
 from modelyard.setup.guessed_inputs import Reason
 from modelyard.setup.model_addition import (
@@ -114,7 +117,9 @@ def add_artifact(
         }
         change = TreeChange({f"models/{name}/{path}": content for path, content in own.items()} | around)
         carry_out(repository.root, change)
-    return Addition(change, guess.reasons, (*guess.warnings, *warnings, *more))
+    return Addition(
+        change, guess.reasons, (*guess.warnings, *warnings, *more, *_pipeline_here(repository.root, name, artifact))
+    )
 
 
 def replace_files(
@@ -175,6 +180,19 @@ def replace_files(
         change = TreeChange({f"models/{name}/{path}": entry for path, entry in ({"dvc.lock": content} | new).items()})
         carry_out(root, change)
     return Addition(change, tuple(reasons), warnings)
+
+
+def _pipeline_here(root: Path, name: str, artifact: Path) -> tuple[str, ...]:
+    """That a stage of this repository trains the file, which modelyard does not run; empty for any other file."""
+    place = artifact.resolve()
+    path = place.relative_to(root.resolve()).as_posix() if place.is_relative_to(root.resolve()) else ""
+    writer = writer_of(root, Git(root), path) if path else ""
+    if not writer:
+        return ()
+    return (
+        f"{path} is written by {writer}, which modelyard does not run. After dvc repro wrote a new file, give it:"
+        f" modelyard add {name} --artifact {shlex.quote(path)}",
+    )
 
 
 def _taken(artifact: Path, folder: Path, wished: str) -> tuple[Path, Flavor]:
