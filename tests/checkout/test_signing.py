@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.sharing import copied, shared_folder
+from support.vault import ROOT_TOKEN, vault_server
 from support.versions import opened
 from support.yard import commit_all, git, measure, tool
 
@@ -111,3 +112,23 @@ def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str],
     commit_all(folder, "Another signer")
     shutil.rmtree(folder / ".modelyard/local/staging")
     assert "has no valid signature of a signer" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
+
+
+@pytest.mark.proof
+def test_register_signs_with_a_key_that_vault_keeps_and_deploy_takes_it(
+    signed: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = signed
+    with vault_server(tmp_path / "bao") as (address, client):
+        client.sys.enable_secrets_engine("transit")
+        client.secrets.transit.create_key("models", key_type="ecdsa-p256")
+        public = client.secrets.transit.read_key("models")["data"]["keys"]["1"]["public_key"]
+        (folder / "keys/release.pub").write_text(public)
+        commit_all(folder, f"The key of the server{APPROVED}")
+        monkeypatch.setenv("MODELYARD_SIGNING_KEY", "vault:transit/models")
+        monkeypatch.setenv("VAULT_ADDR", address)
+        wrong = tool(folder, "register", MODEL, expect=4, VAULT_TOKEN="nobody")
+        assert "refused to return the public key of vault:transit/models" in wrong.stderr
+        done = tool(folder, "register", MODEL, VAULT_TOKEN=ROOT_TOKEN)
+    assert done.stdout == f"{MODEL}@v1.1.0\n" and ROOT_TOKEN not in done.stderr
+    tool(folder, "deploy", "--env", "staging")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from modelyard.errors import ModelyardError, Refused, missing_extra
 from modelyard.manifests.configuration import Identity
@@ -15,6 +15,17 @@ from modelyard.manifests.configuration import Identity
 SIGNATURE = "model.sig"
 KEY = "MODELYARD_SIGNING_KEY"
 PASSWORD = "MODELYARD_SIGNING_KEY_PASSWORD"  # noqa: S105 - the variable's name
+
+
+class KeptKey(Protocol):
+    """An elliptic-curve key that a server keeps, and signs with."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, PEM."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The ECDSA signature (DER) of the data's hash."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Signer:
     password: str = ""
     keyless: bool = False
     """Whether the CI job can get an OpenID token, for keyless signing with Sigstore."""
+    kept: KeptKey | None = None
+    """A key that a server keeps, in place of ``key``."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Signer:
@@ -36,7 +49,7 @@ class Signer:
     @property
     def can_sign(self) -> bool:
         """Whether there is a key or an OpenID token."""
-        return bool(self.key) or self.keyless
+        return bool(self.key) or self.keyless or self.kept is not None
 
 
 def sign(artifact: Path, signer: Signer) -> bytes:
@@ -53,12 +66,17 @@ def sign(artifact: Path, signer: Signer) -> bytes:
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         written = Path(scratch) / SIGNATURE
         try:
-            if signer.key:
+            if signer.kept:
+                config = signing.Config()
+                config._signer = _kept_signer(signer.kept)
+            elif signer.key:
                 key = _key_file(signer.key, Path(scratch))
                 config = signing.Config().use_elliptic_key_signer(private_key=key, password=signer.password or None)
             else:
                 config = signing.Config().use_sigstore_signer(use_ambient_credentials=True)
             config.sign(artifact, written)
+        except ModelyardError:
+            raise
         except Exception as error:  # the library passes on the exceptions of three backends
             raise ModelyardError(
                 f"{artifact.name} could not be signed: {_first_line(error)}.",
@@ -92,6 +110,26 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
         f"The signature of {artifact.name} is not valid: {reason}.",
         "Nothing was loaded. Register it again with a trusted key, or find out who changed the artifact.",
     )
+
+
+def _kept_signer(kept: KeptKey) -> Any:
+    """The library's own signer of elliptic-curve keys, whose key signs on its server.
+
+    The library loads keys from files only, so its private attribute is set; the tests sign with the real library.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from model_signing._signing import sign_ec_key
+
+    class Key:
+        def public_key(self) -> Any:
+            return load_pem_public_key(kept.public)
+
+        def sign(self, data: bytes, algorithm: object) -> bytes:
+            return kept.sign(data)
+
+    signer: Any = sign_ec_key.Signer.__new__(sign_ec_key.Signer)
+    signer._private_key = Key()
+    return signer
 
 
 def _key_file(key: str, scratch: Path) -> Path:

@@ -30,6 +30,7 @@ from modelyard.registry.history import ModelHistory
 from modelyard.registry.numbering import Numbering
 from modelyard.registry.tags import VersionRecord, version_tag, write_record
 from modelyard.review.mainline import Mainline
+from modelyard.secrets.transit import is_transit, transit_key
 from modelyard.signing import SIGNATURE, Signer, sign
 
 _ATTEMPTS = 5
@@ -95,7 +96,10 @@ def _signature(view: ModelView, candidate: Candidate) -> dict[str, bytes]:
     """File name → signature of the candidate's artifact; empty unless modelyard.yaml requires signatures."""
     if view.checkout.repository.config.signing is None:
         return {}
-    return {SIGNATURE: sign(candidate.artifact, Signer.of(os.environ))}
+    signer = Signer.of(os.environ)
+    if is_transit(signer.key):
+        signer = Signer(kept=transit_key(signer.key, os.environ))
+    return {SIGNATURE: sign(candidate.artifact, signer)}
 
 
 def _complete_filing(view: ModelView, candidate: Candidate, artifact: str, tag: str) -> None:

@@ -26,7 +26,7 @@ class VaultStore:
         mount, _, name = path.partition("/")
         if not name or not key:
             raise UsageError(f"vault:{place} is not a valid reference.", "Write it as vault:mount/path#key.")
-        client = self._connected()
+        client = self.connected()
         try:
             said = client.secrets.kv.v2.read_secret_version(path=name, mount_point=mount, raise_on_deleted_version=True)
         except Exception as error:
@@ -40,7 +40,8 @@ class VaultStore:
             raise ModelyardError(f"The secret of vault:{place} has no text under that key.", "Check the key's name.")
         return value
 
-    def _connected(self) -> Any:
+    def connected(self) -> Any:
+        """hvac's client, logged in."""
         if self._client is not None:
             return self._client
         try:
