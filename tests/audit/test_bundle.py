@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelyard.audit.verifier.ecdsa import verify_ecdsa
+from modelyard.candidate.reproduction import file_reproduction
 from modelyard.checkout.evidence_branch import BRANCH
+from modelyard.evidence.training import Difference, Reproduction
 from support.sharing import copied, shared_folder
 from support.versions import opened
 from support.yard import commit_all, git, tool
@@ -111,6 +114,34 @@ def test_a_filed_reproduction_is_part_of_the_claim(yard: Path) -> None:
     tool(yard, "reproduce", f"{MODEL}@v1.1.0", "--file")
     found = verify(exported(yard), expect=1)
     assert any("(v1.1.0)" in line and "reproduced byte for byte" in line for line in found["PASS"])
+
+
+@pytest.mark.parametrize(
+    ("once_more", "outcome", "moved", "said"),
+    [
+        ("c", "inconclusive", 0.0, "not deterministic: reproduced with other bytes and the same predictions"),
+        ("c", "fail", 0.001, "within the policy's margin"),
+        ("c", "fail", 0.2, "FAIL another result: auc 0.7"),
+        ("b", "fail", 0.001, "FAIL other bytes (fail)"),
+        ("", "inconclusive", 0.0, "FAIL other bytes (inconclusive)"),
+    ],
+)
+def test_a_model_that_is_not_deterministic_is_reproduced_within_the_policys_margins(
+    yard: Path, once_more: str, outcome: Any, moved: float, said: str
+) -> None:
+    """What ``register`` accepts, the auditor's verifier accepts, and nothing else."""
+    version = opened(yard).model(MODEL).version("v1.1.0")
+    assert version.record is not None
+    artifact, auc = version.record.artifact, version.record.metrics["auc"]
+    found = Reproduction(
+        model=MODEL, version="", outcome=outcome, artifact_before=artifact, artifact_after="b" * 64,
+        largest_difference=0.01, metrics=(Difference("auc", f"{auc:.6f}", f"{auc - moved:.6f}"),) if moved else (),
+        outputs=(), packages=(), commit=version.commit, once_more=once_more * 64,
+    )  # fmt: skip
+    file_reproduction(opened(yard).evidence, found)
+    verified = verify(exported(yard), expect=1)
+    word, _, text = said.partition(" ") if said.startswith("FAIL") else ("PASS", "", said)
+    assert [line for line in verified[word] if "(v1.1.0) is reproducible" in line and text in line], verified
 
 
 def tampered(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> Path:

@@ -196,9 +196,11 @@ class Auditor:
         if path not in self.evidence:
             return f"{len(record['data'])} inputs pinned; no reproduction is filed"
         made = self._document(path, "reproduction", record["artifact"])
-        if made["outcome"] != "pass":
-            raise ClaimFailed(f"the reproduction has other bytes ({made['outcome']})")
-        return f"{len(record['data'])} inputs pinned, reproduced byte for byte"
+        inputs = f"{len(record['data'])} inputs pinned"
+        if made["outcome"] == "pass":
+            return f"{inputs}, reproduced byte for byte"
+        verdict = self._document(f"{model}/{record['artifact']}/verdict.json", "verdict", record["artifact"])
+        return f"{inputs}, {_tolerated(made, verdict['checks'])}"
 
     def _covered(self) -> str:
         """An audit that judges no receipt proves nothing."""
@@ -275,6 +277,32 @@ class Auditor:
             if key is not None:
                 found.append(key)
         return found
+
+
+def _tolerated(made: dict[str, Any], checks: list[dict[str, Any]]) -> str:
+    """How a pipeline that is not deterministic was reproduced: the rule by which ``register`` takes such a version."""
+    before, after = made["artifact_before"], made["artifact_after"]
+    if after == before:
+        raise ClaimFailed("the same bytes answered the probe rows in another way")
+    if made.get("once_more", "") in ("", after):
+        raise ClaimFailed(f"the reproduction has other bytes ({made['outcome']})")
+    if made["outcome"] == "inconclusive":
+        return "not deterministic: reproduced with other bytes and the same predictions"
+    margins: dict[str, float] = {}
+    for check in checks:
+        found = re.fullmatch(r"margin (\S+?)( %)?", check.get("limit", ""))
+        if check["kind"] == "champion" and found and check["candidate"] is not None:
+            margin = float(found[1]) / 100 * abs(check["candidate"]) if found[2] else float(found[1])
+            margins[check["subject"]] = min(margin, margins.get(check["subject"], margin))
+    outside = [
+        f"{one['name']} {one['before']} and then {one['after']}"
+        for one in made["metrics"]
+        if one["name"] in margins and not abs(float(one["after"]) - float(one["before"])) <= margins[one["name"]]
+    ]
+    if outside or not margins or made["largest_difference"] is None:
+        why = ", ".join(outside) or "no rule says how far apart may be"
+        raise ClaimFailed(f"the reproduction has other bytes and another result: {why}")
+    return f"not deterministic: reproduced with other bytes, {', '.join(sorted(margins))} within the policy's margin"
 
 
 def _registered(version: Tag | None, assignment: Tag) -> Tag:
