@@ -162,6 +162,58 @@ def test_too_few_samples_hold_and_an_unreadable_source_of_labels_is_inconclusive
     assert "50 of 100 samples of the champion" in planned.findings[1].sentence
 
 
+class Source:
+    """A metrics system: what it measured of each version, or that it is down."""
+
+    def __init__(self, measured: dict[str, Samples] | None) -> None:
+        self.measured, self.asked = measured, list[tuple[str, float]]()
+
+    def samples(self, model: str, since: float) -> dict[str, Samples]:
+        self.asked.append((model, since))
+        if self.measured is None:
+            raise ModelyardError("Prometheus at http://prometheus.example does not answer (timeout).", "Start it.")
+        return self.measured
+
+
+def measured_by(yard: MemoryYard, monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
+    config = CONFIG.replace("8080}", "8080, samples: {type: prometheus, url: 'http://prometheus.example', query: q}}")
+    yard.commit({"modelyard.yaml": config}, "Samples from Prometheus")
+    monkeypatch.setattr("modelyard.deployment.step_analysis.open_source", lambda environment, secrets: source)
+    yard.reopen()
+
+
+def test_a_metrics_system_judges_a_canary_in_place_of_the_target(
+    yard: MemoryYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(ALL_GOOD)
+    measured_by(yard, monkeypatch, source)
+    yard.deploy_manifest("v1.1.0", CANARY % ERRORS)
+    yard.deploy()
+    begun, yard.now = yard.now, yard.now + HOUR
+    yard.targets["production"].measured = FAILING  # the target's own would fail it
+    [planned] = yard.plan()
+    assert planned.findings[0].outcome == "pass" and planned.actions
+    model, since = source.asked[-1]
+    assert model == "churn" and since == begun
+    source.measured = FAILING
+    assert yard.deploy().rolled_back
+
+
+def test_a_metrics_system_that_is_down_holds_the_step_and_says_why(
+    yard: MemoryYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_by(yard, monkeypatch, Source(None))
+    yard.deploy_manifest("v1.1.0", CANARY % ERRORS)
+    yard.deploy()
+    yard.now += HOUR
+    [planned] = yard.plan()
+    assert planned.fault is None and planned.actions == ()
+    assert (planned.findings[0].test, planned.findings[0].outcome) == ("samples", "inconclusive")
+    assert "http://prometheus.example does not answer" in planned.delivery.rollout
+    yard.targets["production"].state = Health("failed", "it cannot be loaded")
+    assert yard.deploy().rolled_back, "a candidate that does not work needs no samples"
+
+
 def test_a_plan_says_how_much_traffic_the_analysis_will_need(yard: MemoryYard) -> None:
     now = int(yard.now // 60)
     minutes = Minutes(requests=np.arange(now - 100, now).repeat(50))

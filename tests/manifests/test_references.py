@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from modelyard.manifests.references import check_repository
 from modelyard.manifests.repository import ModelRepository
-from support.yard import DVC_YAML, MODEL_YAML, small_repository, tool, write
+from support.yard import CONFIG, DVC_YAML, MODEL_YAML, small_repository, tool, write
 
 
 @pytest.fixture
@@ -156,6 +156,26 @@ def test_rollouts_that_cannot_work(yard: Path, rollout: str, expected: str) -> N
     write(yard, {"deployments/production/churn.yaml": content})
     found = faults(yard, {"churn": {"v1.0.0"}})
     assert [line for line in found if expected in line] if expected else found == [], found
+
+
+@pytest.mark.parametrize(
+    ("samples", "analysis", "lacks"),
+    [
+        ("type: prometheus, url: 'http://p', query: q, errors: e", "errors: {}, scores: {margin: 0.1}", ["scores"]),
+        ("type: prometheus, url: 'http://p', query: q", "errors: {}, latency: {maximum_ratio: 2}", ["errors", "latency"]),
+        ("type: cloudwatch", "errors: {}, ground_truth: {margin: 0.1}, confidence: {margin: 0.1}", ["confidence", "ground_truth"]),
+        ("type: prometheus, url: 'http://p', query: q, errors: e, latency: l", "errors: {}, latency: {maximum_ratio: 2}", []),
+    ],
+)  # fmt: skip
+def test_a_test_that_the_metrics_system_has_no_samples_for_is_a_fault(
+    yard: Path, samples: str, analysis: str, lacks: list[str]
+) -> None:
+    write(yard, {
+        "modelyard.yaml": CONFIG.replace("port: 8080", f"port: 8080, samples: {{{samples}}}"),
+        "deployments/production/churn.yaml": CANARY.format(f"analysis: {{{analysis}}}"),
+    })  # fmt: skip
+    found = [line for line in faults(yard, {"churn": {"v1.0.0"}}) if "cannot be tested" in line]
+    assert sorted(line.split(" cannot")[0].rpartition(".")[2] for line in found) == sorted(lacks), found
 
 
 def test_only_a_rollback_of_this_deployment_can_be_readmitted(yard: Path) -> None:

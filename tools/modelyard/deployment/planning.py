@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from modelyard.checkout.artifacts import require_manifest
 from modelyard.checkout.checkout import Checkout, version_of
 from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.record import JOURNALS, Recorded, fetch_rollouts, read_rollouts
+from modelyard.deployment.step_analysis import StepAnalysis
 from modelyard.errors import ModelyardError, Refused
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
@@ -21,12 +22,9 @@ from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
 from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.rollout.agreement import disagreement
-from modelyard.rollout.analysis import Finding, Samples, analyse, judge_step
-from modelyard.rollout.forecast import forecast
+from modelyard.rollout.analysis import Finding
 from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
 from modelyard.rollout.progress import (
-    PASSED,
-    Judgement,
     RolloutState,
     advance,
     increases_traffic,
@@ -42,10 +40,6 @@ from modelyard.targets.interface import Target
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.manifests.model import Model
-
-
-_LOOK_BACK = 86_400
-"""Seconds before a switch whose champion traffic is compared, because the champion gets none after it."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +75,10 @@ class Planner:
         ground_truth: Callable[[Model, Environment], GroundTruth | None] = lambda model, environment: None,
     ) -> None:
         self.checkout, self.repository = checkout, checkout.repository
-        self._clock, self._ground_truth = clock, ground_truth
+        self._clock = clock
         checkout.require_tags()
         self._secrets = open_secrets(checkout.git)
+        self._step = StepAnalysis(checkout.repository, self._secrets, ground_truth)
         self._targets: dict[str, Target] = {}
         self._observed: dict[str, dict[str, Live]] = {}
         self._unreachable: set[str] = set()
@@ -164,7 +159,7 @@ class Planner:
         recorded = self._records.get((name, model), Recorded())
         wanted = Desired(version.version, version.record.artifact if version.record else "")
         _require_agreement(environment, deployment, recorded, live, history)
-        findings, judgement = self._analysis(environment, deployment, target, recorded.state)
+        findings, judgement = self._step.judged(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
         forward = increases_traffic(recorded.state, live, after) and wanted.version != live.serving
@@ -177,7 +172,7 @@ class Planner:
         keep = frozenset(v for v in (after.previous, after.stable) if v)
         artifacts = self._artifacts(history, after, live) | {wanted.version: wanted.artifact}
         actions = plan(after.traffic, artifacts, live, keep)
-        expected = self._forecast(environment, deployment, target, after, now) if after.reason == "started" else ""
+        expected = self._step.expected(environment, deployment, target, after, now) if after.reason == "started" else ""
         delivery = Delivery(
             environment=name, model=model, desired=wanted.version, live=live.serving, actions=described(actions),
             rollout=held or _sentence(after) + expected, progressing=after.phase == "progressing",
@@ -187,48 +182,6 @@ class Planner:
             delivery=delivery, target=target, history=history, deployment=deployment, version=version, live=live,
             recorded=recorded, after=after, actions=actions, findings=findings,
         )  # fmt: skip
-
-    def _analysis(
-        self, environment: Environment, deployment: Deployment, target: Target, state: RolloutState | None
-    ) -> tuple[tuple[Finding, ...], Judgement]:
-        if state is None or state.phase != "progressing":
-            return (), PASSED
-        model, analysis = deployment.model, deployment.rollout.analysis
-        health = target.health(model, state.candidate)
-        samples: Mapping[str, Samples] = {}
-        unreadable: tuple[Finding, ...] = ()
-        if analysis is not None:
-            known = None
-            try:
-                known = self._ground_truth(self.repository.model(model), environment) if analysis.ground_truth else None
-            except ModelyardError as error:  # another test may still fail the candidate
-                unreadable = (Finding("ground_truth", "inconclusive", error.problem),)
-            samples = target.samples(model, state.started, analysis, known)
-            if state.weight >= 100:
-                before = target.samples(model, state.started - _LOOK_BACK, analysis, known)
-                samples = {**samples, state.stable: before.get(state.stable, Samples())}
-        champion, candidate = samples.get(state.stable, Samples()), samples.get(state.candidate, Samples())
-        side_by_side = state.weight < 100
-        found = analyse(analysis, champion, candidate, health.state, health.reason, concurrent=side_by_side)
-        findings = (*unreadable, *found)
-        return findings, judge_step(findings)
-
-    def _forecast(
-        self, environment: Environment, deployment: Deployment, target: Target, begun: RolloutState, now: int
-    ) -> str:
-        """What the analysis of a rollout that begins will need, by the champion's traffic of the last day."""
-        analysis = deployment.rollout.analysis
-        if analysis is None:
-            return ""
-        try:
-            known = self._ground_truth(self.repository.model(deployment.model), environment)
-            found = target.samples(deployment.model, now - _LOOK_BACK, analysis, known).get(begun.stable, Samples())
-        except ModelyardError:  # the analysis itself will say so
-            return ""
-        at = found.minutes.requests
-        minutes = min(now / 60 - float(at.min()), _LOOK_BACK / 60) if at.size else 0.0
-        said = forecast(analysis, steps_of(deployment.rollout), found, minutes)
-        return f"; {said}" if said else ""
 
     def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
         """Why nothing new may be deployed now, '' if it may; an older version that served there always may."""

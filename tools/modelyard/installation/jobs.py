@@ -36,6 +36,7 @@ _TARGETS = {
     "mlserver": "mlserver", "kserve": "kubernetes", "seldon": "kubernetes", "sagemaker": "aws", "mlflow": "mlflow",
     "bentoml": "mlserver",
 }  # fmt: skip
+_SAMPLES = {"prometheus": "samples", "cloudwatch": "aws"}
 _TRACKERS = ("mlflow", "wandb")
 _INSTALLERS = ("uv", "setuptools", "hatchling", "editables")
 """uv, and what builds packages without a wheel and a toolkit from Git: an isolated build would have no hashes."""
@@ -81,7 +82,12 @@ def needs_of(repository: ModelRepository, added: Sequence[str] = (), without: st
         flavors=tuple(sorted(flavors)),
         remotes=tuple(sorted({extra for url in _URL.findall(" ".join(texts)) if (extra := driver_extra(url))})),
         forge=() if config.forge == "git" else (config.forge,),
-        targets=tuple(sorted({_TARGETS[e.target] for e in config.environments if e.target in _TARGETS})),
+        targets=tuple(
+            sorted(
+                {_TARGETS[e.target] for e in config.environments if e.target in _TARGETS}
+                | {_SAMPLES[e.samples.type] for e in config.environments if e.samples and e.samples.type in _SAMPLES}
+            )
+        ),
         trackers=tuple(sorted({tracker.type for tracker in config.trackers} & {*_TRACKERS})),
         secrets=tuple(sorted(secrets)),
     )

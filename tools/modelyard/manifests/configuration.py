@@ -86,6 +86,34 @@ class Predictions(Manifest, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
 
 
+class SampleSettings(Manifest, frozen=True, kw_only=True):
+    """The metrics system that an environment's rollouts are judged by, for a target that keeps no samples itself."""
+
+    type: Annotated[Name, Meta(description="prometheus, or cloudwatch: the metrics of SageMaker's variants.")]
+    url: Annotated[_Url, Meta(description="prometheus: the server's base URL.")] = ""
+    query: Annotated[
+        str,
+        Meta(
+            max_length=2000,
+            description='prometheus: the counters of all requests, such as requests_total{model="{model}"}. They are'
+            " summed by version here. {model} is replaced.",
+        ),
+    ] = ""
+    errors: Annotated[str, Meta(max_length=2000, description="prometheus: the counters of failed requests.")] = ""
+    latency: Annotated[
+        str, Meta(max_length=2000, description="prometheus: the buckets of a histogram in seconds, with the label le.")
+    ] = ""
+    label: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$(?!\n)",
+            max_length=100,
+            description="prometheus: the label that names the version, such as v1.2.0 or churn-v1-2-0.",
+        ),
+    ] = "version"
+    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+
+
 class Environment(Manifest, frozen=True, kw_only=True):
     """One environment: where versions are served."""
 
@@ -103,6 +131,9 @@ class Environment(Manifest, frozen=True, kw_only=True):
     limits: Limits = field(default_factory=Limits)
     log: PredictionLogging = field(default_factory=PredictionLogging)
     predictions: Predictions = field(default_factory=Predictions)
+    samples: Annotated[
+        SampleSettings | None, Meta(description="Where the analysis of rollouts gets its samples. Default: the target.")
+    ] = None
     settings: Annotated[
         dict[str, Any], Meta(description="Settings of the target, such as a URL; see docs/targets.md.")
     ] = field(default_factory=dict)

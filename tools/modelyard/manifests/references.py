@@ -229,6 +229,7 @@ class _Checker:
             for where, what, remedy in rollout_faults(deployment, environment, self._readable(deployment.model)):
                 self._add(document, where, what, remedy)
             self._host(deployment, environment, document)
+            self._analysis(deployment, environment, document)
             if deployment.model not in self._models:
                 what = f"{deployment.model!r} is not a model of this repository."
                 self._add(document, ("model",), what, self._near_model(deployment.model))
@@ -251,6 +252,20 @@ class _Checker:
         if found := host_fault(flavor, deployment.model, declared_environment.target):
             what, remedy = found
             self._add(document, ("model",), what[0].lower() + what[1:], remedy)
+
+    def _analysis(self, deployment: Deployment, environment: str, document: Document) -> None:
+        """Tests that the environment's metrics system has no samples for: their step would wait for its deadline."""
+        declared, analysis = self._environments.get(environment), deployment.rollout.analysis
+        if declared is None or declared.samples is None or analysis is None:
+            return
+        lacking = [name for name in ("scores", "confidence", "ground_truth") if getattr(analysis, name)]
+        if analysis.latency and not declared.samples.latency:
+            lacking.append("latency")
+        if analysis.errors and declared.samples.type == "prometheus" and not declared.samples.errors:
+            lacking.append("errors")
+        for name in lacking:
+            what = f"cannot be tested: the samples of {environment} come from {declared.samples.type}, which lacks it."
+            self._add(document, ("rollout", "analysis", name), what, "Remove the test, or add its query to samples.")
 
     def _waiver(self, file: str) -> None:
         loaded = self._load(Waiver, file)

@@ -123,7 +123,7 @@ class SageMakerTarget:
     def samples(
         self, model: str, since: float, analysis: Analysis, ground_truth: GroundTruth | None
     ) -> Mapping[str, Samples]:
-        """No samples. SageMaker judges by CloudWatch alarms; name them under guardrails."""
+        """No samples of its own: ``samples: {type: cloudwatch}`` of the environment asks CloudWatch for them."""
         return {}
 
     def apply(self, model: str, action: Action, package: Package | None) -> None:
@@ -251,13 +251,18 @@ class SageMakerTarget:
             ) from error
 
     def _endpoint(self, model: str) -> str:
-        name = f"{self._environment}-{model}".replace("_", "-")
-        if len(name) <= _LONGEST_NAME:
-            return name
-        return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return endpoint_name(self._environment, model)
 
     def _name(self, model: str, version: str) -> str:
         return f"{self._endpoint(model)}-{_variant_name(version)}"
+
+
+def endpoint_name(environment: str, model: str) -> str:
+    """The endpoint of a model in an environment, in the form that SageMaker allows."""
+    name = f"{environment}-{model}".replace("_", "-")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _variant_name(version: str) -> str:
