@@ -27,7 +27,7 @@ HTML = Path(page.__file__).parent
 TEMPLATES = sorted((HTML / "templates").glob("*.j2"))
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "script", "body", "div", "h1", "h2", "h3", "p", "b", "pre", "span", "a",
-    "header", "nav", "main", "footer", "label", "input", "ul", "li", "time", "code", "figure", "figcaption", "svg", "rect",
+    "header", "nav", "main", "footer", "label", "input", "ul", "li", "time", "code", "figure", "figcaption", "svg", "rect", "img",
     "line", "circle", "polyline", "path", "text", "g", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 PAGES: dict[str, Callable[[str], str]] = {
@@ -71,6 +71,8 @@ def test_hostile_text_stays_text_wherever_a_page_shows_text(name: str) -> None:
     for (tag, attributes), (_, expected) in zip(drawn.found, plain.found, strict=True):
         assert attributes.keys() == expected.keys(), f"text made an attribute of {tag}"
         assert not any(key.startswith("on") for key in attributes)
+        if tag == "img":
+            assert re.fullmatch("data:image/png;base64,[A-Za-z0-9+/=]+", attributes["src"] or "")
         if tag == "a":
             assert not (attributes["href"] or "").lower().startswith(("javascript:", "data:"))
     assert "<script>alert(3)</script>" in drawn.text and "{{ 7 * 191 }}" in drawn.text and "1337" not in drawn.text
@@ -122,7 +124,9 @@ def test_python_holds_values_and_no_html(path: Path) -> None:
     """SVG is drawn in Python, of figures only; no module but page.py marks text as safe."""
     source = path.read_text(encoding="utf-8")
     drawn = path.name in ("figure.py", "pictures.py", "site_pictures.py")
-    allowed = {"svg", "rect", "line", "circle", "polyline", "path", "text", "title", "g", "style"} if drawn else set()
+    allowed = (
+        {"svg", "rect", "img", "line", "circle", "polyline", "path", "text", "title", "g", "style"} if drawn else set()
+    )
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert set(re.findall(r"</?([a-z]+[1-6]?)\b", node.value)) <= allowed
