@@ -150,8 +150,19 @@ def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) 
     commit_all(hosted.clone, "Pictures, please")
     git(hosted.clone, "push", "--quiet", "origin", "asked:main")
     git(hosted.clone, "fetch", "--quiet", "origin")
-    pull = hosted.propose("better", BETTER, "Less noise")
+    own = {
+        "models/churn/report/notes.md": ("", "# Why\n\nThe noise was **halved**. <script>\n\n![seen](seen.png)\n"),
+        "models/churn/report/seen.png": ("", "RIFF....WEBP"),
+        "models/churn/report/loss.csv": ("", "step,loss\n0,1.0\n1,0.5\n"),
+        "models/churn/dvc.yaml": ("stages:", "plots:\n- report/loss.csv: {x: step, y: loss}\nstages:"),
+    }
+    pull = hosted.propose("better", BETTER | own, "Less noise")
     report = hosted.report(pull)
+    for words in ("#### Why", "The noise was **halved**. &lt;script&gt;", "| candidate | loss | 2 | 1 | 0.5000 |"):
+        assert words in report, "the team's own words and plots"
+    shown = re.findall(r"!\[(seen|report/loss\.csv)\]\(\S+/raw/modelyard/evidence/(\S+)\)", report)
+    assert [name for name, _ in shown] == ["seen", "report/loss.csv"]
+    assert git(hosted.store.path(hosted.store.name), "show", f"modelyard/evidence:{shown[0][1]}") == "RIFF....WEBP"
     found = re.search(r"!\[Metrics of candidate and champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
     assert found and found[1] == f"{hosted.server.url}/{hosted.store.name}", "nowhere but on this forge"
     bare = hosted.store.path(hosted.store.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.custom import CustomReport, Line, Page, Picture, Plot
 from modelyard.evidence.statement import write_statement
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
@@ -19,7 +21,8 @@ from modelyard.report.content import Report
 from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
 from modelyard.report.markdown.summary import REPORT, report_in
 from modelyard.review import comment
-from modelyard.review.comment import Poster, file_picture
+from modelyard.review.comment import Poster
+from modelyard.review.pictures import METRICS, file_pictures
 from modelyard.review.subject import Subject
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
 from support.mlflow import mlflow_stub
@@ -35,6 +38,8 @@ checks:
   - {id: evidence-complete, kind: evidence, require: [training, evaluation, drift, artifact], why: w}
   - {id: auc-floor, kind: threshold, metric: auc, minimum: 0.7, why: w}
 """
+PICTURE, LIE = Picture("a.png", b"\x89PNG\r\n\x1a\n"), Picture("lie.png", b"<svg/>")
+PLOT = Plot("loss", "step", "loss", (Line("candidate", "loss", ((0, 1.0), (1, 0.5))),))
 FILES = {
     "modelyard.yaml": CONFIG,
     "policies/standard.yaml": POLICY,
@@ -245,14 +250,45 @@ def test_pictures_only_where_they_are_asked_for(tmp_path: Path, monkeypatch: pyt
     assert scene.evidence.filed_files[path].startswith(b"<svg")
 
 
+def test_the_words_of_the_team_with_pictures_of_the_evidence_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custom = CustomReport((Page("notes.md", "Hello **you**\n![](a.png)\n![](lie.png)"),), (PICTURE, LIE), (PLOT,))
+    evidence = documents() | {"custom": write_statement("custom", "churn", ARTIFACT, custom)}
+    scene = Scene(tmp_path, monkeypatch, config=CONFIG + "pictures: evidence-branch\n")
+    scene.post(CHANGE, {"churn": evidence})
+    body = scene.body()
+    filed = {path: content for path, content in scene.evidence.filed_files.items() if "/pictures/" in path}
+    shown = re.findall(r"!\[[^\]]*\]\(https://forge\.example/raw/modelyard/evidence/([^)]*)\)", body)
+    assert "Hello **you**" in body and sorted(shown) == sorted(filed) and body.count("![") == 3
+    assert f"churn/{ARTIFACT}/pictures/{PICTURE.digest[:32]}.png" in filed and PICTURE.content in filed.values()
+    assert LIE.content not in filed.values() and "lie\\.png is no PNG" in body.replace("lie.png", "lie\\.png")
+    assert set(scene.post(CHANGE, {"churn": documents()})[0].values()) == {"pass"} and "Hello" not in scene.body()
+
+    plain = Scene(tmp_path / "plain", monkeypatch)
+    plain.post(CHANGE, {"churn": evidence})
+    assert "Hello **you**" in plain.body() and "![" not in plain.body() and "a.png" in plain.body()
+
+
+def test_words_beyond_the_limits_of_a_reader_are_a_sentence_and_no_verdict(scene: Scene) -> None:
+    for custom in (
+        b"{", write_statement("custom", "fraud", ARTIFACT, CustomReport()),
+        write_statement("custom", "churn", ARTIFACT, {"pages": [{"name": "a.md", "text": "x" * 20_001}]}),
+        write_statement("custom", "churn", ARTIFACT, {"pictures": [{"name": "../a.png", "content": ""}]}),
+    ):  # fmt: skip
+        outcomes, _ = scene.post(CHANGE, {"churn": documents() | {"custom": custom}})
+        assert outcomes == {"churn": "pass"} and "Left out of the team's own report" in scene.body()
+
+
 def test_a_picture_is_filed_once_and_a_report_does_without_one() -> None:
     report = Report(Scene.report_on(None, bundle(), _rules(), "c", "b", (), TODAY).verdict, bundle(), "c" * 40, ())
     evidence, forge = MemoryEvidence(), as_forge(MemoryForge())
-    first = file_picture(as_store(evidence), forge, report)
-    assert first and file_picture(as_store(evidence), forge, report) == first and len(evidence.messages) == 1
-    assert file_picture(as_store(MemoryEvidence(refuses=True)), forge, report) == ""
+    first = file_pictures(as_store(evidence), forge, report)
+    assert list(first) == [METRICS]
+    assert file_pictures(as_store(evidence), forge, report) == first and len(evidence.messages) == 1
+    assert file_pictures(as_store(MemoryEvidence(refuses=True)), forge, report) == {}
     bare = replace(report, bundle=bundle(evaluation=None))
-    assert file_picture(as_store(MemoryEvidence()), forge, bare) == ""
+    assert file_pictures(as_store(MemoryEvidence()), forge, bare) == {}
 
 
 def _rules() -> Any:

@@ -11,8 +11,6 @@ from datetime import date
 from modelyard.candidate.judgement import report_on
 from modelyard.checkout.affected import affected_models
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.evidence_branch import BRANCH
-from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.checkout.rules import rules_of_base
 from modelyard.checkout.tracking import Tracking
 from modelyard.errors import ModelyardError
@@ -28,10 +26,10 @@ from modelyard.manifests.model import Model
 from modelyard.manifests.repository import model_file
 from modelyard.report.content import Report
 from modelyard.report.headline import rules_only
-from modelyard.report.html.pictures import render_picture
-from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
+from modelyard.report.markdown.comment import LIMIT, NOTHING, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
 from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
+from modelyard.review.pictures import METRICS, file_pictures
 from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
 from modelyard.trackers.interface import TrackedRun
@@ -156,10 +154,17 @@ class Poster:
         report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
-        picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
-        rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
+        addresses = file_pictures(self._checkout.evidence, self._forge, report) if pictures else {}
+        picture = addresses.pop(METRICS, "")
+
+        def render(pages: Mapping[str, str] = NOTHING) -> Rendered:
+            return render_comment(
+                report, earlier, self._limit, subject.run, notes, commands, picture, pages, addresses=addresses
+            )
+
+        rendered = render()
         if tracking and (pages := tracking.proposal(lambda: _tracked(subject, report, rendered))):
-            rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture, pages)
+            rendered = render(pages)
         only_rules = rules_only(bundle.evaluation, report.backtest)
         one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body, only_rules)
         return one, rendered
@@ -199,20 +204,6 @@ class Poster:
             worst, summary = "error", "the run that checks this pull request failed"
         for commit in dict.fromkeys((subject.measured, subject.head)):
             self._forge.set_status(commit, verdict_status(_STATES[worst], summary, report, subject.run))
-
-
-def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
-    """Files the picture of a report, once. The URL; '' without a picture or when it cannot be filed."""
-    drawn = render_picture(report)
-    if not drawn:
-        return ""
-    path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
-    if evidence.filed(path).get(path) != drawn:
-        try:
-            evidence.append({path: drawn}, f"{report.bundle.model}: picture of a report")
-        except ModelyardError:
-            return ""  # the report is shown without it
-    return forge.raw_url(BRANCH, path)
 
 
 def _tracked(subject: Subject, report: Report, rendered: Rendered) -> TrackedRun:
