@@ -45,8 +45,8 @@ def code_line(value: str) -> str:
 
 
 def code_block(lines: Sequence[str]) -> list[str]:
-    """Untrusted lines as a fenced block. Each begins with a space, so that none is read as a line of ours."""
-    return ["```", *(f" {code_line(line)}" for line in lines), "```"]
+    """Untrusted lines as a fenced block; nothing for none. Each begins with a space, so none is read as a line of ours."""
+    return ["```", *(f" {code_line(line)}" for line in lines), "```"] if lines else []
 
 
 def between(value: str, limit: int = _TEXT_LIMIT) -> str:
