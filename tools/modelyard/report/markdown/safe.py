@@ -45,7 +45,7 @@ def code_line(value: str) -> str:
 
 
 def code_block(lines: Sequence[str]) -> list[str]:
-    """Untrusted lines as a fenced block; nothing for none. Each begins with a space, so none is read as a line of ours."""
+    """Untrusted lines as a fenced block; nothing for none. Each begins with a space, so it is no line of ours."""
     return ["```", *(f" {code_line(line)}" for line in lines), "```"] if lines else []
 
 
