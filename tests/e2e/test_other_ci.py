@@ -95,17 +95,17 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
     token = {"MODELYARD_TOKEN": "actions", "GITHUB_API_URL": f"{jenkins.server.url}/api/v3"}
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert jenkins.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
     jenkins.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")
     pull = jenkins.store.open("ada", "better", "main", "Less noise", "")
     change = {"CHANGE_ID": str(pull.number), "CHANGE_TARGET": "main", "CHANGE_BRANCH": "better"}
-    jenkins.pipelines.jenkins(jenkins.store.head(pull), ["install", "measure", "post"], **token, **change)
+    jenkins.pipelines.jenkins(jenkins.store.head(pull), ["measure", "report"], **token, **change)
     assert jenkins.report(pull).startswith("## ✅ churn may be merged") and jenkins.status(pull) == "success"
     jenkins.store.review(pull.number, "grace", "APPROVE")
     jenkins.store.merge(pull.number, "grace")
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
     jenkins.traffic(1000, 1, version="v1.1.0", shift=3.0)
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token, MODELYARD_MONITOR="staging")
+    jenkins.pipelines.jenkins(jenkins.main, ["propose"], **token, MODELYARD_MONITOR="staging")
     assert len(jenkins.store.pulls) == 1 and any("input-drift" in i.title for i in jenkins.store.issues.values())

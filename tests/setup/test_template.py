@@ -198,3 +198,21 @@ def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_wri
                 assert "SIGNING" not in text and "GITHUB_TOKEN" not in text, f"{file.name} {name}"
             if "modelyard register" in text:
                 assert "--from" in text and "measuring" not in text, f"{file.name} {name}"
+
+
+def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_registers() -> None:
+    text = (ROOT / "model-repo-template/Jenkinsfile").read_text(encoding="utf-8")
+    stages = dict(re.findall(r"\n    stage\('(\w+)'\) \{(.*?)\n    \}", text, re.S))
+    assert set(stages) == {"measure", "report", "deploy", "propose"}
+    for name, body in stages.items():
+        assert ("modelyard run " in body) != ("credentials(" in body), name
+        assert ("credentials(" in body) == ("ws(" in body), f"{name} has a workspace of its own"
+    assert "register --unregistered --from .modelyard/measured" in stages["deploy"]
+    jobs = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.yml").read_text(encoding="utf-8"))
+    running = {name for name, job in jobs.items() if "modelyard run " in yaml.safe_dump(job)}
+    registering = {name for name, job in jobs.items() if "modelyard register" in yaml.safe_dump(job)}
+    assert running == {"measure", "measure-main"} and registering == {"deploy"}
+    assert not any("environment" in jobs[name] for name in running)
+    assert (
+        jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
+    )
