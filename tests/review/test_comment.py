@@ -17,6 +17,7 @@ from modelyard.evidence.statement import write_statement
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.judge import judge
+from modelyard.git import TagRef
 from modelyard.report.content import Report
 from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
 from modelyard.report.markdown.summary import REPORT, report_in
@@ -87,8 +88,10 @@ class Scene:
     """A poster for pull request 7, which changes some models; backtests and numbers are left to their own tests."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, config: str = CONFIG, **files: str) -> None:
-        self.git = MemoryGit()
+        self.folder, self.git = folder, MemoryGit()
         self.base = self.git.head = self.git.add(FILES | {"modelyard.yaml": config} | files)
+        names = {path.split("/")[1] for path in (FILES | files) if path.endswith("/model.yaml")}
+        self.git.tag_refs = [TagRef(f"{name}@v1.0.0", True, self.base, 1, "ada", "v1.0.0") for name in sorted(names)]
         self.forge, self.evidence = MemoryForge(), MemoryEvidence()
         self.said: list[str] = []
         self.checkout = memory_checkout(folder, self.git, self.evidence)
@@ -138,9 +141,9 @@ def test_a_good_proposal(scene: Scene) -> None:
     status = scene.status(subject.head)
     assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
     digest = status.description.rpartition(" ")[2]
-    assert status.description.startswith("churn pass: no rule compares it with v1.0.0; better in 8 m")
-    assert status.description.endswith(f"… · report sha256 {digest}")
-    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md"]
+    assert status.description.startswith("churn pass vs v1.0.0: no rule compares it with v1.0.0; bet…")
+    assert status.description.endswith(f" · report sha256 {digest}")
+    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md", "pulls/7/verdict.json"]
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
     assert scene.forge.writes == writes, "the same report is not written again"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from modelyard.errors import UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
@@ -14,6 +15,7 @@ from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import read_untrusted
 from modelyard.review.comment import Poster
 from modelyard.review.queue import read_queued, subjects_of_queued
+from modelyard.review.standing import take_back
 from modelyard.review.subject import subject_of_pull, subject_of_run
 from modelyard.terminal import result, result_json, say
 
@@ -23,7 +25,6 @@ from modelyard.terminal import result, result_json, say
     "--from",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    required=True,
     help="The untrusted bundle of the job that ran the proposal: MODEL/*.json, or zip archives of that.",
 )
 @click.option(
@@ -33,10 +34,23 @@ from modelyard.terminal import result, result_json, say
     "--commit", "measured", metavar="REVISION", help="With --pull: the commit that was evaluated. Default: the head."
 )
 @click.option("--outcome", default="success", metavar="RESULT", help="Of the job that measured, in a merge queue.")
+@click.option(
+    "--outdated",
+    is_flag=True,
+    help="Instead: turn verdicts of open pull requests to pending whose champion changed after they were given.",
+)
+@click.option("--measure", is_flag=True, help="With --outdated: start the measurement of those pull requests again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes and the sha256 of the report as JSON.")
 @click.pass_context
 def command(
-    context: click.Context, folder: Path, number: int | None, measured: str | None, outcome: str, as_json: bool
+    context: click.Context,
+    folder: Path | None,
+    number: int | None,
+    measured: str | None,
+    outcome: str,
+    outdated: bool,
+    measure: bool,
+    as_json: bool,
 ) -> None:
     """Post reports on the pull request: comment and status.
 
@@ -44,10 +58,28 @@ def command(
 
     Run it in a trusted job, on a checkout of the default branch. The evidence is judged again by the rules of that
     branch; the files of the pull request are read as data and never run.
+
+    With --outdated nothing is judged: a verdict about a former champion is taken back, once, and says what to do.
     """
+    if outdated == (folder is not None) or (measure and not outdated):
+        raise UsageError(
+            "Either --from or --outdated is needed, and --measure needs --outdated.",
+            "Write: modelyard comment --from FOLDER, or: modelyard comment --outdated",
+        )
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
+    if folder is None:
+        checkout.evidence.refresh()
+        taken = take_back(checkout, forge, measure=measure, say=say)
+        if as_json:
+            result_json(taken)
+            return
+        for one in taken:
+            result(f"pull request {one.pull}: {one.sentence}{'; measured again' if one.started else ''}")
+        if not taken:
+            say("Every verdict of an open pull request is about the champion of now.")
+        return
     today = datetime.now(UTC).date()
     queued = read_queued(read_event(ci.event)) if number is None else None
     if queued is not None:
