@@ -10,8 +10,8 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs" / "systems"
 PAGES = sorted(path for path in DOCS.glob("*.md") if path.name != "README.md")
-ROOMS = ("pipelines", "trackers")
-"""Rooms whose every adapter is a system with a page."""
+ROOMS = ("pipelines", "trackers", "exchanges")
+"""Entry points whose every adapter is a system with a page."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
