@@ -10,7 +10,7 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs" / "systems"
 PAGES = sorted(path for path in DOCS.glob("*.md") if path.name != "README.md")
-ROOMS = ("pipelines", "trackers", "targets", "secrets", "samples", "runs", "forges")
+ROOMS = ("pipelines", "trackers", "targets", "secrets", "samples", "runs", "forges", "exchanges")
 """Rooms whose every adapter is a system with a page."""
 ELSEWHERE = {
     "local": "prometheus", "env": "vault", "git": "jenkins", "aws-sm": "aws-secrets-manager", "mlserver": "seldon",

@@ -11,7 +11,7 @@ PROOFS = (
     # Foreign servers and environments.
     "targets/test_bentoml.py", "targets/test_flavors.py", "targets/test_mlflow.py", "targets/test_mlserver.py",
     "forges/test_emulate.py", "e2e/test_other_ci.py", "serving/test_clients.py", "pipelines/test_engines.py",
-    "catalog/test_image.py::test_an_image_is_built_pushed_pulled_and_answers",
+    "production/test_exchange_tools.py", "catalog/test_image.py::test_an_image_is_built_pushed_pulled_and_answers",
     # A model of every flavor and task, trained, registered and served.
     "serving/test_matrix.py",
     "e2e/test_own_model.py", "e2e/test_trained_elsewhere.py",

@@ -66,6 +66,7 @@ SECTIONS = {
         "serve": "Serve an environment's models over HTTP.",
         "monitor": "Monitor served versions: traffic, drift, quality.",
         "alerts": "Write Prometheus rules and a Grafana dashboard.",
+        "tools": "Install monitoring tools in environments of their own.",
         "feedback": "Join ground truth to predictions, as labelled data.",
     },
     "Inspect": {

@@ -54,6 +54,12 @@ from modelyard.terminal import finish, progress, result, result_json, say
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the window as an HTML page that needs no server; {model} becomes the model's name.",
 )
+@click.option(
+    "--evidently",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write Evidently's report and Workspace snapshot of the window to this folder; {model} becomes the model's"
+    " name. Needs modelyard tools install evidently.",
+)
 @click.option("--if-served", is_flag=True, help="Pass when no version ever served in the environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print measurements and verdict as JSON.")
 @click.pass_context
@@ -71,6 +77,7 @@ def command(
     alert: bool,
     metrics: Path | None,
     page: Path | None,
+    evidently: Path | None,
     if_served: bool,
     as_json: bool,
 ) -> None:
@@ -87,6 +94,8 @@ def command(
     chosen = chosen_models(checkout, models, everything)
     of_one_model(chosen, file, sql)
     metrics_of, page_of = own_file(metrics, chosen), own_file(page, chosen)
+    tools = {"evidently": evidently}
+    folders = {name: own_file(folder, chosen) for name, folder in tools.items() if folder}
 
     def one(view: ModelView) -> Outcome:
         model = view.name
@@ -108,8 +117,14 @@ def command(
             result(render_monitoring(model, watched.monitoring, watched.verdict))
         if alert:
             notify(checkout, watched, os.environ, say)
+        exchanged = {}
+        if folders:
+            from modelyard.production.exchange.export import export_window
+
+            into = {name: folder_of(model) for name, folder_of in folders.items()}
+            exchanged = export_window(view, where, span, known, watched, into, say)
         if keep:  # last, so that every filed window was notified
-            say(f"filed: {file_window(checkout.evidence, watched)[:12]}")
+            say(f"filed: {file_window(checkout.evidence, watched, exchanged)[:12]}")
         return watched.verdict.outcome
 
     finish(for_each(chosen, one))

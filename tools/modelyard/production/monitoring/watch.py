@@ -56,19 +56,18 @@ def watch(
     return Watched(view.name, artifact, monitoring, verdict)
 
 
-def file_window(evidence: EvidenceStore, watched: Watched) -> str:
-    """Files the evidence and returns the commit.
+def file_window(evidence: EvidenceStore, watched: Watched, exchanged: Mapping[str, bytes] | None = None) -> str:
+    """Files the evidence and returns the commit; ``exchanged`` is tool → what it measured of the window.
 
     The same window has the same path every time; content that it replaces is kept as superseded.
     """
     record = WindowRecord(watched.monitoring, watched.verdict)
     content = write_statement("monitoring", watched.model, watched.artifact, record)
     span = f"{_stamp(watched.monitoring.since)}-{_stamp(watched.monitoring.until)}"
-    path = (
-        f"{watched.model}/{watched.artifact or 'unregistered'}/monitoring/{watched.monitoring.environment}/{span}.json"
-    )
+    place = f"{watched.model}/{watched.artifact or 'unregistered'}/monitoring/{watched.monitoring.environment}/{span}"
+    files = {f"{place}.json": content} | {f"{place}.{tool}.json": found for tool, found in (exchanged or {}).items()}
     message = f"{watched.model} in {watched.monitoring.environment}: {watched.verdict.outcome}"
-    return evidence.append({path: content}, message)
+    return evidence.append(files, message)
 
 
 def filed_windows(evidence: EvidenceStore, model: str, environment: str = "") -> list[Statement[WindowRecord]]:

@@ -1,0 +1,1 @@
+"""Exchange of windows with monitoring libraries that run in environments of their own."""
