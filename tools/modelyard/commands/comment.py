@@ -61,12 +61,12 @@ def command(
 
     With --outdated nothing is judged: a verdict about a former champion is taken back, once, and says what to do.
     """
+    checkout = open_checkout(context)
     if outdated == (folder is not None) or (measure and not outdated):
         raise UsageError(
             "Either --from or --outdated is needed, and --measure needs --outdated.",
             "Write: modelyard comment --from FOLDER, or: modelyard comment --outdated",
         )
-    checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
     if folder is None:
