@@ -75,7 +75,7 @@ def loop(scratch: Path, stages: Sequence[Scene], rounds: int, chance: random.Ran
 
 
 def _answer(remote: Path) -> None:
-    """Ends what was killed on the remote's side: a forge's server outlives its clients, so it leaves no lock of a ref."""
+    """Ends what was killed on the remote's side: a forge's server outlives its clients, so it leaves no locked ref."""
     for lock in remote.rglob("*.lock"):
         lock.unlink()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard.checkout.affected import affected_models, all_models, unregistered_models
-from modelyard.checkout.jobs import matrix
+from modelyard.checkout.jobs import matrix, on_runner
 from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
@@ -25,6 +25,7 @@ from modelyard.terminal import result, result_json, say
     is_flag=True,
     help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…} of at most 256 jobs, of one model or of several.",
 )
+@click.option("--runner", default="", metavar="LABEL", help="Only models whose model.yaml names this runner's label.")
 @click.option(
     "--wait",
     "minutes",
@@ -42,6 +43,7 @@ def command(
     everything: bool,
     as_json: bool,
     github: bool,
+    runner: str,
     minutes: float,
 ) -> None:
     """List the models that a change touches."""
@@ -55,6 +57,8 @@ def command(
         found = all_models(git)
     else:
         found = affected_models(git, base, head)
+    if runner:
+        found = on_runner(git, found, head, runner)
     if minutes and found and not (unregistered or everything):
         from modelyard.checkout.settling import wait_until_settled
         from modelyard.options import open_checkout

@@ -14,10 +14,10 @@ from modelyard.options import open_checkout
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import read_untrusted
 from modelyard.review.comment import Poster
-from modelyard.review.queue import read_queued, subjects_of_queued
+from modelyard.review.queue import queued_in_train, read_queued, subjects_of_queued
 from modelyard.review.standing import take_back
 from modelyard.review.subject import subject_of_pull, subject_of_run
-from modelyard.terminal import result, result_json, say
+from modelyard.terminal import finish, result, result_json, say
 
 
 @click.command()
@@ -54,7 +54,8 @@ def command(
 ) -> None:
     """Post reports on the pull request: comment and status.
 
-    For a merge_group event it sets the statuses of the merged tree, compared with the champion of this moment.
+    For a merge_group event of GitHub, and in a merge train of GitLab, it sets the statuses of the merged tree, compared
+    with the champion of this moment, and ends with 1 where it may not be merged.
 
     Run it in a trusted job, on a checkout of the default branch. The evidence is judged again by the rules of that
     branch; the files of the pull request are read as data and never run.
@@ -81,7 +82,9 @@ def command(
             say("Every verdict of an open pull request is about the champion of now.")
         return
     today = datetime.now(UTC).date()
-    queued = read_queued(read_event(ci.event)) if number is None else None
+    queued = None
+    if number is None:
+        queued = queued_in_train(ci.merge_train, git) or read_queued(read_event(ci.event))
     if queued is not None:
         untrusted = read_untrusted(folder)
         subject, approved = subjects_of_queued(forge, git, queued, ci.run, outcome == "success")
@@ -106,3 +109,6 @@ def command(
     else:
         outcomes = ", ".join(f"{model} {outcome}" for model, outcome in posted.outcomes.items())
         result(f"pull request {posted.pull}: {outcomes or 'no model is affected'}; {approval.sentence}")
+    passed = subject.succeeded and approval.given and set(posted.outcomes.values()) <= {"pass", "waived"}
+    if queued is not None and not passed:
+        finish("fail")
