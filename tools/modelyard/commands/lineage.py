@@ -22,7 +22,8 @@ from modelyard.terminal import result, result_json
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Print a version for another system: SLSA provenance, a CycloneDX ML-BOM, or an OpenLineage event.",
+    help="Print a version for another system: SLSA provenance, a CycloneDX ML-BOM, an OpenLineage event, its data as"
+    " Croissant, or a Component of Backstage.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON.")
 @click.pass_context
