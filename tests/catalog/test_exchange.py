@@ -137,7 +137,6 @@ const rules = m.EntityPolicies.allOf([
 """
 
 
-@pytest.mark.proof
 def test_backstages_own_validator_takes_the_component(remote: Path, tmp_path: Path) -> None:
     (tmp_path / "component.json").write_text(json.dumps(document(remote, "backstage")))
     (tmp_path / "check.js").write_text(_VALID)
@@ -153,7 +152,6 @@ def test_backstages_own_validator_takes_the_component(remote: Path, tmp_path: Pa
     assert done.stdout.strip() == "true"
 
 
-@pytest.mark.proof
 def test_mlcroissant_reads_the_dataset(remote: Path, tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text(json.dumps(document(remote, "croissant")))
     script = (
@@ -203,7 +201,6 @@ print(json.dumps(written["job"]["facets"].keys() == job["facets"].keys()))
 """
 
 
-@pytest.mark.proof
 def test_openlineages_own_client_reads_the_event(remote: Path, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text(json.dumps(document(remote, "openlineage")))
     (tmp_path / "read.py").write_text(_READ)

@@ -24,7 +24,6 @@ def notebook(code: str) -> str:
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}, indent=1)
 
 
-@pytest.mark.proof
 def test_a_stage_that_runs_a_notebook_makes_what_its_script_made(
     yard: Path, reproduced: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
