@@ -20,7 +20,7 @@ from modelyard.forges.interface import is_marked
 from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.registry.tags import read_version_record
 from modelyard.report.content import Report
-from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.bodies import plan_part
 from modelyard.report.markdown.comment import artifact_in, marker, render_comment
 from modelyard.report.markdown.safe import code, code_line, text
 from modelyard.review.subject import is_generated
@@ -113,7 +113,7 @@ def test_to_write_into_the_plan_of_a_deployment(name: str) -> None:
     delivery = Delivery(
         environment="production", model="churn", desired="v1", live=None, actions=(), skipped=CORPUS[name], rollout=CORPUS[name]
     )  # fmt: skip
-    shown = plan_comment([delivery], "<!-- modelyard:plan -->")
+    shown = plan_part([delivery])
     assert faults(shown) == []
 
 

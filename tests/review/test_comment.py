@@ -19,12 +19,14 @@ from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.judge import judge
 from modelyard.git import TagRef
 from modelyard.report.content import Report
+from modelyard.report.markdown.bodies import plan_part
 from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
-from modelyard.report.markdown.summary import REPORT, report_in
+from modelyard.report.markdown.summary import REPORT, report_in, with_plan
 from modelyard.review import comment
 from modelyard.review.comment import Poster
 from modelyard.review.pictures import METRICS, file_pictures
 from modelyard.review.subject import Subject
+from modelyard.rollout.plan import Delivery
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
 from support.mlflow import mlflow_stub
 from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, a_pull, as_forge, as_store, memory_checkout
@@ -147,6 +149,20 @@ def test_a_good_proposal(scene: Scene) -> None:
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
     assert scene.forge.writes == writes, "the same report is not written again"
+
+
+def test_the_plan_of_deployments_stays_in_the_comment(scene: Scene) -> None:
+    plan = plan_part([Delivery("staging", "churn", "v2", "v1", ("route all to v2",))])
+    scene.forge.write_comment(7, with_plan(REPORT, plan), REPORT)
+    scene.post({"README.md": "words"}, {})
+    assert scene.comment() == with_plan(REPORT, plan), "no model is affected, so there is no report beside the plan"
+    scene.post(CHANGE, {"churn": documents()})
+    assert (
+        scene.comment().endswith(plan) and scene.body().startswith(f"{MARK}\n## ✅") and "Merging" not in scene.body()
+    )
+    writes = scene.forge.writes
+    scene.post(CHANGE, {"churn": documents()})
+    assert scene.comment().count("## Merging changes 1 deployment") == 1 and scene.forge.writes == writes + 1
 
 
 def test_what_was_handed_over_about_other_models_is_not_shown(scene: Scene) -> None:

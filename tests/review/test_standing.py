@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelyard.forges.interface import VERDICT, Status, is_marked
+from modelyard.errors import ModelyardError
+from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.standing import outdated, outdated_sentence
 from modelyard.git import TagRef
 from modelyard.report.markdown.summary import REPORT, out_of_date
@@ -77,6 +78,26 @@ def test_it_is_measured_again_where_that_can_be_started_once_for_each_champion(l
     later.registered("v1.2.0")
     assert [one.started for one in later.taken_back(measure=True)] == [True] and len(later.forge.dispatched) == 2
     assert later.comment().count("Out of date") == 1
+
+
+def test_one_pull_request_that_fails_keeps_no_other(later: Later, monkeypatch: pytest.MonkeyPatch) -> None:
+    later.registered("v1.1.0")
+    own, head = later.forge.pulls[7].head, later.git.add({"README.md": "another"}, later.base)
+    later.forge.pulls = {6: replace(later.forge.pulls[7], number=6, head=head), **later.forge.pulls}
+    given = later.evidence.filed_files["pulls/7/verdict.json"]
+    later.evidence.filed_files["pulls/6/verdict.json"] = given.replace(own.encode(), head.encode())
+    later.forge.set_status(head, Status(VERDICT, "success", "churn pass"))
+    comments = later.forge.comments
+
+    def refused(number: int) -> list[Comment]:
+        if number == 6:
+            raise ModelyardError("Pull request 6 is locked.", "Unlock it.")
+        return comments(number)
+
+    monkeypatch.setattr(later.forge, "comments", refused)
+    with pytest.raises(ModelyardError, match="Pull request 6 is locked"):
+        later.taken_back()
+    assert later.verdict().state == "pending" and "pull request 6 could not be taken back" in later.said[-1]
 
 
 def test_a_fork_is_not_started(later: Later) -> None:

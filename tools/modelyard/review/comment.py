@@ -30,7 +30,15 @@ from modelyard.report.content import Report
 from modelyard.report.headline import rules_only
 from modelyard.report.markdown.comment import LIMIT, NOTHING, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
-from modelyard.report.markdown.summary import REPORT, ModelReport, out_of_date, render_summary, report_in
+from modelyard.report.markdown.summary import (
+    REPORT,
+    ModelReport,
+    out_of_date,
+    plan_in,
+    render_summary,
+    report_in,
+    with_plan,
+)
 from modelyard.review.pictures import METRICS, file_pictures
 from modelyard.review.standing import champion_of, verdict_file
 from modelyard.review.sticky import StickyComment, stick, without_watermark
@@ -77,10 +85,11 @@ class Poster:
         reports, digests = [one for one, _ in judged], [rendered.digest for _, rendered in judged]
         compared = {one.model: one.champion for one in reports if one.champion is not None}
         why = self._outdated(compared)
-        if reports or posted:
-            body = render_summary(reports, self._limit)
+        plan = plan_in(posted)
+        if reports or with_plan(without_watermark(posted), "").strip() not in ("", REPORT):
+            body = render_summary(reports, self._limit - len(plan))
             body = out_of_date(body, f"{outdated_sentence(why)}. Next: run its pipeline again.") if why else body
-            comment = StickyComment(number, REPORT, body)
+            comment = StickyComment(number, REPORT, with_plan(body, plan))
             stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
         report = joint_digest(digests)
         shown = {

@@ -54,15 +54,22 @@ def take_back(checkout: Checkout, forge: PullForge, *, measure: bool, say: Calla
     unregistered = {entry.model for entry in unregistered_models(checkout.git)}
     names = {name for number in given for name in given[number].compared} & set(checkout.repository.model_names())
     champions = {name: champion_of(checkout, name) for name in names}
-    found = []
+    found: list[Outdated] = []
+    failed: ModelyardError | None = None
     for pull in pulls:
         verdict = given[pull.number]
         if verdict.head != pull.head:
             continue  # another verdict is on its way
         compared = {model: champion for model, champion in verdict.compared.items() if model in champions}
         why = outdated(compared, champions, _awaited(checkout, verdict, unregistered))
-        if why and (one := _take_back(checkout, forge, pull, why, measure, say)):
-            found.append(one)
+        try:
+            if why and (one := _take_back(checkout, forge, pull, why, measure, say)):
+                found.append(one)
+        except ModelyardError as error:  # the others are taken back all the same
+            say(f"The verdict on pull request {pull.number} could not be taken back: {error.problem}")
+            failed = error
+    if failed is not None:
+        raise failed
     return found
 
 

@@ -12,7 +12,10 @@ from modelyard.report.markdown.safe import fold, table, text
 
 REPORT = "<!-- modelyard:report -->"
 """The first line of the comment, by which it is found again."""
+PLAN, PLAN_END = "<!-- modelyard:plan -->", "<!-- modelyard:plan-end -->"
+"""The first and the last line of the deployment plan, which is the last part of the comment."""
 _END = "<!-- modelyard:end -->"
+_PLAN_PART = re.compile(rf"^{re.escape(PLAN)}\n.*?^{re.escape(PLAN_END)}$\n?", re.MULTILINE | re.DOTALL)
 _OUT_OF_DATE = re.compile(rf"(?<=\A{re.escape(REPORT)}\n)> ⚠️ \*\*Out of date\*\*: [^\n]*\n\n")
 _TABLE = 0.6
 """The largest share of a comment for the table of models."""
@@ -70,6 +73,18 @@ def out_of_date(body: str, sentence: str) -> str:
     """The comment with a note at its top that the verdict stands no more; an older note is replaced."""
     rest = _OUT_OF_DATE.sub("", body.replace("\r\n", "\n")).removeprefix(f"{REPORT}\n")
     return f"{REPORT}\n> ⚠️ **Out of date**: {text(sentence)}\n\n{rest}"
+
+
+def plan_in(body: str) -> str:
+    """The deployment plan in the comment, with its markers; '' where it has none."""
+    found = _PLAN_PART.search(body.replace("\r\n", "\n"))
+    return found[0] if found else ""
+
+
+def with_plan(body: str, plan: str) -> str:
+    """The comment with a deployment plan at its end, instead of an older one; '' takes that away."""
+    rest = _PLAN_PART.sub("", body.replace("\r\n", "\n")).rstrip()
+    return f"{rest}\n\n{plan}" if plan else f"{rest}\n"
 
 
 def report_in(body: str, model: str) -> str:
