@@ -55,7 +55,7 @@ def test_only_what_the_version_answered_as_champion_is_handed_over(tmp_path: Pat
         row("e", 4, error="down", score=None), row("f", 5, variant=None),
     )  # fmt: skip
     found = written(exported(logged, ground_truth=truth(a=1, b=0)), tmp_path)
-    kept = [(one["(score)"], one["(decision)"], one["(day)"], one["label"]) for one in found]
+    kept = [(one["prediction"], one["(decision)"], one["(day)"], one["label"]) for one in found]
     assert kept == [(0.9, "1", "1970-01-01", "1"), (0.5, "1", "1970-01-02", "0"), (0.5, "1", "1970-01-01", None)]
     assert {"x", "colour"} <= set(found[0])
 
@@ -79,12 +79,14 @@ def test_of_many_rows_every_nth_is_taken_however_the_log_is_cut(tmp_path: Path, 
     for part in parts:
         tables.append(table(*rows[at : at + part]))
         at += part
-    assert [one["(score)"] for one in written(exported(*tables), tmp_path, 30)] == [n / 100 for n in range(0, 100, 4)]
+    assert [one["prediction"] for one in written(exported(*tables), tmp_path, 30)] == [
+        n / 100 for n in range(0, 100, 4)
+    ]
 
 
 def test_the_job_names_columns_by_what_they_are() -> None:
     job = job_of(exported(table(row("a", 1))))
-    assert job["numbers"][-1] == "(score)" and "colour" in job["levels"] and "(decision)" in job["levels"]
+    assert job["numbers"][-1] == "prediction" and "colour" in job["levels"] and "(decision)" in job["levels"]
     assert (job["label"], job["project"], job["threshold"]) == ("label", "m in production", MODEL.contract.threshold)
 
 

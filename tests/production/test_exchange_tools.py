@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.yard import git, tool
 
@@ -43,7 +44,43 @@ def test_evidently_reports_a_window_and_its_numbers_are_filed(champion: Path, tm
     assert isinstance(kept, dict)
     assert (kept["rows"], kept["of"]) == (3000, 3000)
     drift = {m["config"].get("column"): m["value"] for m in kept["reports"]["drift"]["metrics"]}
-    assert drift["(score)"] < 0.1, "the rows are held-out rows with their real scores"
+    assert drift["prediction"] < 0.1, "the rows are held-out rows with their real scores"
     values = {m["config"]["type"].rpartition(":")[2]: m["value"] for m in kept["reports"]["quality"]["metrics"]}
     right = sum((flights.scores[row] >= 0.35) == (flights.labels[row] == 1) for row in ROWS[:2000]) / 2000
     assert abs(values["Accuracy"] - right) < 1e-9
+
+
+def test_whylogs_profiles_of_days_are_written_merged_and_read_back(champion: Path, tmp_path: Path) -> None:
+    flights = Flights(champion)
+    write_log(champion, flights.entries(ROWS))
+    tool(champion, "tools", "install", "whylogs")
+    into = tmp_path / "profiles"
+    done = tool(champion, *MONITOR, "--whylogs", str(into), expect=None)
+    assert f"whylogs: {into}" in done.stderr, done.stderr
+    place = into / "production/v1.0.0"
+    days = {f"2026-05-0{day}.bin" for day in range(1, 8)}
+    assert {path.name for path in place.glob("*.bin")} == days
+    assert [path.name for path in place.glob("merged/*")] == ["2026-05-01_2026-05-07.bin"]
+    before = {path.name: path.read_bytes() for path in place.glob("*.bin")}
+    # A window that holds only half of its first day keeps what is there of that day.
+    shorter = [*MONITOR[:-1], "2026-05-07T12:00", "--window", "2d"]
+    done = tool(champion, *shorter, "--whylogs", str(into), expect=None)
+    assert "whylogs profiles 857 rows" in done.stderr, done.stderr
+    assert (place / "2026-05-05.bin").read_bytes() == before["2026-05-05.bin"]
+    assert (place / "2026-05-07.bin").read_bytes() == before["2026-05-07.bin"]
+    # The profiles alone show the drift that the rows show.
+    rows = tmp_path / "rows.parquet"
+    holdout = pq.read_table(champion / f"models/{MODEL}/data/holdout.parquet").take(ROWS)
+    pq.write_table(holdout, rows)
+    by_rows, by_profiles = (
+        {
+            column["name"]: column
+            for column in json.loads(tool(champion, "drift", MODEL, "--current", str(path), "--json").stdout)["columns"]
+        }
+        for path in (rows, place)
+    )
+    inputs = {column.name for column in flights.model.contract.inputs}
+    compared = {name for name, column in by_profiles.items() if column["js"] is not None}
+    assert compared == inputs | {"prediction"}, "no label arrived"
+    far = {name: (by_rows[name]["js"], by_profiles[name]["js"]) for name in inputs}
+    assert all(abs(one - other) < 0.03 for one, other in far.values()), far

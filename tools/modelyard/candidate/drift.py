@@ -22,7 +22,8 @@ from modelyard.candidate.profiles import (
     profile_partitions,
 )
 from modelyard.candidate.reference import bin_codes, block_values, column_spreads, decode_profile, ordered_blocks
-from modelyard.errors import ModelyardError
+from modelyard.candidate.whylogs_profiles import holds_profiles, profile_of_profiles
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.flavors.discovery import flavor_named
 from modelyard.flavors.lightgbm import import_lightgbm
 from modelyard.flavors.signature import Input
@@ -55,7 +56,7 @@ class DriftOptions:
     """The tables to compare, and how."""
 
     current: Path | None = None
-    """A table, or a folder of tables; by default the candidate's held-out rows."""
+    """A table, a folder of tables or one of whylogs' profiles; by default the candidate's held-out rows."""
     reference: Path | None = None
     """A table that is compared value by value; by default the champion's profile."""
     domain: bool = False
@@ -87,9 +88,11 @@ def drift_of(
         own = "its own training rows" if candidate.trained_here else "its own held-out rows"
         name = options.reference.name if options.reference else own
         drift = _exactly(candidate, table, current, options, say, name)
-    if options.current is not None and model.task == "binary":
+    if options.current is not None and model.task == "binary" and not holds_profiles(current):
         drift = replace(drift, estimate=_estimate(candidate, current))
     if options.domain:
+        if holds_profiles(current):
+            raise UsageError("--domain needs rows, and profiles of whylogs have none.", "Leave it out.")
         say("Training a domain classifier …")
         before = TableFile(options.reference or candidate.folder / reference_rows(model), model.contract.texts)
         after = TableFile(partitions(current)[0], model.contract.texts)
@@ -193,6 +196,8 @@ def _timed(model: Model, file: TableFile, profile: Profile) -> Profile:
 def _blocks(model: Model, current: Path) -> float | None:
     """How many blocks the current data span; None where they do not say."""
     block = model.evaluation.block
+    if holds_profiles(current):
+        return None
     tables = partitions(current)
     if not block or not all(block in TableFile(path, model.contract.texts).names for path in tables):
         return None
@@ -212,6 +217,8 @@ def _current(
         return joined(
             [profile_file(TableFile(current, rest.texts), rest, reference), profile_file(predictions, score, reference)]
         )
+    if holds_profiles(current):
+        return profile_of_profiles(current, columns, reference)
     parts = partitions(current)
     if options.engine == "dask":
         return profile_partitions(parts, columns, reference, options.scheduler, say)

@@ -19,7 +19,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @click.argument("model")
-@click.option("--current", type=_PATH, help="Measure this table, or folder of tables, instead of the held-out rows.")
+@click.option("--current", type=_PATH, help="Measure this table, folder of tables, or folder of whylogs profiles.")
 @click.option("--reference", type=_FILE, help="Compare with every value of this table instead of the profile.")
 @click.option("--domain", is_flag=True, help="Also train a classifier that separates the two tables.")
 @click.option(

@@ -60,6 +60,12 @@ from modelyard.terminal import finish, progress, result, result_json, say
     help="Write Evidently's report and Workspace snapshot of the window to this folder; {model} becomes the model's"
     " name. Needs modelyard tools install evidently.",
 )
+@click.option(
+    "--whylogs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write whylogs profiles of the window's days, and their merged profile, to this folder; {model} becomes the"
+    " model's name. Needs modelyard tools install whylogs.",
+)
 @click.option("--if-served", is_flag=True, help="Pass when no version ever served in the environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print measurements and verdict as JSON.")
 @click.pass_context
@@ -78,6 +84,7 @@ def command(
     metrics: Path | None,
     page: Path | None,
     evidently: Path | None,
+    whylogs: Path | None,
     if_served: bool,
     as_json: bool,
 ) -> None:
@@ -94,7 +101,7 @@ def command(
     chosen = chosen_models(checkout, models, everything)
     of_one_model(chosen, file, sql)
     metrics_of, page_of = own_file(metrics, chosen), own_file(page, chosen)
-    tools = {"evidently": evidently}
+    tools = {"evidently": evidently, "whylogs": whylogs}
     folders = {name: own_file(folder, chosen) for name, folder in tools.items() if folder}
 
     def one(view: ModelView) -> Outcome:

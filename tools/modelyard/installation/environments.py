@@ -18,6 +18,9 @@ _MADE = "made"
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 """Variables that a tool gets. It gets no other, so that no secret of the job reaches it."""
 
+_QUIET = {"DO_NOT_TRACK": "1", "WHYLOGS_NO_ANALYTICS": "True"}
+"""Tools send nothing about their use anywhere."""
+
 
 def folder_of_tool(name: str, requirements: Sequence[str]) -> Path:
     """The folder of a tool's environment: another one for other requirements, or for another Python."""
@@ -68,7 +71,7 @@ def run_tool(name: str, requirements: Sequence[str], program: Path, arguments: S
             f"The environment of {name} is not on this machine.", f"Make it with: modelyard tools install {name}"
         )
     python = _python(folder_of_tool(name, requirements))
-    passed = {key: os.environ[key] for key in _PASSED if key in os.environ} | {"DO_NOT_TRACK": "1"}
+    passed = {key: os.environ[key] for key in _PASSED if key in os.environ} | _QUIET
     try:
         done = subprocess.run(
             [str(python), "-I", str(program), *map(str, arguments)],

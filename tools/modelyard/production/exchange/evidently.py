@@ -15,7 +15,7 @@ from modelyard.errors import ModelyardError
 from modelyard.installation.environments import run_tool
 from modelyard.manifests.model import Model
 from modelyard.production.exchange.interface import WindowToExport
-from modelyard.production.exchange.rows import DECISION, SCORE, roles_of, write_held_out, write_window
+from modelyard.production.exchange.rows import DECISION, roles_of, write_held_out, write_window
 
 _MOST = 50_000
 """Rows of each side; of more, every n-th is taken."""
@@ -71,10 +71,10 @@ def job_of(exported: WindowToExport) -> dict[str, Any]:
         "project": f"{model.name} in {monitoring.environment}",
         "name": f"{monitoring.version} {monitoring.since} to {monitoring.until}",
         "until": monitoring.until,
-        "numbers": [*roles.numbers, SCORE],
+        "numbers": [*roles.numbers, roles.score],
         "levels": [*roles.levels, *([DECISION] if _decides(model) else [])],
         "label": roles.label,
-        "score": SCORE,
+        "score": roles.score,
         "decision": DECISION,
         "task": model.task,
         "threshold": model.contract.threshold,

@@ -1,8 +1,8 @@
 """Rows of a window and of the version's held-out rows, as Parquet files for a library of another environment.
 
 ==================  =================================================================================
-an input            number, or text for a level; personal inputs are left out
-(score)             number; of several classes the largest probability
+an input            number, or text for a level; left out are personal inputs, and those with rare_below
+prediction          number; of several classes (confidence), the largest probability
 (decision)          text; 0 or 1 by the contract's threshold, or the likeliest class
 (day)               text; the day (UTC) of the prediction, such as 2026-05-01
 the label's name    number, of a classification text; missing where it is not known
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.candidate.profiles import profile_type
+from modelyard.candidate.profiles import CONFIDENCE, SCORE, profile_type
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.errors import ModelyardError
 from modelyard.flavors.signature import Input
@@ -34,7 +34,7 @@ from modelyard.tables.table import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCORE, DECISION, DAY = "(score)", "(decision)", "(day)"
+DECISION, DAY = "(decision)", "(day)"
 """Names that no column of a contract can have."""
 
 
@@ -45,6 +45,7 @@ class Roles:
     numbers: tuple[str, ...]
     levels: tuple[str, ...]
     label: str
+    score: str
 
 
 def roles_of(model: Model) -> Roles:
@@ -54,6 +55,7 @@ def roles_of(model: Model) -> Roles:
         tuple(name for name, level in found if not level),
         tuple(name for name, level in found if level),
         model.contract.label,
+        _score(model),
     )
 
 
@@ -128,7 +130,7 @@ def _schema(model: Model) -> Any:
     import pyarrow as pa
 
     fields = [(column.name, pa.string() if _is_level(column) else pa.float64()) for column in _inputs(model)]
-    fields += [(SCORE, pa.float64()), (DECISION, pa.string()), (DAY, pa.string())]
+    fields += [(_score(model), pa.float64()), (DECISION, pa.string()), (DAY, pa.string())]
     label = pa.string() if model.task in ("binary", "multiclass") else pa.float64()
     return pa.schema([*fields, (model.contract.label, label)])
 
@@ -138,7 +140,7 @@ def _table(model: Model, columns: dict[str, Any], scores: Floats, at: Floats, la
 
     tops = scores if scores.ndim == 1 else scores.max(axis=1, initial=0.0)
     days = np.datetime_as_string((at // 86400).astype("datetime64[D]")).tolist() if at.size else [None] * tops.size
-    said = columns | {SCORE: tops, DECISION: _decisions(model, scores), DAY: days, model.contract.label: labels}
+    said = columns | {_score(model): tops, DECISION: _decisions(model, scores), DAY: days, model.contract.label: labels}
     schema = _schema(model)
     return pa.table({f.name: pa.array(said[f.name], f.type, from_pandas=True) for f in schema}, schema=schema)
 
@@ -174,7 +176,18 @@ def _held_labels(model: Model, table: Table) -> list[Any]:
 
 
 def _inputs(model: Model) -> list[Input]:
-    return [input_of(column) for column in model.contract.inputs if column.personal == "no"]
+    """The inputs whose values may leave: not personal, and without levels that a profile may not name."""
+    taken = _score(model)
+    return [
+        input_of(column)
+        for column in model.contract.inputs
+        if column.personal == "no" and not column.rare_below and column.name != taken
+    ]
+
+
+def _score(model: Model) -> str:
+    """The name of the score, as the version's own profile has it."""
+    return CONFIDENCE if model.task == "multiclass" else SCORE
 
 
 def _is_level(column: Input) -> bool:
