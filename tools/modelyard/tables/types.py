@@ -39,6 +39,8 @@ def readable(array: Any, name: str, path: Path | str, depth: int = _DEPTH) -> An
             raise _refused(array, name, path)
         if isinstance(kind, pa.BaseExtensionType):
             return readable(array.cast(kind.storage_type), name, path, depth - 1)
+        if types.is_interval(kind):
+            raise _refused(array, name, path)
         if types.is_dictionary(kind):
             return readable(array.cast(kind.value_type), name, path, depth - 1)
         if types.is_run_end_encoded(kind):
