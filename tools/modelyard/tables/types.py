@@ -10,7 +10,7 @@ timestamp of any unit and zone, date, time, duration                           t
 dictionary, run-end encoded, extension                                         the values in it
 list, large_list, list_view, fixed_size_list                                   a list of what it holds
 null                                                                           null
-struct, map, union, bytes that are no UTF-8                                    refused, by the column's name
+struct, map, union, calendar interval, bytes that are no UTF-8                 refused, by the column's name
 =============================================================================  ==============================
 """
 
