@@ -21,14 +21,14 @@ from merging import merging
 from production import feedback, monitor
 from pull_request import pull_request
 from registry import registry, site
-from serving import serving, soak
+from serving import serving, soak, telemetry
 from start_up import affected, start_up
 
 PARTS = {
     part.__name__: part
     for part in (
-        start_up, affected, pull_request, installation, drift, evaluation, registry, site, serving, flavors, soak,
-        monitor, feedback, crash_loop, killed_setup, mainline, merging,
+        start_up, affected, pull_request, installation, drift, evaluation, registry, site, serving, telemetry, flavors,
+        soak, monitor, feedback, crash_loop, killed_setup, mainline, merging,
     )
 }  # fmt: skip
 

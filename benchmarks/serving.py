@@ -65,6 +65,22 @@ async def infer(data: dict) -> dict:
 uvicorn.run(Litestar([infer]), host="127.0.0.1", port=int(sys.argv[2]), log_level="error", access_log=False)
 """
 
+COLLECTOR = """\
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -107,6 +123,30 @@ def serving(folder: Path) -> Iterator[Figure]:
             yield Figure(f"{BATCH:,} rows as {form}: all but inference, of a request", 1 - inference / whole, bound)
 
 
+def telemetry(folder: Path) -> Iterator[Figure]:
+    """The cost of spans and metrics for a collector on the same machine, beside the same server without them."""
+    for name in ("off", "on"):
+        (folder / name).mkdir()
+        _booster(folder / name)
+    with (
+        _collector(folder) as url,
+        _ours(folder / "off") as without,
+        _ours(folder / "on", more=("--otlp", url)) as sending,
+    ):
+        sides = (without, sending)
+        for side in sides:
+            _latencies(side, 500)
+        single = [[] for _ in sides]  # type: list[list[float]]
+        many = [[] for _ in sides]  # type: list[list[float]]
+        for _ in range(ROUNDS):
+            for i, side in enumerate(sides):
+                single[i].append(statistics.median(_latencies(side, REQUESTS)))
+                many[i].append(_rate(side, REQUESTS, CONNECTIONS))
+        p50, rate = [statistics.median(found) for found in single], [statistics.median(found) for found in many]
+        yield Figure("one row: median latency with --otlp, of that without", p50[1] / p50[0], 1.2)
+        yield Figure("one row: requests per second without --otlp, of those with it", rate[0] / rate[1], 1.3)
+
+
 def soak(folder: Path) -> Iterator[Figure]:
     """Ten minutes of load with a swap of versions every five seconds: what is lost, and how memory grows."""
     _booster(folder)
@@ -136,7 +176,7 @@ def soak(folder: Path) -> Iterator[Figure]:
 
 
 @contextlib.contextmanager
-def _ours(folder: Path, traffic: Traffic | None = None) -> Iterator[Side]:
+def _ours(folder: Path, traffic: Traffic | None = None, more: tuple[str, ...] = ()) -> Iterator[Side]:
     """With its log, its contract check, and traffic shared between two versions by caller."""
     (folder / "modelyard.yaml").write_text(CONFIG)
     layout = Layout.of(folder, "production")
@@ -161,9 +201,20 @@ def _ours(folder: Path, traffic: Traffic | None = None) -> Iterator[Side]:
         "production",
         "--port",
         str(port),
+        *more,
     ]
     with _running(folder, command, f"http://127.0.0.1:{port}/v2/health/live") as process:
         yield Side(process, port, "/v2/models/speed/infer", _columns)
+
+
+@contextlib.contextmanager
+def _collector(folder: Path) -> Iterator[str]:
+    """A process that reads what it is sent and keeps nothing."""
+    (port,) = free_ports(1)
+    (folder / "collector.py").write_text(COLLECTOR)
+    command = [sys.executable, str(folder / "collector.py"), str(port)]
+    with _running(folder, command, f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

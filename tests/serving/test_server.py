@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from modelyard.predictions.layout import Layout, State, artifact_in
 from modelyard.predictions.segments import read_predictions
 from modelyard.rollout.plan import Live, Traffic
+from support.listener import listening
 from support.server import Server, request, serving
 from support.waiting import SECONDS, wait_for
 from support.yard import tool
@@ -197,7 +199,7 @@ def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Pa
         "v1.1.0": layout.read_state().models["flight-delay"].installed["v1.0.0"]}  # fmt: skip
     wrong: list[object] = []
     seen: dict[str, int] = {}
-    with serving(champion, "production") as server:
+    with listening() as collector, serving(champion, "production", None, ("--otlp", collector.url)) as server:
         over = threading.Event()
 
         def load() -> None:
@@ -222,6 +224,12 @@ def test_versions_swap_under_load_without_a_dropped_or_wrong_answer(champion: Pa
     assert not wrong
     assert set(seen) == {"v1.0.0", "v1.1.0"}
     assert len(logged(layout)) == 5 * sum(seen.values())
+    traced: Counter[str] = Counter()
+    for path, document in collector.posted:
+        for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"] if path == "/v1/traces" else ():
+            said = {one["key"]: one["value"] for one in span["attributes"]}
+            traced[said["modelyard.version"]["stringValue"]] += 1
+    assert traced == seen, "every answer is one span, also of the last seconds"
 
 
 def test_a_corrupt_artifact_leaves_the_old_version_serving(champion: Path) -> None:

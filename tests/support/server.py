@@ -44,12 +44,17 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, environment: str, before: Callable[[], None] | None = None, /, **variables: str
+    folder: Path,
+    environment: str,
+    before: Callable[[], None] | None = None,
+    arguments: tuple[str, ...] = (),
+    /,
+    **variables: str,
 ) -> Iterator[Server]:
     """Starts the server of an environment in a process group of its own, and ends it."""
     (port,) = free_ports(1)
     process = subprocess.Popen(
-        [sys.executable, "-m", "modelyard", "serve", "--env", environment, "--port", str(port)],
+        [sys.executable, "-m", "modelyard", "serve", "--env", environment, "--port", str(port), *arguments],
         cwd=folder, env=os.environ | IDENTITY | variables, preexec_fn=before, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip

@@ -260,6 +260,7 @@ class Application:
         try:
             request = decode_request(content, json_length(scope["headers"], len(content)))
             answered = self._inference.answer(model, asked, request)
+            scope["modelyard.version"] = answered.model_version  # read by serving/telemetry
         except BadRequest as error:
             raise Answer(400, str(error)) from error
         except Unanswered as error:

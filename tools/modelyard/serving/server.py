@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.manifests.configuration import Environment, PredictionLogging
@@ -28,8 +28,13 @@ WATCH_SECONDS = 0.1
 ROTATE_SECONDS = 1.0
 
 
-def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[[str], None]) -> None:
-    """Serves an environment on its host and port. Returns after SIGTERM or Ctrl-C, when open requests are answered."""
+def serve(
+    environment: Environment, root: Path, secrets: Secrets, say: Callable[[str], None], collector: str = ""
+) -> None:
+    """Serves an environment on its host and port. Returns after SIGTERM or Ctrl-C, when open requests are answered.
+
+    ``collector`` is the URL of an OpenTelemetry collector; '' sends nothing.
+    """
     try:
         import uvicorn
 
@@ -57,8 +62,15 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         inference = Inference(layout.logs, keeping, metrics, say)
         table.refresh()
         gc.freeze()  # later collections skip the objects loaded so far, so no request waits for them
+        application: Any = Application(table, inference, metrics, access, limits, Control(layout, table))
+        telemetry = None
+        if collector:
+            from modelyard.serving.telemetry import Telemetry
+
+            telemetry = Telemetry(collector, environment.name, say)
+            application = telemetry.traced(application)
         config = uvicorn.Config(
-            Application(table, inference, metrics, access, limits, Control(layout, table)),
+            application,
             http=BoundedProtocol,
             log_level="error",
             access_log=False,
@@ -83,6 +95,8 @@ def serve(environment: Environment, root: Path, secrets: Secrets, say: Callable[
         with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
         inference.close()
+        if telemetry:
+            telemetry.close()
         table.close()
         listener.close()
 
