@@ -64,10 +64,20 @@ def loop(scratch: Path, stages: Sequence[Scene], rounds: int, chance: random.Ran
         yard = place / "repository"
         for _ in range(chance.randint(1, 3)):
             _kill(yard, scene, chance.uniform(0.0, scene.seconds))
-        broken = after(yard, scene)
+            _answer(place / "remote.git")
+        try:
+            broken = after(yard, scene)
+        except RuntimeError as error:
+            broken = [str(error)]
         if broken:
             failed.append(f"round {number}, {' '.join(scene.command)}: {'; '.join(broken)}")
     return failed
+
+
+def _answer(remote: Path) -> None:
+    """Ends what was killed on the remote's side: a forge's server outlives its clients, so it leaves no locked ref."""
+    for lock in remote.rglob("*.lock"):
+        lock.unlink()
 
 
 def after(yard: Path, scene: Scene) -> list[str]:

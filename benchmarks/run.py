@@ -17,6 +17,7 @@ from installation import installation
 from killed_setup import killed_setup
 from mainline import mainline
 from measurements import drift, evaluation
+from merging import merging
 from production import feedback, monitor
 from pull_request import pull_request
 from registry import registry, site
@@ -27,7 +28,7 @@ PARTS = {
     part.__name__: part
     for part in (
         start_up, affected, pull_request, installation, drift, evaluation, registry, site, serving, telemetry, flavors,
-        soak, monitor, feedback, crash_loop, killed_setup, mainline,
+        soak, monitor, feedback, crash_loop, killed_setup, mainline, merging,
     )
 }  # fmt: skip
 

@@ -33,7 +33,15 @@ process.exit(found ? 1 : 0);
 def render(ci: str, scratch: Path) -> Path:
     """A repository as ``modelyard init`` writes it."""
     folder = scratch / ci
-    command = [str(BIN / "modelyard"), "init", str(folder), "--answer", f"ci={ci}"]
+    command = [
+        str(BIN / "modelyard"),
+        "init",
+        str(folder),
+        "--answer",
+        f"ci={ci}",
+        "--answer",
+        f"cloud_runner={'yes' if ci == 'github' else 'no'}",
+    ]
     environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(scratch), "GIT_CONFIG_NOSYSTEM": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{role}_NAME": "lint", f"GIT_{role}_EMAIL": "lint@example.org"}

@@ -33,6 +33,7 @@ NEEDS_NO_REPOSITORY = {
     ("completion",),
     ("merge-lock",),
     ("alerts", "dashboard"),
+    ("tools", "install"),
 }
 
 

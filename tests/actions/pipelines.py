@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,20 +50,26 @@ class Pipelines:
         return self._run(command, clone, {})
 
     def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
-        """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails."""
-        clone = self._clone(sha)
-        text = (clone / "Jenkinsfile").read_text()
+        """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails.
+
+        A stage with ``ws`` has a clone of its own, to which what was stashed comes. Only a stage that names the
+        credential gets the token.
+        """
+        first = self._clone(sha)
+        text = (first / "Jenkinsfile").read_text()
         for stage in stages:
-            body = (
-                re.search(rf"stage\('{stage}'\) \{{(.*?)\n    \}}", text, re.S)
-                if stage != "post"
-                else re.search(r"  post \{(.*)", text, re.S)
-            )
+            body = re.search(rf"stage\('{stage}'\) \{{(.*?)\n    \}}", text, re.S)
             assert body, f"the Jenkinsfile has no stage {stage}"
-            for lines, line in re.findall(r"^\s*sh (?:'''(.*?)'''|'([^\n]*)')$", body[1], re.M | re.S):
-                command = (lines or line).replace("python3 -m venv .venv", "true")
-                done = self._run(["sh", "-xe", "-c", command], clone, {"GIT_COMMIT": sha, **variables})
-                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            clone = self._clone(sha) if "ws(" in body[1] else first
+            token = "MODELYARD_TOKEN" if "credentials('modelyard-token')" not in body[1] else ""
+            given = {name: value for name, value in variables.items() if name != token}
+            for part in re.finditer(r"^\s*(?:sh (?:'''(.*?)'''|'([^\n]*)')|(unstash) [^\n]*)$", body[1], re.M | re.S):
+                if part[3]:
+                    shutil.copytree(first / ".modelyard/evidence", clone / ".modelyard/evidence", dirs_exist_ok=True)
+                    continue
+                command = (part[1] or part[2]).replace("python3 -m venv .venv", "true")
+                done = self._run(["sh", "-xe", "-c", command], clone, {"GIT_COMMIT": sha, **given})
+                assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
     def _clone(self, sha: str) -> Path:
         self._runs += 1

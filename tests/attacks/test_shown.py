@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from modelyard.documents import visible
 from modelyard.errors import ModelyardError
+from modelyard.evidence.custom import CustomReport, Page
 from modelyard.evidence.statement import read_statement
 from modelyard.forges.interface import is_marked
 from modelyard.manifests.document import ManifestErrors, parse_document
 from modelyard.registry.tags import read_version_record
 from modelyard.report.content import Report
-from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.bodies import plan_part
 from modelyard.report.markdown.comment import artifact_in, marker, render_comment
 from modelyard.report.markdown.safe import code, code_line, text
 from modelyard.review.subject import is_generated
@@ -47,7 +50,7 @@ CORPUS = {
 def faults(shown: str) -> list[str]:
     """What of the corpus still works in Markdown."""
     fences = re.findall(r"^```(?:sh|diff|mermaid)?$", shown, re.MULTILINE)
-    assert shown.count("```") == len(fences) in (0, 2, 4), "no text ends or opens a fenced block"
+    assert shown.count("```") == len(fences) and len(fences) % 2 == 0, "no text ends or opens a fenced block"
     shown = re.sub(r"```\w*\n.*?\n```", "", shown, flags=re.DOTALL)  # nothing is a link or a mention there
     outside = re.sub(r"`[^`\n]*`", "", shown)
     found = [line for line in shown.split("\n") if re.match(r"\s*(# pwned|# out|/approve|/merge|/modelyard)", line)]
@@ -74,12 +77,43 @@ def test_to_write_into_our_comment_with_any_text_of_evidence(name: str, render: 
     assert len(re.findall(r"^<!-- modelyard:runs ", shown, re.MULTILINE)) == 1
 
 
+SYNTAX = [
+    "# ",
+    "- ",
+    "1. ",
+    "| a | b |\n|---|---|\n| ",
+    "```\n",
+    "\n```\n",
+    "**",
+    "*",
+    "`",
+    "![p](p.png)\n",
+    "\n\n",
+    "\n",
+    "\\",
+]
+PIECES = st.lists(st.sampled_from([*SYNTAX, *(value[:300] for value in CORPUS.values())]), max_size=12)
+
+
+@given(PIECES, st.sampled_from([{}, {"p.png": "https://forge.example/p.png"}]))
+def test_to_write_into_our_comment_with_a_page_of_the_teams_own(pieces: list[str], addresses: dict[str, str]) -> None:
+    custom = CustomReport((Page("notes.md", "".join(pieces)),), (), (), ("".join(pieces)[:500],))
+    report = _of_churn(samples.report("word"))
+    report = dataclasses.replace(report, bundle=dataclasses.replace(report.bundle, custom=custom))
+    shown = render_comment(report, addresses=addresses).body
+    assert faults(shown.replace("![p](https://forge.example/p.png)", "")) == []
+    assert artifact_in(shown) == "a" * 64 and len(re.findall(r"^<!-- modelyard:runs ", shown, re.MULTILINE)) == 1
+    for tag in ("details", "summary", "sub"):
+        assert shown.count(f"<{tag}>") == shown.count(f"</{tag}>"), "no text ends or begins a fold"
+    assert not re.search(r"<(?!/?(details|summary|sub|br|a)\b|!-- modelyard:(report churn|runs) )[a-zA-Z!/]", shown)
+
+
 @pytest.mark.parametrize("name", sorted(CORPUS))
 def test_to_write_into_the_plan_of_a_deployment(name: str) -> None:
     delivery = Delivery(
         environment="production", model="churn", desired="v1", live=None, actions=(), skipped=CORPUS[name], rollout=CORPUS[name]
     )  # fmt: skip
-    shown = plan_comment([delivery], "<!-- modelyard:plan -->")
+    shown = plan_part([delivery])
     assert faults(shown) == []
 
 

@@ -114,7 +114,6 @@ def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str],
     assert "has no valid signature of a signer" in tool(folder, "deploy", "--env", "staging", expect=1).stderr
 
 
-@pytest.mark.proof
 def test_register_signs_with_a_key_that_vault_keeps_and_deploy_takes_it(
     signed: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 sys.path.append(BENCHMARKS)
 
@@ -17,7 +15,6 @@ from crash_loop import after, loop, scenes  # noqa: E402 - found by the line abo
 sys.path.remove(BENCHMARKS)  # its modules would hide folders of the tests
 
 
-@pytest.mark.proof
 def test_killed_at_random_every_command_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     stages = scenes(tmp_path)
     assert loop(tmp_path, stages, 6, random.Random(7)) == []  # noqa: S311

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.deployment import promotion as module
-from modelyard.deployment.promotion import MARKER, PromotionRequest, _place, preview, promotion
+from modelyard.deployment.promotion import PromotionRequest, _place, preview, promotion
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.forges.interface import Comment
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import is_name
+from modelyard.report.markdown.summary import PLAN, PLAN_END, REPORT, with_plan
 from modelyard.review.pull_requests import Proposed
 from support.memory import START, MemoryYard, digest_of, memory_yard
 
@@ -173,7 +174,11 @@ def test_a_pull_request_shows_what_merging_it_deploys(yard: MemoryYard, monkeypa
     forge = proposal(yard, {FILE: b"model: churn\nversion: v1.1.0\n", "README.md": b"x"})
     assert previewed(yard, forge, monkeypatch) == "Posted the plan of 1 deployment(s) on pull request 7."
     [body] = forge.bodies
-    assert "## Merging changes 1 deployment" in body and "route all to v1.1.0" in body and MARKER in body
+    assert (
+        "## Merging changes 1 deployment" in body
+        and "route all to v1.1.0" in body
+        and body.startswith(f"{REPORT}\n\n{PLAN}\n")
+    )
     assert yard.targets["production"].done == []
 
 
@@ -184,11 +189,15 @@ def test_a_removed_or_unreadable_deployment_is_shown_too(yard: MemoryYard, monke
     assert "remove churn from production" in forge.bodies[0] and "failed: " in forge.bodies[0]
 
 
-def test_a_pull_request_without_deployments_gets_no_comment_but_an_old_one_is_updated(
+def test_a_pull_request_without_deployments_gets_no_plan_but_an_old_one_is_updated(
     yard: MemoryYard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge = proposal(yard, {"README.md": b"x"})
     assert previewed(yard, forge, monkeypatch) == "Pull request 7 changes no deployment." and not forge.bodies
-    forge.bodies = [f"{MARKER}\nold plan"]
+    report = f"{REPORT}\n## ✅ churn may be merged\n"
+    forge.bodies = [report]
+    assert previewed(yard, forge, monkeypatch) == "Pull request 7 changes no deployment." and forge.bodies == [report]
+    forge.bodies = [with_plan(report, f"{PLAN}\nold plan\n{PLAN_END}\n")]
     previewed(yard, forge, monkeypatch)
-    assert "## Merging changes nothing" in forge.bodies[0]
+    [body] = forge.bodies
+    assert body.startswith(report) and "## Merging changes nothing" in body and "old plan" not in body

@@ -8,7 +8,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import pytest
 from e2e.conftest import Hosted
 from support.package_index import add_packages, add_toolkit, said
 from support.yard import commit_all, git
@@ -17,7 +16,6 @@ JOBS = ("installer", "planning", "measuring", "reporting", "deploying")
 PARAMS = "models/churn/params.yaml"
 
 
-@pytest.mark.proof
 def test_every_job_runs_with_only_what_its_requirement_files_install(hosted: Hosted, tmp_path: Path) -> None:
     index, laptop = tmp_path / "index", tmp_path / "laptop"
     add_toolkit(index)

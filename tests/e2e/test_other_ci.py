@@ -6,6 +6,7 @@ own language makes of the file (when, credentials, catchError) is not tested.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,12 +56,45 @@ def jenkins(tmp_path: Path) -> Iterator[Place]:
 
 def merge_request(place: Place, pull: Pull) -> str:
     """Its pipeline's output."""
-    done = place.pipelines.gitlab(
-        "merge_request_event", place.store.head(pull), CI_MERGE_REQUEST_IID=str(pull.number),
-        CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main", CI_MERGE_REQUEST_SOURCE_BRANCH_NAME=pull.branch,
-    )  # fmt: skip
+    done = run_pipeline(place, pull, place.store.head(pull))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
+
+
+def run_pipeline(place: Place, pull: Pull, sha: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return place.pipelines.gitlab(
+        "merge_request_event", sha, CI_MERGE_REQUEST_IID=str(pull.number), CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main",
+        CI_MERGE_REQUEST_SOURCE_BRANCH_NAME=pull.branch, **more,
+    )  # fmt: skip
+
+
+def merge_train(place: Place, pull: Pull) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """The pipeline of the commit that merges a merge request into main, and the states of that commit's statuses."""
+    git(place.clone, "fetch", "--quiet", "origin")
+    git(place.clone, "switch", "--quiet", "--detach", "origin/main")
+    git(place.clone, "merge", "--quiet", "--no-ff", "-m", "train", place.store.head(pull))
+    git(place.clone, "push", "--quiet", "--force", "origin", f"HEAD:refs/merge-requests/{pull.number}/train")
+    sha = git(place.clone, "rev-parse", "HEAD").strip()
+    done = run_pipeline(place, pull, sha, CI_MERGE_REQUEST_EVENT_TYPE="merge_train")
+    return done, {status.context: status.state for status in place.store.statuses.get(sha, [])}
+
+
+def test_a_merge_train_of_gitlab(gitlab: Place) -> None:
+    deployed = gitlab.pipelines.gitlab("push", gitlab.main, CI_COMMIT_BRANCH="main")
+    assert deployed.returncode == 0, deployed.stdout[-4000:] + deployed.stderr[-4000:]
+    gitlab.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")
+    pull = gitlab.store.open("ada", "better", "main", "Less noise", "")
+    merge_request(gitlab, pull)
+    comments = len(gitlab.store.comments)
+    done, states = merge_train(gitlab, pull)
+    assert done.returncode != 0 and states["modelyard/verdict"] == "success", (
+        "nobody approved it, so the train goes on without it"
+    )
+    gitlab.store.review(pull.number, "grace", "APPROVE")
+    done, states = merge_train(gitlab, pull)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert states == {"modelyard/verdict": "success", "modelyard/approval": "success"}
+    assert len(gitlab.store.comments) == comments, "a train has no comment"
 
 
 def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
@@ -95,17 +129,17 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
     token = {"MODELYARD_TOKEN": "actions", "GITHUB_API_URL": f"{jenkins.server.url}/api/v3"}
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert jenkins.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
     jenkins.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")
     pull = jenkins.store.open("ada", "better", "main", "Less noise", "")
     change = {"CHANGE_ID": str(pull.number), "CHANGE_TARGET": "main", "CHANGE_BRANCH": "better"}
-    jenkins.pipelines.jenkins(jenkins.store.head(pull), ["install", "measure", "post"], **token, **change)
+    jenkins.pipelines.jenkins(jenkins.store.head(pull), ["measure", "report"], **token, **change)
     assert jenkins.report(pull).startswith("## ✅ churn may be merged") and jenkins.status(pull) == "success"
     jenkins.store.review(pull.number, "grace", "APPROVE")
     jenkins.store.merge(pull.number, "grace")
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "deploy"], **token)
+    jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
     jenkins.traffic(1000, 1, version="v1.1.0", shift=3.0)
-    jenkins.pipelines.jenkins(jenkins.main, ["install", "propose"], **token, MODELYARD_MONITOR="staging")
+    jenkins.pipelines.jenkins(jenkins.main, ["propose"], **token, MODELYARD_MONITOR="staging")
     assert len(jenkins.store.pulls) == 1 and any("input-drift" in i.title for i in jenkins.store.issues.values())

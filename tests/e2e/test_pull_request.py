@@ -12,11 +12,28 @@ import pytest
 from actions.runner import BOT, SECRETS
 from actions.tiny import data, dvc
 from e2e.conftest import OUTSIDER, Hosted
+from forge.store import Pull
 from support.yard import commit_all, git
 
 PARAMS = "models/churn/params.yaml"
 BETTER = {PARAMS: ("noise: 0.8", "noise: 0.2")}
 WORSE = {PARAMS: ("noise: 0.8", "noise: 6.0")}
+
+
+def with_verdict(hosted: Hosted, branch: str, champion: str) -> Pull:
+    """An open pull request of churn, with the verdict that a report about a champion leaves, but without its run."""
+    base = git(hosted.clone, "rev-parse", "origin/main").strip()
+    head = hosted.push(branch, {"models/churn/README.md": ("", "# A rival\n")}, "A rival")
+    pull = hosted.store.open("ada", branch, "main", "A rival", "")
+    hosted.store.set_status(head, BOT, "modelyard/verdict", "success", f"churn pass vs {champion}", "")
+    git(hosted.clone, "fetch", "--quiet", "origin", "modelyard/evidence")
+    git(hosted.clone, "switch", "--quiet", "--detach", "FETCH_HEAD")
+    file = hosted.clone / f"pulls/{pull.number}/verdict.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"head": head, "base": base, "compared": {"churn": champion}}))
+    commit_all(hosted.clone, "A verdict")
+    git(hosted.clone, "push", "--quiet", "origin", "HEAD:refs/heads/modelyard/evidence")
+    return pull
 
 
 def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rolled_back(hosted: Hosted) -> None:
@@ -33,8 +50,16 @@ def test_a_good_proposal_is_reported_approved_merged_registered_deployed_and_rol
     assert hosted.status(pull, "modelyard/approval") == "pending"
     hosted.approve(pull)
     assert hosted.status(pull, "modelyard/approval") == "success"
+    rival = with_verdict(hosted, "rival", "v1.0.0")
     for run in hosted.merge(pull):
         run.must()
+    taken_back = hosted.store.statuses[hosted.store.head(rival)][-2:]
+    assert [(s.state, s.description.partition(";")[0]) for s in taken_back] == [
+        ("pending", "churn: another candidate is before it and not registered yet"),
+        ("pending", "churn: compared with v1.0.0, but the champion is now v1.1.0"),
+    ]
+    started = [one for one in hosted.store.dispatched if one[1] == "rival"]
+    assert started == [("propose.yml", "rival", {"commit": hosted.store.head(rival)})], "measured again, once"
     assert "churn@v1.1.0" in hosted.tags() and "fraud@v1.0.1" not in hosted.tags()
     assert hosted.served() == {"churn": "v1.1.0", "fraud": "v1.0.0"}
     record = json.loads(
@@ -93,7 +118,7 @@ def test_a_merge_queue_judges_the_merged_tree_without_training(hosted: Hosted) -
     run.must()
     states = {s.context: (s.state, s.description) for s in hosted.store.statuses[merged]}
     assert states["modelyard/verdict"][0] == states["modelyard/approval"][0] == "success"
-    assert states["modelyard/verdict"][1].startswith("churn pass: within margins")
+    assert states["modelyard/verdict"][1].startswith("churn pass vs v1.0.0: within margins")
     assert "Running models/churn/dvc.yaml" in run.log and "stage train" not in run.log, "DVC ran no stage"
     assert len(hosted.store.comments) == comments, "a queue posts no comment"
 
@@ -150,8 +175,19 @@ def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) 
     commit_all(hosted.clone, "Pictures, please")
     git(hosted.clone, "push", "--quiet", "origin", "asked:main")
     git(hosted.clone, "fetch", "--quiet", "origin")
-    pull = hosted.propose("better", BETTER, "Less noise")
+    own = {
+        "models/churn/report/notes.md": ("", "# Why\n\nThe noise was **halved**. <script>\n\n![seen](seen.png)\n"),
+        "models/churn/report/seen.png": ("", "RIFF....WEBP"),
+        "models/churn/report/loss.csv": ("", "step,loss\n0,1.0\n1,0.5\n"),
+        "models/churn/dvc.yaml": ("stages:", "plots:\n- report/loss.csv: {x: step, y: loss}\nstages:"),
+    }
+    pull = hosted.propose("better", BETTER | own, "Less noise")
     report = hosted.report(pull)
+    for words in ("#### Why", "The noise was **halved**. &lt;script&gt;", "| candidate | loss | 2 | 1 | 0.5000 |"):
+        assert words in report, "the team's own words and plots"
+    shown = re.findall(r"!\[(seen|report/loss\.csv)\]\(\S+/raw/modelyard/evidence/(\S+)\)", report)
+    assert [name for name, _ in shown] == ["seen", "report/loss.csv"]
+    assert git(hosted.store.path(hosted.store.name), "show", f"modelyard/evidence:{shown[0][1]}") == "RIFF....WEBP"
     found = re.search(r"!\[Metrics of candidate and champion\]\((\S+)/raw/modelyard/evidence/(\S+)\)", report)
     assert found and found[1] == f"{hosted.server.url}/{hosted.store.name}", "nowhere but on this forge"
     bare = hosted.store.path(hosted.store.name)

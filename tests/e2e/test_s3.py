@@ -40,7 +40,6 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.proof
 def test_a_version_travels_through_s3_to_a_second_clone(endpoint: str, tmp_path: Path) -> None:
     tool(
         tmp_path,

@@ -226,7 +226,6 @@ def test_the_results_come_back_and_nothing_is_run_here(
         train_on(view, "cluster", said, cancel=False)
 
 
-@pytest.mark.proof
 def test_kfp_compiles_what_is_submitted_and_its_own_client_sends_the_same(
     yard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

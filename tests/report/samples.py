@@ -62,6 +62,8 @@ def _value(kind: Any, text: str) -> Any:
         return text
     if kind not in (Any, object) and issubclass(kind, str):
         return Version(text)
+    if kind is bytes:
+        return b"\x89PNG\r\n\x1a\n" + text.encode()  # a picture, by its first bytes
     if kind is bool:
         return True
     if kind is int:

@@ -24,10 +24,11 @@ from modelyard.metrics.evaluation import Evaluation
 from modelyard.registry.lineage import Lineage
 from modelyard.report.markdown.bodies import (
     EXPLAINED,
+    PLAN_LIMIT,
     explain,
     forgetting_body,
     increment_body,
-    plan_comment,
+    plan_part,
     render_cause,
     retrain_body,
     rollback_story,
@@ -36,6 +37,7 @@ from modelyard.report.markdown.card import Card, render_card
 from modelyard.report.markdown.comment import artifact_in, joint_digest, marker, outcome_sign, render_comment
 from modelyard.report.markdown.safe import code, fold, node, shortened, text
 from modelyard.report.markdown.sections import changes_section, lineage_section, numbering_section
+from modelyard.report.markdown.summary import PLAN, REPORT, plan_in, with_plan
 from modelyard.rollout.plan import Delivery, JournalEntry
 from modelyard.rollout.progress import RolloutState
 from report import samples
@@ -69,16 +71,31 @@ def test_a_retraining_says_why_what_it_cost_and_what_happens_next(cause: Cause) 
 def test_a_plan_names_every_deployment_and_counts_those_that_change() -> None:
     moving = Delivery("production", "churn", "v2", "v1", ("install v2",), rollout="step 1 of 3")
     steady = Delivery("staging", "churn", "v1", "v1", ())
-    body = plan_comment([moving, steady], "<!-- mark -->")
+    body = plan_part([steady, moving])
     assert (
-        body.startswith("<!-- mark -->\n## Merging changes 1 deployment\n")
+        body.startswith(f"{PLAN}\n## Merging changes 1 deployment\n")
         and "- v1\n+ v2\n" in body
         and "step 1 of 3" in body
     )
     assert body.count("```") == 4
-    assert "## Merging changes nothing" in plan_comment([steady], "") and "2 deployments" in plan_comment(
-        [moving] * 2, ""
-    )
+    assert "## Merging changes nothing" in plan_part([steady]) and "2 deployments" in plan_part([moving] * 2)
+
+
+def test_a_plan_of_many_deployments_is_cut_and_says_so() -> None:
+    many = [Delivery("production", f"m{i}", "v2", "v1", ("x" * 5_000,)) for i in range(300)]
+    body = plan_part(many)
+    assert len(body) < PLAN_LIMIT and "## Merging changes 300 deployments" in body
+    shown = body.count("```diff")
+    assert 10 < shown < 300 and f"{300 - shown} more are not shown." in body and body.count("```") == 2 * shown
+
+
+def test_a_plan_is_one_part_of_the_comment() -> None:
+    first, second = plan_part([Delivery("staging", "a", "v2", "v1", ("x",))]), plan_part([])
+    report = f"{REPORT}\n## ✅ a may be merged\n"
+    both = with_plan(report, first)
+    assert both.startswith(report) and plan_in(both) == first and plan_in(report) == ""
+    assert with_plan(both, second) == with_plan(report, second) and with_plan(both, "") == report
+    assert with_plan(both.replace("\n", "\r\n"), first) == both
 
 
 def test_a_rollback_tells_its_journal() -> None:

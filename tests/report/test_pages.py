@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from modelyard.errors import ModelyardError
-from modelyard.registry.history import ModelHistory
+from modelyard.git import TagRef
+from modelyard.registry.history import ModelHistory, read_registry
+from modelyard.registry.tags import StageRecord, VersionRecord, write_record
 from modelyard.report.html import page, proposal, site, window
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Link, Table
 from modelyard.report.html.proposal import render_html
-from modelyard.report.html.site import ModelPage, index_page, model_page, sync, window_verdict
+from modelyard.report.html.site import Desired, ModelPage, index_page, model_page, sync, window_verdict
 from modelyard.report.html.window import render_monitoring_html
 from report import samples
 
@@ -27,7 +29,7 @@ HTML = Path(page.__file__).parent
 TEMPLATES = sorted((HTML / "templates").glob("*.j2"))
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "script", "body", "div", "h1", "h2", "h3", "p", "b", "pre", "span", "a",
-    "header", "nav", "main", "footer", "label", "input", "ul", "li", "time", "code", "figure", "figcaption", "svg", "rect",
+    "header", "nav", "main", "footer", "label", "input", "ul", "li", "time", "code", "figure", "figcaption", "svg", "rect", "img",
     "line", "circle", "polyline", "path", "text", "g", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 PAGES: dict[str, Callable[[str], str]] = {
@@ -71,6 +73,8 @@ def test_hostile_text_stays_text_wherever_a_page_shows_text(name: str) -> None:
     for (tag, attributes), (_, expected) in zip(drawn.found, plain.found, strict=True):
         assert attributes.keys() == expected.keys(), f"text made an attribute of {tag}"
         assert not any(key.startswith("on") for key in attributes)
+        if tag == "img":
+            assert re.fullmatch("data:image/png;base64,[A-Za-z0-9+/=]+", attributes["src"] or "")
         if tag == "a":
             assert not (attributes["href"] or "").lower().startswith(("javascript:", "data:"))
     assert "<script>alert(3)</script>" in drawn.text and "{{ 7 * 191 }}" in drawn.text and "1337" not in drawn.text
@@ -122,7 +126,9 @@ def test_python_holds_values_and_no_html(path: Path) -> None:
     """SVG is drawn in Python, of figures only; no module but page.py marks text as safe."""
     source = path.read_text(encoding="utf-8")
     drawn = path.name in ("figure.py", "pictures.py", "site_pictures.py")
-    allowed = {"svg", "rect", "line", "circle", "polyline", "path", "text", "title", "g", "style"} if drawn else set()
+    allowed = (
+        {"svg", "rect", "img", "line", "circle", "polyline", "path", "text", "title", "g", "style"} if drawn else set()
+    )
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert set(re.findall(r"</?([a-z]+[1-6]?)\b", node.value)) <= allowed
@@ -171,11 +177,27 @@ def test_pages_of_what_is_not_there_yet() -> None:
     assert "There is no ground truth." in bare and "Burn rate" not in bare and "<h2>Drift" not in bare
 
 
+def test_latest_is_in_sync_where_it_skips_a_rolled_back_version() -> None:
+    back = StageRecord("v1.0.0", blocked="b", rollout="r")
+    records = {"v1.0.0": VersionRecord("a"), "v1.1.0": VersionRecord("b")}
+    commits = {"v1.0.0": "1" * 40, "v1.1.0": "2" * 40}
+    tags = [TagRef(f"churn@{n}", True, commits[n], 1, "ada", write_record("", made)) for n, made in records.items()]
+    tags.append(TagRef("churn#staging#2", True, commits["v1.0.0"], 2, "ada", write_record("", back)))
+    history = read_registry(tags).history("churn")
+    shown = ModelPage("churn", history, None, (), None, {}, ())
+    period = shown.serving["staging"]
+    assert sync(Desired("staging", "latest"), shown, period) == "in sync"
+    assert sync(Desired("staging", "latest", ("churn#staging#2",)), shown, period) == "out of sync"
+    assert sync(Desired("staging", "v1.1.0"), shown, period) == "out of sync"
+
+
 def test_the_state_of_a_deployment_and_of_a_window() -> None:
     shown = samples.model_page("churn", "word")
     period = shown.serving["staging"]
-    assert sync("latest", shown, period) == sync("v1.1.0", shown, period) == "in sync"
-    assert sync("v1.0.0", shown, period) == "out of sync" and sync("v1.0.0", shown, None) == "not deployed"
+    first, second = (Desired("staging", version) for version in ("v1.0.0", "v1.1.0"))
+    latest = Desired("staging", "latest", [rollback.tag for rollback in shown.history.rollbacks()])
+    assert sync(latest, shown, period) == sync(second, shown, period) == "in sync"
+    assert sync(first, shown, period) == "out of sync" and sync(first, shown, None) == "not deployed"
     assert window_verdict(None) == "not monitored"
     assert window_verdict(shown.windows[0]).startswith("fail: word") and "(2026-05-08)" in window_verdict(
         shown.windows[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -11,16 +12,21 @@ from typing import Any
 import pytest
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle
+from modelyard.evidence.custom import CustomReport, Line, Page, Picture, Plot
 from modelyard.evidence.statement import write_statement
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import VERDICT, Comment, Status, is_marked
 from modelyard.gate.judge import judge
+from modelyard.git import TagRef
 from modelyard.report.content import Report
+from modelyard.report.markdown.bodies import plan_part
 from modelyard.report.markdown.comment import LIMIT, joint_digest, marker
-from modelyard.report.markdown.summary import REPORT, report_in
+from modelyard.report.markdown.summary import REPORT, report_in, with_plan
 from modelyard.review import comment
-from modelyard.review.comment import Poster, file_picture
+from modelyard.review.comment import Poster
+from modelyard.review.pictures import METRICS, file_pictures
 from modelyard.review.subject import Subject
+from modelyard.rollout.plan import Delivery
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING, bundle
 from support.mlflow import mlflow_stub
 from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, a_pull, as_forge, as_store, memory_checkout
@@ -35,6 +41,8 @@ checks:
   - {id: evidence-complete, kind: evidence, require: [training, evaluation, drift, artifact], why: w}
   - {id: auc-floor, kind: threshold, metric: auc, minimum: 0.7, why: w}
 """
+PICTURE, LIE = Picture("a.png", b"\x89PNG\r\n\x1a\n"), Picture("lie.png", b"<svg/>")
+PLOT = Plot("loss", "step", "loss", (Line("candidate", "loss", ((0, 1.0), (1, 0.5))),))
 FILES = {
     "modelyard.yaml": CONFIG,
     "policies/standard.yaml": POLICY,
@@ -82,8 +90,10 @@ class Scene:
     """A poster for pull request 7, which changes some models; backtests and numbers are left to their own tests."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, config: str = CONFIG, **files: str) -> None:
-        self.git = MemoryGit()
+        self.folder, self.git = folder, MemoryGit()
         self.base = self.git.head = self.git.add(FILES | {"modelyard.yaml": config} | files)
+        names = {path.split("/")[1] for path in (FILES | files) if path.endswith("/model.yaml")}
+        self.git.tag_refs = [TagRef(f"{name}@v1.0.0", True, self.base, 1, "ada", "v1.0.0") for name in sorted(names)]
         self.forge, self.evidence = MemoryForge(), MemoryEvidence()
         self.said: list[str] = []
         self.checkout = memory_checkout(folder, self.git, self.evidence)
@@ -133,12 +143,26 @@ def test_a_good_proposal(scene: Scene) -> None:
     status = scene.status(subject.head)
     assert (status.context, status.state, status.url) == (VERDICT, "success", "https://ci.example/run/1")
     digest = status.description.rpartition(" ")[2]
-    assert status.description.startswith("churn pass: no rule compares it with v1.0.0; better in 8 m")
-    assert status.description.endswith(f"… · report sha256 {digest}")
-    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md"]
+    assert status.description.startswith("churn pass vs v1.0.0: no rule compares it with v1.0.0; bet…")
+    assert status.description.endswith(f" · report sha256 {digest}")
+    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md", "pulls/7/verdict.json"]
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
     assert scene.forge.writes == writes, "the same report is not written again"
+
+
+def test_the_plan_of_deployments_stays_in_the_comment(scene: Scene) -> None:
+    plan = plan_part([Delivery("staging", "churn", "v2", "v1", ("route all to v2",))])
+    scene.forge.write_comment(7, with_plan(REPORT, plan), REPORT)
+    scene.post({"README.md": "words"}, {})
+    assert scene.comment() == with_plan(REPORT, plan), "no model is affected, so there is no report beside the plan"
+    scene.post(CHANGE, {"churn": documents()})
+    assert (
+        scene.comment().endswith(plan) and scene.body().startswith(f"{MARK}\n## ✅") and "Merging" not in scene.body()
+    )
+    writes = scene.forge.writes
+    scene.post(CHANGE, {"churn": documents()})
+    assert scene.comment().count("## Merging changes 1 deployment") == 1 and scene.forge.writes == writes + 1
 
 
 def test_what_was_handed_over_about_other_models_is_not_shown(scene: Scene) -> None:
@@ -245,14 +269,45 @@ def test_pictures_only_where_they_are_asked_for(tmp_path: Path, monkeypatch: pyt
     assert scene.evidence.filed_files[path].startswith(b"<svg")
 
 
+def test_the_words_of_the_team_with_pictures_of_the_evidence_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custom = CustomReport((Page("notes.md", "Hello **you**\n![](a.png)\n![](lie.png)"),), (PICTURE, LIE), (PLOT,))
+    evidence = documents() | {"custom": write_statement("custom", "churn", ARTIFACT, custom)}
+    scene = Scene(tmp_path, monkeypatch, config=CONFIG + "pictures: evidence-branch\n")
+    scene.post(CHANGE, {"churn": evidence})
+    body = scene.body()
+    filed = {path: content for path, content in scene.evidence.filed_files.items() if "/pictures/" in path}
+    shown = re.findall(r"!\[[^\]]*\]\(https://forge\.example/raw/modelyard/evidence/([^)]*)\)", body)
+    assert "Hello **you**" in body and sorted(shown) == sorted(filed) and body.count("![") == 3
+    assert f"churn/{ARTIFACT}/pictures/{PICTURE.digest[:32]}.png" in filed and PICTURE.content in filed.values()
+    assert LIE.content not in filed.values() and "lie\\.png is no PNG" in body.replace("lie.png", "lie\\.png")
+    assert set(scene.post(CHANGE, {"churn": documents()})[0].values()) == {"pass"} and "Hello" not in scene.body()
+
+    plain = Scene(tmp_path / "plain", monkeypatch)
+    plain.post(CHANGE, {"churn": evidence})
+    assert "Hello **you**" in plain.body() and "![" not in plain.body() and "a.png" in plain.body()
+
+
+def test_words_beyond_the_limits_of_a_reader_are_a_sentence_and_no_verdict(scene: Scene) -> None:
+    for custom in (
+        b"{", write_statement("custom", "fraud", ARTIFACT, CustomReport()),
+        write_statement("custom", "churn", ARTIFACT, {"pages": [{"name": "a.md", "text": "x" * 20_001}]}),
+        write_statement("custom", "churn", ARTIFACT, {"pictures": [{"name": "../a.png", "content": ""}]}),
+    ):  # fmt: skip
+        outcomes, _ = scene.post(CHANGE, {"churn": documents() | {"custom": custom}})
+        assert outcomes == {"churn": "pass"} and "Left out of the team's own report" in scene.body()
+
+
 def test_a_picture_is_filed_once_and_a_report_does_without_one() -> None:
     report = Report(Scene.report_on(None, bundle(), _rules(), "c", "b", (), TODAY).verdict, bundle(), "c" * 40, ())
     evidence, forge = MemoryEvidence(), as_forge(MemoryForge())
-    first = file_picture(as_store(evidence), forge, report)
-    assert first and file_picture(as_store(evidence), forge, report) == first and len(evidence.messages) == 1
-    assert file_picture(as_store(MemoryEvidence(refuses=True)), forge, report) == ""
+    first = file_pictures(as_store(evidence), forge, report)
+    assert list(first) == [METRICS]
+    assert file_pictures(as_store(evidence), forge, report) == first and len(evidence.messages) == 1
+    assert file_pictures(as_store(MemoryEvidence(refuses=True)), forge, report) == {}
     bare = replace(report, bundle=bundle(evaluation=None))
-    assert file_picture(as_store(MemoryEvidence()), forge, bare) == ""
+    assert file_pictures(as_store(MemoryEvidence()), forge, bare) == {}
 
 
 def _rules() -> Any:

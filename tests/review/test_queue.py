@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
-from modelyard.forges.ci import CI
-from modelyard.git import TagRef
+from modelyard.forges.ci import CI, read_ci
 from modelyard.review.comment import Poster
-from modelyard.review.queue import Queued, read_queued, subjects_of_queued
+from modelyard.review.queue import Queued, queued_in_train, read_queued, subjects_of_queued
 from review.test_comment import CHANGE, TODAY, Scene, documents
 from support.evidence import ARTIFACT, EVALUATION
-from support.pulls import a_pull, as_forge, as_git
+from support.pulls import MemoryGit, a_pull, as_forge, as_git
 
 BASE, HEAD = "b" * 40, "a" * 40
 
@@ -43,6 +42,24 @@ def test_an_odd_event_is_an_error(changes: dict[str, str]) -> None:
         read_queued({"merge_group": list(changes)})
 
 
+def test_an_entry_of_a_merge_train() -> None:
+    git = MemoryGit()
+    main = git.add({"a": "1"})
+    before = git.add({"b": "1"}, main)
+    merged = git.add({"c": "1"}, before, merged=main)
+    train = read_ci({"CI_SERVER_URL": "https://gitlab.example", "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train",
+                     "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": merged}).merge_train  # fmt: skip
+    assert queued_in_train(train, as_git(git)) == Queued(7, merged, before)
+    assert queued_in_train(None, as_git(git)) is None
+    assert (
+        read_ci({"CI_SERVER_URL": "https://gitlab.example", "CI_MERGE_REQUEST_EVENT_TYPE": "detached"}).merge_train
+        is None
+    )
+    for number, head in (("7", before), ("7", "main"), ("x", merged), ("", "")):
+        with pytest.raises(ModelyardError, match="is not a merge of the merge request"):
+            queued_in_train((number, head), as_git(git))
+
+
 class Queue(Scene):
     """The merged tree of pull request 7 on a champion."""
 
@@ -63,19 +80,25 @@ class Queue(Scene):
 
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
-    found = Queue(tmp_path, monkeypatch)
-    found.git.tag_refs = [TagRef("churn@v1.0.0", True, found.base, 1, "ada", "v1.0.0")]
-    return found
+    return Queue(tmp_path, monkeypatch)
 
 
 def test_the_merged_tree_is_judged_by_the_champion_of_the_moment(queue: Queue) -> None:
     state, said = queue.judge({"churn": documents()})
-    assert state == "success" and said.startswith("churn pass: ")
+    assert state == "success" and said.startswith("churn pass vs v1.0.0: ")
     older = write_statement("evaluation", "churn", ARTIFACT, replace(EVALUATION, champion="v0.9.0"))
     stale = documents() | {"evaluation": older}
     assert queue.judge({"churn": stale}) == (
         "error", "churn error: compared with v0.9.0, but the champion is now v1.0.0",
     )  # fmt: skip
+
+
+def test_an_entry_behind_one_that_is_no_version_yet_is_queued_again(queue: Queue) -> None:
+    main = queue.base
+    queue.base = queue.git.add({"models/churn/dvc.lock": "schema: '2.0'\n"}, main)
+    assert queue.judge({"churn": documents()})[1].startswith("churn error: another candidate is before it")
+    queue.git.head = queue.base
+    assert queue.judge({"churn": documents()})[0] == "success", "main's own candidate may have been refused for good"
 
 
 def test_a_queue_never_waits_for_a_status(queue: Queue) -> None:

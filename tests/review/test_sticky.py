@@ -39,7 +39,7 @@ class Scene:
         monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         for name, value in {
             "NODE_EXTRA_CA_CERTS": str(server.ca), "GITHUB_REPOSITORY": server.store.name, "GITHUB_SERVER_URL": server.url,
-            "GITHUB_ACTOR": "ada", "CI": "true", "GITHUB_EVENT_NAME": "pull_request",
+            "GITHUB_ACTOR": "ada", "CI": "true", "GITHUB_EVENT_NAME": "workflow_run", "GITHUB_SHA": server.store.head_of(server.store.name, "main"),
             "AWS_SECRET_ACCESS_KEY": "canary-secret-key", "MODELYARD_TOKEN": "canary-token",
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)

@@ -60,7 +60,6 @@ def job(address: str, **claims: str) -> dict[str, str]:
     return {"VAULT_ADDR": address, "VAULT_ROLE": "deploy", "VAULT_JWT": token, "VAULT_AUTH_PATH": "ci"}
 
 
-@pytest.mark.proof
 def test_a_job_of_the_main_branch_reads_what_its_policy_allows(server: tuple[str, Any]) -> None:
     address, _ = server
     secrets = Secrets(job(address))
@@ -72,7 +71,6 @@ def test_a_job_of_the_main_branch_reads_what_its_policy_allows(server: tuple[str
     assert Secrets({"VAULT_ADDR": address, "VAULT_TOKEN": ROOT_TOKEN}).read(KV) == "of models/production"
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize(
     "claims", [{"ref": "refs/heads/theirs"}, {"repository": "mallory/models"}, {"aud": "another"}], ids=str
 )
@@ -83,7 +81,6 @@ def test_a_job_of_another_branch_or_repository_is_refused(server: tuple[str, Any
     assert environ["VAULT_JWT"] not in str(told.value) and told.value.__cause__ is None
 
 
-@pytest.mark.proof
 def test_a_token_that_is_wrong_or_of_another_issuer_is_refused(server: tuple[str, Any]) -> None:
     address, _ = server
     with pytest.raises(ModelyardError, match="refused to return"):
@@ -96,7 +93,6 @@ def test_a_token_that_is_wrong_or_of_another_issuer_is_refused(server: tuple[str
         Secrets(job(address) | {"VAULT_JWT": other}).read(KV)
 
 
-@pytest.mark.proof
 def test_a_key_of_the_transit_engine_signs_and_never_leaves_it(server: tuple[str, Any], tmp_path: Path) -> None:
     address, client = server
     artifact, other, public = tmp_path / "model.txt", tmp_path / "other.txt", tmp_path / "release.pub"
@@ -116,7 +112,6 @@ def test_a_key_of_the_transit_engine_signs_and_never_leaves_it(server: tuple[str
         verify(artifact, sign(artifact, Signer(kept=second)), [public], [])
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize(
     ("reference", "match"),
     [
@@ -130,7 +125,6 @@ def test_what_is_no_key_for_signing_is_refused(server: tuple[str, Any], referenc
         transit_key(reference, job(server[0]))
 
 
-@pytest.mark.proof
 def test_a_role_that_may_not_sign_is_refused(server: tuple[str, Any], tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_bytes(b"tree\n")
     with pytest.raises(ModelyardError, match=r"refused to sign with vault:transit/unsigned \(Forbidden\)"):

@@ -139,7 +139,6 @@ def post(url: str, path: str, body: dict[str, Any], method: str = "POST") -> Any
         return json.load(answer)
 
 
-@pytest.mark.proof
 def test_the_registry_of_a_real_server_is_imported(tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard")
     with mlflow_server(tmp_path) as url:
@@ -178,7 +177,6 @@ def test_the_registry_of_a_real_server_is_imported(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.proof
 def test_a_thousand_versions_are_imported(stub: MLflowStub, tmp_path: Path) -> None:
     yard = small_repository(tmp_path / "yard")
     for number in range(1, 1001):

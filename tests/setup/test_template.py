@@ -107,16 +107,28 @@ def test_a_wrong_answer_is_wrong_use_and_writes_nothing(
 
 
 @example("staging_port", "²")
-@given(st.sampled_from([key for key in QUESTIONS if key != "cml"]), st.text(max_size=20))
+@given(st.sampled_from([key for key in QUESTIONS if key not in ("cml", "cloud_runner")]), st.text(max_size=20))
 def test_any_value_of_a_question_is_an_answer(key: str, value: str) -> None:
     name, answered = template._answer(f"{key}={value}")
     assert name == key and str(answered) in (value, str(int(value)) if value.isdecimal() else value)
 
 
-def test_whether_cml_posts_is_yes_or_no() -> None:
-    assert template._answer("cml=no") == ("cml", False) and template._answer("cml=Yes") == ("cml", True)
+@pytest.mark.parametrize("key", ["cml", "cloud_runner"])
+def test_a_decision_is_yes_or_no(key: str) -> None:
+    assert template._answer(f"{key}=no") == (key, False) and template._answer(f"{key}=Yes") == (key, True)
     with pytest.raises(UsageError, match="neither yes nor no"):
-        template._answer("cml=nope")
+        template._answer(f"{key}=nope")
+
+
+def test_the_workflow_that_starts_machines_is_off_and_holds_its_keys_apart() -> None:
+    asked = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    assert asked["cloud_runner"]["default"] is False
+    assert "{% if not cloud_runner %}.github/workflows/runner.yml{% endif %}" in asked["_exclude"]
+    workflow = yaml.safe_load((ROOT / "model-repo-template/.github/workflows/runner.yml").read_text(encoding="utf-8"))
+    plan, launch = workflow["jobs"]["plan"], workflow["jobs"]["launch"]
+    assert "head_repository.full_name == github.repository" in plan["if"], "a fork starts no machine"
+    assert "secrets" not in yaml.safe_dump(plan) and launch["environment"] == "cloud-runner"
+    assert launch["permissions"] == {} and not any("checkout" in step.get("uses", "") for step in launch["steps"])
 
 
 def test_the_questions_are_those_of_the_template() -> None:
@@ -198,3 +210,21 @@ def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_wri
                 assert "SIGNING" not in text and "GITHUB_TOKEN" not in text, f"{file.name} {name}"
             if "modelyard register" in text:
                 assert "--from" in text and "measuring" not in text, f"{file.name} {name}"
+
+
+def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_registers() -> None:
+    text = (ROOT / "model-repo-template/Jenkinsfile").read_text(encoding="utf-8")
+    stages = dict(re.findall(r"\n    stage\('(\w+)'\) \{(.*?)\n    \}", text, re.S))
+    assert set(stages) == {"measure", "report", "deploy", "propose"}
+    for name, body in stages.items():
+        assert ("modelyard run " in body) != ("credentials(" in body), name
+        assert ("credentials(" in body) == ("ws(" in body), f"{name} has a workspace of its own"
+    assert "register --unregistered --from .modelyard/measured" in stages["deploy"]
+    jobs = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.yml").read_text(encoding="utf-8"))
+    running = {name for name, job in jobs.items() if "modelyard run " in yaml.safe_dump(job)}
+    registering = {name for name, job in jobs.items() if "modelyard register" in yaml.safe_dump(job)}
+    assert running == {"measure", "measure-main"} and registering == {"deploy"}
+    assert not any("environment" in jobs[name] for name in running)
+    assert (
+        jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
+    )

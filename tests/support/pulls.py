@@ -113,6 +113,9 @@ class MemoryGit:
     def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
         return {sha: self._blobs[sha] for sha in shas}
 
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        return older in self._ancestors(newer)
+
     def commits_between(self, base: str, head: str) -> list[CommitInfo]:
         older = set(self._ancestors(base))
         return [self._infos[sha] for sha in self._ancestors(head) if sha not in older]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.flavors.signature import Input, Kind
@@ -245,6 +245,7 @@ TYPES = st.recursive(
 )  # fmt: skip
 
 
+@example(pa.month_day_nano_interval(), 0, "string")
 @given(TYPES, st.integers(0, 3), st.sampled_from(["string", "float", "boolean", "timestamp", "date", "integer"]))
 def test_any_type_is_read_or_refused(kind: pa.DataType, rows: int, wanted: Kind) -> None:
     path = Path("t.arrow")

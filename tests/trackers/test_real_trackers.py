@@ -19,7 +19,6 @@ from support.yard import CONFIG, commit_all, small_repository, tool
 from targets.conftest import mlflow_server
 from trackers.test_trackers import a_run
 
-pytestmark = pytest.mark.proof
 _BLOCK = 32768
 
 

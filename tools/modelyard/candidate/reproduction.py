@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from modelyard.candidate.files import Candidate
 from modelyard.candidate.lineage import installed_packages
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.artifacts import packages_of, registered_probe
-from modelyard.checkout.checkout import Checkout, ModelView
+from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError, Refused
 from modelyard.evidence.bundle import read_bundle
@@ -104,7 +103,7 @@ def _compared(view: ModelView, original: _Original, say: Callable[[str], None]) 
             f"{model} was trained elsewhere, so nobody here can reproduce it.",
             f"Ask who trained it, or write a pipeline that does; see models/{model}/model.yaml.",
         )
-    with _worktree(view.checkout, original.commit) as there:
+    with view.checkout.at(original.commit) as there:
         pipeline = f"models/{model}/dvc.yaml"
         what = f"{model} {original.version}" if original.version else f"the candidate of {model}"
         say(f"Pulling the data of {what} …")
@@ -154,15 +153,6 @@ def file_reproduction(evidence: EvidenceStore, found: Reproduction) -> None:
     content = write_statement("reproduction", found.model, found.artifact_before, found)
     path = f"{found.model}/{found.artifact_before}/reproduction.json"
     evidence.append({path: content}, f"{found.model} {found.version or 'candidate'}: reproduced, {found.outcome}")
-
-
-@contextmanager
-def _worktree(checkout: Checkout, commit: str) -> Iterator[Checkout]:
-    with TemporaryDirectory(prefix="modelyard-") as scratch:
-        folder = Path(scratch) / "worktree"
-        with checkout.git.worktree(folder, commit):
-            checkout.dvc.share_with(folder)
-            yield Checkout(folder)
 
 
 def _locked(git: Git, model: str, commit: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelyard.candidate.baselines import baselines_of
+from modelyard.candidate.custom import custom_report
 from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
 from modelyard.candidate.files import Candidate
@@ -138,6 +139,10 @@ class CandidateRun:
             found = evaluate(self.candidate, opponent, baselines)
         self._keep("evaluation", found.evaluation)
         self._keep("probe", found.probe)
+        if custom := custom_report(self.view, self.candidate, version.commit if version else None):
+            self._keep("custom", custom)
+        else:
+            self._workspace.remove_evidence("custom")
         return found.evaluation
 
     def drift(self, options: DriftOptions | None = None) -> Drift:

@@ -8,7 +8,9 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
 
-KINDS: tuple[Kind, ...] = ("training", "evaluation", "probe", "drift", "artifact", "reproduction", "verdict")
+KINDS: tuple[Kind, ...] = (
+    "training", "evaluation", "probe", "drift", "artifact", "reproduction", "custom", "verdict"
+)  # fmt: skip
 TRACKED = ("dvc.lock", "metrics.json")
 """Files of a model that retraining writes and git tracks. Its profile, which model.yaml names, is tracked too."""
 PROFILE = "profile.json"
@@ -33,6 +35,10 @@ class Workspace:
     def write_evidence(self, kind: Kind, content: bytes) -> Path:
         """The path of an evidence document, which is written."""
         return self.write(f"{kind}.json", content)
+
+    def remove_evidence(self, kind: Kind) -> None:
+        """Removes an evidence document of an earlier candidate."""
+        (self.folder / f"{kind}.json").unlink(missing_ok=True)
 
     def documents(self) -> dict[str, bytes]:
         """Kind → bytes of the evidence in the folder."""

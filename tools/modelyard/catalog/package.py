@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from modelyard import __version__
-from modelyard.checkout.artifacts import FetchedVersion, fetch_version
+from modelyard.catalog.bill_of_materials import bill_of_materials
+from modelyard.catalog.versions import card_of
+from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.trust import require_trusted
-from modelyard.documents import encode
-from modelyard.errors import missing_extra
-from modelyard.evidence.statement import read_statement
-from modelyard.evidence.training import Training
 from modelyard.files import write_whole
 from modelyard.installation.jobs import FOLDER, INSTALLER, job_files, pins_of
 from modelyard.installation.lock import read_lock, shipped, shipped_lock
@@ -69,8 +61,6 @@ def package(view: ModelView, version: str, folder: Path) -> BuildContext:
         require_host(found.model, "container")
         write_version(layout.version_folder(model, found.name), found.package)
         layout.write_state(State({model: Live(Traffic(found.name), {found.name: found.sha256})}))
-        content = view.checkout.evidence.documents(model, found.sha256).get("training")
-        training = read_statement(content, "training", Training).predicate if content else None
         write_whole(folder / "modelyard.yaml", _CONFIG.encode())
         source = source_of(view.checkout.repository.root)
         flavor = flavor_of(found.model)
@@ -83,49 +73,11 @@ def package(view: ModelView, version: str, folder: Path) -> BuildContext:
             libraries=(*flavor.system_packages, *(["git"] if source != INDEX else [])), installers=_installers(files),
         )  # fmt: skip
         write_whole(folder / "Containerfile", build.encode())
-        write_whole(folder / "sbom.cdx.json", bill_of_materials(found, training))
+        write_whole(folder / "sbom.cdx.json", bill_of_materials(card_of(view, found.name)))
     paths = sorted(folder.rglob("*"))
     for path in [*paths, folder]:
         os.utime(path, (at, at))
     return BuildContext(tuple(str(path.relative_to(folder)) for path in paths if path.is_file()), at)
-
-
-def bill_of_materials(found: FetchedVersion, training: Training | None) -> bytes:
-    """A CycloneDX 1.6 document of a model, its training data and packages; the same for every run."""
-    try:
-        from cyclonedx.model import HashAlgorithm, HashType, Property
-        from cyclonedx.model.bom import Bom
-        from cyclonedx.model.component import Component, ComponentType
-        from cyclonedx.output import make_outputter
-        from cyclonedx.schema import OutputFormat, SchemaVersion
-        from packageurl import PackageURL
-    except ImportError as error:
-        raise missing_extra("sbom", error.name or "cyclonedx-python-lib") from error
-
-    def digest(algorithm: Any, content: str) -> Any:
-        return HashType(alg=algorithm, content=content)
-
-    model = Component(
-        name=found.model.name, version=str(found.name), type=ComponentType.MACHINE_LEARNING_MODEL, bom_ref="model",
-        description=found.model.description, hashes=[digest(HashAlgorithm.SHA_256, found.sha256)],
-        properties=[Property(name="modelyard:commit", value=found.version.commit)],
-    )  # fmt: skip
-    parts = []
-    for entry in training.inputs if training else ():
-        md5 = entry.md5.removesuffix(".dir")
-        parts.append(
-            Component(name=entry.path, type=ComponentType.DATA, bom_ref=f"data:{entry.path}",
-                      hashes=[digest(HashAlgorithm.MD5, md5)])
-        )  # fmt: skip
-    for name, number in (training.packages if training else {}).items():
-        purl = PackageURL("pypi", name=name, version=number)
-        parts.append(Component(name=name, version=number, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)))
-    bom = Bom(components=parts, serial_number=uuid.UUID(hashlib.sha256(found.sha256.encode()).hexdigest()[:32]))
-    bom.metadata.component = model
-    bom.metadata.timestamp = datetime.fromtimestamp(found.version.at, UTC)
-    bom.register_dependency(model, parts)
-    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    return encode(msgspec.json.decode(text), order="sorted", indent=2) + b"\n"
 
 
 def image_files(found: Package, extra: str, source: str) -> dict[str, str]:

@@ -82,7 +82,9 @@ class _Gathered:
         self.names = sorted(self._folders | set(self._registry.models))
         self._desired: dict[str, list[Desired]] = {}
         for environment, deployment in repository.deployments():
-            self._desired.setdefault(deployment.model, []).append(Desired(environment, deployment.version))
+            self._desired.setdefault(deployment.model, []).append(
+                Desired(environment, deployment.version, tuple(deployment.readmit))
+            )
         waivers = repository.waivers()
         self._waivers = waiver_states(waivers, granted_waivers(git, "HEAD") if waivers else [], today)
         order = [environment.name for environment in repository.config.environments]

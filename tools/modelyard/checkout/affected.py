@@ -44,9 +44,9 @@ def all_models(git: Git) -> list[Affected]:
     return [Affected(name, ("requested",)) for name in sorted(_model_names(files))]
 
 
-def unregistered_models(git: Git) -> list[Affected]:
-    """Models that are merged but not registered: no version has the dvc.lock of HEAD."""
-    files = git.files_at("HEAD", "models")
+def unregistered_models(git: Git, revision: str = "HEAD") -> list[Affected]:
+    """Models that are merged but not registered: no version has the dvc.lock of the revision."""
+    files = git.files_at(revision, "models")
     locks = {name: files[f"models/{name}/dvc.lock"] for name in sorted(_model_names(files))
              if f"models/{name}/dvc.lock" in files}  # fmt: skip
     blobs = git.blobs(locks.values())

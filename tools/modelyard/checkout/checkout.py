@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from modelyard.checkout.evidence_store import EvidenceStore
@@ -42,6 +44,15 @@ class Checkout:
     def find(cls, start: Path) -> Checkout:
         """The clone that contains a folder; UsageError when there is none."""
         return cls(ModelRepository.find(start).root)
+
+    @contextmanager
+    def at(self, commit: str) -> Iterator[Checkout]:
+        """The same clone at another commit, in a temporary worktree with the same cache and remotes."""
+        with TemporaryDirectory(prefix="modelyard-") as scratch:
+            folder = Path(scratch) / "worktree"
+            with self.git.worktree(folder, commit):
+                self.dvc.share_with(folder)
+                yield Checkout(folder)
 
     @property
     def registry(self) -> Registry:

@@ -7,6 +7,7 @@
 ``<model>/pending/<tag>``              a tag that a run began to write; the next run completes it
 ``changes/<commit>.json``              the approvals of each change of the default branch
 ``pulls/<number>/``                    reports that the reviewers of a pull request saw
+``pulls/<number>/verdict.json``        which champions the verdict on a pull request is about
 ``pulls/pending/<tracker>/``           runs of proposals that a tracker did not take yet
 ``<model>/runs/<version>.<tracker>``   that a version has a run in a tracker, and its address
 ``<model>/imports/<tag>.json``         evidence of an imported version: what is known, and what is not

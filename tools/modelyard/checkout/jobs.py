@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from modelyard.checkout.affected import Affected
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.configuration import Repository
@@ -66,6 +67,12 @@ def matrix(git: Git, models: Sequence[str], head: str, base: str) -> list[Job]:
             short = f"{group[0]} and {len(group) - 1} more" if len(group) > 1 else ""
             jobs.append(Job(" ".join(group), short, runner, minutes))
     return sorted(jobs, key=lambda job: job.model)
+
+
+def on_runner(git: Git, models: Sequence[Affected], head: str, label: str) -> list[Affected]:
+    """Those of the models whose manifest at the commit ``head`` names a runner's label."""
+    manifests = _manifests(git, head, [entry.model for entry in models])
+    return [entry for entry in models if (found := manifests[entry.model]) and label in found.runner]
 
 
 def shards(models: Sequence[str], most: int) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard.checkout.affected import affected_models, all_models, unregistered_models
-from modelyard.checkout.jobs import matrix
+from modelyard.checkout.jobs import matrix, on_runner
 from modelyard.errors import UsageError
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
@@ -25,9 +25,26 @@ from modelyard.terminal import result, result_json, say
     is_flag=True,
     help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…} of at most 256 jobs, of one model or of several.",
 )
+@click.option("--runner", default="", metavar="LABEL", help="Only models whose model.yaml names this runner's label.")
+@click.option(
+    "--wait",
+    "minutes",
+    type=click.FloatRange(0, 360),
+    default=0.0,
+    metavar="MINUTES",
+    help="Wait so long for models of the base that are not registered and deployed yet, as in a merge queue.",
+)
 @click.pass_context
 def command(
-    context: click.Context, base: str, head: str, unregistered: bool, everything: bool, as_json: bool, github: bool
+    context: click.Context,
+    base: str,
+    head: str,
+    unregistered: bool,
+    everything: bool,
+    as_json: bool,
+    github: bool,
+    runner: str,
+    minutes: float,
 ) -> None:
     """List the models that a change touches."""
     if unregistered and everything:
@@ -40,6 +57,15 @@ def command(
         found = all_models(git)
     else:
         found = affected_models(git, base, head)
+    if runner:
+        found = on_runner(git, found, head, runner)
+    if minutes and found and not (unregistered or everything):
+        from modelyard.checkout.settling import wait_until_settled
+        from modelyard.options import open_checkout
+
+        models = [entry.model for entry in found]
+        if late := wait_until_settled(open_checkout(context), models, git.commit_of(base), minutes, say):
+            say(f"{', '.join(late)} is not settled after {minutes:g} minutes; compared is the champion of now.")
     if github:
         from modelyard.documents import encode
 

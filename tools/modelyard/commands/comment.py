@@ -7,15 +7,17 @@ from pathlib import Path
 
 import click
 
+from modelyard.errors import UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.options import open_checkout
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import read_untrusted
 from modelyard.review.comment import Poster
-from modelyard.review.queue import read_queued, subjects_of_queued
+from modelyard.review.queue import queued_in_train, read_queued, subjects_of_queued
+from modelyard.review.standing import take_back
 from modelyard.review.subject import subject_of_pull, subject_of_run
-from modelyard.terminal import result, result_json, say
+from modelyard.terminal import finish, result, result_json, say
 
 
 @click.command()
@@ -23,7 +25,6 @@ from modelyard.terminal import result, result_json, say
     "--from",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    required=True,
     help="The untrusted bundle of the job that ran the proposal: MODEL/*.json, or zip archives of that.",
 )
 @click.option(
@@ -33,23 +34,57 @@ from modelyard.terminal import result, result_json, say
     "--commit", "measured", metavar="REVISION", help="With --pull: the commit that was evaluated. Default: the head."
 )
 @click.option("--outcome", default="success", metavar="RESULT", help="Of the job that measured, in a merge queue.")
+@click.option(
+    "--outdated",
+    is_flag=True,
+    help="Instead: turn verdicts of open pull requests to pending whose champion changed after they were given.",
+)
+@click.option("--measure", is_flag=True, help="With --outdated: start the measurement of those pull requests again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes and the sha256 of the report as JSON.")
 @click.pass_context
 def command(
-    context: click.Context, folder: Path, number: int | None, measured: str | None, outcome: str, as_json: bool
+    context: click.Context,
+    folder: Path | None,
+    number: int | None,
+    measured: str | None,
+    outcome: str,
+    outdated: bool,
+    measure: bool,
+    as_json: bool,
 ) -> None:
     """Post reports on the pull request: comment and status.
 
-    For a merge_group event it sets the statuses of the merged tree, compared with the champion of this moment.
+    For a merge_group event of GitHub, and in a merge train of GitLab, it sets the statuses of the merged tree, compared
+    with the champion of this moment, and ends with 1 where it may not be merged.
 
     Run it in a trusted job, on a checkout of the default branch. The evidence is judged again by the rules of that
     branch; the files of the pull request are read as data and never run.
+
+    With --outdated nothing is judged: a verdict about a former champion is taken back, once, and says what to do.
     """
     checkout = open_checkout(context)
+    if outdated == (folder is not None) or (measure and not outdated):
+        raise UsageError(
+            "Either --from or --outdated is needed, and --measure needs --outdated.",
+            "Write: modelyard comment --from FOLDER, or: modelyard comment --outdated",
+        )
     repository, git = checkout.repository, checkout.git
     forge, ci = open_pull_forge(repository, git)
+    if folder is None:
+        checkout.evidence.refresh()
+        taken = take_back(checkout, forge, measure=measure, say=say)
+        if as_json:
+            result_json(taken)
+            return
+        for one in taken:
+            result(f"pull request {one.pull}: {one.sentence}{'; measured again' if one.started else ''}")
+        if not taken:
+            say("Every verdict of an open pull request is about the champion of now.")
+        return
     today = datetime.now(UTC).date()
-    queued = read_queued(read_event(ci.event)) if number is None else None
+    queued = None
+    if number is None:
+        queued = queued_in_train(ci.merge_train, git) or read_queued(read_event(ci.event))
     if queued is not None:
         untrusted = read_untrusted(folder)
         subject, approved = subjects_of_queued(forge, git, queued, ci.run, outcome == "success")
@@ -74,3 +109,6 @@ def command(
     else:
         outcomes = ", ".join(f"{model} {outcome}" for model, outcome in posted.outcomes.items())
         result(f"pull request {posted.pull}: {outcomes or 'no model is affected'}; {approval.sentence}")
+    passed = subject.succeeded and approval.given and set(posted.outcomes.values()) <= {"pass", "waived"}
+    if queued is not None and not passed:
+        finish("fail")

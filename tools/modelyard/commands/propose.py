@@ -10,11 +10,12 @@ import click
 from modelyard.candidate.judgement import write_reports, write_verdict
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.checkout import ModelView
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.evidence.verdict import Outcome
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.gate.triggers import Cause
-from modelyard.options import chosen_models, for_each, open_checkout
+from modelyard.options import chosen_models, for_each, open_checkout, the_model
+from modelyard.retraining.experiment import propose_experiment
 from modelyard.retraining.proposal import refresh
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.comment import Poster
@@ -32,19 +33,33 @@ from modelyard.terminal import finish, result, say
     show_default=True,
     help="due runs only when a trigger of model.yaml holds. All but manual need a gain of minimum_gain.",
 )
+@click.option("--from-exp", "experiment", metavar="NAME", help="Propose this experiment of DVC; nothing is trained.")
 @click.pass_context
-def command(context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause) -> None:
+def command(
+    context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause, experiment: str | None
+) -> None:
     """Retrain on the newest data and keep one open pull request.
 
     Run it on a checkout of the default branch. A model never has a second pull request: an open one is refreshed. The
     report and the verdict are posted at once, because a push with the job's token starts no workflow. In plain git, the
     proposal is a branch, and its report a file.
+
+    With --from-exp, the proposal is what an experiment of DVC changed; CI measures its pull request.
     """
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     plain = repository.config.forge == "git"
     forge, ci = (None, None) if plain else open_pull_forge(repository, git)
     base = git.commit_of("HEAD")
+    if experiment:
+        if everything or len(models) > 1:
+            raise UsageError(
+                "An experiment is of one model.", f"Write: modelyard propose MODEL --from-exp {experiment}"
+            )
+        done = propose_experiment(the_model(checkout, models[0] if models else None), forge, experiment, say)
+        where = f"pull request {done.pull}" if done.pull else f"branch {done.branch}"
+        result(f"{done.done} {where}. {done.why}")
+        return
 
     def one(view: ModelView) -> Outcome:
         model, run = view.name, CandidateRun(view, say)

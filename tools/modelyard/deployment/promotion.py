@@ -9,6 +9,7 @@ from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.planning import Planner
 from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.forges.ci import CI
 from modelyard.forges.interface import PullForge, is_marked
 from modelyard.git import Git
 from modelyard.manifests.conversion import parse
@@ -16,14 +17,14 @@ from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import Version, is_name
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory
-from modelyard.report.markdown.bodies import plan_comment
+from modelyard.report.markdown.bodies import plan_part
 from modelyard.report.markdown.safe import text
+from modelyard.report.markdown.summary import REPORT, plan_in, with_plan
 from modelyard.review.pull_requests import Proposed, VersionChange, clearing_change, deployment_change
+from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import fetch_head
 from modelyard.rollout.plan import Delivery
 from modelyard.rollout.promotion import bake_reason, blocking_rollback, freeze_reason
-
-MARKER = "<!-- modelyard:plan -->"
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def promotion(view: ModelView, request: PromotionRequest, now: datetime) -> Prop
 
 
 def preview(checkout: Checkout, forge: PullForge, number: int, environments: set[str], now: datetime) -> str:
-    """Comments on a pull request what merging it deploys; returns a sentence on what was posted."""
+    """Says in our comment on a pull request what merging it deploys; returns a sentence on what was posted."""
     git = checkout.git
     pull = forge.pull(number)
     fetch_head(git, pull)
     base = git.commit_of("HEAD")
     touched = [path for path in git.changed_files(base, pull.head) if _place(path)[0]]
-    there = any(comment.ours and is_marked(comment.body, MARKER) for comment in forge.comments(number))
-    if not touched and not there:
+    posted = next((c.body for c in forge.comments(number) if c.ours and is_marked(c.body, REPORT)), REPORT)
+    if not touched and not plan_in(posted):
         return f"Pull request {number} changes no deployment."
     planner = Planner(checkout, clock=now.timestamp)
     deliveries = []
@@ -90,7 +91,8 @@ def preview(checkout: Checkout, forge: PullForge, number: int, environments: set
         if environment not in environments:
             continue
         deliveries.append(_planned(planner, git, pull.head, path, environment, model))
-    forge.write_comment(number, plan_comment(deliveries, MARKER), MARKER)
+    body = with_plan(without_watermark(posted), plan_part(deliveries))
+    stick(forge, CI(), checkout.root, StickyComment(number, REPORT, body), by_cml=False, say=lambda sentence: None)
     return f"Posted the plan of {len(deliveries)} deployment(s) on pull request {number}."
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from modelyard.dvc.drivers import driver_extra
+from modelyard.dvc.plots import PlotData, plots_of
 from modelyard.dvc.stages import failed, interrupted, remedy_of_run, stages_told_to, stdout_to_stderr, tool_path
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.files import md5_of
@@ -118,6 +119,11 @@ class Dvc:
                 return int(repo.push(targets=[pipeline], with_deps=True) or 0)
             except DvcException as error:
                 raise failed("push", error, _REMEDY_REMOTE) from error
+
+    def plots(self, folder: str, revision: str | None) -> list[PlotData]:
+        """The plots of a folder's dvc.yaml, in the checkout and at a revision. Data that are not here are pulled."""
+        with self._repository() as repo, stdout_to_stderr():
+            return plots_of(repo, folder, revision)
 
     def update(self, pointers: list[str]) -> None:
         """Updates imported data (``.dvc`` files of ``dvc import``) from their sources."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from modelyard.errors import ModelyardError
 from modelyard.evidence.artifact import Artifact
+from modelyard.evidence.custom import CustomReport
 from modelyard.evidence.statement import Kind, P, Statement, read_statement
 from modelyard.evidence.training import Reproduction, Training
 from modelyard.metrics.drift import Drift
@@ -25,6 +26,8 @@ class Bundle:
     drift: Drift | None = None
     scan: Artifact | None = None
     reproduction: Reproduction | None = None
+    custom: CustomReport | None = None
+    """What the team adds to the report. No check judges it."""
     digests: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of its document."""
     faults: dict[str, str] = field(default_factory=dict)
@@ -63,6 +66,7 @@ def read_bundle(model: str, artifact: str, documents: Mapping[str, bytes]) -> Bu
         drift=take("drift", Drift),
         scan=take("artifact", Artifact),
         reproduction=take("reproduction", Reproduction) if "reproduction" in documents else None,
+        custom=take("custom", CustomReport) if "custom" in documents else None,
         digests=digests,
         faults=faults,
     )

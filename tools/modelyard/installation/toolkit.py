@@ -45,7 +45,7 @@ def own_source() -> str:
     """The source of the running toolkit, as far as this machine knows it; ``index`` otherwise."""
     origin = _origin()
     if "vcs_info" in origin:
-        return _checked_or_index(f"git+{_without_password(origin['url'])}@{origin['vcs_info'].get('commit_id', '')}")
+        return _checked_or_index(f"git+{without_password(origin['url'])}@{origin['vcs_info'].get('commit_id', '')}")
     if "dir_info" in origin and str(origin["url"]).startswith("file://"):
         return _checked_or_index(_of_checkout(Path(str(origin["url"]).removeprefix("file://"))))
     return INDEX
@@ -107,10 +107,11 @@ def _of_checkout(folder: Path) -> str:
         url = f"ssh://{short[1] or ''}{short[2]}/{short[3]}"
     pushed = bool(said("branch", "--remotes", "--contains", "HEAD"))
     sound = pushed and url.startswith(("https://", "ssh://"))
-    return f"git+{_without_password(url)}@{commit}" if sound else ""
+    return f"git+{without_password(url)}@{commit}" if sound else ""
 
 
-def _without_password(url: object) -> str:
+def without_password(url: object) -> str:
+    """The URL of a repository without what somebody logs in with."""
     text = str(url)
     return re.sub(r"^(https://)[^/@]*@", r"\1", text) if text.startswith("https://") else text
 

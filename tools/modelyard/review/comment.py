@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from modelyard.candidate.judgement import report_on
-from modelyard.checkout.affected import affected_models
+from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.checkout.checkout import Checkout
-from modelyard.checkout.evidence_branch import BRANCH
-from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.checkout.rules import rules_of_base
 from modelyard.checkout.tracking import Tracking
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import Bundle, read_bundle
 from modelyard.evidence.statement import read_statement
@@ -22,16 +21,26 @@ from modelyard.evidence.training import Training
 from modelyard.evidence.verdict import SEVERITY, Outcome
 from modelyard.forges.ci import CI
 from modelyard.forges.interface import PullForge, State, is_marked, verdict_status
+from modelyard.gate.standing import GivenVerdict, outdated, outdated_sentence
 from modelyard.manifests.conversion import parse
 from modelyard.manifests.document import ManifestErrors
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import model_file
 from modelyard.report.content import Report
 from modelyard.report.headline import rules_only
-from modelyard.report.html.pictures import render_picture
-from modelyard.report.markdown.comment import LIMIT, Rendered, joint_digest, marker, render_comment
+from modelyard.report.markdown.comment import LIMIT, NOTHING, Rendered, joint_digest, marker, render_comment
 from modelyard.report.markdown.safe import text
-from modelyard.report.markdown.summary import REPORT, ModelReport, render_summary, report_in
+from modelyard.report.markdown.summary import (
+    REPORT,
+    ModelReport,
+    out_of_date,
+    plan_in,
+    render_summary,
+    report_in,
+    with_plan,
+)
+from modelyard.review.pictures import METRICS, file_pictures
+from modelyard.review.standing import champion_of, verdict_file
 from modelyard.review.sticky import StickyComment, stick, without_watermark
 from modelyard.review.subject import Subject
 from modelyard.trackers.interface import TrackedRun
@@ -74,8 +83,13 @@ class Poster:
         tracking = Tracking(self._checkout, self._say)
         judged = self._judged(subject, evidence, refused, without_watermark(posted), tracking)
         reports, digests = [one for one, _ in judged], [rendered.digest for _, rendered in judged]
-        if reports or posted:
-            comment = StickyComment(number, REPORT, render_summary(reports, self._limit))
+        compared = {one.model: one.champion for one in reports if one.champion is not None}
+        why = self._outdated(compared)
+        plan = plan_in(posted)
+        if reports or with_plan(without_watermark(posted), "").strip() not in ("", REPORT):
+            body = render_summary(reports, self._limit - len(plan))
+            body = out_of_date(body, f"{outdated_sentence(why)}. Next: run its pipeline again.") if why else body
+            comment = StickyComment(number, REPORT, with_plan(body, plan))
             stick(self._forge, self._ci, self._checkout.root, comment, self._by_cml, self._say)
         report = joint_digest(digests)
         shown = {
@@ -84,7 +98,10 @@ class Poster:
         }
         if len(digests) > 1:
             shown[f"pulls/{number}/all-{report[:16]}.txt"] = "\n".join(digests).encode()
-        self._status(subject, reports, report)
+        self._status(subject, reports, report, why)
+        if compared:
+            given = GivenVerdict(subject.head, self._git.commit_of(self._base), compared)
+            shown[verdict_file(number)] = encode(given, order="sorted")
         if shown:
             self._checkout.evidence.append(shown, f"Pull request {number}: the reports for its reviewers")
         return Posted(number, subject.head, {one.model: one.outcome for one in reports}, report)
@@ -92,21 +109,26 @@ class Poster:
     def judge_queued(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Sets the status of a merged tree in a merge queue, by the champion of this moment. It posts no comment."""
         judged = self._judged(subject, evidence, refused, "")
-        reports = [self._of_now(one, evidence.get(one.model, {})) for one, _ in judged]
+        # Until the entry before this one in the queue is registered, the champion that this one meets is open.
+        ahead = not self._git.is_ancestor(self._base, self._git.commit_of("HEAD"))
+        awaited = {entry.model for entry in unregistered_models(self._git, self._base)} if ahead else set()
+        reports = [self._of_now(one, awaited) for one, _ in judged]
         self._status(subject, reports, "")
         return Posted(subject.pull.number, subject.head, {one.model: one.outcome for one in reports}, "")
 
-    def _of_now(self, one: ModelReport, documents: Mapping[str, bytes]) -> ModelReport:
+    def _of_now(self, one: ModelReport, awaited: Collection[str]) -> ModelReport:
         """The report, or an error where it compares with another version than the champion of this moment."""
-        evaluation = _bundle(one.model, documents).evaluation
-        if evaluation is None or one.outcome == "error":
+        if one.champion is None or one.outcome == "error":
             return one
-        champion = self._checkout.model(one.model).champion
-        number = str(champion.version) if champion else None
-        if evaluation.champion == number:
+        reason = self._outdated({one.model: one.champion}, awaited).get(one.model)
+        if reason is None:
             return one
-        reason = f"compared with {evaluation.champion or 'no champion'}, but the champion is now {number or 'none'}"
-        return replace(one, outcome="error", reason=reason, step="Next: queue the pull request again.")
+        step = "Next: queue the pull request again."
+        return replace(one, outcome="error", reason=reason, step=step, champion=None)
+
+    def _outdated(self, compared: Mapping[str, str], awaited: Collection[str] = ()) -> dict[str, str]:
+        """Model → why its verdict stands no more, by the champions of this moment."""
+        return outdated(compared, {model: champion_of(self._checkout, model) for model in compared}, awaited)
 
     def _judged(
         self,
@@ -156,12 +178,28 @@ class Poster:
         report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
         pictures = self._checkout.repository.config.pictures == "evidence-branch"
-        picture = file_picture(self._checkout.evidence, self._forge, report) if pictures else ""
-        rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture)
+        addresses = file_pictures(self._checkout.evidence, self._forge, report) if pictures else {}
+        picture = addresses.pop(METRICS, "")
+
+        def render(pages: Mapping[str, str] = NOTHING) -> Rendered:
+            return render_comment(
+                report, earlier, self._limit, subject.run, notes, commands, picture, pages, addresses=addresses
+            )
+
+        rendered = render()
         if tracking and (pages := tracking.proposal(lambda: _tracked(subject, report, rendered))):
-            rendered = render_comment(report, earlier, self._limit, subject.run, notes, commands, picture, pages)
+            rendered = render(pages)
         only_rules = rules_only(bundle.evaluation, report.backtest)
-        one = ModelReport(model, report.verdict.outcome, report.why, report.next_step, rendered.body, only_rules)
+        evaluation = bundle.evaluation
+        one = ModelReport(
+            model=model,
+            outcome=report.verdict.outcome,
+            reason=report.why,
+            step=report.next_step,
+            body=rendered.body,
+            rules=only_rules,
+            champion=(evaluation.champion or "") if evaluation else None,
+        )
         return one, rendered
 
     def _rules_url(self, file: str) -> str:
@@ -187,32 +225,25 @@ class Poster:
             )
         return notes
 
-    def _status(self, subject: Subject, reports: list[ModelReport], report: str) -> None:
+    def _status(
+        self, subject: Subject, reports: list[ModelReport], report: str, why: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Sets the verdict; a passed one that is outdated by now, for the reasons ``why``, is pending instead."""
         worst: Outcome = next((o for o in SEVERITY if any(one.outcome == o for one in reports)), "pass")
         if reports:  # the reason comes first, because a status is short
             found = [one for one in reports if one.outcome == worst]
             others = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            summary = f"{found[0].model}{others} {worst}: {found[0].reason}"
+            against = f" vs {found[0].champion}" if found[0].champion else ""
+            summary = f"{found[0].model}{others} {worst}{against}: {found[0].reason}"
         elif subject.succeeded:
             summary = "no model is affected"
         else:
             worst, summary = "error", "the run that checks this pull request failed"
+        state = _STATES[worst]
+        if why and state == "success":
+            state, report, summary = "pending", "", f"{outdated_sentence(why)}; run its pipeline again"
         for commit in dict.fromkeys((subject.measured, subject.head)):
-            self._forge.set_status(commit, verdict_status(_STATES[worst], summary, report, subject.run))
-
-
-def file_picture(evidence: EvidenceStore, forge: PullForge, report: Report) -> str:
-    """Files the picture of a report, once. The URL; '' without a picture or when it cannot be filed."""
-    drawn = render_picture(report)
-    if not drawn:
-        return ""
-    path = f"{report.bundle.model}/{report.bundle.artifact}/pictures/intervals.svg"
-    if evidence.filed(path).get(path) != drawn:
-        try:
-            evidence.append({path: drawn}, f"{report.bundle.model}: picture of a report")
-        except ModelyardError:
-            return ""  # the report is shown without it
-    return forge.raw_url(BRANCH, path)
+            self._forge.set_status(commit, verdict_status(state, summary, report, subject.run))
 
 
 def _tracked(subject: Subject, report: Report, rendered: Rendered) -> TrackedRun:

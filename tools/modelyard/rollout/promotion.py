@@ -7,6 +7,7 @@ from datetime import date
 
 from modelyard.manifests.calendar import freeze_on
 from modelyard.manifests.configuration import Environment
+from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import seconds_of
 from modelyard.registry.history import Assignment, ModelHistory, RegisteredVersion
 from modelyard.registry.timeline import periods
@@ -55,3 +56,14 @@ def latest_allowed(history: ModelHistory, readmitted: Collection[str] = ()) -> R
         if known.record is None or blocking_rollback(history, known.record.artifact, readmitted) is None:
             return known
     return None
+
+
+def arriving(history: ModelHistory, environment: str, deployment: Deployment) -> bool:
+    """Whether the next run of deploy brings another version to an environment at once.
+
+    A rollout in steps may take days, and a version that is named by its number is there already or was refused.
+    """
+    if deployment.version != "latest" or deployment.rollout.strategy != "all-at-once":
+        return False
+    latest, assigned = latest_allowed(history, deployment.readmit), history.assigned(environment)
+    return latest is not None and (assigned is None or assigned.version != latest.version)

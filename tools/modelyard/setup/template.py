@@ -20,8 +20,8 @@ from modelyard.manifests.location import ANSWERS, CONFIG
 from modelyard.manifests.repository import ModelRepository
 
 QUESTIONS = (
-    "repository_name", "ci", "forge", "cml", "owner", "remote_url", "policy", "example", "staging_port",
-    "production_port", "toolkit",
+    "repository_name", "ci", "forge", "cml", "cloud_runner", "owner", "remote_url", "policy", "example",
+    "staging_port", "production_port", "toolkit",
 )  # fmt: skip
 CI_SYSTEMS = ("github", "gitlab", "jenkins")
 EXAMPLES = ("flights", "digits", "none")
@@ -31,6 +31,7 @@ _BRANCH = {
     "Jenkinsfile": (b"branch 'main'", b"BRANCH_NAME == 'main'"),
 }
 """Where the template's files name the default branch."""
+_DECISIONS = ("cml", "cloud_runner")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 _OF_CI = (".github/workflows", ".github/actions", ".github/zizmor.yml", ".gitlab-ci.yml", ".gitlab", "Jenkinsfile")
 
@@ -180,8 +181,8 @@ def _answer(text: str) -> tuple[str, str | int | bool]:
     key, equals, value = text.partition("=")
     if not equals or key not in QUESTIONS:
         raise UsageError(f"--answer {text!r} is not KEY=VALUE with a known key.", near_match(key, QUESTIONS))
-    if key == "cml" and value.lower() not in _YES_NO:
-        raise UsageError(f"--answer {text!r} is neither yes nor no.", "Write cml=yes or cml=no.")
-    if key == "cml":
+    if key in _DECISIONS and value.lower() not in _YES_NO:
+        raise UsageError(f"--answer {text!r} is neither yes nor no.", f"Write {key}=yes or {key}=no.")
+    if key in _DECISIONS:
         return key, _YES_NO[value.lower()]
     return key, int(value) if key.endswith("_port") and value.isdecimal() else value

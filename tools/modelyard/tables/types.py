@@ -10,7 +10,7 @@ timestamp of any unit and zone, date, time, duration                           t
 dictionary, run-end encoded, extension                                         the values in it
 list, large_list, list_view, fixed_size_list                                   a list of what it holds
 null                                                                           null
-struct, map, union, bytes that are no UTF-8                                    refused, by the column's name
+struct, map, union, calendar interval, bytes that are no UTF-8                 refused, by the column's name
 =============================================================================  ==============================
 """
 
@@ -39,6 +39,8 @@ def readable(array: Any, name: str, path: Path | str, depth: int = _DEPTH) -> An
             raise _refused(array, name, path)
         if isinstance(kind, pa.BaseExtensionType):
             return readable(array.cast(kind.storage_type), name, path, depth - 1)
+        if types.is_interval(kind):
+            raise _refused(array, name, path)
         if types.is_dictionary(kind):
             return readable(array.cast(kind.value_type), name, path, depth - 1)
         if types.is_run_end_encoded(kind):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.evidence.custom import Plot
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.report.content import Report, signed
 from modelyard.report.html.figure import Figure, draw
@@ -15,7 +17,15 @@ _COLOURS = """
 svg { font: 12px system-ui, sans-serif; background: #ffffff } text { fill: #1c2430 } .muted { fill: #5b6675 }
 .axis { stroke: #5b6675 } .good { stroke: #1a7f4b; fill: #1a7f4b } .bad { stroke: #c0342b; fill: #c0342b }
 .unsure { stroke: #9a6b00; fill: #9a6b00 }
+.before { stroke: #9aa7b6; fill: #9aa7b6 } .after { stroke: #2f6fde; fill: #2f6fde }
 """
+
+_TONES = {"champion": "before", "candidate": "after"}
+_PLOT_WIDTH, _PLOT_HEIGHT = 480, 300
+_LEFT, _RIGHT, _TOP, _FOOT = 62, 14, 34, 46
+_TICKS = 4
+_LABELS = 4
+"""Lines that have a label; there is no room for more."""
 
 CAPTION = "Candidate − champion with 95 % intervals"
 
@@ -174,6 +184,53 @@ def trend_plot(
     return draw(width, height, parts, caption)
 
 
+def plot_figure(plot: Plot) -> Figure | None:
+    """The lines of a plot, the champion's grey, the candidate's blue; None without points that can be drawn."""
+    lines = [(line, [(x, y) for x, y in line.points if math.isfinite(x) and math.isfinite(y)]) for line in plot.lines]
+    points = [point for _, found in lines for point in found]
+    if not points:
+        return None
+    left, right = _reach([x for x, _ in points])
+    low, high = _reach([y for _, y in points])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across, up = (x / 2 - left / 2) / (right / 2 - left / 2), (y / 2 - low / 2) / (high / 2 - low / 2)
+        return _LEFT + across * (_PLOT_WIDTH - _LEFT - _RIGHT), _PLOT_HEIGHT - _FOOT - up * (
+            _PLOT_HEIGHT - _FOOT - _TOP
+        )
+
+    parts = []
+    for i in range(_TICKS + 1):
+        share = i / _TICKS
+        x, y = left * (1 - share) + right * share, low * (1 - share) + high * share
+        (px, bottom), (_, py) = place(x, low), place(left, y)
+        parts.append(
+            f'<line class="axis" x1="{_LEFT}" y1="{py:.1f}" x2="{_PLOT_WIDTH - _RIGHT}" y2="{py:.1f}" opacity="0.2"/>'
+        )
+        parts.append(_text(_LEFT - 6, py + 4, f"{y:.3g}", "end", "muted"))
+        parts.append(_text(px, bottom + 16, f"{x:.3g}", "middle", "muted"))
+    for n, (line, found) in enumerate(lines):
+        tone = _TONES[line.side]
+        placed = [place(x, y) for x, y in found]
+        shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        parts.append(f'<polyline class="{tone}" fill="none" style="fill: none" stroke-width="2" points="{shown}"/>')
+        if len(placed) == 1:
+            parts.append(f'<circle class="{tone}" cx="{placed[0][0]:.1f}" cy="{placed[0][1]:.1f}" r="3.5"/>')
+        if n < _LABELS:
+            x, y = _LEFT + 6 + 210 * (n % 2), 8 + 14 * (n // 2)
+            parts.append(f'<circle class="{tone}" cx="{x}" cy="{y}" r="4"/>')
+            label = line.side if len(lines) <= 2 else f"{line.side} {line.name}"
+            parts.append(_text(x + 10, y + 4, label, "start"))
+    parts.append(_text((_LEFT + _PLOT_WIDTH - _RIGHT) / 2, _PLOT_HEIGHT - 8, plot.x, "middle", "muted"))
+    return draw(_PLOT_WIDTH, _PLOT_HEIGHT, parts, f"{plot.title}: {plot.y} by {plot.x}")
+
+
+def plot_picture(plot: Plot) -> bytes:
+    """The drawn plot as an SVG file; empty where nothing can be drawn."""
+    figure = plot_figure(plot)
+    return standalone(figure).encode() if figure else b""
+
+
 def standalone(figure: Figure) -> str:
     """The SVG of a figure as a file with colours of its own."""
     head, rest = figure.svg.split(">", 1)
@@ -201,6 +258,11 @@ def interval_rows(results: Sequence[MetricResult], names: Sequence[str] | None =
         label = f"{signed(result.difference)} [{signed(result.interval.low)}, {signed(result.interval.high)}]"
         rows.append(IntervalRow(names[i] if names else result.name, sign * result.difference, low, high, tone, label))
     return rows
+
+
+def _reach(values: list[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if low < high else (low - 0.5, high + 0.5) if abs(low) < 1e15 else (low * 0.5, low * 1.5)
 
 
 def _text(x: float, y: float, value: str, anchor: str, tone: str = "") -> str:

@@ -31,6 +31,7 @@ from modelyard.report.content import (
     signed,
     worst_slices,
 )
+from modelyard.report.html.custom import custom_view
 from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Table, render
 from modelyard.report.html.pictures import (
@@ -59,6 +60,7 @@ def render_html(report: Report) -> str:
         artifact=report.bundle.artifact[:16],
         checks=checks(report.checks, "champion", "candidate"),
         backtest=_backtest(report.backtest) if report.backtest else None,
+        custom=custom_view(report),
         evaluation=_evaluation(evaluation) if evaluation else None,
         flips=_flips(evaluation.flips) if evaluation and evaluation.flips else None,
         stability=_stability(evaluation.stability) if evaluation and evaluation.stability else None,

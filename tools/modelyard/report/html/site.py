@@ -20,6 +20,7 @@ from modelyard.report.html.figure import Figure
 from modelyard.report.html.page import Cell, Link, Table, render, trusted
 from modelyard.report.html.site_pictures import lineage_graph, metric_chart, rollout_chart, window_chart
 from modelyard.report.terminal.text import when
+from modelyard.rollout.promotion import latest_allowed
 
 _PRIMARY = {"binary": "auc", "multiclass": "log_loss", "regression": "mae", "ranking": "ndcg"}
 _EVENTS = 40
@@ -30,6 +31,9 @@ class Desired(Struct, frozen=True):
 
     environment: str
     version: str
+    """A number, or ``latest``."""
+    readmit: Sequence[str] = ()
+    """Rollbacks whose artifact may be deployed again."""
 
 
 class ModelPage(Struct, frozen=True):
@@ -89,10 +93,13 @@ def model_file(name: str) -> str:
     return f"models/{name.replace('/', '~')}.html"
 
 
-def sync(desired: str, page: ModelPage, recorded: Period | None) -> str:
-    """How the newest receipt compares with the desired version: in sync, out of sync or not deployed."""
-    latest = page.history.latest
-    wanted = latest.version if desired == "latest" and latest else desired
+def sync(desired: Desired, page: ModelPage, recorded: Period | None) -> str:
+    """How the newest receipt compares with the desired version: in sync, out of sync or not deployed.
+
+    ``latest`` stands for the same version as for ``deploy``, which skips rolled-back artifacts.
+    """
+    latest = latest_allowed(page.history, desired.readmit) if desired.version == "latest" else None
+    wanted = latest.version if latest else desired.version
     if recorded is None:
         return "not deployed"
     return "in sync" if recorded.version == wanted else "out of sync"
@@ -146,7 +153,7 @@ def model_page(title: str, environments: Sequence[str], model: ModelPage, card_h
 
 def _tiles(models: Sequence[ModelPage], waivers: Sequence[WaiverState]) -> list[dict[str, str]]:
     off = sum(
-        sync(one.version, model, model.serving.get(one.environment)) == "out of sync"
+        sync(one, model, model.serving.get(one.environment)) == "out of sync"
         for model in models for one in model.desired
     )  # fmt: skip
     tiles = [
@@ -162,12 +169,12 @@ def _tiles(models: Sequence[ModelPage], waivers: Sequence[WaiverState]) -> list[
 def _all_places(models: Sequence[ModelPage], environments: Sequence[str]) -> Table | None:
     rows: list[list[Cell]] = []
     for model in models:
-        serving, wanted = model.serving, {one.environment: one.version for one in model.desired}
+        serving, wanted = model.serving, {one.environment: one for one in model.desired}
         places = [name for name in environments if name in wanted or name in serving] or ["–"]
         for place in places:
             recorded = serving.get(place)
             rows.append([
-                Link(model.name, model.file), place, wanted.get(place, "–"),
+                Link(model.name, model.file), place, wanted[place].version if place in wanted else "–",
                 recorded.version if recorded else "–", sync(wanted[place], model, recorded) if place in wanted else "–",
                 window_verdict(next(iter(model.windows_in(place)), None)) if recorded else "–",
                 when(recorded.since) if recorded else "–", recorded.why if recorded else "",
@@ -180,12 +187,12 @@ def _all_places(models: Sequence[ModelPage], environments: Sequence[str]) -> Tab
 
 def _places(model: ModelPage, environments: Sequence[str]) -> Table | None:
     rows = []
-    wanted = {one.environment: one.version for one in model.desired}
+    wanted = {one.environment: one for one in model.desired}
     serving = model.serving
     for name in [name for name in environments if name in wanted or name in serving]:
         period = serving.get(name)
         rows.append([
-            name, wanted.get(name, "–"), period.version if period else "–",
+            name, wanted[name].version if name in wanted else "–", period.version if period else "–",
             sync(wanted[name], model, period) if name in wanted else "–", when(period.since) if period else "–",
             period.why if period else "", period.by if period else "", ", ".join(period.approved_by) if period else "",
         ])  # fmt: skip

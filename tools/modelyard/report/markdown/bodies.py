@@ -27,7 +27,8 @@ from modelyard.report.content import (
     share,
     signed,
 )
-from modelyard.report.markdown.safe import code, code_line, fold, table, text
+from modelyard.report.markdown.safe import code, code_line, fold, shortened, table, text
+from modelyard.report.markdown.summary import PLAN, PLAN_END
 from modelyard.report.terminal.deployments import delivery_lines
 from modelyard.report.terminal.text import when
 from modelyard.report.window import slice_rows, sparkline
@@ -39,6 +40,8 @@ _CAUSES = {
     "due": "a trigger in model.yaml",
 }  # fmt: skip
 
+PLAN_LIMIT = 15_000
+"""Characters of a deployment plan in a comment."""
 EXPLAINED = "<!-- modelyard:explain -->"
 _LEVELS = {
     "advisory": "It never blocks.",
@@ -92,20 +95,30 @@ def retrain_body(
     return "\n".join(lines)
 
 
-def plan_comment(deliveries: Sequence[Delivery], marker: str) -> str:
-    """The comment with the deployment plan: what merging the pull request changes in each environment."""
+def plan_part(deliveries: Sequence[Delivery]) -> str:
+    """The part of the comment with the deployment plan: what merging the pull request changes in each environment.
+
+    It has at most PLAN_LIMIT characters; the number of deployments that are left out is said.
+    """
     moving = [delivery for delivery in deliveries if delivery.actions or delivery.skipped]
     count = f"{len(moving)} deployment{'' if len(moving) == 1 else 's'}" if moving else "nothing"
-    lines = [marker, f"## Merging changes {count}", ""]
-    for delivery in deliveries:
-        lines += [f"**{text(delivery.environment)} / {text(delivery.model)}**", "", "```diff"]
-        shown = (code_line(line) for line in delivery_lines(delivery, True))
-        lines += [line[2:] if line.startswith(("  - ", "  + ")) else line for line in shown]
-        lines += ["```", ""]
-        if delivery.rollout:
-            lines += [text(delivery.rollout), ""]
-    lines += ["<sub>Planned from the observed state of the targets; deploy observes them again.</sub>", ""]
-    return "\n".join(lines)
+    lines, room = [PLAN, f"## Merging changes {count}", ""], PLAN_LIMIT - 500
+    shown = 0
+    for delivery in sorted(deliveries, key=lambda one: one not in moving):
+        part = [f"**{text(delivery.environment)} / {text(delivery.model)}**", "", "```diff"]
+        for line in delivery_lines(delivery, True):
+            said = shortened(code_line(line), 400)
+            part.append(said[2:] if said.startswith(("  - ", "  + ")) else said)
+        part += ["```", "", *([text(delivery.rollout), ""] if delivery.rollout else [])]
+        room -= len("\n".join(part)) + 1
+        if room < 0:
+            break
+        lines += part
+        shown += 1
+    if shown < len(deliveries):
+        lines += [f"{len(deliveries) - shown} more are not shown. See them with: `modelyard deploy --plan`", ""]
+    note = "<sub>Planned from the observed state of the targets; deploy observes them again.</sub>"
+    return "\n".join([*lines, note, PLAN_END, ""])
 
 
 def rollback_story(state: RolloutState, moments: Sequence[JournalEntry]) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from modelyard.documents import encode
 from modelyard.evidence.verdict import Outcome
 from modelyard.report.content import Report
+from modelyard.report.markdown.custom import custom_section
 from modelyard.report.markdown.safe import fold, is_address, spans, table, text
 from modelyard.report.markdown.sections import (
     backtest_section,
@@ -31,7 +32,7 @@ from modelyard.report.markdown.sections import (
 LIMIT = 60_000
 """Characters of a comment; GitHub accepts 65,536."""
 
-NO_PAGES: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})
 RUNS = 5
 """Earlier runs that a comment lists."""
 
@@ -84,14 +85,15 @@ def render_comment(
     notes: Sequence[str] = (),
     orders: bool = False,
     picture: str = "",
-    pages: Mapping[str, str] = NO_PAGES,
+    pages: Mapping[str, str] = NOTHING,
+    addresses: Mapping[str, str] = NOTHING,
 ) -> Rendered:
     """The comment that every run updates. Equal reports over the same ``earlier`` comment give equal bytes.
 
     ``limit`` is in characters: the longest sections are left out until the comment fits, and named at the top. ``url``
     is the page of the run with the full report, ``picture`` the address of the metrics' picture. ``notes`` are shown
     at the top. With ``orders`` the comment lists the comment commands. ``pages`` are the run's pages elsewhere (title →
-    address); they are no part of the report.
+    address); they are no part of the report. ``addresses`` are those of the team's own pictures, by name.
     """
     head = [marker(report.bundle.model), f"## {spans(report.headline)}", "", text(report.next_step), ""]
     head += [f"> ⚠️ {text(note, 2000)}\n" for note in (*notes, *report.verdict.notes)[:10]]
@@ -100,6 +102,7 @@ def render_comment(
         ("number", numbering_section(report)),
         ("policy backtest", backtest_section(report)),
         ("picture", [f"![Metrics of candidate and champion]({picture})", ""] if picture else []),
+        ("the team's own report", custom_section(report, addresses)),
         ("worst slices", slices_section(report)),
         ("flips", fold("Decisions that flip", flips_section(report))),
         ("all metrics", fold("All metrics", metrics_section(report))),

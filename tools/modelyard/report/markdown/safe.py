@@ -12,6 +12,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 _TEXT_LIMIT = 400
 _ADDRESS = r"https://[\w./:@%~-]+"
 _JOINERS = "\u200d\ufe0f"
+_TAG = re.compile(r"<(?=[!/a-zA-Z])")
 
 
 def text(value: str, limit: int = _TEXT_LIMIT) -> str:
@@ -29,18 +30,32 @@ def text(value: str, limit: int = _TEXT_LIMIT) -> str:
 def code(value: str, limit: int = _TEXT_LIMIT) -> str:
     """Untrusted text as inline code, also in a table. Backticks become apostrophes, for nothing can escape them."""
     line = shortened(visible(" ".join(value.split())).replace("`", "'"), limit)
-    return f"`{line}`".replace("|", "\\|") if line else "–"
+    return f"`{_no_tag(line)}`".replace("|", "\\|") if line else "–"
 
 
 def spans(value: str, limit: int = _TEXT_LIMIT) -> str:
     """A sentence whose names are in backticks: they become inline code, all else is escaped."""
     parts = re.split(r"`([^`]*)`", shortened(" ".join(value.split()), limit))
-    return "".join(code(part) if i % 2 else _outside(part) for i, part in enumerate(parts))
+    return "".join(code(part) if i % 2 else between(part) for i, part in enumerate(parts))
 
 
 def code_line(value: str) -> str:
     """Untrusted text as one line of a fenced block, which it cannot end. Its indentation stays."""
-    return visible(" ".join(value.splitlines())).replace("`", "'")
+    return _no_tag(visible(" ".join(value.splitlines())).replace("`", "'"))
+
+
+def code_block(lines: Sequence[str]) -> list[str]:
+    """Untrusted lines as a fenced block; nothing for none. Each begins with a space, so it is no line of ours."""
+    return ["```", *(f" {code_line(line)}" for line in lines), "```"] if lines else []
+
+
+def between(value: str, limit: int = _TEXT_LIMIT) -> str:
+    """Untrusted text between two other parts of a line, with the spaces at its ends."""
+    plain = value.strip()
+    if not plain:
+        return " " if value else ""
+    start = value.index(plain)
+    return f"{value[:start] and ' '}{text(plain, limit)}{value[start + len(plain) :] and ' '}"
 
 
 def shortened(value: str, limit: int) -> str:
@@ -78,10 +93,6 @@ def fold(title: str, lines: Sequence[str]) -> list[str]:
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
-def _outside(value: str) -> str:
-    """The text between two names, with the spaces at its ends."""
-    plain = value.strip()
-    if not plain:
-        return value
-    start = value.index(plain)
-    return f"{value[:start]}{text(plain)}{value[start + len(plain) :]}"
+def _no_tag(value: str) -> str:
+    """Text in code, where ``<`` needs no escape, without anything that a program could take for a tag of ours."""
+    return _TAG.sub("<\u200b", value)

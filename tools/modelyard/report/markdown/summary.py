@@ -12,7 +12,11 @@ from modelyard.report.markdown.safe import fold, table, text
 
 REPORT = "<!-- modelyard:report -->"
 """The first line of the comment, by which it is found again."""
+PLAN, PLAN_END = "<!-- modelyard:plan -->", "<!-- modelyard:plan-end -->"
+"""The first and the last line of the deployment plan, which is the last part of the comment."""
 _END = "<!-- modelyard:end -->"
+_PLAN_PART = re.compile(rf"^{re.escape(PLAN)}\n.*?^{re.escape(PLAN_END)}$\n?", re.MULTILINE | re.DOTALL)
+_OUT_OF_DATE = re.compile(rf"(?<=\A{re.escape(REPORT)}\n)> ⚠️ \*\*Out of date\*\*: [^\n]*\n\n")
 _TABLE = 0.6
 """The largest share of a comment for the table of models."""
 _WIDTHS = (240, 120, 80, 50, 30, 16)
@@ -33,6 +37,8 @@ class ModelReport:
     """The rendered report, which begins with the marker of its model."""
     rules: bool = False
     """Whether only the rules change for this model, and not its artifact."""
+    champion: str | None = None
+    """The version that it was compared with; '' for a first version, None where nothing was evaluated."""
 
 
 def render_summary(reports: Sequence[ModelReport], limit: int) -> str:
@@ -61,6 +67,24 @@ def render_summary(reports: Sequence[ModelReport], limit: int) -> str:
         many = "1 report is" if left_out == 1 else f"{left_out} reports are"
         head += [f"{many} left out, because comments have a size limit. The run's artifacts have all of them.", ""]
     return "\n".join([*head, *folded])
+
+
+def out_of_date(body: str, sentence: str) -> str:
+    """The comment with a note at its top that the verdict stands no more; an older note is replaced."""
+    rest = _OUT_OF_DATE.sub("", body.replace("\r\n", "\n")).removeprefix(f"{REPORT}\n")
+    return f"{REPORT}\n> ⚠️ **Out of date**: {text(sentence)}\n\n{rest}"
+
+
+def plan_in(body: str) -> str:
+    """The deployment plan in the comment, with its markers; '' where it has none."""
+    found = _PLAN_PART.search(body.replace("\r\n", "\n"))
+    return found[0] if found else ""
+
+
+def with_plan(body: str, plan: str) -> str:
+    """The comment with a deployment plan at its end, instead of an older one; '' takes that away."""
+    rest = _PLAN_PART.sub("", body.replace("\r\n", "\n")).rstrip()
+    return f"{rest}\n\n{plan}" if plan else f"{rest}\n"
 
 
 def report_in(body: str, model: str) -> str:
