@@ -225,6 +225,9 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     registering = {name for name, job in jobs.items() if "modelyard register" in yaml.safe_dump(job)}
     assert running == {"measure", "measure-main"} and registering == {"deploy"}
     assert not any("environment" in jobs[name] for name in running)
+    before = jobs["report"]["before_script"]
+    placed = [next(i for i, line in enumerate(before) if word in line) for word in ("git checkout", "install.sh")]
+    assert placed == sorted(placed), "the report is installed from the target's files"
     assert (
         jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
     )
