@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from click.testing import CliRunner
+from modelyard.commands.alerts import command as alerts
 from modelyard.manifests.watches import AnyWatch, InputsWatch, ServiceWatch, TrafficWatch
 from modelyard.report.prometheus.metrics import metrics_text
 from modelyard.report.prometheus.rules import (
@@ -14,6 +18,7 @@ from modelyard.report.prometheus.rules import (
     Watching,
     bad_ratio,
     grafana_dashboard,
+    grafana_provisioning,
     prometheus_rules,
 )
 from report import samples
@@ -107,3 +112,22 @@ def test_no_due_label_is_no_share() -> None:
     assert monitoring.realised is not None
     none_due = replace(monitoring, realised=replace(monitoring.realised, due=0))
     assert "labels_missing_ratio{" not in metrics_text(model, none_due, verdict).decode()
+
+
+def test_grafana_finds_the_dashboard_where_its_provider_looks(tmp_path: Path) -> None:
+    command = ["dashboard", "--provisioning", str(tmp_path / "provisioning")]
+    refused = CliRunner().invoke(alerts, command)
+    assert refused.exit_code and "--provisioning needs --prometheus" in str(refused.exception)
+    done = CliRunner().invoke(alerts, [*command, "--prometheus", "http://prometheus:9090"], catch_exceptions=False)
+    assert done.exit_code == 0
+    written = {
+        path.relative_to(tmp_path / "provisioning").as_posix(): yaml.safe_load(path.read_text())  # JSON is YAML
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert written == grafana_provisioning("http://prometheus:9090")
+    (provider,) = written["dashboards/modelyard.yaml"]["providers"]
+    place = provider["options"]["path"].removeprefix("/etc/grafana/provisioning/")
+    assert f"{place}/modelyard.json" in written and provider["type"] == "file"
+    (source,) = written["datasources/modelyard.yaml"]["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")

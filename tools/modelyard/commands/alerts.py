@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 import yaml
 
+from modelyard.errors import UsageError
 from modelyard.files import write_whole
 from modelyard.manifests.repository import ModelRepository
 from modelyard.manifests.rules import watches_for
-from modelyard.report.prometheus.rules import Watching, grafana_dashboard, prometheus_rules
+from modelyard.report.prometheus.rules import Watching, grafana_dashboard, grafana_provisioning, prometheus_rules
 from modelyard.terminal import result, say
 
 _OUT = click.option(
@@ -45,12 +46,30 @@ def rules(context: click.Context, out: Path | None) -> None:
 
 @command.command()
 @_OUT
-def dashboard(out: Path | None) -> None:
+@click.option(
+    "--provisioning",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write dashboard, provider and data source to this folder, for /etc/grafana/provisioning.",
+)
+@click.option("--prometheus", metavar="URL", help="With --provisioning: the server as Grafana reaches it.")
+def dashboard(out: Path | None, provisioning: Path | None, prometheus: str | None) -> None:
     """Write a Grafana dashboard as JSON.
 
     Import the file, or provision it.
     """
-    _write(json.dumps(grafana_dashboard(), indent=1) + "\n", out)
+    if provisioning is None:
+        _write(json.dumps(grafana_dashboard(), indent=1) + "\n", out)
+        return
+    if not prometheus or out:
+        raise UsageError(
+            "--provisioning needs --prometheus, and excludes --out.",
+            "Write: modelyard alerts dashboard --provisioning FOLDER --prometheus http://prometheus:9090",
+        )
+    for path, content in grafana_provisioning(prometheus).items():
+        text = (
+            json.dumps(content, indent=1) + "\n" if path.endswith(".json") else yaml.safe_dump(content, sort_keys=False)
+        )
+        _write(text, provisioning / path)
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -112,6 +112,18 @@ def bad_ratio(selector: str, maximum_milliseconds: float | None, window: str) ->
     return f"1 - sum by ({_EACH}) (rate({good}[{window}])) / ({total})"
 
 
+def grafana_provisioning(prometheus: str) -> dict[str, Any]:
+    """Path below Grafana's provisioning folder → content: the dashboard, its provider, and Prometheus at a URL."""
+    source = {"name": "modelyard", "uid": "modelyard", "type": "prometheus", "access": "proxy", "url": prometheus}
+    place = {"path": "/etc/grafana/provisioning/dashboards/modelyard"}
+    provider = {"name": "modelyard", "type": "file", "allowUiUpdates": False, "options": place}
+    return {
+        "datasources/modelyard.yaml": {"apiVersion": 1, "datasources": [source]},
+        "dashboards/modelyard.yaml": {"apiVersion": 1, "providers": [provider]},
+        "dashboards/modelyard/modelyard.json": grafana_dashboard(),
+    }
+
+
 def grafana_dashboard() -> dict[str, Any]:
     """The JSON model of the dashboard (schema 39), to import or provision."""
     panels: list[dict[str, Any]] = []
