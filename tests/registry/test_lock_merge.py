@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.registry.lock_merge import merge_locks
@@ -195,6 +195,7 @@ STAGES = st.dictionaries(
 )
 
 
+@example({}, {"A": stage({}, {"w": "1"})}, {"B": stage({"w": "1"}, {"w": "2"})})
 @given(STAGES, STAGES, STAGES)
 def test_a_merge_invents_nothing_and_knows_no_sides(base: dict, ours: dict, theirs: dict) -> None:  # type: ignore[type-arg]
     one, raced = merged(base, ours, theirs)

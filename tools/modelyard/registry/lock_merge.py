@@ -154,9 +154,10 @@ def _read_back(content: str) -> dict[Key, Any] | None:
 
 def _stale(chosen: Mapping[Key, _Lock], sides: tuple[_Lock, _Lock]) -> list[Key]:
     """Stages that read something else than what the chosen entries write."""
-    outputs = {
-        _path(out): (out.get("md5"), key) for key, lock in chosen.items() for out in _files(lock.values[key], "outs")
-    }
+    outputs: dict[str, list[tuple[Any, Key]]] = {}
+    for key, lock in chosen.items():
+        for out in _files(lock.values[key], "outs"):  # each side may have another stage that writes the same path
+            outputs.setdefault(_path(out), []).append((out.get("md5"), key))
     found = []
     for key, lock in chosen.items():
         if key[0] != _STAGES:
@@ -166,11 +167,11 @@ def _stale(chosen: Mapping[Key, _Lock], sides: tuple[_Lock, _Lock]) -> list[Key]
         for dep in _files(value, "deps"):
             path = _path(dep)
             if path in outputs:
-                fits = outputs[path][0] == dep.get("md5")
+                fits = all(md5 == dep.get("md5") for md5, _ in outputs[path])
             else:
                 # Of a file in a folder, or a folder around outputs, the lock does not say what the other was. It fits
                 # when the two stand together in one side's file.
-                near = [writer for out, (_, writer) in outputs.items() if _overlap(path, out)]
+                near = [writer for out, made in outputs.items() if _overlap(path, out) for _, writer in made]
                 near += [(_DATASETS, path[5:])] if path.startswith("ds:/") else []
                 fits = all(any(_same(side, chosen, writer) for side in where) for writer in near)
             if not fits:
