@@ -56,7 +56,7 @@ def test_every_command_line_can_be_parsed(line: str) -> None:
 
 
 def test_every_option_is_one_of_the_commands_of_the_page() -> None:
-    lines = ["monitor", "feedback collect", "feedback sample", "feedback forget", "feedback table", "propose", "alerts rules", "drift",
+    lines = ["monitor", "feedback collect", "feedback sample", "feedback forget", "feedback table", "propose", "alerts rules", "alerts dashboard", "drift",
              "audit prediction", "deploy", "replay"]  # fmt: skip
     known = {name for line in lines for parameter in parsed(line)[0].params for name in parameter.opts}
     assert len(COMMANDS) > 8 and set(OPTIONS) <= known, set(OPTIONS) - known
