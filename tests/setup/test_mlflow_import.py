@@ -59,7 +59,7 @@ def test_versions_aliases_and_runs_become_tags_and_evidence(stub: MLflowStub, tm
     assert git(yard, "rev-parse", "HEAD") == head and git(yard, "status", "--porcelain") == ""
     assert check_registry(checkout) == check_registry(opened(small_repository(tmp_path / "other")))
     found = tool(yard, "search", "auc>=0.75").stdout
-    assert "v2.0.0" in found and "v1.0.0" not in found
+    assert "v2.0.0" in found and "v1.0.0" not in found and "imported" in found and "archived" not in found
 
 
 def test_importing_twice_changes_nothing_and_later_adds_what_is_new(stub: MLflowStub, tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from modelyard.errors import UsageError, near_match
 from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import ModelHistory, Registry, read_registry
+from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
 from modelyard.registry.search import Entry, Term, search
 from modelyard.registry.tags import EVERY_MODEL, model_patterns
 from modelyard.registry.timeline import Event, Period, periods, running
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout
+    from modelyard.manifests.model import Model
 
 
 def registry_of(git: Git, model: str | None, tags: Iterable[TagRef] | None = None) -> Registry:
@@ -98,6 +99,13 @@ def find(checkout: Checkout, terms: tuple[Term, ...]) -> list[Entry]:
     return search(found, terms)
 
 
+def _lifecycle(manifest: Model | None, version: RegisteredVersion, withdrawn: bool) -> str:
+    """That of model.yaml. A version without one was imported from another registry, or its model was removed."""
+    if not withdrawn and manifest:
+        return manifest.lifecycle
+    return "imported" if not withdrawn and version.record and version.record.imported else "archived"
+
+
 def _entries(repository: ModelRepository, name: str | None, history: ModelHistory) -> list[Entry]:
     manifest = repository.model(name) if name else None
     live: dict[str, list[str]] = {}
@@ -113,7 +121,7 @@ def _entries(repository: ModelRepository, name: str | None, history: ModelHistor
             "version": (version.version,),
             "owner": tuple(manifest.owners) if manifest else (),
             "task": (manifest.task,) if manifest else (),
-            "lifecycle": ("archived" if withdrawn else manifest.lifecycle if manifest else "archived",),
+            "lifecycle": (_lifecycle(manifest, version, withdrawn),),
             "live": tuple(live.get(version.version, ())),
             "data": tuple(w for entry in record.data.items() for w in entry) if record else (),
             "by": ((record.by if record else "") or version.by,),

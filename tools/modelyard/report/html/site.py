@@ -84,8 +84,12 @@ class ModelPage(Struct, frozen=True):
 
     @property
     def lifecycle(self) -> str:
-        """active, deprecated, archived, …"""
-        return "archived" if self.history.archived or not self.manifest else self.manifest.lifecycle
+        """active, deprecated, archived, …; imported for a model without a folder whose versions all were."""
+        if self.manifest and not self.history.archived:
+            return self.manifest.lifecycle
+        records = [version.record for version in self.history.all_versions]
+        imported = not self.history.archived and records and all(record and record.imported for record in records)
+        return "imported" if imported else "archived"
 
 
 def model_file(name: str) -> str:
