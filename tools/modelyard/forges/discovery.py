@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import cast
 
-from modelyard.errors import ModelyardError, UsageError, near_match
+from modelyard.adapters import adapter
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci
 from modelyard.forges.git import GitForge
 from modelyard.forges.interface import Forge, PullForge
@@ -19,16 +20,8 @@ def open_forge(repository: ModelRepository, git: Git) -> Forge:
     ci = read_ci(os.environ)
     if name == "git":
         return GitForge.connect(git, ci)
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.forges")}
-    if name not in found:
-        raise ModelyardError(
-            f"The forge {name!r} is not installed.",
-            near_match(name, found, "Install modelyard again: it has no adapter for a forge."),
-        )
-    adapter = found[name].load()
-    return cast(Forge, adapter.connect(git, ci))
+    if_none = "Install modelyard again: it has no adapter for a forge."
+    return cast(Forge, adapter("forges", name, f"The forge {name!r} is not installed.", if_none).connect(git, ci))
 
 
 def forge_if_reachable(repository: ModelRepository, git: Git) -> Forge | None:

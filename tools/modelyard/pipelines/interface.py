@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from modelyard.errors import ModelyardError, near_match
+from modelyard.adapters import adapter
+from modelyard.errors import ModelyardError
 from modelyard.manifests.model import Model, Resources
 from modelyard.manifests.pipeline import Pipeline, Stage
 
@@ -73,12 +74,7 @@ def plan_of(model: Model, pipeline: Pipeline) -> Plan:
 
 def engine_named(name: str) -> Engine:
     """The exporter with the entry point ``name``; ModelyardError when none is installed."""
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.pipelines")}
-    if name not in found:
-        raise ModelyardError(f"No exporter for the pipeline engine {name!r} is installed.", near_match(name, found))
-    engine: Engine = found[name].load()()
+    engine: Engine = adapter("pipelines", name, f"No exporter for the pipeline engine {name!r} is installed.")()
     return engine
 
 

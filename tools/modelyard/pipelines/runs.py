@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from modelyard.errors import ModelyardError, near_match
+from modelyard.adapters import adapter
+from modelyard.errors import ModelyardError
 from modelyard.manifests.configuration import EngineSettings
 from modelyard.secrets.interface import Secrets
 
@@ -76,15 +77,8 @@ class RunService(Protocol):
 
 def open_service(settings: EngineSettings, secrets: Secrets) -> RunService:
     """The adapter of an engine of modelyard.yaml; ModelyardError when none of that type is installed."""
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.runs")}
-    if settings.type not in found:
-        raise ModelyardError(
-            f"modelyard.yaml names an engine of the type {settings.type!r}, which is not installed.",
-            near_match(settings.type, found),
-        )
-    service: RunService = found[settings.type].load()(settings, secrets)
+    problem = f"modelyard.yaml names an engine of the type {settings.type!r}, which is not installed."
+    service: RunService = adapter("runs", settings.type, problem)(settings, secrets)
     return service
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelyard.adapters import installed
 from modelyard.errors import UsageError, near_match
 from modelyard.manifests.configuration import Environment
 from modelyard.predictions.interface import Reader
@@ -16,9 +17,7 @@ def open_reader(environment: Environment, root: Path) -> Reader:
         from modelyard.predictions.log import LogReader
 
         return LogReader(environment, root)
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.predictions")}
+    found = installed("predictions")
     if named not in found:
         raise UsageError(
             f"modelyard.yaml: environments: {environment.name}: predictions: reader: {named!r} is not installed.",

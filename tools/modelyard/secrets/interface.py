@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from modelyard.adapters import installed
 from modelyard.errors import ModelyardError, Refused
 
 
@@ -46,9 +47,7 @@ class Secrets:
 
     def _store(self, scheme: str, reference: str) -> SecretStore:
         if scheme not in self._stores:
-            from importlib.metadata import entry_points
-
-            found = {entry.name: entry for entry in entry_points(group="modelyard.secrets")}
+            found = installed("secrets")
             if scheme not in found:
                 raise ModelyardError(
                     f"No installed secret store reads the reference {reference}.",

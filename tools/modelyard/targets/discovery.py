@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelyard.errors import ModelyardError, near_match
+from modelyard.adapters import adapter
 from modelyard.manifests.configuration import Environment
 from modelyard.secrets.interface import Secrets
 from modelyard.targets.interface import Target
@@ -16,13 +16,6 @@ def open_target(environment: Environment, root: Path, secrets: Secrets) -> Targe
         from modelyard.targets.local import LocalTarget
 
         return LocalTarget(environment, root, secrets)
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group="modelyard.targets")}
-    if environment.target not in found:
-        raise ModelyardError(
-            f"The environment {environment.name} names the target {environment.target!r}, which is not installed.",
-            near_match(environment.target, found),
-        )
-    target: Target = found[environment.target].load()(environment, root, secrets)
+    problem = f"The environment {environment.name} names the target {environment.target!r}, which is not installed."
+    target: Target = adapter("targets", environment.target, problem)(environment, root, secrets)
     return target

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from modelyard.errors import ModelyardError, near_match
+from modelyard.adapters import adapter
 from modelyard.manifests.configuration import Environment
 from modelyard.secrets.interface import Secrets
 
@@ -25,17 +25,10 @@ class SampleSource(Protocol):
 
 def open_source(environment: Environment, secrets: Secrets) -> SampleSource:
     """The adapter of an environment's ``samples``, by the entry point that it names."""
-    from importlib.metadata import entry_points
-
     assert environment.samples is not None  # noqa: S101 - the caller looked
-    found = {entry.name: entry for entry in entry_points(group="modelyard.samples")}
-    if environment.samples.type not in found:
-        raise ModelyardError(
-            f"The environment {environment.name} names samples of the type {environment.samples.type!r}, which is not"
-            " installed.",
-            near_match(environment.samples.type, found),
-        )
-    source: SampleSource = found[environment.samples.type].load()(environment, secrets)
+    kind = environment.samples.type
+    problem = f"The environment {environment.name} names samples of the type {kind!r}, which is not installed."
+    source: SampleSource = adapter("samples", kind, problem)(environment, secrets)
     return source
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from modelyard.adapters import adapter, installed
 from modelyard.checkout.checkout import ModelView
-from modelyard.errors import ModelyardError, near_match
 from modelyard.ground_truth.labels import GroundTruth
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.interface import Reader, Window
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True)
@@ -43,19 +40,10 @@ class Exchange(Protocol):
 
 def exchange_named(name: str) -> Exchange:
     """The adapter with the entry point ``name``; ModelyardError when none is installed."""
-    found = _installed()
-    if name not in found:
-        raise ModelyardError(f"No adapter for the tool {name!r} is installed.", near_match(name, found))
-    adapter: Exchange = found[name].load()()
-    return adapter
+    exchange: Exchange = adapter("exchanges", name, f"No adapter for the tool {name!r} is installed.")()
+    return exchange
 
 
 def exchange_names() -> tuple[str, ...]:
     """The names of all adapters."""
-    return tuple(sorted(_installed()))
-
-
-def _installed() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points
-
-    return {entry.name: entry for entry in entry_points(group="modelyard.exchanges")}
+    return tuple(sorted(installed("exchanges")))
