@@ -96,17 +96,7 @@ def serving(folder: Path) -> Iterator[Figure]:
     """Requests per second and median latency with one row; the share of inference with many."""
     booster = _booster(folder)
     with _ours(folder) as ours, _mlserver(folder) as mlserver, _litestar(folder) as bare:
-        sides = (ours, mlserver, bare)
-        for side in sides:
-            _latencies(side, 500)
-        single = [[] for _ in sides]  # type: list[list[float]]
-        many = [[] for _ in sides]  # type: list[list[float]]
-        for _ in range(ROUNDS):
-            for i, side in enumerate(sides):
-                single[i].append(statistics.median(_latencies(side, REQUESTS)))
-                many[i].append(_rate(side, REQUESTS, CONNECTIONS))
-        p50 = [statistics.median(found) for found in single]
-        rate = [statistics.median(found) for found in many]
+        p50, rate = _compared(ours, mlserver, bare)
         yield Figure("one row: MLServer's requests per second, of ours", rate[1] / rate[0], 1 / 2)
         yield Figure("one row: median latency, of MLServer's", p50[0] / p50[1], 1 / 2)
         yield Figure("one row: median latency, of a bare litestar application's", p50[0] / p50[2], 2)
@@ -133,16 +123,7 @@ def telemetry(folder: Path) -> Iterator[Figure]:
         _ours(folder / "off") as without,
         _ours(folder / "on", more=("--otlp", url)) as sending,
     ):
-        sides = (without, sending)
-        for side in sides:
-            _latencies(side, 500)
-        single = [[] for _ in sides]  # type: list[list[float]]
-        many = [[] for _ in sides]  # type: list[list[float]]
-        for _ in range(ROUNDS):
-            for i, side in enumerate(sides):
-                single[i].append(statistics.median(_latencies(side, REQUESTS)))
-                many[i].append(_rate(side, REQUESTS, CONNECTIONS))
-        p50, rate = [statistics.median(found) for found in single], [statistics.median(found) for found in many]
+        p50, rate = _compared(without, sending)
         yield Figure("one row: median latency with --otlp, of that without", p50[1] / p50[0], 1.2)
         yield Figure("one row: requests per second without --otlp, of those with it", rate[0] / rate[1], 1.3)
 
@@ -279,6 +260,19 @@ def _running(folder: Path, command: list[str], ready: str) -> Iterator[subproces
 
 
 # --- the caller ---------------------------------------------------------------------------------------------------
+
+
+def _compared(*sides: Side) -> tuple[list[float], list[float]]:
+    """Of each side, the median latency with one row and the requests per second, measured in turns."""
+    for side in sides:
+        _latencies(side, 500)
+    single: list[list[float]] = [[] for _ in sides]
+    many: list[list[float]] = [[] for _ in sides]
+    for _ in range(ROUNDS):
+        for i, side in enumerate(sides):
+            single[i].append(statistics.median(_latencies(side, REQUESTS)))
+            many[i].append(_rate(side, REQUESTS, CONNECTIONS))
+    return [statistics.median(found) for found in single], [statistics.median(found) for found in many]
 
 
 def _latencies(side: Side, requests: int, message: bytes = b"") -> list[float]:

@@ -95,6 +95,11 @@ def run_tool(name: str, requirements: Sequence[str], program: Path, arguments: S
         )
 
 
+def said_by_uv(stderr: str) -> list[str]:
+    """The lines of uv's error, without the frame that it draws around them."""
+    return [line.strip(" ×╰─▶│├") for line in stderr.splitlines() if line.strip()]
+
+
 def _python(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
@@ -102,7 +107,7 @@ def _python(folder: Path) -> Path:
 def _uv(uv: str, name: str, *arguments: str) -> None:
     done = subprocess.run([uv, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines() if line.strip()]
+        said = said_by_uv(done.stderr)
         raise ModelyardError(
             f"The environment of {name} cannot be made: {' '.join(said[-2:])[:500] or 'uv said nothing'}",
             "Let uv reach an index that has it (UV_DEFAULT_INDEX).",

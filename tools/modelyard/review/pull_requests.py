@@ -73,7 +73,7 @@ def deployment_change(git: Git, base: str, change: VersionChange) -> Proposed:
     verb = {"promote": "Promote", "rollback": "Roll back"}[change.verb]
     title = f"{verb} {model} to {version} in {environment}"
     rows = [["model", text(model)], ["environment", text(environment)], ["now", text(before)], ["then", text(version)]]
-    body = _body(
+    body = pull_body(
         f"{text(verb)} {text(model)} in {text(environment)}: {text(before)} → **{text(version)}**",
         f"Requested by {text(change.who)}. {text(change.why)}",
         table(["", ""], rows),
@@ -107,7 +107,7 @@ def clearing_change(git: Git, base: str, change: VersionChange, weight: float) -
             f"The rollout in {file} could not be changed.", f"Add this line below rollout: {line.decode().strip()}"
         )
     title = f"Clear {model} {version} up to {weight:g} % in {environment}"
-    body = _body(
+    body = pull_body(
         f"Open the gates of {text(model)} {text(version)} up to {weight:g} % in {text(environment)}",
         f"Requested by {text(change.who)}. {text(change.why)}",
         table(["", ""], [["version", text(version)], ["gates open up to", f"{weight:g} %"]]),
@@ -125,7 +125,7 @@ def waiver_change(waiver: Waiver, why: str) -> Proposed:
     lines = [f"{key}: {json.dumps(getattr(waiver, key), ensure_ascii=False)}"
              for key in ("model", "check", "artifact", "reason", "requested_by", "expires")]  # fmt: skip
     file = f"waivers/{waiver.model}-{waiver.check}-{waiver.artifact[:8]}.yaml"
-    body = _body(
+    body = pull_body(
         f"Waive {text(waiver.check)} for {text(waiver.model)} until {text(waiver.expires)}",
         f"Requested by {text(waiver.requested_by)}, whose approval does not count. {text(why)}",
         table(["", ""], [["artifact", f"`{waiver.artifact[:16]}`"], ["reason", text(waiver.reason)]]),
@@ -142,7 +142,7 @@ def expired_change(expired: Sequence[WaiverState]) -> Proposed:
     """The pull request that removes waivers after their last day."""
     rows = [[f"`{w.file}`", text(w.check), text(w.model), text(w.expires)] for w in expired]
     files = "waiver" if len(expired) == 1 else "waivers"
-    body = _body(
+    body = pull_body(
         f"Remove {len(expired)} expired {files}",
         "An expired waiver has no effect, so its file is misleading.",
         table(["file", "check", "model", "last day"], rows),
@@ -151,6 +151,17 @@ def expired_change(expired: Sequence[WaiverState]) -> Proposed:
     )
     dropped: dict[str, bytes | None] = {w.file: None for w in expired}
     return Proposed("modelyard/expired-waivers", f"Remove {len(expired)} expired {files}", body, dropped)
+
+
+def pull_body(headline: str, why: str, facts: list[str], then: str, otherwise: str) -> str:
+    """The text of a pull request of ours: what it does and why, what follows from a merge, and from none."""
+    lines = [
+        f"## {headline}", "", why, "", *facts, "",
+        f"**If it is merged:** {then}", "",
+        f"**If nobody acts:** {otherwise}", "",
+        "<sub>Opened by modelyard. The next update overwrites edits of this text.</sub>", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def open_proposed(
@@ -223,13 +234,3 @@ def remote_head(git: Git, branch: str) -> str:
     if remote is None:
         return git.ref(ref) or ""
     return git.remote_refs(remote, ref).get(ref, "")
-
-
-def _body(headline: str, why: str, facts: list[str], then: str, otherwise: str) -> str:
-    lines = [
-        f"## {headline}", "", why, "", *facts, "",
-        f"**If it is merged:** {then}", "",
-        f"**If nobody acts:** {otherwise}", "",
-        "<sub>Opened by modelyard. The next update overwrites edits of this text.</sub>", "",
-    ]  # fmt: skip
-    return "\n".join(lines)

@@ -20,7 +20,7 @@ from modelyard.manifests.location import CONFIG
 from modelyard.manifests.names import is_name
 from modelyard.manifests.pipeline import Stage, read_pipeline
 from modelyard.setup.template import for_branch, write_repository
-from modelyard.setup.tree_change import TreeChange, carry_out
+from modelyard.setup.tree_change import TreeChange, carry_out, require_committed
 
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
 _UNSAFE = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".h5", ".keras"}
@@ -90,11 +90,7 @@ def plan_adoption(root: Path, answers: Sequence[str]) -> Adoption:
     git = Git(root)
     if not git.has_commits():
         raise UsageError(f"{root} has no commit.", "Commit what is there first, so that nothing can be lost.")
-    if changed := git.uncommitted():
-        raise UsageError(
-            f"{changed[0]} is not committed{f', and {len(changed) - 1} more' if changed[1:] else ''}.",
-            "Commit or stash your changes first, so that the adoption stands alone.",
-        )
+    require_committed(git, "adoption")
     if any(answer.startswith("example=") for answer in answers):
         raise UsageError("An adopted repository gets no example.", "Leave --answer example=… out.")
     writes, kept = _files(root, git, answers)

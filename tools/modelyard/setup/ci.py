@@ -14,6 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.forges.interface import ForgeSettings
 from modelyard.git import Git
+from modelyard.installation.environments import said_by_uv
 from modelyard.installation.jobs import FOLDER, TOOLKIT, remote_urls, requirement_files
 from modelyard.installation.toolkit import source_of
 from modelyard.manifests.location import CONFIG
@@ -185,8 +186,7 @@ def _install_fault(folder: Path, names: list[str]) -> str:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
         except subprocess.TimeoutExpired:
             return f"the index did not answer within {_SECONDS} seconds"
-    said = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines() if line.strip()]
-    return " ".join(said[:3]) if done.returncode else ""
+    return " ".join(said_by_uv(done.stderr)[:3]) if done.returncode else ""
 
 
 def _host(url: str) -> str:

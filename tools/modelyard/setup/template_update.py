@@ -19,15 +19,16 @@ from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError, UsageError, missing_extra
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.git import Git
+from modelyard.installation.environments import said_by_uv
 from modelyard.installation.jobs import FOLDER, TOOLKIT, requirement_files
 from modelyard.installation.lock import shipped
 from modelyard.installation.toolkit import INDEX, checked_source, own_source, source_of
 from modelyard.manifests.location import ANSWERS, CONFIG
 from modelyard.manifests.repository import ModelRepository
 from modelyard.report.markdown.safe import code, code_line, fold, text
-from modelyard.review.pull_requests import Proposed, open_proposed, push_proposed
+from modelyard.review.pull_requests import Proposed, open_proposed, pull_body, push_proposed
 from modelyard.setup.template import answers_of, rendered
-from modelyard.setup.tree_change import TreeChange
+from modelyard.setup.tree_change import TreeChange, require_committed
 
 BRANCH = "modelyard/update"
 _SECONDS = 300
@@ -184,11 +185,7 @@ def _difference(path: str, base: bytes | None, theirs: bytes | None) -> str:
 
 
 def _require_ours(root: Path, git: Git) -> None:
-    if changed := git.uncommitted():
-        raise UsageError(
-            f"{changed[0]} is not committed{f', and {len(changed) - 1} more' if changed[1:] else ''}.",
-            "Commit or stash your changes first, so that the update stands alone.",
-        )
+    require_committed(git, "update")
     answers = root / ANSWERS
     if not answers.is_file():
         raise UsageError(
@@ -234,8 +231,7 @@ def _older_toolkit(root: Path, source: str, version: str, into: Path) -> Path:
         raise missing_extra("init", "uv")
     found = into / "older" / "modelyard" / "shipped"
     if done.returncode or not (found / "copier.yml").is_file():
-        said = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines() if line.strip()]
-        raise _unreachable(version, " ".join(said[:3]) or "it ships no template")
+        raise _unreachable(version, " ".join(said_by_uv(done.stderr)[:3]) or "it ships no template")
     return found
 
 
@@ -248,25 +244,25 @@ def _unreachable(version: str, why: str) -> ModelyardError:
 
 def _body(update: TemplateUpdate, title: str) -> str:
     removed = [path for path, content in update.files.items() if content is None]
-    lines = [
-        f"## {text(title)}", "",
-        "The workflows, schemas, policies and requirement files are those of the newer toolkit. What the team changed"
-        " stays.", "",
+    facts = [
         f"- {len(update.files) - len(removed)} files are written, {len(removed)} removed.",
         *([f"- Changed by both in different lines, and merged: {_list(update.merged)}"] if update.merged else []),
         *([f"- **Changed by both in the same lines, and left as they are: {_list(list(update.kept))}**"]
-          if update.kept else []), "",
+          if update.kept else []),
+        *([""] if update.kept else []),
     ]  # fmt: skip
     for path, difference in list(update.kept.items())[:_SHOWN]:
         shown = [code_line(line) for line in difference.splitlines()]
         more = [f"… {len(shown) - _LINES} more lines"] if len(shown) > _LINES else []
-        lines += fold(f"What the newer template changes in {path}", ["```diff", *shown[:_LINES], *more, "```"])
-    lines += [
-        "**If it is merged:** CI runs with the newer toolkit.", "",
-        "**If nobody acts:** CI keeps the toolkit that it has.", "",
-        "<sub>Opened by modelyard. The next update overwrites edits of this text.</sub>", "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+        facts += fold(f"What the newer template changes in {path}", ["```diff", *shown[:_LINES], *more, "```"])
+    return pull_body(
+        text(title),
+        "The workflows, schemas, policies and requirement files are those of the newer toolkit. What the team changed"
+        " stays.",
+        facts,
+        "CI runs with the newer toolkit.",
+        "CI keeps the toolkit that it has.",
+    )
 
 
 def _list(paths: Sequence[str]) -> str:

@@ -13,9 +13,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.files import write_whole
+
+if TYPE_CHECKING:
+    from modelyard.git import Git
 
 _FOLDER = "modelyard-change"
 _JOURNAL = "journal.json"
@@ -29,6 +33,15 @@ class TreeChange:
     """Path → its content, or a file whose content it gets."""
     removes: tuple[str, ...] = ()
     """Files and folders; a folder goes with all that is in it."""
+
+
+def require_committed(git: Git, what: str) -> None:
+    """UsageError for changes that are in no commit; ``what`` would not stand alone with them."""
+    if changed := git.uncommitted():
+        raise UsageError(
+            f"{changed[0]} is not committed{f', and {len(changed) - 1} more' if changed[1:] else ''}.",
+            f"Commit or stash your changes first, so that the {what} stands alone.",
+        )
 
 
 def carry_out(root: Path, change: TreeChange) -> None:
