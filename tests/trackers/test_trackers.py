@@ -82,6 +82,12 @@ def test_a_proposal_is_one_run_with_everything_that_a_reader_asks_for(stub: MLfl
     assert stub.files == {f"{number}/artifacts/report.md": b"# report\n"}
 
 
+def test_user_and_password_go_as_basic_authentication(stub: MLflowStub) -> None:
+    settings = TrackerSettings(type="mlflow", url=stub.url, token="env:TOKEN")
+    open_tracker(settings, Path(), Secrets({"TOKEN": "ada:pass:word"})).find("churn", ["0"])
+    assert set(stub.authorizations) == {"Basic YWRhOnBhc3M6d29yZA=="}
+
+
 def test_the_interval_of_a_first_version_is_that_of_its_own_value() -> None:
     [auc] = [metric for metric in EVALUATION.metrics if metric.name == "auc"]
     first = replace(EVALUATION, champion=None, metrics=(replace(auc, champion=None, difference=None),))
@@ -242,7 +248,8 @@ def test_settings_are_checked(settings: str) -> None:
         (TrackerSettings(type="mlflow"), "has no url"),
         (TrackerSettings(type="wandb"), "has no project"),
         (TrackerSettings(type="wandb", project="a/b/c"), "not ENTITY/PROJECT"),
-        (TrackerSettings(type="wandb", project="a", token="env:X"), "offline runs only"),
+        (TrackerSettings(type="wandb", project="a", url="https://w.example"), "a url and no token"),
+        (TrackerSettings(type="wandb", project="a", token="env:X"), "X is not set"),
         (TrackerSettings(type="neptune"), "is not installed"),
     ],
 )

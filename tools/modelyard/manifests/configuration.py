@@ -175,7 +175,10 @@ class TrackerSettings(Manifest, frozen=True, kw_only=True):
     """One experiment tracker, which gets a copy of every proposal and version."""
 
     type: Annotated[Name, Meta(description="mlflow or wandb.")]
-    url: Annotated[_Url, Meta(description="The server's base URL, such as https://mlflow.example.org.")] = ""
+    url: Annotated[
+        _Url,
+        Meta(description="The server's base URL, such as https://mlflow.example.org. wandb: without it, wandb.ai."),
+    ] = ""
     project: Annotated[
         str,
         Meta(
@@ -185,7 +188,10 @@ class TrackerSettings(Manifest, frozen=True, kw_only=True):
             " its experiment.",
         ),
     ] = ""
-    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+    token: Annotated[
+        Reference | None,
+        Meta(description="The reference to the server's access token. wandb: without it, runs stay offline."),
+    ] = None
 
 
 class EngineSettings(Manifest, frozen=True, kw_only=True):
