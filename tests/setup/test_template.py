@@ -223,7 +223,7 @@ def test_only_steps_that_tell_trackers_get_their_tokens_and_their_runs_are_kept(
             for step in steps:
                 telling.add((file.stem, name))
                 assert re.match("modelyard (comment --from|register|deploy$)", step["run"])
-                assert "MLFLOW_TOKEN" in step["env"]
+                assert {"MLFLOW_TOKEN", "OPENLINEAGE_API_KEY"} <= set(step["env"])
                 assert any(step.get("with", {}).get("path") == ".modelyard/trackers" for step in job["steps"])
     assert telling == {("report", "report"), ("deploy", "register"), ("deploy", "deploy"), ("rollout", "rollout")}
     gitlab = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.yml").read_text(encoding="utf-8"))

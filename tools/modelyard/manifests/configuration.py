@@ -174,7 +174,7 @@ class Alerts(Manifest, frozen=True, kw_only=True):
 class TrackerSettings(Manifest, frozen=True, kw_only=True):
     """One experiment tracker, which gets a copy of every proposal and version."""
 
-    type: Annotated[Name, Meta(description="mlflow or wandb.")]
+    type: Annotated[Name, Meta(description="mlflow, wandb or openlineage.")]
     url: Annotated[
         _Url,
         Meta(description="The server's base URL, such as https://mlflow.example.org. wandb: without it, wandb.ai."),
