@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from modelyard.report.exchange.evidently import evidently_page
 from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.yard import git, tool
 
@@ -48,6 +49,9 @@ def test_evidently_reports_a_window_and_its_numbers_are_filed(champion: Path, tm
     values = {m["config"]["type"].rpartition(":")[2]: m["value"] for m in kept["reports"]["quality"]["metrics"]}
     right = sum((flights.scores[row] >= 0.35) == (flights.labels[row] == 1) for row in ROWS[:2000]) / 2000
     assert abs(values["Accuracy"] - right) < 1e-9
+    assert "| Accuracy(" in evidently_page((into / "quality.json").read_bytes(), "quality.json"), (
+        "a stage's own is read"
+    )
 
 
 def test_whylogs_profiles_of_days_are_written_merged_and_read_back(champion: Path, tmp_path: Path) -> None:
