@@ -67,7 +67,10 @@ class PredictionLogging(Manifest, frozen=True, kw_only=True):
 class Predictions(Manifest, frozen=True, kw_only=True):
     """Where the predictions of an environment are logged."""
 
-    reader: Annotated[Name, Meta(description="log (the local server's log), files, sagemaker or cloudevents.")] = "log"
+    reader: Annotated[
+        Name,
+        Meta(description="log (the local server's log), files, sagemaker, cloudevents, or whylogs (profiles of days)."),
+    ] = "log"
     uri: Annotated[
         str,
         Meta(

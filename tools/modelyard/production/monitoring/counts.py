@@ -23,7 +23,7 @@ from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import level_codes, number_codes, profile_codes
 from modelyard.metrics.window import Objective, by_minute
 from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
-from modelyard.predictions.interface import Window
+from modelyard.predictions.interface import Reader, Window
 from modelyard.production.monitoring.labelled_rows import LabelledRows
 from modelyard.scoring.scorer import prediction_columns
 from modelyard.scoring.signature import signature_of
@@ -51,6 +51,8 @@ class VersionCounts:
     """Objective → its bad requests by minute."""
     days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Days since 1970 → rows, errors, sum of scores."""
+    sums: bool = True
+    """Whether the sums of scores are known."""
     profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
     sliced: dict[str, Integers] = field(default_factory=dict)
     """Slice column → rows by its bins and the score's (bins, score bins)."""
@@ -111,6 +113,18 @@ class WindowCounts:
             for variant in pc.unique(of_version["variant"]).to_pylist():
                 key = (version or "", variant or "champion")
                 self._take(self.found.setdefault(key, VersionCounts()), key, _where(of_version, "variant", variant))
+
+    def read(self, reader: Reader, say: Callable[[str], None]) -> dict[tuple[str, str], VersionCounts]:
+        """Counts the whole window of a reader once, and ends the threads; returns ``found``."""
+        rows = 0
+        try:
+            for table in reader.read(self._model, self._window.begin, self._window.end):
+                self.take(table)
+                rows += table.num_rows
+                say(f"{rows:,} predictions read …")
+        finally:
+            self.close()
+        return self.found
 
     def close(self) -> None:
         """Ends the threads."""

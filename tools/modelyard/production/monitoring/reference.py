@@ -12,6 +12,7 @@ from modelyard.manifests.watches import AnyWatch, DriftReference, InputsWatch
 from modelyard.metrics.drift import MINIMUM_ROWS
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
 from modelyard.predictions.interface import Reader, Window
+from modelyard.predictions.profiles import ProfilesReader
 from modelyard.production.monitoring.counts import WindowCounts
 
 YEARS = 5
@@ -34,7 +35,7 @@ def earlier_inputs(
     model: Model,
     profile: Profile | None,
     watches: Sequence[AnyWatch],
-    reader: Reader,
+    reader: Reader | ProfilesReader,
     window: Window,
     say: Callable[[str], None],
 ) -> Earlier | None:
@@ -46,6 +47,9 @@ def earlier_inputs(
     reference = next((w.reference for w in watches if isinstance(w, InputsWatch) and w.reference), None)
     if reference is None or profile is None:
         return None
+    if isinstance(reader, ProfilesReader):
+        missing = "Profiles of days are not compared with earlier ones, so drift cannot be told from the season."
+        return Earlier(None, _named(reference, window), missing)
     found: dict[str, list[ColumnProfile]] = {}
     rows = 0
     for span in spans_of(reference, window):

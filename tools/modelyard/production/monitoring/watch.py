@@ -21,6 +21,8 @@ from modelyard.manifests.configuration import Environment
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.interface import Window
+from modelyard.predictions.profiles import ProfilesReader
+from modelyard.production.monitoring.profiled import whole_days
 from modelyard.production.monitoring.window import artifact_of, monitor_window
 
 _PATH = re.compile(r"(?P<model>[^/]+)/([0-9a-f]{64}|unregistered)/monitoring/(?P<env>[^/]+)/\w+-(?P<until>\w+)\.json")
@@ -49,6 +51,8 @@ def watch(
     today = datetime.now(UTC).date()
     rules = view.rules(today)
     reader = open_reader(environment, view.checkout.root)
+    if isinstance(reader, ProfilesReader):
+        window = whole_days(window)
     judged = _judged_until(view.checkout.evidence, view.name, environment.name, window)
     monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say, judged)
     artifact = artifact_of(view.history, monitoring.version)
