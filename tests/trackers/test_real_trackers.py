@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from modelyard.errors import ModelyardError
 from modelyard.manifests.configuration import TrackerSettings
@@ -143,6 +145,14 @@ def test_the_client_of_wandb_uploads_a_run_and_a_refused_one_is_written_again(
         assert (made["entity"], made["project"], made["jobType"]) == ("acme", "models", "proposal")
         assert "c" * 40 in made["config"] and "train.trees" in made["config"]
         assert "auc.difference.low" in "".join(stub.streamed) and stub.artifacts == [f"report-{run.key}"]
+        stub.streamed.clear()
+        tracker.write(
+            msgspec.structs.replace(run, name="churn v1.0.0", state="2", tags=run.tags | {"version": "v1.0.0"})
+        )
+        assert set(stub.runs) == {run.key} and stub.runs[run.key]["displayName"] == "churn v1.0.0"
+        assert not any("wandb-history" in said for said in stub.streamed), "no step is appended a second time"
+        shown = json.loads(stub.files["wandb-summary.json"])
+        assert shown["auc"] == {m.name: m.value for m in run.metrics}["auc"] and "auc.fold" not in shown
     monkeypatch.setattr("modelyard.trackers.wandb._SECONDS", 2)
     for marked in (tmp_path / FOLDER / "wandb").glob("*/*.wandb.sync*"):
         marked.unlink()

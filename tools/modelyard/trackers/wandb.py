@@ -27,6 +27,11 @@ FOLDER = ".modelyard/trackers"
 _SERVER, _PAGES = "https://api.wandb.ai", "https://wandb.ai"
 _SECONDS = 180
 """``wandb sync`` asks a server that does not answer again and again."""
+_PASSED = (
+    "HOME", "LANG", "PATH", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+)  # fmt: skip
+"""The variables that its process gets beside the key; the job's other secrets are not among them."""
 
 
 class WandbTracker:
@@ -90,8 +95,12 @@ class WandbTracker:
             config=run.params | {"inputs": run.inputs, "modelyard": run.tags | {"state": run.state}},
             tags=[f"{name}:{run.tags[name]}"[:64] for name in ("verdict", "version") if run.tags.get(name)],
         ) as made:  # fmt: skip
-            for step in sorted({metric.step for metric in run.metrics}):
-                made.log({metric.name: metric.value for metric in run.metrics if metric.step == step}, step=step)
+            folds = {metric.name for metric in run.metrics if metric.step}
+            if "version" in run.tags:  # a second upload of steps would append them to those of the proposal
+                made.summary.update({metric.name: metric.value for metric in run.metrics if metric.name not in folds})
+            else:
+                for step in sorted({metric.step for metric in run.metrics}):
+                    made.log({metric.name: metric.value for metric in run.metrics if metric.step == step}, step=step)
             if run.files:
                 report = wandb.Artifact(f"report-{run.key}", type="report")
                 with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
@@ -104,7 +113,7 @@ class WandbTracker:
     def _upload(self, run: TrackedRun) -> None:
         """Uploads the newest offline run. ``wandb sync`` exits with 0 when it was refused, so its mark counts."""
         newest = max((self._folder / "wandb").glob(f"offline-run-*-{run.key}"), key=lambda path: path.name)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         environment |= {"WANDB_API_KEY": self._key, "WANDB_BASE_URL": self._server, "WANDB_ERROR_REPORTING": "false"}
         command = [sys.executable, "-P", "-m", "wandb", "sync", str(newest)]
         with tempfile.TemporaryFile() as output:
