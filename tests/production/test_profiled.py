@@ -20,6 +20,7 @@ from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.profiled import whole_days
 from modelyard.production.monitoring.window import monitor_window
+from modelyard.progress import no_progress
 from production.test_counts import BEGIN, WINDOW, serving
 from support.versions import opened
 
@@ -58,7 +59,7 @@ def watched(yard: Candidate, *rules: AnyWatch) -> Monitoring:
     view.__dict__["manifest"] = yard.model
     policy = Policy(name="p", description="", checks=[], monitoring=[*rules])
     reader = open_reader(ENVIRONMENT, view.checkout.root)
-    return monitor_window(view, policy, ENVIRONMENT, reader, WINDOW, None, lambda _: None)
+    return monitor_window(view, policy, ENVIRONMENT, reader, WINDOW, None, no_progress)
 
 
 def test_the_days_of_a_window_are_merged_and_what_profiles_lack_is_said(yard: Candidate) -> None:

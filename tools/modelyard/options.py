@@ -16,7 +16,7 @@ from modelyard.git import Git
 from modelyard.manifests.names import seconds_of
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.tree_change import finish_interrupted
-from modelyard.terminal import say, show_error
+from modelyard.terminal import say, set_verbosity, show_error, verbose
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout, ModelView
@@ -27,6 +27,24 @@ _SETTLING = timedelta(seconds=2)
 """Younger predictions may not be in the log yet."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def verbosity(command: Command) -> Command:
+    """The options -q and -v of a command that may take long."""
+
+    def chosen(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            set_verbosity(1 if parameter.name == "verbose" else -1)
+
+    options = (
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=chosen,
+                     help="Show the output of stages, and progress also in a log."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=chosen,
+                     help="Show results and errors only."),
+    )  # fmt: skip
+    for option in options:
+        command = option(command)
+    return command
 
 
 def open_repository(context: click.Context) -> ModelRepository:
@@ -48,7 +66,7 @@ def open_checkout(context: click.Context) -> Checkout:
     from modelyard.checkout.checkout import Checkout
 
     repository = open_repository(context)
-    checkout = Checkout(repository.root, _settings(repository))
+    checkout = Checkout(repository.root, _settings(repository), stage_output=verbose())
     checkout.git.require_work_tree()
     return checkout
 

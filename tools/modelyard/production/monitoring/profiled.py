@@ -35,7 +35,6 @@ def profiled_counts(
     reader: ProfilesReader,
     window: Window,
     profile_of: Callable[[str], Profile | None],
-    say: Callable[[str], None],
 ) -> dict[tuple[str, str], VersionCounts]:
     """(version, champion) → its rows by day; inputs and scores of the version that answered last.
 
@@ -44,7 +43,6 @@ def profiled_counts(
     days = reader.days(view.name, window)
     if not days:
         return {}
-    say(f"{len(days)} profiles of whylogs …")
     last = {one.version for one in days if one.day == days[-1].day}
     assigned = view.history.assigned(environment)
     version = assigned.version if assigned and assigned.version in last else max(last)

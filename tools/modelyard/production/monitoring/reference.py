@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
 from modelyard.predictions.interface import Reader, Window
 from modelyard.predictions.profiles import ProfilesReader
 from modelyard.production.monitoring.counts import WindowCounts
+from modelyard.progress import Progress
 
 YEARS = 5
 """Earlier years that are looked for the same months."""
@@ -37,7 +38,7 @@ def earlier_inputs(
     watches: Sequence[AnyWatch],
     reader: Reader | ProfilesReader,
     window: Window,
-    say: Callable[[str], None],
+    progress: Progress,
 ) -> Earlier | None:
     """The inputs of the spans that a window is compared with, whichever version answered; None where no watch of a
     policy names a reference.
@@ -51,17 +52,9 @@ def earlier_inputs(
         missing = "Profiles of days are not compared with earlier ones, so drift cannot be told from the season."
         return Earlier(None, _named(reference, window), missing)
     found: dict[str, list[ColumnProfile]] = {}
-    rows = 0
     for span in spans_of(reference, window):
         counts = WindowCounts(model, lambda _: profile, span, (), None, span.end)
-        try:
-            for table in reader.read(model, span.begin, span.end):
-                counts.take(table)
-                say(f"{rows + table.num_rows:,} earlier predictions read …")
-                rows += table.num_rows
-        finally:
-            counts.close()
-        for (_, variant), part in counts.found.items():
+        for (_, variant), part in counts.read(reader, progress).items():
             if variant != "shadow":  # a copy of a request that is counted already
                 for name, counted in part.profiles.items():
                     found.setdefault(name, []).extend(counted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -44,6 +44,7 @@ from modelyard.predictions.profiles import ProfilesReader
 from modelyard.production.monitoring.counts import VersionCounts, WindowCounts, score_column
 from modelyard.production.monitoring.profiled import NOTE, profiled_counts
 from modelyard.production.monitoring.reference import Earlier, earlier_inputs
+from modelyard.progress import Progress
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
@@ -64,7 +65,7 @@ def monitor_window(
     reader: Reader | ProfilesReader,
     window: Window,
     ground_truth: GroundTruth | None,
-    say: Callable[[str], None],
+    progress: Progress,
     judged: float = 0.0,
 ) -> Monitoring:
     """Reads the window once and measures the champion that answered last; NeverServed when there never was one.
@@ -81,13 +82,13 @@ def monitor_window(
 
     if profiled := isinstance(reader, ProfilesReader):
         ground_truth = None
-        found = profiled_counts(view, environment.name, reader, window, profile, say)
+        found = profiled_counts(view, environment.name, reader, window, profile)
     else:
-        found = WindowCounts(model, profile, window, objectives, ground_truth, window.end - due).read(reader, say)
+        found = WindowCounts(model, profile, window, objectives, ground_truth, window.end - due).read(reader, progress)
     version = _watched(found, history, environment.name)
     own = _own(found, version)
     reference = profile(version)
-    earlier = earlier_inputs(model, reference, watches, reader, window, say)
+    earlier = earlier_inputs(model, reference, watches, reader, window, progress)
     drift = _drift(reference, earlier, own, version, (window.end - window.begin) / _DAY)
     notes = _notes(found, reference, version, ground_truth) + ((NOTE,) if profiled else ())
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
