@@ -280,9 +280,10 @@ class Repository(Manifest, frozen=True, kw_only=True):
     pictures: Annotated[
         Literal["none", "evidence-branch"],
         Meta(
-            description="evidence-branch: comments show a plot, which is pushed to this repository's evidence branch."
+            description="evidence-branch: comments on pull requests of the repository's own branches show pictures,"
+            " which are files of its evidence branch. none: comments have no pictures."
         ),
-    ] = "none"
+    ] = "evidence-branch"
     signing: Signing | None = None
     secrets: SecretRules = field(default_factory=SecretRules)
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
