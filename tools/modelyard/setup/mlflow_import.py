@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.checkout.checkout import Checkout, ModelView
+from modelyard.checkout.evidence_store import import_of
 from modelyard.checkout.tags import NewTag, settle_tags, write_tags
-from modelyard.documents import encode, visible
+from modelyard.documents import encode, one_line
 from modelyard.manifests.names import Version, is_name
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 from modelyard.targets.mlflow_server import MLflowServer
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin")
 """Endings of files that may run code when they are loaded."""
-_MOST, _LONGEST = 300, 500
-"""Of names in one version, and of characters in one text."""
+_MOST = 300
+"""Names in one version."""
 _UNKNOWN = (
     "the sha256 of the artifact", "the training code and its commit", "the held-out rows of the metrics",
     "the intervals of the metrics", "who approved the version", "whether the version can be reproduced",
@@ -85,7 +86,7 @@ def import_mlflow(
         if only and name not in only:
             continue
         if not is_name(name):
-            left_out.append(f"the model {_text(name)!r}: its name is not valid here")
+            left_out.append(f"the model {one_line(name)!r}: its name is not valid here")
             continue
         view = checkout.model(name)
         checkout.reread(name, fetch=True)
@@ -127,20 +128,20 @@ def _read(server: MLflowServer, name: str, entry: Mapping[str, Any], aliases: Ma
         source=server.url,
         name=name,
         number=number,
-        run=_text(run_id),
+        run=one_line(run_id),
         created=_seconds(entry.get("creation_timestamp")),
-        by=_text(str(entry.get("user_id") or tags.get("mlflow.user") or "")),
-        description=_text(str(entry.get("description") or "")),
-        stage=_text(str(entry.get("current_stage") or "")).replace("None", ""),
+        by=one_line(str(entry.get("user_id") or tags.get("mlflow.user") or "")),
+        description=one_line(str(entry.get("description") or "")),
+        stage=one_line(str(entry.get("current_stage") or "")).replace("None", ""),
         aliases=tuple(sorted(alias for alias, of in aliases.items() if of == number)),
-        params={_text(str(p.get("key"))): _text(str(p.get("value"))) for p in data.get("params", [])[:_MOST]},
+        params={one_line(str(p.get("key"))): one_line(str(p.get("value"))) for p in data.get("params", [])[:_MOST]},
         metrics={
-            _text(str(m.get("key"))): float(m["value"])
+            one_line(str(m.get("key"))): float(m["value"])
             for m in data.get("metrics", [])[:_MOST]
             if _finite(m.get("value"))
         },
         data={
-            _text(str(one.get("dataset", {}).get("name"))): _text(str(one.get("dataset", {}).get("digest")))
+            one_line(str(one.get("dataset", {}).get("name"))): one_line(str(one.get("dataset", {}).get("digest")))
             for one in run.get("inputs", {}).get("dataset_inputs", [])[:_MOST]
         },
         files=files,
@@ -174,7 +175,7 @@ def _write(view: ModelView, versions: list[tuple[ImportedVersion, Version]]) -> 
                 tag, parent, write_record(f"Registering artifact {model} version {version}", record), int(found.created)
             )
         )
-        files[f"{model}/imports/{tag}.json"] = content
+        files[import_of(model, tag)] = content
     if tags:
         write_tags(view, tags, files)
     return len(tags)
@@ -192,7 +193,7 @@ def _write_aliases(
         if alias in environments:
             left_out.append(f"{view.name}: the alias {alias} is an environment here; only deploy says what it serves")
         elif not is_name(alias) or version not in there:
-            left_out.append(f"{view.name}: the alias {_text(alias)!r}: its name or its version is not known here")
+            left_out.append(f"{view.name}: the alias {one_line(alias)!r}: its name or its version is not known here")
         elif (assigned := view.history.assigned(alias)) is None or assigned.version != version:
             counter += 1
             record = StageRecord(version=version, why=f"imported from {source}")
@@ -227,7 +228,3 @@ def _seconds(milliseconds: Any) -> float:
 
 def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _text(value: str) -> str:
-    return visible(" ".join(value.split()))[:_LONGEST]
