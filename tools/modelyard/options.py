@@ -53,6 +53,24 @@ def open_checkout(context: click.Context) -> Checkout:
     return checkout
 
 
+def wish_options(function: Command) -> Command:
+    """The options that say what a table cannot say of a new model, or says wrongly."""
+    for option in (
+        click.option("--policy", default="", metavar="NAME", help="The policy that judges it."),
+        click.option("--owner", "owners", multiple=True, metavar="HANDLE", help="Who owns the model."),
+        click.option("--id", "identifier", default="", metavar="COLUMN", help="The column that identifies a row."),
+        click.option(
+            "--positive", default="", metavar="VALUE", help="binary: the value of the label that counts as 1."
+        ),
+        click.option("--label", default="", metavar="COLUMN", help="The column to be predicted."),
+        click.option(
+            "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: what the label says."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def the_model(checkout: Checkout, name: str | None, *, registered: bool = False) -> ModelView:
     """The named model, or the only one; UsageError without a name when there are several.
 

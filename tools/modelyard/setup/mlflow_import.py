@@ -1,8 +1,8 @@
 """The registry of an MLflow server as versions, stages and evidence of this repository.
 
 Nothing is loaded and no artifact is fetched: its files are named with their sizes, and what cannot be known is listed.
-An imported version is history. It is no champion and is never deployed; ``modelyard add --artifact`` makes a model of
-its file that is measured here.
+An imported version is history. It is no champion and is never deployed; ``mlflow_model`` makes a model of its file that
+is measured here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from modelyard.manifests.names import Version, is_name
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 from modelyard.targets.mlflow_server import MLflowServer
 
-_PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin")
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin")
 """Endings of files that may run code when they are loaded."""
 _MOST = 300
 """Names in one version."""
@@ -90,13 +90,13 @@ def import_mlflow(
             continue
         view = checkout.model(name)
         checkout.reread(name, fetch=True)
-        aliases = _aliases(model)
+        aliases = aliases_of(model)
         there, foreign = _there(view, server.url)
         waiting: list[tuple[ImportedVersion, Version]] = []
         for entry in sorted(
-            server.pages("model-versions/search", "model_versions", {"filter": f"name='{name}'"}), key=_number
+            server.pages("model-versions/search", "model_versions", {"filter": f"name='{name}'"}), key=number_of
         ):
-            number = _number(entry)
+            number = number_of(entry)
             version = Version.parse(f"v{number}.0.0")
             if version is None or not 0 < number < 10**9:
                 left_out.append(f"{name}: a version without a number")
@@ -118,12 +118,35 @@ def import_mlflow(
     return Imported(new, known, tuple(stages), tuple(left_out), unsafe)
 
 
+def place_of(server: MLflowServer, name: str, number: int) -> str:
+    """The artifact URI of a version; '' for none."""
+    asked = {"name": name, "version": str(number)}
+    return str((server.get("model-versions/get-download-uri", asked, missing=True) or {}).get("artifact_uri", ""))
+
+
+def files_of(server: MLflowServer, place: str) -> tuple[tuple[str, int], ...]:
+    """Path and bytes of the files at an artifact URI; empty where the server does not store them itself."""
+    return server.listed(place, _MOST) if server.serves(place) else ()
+
+
+def aliases_of(model: Mapping[str, Any]) -> dict[str, int]:
+    """Alias → number of the version of a registered model."""
+    found = {str(entry.get("alias", "")): number_of(entry) for entry in model.get("aliases", [])}
+    return {alias: number for alias, number in found.items() if number}
+
+
+def number_of(entry: Mapping[str, Any]) -> int:
+    """The number of a version; 0 for none that is valid."""
+    text = str(entry.get("version", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def _read(server: MLflowServer, name: str, entry: Mapping[str, Any], aliases: Mapping[str, int]) -> ImportedVersion:
-    run_id, number = str(entry.get("run_id") or ""), _number(entry)
+    run_id, number = str(entry.get("run_id") or ""), number_of(entry)
     run = (server.get("runs/get", {"run_id": run_id}, missing=True) or {}).get("run", {}) if run_id else {}
     data = run.get("data", {})
     tags = {str(tag.get("key")): str(tag.get("value")) for tag in data.get("tags", [])}
-    files = _files(server, name, number)
+    files = files_of(server, place_of(server, name, number))
     return ImportedVersion(
         source=server.url,
         name=name,
@@ -145,16 +168,9 @@ def _read(server: MLflowServer, name: str, entry: Mapping[str, Any], aliases: Ma
             for one in run.get("inputs", {}).get("dataset_inputs", [])[:_MOST]
         },
         files=files,
-        unsafe=tuple(path for path, _ in files if path.lower().endswith(_PICKLES)),
+        unsafe=tuple(path for path, _ in files if path.lower().endswith(PICKLES)),
         unknown=_UNKNOWN if run else (*_UNKNOWN, "the run that made it"),
     )
-
-
-def _files(server: MLflowServer, name: str, number: int) -> tuple[tuple[str, int], ...]:
-    """Path and bytes of a version's files; empty where the server does not store them itself."""
-    asked = {"name": name, "version": str(number)}
-    place = str((server.get("model-versions/get-download-uri", asked, missing=True) or {}).get("artifact_uri", ""))
-    return server.listed(place, _MOST) if server.serves(place) else ()
 
 
 def _write(view: ModelView, versions: list[tuple[ImportedVersion, Version]]) -> int:
@@ -210,16 +226,6 @@ def _there(view: ModelView, source: str) -> tuple[dict[str, str], set[str]]:
     taken = {str(v.version) for v in view.history.all_versions} - ours.keys()
     strays = {tag.partition("@")[2] for tag in (*view.history.strays, *view.history.moved)}
     return ours, taken | strays
-
-
-def _aliases(model: Mapping[str, Any]) -> dict[str, int]:
-    found = {str(entry.get("alias", "")): _number(entry) for entry in model.get("aliases", [])}
-    return {alias: number for alias, number in found.items() if number}
-
-
-def _number(entry: Mapping[str, Any]) -> int:
-    text = str(entry.get("version", ""))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _seconds(milliseconds: Any) -> float:
