@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +10,9 @@ from typing import Any
 
 import pytest
 from modelyard.checkout.guard import check_registry
-from modelyard.manifests.repository import ModelRepository
-from modelyard.setup.contract_guess import Wishes
 from modelyard.setup.mlflow_import import Imported, import_mlflow
-from modelyard.setup.mlflow_model import take_model
 from modelyard.targets.mlflow_server import MLflowServer
 from support.mlflow import MLflowStub, mlflow_stub
-from support.models import train
 from support.versions import add_version, opened
 from support.yard import commit_all, git, small_repository, tool, write
 from targets.conftest import mlflow_server
@@ -173,22 +167,6 @@ def test_the_registry_of_a_real_server_is_imported(tmp_path: Path) -> None:
         assert (done.versions, done.unsafe, done.stages) == (3, 3, ("spam#champion#1",))
         before = refs(yard)
         assert imported(yard, url).known == 3 and refs(yard) == before
-        theirs = train(tmp_path / "theirs", "lightgbm", "binary")
-        run = post(url, "runs/create", {"experiment_id": "0"})["run"]["info"]
-        server.upload(run["artifact_uri"], "model/MLmodel", b"flavors: {lightgbm: {data: model.lgb}}")
-        server.upload(run["artifact_uri"], "model/model.lgb", (theirs.folder / "model.txt").read_bytes())
-        post(url, "registered-models/create", {"name": "eggs"})
-        post(
-            url,
-            "model-versions/create",
-            {"name": "eggs", "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]},
-        )
-        post(url, "registered-models/alias", {"name": "eggs", "alias": "production", "version": "1"})
-        subprocess.run([Path(sys.executable).parent / "dvc", "init", "--quiet"], cwd=yard, check=True)
-        held, wishes = theirs.folder / "data/holdout.parquet", Wishes(task="binary")
-        taken = take_model(ModelRepository(yard), server, "eggs", 0, held, wishes, ("@team",), "", lambda text: None)
-        assert taken and (taken.number, taken.file) == (1, "model.lgb")
-        assert (yard / "models/eggs/model.txt").read_bytes() == (theirs.folder / "model.txt").read_bytes()
     history = opened(yard).history("spam")
     record = history.versions[2].record
     assert record and record.params == {"trees": "3"} and record.metrics == {"auc": pytest.approx(0.73)}

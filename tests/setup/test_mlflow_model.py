@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -21,6 +22,7 @@ from support.mlflow import MLflowStub, mlflow_stub
 from support.models import Trained, train
 from support.versions import add_version, opened
 from support.yard import commit_all, git, small_repository, tool
+from targets.conftest import TARGETS, mlflow_server
 
 BINARY = Wishes(task="binary")
 FLAVORS = {"lightgbm": "model.lgb", "xgboost": "data/model.xgb", "catboost": "model.cb", "onnx": "model.onnx"}
@@ -163,3 +165,36 @@ def test_a_name_whose_versions_were_registered_here_stays_taken(
     import_mlflow(opened(yard), MLflowServer(stub.url), frozenset(), lambda text: None)
     with pytest.raises(UsageError, match="an earlier model of this name"):
         take(yard, stub.url, table(theirs))
+
+
+LOG = """
+import os, sys
+import lightgbm, mlflow
+from sklearn.linear_model import LogisticRegression
+
+mlflow.set_tracking_uri(os.environ["ADDRESS"])
+with mlflow.start_run():
+    mlflow.log_metric("auc", 0.71)
+    mlflow.lightgbm.log_model(lightgbm.Booster(model_file=sys.argv[1]), name="model", registered_model_name="eggs")
+    pickled = LogisticRegression().fit([[0], [1]], [0, 1])
+    mlflow.sklearn.log_model(pickled, name="ham", registered_model_name="ham", serialization_format="cloudpickle")
+client = mlflow.MlflowClient()
+client.set_registered_model_alias("eggs", "production", 1)
+client.set_registered_model_alias("ham", "champion", 1)
+"""
+
+
+@pytest.mark.proof
+def test_models_that_mlflow_itself_logged(yard: Path, tmp_path: Path, theirs: Trained) -> None:
+    file = theirs.folder / "model.txt"
+    with mlflow_server(tmp_path) as url:
+        log = [str(TARGETS / "python"), "-c", LOG, str(file)]
+        subprocess.run(log, env=os.environ | {"ADDRESS": url}, check=True, capture_output=True)
+        arguments = ("import", "mlflow", "--url", url, "--holdout", str(table(theirs)), "--task", "binary")
+        done = tool(yard, *arguments, "--owner", "@team", "--model", "eggs")
+        assert "1 versions imported" in done.stdout and "model.lgb of eggs 1" in done.stderr
+        assert (yard / "models/eggs/model.txt").read_bytes() == file.read_bytes()
+        refused = tool(yard, *arguments, "--owner", "@team", "--model", "ham", expect=2)
+        assert "1 versions imported" in refused.stdout and "model.pkl may run code" in refused.stderr
+    assert git(yard, "tag").split() == ["eggs@v1.0.0", "ham#champion#1", "ham@v1.0.0"]
+    assert not (yard / "models/ham").exists()

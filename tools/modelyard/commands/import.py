@@ -74,30 +74,27 @@ def mlflow(
     secret = open_secrets(checkout.git).read_for(token, url) if token else ""
     server = MLflowServer(url, secret)
     done = import_mlflow(checkout, server, frozenset(models), progress())
-    taken = None
-    if holdout:
-        wishes = Wishes(task or "", "", label, positive, identifier, "")
-        taken = take_model(checkout.repository, server, models[0], number or 0, holdout, wishes, owners, policy, say)
-    if as_json:
-        folder = None
-        if taken:
-            added = taken.addition
-            folder = {"version": taken.number, "file": taken.file, "guesses": added.reasons, "warnings": added.warnings,
-                      "written": sorted(added.change.writes)}  # fmt: skip
-        result_json({**builtins(done), **({"folder": folder} if holdout else {})})
+    if not as_json:
+        result(f"{done.versions} versions imported, {done.known} known before, {len(done.stages)} aliases")
+        for sentence in done.left_out:
+            say(f"  Left out: {sentence}.")
+        if done.unsafe:
+            say(f"  {done.unsafe} versions have files that may run code when they are loaded. No such file is fetched.")
+    if not holdout:
+        if as_json:
+            result_json(done)
+        elif done.versions:
+            say("  Next, for a model of the server and labelled rows: add --model NAME --holdout TABLE")
         return
-    result(f"{done.versions} versions imported, {done.known} known before, {len(done.stages)} aliases")
-    for sentence in done.left_out:
-        say(f"  Left out: {sentence}.")
-    if done.unsafe:
-        say(f"  {done.unsafe} versions have files that may run code when they are loaded. None was fetched or loaded.")
-    if taken:
-        result(render_guess(taken.addition.reasons, taken.addition.warnings, sorted(taken.addition.change.writes)))
+    wishes = Wishes(task or "", "", label, positive, identifier, "")
+    taken = take_model(checkout.repository, server, models[0], number or 0, holdout, wishes, owners, policy, say)
+    if as_json:
+        result_json({**builtins(done), "folder": builtins(taken)})
+    elif taken:
+        result(render_guess(taken.guesses, taken.warnings, taken.written))
         say(f"  Next: git add --all, commit, then modelyard run {models[0]}")
-    elif holdout:
+    else:
         say(f"  models/{models[0]} exists, so no file was taken. Its next: modelyard add {models[0]} --artifact FILE")
-    elif done.versions:
-        say("  Next, for a model of the server and labelled rows: add --model NAME --holdout TABLE")
 
 
 @command.command()

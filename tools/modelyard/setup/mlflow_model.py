@@ -18,8 +18,9 @@ from modelyard.manifests.document import MAXIMUM_BYTES, parse_document
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.artifact_addition import add_artifact
 from modelyard.setup.contract_guess import Wishes
+from modelyard.setup.guessed_inputs import Reason
 from modelyard.setup.mlflow_import import PICKLES, aliases_of, files_of, number_of, place_of
-from modelyard.setup.model_addition import Addition, require_new_name
+from modelyard.setup.model_addition import require_new_name
 from modelyard.targets.mlflow_server import MLflowServer
 
 _DESCRIPTION = "MLmodel"
@@ -33,9 +34,13 @@ _SERVING = ("production", "prod", "champion")
 class Taken:
     """A model folder that was written, and the version of the server whose file it has."""
 
-    number: int
+    version: int
     file: str
-    addition: Addition
+    """Its path below the version's folder on the server."""
+    guesses: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    written: tuple[str, ...]
+    """Paths from the repository's root."""
 
 
 def take_model(
@@ -74,11 +79,11 @@ def take_model(
         server.download(place, file, given, MAXIMUM_ARTIFACT_BYTES)
         origin = f"elsewhere, version {number} of {server.url}"
         try:
-            addition = add_artifact(repository, name, given, holdout, wishes, owners, policy, origin=origin)
+            added = add_artifact(repository, name, given, holdout, wishes, owners, policy, origin=origin)
         except ModelyardError as error:
             shown = error.problem.replace(str(given), f"{file} of {name} {number}")
             raise UsageError(shown, error.remedy.replace(str(given), "FILE")) from error
-    return Taken(number, file, addition)
+    return Taken(number, file, added.reasons, added.warnings, tuple(sorted(added.change.writes)))
 
 
 def _version(server: MLflowServer, name: str, wanted: int) -> int:
