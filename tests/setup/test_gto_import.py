@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from gto.api import assign, deprecate, deregister, history, register
 from modelyard.checkout.guard import check_registry
+from modelyard.checkout.tags import number_at
 from modelyard.errors import Refused, UsageError
+from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.gto_artifact import CommittedArtifacts
 from modelyard.setup.gto_import import Adopted, import_gto
+from modelyard.setup.model_addition import require_new_name
 from support.versions import add_stage, add_version, opened
 from support.yard import IDENTITY, commit_all, git, small_repository, tool, write
 
@@ -163,8 +166,28 @@ def test_what_modelyard_recorded_itself_is_not_changed_by_a_tag(yard: Path) -> N
     assert done.versions == () and done.others == () and done.known == 0 and len(done.left_out) == 4
     after = opened(yard).history("price")
     assert (after.versions, after.assignments, after.withdrawals) == (price.versions, price.assignments, ())
-    add_version(yard, "price", "v1.1.0")
-    assert opened(yard).model("price").champion == after.latest
+    late = "--message=of the same commit, dated later"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", "4000000000 +0000")
+        git(yard, "tag", "-a", "price@v9.0.0", "price@v1.0.0^{}", late)
+    assert imported(yard, "price").versions == ("price@v9.0.0",)
+    later = opened(yard).history("price")
+    assert [one.version for one in later.assignments] == ["v1.0.0"] and later.latest == price.latest
+    assert opened(yard).model("price").champion == price.latest
+
+
+def test_a_model_goes_on_after_its_imported_versions(yard: Path) -> None:
+    imported(yard)
+    repository = ModelRepository(yard)
+    require_new_name(repository, "churn")
+    with pytest.raises(UsageError, match="an earlier model"):
+        require_new_name(repository, "old")
+    write(yard, {"models/churn/model.yaml": (yard / "models/price/model.yaml").read_text().replace("price", "churn")})
+    head = commit_all(yard, "churn again")
+    view = opened(yard).model("churn")
+    assert number_at(view, view.manifest, head, "a" * 64).version == "v1.1.1"
+    git(yard, "tag", "-a", "churn@deprecated", "-m", "no more")
+    assert "is a model here" in imported(yard).left_out[0]
 
 
 def test_hostile_tags_are_left_out_and_listed(yard: Path) -> None:

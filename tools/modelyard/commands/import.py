@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,6 +11,9 @@ from modelyard.documents import builtins
 from modelyard.errors import UsageError
 from modelyard.options import open_checkout, wish_options
 from modelyard.terminal import progress, result, result_json, say
+
+_SHOWN = 20
+"""Sentences of what was left out."""
 
 
 @click.group()
@@ -76,8 +80,7 @@ def mlflow(
     done = import_mlflow(checkout, server, frozenset(models), progress())
     if not as_json:
         result(f"{done.versions} versions imported, {done.known} known before, {len(done.stages)} aliases")
-        for sentence in done.left_out:
-            say(f"  Left out: {sentence}.")
+        _say_left_out(done.left_out)
         if done.unsafe:
             say(f"  {done.unsafe} versions have files that may run code when they are loaded. No such file is fetched.")
     if not holdout:
@@ -115,7 +118,13 @@ def gto(context: click.Context, models: tuple[str, ...], as_json: bool) -> None:
         result_json(done)
         return
     result(f"{len(done.versions)} versions and {len(done.others)} other tags imported, {done.known} known before")
-    for sentence in done.left_out:
-        say(f"  Left out: {sentence}.")
+    _say_left_out(done.left_out)
     if done.unmerged:
         say(f"  {len(done.unmerged)} of them name commits outside of the default branch.")
+
+
+def _say_left_out(sentences: Sequence[str]) -> None:
+    for sentence in sentences[:_SHOWN]:
+        say(f"  Left out: {sentence}.")
+    if len(sentences) > _SHOWN:
+        say(f"  Left out: {len(sentences) - _SHOWN} more. Every one of them: --json")

@@ -225,6 +225,7 @@ def _history(
     versions: dict[Version, RegisteredVersion] = {}
     withdrawn: dict[Version, RegisteredVersion] = {}
     at_commit: dict[str, Version] = {}
+    told_at: dict[str, Version] = {}
     stages: list[tuple[ParsedTag, Tag]] = []
     withdrawals: list[Withdrawal] = []
     for event in events:
@@ -237,12 +238,16 @@ def _history(
                 version, tag.commit, tag.tagged_at, tag.tagger, tag.message, adopted.get(tag.name)
             )
             withdrawn.pop(version, None)
-            at_commit[tag.commit] = version
+            if tag.name not in adopted:
+                at_commit[tag.commit] = version
+            else:  # whatever its date says, it takes no commit from a version that was registered here
+                told_at[tag.commit] = version
         elif action is Action.DEREGISTER or action is Action.DEPRECATE:
             withdrawals.append(Withdrawal(version or NO_VERSION, tag.tagged_at, tag.tagger, tag.message, tag.name))
             if version and version in versions:
                 withdrawn[version] = versions.pop(version)
     # A stage tag means the version registered at its commit, even if the version tag is newer.
+    at_commit = told_at | at_commit
     assigned = [
         Assignment(
             parsed.environment or "",

@@ -16,7 +16,7 @@ from modelyard.documents import encode, one_line
 from modelyard.git import Git, TagRef
 from modelyard.manifests.names import is_name
 from modelyard.registry.history import ModelHistory
-from modelyard.registry.tags import EVERY_MODEL, Action, ParsedTag, VersionRecord, has_record, parse_tag
+from modelyard.registry.tags import EVERY_MODEL, Action, ParsedTag, VersionRecord, has_record, model_patterns, parse_tag
 from modelyard.setup.gto_artifact import NOTHING_KNOWN, CommittedArtifact, CommittedArtifacts
 
 SOURCE = "GTO"
@@ -67,10 +67,7 @@ def import_gto(checkout: Checkout, only: frozenset[str], say: Callable[[str], No
     git = checkout.git
     git.require_whole("an import")
     settle_tags(checkout)
-    remote = git.remote()
-    if remote:
-        git.fetch_tags(remote, "*")
-    there = git.remote_refs(remote, "refs/tags/*") if remote else None
+    there = _fetched(git, remote) if (remote := git.remote()) else None
     tags = {tag.name: tag for tag in git.tags(*EVERY_MODEL)}
     filed = checkout.filed_tags()
     wanted: dict[str, list[tuple[TagRef, ParsedTag]]] = {}
@@ -116,6 +113,16 @@ def import_gto(checkout: Checkout, only: frozenset[str], say: Callable[[str], No
     )
 
 
+def _fetched(git: Git, remote: str) -> dict[str, str]:
+    """The tags of the remote (ref → object id). Those of models that may be here are fetched."""
+    there = git.remote_refs(remote, "refs/tags/*")
+    parsed = [parse_tag(ref.removeprefix("refs/tags/")) for ref in there]
+    models = sorted({found.model for found in parsed if found and is_name(found.model)})
+    if models:
+        git.fetch_tags(remote, *(pattern for model in models for pattern in model_patterns(model)))
+    return there
+
+
 def _fault(
     checkout: Checkout, tag: TagRef, parsed: ParsedTag, filed: Mapping[str, str], there: Mapping[str, str] | None
 ) -> str:
@@ -127,7 +134,7 @@ def _fault(
     if tag.name in filed:
         return "it was moved after it was filed"
     if has_record(tag.message):
-        return "it says that modelyard wrote it, and has no filed copy, so it proves nothing"
+        return "its message has a line of JSON, as modelyard's own tags have, and no copy of it is filed"
     if len(tag.message) > _LONGEST_MESSAGE:
         return f"its message is longer than {_LONGEST_MESSAGE:,} characters"
     if there is not None and there.get(f"refs/tags/{tag.name}") != tag.object:
