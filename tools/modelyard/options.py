@@ -13,7 +13,7 @@ import click
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
-from modelyard.manifests.names import seconds_of
+from modelyard.manifests.names import is_name, seconds_of
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.tree_change import finish_interrupted
 from modelyard.terminal import say, set_verbosity, show_error, verbose
@@ -71,10 +71,32 @@ def open_checkout(context: click.Context) -> Checkout:
     return checkout
 
 
-def the_model(checkout: Checkout, name: str | None) -> ModelView:
-    """The named model, or the only one; UsageError without a name when there are several."""
+def wish_options(function: Command) -> Command:
+    """The options that say what a table cannot say of a new model, or says wrongly."""
+    for option in (
+        click.option("--policy", default="", metavar="NAME", help="The policy that judges it."),
+        click.option("--owner", "owners", multiple=True, metavar="HANDLE", help="Who owns the model."),
+        click.option("--id", "identifier", default="", metavar="COLUMN", help="The column that identifies a row."),
+        click.option(
+            "--positive", default="", metavar="VALUE", help="binary: the value of the label that counts as 1."
+        ),
+        click.option("--label", default="", metavar="COLUMN", help="The column to be predicted."),
+        click.option(
+            "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: what the label says."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def the_model(checkout: Checkout, name: str | None, *, registered: bool = False) -> ModelView:
+    """The named model, or the only one; UsageError without a name when there are several.
+
+    With ``registered``, a model without a folder is found too where it has versions: it was imported, or removed.
+    """
     if name:
-        checkout.repository.model_folder(name)
+        if not (registered and is_name(name) and checkout.history(name).all_versions):
+            checkout.repository.model_folder(name)
         return checkout.model(name)
     names = checkout.repository.model_names()
     if len(names) == 1:

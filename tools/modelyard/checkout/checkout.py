@@ -18,7 +18,7 @@ from modelyard.git import Git, TagRef
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
-from modelyard.registry.tags import model_patterns
+from modelyard.registry.tags import has_record, model_patterns
 
 if TYPE_CHECKING:
     from modelyard.checkout.rules import Rules
@@ -61,7 +61,8 @@ class Checkout:
         if self._registry is None:
             tags = self.git.tags()
             self._require_any(tags)
-            self._registry = read_registry(tags, self._proven(tags, self.filed_tags()))
+            filed = self._proven(tags, self.filed_tags())
+            self._registry = read_registry(tags, filed, self.evidence.adopted(tags))
             self._histories = {}
         return self._registry
 
@@ -80,7 +81,8 @@ class Checkout:
             return self._registry.history(name)
         if name not in self._histories:
             tags = self.git.tags(*model_patterns(name))
-            history = read_registry(tags, self._proven(tags, self.filed_tags(name))).history(name)
+            filed = self._proven(tags, self.filed_tags(name))
+            history = read_registry(tags, filed, self.evidence.adopted(tags)).history(name)
             if not history.versions:
                 self._require_tags(name)
             self._histories[name] = history
@@ -99,7 +101,7 @@ class Checkout:
 
     def _proven(self, tags: Sequence[TagRef], copies: dict[str, str]) -> dict[str, str]:
         """The copies. UsageError where the whole evidence branch is missing, and tags say that there was one."""
-        if self.evidence.newest() is None and any("\n{" in tag.message for tag in tags if tag.annotated):
+        if self.evidence.newest() is None and any(has_record(tag.message) for tag in tags if tag.annotated):
             raise UsageError(
                 "This clone has tags of modelyard and no branch modelyard/evidence, so nothing proves them.",
                 "Fetch it: git fetch origin modelyard/evidence. If the remote lost it, run modelyard audit check in a"
