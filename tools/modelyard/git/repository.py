@@ -32,6 +32,12 @@ class GitRepository(GitHistory):
         """Initialises a repository with the branch main."""
         self.library().Repo.init(self.root, initial_branch="main").close()
 
+    def check_out(self, ref: str) -> None:
+        """Makes a branch, by its full name, the one that is checked out, and writes its files."""
+        with self.opened() as repo:
+            repo.git.symbolic_ref("HEAD", ref)
+            repo.git.reset("--hard", "--quiet")
+
     def author_name(self) -> str:
         """The author name of commits made here; '' if git has none."""
         try:
@@ -239,11 +245,6 @@ class GitRepository(GitHistory):
         """Whether a tag has an SSH signature of a signer in ssh's allowed-signers file."""
         settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allowed_signers}")
         return self._succeeds(*settings, "verify-tag", "--", name)
-
-    def write_bundle(self, path: Path, refs: Sequence[str]) -> None:
-        """Writes HEAD and refs with their history into a git bundle; equal refs give equal bytes."""
-        with self.opened() as repo:
-            repo.git.execute(["git", "-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), "HEAD", *refs])
 
     @contextmanager
     def worktree(self, folder: Path, commit: str) -> Iterator[None]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from modelyard.audit.mirror.writing import mirror_faults, mirror_settings
+from modelyard.checkout.checkout import Checkout
 from modelyard.deployment.observation import protection
 from modelyard.dvc import driver_extra
 from modelyard.errors import ModelyardError, Refused
@@ -129,6 +131,7 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
     if unprotected := protection(git):
         remedy = "Add policies/approvals.yaml, and have every change of it reviewed."
         findings.append(Finding("approvals", "warning", unprotected, remedy))
+    findings += _mirror(repository)
     branch = git.branch()
     if branch is None:
         findings.append(Finding("branch", "warning", "detached head", "Run git switch BRANCH before you commit."))
@@ -138,3 +141,12 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
     else:
         findings.append(Finding("DVC settings", "missing", "no .dvc/config", "dvc init"))
     return findings
+
+
+def _mirror(repository: ModelRepository) -> list[Finding]:
+    checkout = Checkout(repository.root)
+    settings = mirror_settings(checkout)
+    if settings is None:
+        return []
+    faults = [Finding("mirror", "warning", fault.sentence, fault.remedy) for fault in mirror_faults(checkout)]
+    return faults or [Finding("mirror", "ok", settings.url)]
