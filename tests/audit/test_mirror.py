@@ -353,6 +353,8 @@ def test_only_the_mirror_and_the_dvc_remote_are_left_and_everything_comes_back(
     )
     said = tool(champion, "deploy", expect=None).stderr
     assert "The mirror is behind: The environment variable MIRROR_KEY is not set." in said
+    doctor = tool(champion, "doctor", expect=None, MIRROR_KEY="any:any").stdout
+    assert "is behind: it lacks" in " ".join(doctor.split())
     behind = tool(champion, "audit", "check", MIRROR_KEY="any:any").stdout
     assert "is behind" in behind and "refs/heads/main" in behind
     down = tool(champion, "deploy", expect=None, MIRROR_KEY="nonsense").stderr

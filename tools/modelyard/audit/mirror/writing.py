@@ -23,7 +23,7 @@ from modelyard.audit.mirror.records import (
 )
 from modelyard.checkout.checkout import Checkout
 from modelyard.deployment.record import JOURNALS, fetch_rollouts
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Refused
 from modelyard.files import sha256_of
 from modelyard.manifests.configuration import MirrorSettings
 from modelyard.registry.faults import Fault
@@ -33,19 +33,11 @@ RECORDS, BUNDLES = "records", "bundles"
 _AWS = "https://s3.amazonaws.com"
 
 
-def mirror_settings(checkout: Checkout) -> MirrorSettings | None:
-    """The mirror of modelyard.yaml on the default branch; None without one."""
-    try:
-        return reviewed(checkout.git).mirror
-    except ModelyardError:  # a clone without a default branch, which has nothing to mirror
-        return None
-
-
 def keep_mirror(checkout: Checkout, say: Callable[[str], None]) -> None:
     """Adds to the mirror what it lacks. A mirror that cannot be written to is named, and no error: the next command
     that files something catches up.
     """
-    settings = mirror_settings(checkout)
+    settings = _settings(checkout)
     if settings is None:
         return
     try:
@@ -94,7 +86,7 @@ def add_to_mirror(checkout: Checkout, settings: MirrorSettings, bucket: Bucket, 
 
 def mirror_faults(checkout: Checkout) -> tuple[Fault, ...]:
     """What the mirror lacks of this clone, as warnings; none without a mirror."""
-    settings = mirror_settings(checkout)
+    settings = _settings(checkout)
     if settings is None:
         return ()
     try:
@@ -107,6 +99,14 @@ def mirror_faults(checkout: Checkout) -> tuple[Fault, ...]:
         return (Fault("warning", settings.url, error.problem.rstrip("."), error.remedy),)
     shown = ", ".join(lacking[:3])
     return (Fault("warning", settings.url, f"is behind: it lacks {shown}", "Run: modelyard deploy"),) if lacking else ()
+
+
+def _settings(checkout: Checkout) -> MirrorSettings | None:
+    """The mirror of modelyard.yaml on the default branch; None without one."""
+    try:
+        return reviewed(checkout.git).mirror
+    except ModelyardError:  # a clone without a default branch, which has nothing to mirror
+        return None
 
 
 def _open(checkout: Checkout, settings: MirrorSettings) -> Bucket:
@@ -122,7 +122,7 @@ def _heads(bucket: Bucket, scratch: Path) -> dict[str, Record]:
     found: dict[str, Record] = {}
     while names and not found:
         for name in newest(names):
-            with suppress(ModelyardError):
+            with suppress(Refused):
                 bucket.read(f"{RECORDS}/{name}.json", versions[name], name[9:], MAXIMUM_BYTES, file)
                 found[name] = read_record(name, file.read_bytes())
         names -= set(newest(names)) or names
