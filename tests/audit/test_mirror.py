@@ -311,6 +311,21 @@ def test_a_shallow_clone_mirrors_nothing(hosted: Path, tmp_path: Path) -> None:
         mirrored(tmp_path / "shallow", Shelf())
 
 
+def test_a_mirror_that_is_down_fails_no_command_and_status_says_so(hosted: Path) -> None:
+    with_mirror(hosted, "http://127.0.0.1:9")
+    git(hosted, "push", "--quiet", "origin", "main")
+    done = tool(hosted, "deprecate", "churn@v1.1.0", "--why", "old", MIRROR_KEY="any:any")
+    assert "The mirror is behind: The mirror s3://mirror/flights does not answer" in done.stderr
+    assert "The mirror is behind: The mirror s3://mirror/flights does not answer" in tool(hosted, "status").stderr
+    assert "does not answer" in tool(hosted, "audit", "check", MIRROR_KEY="any:any").stdout
+
+
+def test_only_the_default_branch_says_where_the_mirror_is(hosted: Path) -> None:
+    with_mirror(hosted, "http://127.0.0.1:9")  # it is not pushed
+    done = tool(hosted, "deprecate", "churn@v1.1.0", "--why", "old", MIRROR_KEY="any:any")
+    assert "mirror" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real S3 server with the bucket ``mirror``, which has object lock."""

@@ -262,8 +262,7 @@ class GitRepository(GitHistory):
         """A lock among the processes of this clone; a killed process releases it."""
         import fcntl
 
-        with self.opened() as repo:
-            path = Path(repo.common_dir) / f"modelyard-{what}.lock"
+        path = self.common_folder() / f"modelyard-{what}.lock"
         try:
             file = path.open("w")
         except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelyard.audit.mirror.bucket import Bucket, Retention
+from modelyard.audit.mirror.notice import write_notice
 from modelyard.audit.mirror.records import (
     EVIDENCE,
     MAXIMUM_BYTES,
@@ -45,7 +46,9 @@ def keep_mirror(checkout: Checkout, say: Callable[[str], None]) -> None:
     except ModelyardError as error:
         say(f"The mirror is behind: {error.problem}")
         say(f"  {error.remedy} The next command that files something catches up.")
+        write_notice(checkout.git, error.problem)
     else:
+        write_notice(checkout.git, "")
         if name:
             say(f"Mirrored: {short(name)}")
 
