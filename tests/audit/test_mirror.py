@@ -251,6 +251,32 @@ def test_what_a_stranger_adds_to_the_bucket_restores_nothing(
     assert restored(shelf, tmp_path / "back", str(good)).records == 1
 
 
+def test_another_default_branch_needs_a_decision(hosted: Path, tmp_path: Path) -> None:
+    shelf = Shelf()
+    good = mirrored(hosted, shelf)
+    forged = forge_record(shelf, lambda d: d.update(default="refs/heads/other"))
+    record = msgspec.json.decode(shelf.objects.pop(f"records/{forged}.json")[0])
+    record["refs"]["refs/heads/other"] = record["refs"].pop(MAIN)
+    content = msgspec.json.encode(record)
+    shelf.put(f"records/{name_of(content, 2)}.json", content)
+    with pytest.raises(Refused, match="several default branches: refs/heads/main, refs/heads/other"):
+        restored(shelf, tmp_path / "back")
+    assert restored(shelf, tmp_path / "back", str(good)).records == 1
+
+
+def test_a_repository_with_sha256_comes_back_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf()
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    yard = small_repository(tmp_path / "yard")
+    add_version(yard, "churn", "v1.0.0")
+    assert mirrored(yard, shelf)
+    add_version(yard, "churn", "v1.1.0")
+    assert mirrored(yard, shelf)
+    monkeypatch.delenv("GIT_DEFAULT_HASH")
+    restored(shelf, tmp_path / "back")
+    assert refs_of(tmp_path / "back") == refs_of(yard)
+
+
 def test_a_writer_needs_nothing_of_a_record_that_is_not_valid(hosted: Path, tmp_path: Path) -> None:
     shelf = Shelf()
     mirrored(hosted, shelf)

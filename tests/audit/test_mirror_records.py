@@ -78,6 +78,12 @@ def test_after_half_of_the_retention_everything_is_written_again() -> None:
     assert again is not None and again.have == () and again.whole == NOW + 5 * DAY + 1 and again.before == tuple(heads)
 
 
+@pytest.mark.parametrize("whole", [NOW + DAY, 2**53])
+def test_a_record_of_the_future_does_not_keep_everything_from_being_written(whole: int) -> None:
+    plan = plan_increment(dict([named(record(whole=whole))]), record().refs, NOW, 10)
+    assert plan is not None and plan.have == () and plan.whole == NOW
+
+
 def test_two_writers_at_once_are_joined_by_the_next() -> None:
     mirror = Written({})
     first = mirror.add({}, 1)

@@ -22,15 +22,14 @@ if TYPE_CHECKING:
     from git import Repo
 
 _OLD_SECONDS = 3600.0
-_NO_OBJECT = "0" * 40
 
 
 class GitRepository(GitHistory):
     """Reads and writes in one clone."""
 
-    def start(self) -> None:
-        """Initialises a repository with the branch main."""
-        self.library().Repo.init(self.root, initial_branch="main").close()
+    def start(self, object_format: str = "sha1") -> None:
+        """Initialises a repository with the branch main, and with object ids of a hash function."""
+        self.library().Repo.init(self.root, initial_branch="main", object_format=object_format).close()
 
     def check_out(self, ref: str) -> None:
         """Makes a branch, by its full name, the one that is checked out, and writes its files."""
@@ -173,7 +172,7 @@ class GitRepository(GitHistory):
         """Sets a ref that is at ``expected`` ('' for a new one); RefRejected otherwise."""
         try:
             with self.opened() as repo:
-                repo.git.update_ref(name, sha, expected or _NO_OBJECT)
+                repo.git.update_ref(name, sha, expected)
         except GitError as error:
             raise RefRejected(error.arguments, error.output) from error
 
@@ -217,7 +216,7 @@ class GitRepository(GitHistory):
                         f"100644 {_feed(repo, content, 'hash-object', '-w', '--stdin')}\t{path}"
                         for path, content in sorted(files.items())
                     ]
-                    lines += [f"0 {_NO_OBJECT}\t{path}" for path in sorted(drop)]
+                    lines += [f"0 {'0' * len(parent)}\t{path}" for path in sorted(drop) if parent]
                     _feed(repo, "\0".join(lines).encode(), "update-index", "--add", "-z", "--index-info")
                     tree = str(repo.git.write_tree())
             finally:

@@ -136,7 +136,7 @@ def plan_increment(
     retention has ended.
     """
     whole = min((record.whole for record in heads.values()), default=0)
-    stale = now - whole > retention_days * 86_400 // 2
+    stale = not 0 <= now - whole <= retention_days * 86_400 // 2
     if heads and not stale and all(record.refs == dict(refs) for record in heads.values()):
         return None
     have = {sha for record in heads.values() for sha in record.refs.values()}

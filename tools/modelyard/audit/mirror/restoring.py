@@ -59,7 +59,7 @@ def restore(bucket: Bucket, folder: Path, until: str, anchor: bytes | None, say:
         place = Path(name) / "repository"
         place.mkdir()
         git = Git(place, {"GIT_TEMPLATE_DIR": ""})
-        git.start()
+        git.start("sha256" if any(len(sha) > 40 for sha in found.records[-1][1].refs.values()) else "sha1")
         refs, kept = _take_all(git, bucket, found, Path(name) / "bundle", bool(until))
         tags = _write_refs(place, found.records[-1][1].default, refs)
         if anchor is not None:
@@ -84,7 +84,14 @@ def _read_chain(bucket: Bucket, scratch: Path, until: str) -> Chain:
             unreadable[name] = error
     if unreadable and not until and records:
         raise next(iter(unreadable.values()))
-    return chain(records, _whole_name(records, until))
+    found = chain(records, _whole_name(records, until))
+    defaults = {record.default for _, record in found.records}
+    if len(defaults) > 1 and not until:
+        raise Refused(
+            f"The mirror names several default branches: {', '.join(sorted(defaults))}.",
+            f"If the branch was renamed: --until {short(found.records[-1][0])}, or the newest record that you trust.",
+        )
+    return found
 
 
 def _whole_name(records: Mapping[str, Record], until: str) -> str:
