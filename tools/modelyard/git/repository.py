@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from git import Repo
 
 _OLD_SECONDS = 3600.0
+_OLD_WORKTREE_SECONDS = 24 * _OLD_SECONDS
 
 
 class GitRepository(GitHistory):
@@ -247,7 +248,8 @@ class GitRepository(GitHistory):
 
     @contextmanager
     def worktree(self, folder: Path, commit: str) -> Iterator[None]:
-        """A temporary worktree of a commit in a folder."""
+        """A temporary worktree of a commit in a new folder. Those of killed runs are removed."""
+        self._remove_old_worktrees()
         with self.opened() as repo:
             repo.git.worktree("add", "--quiet", "--detach", str(folder), commit)
         try:
@@ -255,6 +257,21 @@ class GitRepository(GitHistory):
         finally:
             with self.opened() as repo:
                 repo.git.worktree("remove", "--force", str(folder))
+
+    def _remove_old_worktrees(self) -> None:
+        """Those that a day ago were made in a folder ``modelyard-…`` of the system's temporary folder."""
+        import shutil
+        import tempfile
+
+        ours = Path(tempfile.gettempdir())
+        for file in (self.common_folder() / "worktrees").glob("*/gitdir"):
+            with suppress(OSError):  # another process may remove it too
+                place = Path(file.read_text(encoding="utf-8").strip()).parent
+                made = place.parent
+                old = time.time() - file.stat().st_mtime > _OLD_WORKTREE_SECONDS
+                if old and made.parent == ours and made.name.startswith("modelyard-"):
+                    shutil.rmtree(made, ignore_errors=True)
+                    shutil.rmtree(file.parent, ignore_errors=True)
 
     @contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
