@@ -62,12 +62,16 @@ def open_repository(context: click.Context) -> ModelRepository:
 
 
 def open_checkout(context: click.Context) -> Checkout:
-    """The clone of that model repository. In CI, its git pushes with the job's token. UsageError without a commit."""
+    """The clone of that model repository. In CI, its git pushes with the job's token. UsageError without a commit.
+
+    Where the command filed something, the mirror gets it at the end, whether the command succeeded or not.
+    """
     from modelyard.checkout.checkout import Checkout
 
     repository = open_repository(context)
     checkout = Checkout(repository.root, _settings(repository), stage_output=verbose())
     checkout.git.require_work_tree()
+    context.call_on_close(lambda: _mirror(checkout))
     return checkout
 
 
@@ -211,6 +215,13 @@ def _settings(repository: ModelRepository) -> dict[str, str]:
     if ci.token and not ci.server and (remote := plain.remote()):
         ci = replace(ci, server=repository_of(plain.remote_url(remote))[0])
     return ci.git_settings()
+
+
+def _mirror(checkout: Checkout) -> None:
+    if checkout.evidence.recorded:
+        from modelyard.audit.mirror.writing import keep_mirror
+
+        keep_mirror(checkout, say)
 
 
 def _now(filed: bool) -> datetime:
