@@ -49,9 +49,9 @@ def _with_stages(folder: Path, train: str) -> Path:
     return folder
 
 
-def started(folder: Path, *command: str) -> subprocess.Popen[str]:
+def started(folder: Path, *command: str, ci: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "modelyard", *(command or ("retrain", "churn"))], cwd=folder, env=os.environ | IDENTITY, text=True,
+        [sys.executable, "-m", "modelyard", *(command or ("retrain", "churn"))], cwd=folder, env=os.environ | IDENTITY | {"CI": ci}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
     )  # fmt: skip
@@ -98,11 +98,15 @@ def test_a_stage_that_fails_shows_its_last_lines(stages: Callable[[str], Path]) 
     assert said.index("stage train") < said.index("line 99") < said.index("Error:")
 
 
-@pytest.mark.parametrize(("asked", "output", "messages"), [("-v", True, True), ("", False, True), ("-q", False, False)])
-def test_the_output_of_stages(stages: Callable[[str], Path], asked: str, output: bool, messages: bool) -> None:
-    folder = stages(f"{PRINTS}pathlib.Path('model.txt').write_text('x')\nraise SystemExit(0 if {output} else 3)")
-    running = started(folder, "retrain", "churn", *asked.split())
+@pytest.mark.parametrize(
+    ("asked", "ci", "output", "messages"),
+    [("-v", "", True, True), ("", "", False, True), ("-q", "", False, False), ("", "true", True, True),
+     ("-q", "true", False, False)],
+)  # fmt: skip
+def test_the_output_of_stages(stages: Callable[[str], Path], asked: str, ci: str, output: bool, messages: bool) -> None:
+    running = started(stages(f"{PRINTS}raise SystemExit(3)"), "retrain", "churn", *asked.split(), ci=ci)
     _, said = running.communicate()
+    assert running.returncode == 4 and "line 99 " in said, "a failed stage shows its last lines"
     assert ("line 0 " in said) == output, said
     assert ("stage train" in said) == messages, said
 

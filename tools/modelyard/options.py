@@ -16,7 +16,7 @@ from modelyard.git import Git
 from modelyard.manifests.names import is_name, seconds_of
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.tree_change import finish_interrupted
-from modelyard.terminal import say, set_verbosity, show_error, verbose
+from modelyard.terminal import say, set_verbosity, show_error, stages_shown
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout, ModelView
@@ -69,7 +69,7 @@ def open_checkout(context: click.Context) -> Checkout:
     from modelyard.checkout.checkout import Checkout
 
     repository = open_repository(context)
-    checkout = Checkout(repository.root, _settings(repository), stage_output=verbose())
+    checkout = Checkout(repository.root, _settings(repository), stage_output=stages_shown(os.environ))
     checkout.git.require_work_tree()
     context.call_on_close(lambda: _mirror(checkout))
     return checkout

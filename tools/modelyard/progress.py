@@ -23,7 +23,7 @@ def progress_text(rows: int, seconds: float, share: float | None = None) -> str:
     """
     parts = [f"{rows:,} {'row' if rows == 1 else 'rows'}"]
     if share is not None:
-        parts.append(f"{min(max(share, 0.0), 1.0):.0%}".replace("%", " %"))
+        parts.append(f"{min(max(share, 0.0), 1.0) + 0.0:.0%}".replace("%", " %"))
     if seconds >= _BEGINNING and (rate := round(rows / seconds)):
         parts.append(f"{rate:,} a second")
     if share is not None and _SOON <= share < 1:

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -44,9 +44,9 @@ def set_verbosity(level: int) -> None:
     click.get_current_context().meta[_VERBOSITY] = level
 
 
-def verbose() -> bool:
-    """Whether the running command was asked for the output of stages."""
-    return _verbosity() > 0
+def stages_shown(environ: Mapping[str, str]) -> bool:
+    """Whether the output of stages is shown: where it was asked for, and in CI, whose log is all that people have."""
+    return _verbosity() > (-1 if environ.get("CI") else 0)
 
 
 def say(text: str) -> None:
