@@ -30,11 +30,12 @@ class Checkout:
     Everything is loaded on first use and kept. Callers that write or fetch tags call ``reread``.
     """
 
-    def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, root: Path, settings: dict[str, str] | None = None, *, stage_output: bool = False) -> None:
+        """``stage_output``: whether people see what pipeline stages print; else only a failed stage's last lines."""
         self.root = root
         self.git = Git(root, settings)
         self.repository = ModelRepository(root)
-        self.dvc = Dvc(root)
+        self.dvc = Dvc(root, stage_output=stage_output)
         self.evidence = EvidenceStore(self.git)
         self._models: dict[str, ModelView] = {}
         self._histories: dict[str, ModelHistory] = {}
@@ -52,7 +53,7 @@ class Checkout:
             folder = Path(scratch) / "worktree"
             with self.git.worktree(folder, commit):
                 self.dvc.share_with(folder)
-                yield Checkout(folder)
+                yield Checkout(folder, stage_output=self.dvc.stage_output)
 
     @property
     def registry(self) -> Registry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ class Http:
     """One server. Errors name the path, never a header."""
 
     def __init__(self, url: str, what: str, token: str = "", extra: str = "mlserver") -> None:
-        """``extra`` names what installs the HTTP library."""
+        """``token`` goes as a bearer token, ``user:password`` as basic authentication (RFC 7617).
+
+        ``extra`` names what installs the HTTP library.
+        """
         try:
             import requests
         except ImportError as error:
@@ -23,8 +27,9 @@ class Http:
         self._requests = requests
         self._session = requests.Session()
         self._url, self._what = url.rstrip("/"), what
-        if token:
-            self._session.headers["authorization"] = f"Bearer {token}"
+        if token:  # a bearer token has no colon (RFC 6750)
+            basic = f"Basic {base64.b64encode(token.encode()).decode()}"
+            self._session.headers["authorization"] = basic if ":" in token else f"Bearer {token}"
 
     def call(
         self, method: str, path: str, body: Any = None, *, missing: bool = False, content: bytes | None = None
