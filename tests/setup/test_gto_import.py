@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from pathlib import Path
 
 import pytest
 from gto.api import assign, deprecate, deregister, history, register
+from hypothesis import given
+from hypothesis import strategies as st
 from modelyard.checkout.guard import check_registry
 from modelyard.checkout.tags import number_at
 from modelyard.errors import Refused, UsageError
 from modelyard.manifests.repository import ModelRepository
-from modelyard.setup.gto_artifact import CommittedArtifacts
+from modelyard.setup.gto_artifact import CommittedArtifacts, numbers_in
 from modelyard.setup.gto_import import Adopted, import_gto
 from modelyard.setup.model_addition import require_new_name
 from support.versions import add_stage, add_version, opened
@@ -287,3 +290,14 @@ def test_files_of_a_commit_that_are_hostile_or_broken_say_nothing(yard: Path) ->
     write(yard, {"artifacts.yaml": "m: {path: gone.bin}\n"})
     found = artifacts.at(commit_all(yard, "gone"), "m")
     assert found.stored == "" and "where the artifact is stored" in found.unknown
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner)
+)
+
+
+@given(VALUES.map(lambda value: json.dumps(value).encode()) | st.binary())
+def test_any_metric_file_gives_finite_numbers_with_names_in_one_line(content: bytes) -> None:
+    for name, value in numbers_in(content):
+        assert math.isfinite(value) and "\n" not in name and len(name) <= 500 and name.encode()

@@ -318,6 +318,9 @@ class MemoryEvidence:
     messages: list[str] = field(default_factory=list)
     refuses: bool = False
 
+    def adopted(self, tags: object) -> dict[str, object]:
+        return {}
+
     def append(self, files: Mapping[str, bytes], message: str, drop: frozenset[str] = frozenset()) -> None:
         if self.refuses:
             raise ModelyardError("The evidence branch cannot be written.", "Grant permission.")

@@ -14,7 +14,7 @@ from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry
 from modelyard.registry.search import Entry, Term, search
-from modelyard.registry.tags import EVERY_MODEL, has_record, model_patterns
+from modelyard.registry.tags import EVERY_MODEL, model_patterns
 from modelyard.registry.timeline import Event, Period, periods, running
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def doubted(git: Git, model: str, tags: Iterable[TagRef], events: Iterable[Event
     from modelyard.checkout.checkout import tag_id
     from modelyard.checkout.evidence_store import EvidenceStore
 
-    copies = EvidenceStore(git).tags(model)
+    evidence, tags = EvidenceStore(git), tuple(tags)
+    copies, adopted = evidence.tags(model), evidence.adopted(tags)
     objects = {tag.name: tag.object for tag in tags}
 
     def doubt(tag: str) -> str:
@@ -54,8 +55,7 @@ def doubted(git: Git, model: str, tags: Iterable[TagRef], events: Iterable[Event
         kind = "sha1" if len(objects[tag]) == 40 else "sha256"
         if tag_id(copies[tag], kind) != objects[tag]:
             return "moved: the tag differs from its filed copy"
-        imported = not has_record(copies[tag].decode("utf-8", "replace").partition("\n\n")[2])
-        return "imported from GTO: nobody here measured or observed it" if imported else ""
+        return "imported from GTO: nobody here measured or observed it" if tag in adopted else ""
 
     return tuple(replace(event, doubt=doubt(event.tag)) for event in events)
 

@@ -87,7 +87,7 @@ def mlflow(
         if as_json:
             result_json(done)
         elif done.versions:
-            say("  Next, for a model of the server and labelled rows: add --model NAME --holdout TABLE")
+            say("  Next, for a model whose labelled rows you have: this command with --model NAME --holdout TABLE")
         return
     wishes = Wishes(task or "", "", label, positive, identifier, "")
     taken = take_model(checkout.repository, server, models[0], number or 0, holdout, wishes, owners, policy, say)

@@ -151,7 +151,7 @@ class CommittedArtifacts:
         found: dict[str, float] = {}
         twice: set[str] = set()
         for path in sorted(paths)[:_MOST]:
-            for key, value in _numbers(self._git.file_at(commit, path) or b""):
+            for key, value in numbers_in(self._git.file_at(commit, path) or b""):
                 twice |= {key} & found.keys()
                 found[key] = value
         kept = [key for key in found if key not in twice]
@@ -164,6 +164,25 @@ class CommittedArtifacts:
         except ModelyardError:
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def numbers_in(content: bytes) -> Iterator[tuple[str, float]]:
+    """The finite numbers of a JSON file with dotted names; nothing of a file that is too large or not JSON."""
+    if len(content) > MAXIMUM_BYTES:
+        return
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    waiting = [("", value)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict) and name.count(".") < 10:
+            waiting += [(f"{name}.{key}" if name else str(key), inner) for key, inner in value.items()]
+        elif isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
+            continue
+        elif shown := one_line(name):
+            yield shown, float(value)
 
 
 def _path(value: Any) -> str:
@@ -187,23 +206,6 @@ def _files(entries: Any) -> Iterator[str]:
         for path in [entry] if isinstance(entry, str) else entry if isinstance(entry, dict) else ():
             if isinstance(path, str) and path.endswith(".json") and (safe := _path(path)):
                 yield safe
-
-
-def _numbers(content: bytes) -> Iterator[tuple[str, float]]:
-    """The finite numbers of a JSON file with dotted names; nothing of a file that is too large or not JSON."""
-    if len(content) > MAXIMUM_BYTES:
-        return
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return
-    waiting = [("", value)]
-    while waiting:
-        name, value = waiting.pop()
-        if isinstance(value, dict) and name.count(".") < 10:
-            waiting += [(f"{name}.{key}" if name else str(key), inner) for key, inner in value.items()]
-        elif name and isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value):
-            yield one_line(name), float(value)
 
 
 def _finite(value: float) -> bool:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_branch import AlreadyFiled
 from modelyard.checkout.evidence_store import TAKEN, copy_of, import_of
 from modelyard.checkout.tags import settle_tags
 from modelyard.documents import encode, one_line
+from modelyard.errors import Refused
 from modelyard.git import Git, TagRef
 from modelyard.manifests.names import is_name
 from modelyard.registry.history import ModelHistory
@@ -100,7 +102,10 @@ def import_gto(checkout: Checkout, only: frozenset[str], say: Callable[[str], No
                 files[copy_of(model, tag.name)] = contents[tag.object].partition(b"\0")[2]
                 files[import_of(model, tag.name)] = encode(evidence, order="sorted", indent=1) + b"\n"
             new = frozenset(copy_of(model, tag.name) for tag, _ in part)
-            checkout.evidence.append(files, f"{model}: {len(part)} tags of {SOURCE} imported", new=new)
+            try:
+                checkout.evidence.append(files, f"{model}: {len(part)} tags of {SOURCE} imported", new=new)
+            except AlreadyFiled as error:
+                raise Refused(f"Another run filed tags of {model} meanwhile.", "Run the command again.") from error
             done += part
             say(f"  {len(done)} tags …")
         checkout.reread(model)
@@ -133,7 +138,7 @@ def _fault(
         return "it is lightweight, so GTO ignores it too"
     if tag.name in filed:
         return "it was moved after it was filed"
-    if has_record(tag.message):
+    if has_record(tag.message) or tag.message.startswith("{"):
         return "its message has a line of JSON, as modelyard's own tags have, and no copy of it is filed"
     if len(tag.message) > _LONGEST_MESSAGE:
         return f"its message is longer than {_LONGEST_MESSAGE:,} characters"
