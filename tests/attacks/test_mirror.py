@@ -88,6 +88,14 @@ def test_to_lose_evidence_by_a_forced_push_and_a_lost_clone(recorded: Path, tmp_
         restored(shelf, tmp_path / "back")
     assert restored(shelf, tmp_path / "back", str(first)).refs[EVIDENCE] == good
 
+    lost = set(git(recorded, "ls-tree", "-r", good).splitlines())
+    add_version(recorded, "churn", "v1.2.0")  # by a clone that has what was cut, and puts it back
+    git(recorded, "push", "--quiet", "origin", "main")
+    assert mirrored(recorded, shelf)
+    done = restored(shelf, tmp_path / "healed")
+    assert lost <= set(git(tmp_path / "healed", "ls-tree", "-r", EVIDENCE).splitlines()), "the evidence names the push"
+    assert [git(tmp_path / "healed", "rev-parse", ref) for ref in done.kept] == [good]
+
 
 def test_to_have_a_checkout_mirrored_to_a_server_of_ones_own(recorded: Path) -> None:
     with_mirror(recorded, "http://127.0.0.1:9")  # it is not pushed
