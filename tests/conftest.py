@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support.kinds import kinds_of
+from support.mirrors import record
 from support.sharing import copied, shared_folder
 from support.yard import commit_all, measure, tool
 
@@ -95,6 +96,12 @@ def rival(rival_template: Path, tmp_path: Path) -> Path:
 def champion(champion_template: Path, tmp_path: Path) -> Path:
     """A copy of that repository, with its storage beside it, to be changed."""
     return copied(champion_template.parent, tmp_path / "champion") / "repository"
+
+
+@pytest.fixture
+def recorded(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A clone with two versions that nobody trained, and a journal. Its remote and a clone ``two`` are beside it."""
+    return copied(shared_folder(tmp_path_factory, "recorded", record), tmp_path) / "one"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from modelyard.installation.extras import packages_of_extras
 from modelyard.installation.jobs import JOBS, needs_of, remote_urls, write_requirements
 from modelyard.installation.lock import read_lock, shipped_lock
 from modelyard.manifests.repository import ModelRepository
-from support.yard import tool, write
+from support.yard import small_repository, tool, write
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GIT = f"git+https://git.example.org/tools/modelyard@{COMMIT}"
@@ -87,6 +87,15 @@ def test_the_remote_the_forge_and_the_source_decide(tmp_path: Path) -> None:
     assert "\nhatchling==" in (yard / "requirements/installer.txt").read_text(), "a source of Git is built, locked"
     assert (yard / "requirements/toolkit.txt").read_text().endswith(f"modelyard @ {GIT}\n")
     assert write_requirements(ModelRepository(yard), GIT) == [], "nothing has changed"
+
+
+def test_a_mirror_needs_what_signs_its_requests_and_no_driver_of_dvc(tmp_path: Path) -> None:
+    yard = small_repository(tmp_path / "yard")
+    assert needs_of(ModelRepository(yard)).mirror == ()
+    with (yard / "modelyard.yaml").open("a") as config:
+        config.write("mirror: {url: s3://record/models}\n")
+    needs = needs_of(ModelRepository(yard))
+    assert needs.remotes == () and "aws" in needs.extras("deploying") and "aws" not in needs.extras("measuring")
 
 
 def test_without_ci_there_are_no_requirements(tmp_path: Path) -> None:

@@ -72,9 +72,11 @@ def needs_of(repository: ModelRepository, added: Sequence[str] = (), without: st
     from modelyard.scoring.signature import flavor_of
 
     config = repository.config
+    mirror = config.mirror.url if config.mirror else ""
     models = [repository.model(name) for name in repository.model_names() if name != without]
     texts = [(repository.root / CONFIG).read_text(encoding="utf-8"), *remote_urls(repository.root).values()]
     texts += [model.ground_truth.uri for model in models if model.ground_truth]
+    texts[0] = texts[0].replace(mirror, "")  # it is no DVC remote
     flavors = {flavor.extra for flavor in (*map(flavor_of, models), *map(flavor_named, added))} - {""}
     secrets = {extra for start, extra in (("vault:", "vault"), ("aws-sm:", "aws")) if start in texts[0]}
     if any(model.ground_truth and model.ground_truth.sql for model in models):
@@ -91,7 +93,7 @@ def needs_of(repository: ModelRepository, added: Sequence[str] = (), without: st
         ),
         trackers=tuple(sorted({tracker.type for tracker in config.trackers} & {*_TRACKERS})),
         secrets=tuple(sorted(secrets)),
-        mirror=("aws",) if config.mirror else (),
+        mirror=("aws",) if mirror else (),
     )
 
 

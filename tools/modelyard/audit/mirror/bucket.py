@@ -82,7 +82,7 @@ class Bucket:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 
         try:
             yield
@@ -92,6 +92,11 @@ class Bucket:
             if code == "InvalidRequest":
                 remedy = "Create the bucket with object lock. It cannot be added by a key that only writes."
             raise ModelyardError(f"The mirror {self.url} refused {error.operation_name}: {code}.", remedy) from error
+        except NoCredentialsError as error:
+            raise ModelyardError(
+                f"There are no credentials for the mirror {self.url}.",
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or mirror.key in modelyard.yaml.",
+            ) from error
         except (BotoCoreError, HTTPClientError, OSError) as error:
             raise ModelyardError(f"The mirror {self.url} does not answer: {type(error).__name__}.", _REMEDY) from error
 

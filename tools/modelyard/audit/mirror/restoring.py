@@ -1,7 +1,7 @@
 """A model repository restored from its mirror: branches, tags, evidence, journals. Nothing in the bucket is trusted.
 
 Objects are checked by digest, records by their grammar, Git's objects by Git. Where the records tell two histories of
-one ref, a person decides; the other one is kept.
+one ref, the evidence decides if it names the forced push, else a person; the other history is kept.
 """
 
 from __future__ import annotations
@@ -38,6 +38,21 @@ class Restored:
     """Refs of other histories, which a forced push had replaced."""
     left_out: tuple[str, ...]
     """Records that were not used."""
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    """A history that the mirror held, and that a later record does not continue."""
+
+    ref: str
+    sha: str
+    record: str
+    by: str
+
+    @property
+    def kept(self) -> str:
+        """The ref under which it stays."""
+        return f"{_KEPT}{self.record}/{self.ref}"
 
 
 def restore(bucket: Bucket, folder: Path, until: str, anchor: bytes | None, say: Callable[[str], None]) -> Restored:
@@ -107,7 +122,7 @@ def _take_all(
     versions = bucket.names(BUNDLES, ".bundle")
     refs: dict[str, str] = {}
     origin: dict[str, str] = {}
-    kept: list[str] = []
+    replaced: list[_Replaced] = []
     for name, record in found.records:
         bucket.read(
             f"{BUNDLES}/{record.bundle}.bundle", versions.get(record.bundle, ()), record.bundle, record.size, file
@@ -130,21 +145,26 @@ def _take_all(
                     "Find out who changed the bucket. Restore up to an earlier record with --until RECORD.",
                 )
             before = refs.get(ref)
-            old = f"{_KEPT}{origin[ref]}/{ref}" if before else ""
             if before and git.is_ancestor(sha, before):
                 git.restore_ref(here, sha, "")
                 continue
             if before and not git.is_ancestor(before, sha):
-                if not decided:
-                    raise _two_histories(ref, origin[ref], short(name))
-                kept.append(old)
+                replaced.append(_Replaced(ref, before, origin[ref], short(name)))
             elif before:
-                git.restore_ref(old, before, "")
+                git.restore_ref(f"{_KEPT}{origin[ref]}/{ref}", before, "")
             refs[ref], origin[ref] = sha, short(name)
+    undecided = [known for known in replaced if not _is_named(git, refs, known)]
+    if undecided and not decided:
+        raise _two_histories(undecided[0])
     for ref in refs:
         git.set_ref(ref, refs[ref])
         git.restore_ref(f"{_KEPT}{origin[ref]}/{ref}", refs[ref], "")
-    return refs, tuple(kept)
+    return refs, tuple(known.kept for known in replaced)
+
+
+def _is_named(git: Git, refs: Mapping[str, str], known: _Replaced) -> bool:
+    """Whether it is evidence whose files a clone put back after a forced push, as the newest evidence says."""
+    return known.ref == EVIDENCE and git.file_at(refs[EVIDENCE], f"incidents/{known.sha}.json") is not None
 
 
 def _write_refs(place: Path, default: str, refs: Mapping[str, str]) -> tuple[str, ...]:
@@ -174,9 +194,10 @@ def _compare(git: Git, default: str, refs: Mapping[str, str], anchor: bytes) -> 
         )
 
 
-def _two_histories(ref: str, one: str, other: str) -> Refused:
+def _two_histories(known: _Replaced) -> Refused:
+    one, other = known.record, known.by
     return Refused(
-        f"The mirror has two histories of {ref}: of the record {one}, and from the record {other} on.",
+        f"The mirror has two histories of {known.ref}: of the record {one}, and from the record {other} on.",
         f"A forced push, or a writer of the bucket, replaced one. Choose with --until {one} or --until {other}, or the"
         " newest record that you trust; the other history is kept beside it.",
     )
