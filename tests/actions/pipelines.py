@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from forge.server import ForgeServer
@@ -29,13 +31,16 @@ class Pipelines:
         self._runs = 0
 
     def gitlab(self, source: str, sha: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A pipeline of GitLab: ``source`` is push, merge_request_event or schedule."""
+        """A pipeline of GitLab: ``source`` is push, merge_request_event, pipeline or schedule.
+
+        The token is a protected variable, so only a pipeline of the default branch has it.
+        """
         clone = self._clone(sha)
         given = {
             "CI_PIPELINE_SOURCE": source, "CI_COMMIT_SHA": sha, "CI_DEFAULT_BRANCH": "main",
             "CI_SERVER_URL": self.server.url, "CI_API_V4_URL": f"{self.server.url}/api/v4",
             "CI_PROJECT_PATH": self.store.name, "CI_PIPELINE_URL": f"{self.server.url}/pipelines/{self._runs}",
-            "MODELYARD_TOKEN": "bot", **variables,
+            **({"MODELYARD_TOKEN": "bot"} if variables.get("CI_COMMIT_BRANCH") == "main" else {}), **variables,
         }  # fmt: skip
         options = [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]
         command = [
@@ -47,7 +52,24 @@ class Pipelines:
             "1",
             *options,
         ]
-        return self._run(command, clone, {})
+        done = self._run(command, clone, {})
+        if source == "merge_request_event":
+            self._left(int(variables["CI_MERGE_REQUEST_IID"]), sha, clone, variables)
+        return done
+
+    def _left(self, number: int, sha: str, clone: Path, variables: dict[str, str]) -> None:
+        """Makes the forge know the pipeline of a merge request, and the archive of its job."""
+        job, kind = self.store.number(), variables.get("CI_MERGE_REQUEST_EVENT_TYPE", "detached")
+        ref = f"refs/merge-requests/{number}/{'train' if kind == 'merge_train' else 'head'}"
+        pipeline = {"id": self.store.number(), "project_id": 1, "sha": sha, "ref": ref}
+        url = f"{self.server.url}/{self.store.name}/-/jobs/{job}"
+        self.store.measured[number] = (pipeline, [{"id": job, "name": "measure", "status": "success", "web_url": url}])
+        left = clone / ".gitlab-ci-local/artifacts/measure"
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for path in sorted(left.rglob("*")):
+                archive.write(path, path.relative_to(left))
+        self.store.archives[job] = content.getvalue()
 
     def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
         """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails.

@@ -100,7 +100,20 @@ def create_pull(store: Store, request: Request) -> Answer:
 
 @route("GET", r"PROJECT/merge_requests/(\d+)")
 def get_pull(store: Store, request: Request, number: str) -> Answer:
-    return 200, pull_json(store, request, store.pull(int(number)))
+    pipeline, _ = store.measured.get(int(number), (None, []))
+    return 200, pull_json(store, request, store.pull(int(number))) | {"head_pipeline": pipeline}
+
+
+@route("GET", r"PROJECT/pipelines/(\d+)/jobs")
+def pipeline_jobs(store: Store, request: Request, number: str) -> Answer:
+    return 200, next(jobs for pipeline, jobs in store.measured.values() if pipeline["id"] == int(number))
+
+
+@route("GET", r"PROJECT/jobs/(\d+)/artifacts")
+def artifacts(store: Store, request: Request, number: str) -> Answer:
+    if int(number) not in store.archives:
+        raise Refusal(404, "404 Not Found")
+    return 200, store.archives[int(number)]
 
 
 @route("PUT", r"PROJECT/merge_requests/(\d+)")
@@ -295,6 +308,7 @@ def get_project(store: Store, request: Request) -> Answer:
     return 200, {
         "id": 1, "path_with_namespace": store.name, "default_branch": "main",
         "namespace": {"kind": "group", "full_path": group},
+        "ci_pipeline_variables_minimum_override_role": "developer",
         "only_allow_merge_if_pipeline_succeeds": bool(rule and rule.contexts),
     }  # fmt: skip
 
@@ -302,10 +316,16 @@ def get_project(store: Store, request: Request) -> Answer:
 @route("GET", "PROJECT/variables")
 def project_variables(store: Store, request: Request) -> Answer:
     store.require(request.user, "admin")
-    return 200, [{"key": name, "value": "x", "masked": True} for name in sorted(store.secrets.get("", ()))]
+    return 200, [
+        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED"}
+        for name in sorted(store.secrets.get("", ()))
+    ]
 
 
 @route("GET", "/groups/([^/]+)/variables")
 def group_variables(store: Store, request: Request, group: str) -> Answer:
     store.require(request.user, "admin")
-    return 200, [{"key": name, "value": "x", "masked": True} for name in sorted(store.secrets.get("/", ()))]
+    return 200, [
+        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED"}
+        for name in sorted(store.secrets.get("/", ()))
+    ]

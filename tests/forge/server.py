@@ -220,7 +220,7 @@ def _handler(server: ForgeServer) -> type[BaseHTTPRequestHandler]:
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
         def _send(self, code: int, value: Any, more: dict[str, str] | None = None) -> None:
-            content = b"" if code == 204 else json.dumps(value).encode()
+            content = value if isinstance(value, bytes) else b"" if code == 204 else json.dumps(value).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(content)))

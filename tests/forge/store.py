@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from support.yard import IDENTITY
 
@@ -134,6 +134,10 @@ class Store:
         """Branch → contexts that a ruleset requires."""
         self.secrets: dict[str, set[str]] = {}
         """'' for the repository, an environment, or '/' for its organisation → names of secrets."""
+        self.measured: dict[int, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+        """GitLab: merge request → its newest pipeline and that pipeline's jobs, as the API gives them."""
+        self.archives: dict[int, bytes] = {}
+        """GitLab: job → the zip archive that it left."""
         self.dispatched: list[tuple[str, str, dict[str, str]]] = []
         self._next = 0
         if not self.path(name).exists():

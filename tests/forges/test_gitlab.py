@@ -155,3 +155,40 @@ def test_the_pipelines_variables() -> None:
 def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
     place.store.user("root", "admin", "root")
     check_settings(place.connect("grace"), place.connect("root"), place.store)
+    place.store.secrets = {"": {"PROTECTED", "MODELYARD_TOKEN"}}
+    asked = place.connect("root").settings()
+    assert (set(asked.exposed), asked.variables_by) == ({"MODELYARD_TOKEN"}, "developer")
+
+
+def test_the_finished_job_of_the_heads_pipeline_in_this_project_is_what_measured(place: Place) -> None:
+    number, head = place.pull.number, place.forge.pull(place.pull.number).head
+
+    def jobs(*statuses: str, project: int = 1, ref: str = "head") -> list[tuple[str, int, bool]]:
+        pipeline = {"id": 9, "project_id": project, "sha": head, "ref": f"refs/merge-requests/{number}/{ref}"}
+        entries = [
+            {"id": 90 + i, "name": "measure", "status": s, "web_url": f"job/{i}"} for i, s in enumerate(statuses)
+        ]
+        place.store.measured[number] = (pipeline, [{"id": 99, "name": "other", "status": "success"}, *entries])
+        return [(one.commit, one.job, one.succeeded) for one in place.forge.measured()]
+
+    assert place.forge.measured() == [], "no pipeline yet"
+    assert jobs("success") == [(head, 90, True)]
+    assert jobs("success", "failed") == [(head, 91, False)], "the newest, when it was run again"
+    assert jobs("success", "running") == jobs("canceled") == jobs() == []
+    assert jobs("success", project=2) == [], "it ran in a fork"
+    assert jobs("success", ref="train") == [], "a merge train judges by itself"
+
+
+def test_of_a_jobs_archive_no_more_than_the_limit_is_kept(place: Place) -> None:
+    assert place.forge.archive(5, 10) is None
+    place.store.archives[5] = b"x" * 200_000
+    assert place.forge.archive(5, 200_000) == b"x" * 200_000
+    with pytest.raises(ModelyardError, match="more than 199,999 bytes"):
+        place.forge.archive(5, 199_999)
+
+
+def test_a_status_of_another_job_is_set_again(place: Place) -> None:
+    status = verdict_status("success", "passed", "", "job/1")
+    for url in ("job/1", "job/1", "job/2"):
+        place.forge.set_status(place.pull.last_head, replace(status, url=url))
+    assert [s.url for s in place.forge.statuses(place.pull.last_head)] == ["job/2", "job/1"]

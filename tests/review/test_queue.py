@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
-from modelyard.forges.ci import CI, read_ci
+from modelyard.forges.ci import CI
 from modelyard.review.comment import Poster
-from modelyard.review.queue import Queued, queued_in_train, read_queued, subjects_of_queued
+from modelyard.review.queue import Queued, read_queued, subjects_of_queued
 from review.test_comment import CHANGE, TODAY, Scene, documents
 from support.evidence import ARTIFACT, EVALUATION
-from support.pulls import MemoryGit, a_pull, as_forge, as_git
+from support.pulls import a_pull, as_forge, as_git
 
 BASE, HEAD = "b" * 40, "a" * 40
 
@@ -40,24 +40,6 @@ def test_an_odd_event_is_an_error(changes: dict[str, str]) -> None:
         read_queued(event(**changes))
     with pytest.raises(ModelyardError):
         read_queued({"merge_group": list(changes)})
-
-
-def test_an_entry_of_a_merge_train() -> None:
-    git = MemoryGit()
-    main = git.add({"a": "1"})
-    before = git.add({"b": "1"}, main)
-    merged = git.add({"c": "1"}, before, merged=main)
-    train = read_ci({"CI_SERVER_URL": "https://gitlab.example", "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train",
-                     "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_SHA": merged}).merge_train  # fmt: skip
-    assert queued_in_train(train, as_git(git)) == Queued(7, merged, before)
-    assert queued_in_train(None, as_git(git)) is None
-    assert (
-        read_ci({"CI_SERVER_URL": "https://gitlab.example", "CI_MERGE_REQUEST_EVENT_TYPE": "detached"}).merge_train
-        is None
-    )
-    for number, head in (("7", before), ("7", "main"), ("x", merged), ("", "")):
-        with pytest.raises(ModelyardError, match="is not a merge of the merge request"):
-            queued_in_train((number, head), as_git(git))
 
 
 class Queue(Scene):

@@ -50,3 +50,19 @@ def test_another_ci_has_its_secrets_itself() -> None:
 def test_gitlabs_jobs_need_a_token() -> None:
     found = examine_settings(ASKED, "gitlab", "main", of_gitlab(["DVC_KEY"]))
     assert [f.found for f in found if f.state == "missing"] == ["gitlab has no MODELYARD_TOKEN"]
+
+
+def test_on_gitlab_a_merge_request_reaches_no_token() -> None:
+    def found(**changes: object) -> list[tuple[str, str]]:
+        settings = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN"]), variables_by="owner", **changes)  # type: ignore[arg-type]
+        return [
+            (f.what, f.state) for f in examine_settings(settings, "gitlab", "main", of_gitlab([])) if f.state != "ok"
+        ]
+
+    assert found() == found(exposed=frozenset(["OTHER"])) == []
+    assert found(exposed=frozenset(["MODELYARD_TOKEN"])) == [("token", "missing")]
+    weak = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN"]))
+    for role in ("", "developer", "maintainer"):
+        asked = examine_settings(replace(weak, variables_by=role), "gitlab", "main", of_gitlab([]))
+        assert [f.what for f in asked if f.state == "warning"] == ["pipeline variables"]
+    assert not [f for f in examine_settings(weak, "github", "main", of_gitlab([])) if f.what == "pipeline variables"]

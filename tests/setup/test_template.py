@@ -244,9 +244,17 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     registering = {name for name, job in jobs.items() if "modelyard register" in yaml.safe_dump(job)}
     assert running == {"measure", "measure-main"} and registering == {"deploy"}
     assert not any("environment" in jobs[name] for name in running)
-    before = jobs["report"]["before_script"]
-    placed = [next(i for i, line in enumerate(before) if word in line) for word in ("git checkout", "install.sh")]
-    assert placed == sorted(placed), "the report is installed from the target's files"
+    asked = "$CI_PIPELINE_SOURCE"
+    of_merge_requests = {
+        name for name, job in jobs.items() if not name.startswith(".")
+        and "merge_request_event" in yaml.safe_dump(job)
+    }  # fmt: skip
+    assert of_merge_requests == {"measure", "ask-for-report", "workflow"}, "the token is protected: these have none"
+    assert "script" not in jobs["ask-for-report"] and jobs["ask-for-report"]["inherit"]["variables"] is False
+    assert jobs["ask-for-report"]["trigger"]["forward"] == {"yaml_variables": False}
+    assert jobs["report"]["script"] == ["modelyard comment --measured"]
+    of_others = [rule["if"] for rule in jobs["report"]["rules"]]
+    assert all(rule.startswith(asked) for rule in of_others) and "measuring" not in jobs["report"]["variables"]["JOBS"]
     assert (
         jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
     )

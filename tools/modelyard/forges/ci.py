@@ -36,8 +36,6 @@ class CI:
     """The file with the event that started the run."""
     timeout: float = _DEFAULT_SECONDS
     """Seconds for one request."""
-    merge_train: tuple[str, str] | None = None
-    """The number of the merge request and the merged commit, in a pipeline of GitLab's merge train."""
 
     def git_settings(self) -> dict[str, str]:
         """Environment variables with which git sends the token. The token is in no command line and in no file."""
@@ -64,9 +62,6 @@ def read_ci(environ: Mapping[str, str]) -> CI:
             user="oauth2",
             run=environ.get("CI_PIPELINE_URL", ""),
             timeout=timeout,
-            merge_train=(environ.get("CI_MERGE_REQUEST_IID", ""), environ.get("CI_COMMIT_SHA", ""))
-            if environ.get("CI_MERGE_REQUEST_EVENT_TYPE") == "merge_train"
-            else None,
         )
     server = environ.get("GITHUB_SERVER_URL", "").rstrip("/")
     repository = environ.get("GITHUB_REPOSITORY", "")

@@ -9,8 +9,9 @@ from typing import Any
 
 from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, repository_of
-from modelyard.forges.gitlab_activity import contribution_of
+from modelyard.forges.gitlab_activity import contribution_of, reviews_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
+from modelyard.forges.gitlab_measured import archive_of, measured_of
 from modelyard.forges.gitlab_settings import settings_of
 from modelyard.forges.interface import (
     LABEL,
@@ -20,6 +21,7 @@ from modelyard.forges.interface import (
     Draft,
     ForgeSettings,
     Issue,
+    Measured,
     Permission,
     Pull,
     Reaction,
@@ -28,7 +30,6 @@ from modelyard.forges.interface import (
     is_marked,
     merged_change,
     newest_change,
-    report_at,
 )
 from modelyard.gate.approvals import Review
 from modelyard.git import Git
@@ -41,8 +42,6 @@ _STATES = {"opened": "open", "merged": "merged"}
 _TO_GITLAB = {"pending": "pending", "success": "success", "failure": "failed", "error": "failed"}
 _FROM_GITLAB = {"success": "success", "failed": "failure", "canceled": "error"}
 _EMOJI: dict[Reaction, str] = {"eyes": "eyes", "+1": "thumbsup", "-1": "thumbsdown", "confused": "confused"}
-_REVIEW_OUTCOMES = {"approved this merge request": "approved", "unapproved this merge request": "dismissed",
-          "requested changes": "rejected"}  # fmt: skip
 
 
 class GitLabForge:
@@ -149,26 +148,7 @@ class GitLabForge:
             versions = sorted(
                 (_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL)
             )
-        given = [n for n in notes if n["system"] and n["body"] in _REVIEW_OUTCOMES]
-        found = []
-        statuses: dict[str, list[Status]] = {}
-        for note in given:
-            at = _seconds(note["created_at"])
-            commit = next((sha for when, sha in reversed(versions) if when <= at), "")
-            if commit not in statuses:
-                statuses[commit] = self.statuses(commit) if commit else []
-            author = note["author"]
-            found.append(
-                Review(
-                    author=f"@{author['username']}",
-                    outcome=_REVIEW_OUTCOMES[note["body"]],  # type: ignore[arg-type]
-                    commit=commit,
-                    at=at,
-                    bot=bool(author.get("bot")) or "_bot_" in author["username"],
-                    report=report_at(statuses[commit], at),
-                )
-            )
-        return tuple(found)
+        return reviews_of(notes, versions, self.statuses)
 
     # --- comments --------------------------------------------------------------------------------------------------
 
@@ -251,7 +231,13 @@ class GitLabForge:
     def set_status(self, commit: str, status: Status) -> None:
         """Sets a commit status, unless the newest one of its context is the same."""
         newest = next((s for s in self.statuses(commit) if s.context == status.context), None)
-        if newest and (newest.state, newest.description) == (status.state, status.description):
+        if (
+            newest
+            and (newest.state, newest.description) == (status.state, status.description)
+            and (
+                newest.url == status.url or status.state == "pending"  # GitLab refuses pending after pending
+            )
+        ):
             return
         values = {"state": _TO_GITLAB[status.state], "name": status.context, "description": status.description}
         if status.url:
@@ -304,6 +290,17 @@ class GitLabForge:
         with self._translate_errors(f"a pipeline on {branch}"):
             variables = [{"key": key.upper(), "value": value} for key, value in inputs.items()]
             self._project.pipelines.create({"ref": branch, "variables": variables})
+
+    def measured(self) -> list[Measured]:
+        """The finished measuring job of each open merge request, of pipelines in this project alone."""
+        pulls = self.open_pulls()
+        with self._translate_errors("the jobs that measured"):
+            return measured_of(self._gitlab, f"/projects/{self._quoted}", pulls)
+
+    def archive(self, job: int, limit: int) -> bytes | None:
+        """The zip archive that a job left; None where it left none. ModelyardError above ``limit`` bytes."""
+        with self._translate_errors(f"the archive of job {job}"):
+            return archive_of(self._project, self._errors, job, limit)
 
     def settings(self) -> ForgeSettings:
         """The default branch, whether a merge needs the pipeline, and names of variables."""

@@ -1,13 +1,17 @@
-"""Who is behind the commits of a merge request on GitLab: authors, committers, and pushers by the project's events."""
+"""Who is behind the commits of a merge request on GitLab, by its commits and the project's events, and who approved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from modelyard.forges.interface import Contribution
+from modelyard.forges.interface import Contribution, Status, report_at
+from modelyard.gate.approvals import Review
 
 _READ: dict[str, Any] = {"retry_transient_errors": True, "max_retries": 3, "per_page": 100}
+_REVIEW_OUTCOMES = {"approved this merge request": "approved", "unapproved this merge request": "dismissed",
+          "requested changes": "rejected"}  # fmt: skip
 
 
 def contribution_of(gitlab: Any, errors: Any, request: Any) -> Contribution:
@@ -36,6 +40,35 @@ def contribution_of(gitlab: Any, errors: Any, request: Any) -> Contribution:
         pushers_known=request.sha in {after for _, after in counted},
         messages=tuple(c["message"] for c in commits),
     )
+
+
+def reviews_of(
+    notes: Iterable[dict[str, Any]],
+    versions: Sequence[tuple[int, str]],
+    statuses_of: Callable[[str], list[Status]],
+) -> tuple[Review, ...]:
+    """The approvals and withdrawn approvals among a merge request's notes; ``versions``: second and head, by time."""
+    found = []
+    statuses: dict[str, list[Status]] = {}
+    for note in notes:
+        if not note["system"] or note["body"] not in _REVIEW_OUTCOMES:
+            continue
+        at = int(_seconds(note["created_at"]))
+        commit = next((sha for when, sha in reversed(versions) if when <= at), "")
+        if commit not in statuses:
+            statuses[commit] = statuses_of(commit) if commit else []
+        author = note["author"]
+        found.append(
+            Review(
+                author=f"@{author['username']}",
+                outcome=_REVIEW_OUTCOMES[note["body"]],  # type: ignore[arg-type]
+                commit=commit,
+                at=at,
+                bot=bool(author.get("bot")) or "_bot_" in author["username"],
+                report=report_at(statuses[commit], at),
+            )
+        )
+    return tuple(found)
 
 
 def _seconds(text: str) -> float:

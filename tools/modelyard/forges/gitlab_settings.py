@@ -31,13 +31,16 @@ def settings_of(gitlab: Gitlab, errors: Any, path: str) -> ForgeSettings:
         required=None if needs_pipeline is None else frozenset([VERDICT] if needs_pipeline else []),
         secrets=frozenset(name for found in lists if found for name in found),
         every_secret=all(found is not None for found in lists),
+        exposed=frozenset(name for found in lists if found for name, protected in found.items() if not protected),
+        variables_by=project.get("ci_pipeline_variables_minimum_override_role") or "",
     )
 
 
-def _names(gitlab: Gitlab, errors: Any, place: str) -> set[str] | None:
-    """The names of all variables of a project or group; None where the token may not see them."""
+def _names(gitlab: Gitlab, errors: Any, place: str) -> dict[str, bool] | None:
+    """All variables of a project or group, and whether they are protected; None where the token may not see them."""
     try:
-        return {variable["key"] for variable in gitlab.http_list(f"{place}/variables", iterator=True, per_page=100)}
+        found = gitlab.http_list(f"{place}/variables", iterator=True, per_page=100)
+        return {variable["key"]: bool(variable.get("protected")) for variable in found}
     except errors.GitlabError as error:
         if error.response_code in _REFUSED:
             return None

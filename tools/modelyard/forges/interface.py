@@ -120,6 +120,19 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The finished job that measured a merge request, in the newest pipeline of its head. GitLab alone has it."""
+
+    pull: Pull
+    commit: str
+    """The commit of the pipeline: the head, or a merge of it into the target."""
+    job: int
+    succeeded: bool
+    url: str
+    """The page of the job, as the forge gives it."""
+
+
+@dataclass(frozen=True)
 class ForgeSettings:
     """What a forge is set to, as far as its token may ask."""
 
@@ -130,6 +143,10 @@ class ForgeSettings:
     """Names of the secrets or variables that the CI's jobs get. Their values are not asked for."""
     every_secret: bool
     """Whether those are all of them; False where the token may not list them, or not those of the organisation."""
+    exposed: frozenset[str] = frozenset()
+    """GitLab: those of them that pipelines of branches get which are not protected, so of merge requests."""
+    variables_by: str = ""
+    """GitLab: the least role whose pipelines may be given variables; '' where that is not known."""
 
 
 class Forge(Protocol):
@@ -213,6 +230,16 @@ class PullForge(Forge, Protocol):
 
     def settings(self) -> ForgeSettings:
         """The default branch, the required statuses and the names of secrets; ModelyardError without an answer."""
+
+
+class MeasuringForge(PullForge, Protocol):
+    """A forge that is asked what its jobs measured, because none of them has a token: GitLab."""
+
+    def measured(self) -> list[Measured]:
+        """The finished measuring job of each open merge request, of pipelines in this project alone."""
+
+    def archive(self, job: int, limit: int) -> bytes | None:
+        """The zip archive that a job left; None where it left none. ModelyardError above ``limit`` bytes."""
 
 
 def is_marked(body: str, marker: str) -> bool:

@@ -37,17 +37,18 @@ class UntrustedBundle:
     refused: list[str] = field(default_factory=list)
 
 
-def read_untrusted(folder: Path, *, of_main: bool = False) -> UntrustedBundle:
+def read_untrusted(folder: Path, *, of_main: bool = False, under: str = "") -> UntrustedBundle:
     """The bundle in a folder. Only known names with a limited size are read; a missing folder is an empty bundle.
 
     ``of_main``: a job of the default branch wrote it, so what only such a job may say is read too.
+    ``under``: only names that begin with it are read, without it.
 
     No link is followed, no path is taken from an archive, nothing is written to disk. ModelyardError when the files
     have more than TOTAL_LIMIT bytes together, or when there are too many.
     """
     untrusted, total = UntrustedBundle(), 0
     for name, size, read in _entries(folder, untrusted.refused):
-        place = _place(name)
+        place = _place(name.removeprefix(under)) if name.startswith(under) else None
         if place is None or (place[2] == _OF_MAIN and not of_main):
             continue
         if size > FILE_LIMIT:

@@ -1,4 +1,4 @@
-"""A merge queue or train: the merged tree of a pull request, judged once more before it reaches the default branch."""
+"""A merge queue: the merged tree of a pull request, judged once more before it reaches the default branch."""
 
 from __future__ import annotations
 
@@ -43,23 +43,6 @@ def read_queued(event: Mapping[str, Any]) -> Queued | None:
             "The merge_group event names no pull request or no commit.", "Queue the pull request again."
         )
     return Queued(int(branch[1]), said["head_sha"], said["base_sha"])
-
-
-def queued_in_train(train: tuple[str, str] | None, git: Git) -> Queued | None:
-    """The entry of a merge train that a pipeline of GitLab is about; None outside a train.
-
-    Its commit merges the merge request into what is before it. ModelyardError for a commit that is no such merge.
-    """
-    if train is None:
-        return None
-    number, head = train
-    parents = git.commit_info(head).parents if _SHA.fullmatch(head) else ()
-    if not re.fullmatch(r"\d{1,9}", number) or len(parents) != 2:
-        raise ModelyardError(
-            "The merge train's commit is not a merge of the merge request into what is before it.",
-            "Set the project's merge method to merge commits, and start the train again.",
-        )
-    return Queued(int(number), head, parents[0])
 
 
 def subjects_of_queued(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from modelyard.forges.interface import VERDICT, ForgeSettings
 from modelyard.setup.finding import Finding
 
+_VARIABLE = "MODELYARD_TOKEN"
 _MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{ *secrets\.([A-Z][A-Z0-9_]*)")
 _NAMED = re.compile(r"\bsecrets\.([A-Z][A-Z0-9_]*)")
 
@@ -32,7 +33,7 @@ def of_github(workflows: str, variables: Iterable[str]) -> WantedSecrets:
 
 def of_gitlab(variables: Iterable[str]) -> WantedSecrets:
     """What the jobs of GitLab read: variables by the names that they need, and the token that pushes and comments."""
-    return WantedSecrets(frozenset({"MODELYARD_TOKEN", *variables}))
+    return WantedSecrets(frozenset({_VARIABLE, *variables}))
 
 
 def examine_settings(
@@ -40,7 +41,10 @@ def examine_settings(
 ) -> list[Finding]:
     """The findings about a forge; ``wanted`` is None where another CI than the forge's own has the secrets."""
     findings = [_branch(settings, forge, default_branch), _required(settings, forge)]
-    return findings if wanted is None else [*findings, *_secrets(settings, forge, wanted)]
+    if wanted is None:
+        return findings
+    findings += _secrets(settings, forge, wanted)
+    return [*findings, *_unprotected(settings)] if forge == "gitlab" else findings
 
 
 def _branch(settings: ForgeSettings, forge: str, ours: str) -> Finding:
@@ -75,4 +79,17 @@ def _secrets(settings: ForgeSettings, forge: str, wanted: WantedSecrets) -> list
     if unset:
         found = f"empty, and nothing here needs them: {', '.join(unset)}"
         findings.append(Finding("optional secrets", "warning", found, f"Where you use them, set them: {place}"))
+    return findings
+
+
+def _unprotected(settings: ForgeSettings) -> list[Finding]:
+    """What lets a merge request reach the token: its own pipeline, or variables for one of the default branch."""
+    findings = []
+    if _VARIABLE in settings.exposed:
+        found = f"{_VARIABLE} is not protected, so a merge request can read it"
+        findings.append(Finding("token", "missing", found, "Protect it: Settings, CI/CD, Variables."))
+    if settings.variables_by not in ("owner", "no_one_allowed"):
+        found = f"pipelines may be given variables from the role {settings.variables_by or 'that is not known'} on"
+        remedy = "Settings, CI/CD, Variables: set the minimum role to use pipeline variables to Owner."
+        findings.append(Finding("pipeline variables", "warning", found, remedy))
     return findings
