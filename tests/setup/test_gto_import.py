@@ -183,8 +183,10 @@ def test_a_model_goes_on_after_its_imported_versions(yard: Path) -> None:
     imported(yard)
     repository = ModelRepository(yard)
     require_new_name(repository, "churn")
-    with pytest.raises(UsageError, match="an earlier model"):
-        require_new_name(repository, "old")
+    git(yard, "tag", "light@v1.0.0")
+    for name in ("old", "light"):
+        with pytest.raises(UsageError, match="an earlier model"):
+            require_new_name(repository, name)
     write(yard, {"models/churn/model.yaml": (yard / "models/price/model.yaml").read_text().replace("price", "churn")})
     head = commit_all(yard, "churn again")
     view = opened(yard).model("churn")

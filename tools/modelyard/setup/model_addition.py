@@ -109,7 +109,8 @@ def _only_imported(root: Path, name: str) -> bool:
     """Whether all versions of a name were imported: then the new model goes on with their numbers."""
     history = Checkout(root).history(name)
     strays = [tag for tag in (*history.strays, *history.moved) if "@" in tag]
-    return not strays and not history.archived and all(known.imported for known in history.all_versions)
+    known = history.all_versions
+    return bool(known) and not strays and not history.archived and all(version.imported for version in known)
 
 
 def chosen_policy(repository: ModelRepository, wished: str) -> str:
