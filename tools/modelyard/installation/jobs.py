@@ -37,7 +37,7 @@ _TARGETS = {
     "bentoml": "mlserver",
 }  # fmt: skip
 _SAMPLES = {"prometheus": "samples", "cloudwatch": "aws"}
-_TRACKERS = ("mlflow", "wandb")
+_TRACKERS = ("mlflow", "openlineage", "wandb")
 _INSTALLERS = ("uv", "setuptools", "hatchling", "editables")
 """uv, and what builds packages without a wheel and a toolkit from Git: an isolated build would have no hashes."""
 _HEAD = "# The job {job}: the extras {extras}.\n# Written by modelyard init and modelyard update.\n"

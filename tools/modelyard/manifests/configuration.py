@@ -67,7 +67,10 @@ class PredictionLogging(Manifest, frozen=True, kw_only=True):
 class Predictions(Manifest, frozen=True, kw_only=True):
     """Where the predictions of an environment are logged."""
 
-    reader: Annotated[Name, Meta(description="log (the local server's log), files, sagemaker or cloudevents.")] = "log"
+    reader: Annotated[
+        Name,
+        Meta(description="log (the local server's log), files, sagemaker, cloudevents, or whylogs (profiles of days)."),
+    ] = "log"
     uri: Annotated[
         str,
         Meta(
@@ -174,8 +177,11 @@ class Alerts(Manifest, frozen=True, kw_only=True):
 class TrackerSettings(Manifest, frozen=True, kw_only=True):
     """One experiment tracker, which gets a copy of every proposal and version."""
 
-    type: Annotated[Name, Meta(description="mlflow or wandb.")]
-    url: Annotated[_Url, Meta(description="The server's base URL, such as https://mlflow.example.org.")] = ""
+    type: Annotated[Name, Meta(description="mlflow, wandb or openlineage.")]
+    url: Annotated[
+        _Url,
+        Meta(description="The server's base URL, such as https://mlflow.example.org. wandb: without it, wandb.ai."),
+    ] = ""
     project: Annotated[
         str,
         Meta(
@@ -185,7 +191,10 @@ class TrackerSettings(Manifest, frozen=True, kw_only=True):
             " its experiment.",
         ),
     ] = ""
-    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+    token: Annotated[
+        Reference | None,
+        Meta(description="The reference to the server's access token. wandb: without it, runs stay offline."),
+    ] = None
 
 
 class EngineSettings(Manifest, frozen=True, kw_only=True):
@@ -296,9 +305,10 @@ class Repository(Manifest, frozen=True, kw_only=True):
     pictures: Annotated[
         Literal["none", "evidence-branch"],
         Meta(
-            description="evidence-branch: comments show a plot, which is pushed to this repository's evidence branch."
+            description="evidence-branch: comments on pull requests of the repository's own branches show pictures,"
+            " which are files of its evidence branch. none: comments have no pictures."
         ),
-    ] = "none"
+    ] = "evidence-branch"
     signing: Signing | None = None
     secrets: SecretRules = field(default_factory=SecretRules)
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
