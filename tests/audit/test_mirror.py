@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from modelyard.audit.export import heads as anchor_of
-from modelyard.audit.mirror.bucket import Bucket
+from modelyard.audit.mirror.bucket import Bucket, Retention
 from modelyard.audit.mirror.records import EVIDENCE, read_record
 from modelyard.audit.mirror.writing import add_to_mirror
 from modelyard.checkout.guard import check_registry
@@ -161,6 +161,22 @@ def test_after_half_of_the_retention_one_bundle_is_enough(recorded: Path, tmp_pa
     del shelf.objects[f"records/{first}.json"]
     done = restored(shelf, tmp_path / "back")
     assert done.records == 1 and refs_of(tmp_path / "back") == refs_of(tmp_path / "remote.git")
+
+
+def test_killed_between_bundle_and_record_the_next_command_writes_both(recorded: Path, tmp_path: Path) -> None:
+    class Killed(Shelf):
+        def add(self, name: str, file: Path, retention: Retention) -> None:
+            if name.startswith("records/"):
+                raise KeyboardInterrupt
+            super().add(name, file, retention)
+
+    killed, shelf = Killed(), Shelf()
+    with pytest.raises(KeyboardInterrupt):
+        mirrored(recorded, killed)
+    shelf.objects = killed.objects
+    assert len(shelf.objects) == 1 and mirrored(recorded, shelf)
+    assert restored(shelf, tmp_path / "back").records == 1
+    assert refs_of(tmp_path / "back") == refs_of(tmp_path / "remote.git")
 
 
 def test_a_shallow_clone_mirrors_nothing(recorded: Path, tmp_path: Path) -> None:
