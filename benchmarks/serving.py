@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from modelyard.rollout.plan import Live, Traffic
 
 FEATURES, TREES = 20, 100
 ROUNDS, REQUESTS, CONNECTIONS = 7, 2_000, 8
+PAIRED_ROUNDS, PAIRED_REQUESTS = 40, 400
 BATCH, BATCHES = 1_000, 60
 SOAK_SECONDS, SWAP_SECONDS = 600.0, 5.0
 TARGETS = Path(sys.prefix) / "targets" / "bin"
@@ -114,18 +115,29 @@ def serving(folder: Path) -> Iterator[Figure]:
 
 
 def telemetry(folder: Path) -> Iterator[Figure]:
-    """The cost of spans and metrics for a collector on the same machine, beside the same server without them."""
-    for name in ("off", "on"):
+    """The cost of spans and metrics for a collector on the same machine, beside two servers without them.
+
+    The servers are asked in turns, one request each, so that whatever else the machine does meets all of them. What
+    the two without them differ by is what this machine cannot tell.
+    """
+    names = ("off", "on", "control")
+    for name in names:
         (folder / name).mkdir()
         _booster(folder / name)
     with (
         _collector(folder) as url,
         _ours(folder / "off") as without,
         _ours(folder / "on", more=("--otlp", url)) as sending,
+        _ours(folder / "control") as control,
     ):
-        p50, rate = _compared(without, sending)
-        yield Figure("one row: median latency with --otlp, of that without", p50[1] / p50[0], 1.2)
-        yield Figure("one row: requests per second without --otlp, of those with it", rate[0] / rate[1], 1.3)
+        latency, rate = _paired(without, sending, control)
+        for at, what, bounds in (
+            (0, "with --otlp", (1.2, 1.5, 1.3)),
+            (1, "of a second server without it", (None,) * 3),
+        ):
+            yield Figure(f"one row: median latency {what}", latency[at][0], bounds[0])
+            yield Figure(f"one row: 99th percentile of latency {what}", latency[at][1], bounds[1])
+            yield Figure(f"one row: seconds for as many requests {what}", rate[at], bounds[2])
 
 
 def soak(folder: Path) -> Iterator[Figure]:
@@ -273,6 +285,43 @@ def _compared(*sides: Side) -> tuple[list[float], list[float]]:
             single[i].append(statistics.median(_latencies(side, REQUESTS)))
             many[i].append(_rate(side, REQUESTS, CONNECTIONS))
     return [statistics.median(found) for found in single], [statistics.median(found) for found in many]
+
+
+def _paired(*sides: Side) -> tuple[list[tuple[float, float]], list[float]]:
+    """Of each side but the first, divided by the first: median and 99th percentile of latency, and seconds for as many
+    requests over several connections. Each is the median over the rounds.
+    """
+    for side in sides:
+        _latencies(side, 500)
+    latencies: list[list[tuple[float, float]]] = [[] for _ in sides[1:]]
+    seconds: list[list[float]] = [[] for _ in sides[1:]]
+    for round_ in range(PAIRED_ROUNDS):
+        asked = np.quantile(_in_turns(sides, PAIRED_REQUESTS), (0.5, 0.99), axis=1).T
+        order = [*range(len(sides))] if round_ % 2 else [*reversed(range(len(sides)))]
+        rates = {i: _rate(sides[i], PAIRED_REQUESTS, CONNECTIONS) for i in order}
+        for i in range(1, len(sides)):
+            latencies[i - 1].append((asked[i, 0] / asked[0, 0], asked[i, 1] / asked[0, 1]))
+            seconds[i - 1].append(rates[0] / rates[i])
+    whole = [tuple(statistics.median(part) for part in zip(*found, strict=True)) for found in latencies]
+    return [(middle, high) for middle, high in whole], [statistics.median(found) for found in seconds]
+
+
+def _in_turns(sides: Sequence[Side], requests: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Seconds (sides, requests) of requests that are sent to one side after the other, each time in another order."""
+    found = np.empty((len(sides), requests))
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(("127.0.0.1", side.port))) for side in sides]
+        messages = [_message(side, 1) for side in sides]
+        for connection in opened:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for request in range(requests):
+            for turn in range(len(sides)):
+                i = (request + turn) % len(sides)
+                begun = time.perf_counter()
+                opened[i].sendall(messages[i])
+                _receive(opened[i])
+                found[i, request] = time.perf_counter() - begun
+    return found
 
 
 def _latencies(side: Side, requests: int, message: bytes = b"") -> list[float]:

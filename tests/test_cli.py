@@ -35,7 +35,9 @@ def test_help_imports_no_command() -> None:
     code = "import sys; from modelyard.cli import cli; cli.main(['--help'], standalone_mode=False);" \
            "print(sorted(m for m in sys.modules if m.startswith('modelyard.')))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == str(["modelyard.cli", "modelyard.errors", "modelyard.terminal"])
+    assert done.stdout.splitlines()[-1] == str(
+        ["modelyard.cli", "modelyard.errors", "modelyard.progress", "modelyard.terminal"]
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -33,6 +33,7 @@ NEEDS_NO_REPOSITORY = {
     ("completion",),
     ("merge-lock",),
     ("alerts", "dashboard"),
+    ("audit", "restore"),
     ("tools", "install"),
 }
 

@@ -93,6 +93,9 @@ def exported(yard: Path, *arguments: str) -> Path:
 
 
 def test_every_claim_is_listed_and_true_claims_pass(yard: Path) -> None:
+    for tag in ("old@v1.0.0", "old#production#1"):
+        git(yard, "tag", "--annotate", tag, "--message", "as GTO writes it")
+    tool(yard, "import", "gto")
     anchor = tool(yard, "audit", "anchor").stdout
     (yard.parent / "anchor.json").write_text(anchor)
     found = verify(exported(yard), "--anchor", str(yard.parent / "anchor.json"), expect=1)
@@ -102,6 +105,7 @@ def test_every_claim_is_listed_and_true_claims_pass(yard: Path) -> None:
     of_new = [line for line in found["PASS"] if "(v1.1.0)" in line]
     assert len(of_new) == 4 and any("Grace Reviewer" in line for line in of_new)
     assert any("anchored tags" in line for line in found["PASS"])
+    assert any("2 tags of GTO were imported and are no receipts" in line for line in found["PASS"])
     before = exported(yard).read_bytes()
     assert exported(yard).read_bytes() == before, "the same heads give the same bytes"
     with zipfile.ZipFile(io.BytesIO(before)) as archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,12 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.dvc import Dvc
 from modelyard.evidence.custom import PAGE_CHARACTERS, PAGES, PICTURE_BYTES, CustomReport
 from modelyard.evidence.statement import read_statement, write_statement
+from modelyard.report.custom import Grid, Heading, Paragraph, blocks_of
+from modelyard.report.exchange.evidently import MOST_BYTES
 from support.yard import commit_all, git, write
 
+REPORT = Path(__file__).parents[1] / "report/data/drift.evidently.json"
+"""By Evidently 0.7.23: DataDriftPreset and MissingValueCount, with tests."""
 PNG = b"\x89PNG\r\n\x1a\n"
 STAGES = """\
 stages:
@@ -98,6 +103,47 @@ def test_pages_beyond_the_limits_are_named(tmp_path: Path) -> None:
     assert [page.name for page in found.pages] == ["bytes.md"] and len(found.left_out) == 4
     pages(tmp_path, **{f"p{i}": "x" for i in range(PAGES + 1)})
     assert len(collected(tmp_path).pages) == PAGES
+
+
+def test_a_report_of_evidently_is_a_page_with_the_tests_that_failed_first(tmp_path: Path) -> None:
+    report = pages(tmp_path, words="x")
+    (report / "drift.evidently.json").write_bytes(REPORT.read_bytes())
+    (report / "other.json").write_text("{}")
+    found = collected(tmp_path)
+    assert [page.name for page in found.pages] == ["words.md", "drift.evidently.json"] and found.left_out == ()
+    heading, said, tests, metrics = blocks_of(found.pages[1].text)
+    assert heading == Heading(2, "Evidently: report/drift.evidently.json")
+    assert said == Paragraph("1 of 4 tests passed.")
+    assert isinstance(tests, Grid) and [row[0] for row in tests.rows] == ["FAIL", "FAIL", "FAIL", "SUCCESS"]
+    assert tests.rows[0][1:] == (
+        "Share of Drifted Columns: Less 0.500", "Share of Drifted Columns: Actual value 1.000 >= 0.500",
+    )  # fmt: skip
+    assert isinstance(metrics, Grid) and metrics.rows[0] == ("DriftedColumnsCount(drift_share=0.5)", "count 2, share 1")
+
+
+def test_a_hostile_report_of_evidently_stays_within_the_limits(tmp_path: Path) -> None:
+    report = pages(tmp_path)
+    cell = "|\\|\n\r\n# x <script>![p](p.png)" * 8
+    tests = [{"name": cell, "status": cell, "description": cell}] * 1000
+    metrics = [
+        {"metric_name": cell, "value": {cell: 1, "levels": {cell: 1}}},
+        {"metric_name": "n", "value": [cell]},
+    ] * 500
+    levels = {"metric_name": "UniqueValueCount(column=c)", "value": {"ada@example.org": 3}}
+    write(report, {
+        "a.evidently.json": json.dumps({"metrics": metrics, "tests": tests}),
+        "b.evidently.json": "[" * 100_000, "c.evidently.json": '{"metrics": 3}', "d.evidently.json": "\xff",
+        "e.evidently.json": " " * (MOST_BYTES + 1), "f.evidently.json": json.dumps({"metrics": [levels]}),
+    })  # fmt: skip
+    (report / "g.evidently.json").symlink_to("/etc/hostname")
+    found = collected(tmp_path)
+    assert [page.name for page in found.pages] == ["a.evidently.json", "f.evidently.json"] and len(found.left_out) == 5
+    _, said, *tables = blocks_of(found.pages[0].text)
+    assert said == Paragraph("0 of 1000 tests passed.") and not found.pictures
+    grids = [block for block in tables if isinstance(block, Grid)]
+    assert [(len(grid.headings), len(grid.rows)) for grid in grids] == [(3, 40), (2, 50)]
+    assert all(len(cell) <= 200 for grid in grids for row in grid.rows for cell in row)
+    assert "ada" not in found.pages[1].text and "a distribution, not shown" in found.pages[1].text
 
 
 def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:

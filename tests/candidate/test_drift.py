@@ -34,10 +34,6 @@ def table(path: Path, rows: int, seed: int, shift: float = 0.0) -> TableFile:
     return TableFile(path)
 
 
-def quiet(message: str) -> None:
-    """Nobody reads it."""
-
-
 def test_profile_of_parts_is_the_profile_of_the_whole(tmp_path: Path) -> None:
     reference = profile_file(table(tmp_path / "r.parquet", 3000, 0), COLUMNS).profile
     folder = tmp_path / "parts"
@@ -47,7 +43,18 @@ def test_profile_of_parts_is_the_profile_of_the_whole(tmp_path: Path) -> None:
     whole = pa.concat_tables([pq.read_table(path) for path in partitions(folder)])
     pq.write_table(whole, tmp_path / "whole.parquet")
     expected = profile_file(TableFile(tmp_path / "whole.parquet"), COLUMNS, reference)
-    assert profile_partitions(partitions(folder), COLUMNS, reference, None, quiet) == expected
+    told: list[tuple[int, float | None]] = []
+    parts = profile_partitions(
+        partitions(folder), COLUMNS, reference, None, lambda rows, share: told.append((rows, share))
+    )
+    assert parts == expected
+    assert told == [(2000, pytest.approx(1 / 3)), (4001, pytest.approx(2 / 3)), (6003, 1.0)]
+    told.clear()
+    assert (
+        profile_file(TableFile(tmp_path / "whole.parquet"), COLUMNS, reference, lambda *one: told.append(one))
+        == expected
+    )
+    assert told[-1] == (6003, 1.0) and told == sorted(told), "threads tell in order"
     exact = compare_files(TableFile(tmp_path / "r.parquet"), TableFile(tmp_path / "whole.parquet"), COLUMNS)
     assert (exact[0].profile, exact[1].profile) == (reference, expected.profile)
 
@@ -63,8 +70,8 @@ def test_the_same_on_two_dask_workers_in_processes_of_their_own(tmp_path: Path) 
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
-        found = profile_partitions(partitions(folder), COLUMNS, reference, cluster.scheduler_address, quiet)
-    assert found == profile_partitions(partitions(folder), COLUMNS, reference, None, quiet)
+        found = profile_partitions(partitions(folder), COLUMNS, reference, cluster.scheduler_address)
+    assert found == profile_partitions(partitions(folder), COLUMNS, reference, None)
 
 
 def test_a_missing_dask_scheduler_is_an_error(tmp_path: Path) -> None:
@@ -74,7 +81,7 @@ from modelyard.errors import ModelyardError
 from modelyard.metrics.profile import Profile
 from modelyard.candidate import profiles
 try:
-    profiles.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns((), {{}}), Profile(0, ()), "tcp://127.0.0.1:9", print)
+    profiles.profile_partitions([Path({str(tmp_path)!r})], profiles.Columns((), {{}}), Profile(0, ()), "tcp://127.0.0.1:9")
 except ModelyardError as error:
     print("said:", error.problem)
 """

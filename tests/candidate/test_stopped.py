@@ -49,9 +49,9 @@ def _with_stages(folder: Path, train: str) -> Path:
     return folder
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
+def started(folder: Path, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "modelyard", "retrain", "churn"], cwd=folder, env=os.environ | IDENTITY, text=True,
+        [sys.executable, "-m", "modelyard", *(command or ("retrain", "churn"))], cwd=folder, env=os.environ | IDENTITY, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
     )  # fmt: skip
@@ -72,12 +72,39 @@ def test_ctrl_c_while_a_stage_runs(stages: Callable[[str], Path], train: str) ->
     assert git(folder, "diff", "--name-only") == "" and not (folder / "models/churn/dvc.lock").exists()
 
 
-def test_a_stage_that_fails(stages: Callable[[str], Path]) -> None:
-    folder = stages("raise SystemExit(3)")
+@pytest.mark.parametrize("command", ["run", "propose"])
+def test_ctrl_c_in_commands_that_retrain(stages: Callable[[str], Path], command: str) -> None:
+    folder = stages("time.sleep(900)")
+    branch, before = git(folder, "branch", "--show-current"), git(folder, "for-each-ref")
+    running = started(folder, command, "churn")
+    wait_for(lambda: (folder / "models/churn/started").exists(), "the stage train")
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130 and said.rstrip().endswith("Stopped."), said
+    assert git(folder, "status", "--porcelain", "--untracked-files=no") == ""
+    assert (git(folder, "branch", "--show-current"), git(folder, "for-each-ref")) == (branch, before)
+
+
+PRINTS = "for i in range(100):\n    print(f'line {i} \\x1b]0;title')\n"
+
+
+def test_a_stage_that_fails_shows_its_last_lines(stages: Callable[[str], Path]) -> None:
+    folder = stages(f"{PRINTS}raise SystemExit(3)")
     running = started(folder)
     _, said = running.communicate()
     assert running.returncode == 4 and "exited with 3" in said
     assert git(folder, "diff", "--name-only") == ""
+    assert "  line 99 " in said and "line 0 " not in said and "\x1b" not in said
+    assert said.index("stage train") < said.index("line 99") < said.index("Error:")
+
+
+@pytest.mark.parametrize(("asked", "output", "messages"), [("-v", True, True), ("", False, True), ("-q", False, False)])
+def test_the_output_of_stages(stages: Callable[[str], Path], asked: str, output: bool, messages: bool) -> None:
+    folder = stages(f"{PRINTS}pathlib.Path('model.txt').write_text('x')\nraise SystemExit(0 if {output} else 3)")
+    running = started(folder, "retrain", "churn", *asked.split())
+    _, said = running.communicate()
+    assert ("line 0 " in said) == output, said
+    assert ("stage train" in said) == messages, said
 
 
 def test_files_that_were_changed_added_and_removed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.metrics.profile import ColumnProfile
 from modelyard.metrics.tally import ColumnValues, profile_column
 
-HERE = Path("profiles")
+HERE = "profiles"
 NUMBERS = np.array([0.0, 1.0, 1.0, 2.0, 5.0, np.nan])
 LEVELS = np.array(["red", "red", "blue", None], dtype=object)
 NUMERIC = profile_column(ColumnValues("x", "float", NUMBERS))

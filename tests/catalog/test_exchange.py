@@ -172,26 +172,31 @@ from openlineage.client.generated.job_type_job import JobTypeJobFacet
 from openlineage.client.generated.ownership_job import Owner, OwnershipJobFacet
 from openlineage.client.generated.source_code_location_job import SourceCodeLocationJobFacet
 from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+from openlineage.client.generated.tags_dataset import TagsDatasetFacet, TagsDatasetFacetFields
+from openlineage.client.generated.tags_run import TagsRunFacet, TagsRunFacetFields
 from openlineage.client.serde import Serde
 
 event = json.load(open(sys.argv[1]))
 kinds = {"documentation": DocumentationJobFacet, "jobType": JobTypeJobFacet, "ownership": OwnershipJobFacet,
          "sourceCodeLocation": SourceCodeLocationJobFacet, "version": DatasetVersionDatasetFacet}
 
-def read(facets):
+def read(facets, tags=(TagsDatasetFacet, TagsDatasetFacetFields)):
     found = {}
     for name, facet in facets.items():
         given = {key: value for key, value in facet.items() if not key.startswith("_")}
         if name == "ownership":
             given = {"owners": [Owner(**owner) for owner in given["owners"]]}
-        found[name] = kinds[name](**given, producer=facet["_producer"])
+        if name == "tags":
+            given = {"tags": [tags[1](**tag) for tag in given["tags"]]}
+        found[name] = (kinds | {"tags": tags[0]})[name](**given, producer=facet["_producer"])
         assert found[name]._schemaURL == facet["_schemaURL"], (found[name]._schemaURL, facet["_schemaURL"])
     return found
 
 job, run = event["job"], event["run"]
 theirs = event_v2.RunEvent(
     eventType=event_v2.RunState[event["eventType"]], eventTime=event["eventTime"], producer=event["producer"],
-    run=event_v2.Run(runId=run["runId"]), job=event_v2.Job(job["namespace"], job["name"], read(job["facets"])),
+    run=event_v2.Run(run["runId"], read(run.get("facets", {}), (TagsRunFacet, TagsRunFacetFields))),
+    job=event_v2.Job(job["namespace"], job["name"], read(job["facets"])),
     inputs=[event_v2.InputDataset(one["namespace"], one["name"], read(one["facets"])) for one in event["inputs"]],
     outputs=[event_v2.OutputDataset(one["namespace"], one["name"], read(one["facets"])) for one in event["outputs"]],
 )
@@ -202,12 +207,15 @@ print(json.dumps(written["job"]["facets"].keys() == job["facets"].keys()))
 
 
 def test_openlineages_own_client_reads_the_event(remote: Path, tmp_path: Path) -> None:
-    (tmp_path / "event.json").write_text(json.dumps(document(remote, "openlineage")))
+    from trackers.test_trackers import posted_events
+
     (tmp_path / "read.py").write_text(_READ)
     uv = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--with", "openlineage-python==1.54.0"]
-    command = [*uv, "python", "read.py", "event.json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.strip() == "true", done.stdout + done.stderr
+    for event in (document(remote, "openlineage"), *posted_events(remote)):
+        (tmp_path / "event.json").write_text(json.dumps(event))
+        command = [*uv, "python", "read.py", "event.json"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and done.stdout.strip() == "true", done.stdout + done.stderr
 
 
 def test_without_a_remote_nothing_is_made_up(champion: Path) -> None:

@@ -168,13 +168,7 @@ def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:
     assert hosted.status(pull) == "success"
 
 
-def test_a_picture_on_the_own_evidence_branch_for_those_who_ask(hosted: Hosted) -> None:
-    git(hosted.clone, "switch", "--quiet", "--force-create", "asked", "origin/main")
-    config = hosted.clone / "modelyard.yaml"
-    config.write_text(config.read_text() + "pictures: evidence-branch\n")
-    commit_all(hosted.clone, "Pictures, please")
-    git(hosted.clone, "push", "--quiet", "origin", "asked:main")
-    git(hosted.clone, "fetch", "--quiet", "origin")
+def test_pictures_on_the_own_evidence_branch(hosted: Hosted) -> None:
     own = {
         "models/churn/report/notes.md": ("", "# Why\n\nThe noise was **halved**. <script>\n\n![seen](seen.png)\n"),
         "models/churn/report/seen.png": ("", "RIFF....WEBP"),

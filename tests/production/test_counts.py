@@ -22,6 +22,7 @@ from modelyard.metrics.window import Monitoring
 from modelyard.predictions.interface import Window
 from modelyard.production.monitoring.labelled_rows import block_seconds
 from modelyard.production.monitoring.window import monitor_window
+from modelyard.progress import no_progress
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.report.window import slice_rows
 from modelyard.tables.table import Table
@@ -86,7 +87,7 @@ def watched(candidate: Candidate, *tables: pa.Table, ground_truth: GroundTruth |
     view.__dict__["manifest"] = candidate.model
     policy = Policy(name="p", description="", checks=[])
     environment = Environment(name="production")
-    return monitor_window(view, policy, environment, Given(*tables), WINDOW, ground_truth, lambda _: None)
+    return monitor_window(view, policy, environment, Given(*tables), WINDOW, ground_truth, no_progress)
 
 
 def test_a_model_of_several_classes_is_watched_by_each_score_and_by_confidence(classes: Candidate) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import yaml
+from modelyard.report.exchange.evidently import evidently_page
 from support.logged import MODEL, Flights, write_ground_truth, write_log
 from support.yard import git, tool
 
@@ -48,6 +50,9 @@ def test_evidently_reports_a_window_and_its_numbers_are_filed(champion: Path, tm
     values = {m["config"]["type"].rpartition(":")[2]: m["value"] for m in kept["reports"]["quality"]["metrics"]}
     right = sum((flights.scores[row] >= 0.35) == (flights.labels[row] == 1) for row in ROWS[:2000]) / 2000
     assert abs(values["Accuracy"] - right) < 1e-9
+    assert "| Accuracy(" in evidently_page((into / "quality.json").read_bytes(), "quality.json"), (
+        "a stage's own is read"
+    )
 
 
 def test_whylogs_profiles_of_days_are_written_merged_and_read_back(champion: Path, tmp_path: Path) -> None:
@@ -84,3 +89,25 @@ def test_whylogs_profiles_of_days_are_written_merged_and_read_back(champion: Pat
     assert compared == inputs | {"prediction"}, "no label arrived"
     far = {name: (by_rows[name]["js"], by_profiles[name]["js"]) for name in inputs}
     assert all(abs(one - other) < 0.03 for one, other in far.values()), far
+    # And they alone are monitored, where a system kept no rows.
+    logged = json.loads(tool(champion, *MONITOR, "--json", expect=None).stdout)
+    config = champion / "modelyard.yaml"
+    environments = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for environment in environments["environments"]:
+        environment["predictions"] = {"reader": "whylogs", "uri": str(into)}
+    config.write_text(yaml.safe_dump(environments), encoding="utf-8")
+    page = tmp_path / "window.html"
+    later = [*MONITOR[:-1], "2026-05-08T15:00", "--html", str(page)]
+    done = tool(champion, *later, "--json", expect=None)
+    monitored = json.loads(done.stdout)
+    outcomes = {check["id"]: check["outcome"] for check in monitored["verdict"]["checks"]}
+    judged = {name for name, outcome in outcomes.items() if outcome != "inconclusive"}
+    assert judged == {"has-traffic", "input-drift", "score-drift"}, outcomes
+    found = monitored["monitoring"]
+    assert (found["since"], found["until"]) == (logged["monitoring"]["since"], logged["monitoring"]["until"])
+    assert [day["rows"] for day in found["days"]] == [day["rows"] for day in logged["monitoring"]["days"]]
+    one, other = ({c["name"]: c["js"] for c in m["drift"]["columns"]} for m in (found, logged["monitoring"]))
+    assert set(one) == set(other) and all(abs(one[name] - other[name]) < 0.03 for name in one), (one, other)
+    assert "profiles of whole days" in page.read_text(encoding="utf-8")
+    said = tool(champion, *MONITOR, "--evidently", str(tmp_path / "e"), expect=None).stderr
+    assert "keeps profiles of days, and no predictions" in said

@@ -95,7 +95,7 @@ def test_the_tables_of_readers_and_reasons_are_complete() -> None:
     for reader in rows("## Prediction logs"):
         predictions = Predictions(reader=reader, uri="x")
         assert open_reader(Environment(name="production", predictions=predictions), ROOT) is not None
-    assert len(rows("## Prediction logs")) == 4
+    assert len(rows("## Prediction logs")) == 5
 
 
 def test_links_lead_somewhere() -> None:

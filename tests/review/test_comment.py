@@ -145,7 +145,8 @@ def test_a_good_proposal(scene: Scene) -> None:
     digest = status.description.rpartition(" ")[2]
     assert status.description.startswith("churn pass vs v1.0.0: no rule compares it with v1.0.0; bet…")
     assert status.description.endswith(f" · report sha256 {digest}")
-    assert list(scene.evidence.filed_files) == [f"pulls/7/churn-{digest[:16]}.md", "pulls/7/verdict.json"]
+    filed = [path for path in scene.evidence.filed_files if "/pictures/" not in path]
+    assert filed == [f"pulls/7/churn-{digest[:16]}.md", "pulls/7/verdict.json"]
     writes = scene.forge.writes
     scene.post(CHANGE, {"churn": documents()}, measured=subject.head, head=subject.head)
     assert scene.forge.writes == writes, "the same report is not written again"
@@ -261,12 +262,15 @@ def test_the_rules_are_those_of_the_base_branch(scene: Scene) -> None:
     assert "auc-floor minimum 0.99 → 0.7" in scene.body().replace("\\", "")
 
 
-def test_pictures_only_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = Scene(tmp_path, monkeypatch, config=CONFIG + "pictures: evidence-branch\n")
+def test_pictures_are_files_of_the_evidence_branch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path, monkeypatch)
     scene.post(CHANGE, {"churn": documents()})
     path = f"churn/{ARTIFACT}/pictures/intervals.svg"
     assert f"](https://forge.example/raw/modelyard/evidence/{path})" in scene.body()
     assert scene.evidence.filed_files[path].startswith(b"<svg")
+    stranger = Scene(tmp_path / "fork", monkeypatch)
+    stranger.post(CHANGE, {"churn": documents()}, from_fork=True)
+    assert "![" not in stranger.body() and path not in stranger.evidence.filed_files
 
 
 def test_the_words_of_the_team_with_pictures_of_the_evidence_branch(
@@ -274,7 +278,7 @@ def test_the_words_of_the_team_with_pictures_of_the_evidence_branch(
 ) -> None:
     custom = CustomReport((Page("notes.md", "Hello **you**\n![](a.png)\n![](lie.png)"),), (PICTURE, LIE), (PLOT,))
     evidence = documents() | {"custom": write_statement("custom", "churn", ARTIFACT, custom)}
-    scene = Scene(tmp_path, monkeypatch, config=CONFIG + "pictures: evidence-branch\n")
+    scene = Scene(tmp_path, monkeypatch)
     scene.post(CHANGE, {"churn": evidence})
     body = scene.body()
     filed = {path: content for path, content in scene.evidence.filed_files.items() if "/pictures/" in path}
@@ -284,7 +288,7 @@ def test_the_words_of_the_team_with_pictures_of_the_evidence_branch(
     assert LIE.content not in filed.values() and "lie\\.png is no PNG" in body.replace("lie.png", "lie\\.png")
     assert set(scene.post(CHANGE, {"churn": documents()})[0].values()) == {"pass"} and "Hello" not in scene.body()
 
-    plain = Scene(tmp_path / "plain", monkeypatch)
+    plain = Scene(tmp_path / "plain", monkeypatch, config=CONFIG + "pictures: none\n")
     plain.post(CHANGE, {"churn": evidence})
     assert "Hello **you**" in plain.body() and "![" not in plain.body() and "a.png" in plain.body()
 

@@ -92,6 +92,14 @@ def test_secrets_are_those_that_this_repository_needs(yard: Path, monkeypatch: p
     assert absent == ["github has no ALERTS_URL, MODELYARD_SIGNING_KEY"]
 
 
+def test_a_trackers_token_that_no_workflow_hands_over_is_missing(yard: Path) -> None:
+    with (yard / "modelyard.yaml").open("a") as file:
+        file.write("trackers: [{type: mlflow, url: 'https://m.example', token: 'env:MLFLOW_TOKEN'}]\n")
+    assert "trackers" not in findings(yard)
+    edit(yard / "modelyard.yaml", "env:MLFLOW_TOKEN", "env:OWN_TOKEN")
+    assert findings(yard)["trackers"].found == "no workflow hands over OWN_TOKEN"
+
+
 def test_without_a_token_the_settings_are_not_known(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_TOKEN", "MODELYARD_TOKEN", "GITHUB_REPOSITORY"):
         monkeypatch.delenv(name, raising=False)

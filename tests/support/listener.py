@@ -15,6 +15,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, Any]] = []
+        self.authorizations: list[str] = []
         self.code = 200
         self.pages: dict[str, bytes] = {}
         self.server: ThreadingHTTPServer
@@ -35,6 +36,7 @@ def listening() -> Iterator[Listener]:
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             listener.posted.append((self.path, json.loads(content)))
+            listener.authorizations.append(self.headers.get("authorization", ""))
             self._answer(listener.code, b"{}")
 
         def do_GET(self) -> None:

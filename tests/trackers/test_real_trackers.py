@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from modelyard.errors import ModelyardError
 from modelyard.manifests.configuration import TrackerSettings
 from modelyard.secrets.interface import Secrets
 from modelyard.trackers.discovery import open_tracker
 from modelyard.trackers.mlflow import MLflowTracker
-from modelyard.trackers.wandb import FOLDER
+from modelyard.trackers.wandb import FOLDER, WandbTracker
 from support.versions import add_stage, add_version
+from support.wandb import wandb_stub
 from support.yard import CONFIG, commit_all, small_repository, tool
 from targets.conftest import mlflow_server
 from trackers.test_trackers import a_run
@@ -114,3 +118,43 @@ def test_the_client_of_wandb_writes_an_offline_run(tmp_path: Path) -> None:
         assert said in whole, said
     staged = [path.read_bytes() for path in (tmp_path / FOLDER / "artifacts").rglob("*") if path.is_file()]
     assert b"# report\n" in staged, "wandb sync finds the report beside the run"
+    assert b"requirements.txt" not in file.read_bytes() and not list(file.parent.glob("files/*")), (
+        "nothing of the machine"
+    )
+
+
+def test_the_client_of_wandb_uploads_a_run_and_a_refused_one_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "k" * 40
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    with wandb_stub(key) as stub:
+        settings = TrackerSettings(type="wandb", project="acme/models", url=stub.url, token="env:WANDB_API_KEY")
+        run = a_run()
+        wrong = open_tracker(settings, tmp_path, Secrets({"WANDB_API_KEY": "w" * 40}))
+        with pytest.raises(ModelyardError) as error:
+            wrong.write(run)
+        assert "did not take the run of churn pull request 7: user is not logged in" in error.value.problem
+        assert stub.refused and not stub.runs and wrong.find("churn", [run.key]) == {}, "the next command tries again"
+        tracker = open_tracker(settings, tmp_path, Secrets({"WANDB_API_KEY": key}))
+        assert isinstance(tracker, WandbTracker)
+        written = tracker.write(run)
+        assert written.url == f"{stub.url}/acme/models/runs/{run.key}"
+        assert tracker.find("churn", [run.key]) == {run.key: written}
+        made = stub.runs[run.key]
+        assert (made["entity"], made["project"], made["jobType"]) == ("acme", "models", "proposal")
+        assert "c" * 40 in made["config"] and "train.trees" in made["config"]
+        assert "auc.difference.low" in "".join(stub.streamed) and stub.artifacts == [f"report-{run.key}"]
+        stub.streamed.clear()
+        tracker.write(
+            msgspec.structs.replace(run, name="churn v1.0.0", state="2", tags=run.tags | {"version": "v1.0.0"})
+        )
+        assert set(stub.runs) == {run.key} and stub.runs[run.key]["displayName"] == "churn v1.0.0"
+        assert not any("wandb-history" in said for said in stub.streamed), "no step is appended a second time"
+        shown = json.loads(stub.files["wandb-summary.json"])
+        assert shown["auc"] == {m.name: m.value for m in run.metrics}["auc"] and "auc.fold" not in shown
+    monkeypatch.setattr("modelyard.trackers.wandb._SECONDS", 2)
+    for marked in (tmp_path / FOLDER / "wandb").glob("*/*.wandb.sync*"):
+        marked.unlink()
+    with pytest.raises(ModelyardError, match="no answer in 2 seconds"):
+        tracker._upload(run)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.catalog.exchange import exchanged
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.tracking import PENDING, Tracking, run_links
 from modelyard.errors import ModelyardError
@@ -25,6 +26,7 @@ from modelyard.trackers.interface import TrackedRun
 from modelyard.trackers.mlflow import MLflowTracker
 from modelyard.trackers.runs import ProposedRun, proposal_run
 from support.evidence import ARTIFACT, EVALUATION, TRAINING, bundle
+from support.listener import listening
 from support.memory import MemoryYard, memory_yard
 from support.mlflow import MLflowStub, mlflow_stub
 from support.yard import CONFIG
@@ -77,9 +79,15 @@ def test_a_proposal_is_one_run_with_everything_that_a_reader_asks_for(stub: MLfl
     assert ends == (auc.interval.low, auc.interval.high)
     assert (metrics["auc.fold", 0], metrics["auc.fold", 1], metrics["auc.folds.mean", 0]) == (0.81, 0.83, 0.82)
     [data] = made["inputs"]
-    assert (data["dataset"]["name"], data["dataset"]["digest"]) == ("data_flights", "e" * 32)
-    assert json.loads(data["dataset"]["source"]) == {"path": "data_flights", "md5": "e" * 32}
+    assert (data["dataset"]["name"], data["dataset"]["digest"]) == ("data/flights", "e" * 32)
+    assert json.loads(data["dataset"]["source"]) == {"path": "data/flights", "md5": "e" * 32}
     assert stub.files == {f"{number}/artifacts/report.md": b"# report\n"}
+
+
+def test_user_and_password_go_as_basic_authentication(stub: MLflowStub) -> None:
+    settings = TrackerSettings(type="mlflow", url=stub.url, token="env:TOKEN")
+    open_tracker(settings, Path(), Secrets({"TOKEN": "ada:pass:word"})).find("churn", ["0"])
+    assert set(stub.authorizations) == {"Basic YWRhOnBhc3M6d29yZA=="}
 
 
 def test_the_interval_of_a_first_version_is_that_of_its_own_value() -> None:
@@ -119,7 +127,7 @@ def test_any_names_become_names_that_trackers_take(params: dict[str, Any], metri
     training = replace(TRAINING, params=params, inputs=(DataInput(path, "e" * 32),))
     evaluation = replace(EVALUATION, metrics=(replace(EVALUATION.metrics[0], name=metric, candidate=float("nan")),))
     run = proposal_run(bundle(training=training, evaluation=evaluation), PROPOSED)
-    names = [*run.params, *run.inputs, *(one.name for one in run.metrics)]
+    names = [*run.params, *(path.replace("/", "_") for path in run.inputs), *(one.name for one in run.metrics)]
     allowed = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-. ")
     assert all(name and len(name) <= 250 and set(name) <= allowed and name.strip(" .") == name for name in names)
     assert all(len(value) <= 500 and value.isprintable() for value in run.tags.values())
@@ -131,6 +139,68 @@ def test_what_is_too_much_is_left_out_and_said() -> None:
     training = replace(TRAINING, params={f"p{i}": i for i in range(500)})
     run = proposal_run(bundle(training=training), PROPOSED)
     assert len(run.params) == 300 and run.tags["left_out"] == "200 params"
+
+
+# --- events of OpenLineage ---------------------------------------------------------------------------------------------
+
+
+def posted_events(root: Path) -> list[dict[str, Any]]:
+    """What OpenLineage's receiver gets of a proposal, of one without evidence, and of the version that it became."""
+    with listening() as receiver:
+        settings = TrackerSettings(type="openlineage", url=receiver.url, token="env:KEY")
+        tracker = open_tracker(settings, root, Secrets({"KEY": "s3cret"}))
+        run = a_run()
+        failed = msgspec.structs.replace(run, key="1", failed=True)
+        tags = run.tags | {"version": "v1.0.0", "stages": "production"}
+        for written in (run, failed, msgspec.structs.replace(run, tags=tags, at=1_700_000_000)):
+            assert tracker.write(written).state == run.state and tracker.find("churn", [run.key]) == {}
+        assert {path for path, _ in receiver.posted} == {"/api/v1/lineage"}
+        assert set(receiver.authorizations) == {"Bearer s3cret"}
+        return [event for _, event in receiver.posted]
+
+
+def test_a_receiver_of_openlineage_gets_proposals_and_versions_as_events(yard: MemoryYard) -> None:
+    proposal, failed, version = posted_events(yard.checkout.root)
+    assert (proposal["eventType"], failed["eventType"], version["eventType"]) == ("COMPLETE", "FAIL", "COMPLETE")
+    assert proposal["job"]["name"] == "propose churn" and proposal["outputs"] == []
+    assert len({event["run"]["runId"] for event in (proposal, failed, version)}) == 3
+    [data] = version["inputs"]
+    assert (data["name"], data["facets"]["version"]["datasetVersion"]) == ("data/flights", "e" * 32)
+    [output] = version["outputs"]
+    assert (output["name"], output["facets"]["version"]["datasetVersion"]) == ("models/churn", "v1.0.0")
+    stands = {tag["key"]: tag["value"] for tag in output["facets"]["tags"]["tags"]}
+    assert stands == {"stages": "production", "withdrawn": "", "archived": "", "verdict": "pass"}
+    assert version["eventTime"] == "2023-11-14T22:13:20Z" and version["job"]["name"] == "train churn"
+    tags = {tag["key"]: tag["value"] for tag in proposal["run"]["facets"]["tags"]["tags"]}
+    assert (tags["verdict"], tags["commit"], tags["pull"]) == ("pass", "c" * 40, "7")
+
+
+def test_an_event_of_a_version_is_of_the_run_that_lineage_shows_and_is_sent_once(
+    yard: MemoryYard,
+) -> None:
+    with listening() as receiver:
+        text = f"{CONFIG}trackers:\n  - {{type: openlineage, url: '{receiver.url}'}}\n"
+        yard.commit({"modelyard.yaml": text}, "a receiver")
+        yard.reopen()
+        yard.add_version("v1.0.0", params={"trees": 1}, pull=3)
+        assert record(yard.checkout) == [] == record(yard.checkout)
+        [(_, event)] = receiver.posted
+        shown = json.loads(exchanged(yard.view(), "v1.0.0", "openlineage"))
+        assert event["run"]["runId"] == shown["run"]["runId"] and event["eventTime"] == shown["eventTime"]
+        assert {name: event["job"][name] for name in ("namespace", "name")} == {
+            name: shown["job"][name] for name in ("namespace", "name")
+        }
+        yard.add_stage("v1.0.0", "production")
+        receiver.code = 503
+        [sentence] = record(yard.checkout)
+        assert "openlineage was not brought up to date" in sentence and "503" in sentence
+        receiver.code = 201
+        assert record(yard.checkout) == [] == record(yard.checkout)
+        assert len(receiver.posted) == 3, "the refused event was sent again, once"
+        [stages] = [
+            t["value"] for t in receiver.posted[2][1]["outputs"][0]["facets"]["tags"]["tags"] if t["key"] == "stages"
+        ]
+        assert stages == "production"
 
 
 # --- versions, stages, archives ---------------------------------------------------------------------------------------
@@ -240,9 +310,11 @@ def test_settings_are_checked(settings: str) -> None:
     ("settings", "problem"),
     [
         (TrackerSettings(type="mlflow"), "has no url"),
+        (TrackerSettings(type="openlineage"), "has no url"),
         (TrackerSettings(type="wandb"), "has no project"),
         (TrackerSettings(type="wandb", project="a/b/c"), "not ENTITY/PROJECT"),
-        (TrackerSettings(type="wandb", project="a", token="env:X"), "offline runs only"),
+        (TrackerSettings(type="wandb", project="a", url="https://w.example"), "a url and no token"),
+        (TrackerSettings(type="wandb", project="a", token="env:X"), "X is not set"),
         (TrackerSettings(type="neptune"), "is not installed"),
     ],
 )

@@ -52,6 +52,12 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: _escaped(found[0]), text)
 
 
+def one_line(text: str, longest: int = 500) -> str:
+    """Text of a stranger in one line of at most ``longest`` characters, each of which is seen."""
+    whole = text.encode("utf-8", "replace").decode()  # half of a surrogate pair can be in no document
+    return visible(" ".join(whole.split()))[:longest]
+
+
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from modelyard.errors import ModelyardError
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}", re.DOTALL)
+_OLD_SECONDS = 3600.0
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file atomically: to a temporary file in the same folder, then by rename.
 
-    Creates missing folders. ModelyardError when the file cannot be written.
+    Creates missing folders, and removes what killed runs left of the same file. ModelyardError when it cannot be
+    written.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
@@ -30,6 +37,9 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path} cannot be written: {error.strerror}.",
             "Free space or grant write permission, then repeat.",
         ) from error
+    with contextlib.suppress(OSError):
+        for left in _left_of(path.parent).get(path.name, ()):
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -75,3 +85,15 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelyardError(f"{path} cannot be read: {error.strerror}.", "Run: modelyard retrain MODEL") from error
+
+
+@cache
+def _left_of(folder: Path) -> dict[str, list[Path]]:
+    """File name → old temporary files of it in a folder. A folder is listed once a process, for it may be large."""
+    found: dict[str, list[Path]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = _TEMPORARY.fullmatch(entry.name)
+            if name and entry.is_file(follow_symlinks=False) and time.time() - entry.stat().st_mtime > _OLD_SECONDS:
+                found.setdefault(name[1], []).append(Path(entry.path))
+    return found

@@ -13,10 +13,10 @@ import click
 
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
-from modelyard.manifests.names import seconds_of
+from modelyard.manifests.names import is_name, seconds_of
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.tree_change import finish_interrupted
-from modelyard.terminal import say, show_error
+from modelyard.terminal import say, set_verbosity, show_error, verbose
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout, ModelView
@@ -27,6 +27,24 @@ _SETTLING = timedelta(seconds=2)
 """Younger predictions may not be in the log yet."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def verbosity(command: Command) -> Command:
+    """The options -q and -v of a command that may take long."""
+
+    def chosen(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            set_verbosity(1 if parameter.name == "verbose" else -1)
+
+    options = (
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=chosen,
+                     help="Show the output of stages, and progress also in a log."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=chosen,
+                     help="Show results and errors only."),
+    )  # fmt: skip
+    for option in options:
+        command = option(command)
+    return command
 
 
 def open_repository(context: click.Context) -> ModelRepository:
@@ -44,19 +62,45 @@ def open_repository(context: click.Context) -> ModelRepository:
 
 
 def open_checkout(context: click.Context) -> Checkout:
-    """The clone of that model repository. In CI, its git pushes with the job's token. UsageError without a commit."""
+    """The clone of that model repository. In CI, its git pushes with the job's token. UsageError without a commit.
+
+    Where the command filed something, the mirror gets it at the end, whether the command succeeded or not.
+    """
     from modelyard.checkout.checkout import Checkout
 
     repository = open_repository(context)
-    checkout = Checkout(repository.root, _settings(repository))
+    checkout = Checkout(repository.root, _settings(repository), stage_output=verbose())
     checkout.git.require_work_tree()
+    context.call_on_close(lambda: _mirror(checkout))
     return checkout
 
 
-def the_model(checkout: Checkout, name: str | None) -> ModelView:
-    """The named model, or the only one; UsageError without a name when there are several."""
+def wish_options(function: Command) -> Command:
+    """The options that say what a table cannot say of a new model, or says wrongly."""
+    for option in (
+        click.option("--policy", default="", metavar="NAME", help="The policy that judges it."),
+        click.option("--owner", "owners", multiple=True, metavar="HANDLE", help="Who owns the model."),
+        click.option("--id", "identifier", default="", metavar="COLUMN", help="The column that identifies a row."),
+        click.option(
+            "--positive", default="", metavar="VALUE", help="binary: the value of the label that counts as 1."
+        ),
+        click.option("--label", default="", metavar="COLUMN", help="The column to be predicted."),
+        click.option(
+            "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: what the label says."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def the_model(checkout: Checkout, name: str | None, *, registered: bool = False) -> ModelView:
+    """The named model, or the only one; UsageError without a name when there are several.
+
+    With ``registered``, a model without a folder is found too where it has versions: it was imported, or removed.
+    """
     if name:
-        checkout.repository.model_folder(name)
+        if not (registered and is_name(name) and checkout.history(name).all_versions):
+            checkout.repository.model_folder(name)
         return checkout.model(name)
     names = checkout.repository.model_names()
     if len(names) == 1:
@@ -171,6 +215,13 @@ def _settings(repository: ModelRepository) -> dict[str, str]:
     if ci.token and not ci.server and (remote := plain.remote()):
         ci = replace(ci, server=repository_of(plain.remote_url(remote))[0])
     return ci.git_settings()
+
+
+def _mirror(checkout: Checkout) -> None:
+    if checkout.evidence.recorded:
+        from modelyard.audit.mirror.writing import keep_mirror
+
+        keep_mirror(checkout, say)
 
 
 def _now(filed: bool) -> datetime:

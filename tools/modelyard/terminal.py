@@ -7,15 +7,21 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import click
 
 from modelyard.errors import ExitCode, ModelyardError
+from modelyard.progress import Progress, progress_text
 
 # Names from logs and pull requests may hold sequences that move the cursor or set the title; colours are ours.
 _OURS = re.compile(r"(\x1b\[(?:[01]|3[0-7]|9[0-7])m)")
+_VERBOSITY = "modelyard.verbosity"
+_CLEAR_LINE = "\r\x1b[2K"
+_EVERY = 2.0
+"""Seconds between two lines of progress, and before the first: short work shows none."""
 
 
 class Fitting(Protocol):
@@ -30,9 +36,23 @@ def width() -> int | None:
     return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
 
 
+def set_verbosity(level: int) -> None:
+    """Sets what the running command shows: -1 results and errors, 0 messages too, 1 also stages' output and progress.
+
+    Without a terminal, progress is shown at 1 only.
+    """
+    click.get_current_context().meta[_VERBOSITY] = level
+
+
+def verbose() -> bool:
+    """Whether the running command was asked for the output of stages."""
+    return _verbosity() > 0
+
+
 def say(text: str) -> None:
-    """Prints a message for the person at the terminal."""
-    click.echo(_shown(text), err=True, color=_colour(sys.stderr))
+    """Prints a message for the person at the terminal, unless the command is quiet."""
+    if _verbosity() >= 0:
+        _message(text)
 
 
 def progress(every: float = 2.0) -> Callable[[str], None]:
@@ -46,6 +66,36 @@ def progress(every: float = 2.0) -> Callable[[str], None]:
             say(text)
 
     return now_and_then
+
+
+@contextmanager
+def shown_progress(what: str) -> Iterator[Progress]:
+    """Shows the progress of work: on a terminal as one line that changes, elsewhere as lines, and only if asked."""
+    begun = last = time.monotonic()
+    terminal = sys.stderr.isatty()
+    before, drawn = 0, False
+
+    def tell(rows: int, share: float | None) -> None:
+        nonlocal begun, last, before, drawn
+        now = time.monotonic()
+        if rows < before:  # another part of the work
+            begun = now
+        before = rows
+        if now - last < _EVERY or _verbosity() < (0 if terminal else 1):
+            return
+        last, text = now, f"{what}: {progress_text(rows, now - begun, share)} …"
+        if terminal:
+            drawn = True
+            columns = shutil.get_terminal_size((80, 24)).columns
+            click.echo(_CLEAR_LINE + _shown(text)[: columns - 1], err=True, nl=False, color=True)
+        else:
+            _message(text)
+
+    try:
+        yield tell
+    finally:
+        if drawn:
+            click.echo(_CLEAR_LINE, err=True, nl=False, color=True)
 
 
 def result(shown: str | Fitting) -> None:
@@ -74,8 +124,18 @@ def finish(outcome: str) -> None:
 
 def show_error(error: ModelyardError) -> None:
     """Prints an error: what is wrong, then what to do."""
-    say(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
-    say(f"  {error.remedy}")
+    _message(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
+    _message(f"  {error.remedy}")
+
+
+def _message(text: str) -> None:
+    click.echo(_shown(text), err=True, color=_colour(sys.stderr))
+
+
+def _verbosity() -> int:
+    context = click.get_current_context(silent=True)
+    level: int = context.meta.get(_VERBOSITY, 0) if context else 0
+    return level
 
 
 def _shown(text: str) -> str:

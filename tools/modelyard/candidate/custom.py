@@ -1,4 +1,6 @@
-"""What the team adds to the report: pages and pictures in ``report/`` of the model's folder, and dvc.yaml's plots."""
+"""What the team adds to the report: pages, pictures and reports of Evidently in ``report/`` of the model's folder, and
+the plots of dvc.yaml.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ from modelyard.evidence.custom import (
     picture_format,
 )
 from modelyard.report.custom import pictures_in
+from modelyard.report.exchange.evidently import MOST_BYTES, SUFFIX, evidently_page
 
 FOLDER = "report"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
@@ -45,6 +48,7 @@ def custom_report(view: ModelView, candidate: Candidate, champion: str | None) -
     """
     left_out: list[str] = []
     pages = _pages(candidate.folder / FOLDER, left_out)
+    pages += _evidently(candidate.folder / FOLDER, PAGES - len(pages), left_out)
     pictures = {picture.name: picture for picture in _pictures(candidate.folder / FOLDER, pages, left_out)}
     plots: list[Plot] = []
     for data in _plots(view, candidate, champion, left_out):
@@ -89,6 +93,25 @@ def _pages(folder: Path, left_out: list[str]) -> list[Page]:
     if len(pages) > PAGES:
         left_out.append(f"There are {len(pages)} pages in {FOLDER}/; the first {PAGES} are shown.")
     return pages[:PAGES]
+
+
+def _evidently(folder: Path, most: int, left_out: list[str]) -> list[Page]:
+    """The reports of Evidently as pages; at most so many."""
+    pages: list[Page] = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() and not folder.is_symlink() else ():
+        name = f"{FOLDER}/{path.name}"
+        if not _is_own(path) or not _NAME.match(path.name):
+            left_out.append(f"{name} is not a regular file with a name of letters, digits and . _ -")
+        elif path.stat().st_size > MOST_BYTES:
+            left_out.append(f"{name} has {path.stat().st_size:,} bytes (limit {MOST_BYTES:,}).")
+        elif len(pages) == most:
+            left_out.append(f"{name} is not shown: at most {PAGES} pages are.")
+        else:
+            try:
+                pages.append(Page(path.name, evidently_page(path.read_bytes(), name)[:PAGE_CHARACTERS]))
+            except ModelyardError as error:
+                left_out.append(error.problem)
+    return pages
 
 
 def _pictures(folder: Path, pages: list[Page], left_out: list[str]) -> Iterator[Picture]:

@@ -35,6 +35,7 @@ from modelyard.metrics.intervals import delong_spread
 from modelyard.metrics.profile import Profile
 from modelyard.metrics.scores import Floats, auc
 from modelyard.metrics.slices import MISSING, Coded, Levels, SliceDrift, levels_of_numbers, slice_drifts
+from modelyard.progress import Progress, no_progress
 from modelyard.registry.history import RegisteredVersion
 from modelyard.scoring.scorer import faults_as_errors, prediction_columns
 from modelyard.scoring.signature import signature_of
@@ -71,6 +72,7 @@ def drift_of(
     champion: RegisteredVersion | None,
     options: DriftOptions,
     say: Callable[[str], None],
+    progress: Progress = no_progress,
 ) -> Drift:
     """The data drift of a table. Without a champion with a profile, the reference is the candidate's own rows."""
     model = candidate.model
@@ -79,7 +81,7 @@ def drift_of(
     current = options.current or candidate.folder / model.files.holdout
     if champion is not None and content is not None:
         reference = decode_profile(content, f"{path} of {champion.version}")
-        found = _current(candidate, current, reference, options, say)
+        found = _current(candidate, current, reference, options, progress)
         expected = _other_scores(candidate, champion, options)
         drift = _compared(reference, found, champion.version, no_alarm=expected, blocks=_blocks(model, current))
     else:
@@ -87,7 +89,7 @@ def drift_of(
         table = options.reference or training
         own = "its own training rows" if candidate.trained_here else "its own held-out rows"
         name = options.reference.name if options.reference else own
-        drift = _exactly(candidate, table, current, options, say, name)
+        drift = _exactly(candidate, table, current, options, progress, name)
     if options.current is not None and model.task == "binary" and not holds_profiles(current):
         drift = replace(drift, estimate=_estimate(candidate, current))
     if options.domain:
@@ -150,20 +152,20 @@ def drift_in_slices(model: Model, before: TableFile, after: TableFile, reference
 
 
 def _exactly(
-    candidate: Candidate, table: Path, current: Path, options: DriftOptions, say: Callable[[str], None], name: str
+    candidate: Candidate, table: Path, current: Path, options: DriftOptions, progress: Progress, name: str
 ) -> Drift:
     model = candidate.model
     columns = Columns.of(model, "input", "label", "score")
     before = TableFile(table, columns.texts)
     if current.is_dir() or options.engine == "dask":
-        reference = profile_file(before, columns).profile
+        reference = profile_file(before, columns, None, progress).profile
         reference = _timed(model, before, reference)
-        found = _current(candidate, current, reference, options, say)
+        found = _current(candidate, current, reference, options, progress)
         return _compared(reference, found, name, blocks=_blocks(model, current))
     after = TableFile(current, columns.texts)
     there = {*before.names, *after.names}
     wanted = columns.only(lambda column: column.role == "input" or column.name in there)
-    reference_side, found, exact = compare_files(before, after, wanted)
+    reference_side, found, exact = compare_files(before, after, wanted, progress)
     if not reference_side.profile.columns:
         first = next(iter(reference_side.faults.items()), ("", "it has no column that the contract names"))
         raise ModelyardError(
@@ -206,7 +208,7 @@ def _blocks(model: Model, current: Path) -> float | None:
 
 
 def _current(
-    candidate: Candidate, current: Path, reference: Profile, options: DriftOptions, say: Callable[[str], None]
+    candidate: Candidate, current: Path, reference: Profile, options: DriftOptions, progress: Progress
 ) -> Profiled:
     known = {column.name for column in reference.columns}
     columns = Columns.of(candidate.model, "input", "label", "score").only(lambda column: column.name in known)
@@ -221,10 +223,10 @@ def _current(
         return profile_of_profiles(current, columns, reference)
     parts = partitions(current)
     if options.engine == "dask":
-        return profile_partitions(parts, columns, reference, options.scheduler, say)
+        return profile_partitions(parts, columns, reference, options.scheduler, progress)
     if len(parts) == 1:
-        return profile_file(TableFile(parts[0], columns.texts), columns, reference)
-    return profile_partitions(parts, columns, reference, None, say)
+        return profile_file(TableFile(parts[0], columns.texts), columns, reference, progress)
+    return profile_partitions(parts, columns, reference, None, progress)
 
 
 def _other_scores(candidate: Candidate, champion: RegisteredVersion, options: DriftOptions) -> dict[str, str]:

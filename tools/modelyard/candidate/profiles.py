@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from modelyard.metrics.drift import Exact
 from modelyard.metrics.profile import ColumnProfile, Profile, Role, merge_columns
 from modelyard.metrics.scores import Floats
 from modelyard.metrics.tally import ColumnValues, RareLevels, Tally, profile_sorted, profile_tally
+from modelyard.progress import Progress, no_progress
 from modelyard.scoring.scorer import prediction_columns
 from modelyard.scoring.signature import input_of
 from modelyard.tables.file import TableFile
@@ -81,26 +83,60 @@ class Profiled:
     faults: dict[str, str]
 
 
-def profile_file(file: TableFile, columns: Columns, reference: Profile | None = None) -> Profiled:
+class Reading:
+    """How far tables are read whose columns are read at the same time, by several threads."""
+
+    def __init__(self, rows: int, columns: int, progress: Progress) -> None:
+        """``rows`` of all the tables together, and the columns of each."""
+        self._rows, self._columns, self._progress = max(rows, 1), max(columns, 1), progress
+        self._lock, self._values = Lock(), 0
+
+    def took(self, values: int) -> None:
+        """So many values of one column more were read."""
+        with self._lock:
+            self._values += values
+            rows = self._values // self._columns
+            self._progress(rows, min(self._values / (self._rows * self._columns), 1.0))
+
+
+def profile_file(
+    file: TableFile, columns: Columns, reference: Profile | None = None, progress: Progress = no_progress
+) -> Profiled:
     """The profile of a table. With a reference it has the reference's bins and is made in one pass."""
+    reading = Reading(file.rows, len(columns.wanted), progress)
 
     def one(column: ColumnValues) -> ColumnProfile:
         into, source = reference.column(column.name) if reference else None, columns.inputs[column.name]
         if not (into.numeric if into else _is_number(column)):
-            return profile_tally(column, Tally(*file.tally(source)), into)
+            tally = Tally(*file.tally(source))
+            reading.took(file.rows)
+            return profile_tally(column, tally, into)
         if into is None:
-            return profile_sorted(column, _ordered(file.scalars(source)))
-        parts = [profile_sorted(column, np.sort(part), into) for part in file.scalar_parts(source)]
+            values = file.scalars(source)
+            reading.took(values.size)
+            return profile_sorted(column, _ordered(values))
+        parts = []
+        for part in file.scalar_parts(source):
+            parts.append(profile_sorted(column, np.sort(part), into))
+            reading.took(part.size)
         return merge_columns(parts) if parts else profile_sorted(column, _NOTHING, into)
 
     return _each(file, columns, one)
 
 
-def compare_files(before: TableFile, after: TableFile, columns: Columns) -> tuple[Profiled, Profiled, dict[str, Exact]]:
+def compare_files(
+    before: TableFile, after: TableFile, columns: Columns, progress: Progress = no_progress
+) -> tuple[Profiled, Profiled, dict[str, Exact]]:
     """Both tables in the first one's bins, with Kolmogorov–Smirnov and Wasserstein, which need all values."""
+    reading = Reading(before.rows + after.rows, len(columns.wanted), progress)
     found: dict[str, tuple[ColumnProfile, Exact | None]] = {}
 
     def both(column: ColumnValues) -> ColumnProfile:
+        profile = compared(column)
+        reading.took(before.rows + after.rows)
+        return profile
+
+    def compared(column: ColumnValues) -> ColumnProfile:
         source = columns.inputs[column.name]
         if not _is_number(column):
             reference = profile_tally(column, Tally(*before.tally(source)))
@@ -161,18 +197,19 @@ def partitions(path: Path) -> list[Path]:
 
 
 def profile_partitions(
-    paths: list[Path], columns: Columns, reference: Profile, scheduler: str | None, say: Callable[[str], None]
+    paths: list[Path], columns: Columns, reference: Profile, scheduler: str | None, progress: Progress = no_progress
 ) -> Profiled:
     """The profile of all files together, in the reference's bins.
 
     ``scheduler`` is the address of a Dask scheduler whose workers see the same paths; '' starts a cluster of processes
     on this machine, and None reads one file after the other.
     """
-    say(f"Profiling {len(paths)} {'file' if len(paths) == 1 else 'files'} …")
     if scheduler is None:
-        return merged([profile_part(str(path), columns, reference) for path in paths], reference)
+        return merged(
+            list(_told((profile_part(str(p), columns, reference) for p in paths), paths, progress)), reference
+        )
     try:
-        from distributed import Client
+        from distributed import Client, as_completed
     except ImportError as error:
         raise missing_extra("dask", "distributed") from error
     try:
@@ -188,7 +225,18 @@ def profile_partitions(
         futures = client.map(
             profile_part, [str(path.resolve()) for path in paths], columns=columns, reference=reference
         )
+        for _ in _told((future.result() for future in as_completed(futures)), paths, progress):
+            pass
         return merged(client.gather(futures), reference)
+
+
+def _told(parts: Iterable[Profiled], paths: Sequence[Path], progress: Progress) -> Iterator[Profiled]:
+    """The parts, one for each file; each is told as it comes."""
+    rows = 0
+    for i, part in enumerate(parts, start=1):
+        rows += part.profile.rows
+        progress(rows, i / len(paths))
+        yield part
 
 
 def profile_part(path: str, columns: Columns, reference: Profile) -> Profiled:

@@ -31,6 +31,7 @@ from modelyard.flavors.formats import PICKLE
 from modelyard.manifests.pipeline import is_import
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
+from modelyard.progress import Progress, no_progress
 from modelyard.scoring.scorer import try_artifact
 from modelyard.scoring.signature import flavor_of
 
@@ -145,10 +146,10 @@ class CandidateRun:
             self._workspace.remove_evidence("custom")
         return found.evaluation
 
-    def drift(self, options: DriftOptions | None = None) -> Drift:
+    def drift(self, options: DriftOptions | None = None, progress: Progress = no_progress) -> Drift:
         """The data drift of the held-out rows. Results of other tables are not evidence and are not written."""
         options = options or DriftOptions()
-        drift = drift_of(self.candidate, self._git, self.view.champion, options, self._say)
+        drift = drift_of(self.candidate, self._git, self.view.champion, options, self._say, progress)
         if options.current is None and options.reference is None:
             self._keep("drift", drift)
         return drift

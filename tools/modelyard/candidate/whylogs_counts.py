@@ -8,20 +8,33 @@ from pathlib import Path
 from typing import Any
 
 
-def main(job_file: Path, folder: Path, into: Path) -> None:
-    """Merges ``*.bin`` of a folder, and writes what is known of each column of the job: column → edges, or null."""
+def main(job_file: Path, into: Path) -> None:
+    """Writes the rows of each profile of the job (first those of ``merged``), and what is known of each column of the
+    job (column → edges, or null) in the merged ones.
+    """
+    job = json.loads(job_file.read_text(encoding="utf-8"))
+    views = [_read(Path(path)) for path in [*job["merged"], *job["others"]]]
+    rows = [_rows(view) for view in views]
+    first, *more = views[: len(job["merged"])]
+    for view in more:
+        first = first.merge(view)
+    columns: dict[str, list[float] | None] = job["columns"]
+    found = {name: _counted(column, edges) for name, edges in columns.items() if (column := first.get_column(name))}
+    into.write_text(json.dumps({"rows": rows, "columns": found}), encoding="utf-8")
+
+
+def _read(path: Path) -> Any:
     from whylogs.core import DatasetProfileView
 
-    job: dict[str, list[float] | None] = json.loads(job_file.read_text(encoding="utf-8"))
-    merged: Any = None
-    for path in sorted(folder.glob("*.bin")):
-        try:
-            view = DatasetProfileView.read(str(path))
-        except Exception as error:
-            raise ValueError(f"{path.name} cannot be read as a profile ({type(error).__name__})") from error
-        merged = view if merged is None else merged.merge(view)
-    found = {name: _counted(column, edges) for name, edges in job.items() if (column := merged.get_column(name))}
-    into.write_text(json.dumps(found), encoding="utf-8")
+    try:
+        return DatasetProfileView.read(str(path))
+    except Exception as error:
+        raise ValueError(f"{path.name} cannot be read as a profile ({type(error).__name__})") from error
+
+
+def _rows(view: Any) -> int:
+    counts = [column.get_metric("counts") for column in view.get_columns().values()]
+    return max((int(found.n.value) for found in counts if found is not None), default=0)
 
 
 def _counted(column: Any, edges: list[float] | None) -> dict[str, Any]:

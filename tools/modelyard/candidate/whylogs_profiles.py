@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,20 @@ class Counted(msgspec.Struct, frozen=True):
     """Frequent levels → rows that have them at least."""
 
 
+class _Counts(msgspec.Struct, frozen=True):
+    """What the program in whylogs' environment writes."""
+
+    rows: list[int]
+    columns: dict[str, Counted]
+
+
+class CountedProfiles(msgspec.Struct, frozen=True):
+    """The merged profile of some files, and the rows of each file."""
+
+    profiled: Profiled
+    rows: list[int]
+
+
 def holds_profiles(path: Path) -> bool:
     """Whether a path is a folder with profiles of whylogs (``*.bin``)."""
     return path.is_dir() and next(path.glob("*.bin"), None) is not None
@@ -43,16 +57,32 @@ def profile_of_profiles(folder: Path, columns: Columns, reference: Profile) -> P
 
     Shares between edges come from quantile sketches, whose error whylogs bounds at about 1.3 % of the rows.
     """
-    wanted = [c for c in reference.columns if c.name in {column.name for column in columns.wanted}]
-    with TemporaryDirectory(prefix="modelyard-") as place:
-        job, counts = Path(place, "job.json"), Path(place, "counts.json")
-        job.write_bytes(encode({c.name: list(c.numeric.edges) if c.numeric else None for c in wanted}))
-        run_tool("whylogs", REQUIREMENTS, _PROGRAM, (job, folder.resolve(), counts), _SECONDS)
-        found = msgspec.json.decode(counts.read_bytes(), type=dict[str, Counted])
-    return in_bins(found, wanted, folder)
+    return counted_profiles(sorted(folder.glob("*.bin")), (), columns, reference, str(folder)).profiled
 
 
-def in_bins(found: Mapping[str, Counted], wanted: list[ColumnProfile], folder: Path) -> Profiled:
+def counted_profiles(
+    merged: Sequence[Path], others: Sequence[Path], columns: Columns, reference: Profile | None, place: str
+) -> CountedProfiles:
+    """The rows of each of some profiles, and the ``merged`` ones in the bins of ``reference``, where there is one.
+
+    ``place`` names them in errors. ModelyardError when whylogs cannot read them.
+    """
+    known = reference.columns if reference else ()
+    wanted = [c for c in known if c.name in {column.name for column in columns.wanted}]
+    edges = {c.name: list(c.numeric.edges) if c.numeric else None for c in wanted}
+    sides = {"merged": merged, "others": others}
+    with TemporaryDirectory(prefix="modelyard-") as scratch:
+        job, counts = Path(scratch, "job.json"), Path(scratch, "counts.json")
+        job.write_bytes(
+            encode({"columns": edges} | {side: [str(p.resolve()) for p in of] for side, of in sides.items()})
+        )
+        run_tool("whylogs", REQUIREMENTS, _PROGRAM, (job, counts), _SECONDS)
+        found = msgspec.json.decode(counts.read_bytes(), type=_Counts)
+    profiled = in_bins(found.columns, wanted, place) if reference else Profiled(Profile(0, ()), {})
+    return CountedProfiles(profiled, found.rows)
+
+
+def in_bins(found: Mapping[str, Counted], wanted: list[ColumnProfile], folder: str) -> Profiled:
     """Counted columns in the bins of the ``wanted`` ones; ModelyardError when there is none of them."""
     there = {name for name, one in found.items() if one.rows > one.nulls}
     wanted = [c for c in wanted if c.role == "input" or c.name in there]  # labels that did not arrive are not drift

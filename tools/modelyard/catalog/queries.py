@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from modelyard.checkout.adoption import registry_of_tags
 from modelyard.errors import UsageError, near_match
 from modelyard.git import Git, TagRef
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
+from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry
 from modelyard.registry.search import Entry, Term, search
-from modelyard.registry.tags import EVERY_MODEL, model_patterns
+from modelyard.registry.tags import EVERY_MODEL, has_record, model_patterns
 from modelyard.registry.timeline import Event, Period, periods, running
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def registry_of(git: Git, model: str | None, tags: Iterable[TagRef] | None = Non
     """
     if tags is None:
         tags = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
-    registry = read_registry(tags)
+    registry = registry_of_tags(git, tags)
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():
@@ -51,7 +52,10 @@ def doubted(git: Git, model: str, tags: Iterable[TagRef], events: Iterable[Event
         if tag not in copies:
             return "not filed: the tag was made by hand, and what it says proves nothing"
         kind = "sha1" if len(objects[tag]) == 40 else "sha256"
-        return "" if tag_id(copies[tag], kind) == objects[tag] else "moved: the tag differs from its filed copy"
+        if tag_id(copies[tag], kind) != objects[tag]:
+            return "moved: the tag differs from its filed copy"
+        imported = not has_record(copies[tag].decode("utf-8", "replace").partition("\n\n")[2])
+        return "imported from GTO: nobody here measured or observed it" if imported else ""
 
     return tuple(replace(event, doubt=doubt(event.tag)) for event in events)
 

@@ -77,7 +77,8 @@ class _Gathered:
         for tag in tags:
             if (parsed := parse_tag(tag.name)) and tag.annotated:
                 self._tags.setdefault(parsed.model, []).append(tag)
-        self._registry = read_registry(tags)
+        self._adopted = checkout.evidence.adopted(tags)
+        self._registry = read_registry(tags, None, self._adopted)
         self._folders = set(repository.model_names())
         self.names = sorted(self._folders | set(self._registry.models))
         self._desired: dict[str, list[Desired]] = {}
@@ -107,7 +108,7 @@ class _Gathered:
         """A digest of everything that the page of a model shows."""
         shown = self._shown[name]
         parts: list[object] = [metadata.version("modelyard"), title, self._desired.get(name), self._of_model(name)]
-        parts += [tag.object for tag in self._tags.get(name, ())]
+        parts += [(tag.object, self._adopted.get(tag.name)) for tag in self._tags.get(name, ())]
         parts.append((self._repository.root / model_file(name)).read_bytes() if name in self._folders else b"")
         parts += sorted(self._filed(name, shown).items())
         parts += sorted(self._addresses(name).items())

@@ -18,7 +18,7 @@ from modelyard.git import Git, TagRef
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
-from modelyard.registry.tags import model_patterns
+from modelyard.registry.tags import has_record, model_patterns
 
 if TYPE_CHECKING:
     from modelyard.checkout.rules import Rules
@@ -30,11 +30,12 @@ class Checkout:
     Everything is loaded on first use and kept. Callers that write or fetch tags call ``reread``.
     """
 
-    def __init__(self, root: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, root: Path, settings: dict[str, str] | None = None, *, stage_output: bool = False) -> None:
+        """``stage_output``: whether people see what pipeline stages print; else only a failed stage's last lines."""
         self.root = root
         self.git = Git(root, settings)
         self.repository = ModelRepository(root)
-        self.dvc = Dvc(root)
+        self.dvc = Dvc(root, stage_output=stage_output)
         self.evidence = EvidenceStore(self.git)
         self._models: dict[str, ModelView] = {}
         self._histories: dict[str, ModelHistory] = {}
@@ -52,7 +53,7 @@ class Checkout:
             folder = Path(scratch) / "worktree"
             with self.git.worktree(folder, commit):
                 self.dvc.share_with(folder)
-                yield Checkout(folder)
+                yield Checkout(folder, stage_output=self.dvc.stage_output)
 
     @property
     def registry(self) -> Registry:
@@ -60,7 +61,8 @@ class Checkout:
         if self._registry is None:
             tags = self.git.tags()
             self._require_any(tags)
-            self._registry = read_registry(tags, self._proven(tags, self.filed_tags()))
+            filed = self._proven(tags, self.filed_tags())
+            self._registry = read_registry(tags, filed, self.evidence.adopted(tags))
             self._histories = {}
         return self._registry
 
@@ -79,7 +81,8 @@ class Checkout:
             return self._registry.history(name)
         if name not in self._histories:
             tags = self.git.tags(*model_patterns(name))
-            history = read_registry(tags, self._proven(tags, self.filed_tags(name))).history(name)
+            filed = self._proven(tags, self.filed_tags(name))
+            history = read_registry(tags, filed, self.evidence.adopted(tags)).history(name)
             if not history.versions:
                 self._require_tags(name)
             self._histories[name] = history
@@ -98,7 +101,7 @@ class Checkout:
 
     def _proven(self, tags: Sequence[TagRef], copies: dict[str, str]) -> dict[str, str]:
         """The copies. UsageError where the whole evidence branch is missing, and tags say that there was one."""
-        if self.evidence.newest() is None and any("\n{" in tag.message for tag in tags if tag.annotated):
+        if self.evidence.newest() is None and any(has_record(tag.message) for tag in tags if tag.annotated):
             raise UsageError(
                 "This clone has tags of modelyard and no branch modelyard/evidence, so nothing proves them.",
                 "Fetch it: git fetch origin modelyard/evidence. If the remote lost it, run modelyard audit check in a"

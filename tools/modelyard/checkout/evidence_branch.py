@@ -32,6 +32,8 @@ class EvidenceBranch:
     def __init__(self, git: Git) -> None:
         self.git = git
         self._known: str | None = None
+        self.recorded = False
+        """Whether this command filed something, or would have; a mirror then gets what it lacks."""
 
     def append(
         self,
@@ -45,7 +47,7 @@ class EvidenceBranch:
         Returns the commit. Concurrent writers retry, so that no write is lost. AlreadyFiled when a path of ``new``
         exists. Without a remote nothing is pushed.
         """
-        self._known = None
+        self._known, self.recorded = None, True
         with self.git.exclusively("evidence"):  # within one clone; between clones the push decides
             return _append(self.git, files, message, drop, new)
 

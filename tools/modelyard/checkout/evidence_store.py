@@ -22,12 +22,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from modelyard.checkout.evidence_branch import SUPERSEDED, EvidenceBranch
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import write_statement
+from modelyard.registry.history import Tag
+from modelyard.registry.tags import VersionRecord, has_record, parse_tag
 
-_INTENT = re.compile(rf"(?!pulls/|refused/|incidents/|changes/)[^/]+/pending/(?!{SUPERSEDED}/)")
-_COPY = re.compile(rf"(?!pulls/|refused/|incidents/|changes/).+?/tags/(?!{SUPERSEDED}/)")
+TAKEN = ("pulls", "refused", "incidents", "changes")
+"""Folders of the branch that are no model's."""
+_INTENT = re.compile(rf"(?!({'|'.join(TAKEN)})/)[^/]+/pending/(?!{SUPERSEDED}/)")
+_COPY = re.compile(rf"(?!({'|'.join(TAKEN)})/).+?/tags/(?!{SUPERSEDED}/)")
 
 
 class EvidenceStore(EvidenceBranch):
@@ -87,6 +93,20 @@ class EvidenceStore(EvidenceBranch):
         blobs = self.git.blobs(found.values())
         return {path.partition("/tags/")[2]: blobs[sha] for path, sha in found.items()}
 
+    def adopted(self, tags: Iterable[Tag]) -> dict[str, VersionRecord]:
+        """Tag name → the record of its import, of those tags of GTO that ``import gto`` filed with evidence.
+
+        Evidence that cannot be read gives a record that says no more than that the tag was imported.
+        """
+        bare = [tag.name for tag in tags if tag.annotated and not has_record(tag.message)]
+        places = {import_of(parsed.model, name): name for name in bare if (parsed := parse_tag(name))}
+        if not places:
+            return {}
+        listed = self.listed(*{f"{path.partition('/imports/')[0]}/imports/" for path in places})
+        found = {path: sha for path, sha in listed.items() if path in places}
+        blobs = self.git.blobs(found.values())
+        return {places[path]: _record_of(blobs[sha]) for path, sha in found.items()}
+
     def pending(self, *models: str) -> dict[str, dict[str, bytes]]:
         """Model → tag name → tag object, of tags that a run began to write (of these models, or of all)."""
         listed = self.listed(*(f"{model}/pending/" for model in models))
@@ -122,6 +142,11 @@ def intent_of(model: str, tag: str) -> str:
     return f"{model}/pending/{tag}"
 
 
+def import_of(model: str, tag: str) -> str:
+    """The path of the evidence of an imported tag."""
+    return f"{model}/imports/{tag}.json"
+
+
 def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """(model, artifact) → blob SHA of its HTML report; ``files`` are those of ``EvidenceBranch.listed``."""
     found = {}
@@ -130,6 +155,22 @@ def report_blobs(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
         if rest.endswith("/report.html") and SUPERSEDED not in rest:
             found[model, rest.removesuffix("/report.html")] = sha
     return found
+
+
+class _Import(msgspec.Struct, frozen=True):
+    record: VersionRecord
+
+
+def _record_of(content: bytes) -> VersionRecord:
+    try:
+        record = msgspec.json.decode(content, type=_Import).record
+    except (msgspec.MsgspecError, RecursionError):
+        return VersionRecord("", imported="a registry that its evidence does not name")
+    # An import says nothing that only a measurement or an approval here can say.
+    return VersionRecord(
+        "", data=record.data, params=record.params, metrics=record.metrics, reasons=record.reasons, by=record.by,
+        imported=record.imported or "another registry",
+    )  # fmt: skip
 
 
 def _folder(model: str, artifact: str) -> str:

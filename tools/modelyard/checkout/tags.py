@@ -116,6 +116,7 @@ def settle_tags(checkout: Checkout, *models: str) -> tuple[str, ...]:
     """
     git, evidence = checkout.git, checkout.evidence
     evidence.refresh()
+    evidence.recorded = True
     done = []
     for model, begun in evidence.pending(*models).items():
         copies: dict[str, bytes] = {}

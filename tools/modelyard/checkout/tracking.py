@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from modelyard.checkout.checkout import Checkout
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import read_bundle
+from modelyard.installation.toolkit import without_password
 from modelyard.manifests.configuration import TrackerSettings
 from modelyard.secrets.permission import open_secrets
 from modelyard.trackers.discovery import open_tracker
@@ -134,7 +136,9 @@ class Tracking:
 
         def write(tracker: Tracker) -> Found:
             there = tracker.find(run.model, [run.key]).get(run.key)
-            return there if there and there.state == run.state else tracker.write(run)
+            if there and there.state == run.state:
+                return there
+            return tracker.write(msgspec.structs.replace(run, repository=self._repository))
 
         return self._asked(settings, write)
 
@@ -154,6 +158,13 @@ class Tracking:
         self._down.add(label)
         self._say(f"The tracker {settings.type} was not brought up to date, and the next command tries again: {why}")
         return None
+
+    @cached_property
+    def _repository(self) -> str:
+        """The URL of the git remote without a password; '' where there is none."""
+        git = self._checkout.git
+        remote = git.remote()
+        return without_password(git.remote_url(remote)) if remote else ""
 
     def _wait(self, settings: TrackerSettings, run: TrackedRun) -> None:
         path = f"{PENDING}{_label(settings)}/{run.key}.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from modelyard.errors import UsageError
-from modelyard.options import open_repository
+from modelyard.options import open_repository, wish_options
 from modelyard.terminal import result, result_json, say
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -18,19 +18,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--data", type=_FILE, help="The table to learn from: CSV or Parquet, one row for each case.")
 @click.option("--artifact", type=_FILE, help="Instead of --data: the file of a model that was trained elsewhere.")
 @click.option("--holdout", type=_FILE, help="With --artifact: labelled rows that the model was not trained on.")
-@click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: what the label says.")
 @click.option(
     "--flavor",
     type=click.Choice(["lightgbm", "xgboost", "catboost", "sklearn", "onnx"]),
     help="The library of the model. The default is lightgbm; with --artifact, what the file is.",
 )
-@click.option("--label", default="", metavar="COLUMN", help="The column to be predicted.")
-@click.option("--positive", default="", metavar="VALUE", help="binary: the value of the label that counts as 1.")
-@click.option("--id", "identifier", default="", metavar="COLUMN", help="The column that identifies a row.")
 @click.option("--time", default="", metavar="COLUMN", help="Hold out the rows that are newest by this column.")
 @click.option("--trusted", multiple=True, metavar="TYPE", help="sklearn: a type of --artifact that may be loaded.")
-@click.option("--owner", "owners", multiple=True, metavar="HANDLE", help="Who owns the model.")
-@click.option("--policy", default="", metavar="NAME", help="The policy that judges it.")
+@wish_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was guessed and written as JSON.")
 @click.pass_context
 def command(

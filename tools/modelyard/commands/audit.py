@@ -9,6 +9,7 @@ import click
 from modelyard.audit.attribution import attribute
 from modelyard.audit.export import export as write_bundle
 from modelyard.audit.export import heads
+from modelyard.audit.mirror.writing import mirror_faults
 from modelyard.checkout.guard import check_registry, restore_tags
 from modelyard.options import open_checkout, window_of
 from modelyard.report.terminal.registry import render_attribution, render_faults
@@ -26,7 +27,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the faults as JSON.")
 @click.pass_context
 def check(context: click.Context, restore: bool, as_json: bool) -> None:
-    """Compare tags and evidence with what was filed.
+    """Compare tags and evidence with what was filed and mirrored.
 
     Reports deleted, moved, handmade, lightweight and foreign tags, and rewritten or corrupt evidence. Exits with 1 for
     a fault that may make the registry wrong.
@@ -35,7 +36,7 @@ def check(context: click.Context, restore: bool, as_json: bool) -> None:
     if restore:
         for name in restore_tags(checkout):
             say(f"restored: {name}")
-    found = check_registry(checkout)
+    found = (*check_registry(checkout), *mirror_faults(checkout))
     if as_json:
         result_json(found)
     else:
@@ -74,6 +75,33 @@ def anchor(context: click.Context) -> None:
     """
     checkout = open_checkout(context)
     result_json(heads(checkout))
+
+
+@command.command("restore")
+@click.argument("url", metavar="URL")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--endpoint", default="", metavar="URL", help="The server's URL, where it is not AWS.")
+@click.option("--region", default="", metavar="REGION", help="The bucket's region; default: AWS_REGION.")
+@click.option("--until", default="", metavar="RECORD", help="The newest record to use; default: all of them.")
+@click.option("--anchor", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="The output of an earlier audit anchor: what it names must be there.")  # fmt: skip
+def restore_mirror(url: str, folder: Path, endpoint: str, region: str, until: str, anchor: Path | None) -> None:
+    """Rebuild a lost repository from its mirror.
+
+    URL is mirror.url of its modelyard.yaml. Credentials are those that AWS's own tools find, such as AWS_ACCESS_KEY_ID.
+    Every digest is checked. Where the mirror has two histories of a branch, you choose with --until.
+    """
+    from modelyard.audit.mirror.bucket import Bucket
+    from modelyard.audit.mirror.restoring import restore
+
+    done = restore(Bucket(url, endpoint, region), folder, until, anchor.read_bytes() if anchor else None, say)
+    result(str(folder))
+    say(f"  {len(done.refs)} branches and journals, {len(done.tags)} tags, of {done.records} records.")
+    for ref in done.kept:
+        say(f"  Another history is kept as {ref}.")
+    if done.left_out:
+        say(f"  {len(done.left_out)} records were left out, of which the first is {done.left_out[0]}.")
+    say(f"  Next, in {folder}: modelyard audit check; then dvc pull, after you read .dvc/config.")
 
 
 @command.command()

@@ -25,7 +25,7 @@ def command(context: click.Context, before: str, after: str, model: str | None, 
     checkout = open_checkout(context)
     if "@" in before:
         model, before = before.rsplit("@", 1)
-    found = compare(the_model(checkout, model), before, after.rsplit("@", 1)[-1])
+    found = compare(the_model(checkout, model, registered=True), before, after.rsplit("@", 1)[-1])
     if as_json:
         result_json(found)
     else:

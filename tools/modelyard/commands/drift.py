@@ -9,9 +9,9 @@ import click
 from modelyard.candidate.drift import DriftOptions, Engine
 from modelyard.candidate.steps import CandidateRun
 from modelyard.errors import UsageError
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, verbosity
 from modelyard.report.terminal.proposal import render_drift
-from modelyard.terminal import result, result_json, say
+from modelyard.terminal import result, result_json, say, shown_progress
 
 _PATH = click.Path(path_type=Path, exists=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -33,6 +33,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--scheduler", default="", metavar="ADDRESS", help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the drift as JSON.")
+@verbosity
 @click.pass_context
 def command(
     context: click.Context,
@@ -55,7 +56,8 @@ def command(
         raise UsageError("--scheduler is for --engine dask.", "Add --engine dask.")
     checkout = open_checkout(context)
     options = DriftOptions(current=current, reference=reference, domain=domain, engine=engine, scheduler=scheduler)
-    drift = CandidateRun(checkout.model(model), say).drift(options)
+    with shown_progress(f"Profiling the data of {model}") as progress:
+        drift = CandidateRun(checkout.model(model), say).drift(options, progress)
     if as_json:
         result_json(drift)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard.candidate.steps import CandidateRun
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, verbosity
 from modelyard.report.terminal.proposal import render_evaluation
 from modelyard.terminal import result, result_json, say
 
@@ -18,6 +18,7 @@ from modelyard.terminal import result, result_json, say
     help="Compare with this version. Default: the one that the last environment serves.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
+@verbosity
 @click.pass_context
 def command(context: click.Context, model: str, champion: str | None, as_json: bool) -> None:
     """Evaluate the candidate against the champion.

@@ -46,7 +46,7 @@ def command(context: click.Context, name: str | None, wanted: str | None, form: 
     if form:
         result(exchanged(the_model(checkout, model or None), version or None, form))
         return
-    found = lineage_of(the_model(checkout, model or None), version or None)
+    found = lineage_of(the_model(checkout, model or None, registered=True), version or None)
     if as_json:
         result_json(found)
     else:

@@ -18,6 +18,7 @@ from modelyard.options import (
     of_one_model,
     open_checkout,
     own_file,
+    verbosity,
     window_of,
 )
 from modelyard.production.alerting.notification import notify
@@ -27,7 +28,7 @@ from modelyard.production.monitoring.window import NeverServed
 from modelyard.report.html.window import render_monitoring_html
 from modelyard.report.terminal.production import render_monitoring
 from modelyard.secrets.permission import open_secrets
-from modelyard.terminal import finish, progress, result, result_json, say
+from modelyard.terminal import finish, result, result_json, say, shown_progress
 
 
 @click.command()
@@ -68,6 +69,7 @@ from modelyard.terminal import finish, progress, result, result_json, say
 )
 @click.option("--if-served", is_flag=True, help="Pass when no version ever served in the environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print measurements and verdict as JSON.")
+@verbosity
 @click.pass_context
 def command(
     context: click.Context,
@@ -108,7 +110,8 @@ def command(
         model = view.name
         known = find_ground_truth(view.manifest, where, checkout.root, open_secrets(checkout.git), file, sql, query)
         try:
-            watched = watch(view, where, span, known, progress())
+            with shown_progress(f"Reading predictions of {model}") as progress:
+                watched = watch(view, where, span, known, progress)
         except NeverServed as never:
             if not (if_served or everything):
                 raise

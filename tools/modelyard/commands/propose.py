@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.evidence.verdict import Outcome
 from modelyard.forges.discovery import open_pull_forge
 from modelyard.gate.triggers import Cause
-from modelyard.options import chosen_models, for_each, open_checkout, the_model
+from modelyard.options import chosen_models, for_each, open_checkout, the_model, verbosity
 from modelyard.retraining.experiment import propose_experiment
 from modelyard.retraining.proposal import refresh
 from modelyard.review.approvals import approval_of_pull, approval_status
@@ -34,6 +34,7 @@ from modelyard.terminal import finish, result, say
     help="due runs only when a trigger of model.yaml holds. All but manual need a gain of minimum_gain.",
 )
 @click.option("--from-exp", "experiment", metavar="NAME", help="Propose this experiment of DVC; nothing is trained.")
+@verbosity
 @click.pass_context
 def command(
     context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause, experiment: str | None

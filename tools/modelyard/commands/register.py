@@ -10,7 +10,7 @@ import click
 from modelyard.checkout.affected import unregistered_models
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.discovery import open_forge
-from modelyard.options import open_checkout, record_in_trackers
+from modelyard.options import open_checkout, record_in_trackers, verbosity
 from modelyard.release.measured import read_measured, take_measured
 from modelyard.release.registration import register
 from modelyard.terminal import finish, result, result_json, say, show_error
@@ -28,6 +28,7 @@ from modelyard.terminal import finish, result, result_json, say, show_error
     help="Take the evidence from this folder, which another job measured. No code of a model runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the version as JSON; for several models, a list.")
+@verbosity
 @click.pass_context
 def command(
     context: click.Context,

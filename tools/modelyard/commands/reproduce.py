@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard.candidate.reproduction import file_reproduction, reproduce, reproduce_candidate
-from modelyard.options import open_checkout, the_model
+from modelyard.options import open_checkout, the_model, verbosity
 from modelyard.report.terminal.registry import render_reproduction
 from modelyard.terminal import finish, result, result_json, say
 
@@ -14,6 +14,7 @@ from modelyard.terminal import finish, result, result_json, say
 @click.argument("name", metavar="MODEL[@VERSION]")
 @click.option("--file", "file_it", is_flag=True, help="File the result with the version's evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@verbosity
 @click.pass_context
 def command(context: click.Context, name: str, file_it: bool, as_json: bool) -> None:
     """Build a version again from its commit and data, and compare.

@@ -6,7 +6,7 @@ import click
 
 from modelyard.candidate.steps import CandidateRun
 from modelyard.errors import UsageError
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, verbosity
 from modelyard.terminal import result, result_json, say
 
 
@@ -18,6 +18,7 @@ from modelyard.terminal import result, result_json, say
 @click.option("--on", "engine", metavar="ENGINE", help="Train on this engine of modelyard.yaml; HEAD must be pushed.")
 @click.option("--cancel", is_flag=True, help="With --on: Ctrl-C ends the engine's run too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the training evidence's summary as JSON.")
+@verbosity
 @click.pass_context
 def command(
     context: click.Context,

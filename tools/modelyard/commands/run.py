@@ -11,7 +11,7 @@ from modelyard.candidate.stages import run_stages
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.errors import ModelyardError, UsageError
-from modelyard.options import open_checkout
+from modelyard.options import open_checkout, verbosity
 from modelyard.report.terminal.proposal import render_terminal
 from modelyard.terminal import finish, result, say, show_error
 
@@ -30,6 +30,7 @@ from modelyard.terminal import finish, result, say, show_error
     metavar="NAME",
     help="Only run this stage of the one model and what it needs. Results that another machine pushed are restored.",
 )
+@verbosity
 @click.pass_context
 def command(
     context: click.Context,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from modelyard.checkout.adoption import registry_of_tags
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git, PendingTags
 from modelyard.manifests.approvals import APPROVALS
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import Assignment, ModelHistory, read_registry
+from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.registry.tags import StageRecord
 from modelyard.rollout.plan import Live, StatusLine
 from modelyard.rollout.promotion import blocking_rollback, latest_allowed
@@ -52,7 +53,7 @@ def observe(
     for where, _ in deployments:
         if where not in targets:
             targets[where] = _observe_target(repository, where, secrets)
-    registry = read_registry(pending)
+    registry = registry_of_tags(git, pending)
     if not registry.models:
         git.require_work_tree()
     if not registry.models and git.is_shallow() and git.remote():

@@ -20,7 +20,15 @@ from msgspec import Struct
 
 from modelyard.dvc.drivers import driver_extra
 from modelyard.dvc.plots import PlotData, plots_of
-from modelyard.dvc.stages import failed, interrupted, remedy_of_run, stages_told_to, stdout_to_stderr, tool_path
+from modelyard.dvc.stages import (
+    failed,
+    interrupted,
+    output_of_stages,
+    remedy_of_run,
+    stages_told_to,
+    stdout_to_stderr,
+    tool_path,
+)
 from modelyard.errors import ModelyardError, missing_extra
 from modelyard.files import md5_of
 
@@ -38,8 +46,8 @@ class Stored(Struct, frozen=True):
 class Dvc:
     """DVC in one checkout, in process: its command line takes about a second per call."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, stage_output: bool = False) -> None:
+        self.root, self.stage_output = root, stage_output
 
     def has_remote(self) -> bool:
         """Whether DVC has a default remote."""
@@ -66,7 +74,7 @@ class Dvc:
         """
         from dvc.exceptions import DvcException
 
-        with self._repository() as repo, tool_path(), stdout_to_stderr(), stages_told_to(say):
+        with self._repository() as repo, tool_path(), output_of_stages(self.stage_output), stages_told_to(say):
             try:
                 stages = repo.reproduce(targets=[pipeline], force=force)
             except DvcException as error:
@@ -90,7 +98,7 @@ class Dvc:
                     repo.pull(targets=list(stages), with_deps=True, allow_missing=True, run_cache=True)
                 except DvcException as error:
                     raise failed("pull", error, _REMEDY_REMOTE) from error
-            with tool_path(), stdout_to_stderr():
+            with tool_path(), output_of_stages(self.stage_output):
                 try:
                     ran = repo.reproduce(targets=list(stages), pull=remote)
                 except DvcException as error:

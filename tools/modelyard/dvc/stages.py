@@ -9,9 +9,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, TextIO
 
+from modelyard.documents import visible
 from modelyard.errors import ModelyardError
 
+_LAST_LINES, _LAST_BYTES = 60, 100_000
 _STOPPED = re.compile(r"exited with (?:-2|130)$")
 
 
@@ -38,6 +42,23 @@ def stdout_to_stderr() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def output_of_stages(shown: bool) -> Iterator[None]:
+    """Sends the stages' output to standard error, or keeps it and shows its last lines when something fails."""
+    if shown:
+        with stdout_to_stderr():
+            yield
+        return
+    with TemporaryFile(prefix="modelyard-") as kept:
+        try:
+            with _output_to(kept.fileno()):
+                yield
+        except Exception:
+            sys.stderr.write(_last_lines(kept))
+            sys.stderr.flush()
+            raise
 
 
 @contextlib.contextmanager
@@ -75,7 +96,7 @@ def remedy_of_run(error: Exception) -> str:
     from dvc.stage.exceptions import StageCmdFailedError
 
     if any(isinstance(one, StageCmdFailedError) for one in _chain(error)):
-        return "See the output of the stage above."
+        return "See the last lines of the stage above; -v shows all of its output."
     return "No stage ran. Correct what it names, in dvc.yaml or among the files that the stage reads."
 
 
@@ -90,6 +111,43 @@ class _Told(logging.Handler):
         """Takes one message of DVC."""
         if str(record.msg).startswith("Running stage") and record.args:
             self._say(f"  stage {str(next(iter(record.args))).rpartition(':')[2]} …")
+
+
+@contextlib.contextmanager
+def _output_to(file: int) -> Iterator[None]:
+    """Sends what child processes print to a file; messages of this process stay on its standard error."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept, errors = (os.dup(1), os.dup(2)), sys.stderr
+    ours = _descriptor(errors) == 2
+    if ours:
+        sys.stderr = os.fdopen(os.dup(2), "w", encoding=errors.encoding, errors=errors.errors, buffering=1)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+        if ours:
+            sys.stderr.close()
+            sys.stderr = errors
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None  # a stream of a test or a notebook
+
+
+def _last_lines(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LAST_BYTES))
+    lines = file.read().decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
+    return "".join(f"  {visible(line)}\n" for line in lines)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

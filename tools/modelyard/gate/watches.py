@@ -30,6 +30,8 @@ from modelyard.metrics.intervals import CONFIDENCE, Interval
 from modelyard.metrics.window import FEWEST, Monitoring, Selection
 
 _STATISTICAL = (InputsWatch, ScoresWatch, OutliersWatch, ConfidenceWatch, QualityWatch)
+_BY_DAYS = (TrafficWatch, InputsWatch, ScoresWatch)
+"""What profiles of whole days can tell."""
 _YEAR = 365 * 86400.0
 MINIMUM_ROWS = 200
 """A window with fewer rows is not judged by distributions."""
@@ -83,6 +85,8 @@ def find_watch(watch: AnyWatch, monitoring: Monitoring, alpha: float = 0.025) ->
 
     ``alpha`` is how seldom a rule that judges statistics may alarm when nothing is wrong.
     """
+    if monitoring.profiles and not isinstance(watch, _BY_DAYS):
+        return Finding("inconclusive", "Profiles of whole days hold no single prediction, so this cannot be told.")
     match watch:
         case TrafficWatch():
             return _traffic(watch, monitoring)

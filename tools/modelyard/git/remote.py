@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from modelyard.errors import Refused
-from modelyard.git.repository import GitRepository
+from modelyard.git.bundles import GitBundles
 from modelyard.git.values import GitError, PushRefused, RefRejected
 
 
@@ -25,7 +25,7 @@ class Push(Struct, frozen=True):
     """Whether a rewrite is allowed if the remote is at ``expected``."""
 
 
-class Git(GitRepository):
+class Git(GitBundles):
     """Git in one clone. Only the name of the remote is cached."""
 
     def remote_refs(self, remote: str, *patterns: str) -> dict[str, str]:

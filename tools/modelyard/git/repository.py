@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from git import Repo
 
 _OLD_SECONDS = 3600.0
-_NO_OBJECT = "0" * 40
+_OLD_WORKTREE_SECONDS = 24 * _OLD_SECONDS
 
 
 class GitRepository(GitHistory):
     """Reads and writes in one clone."""
 
-    def start(self) -> None:
-        """Initialises a repository with the branch main."""
-        self.library().Repo.init(self.root, initial_branch="main").close()
+    def start(self, object_format: str = "sha1") -> None:
+        """Initialises a repository with the branch main, and with object ids of a hash function."""
+        self.library().Repo.init(self.root, initial_branch="main", object_format=object_format).close()
+
+    def check_out(self, ref: str) -> None:
+        """Makes a branch, by its full name, the one that is checked out, and writes its files."""
+        with self.opened() as repo:
+            repo.git.symbolic_ref("HEAD", ref)
+            repo.git.reset("--hard", "--quiet")
 
     def author_name(self) -> str:
         """The author name of commits made here; '' if git has none."""
@@ -167,7 +173,7 @@ class GitRepository(GitHistory):
         """Sets a ref that is at ``expected`` ('' for a new one); RefRejected otherwise."""
         try:
             with self.opened() as repo:
-                repo.git.update_ref(name, sha, expected or _NO_OBJECT)
+                repo.git.update_ref(name, sha, expected)
         except GitError as error:
             raise RefRejected(error.arguments, error.output) from error
 
@@ -211,7 +217,7 @@ class GitRepository(GitHistory):
                         f"100644 {_feed(repo, content, 'hash-object', '-w', '--stdin')}\t{path}"
                         for path, content in sorted(files.items())
                     ]
-                    lines += [f"0 {_NO_OBJECT}\t{path}" for path in sorted(drop)]
+                    lines += [f"0 {'0' * len(parent)}\t{path}" for path in sorted(drop) if parent]
                     _feed(repo, "\0".join(lines).encode(), "update-index", "--add", "-z", "--index-info")
                     tree = str(repo.git.write_tree())
             finally:
@@ -240,14 +246,10 @@ class GitRepository(GitHistory):
         settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allowed_signers}")
         return self._succeeds(*settings, "verify-tag", "--", name)
 
-    def write_bundle(self, path: Path, refs: Sequence[str]) -> None:
-        """Writes HEAD and refs with their history into a git bundle; equal refs give equal bytes."""
-        with self.opened() as repo:
-            repo.git.execute(["git", "-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), "HEAD", *refs])
-
     @contextmanager
     def worktree(self, folder: Path, commit: str) -> Iterator[None]:
-        """A temporary worktree of a commit in a folder."""
+        """A temporary worktree of a commit in a new folder. Those of killed runs are removed."""
+        self._remove_old_worktrees()
         with self.opened() as repo:
             repo.git.worktree("add", "--quiet", "--detach", str(folder), commit)
         try:
@@ -256,13 +258,27 @@ class GitRepository(GitHistory):
             with self.opened() as repo:
                 repo.git.worktree("remove", "--force", str(folder))
 
+    def _remove_old_worktrees(self) -> None:
+        """Those that a day ago were made in a folder ``modelyard-…`` of the system's temporary folder."""
+        import shutil
+        import tempfile
+
+        ours = Path(tempfile.gettempdir())
+        for file in (self.common_folder() / "worktrees").glob("*/gitdir"):
+            with suppress(OSError):  # another process may remove it too
+                place = Path(file.read_text(encoding="utf-8").strip()).parent
+                made = place.parent
+                old = time.time() - file.stat().st_mtime > _OLD_WORKTREE_SECONDS
+                if old and made.parent == ours and made.name.startswith("modelyard-"):
+                    shutil.rmtree(made, ignore_errors=True)
+                    shutil.rmtree(file.parent, ignore_errors=True)
+
     @contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
         """A lock among the processes of this clone; a killed process releases it."""
         import fcntl
 
-        with self.opened() as repo:
-            path = Path(repo.common_dir) / f"modelyard-{what}.lock"
+        path = self.common_folder() / f"modelyard-{what}.lock"
         try:
             file = path.open("w")
         except OSError as error:

@@ -98,6 +98,10 @@ class GitStream:
             raise UsageError(f"This clone has no commit {revision!r}.", f"Check the name, or fetch it.{shallow}")
         return done.stdout.decode().strip()
 
+    def common_folder(self) -> Path:
+        """The folder of git's own files, which all worktrees of this clone share."""
+        return (self.root / self._text("rev-parse", "--git-common-dir")).resolve()
+
     def branch(self) -> str | None:
         """The branch that is checked out; None for a detached head."""
         done = self._process("symbolic-ref", "--quiet", "--short", "HEAD")

@@ -23,10 +23,10 @@ INSTALLER = "installer.txt"
 JOBS: Mapping[str, tuple[str, ...]] = {
     "planning": ("plan",),
     "measuring": ("plan", "measure", "train", "report", "{flavors}", "{remotes}", "{secrets}"),
-    "reporting": ("plan", "alerts", "{forge}", "{targets}", "{trackers}", "{secrets}"),
+    "reporting": ("plan", "alerts", "{forge}", "{targets}", "{trackers}", "{secrets}", "{mirror}"),
     "deploying": (
         "plan", "measure", "report", "dvc", "sign", "{flavors}", "{remotes}", "{forge}", "{targets}", "{trackers}",
-        "{secrets}",
+        "{secrets}", "{mirror}",
     ),
     "serving": ("plan", "serve", "{flavors}", "{secrets}"),
 }  # fmt: skip
@@ -37,7 +37,7 @@ _TARGETS = {
     "bentoml": "mlserver",
 }  # fmt: skip
 _SAMPLES = {"prometheus": "samples", "cloudwatch": "aws"}
-_TRACKERS = ("mlflow", "wandb")
+_TRACKERS = ("mlflow", "openlineage", "wandb")
 _INSTALLERS = ("uv", "setuptools", "hatchling", "editables")
 """uv, and what builds packages without a wheel and a toolkit from Git: an isolated build would have no hashes."""
 _HEAD = "# The job {job}: the extras {extras}.\n# Written by modelyard init and modelyard update.\n"
@@ -53,6 +53,7 @@ class Needs:
     targets: tuple[str, ...] = ()
     trackers: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    mirror: tuple[str, ...] = ()
 
     def extras(self, job: str) -> tuple[str, ...]:
         """The extras of a job, each once."""
@@ -90,6 +91,7 @@ def needs_of(repository: ModelRepository, added: Sequence[str] = (), without: st
         ),
         trackers=tuple(sorted({tracker.type for tracker in config.trackers} & {*_TRACKERS})),
         secrets=tuple(sorted(secrets)),
+        mirror=("aws",) if config.mirror else (),
     )
 
 

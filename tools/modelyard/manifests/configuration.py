@@ -67,7 +67,10 @@ class PredictionLogging(Manifest, frozen=True, kw_only=True):
 class Predictions(Manifest, frozen=True, kw_only=True):
     """Where the predictions of an environment are logged."""
 
-    reader: Annotated[Name, Meta(description="log (the local server's log), files, sagemaker or cloudevents.")] = "log"
+    reader: Annotated[
+        Name,
+        Meta(description="log (the local server's log), files, sagemaker, cloudevents, or whylogs (profiles of days)."),
+    ] = "log"
     uri: Annotated[
         str,
         Meta(
@@ -174,8 +177,11 @@ class Alerts(Manifest, frozen=True, kw_only=True):
 class TrackerSettings(Manifest, frozen=True, kw_only=True):
     """One experiment tracker, which gets a copy of every proposal and version."""
 
-    type: Annotated[Name, Meta(description="mlflow or wandb.")]
-    url: Annotated[_Url, Meta(description="The server's base URL, such as https://mlflow.example.org.")] = ""
+    type: Annotated[Name, Meta(description="mlflow, wandb or openlineage.")]
+    url: Annotated[
+        _Url,
+        Meta(description="The server's base URL, such as https://mlflow.example.org. wandb: without it, wandb.ai."),
+    ] = ""
     project: Annotated[
         str,
         Meta(
@@ -185,7 +191,10 @@ class TrackerSettings(Manifest, frozen=True, kw_only=True):
             " its experiment.",
         ),
     ] = ""
-    token: Annotated[Reference | None, Meta(description="The reference to the server's access token.")] = None
+    token: Annotated[
+        Reference | None,
+        Meta(description="The reference to the server's access token. wandb: without it, runs stay offline."),
+    ] = None
 
 
 class EngineSettings(Manifest, frozen=True, kw_only=True):
@@ -248,6 +257,31 @@ class SecretRules(Manifest, frozen=True, kw_only=True):
     allow: list[AllowedSecret] = field(default_factory=list)
 
 
+class MirrorSettings(Manifest, frozen=True, kw_only=True):
+    """A copy of the default branch, the evidence and the tags in a bucket with object lock."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,9}$(?!\n)",
+            description="s3://BUCKET or s3://BUCKET/FOLDER. The bucket must have object lock.",
+        ),
+    ]
+    endpoint: Annotated[_Url, Meta(description="The server's URL, where it is not AWS.")] = ""
+    region: Annotated[str, Meta(pattern=r"^([a-z0-9-]{1,40})?$(?!\n)", description="Default: AWS_REGION.")] = ""
+    key: Annotated[
+        Reference | None,
+        Meta(description="The reference to ID:SECRET, an access key that may add objects. Default: AWS's own sources."),
+    ] = None
+    mode: Annotated[
+        Literal["governance", "compliance"],
+        Meta(description="governance: a person with a special right may delete an object; compliance: nobody may."),
+    ] = "governance"
+    retention_days: Annotated[
+        int, Meta(ge=1, le=36_500, description="Days for which the server refuses to delete an object.")
+    ] = 400
+
+
 class Repository(Manifest, frozen=True, kw_only=True):
     """``modelyard.yaml``: marks the root of a model repository, and configures it."""
 
@@ -271,12 +305,16 @@ class Repository(Manifest, frozen=True, kw_only=True):
     pictures: Annotated[
         Literal["none", "evidence-branch"],
         Meta(
-            description="evidence-branch: comments show a plot, which is pushed to this repository's evidence branch."
+            description="evidence-branch: comments on pull requests of the repository's own branches show pictures,"
+            " which are files of its evidence branch. none: comments have no pictures."
         ),
-    ] = "none"
+    ] = "evidence-branch"
     signing: Signing | None = None
     secrets: SecretRules = field(default_factory=SecretRules)
     evidence: EvidenceKeeping = field(default_factory=EvidenceKeeping)
+    mirror: Annotated[
+        MirrorSettings | None, Meta(description="Where a copy is kept. Only what the default branch says counts.")
+    ] = None
     alerts: Alerts = field(default_factory=Alerts)
     trackers: Annotated[
         list[TrackerSettings], Meta(description="Experiment trackers. They get copies; Git has the record.")

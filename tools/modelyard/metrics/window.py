@@ -188,6 +188,8 @@ class Monitoring:
     """Why there are no earlier predictions to compare the inputs with, as a sentence; '' where there are."""
     serving_seconds: float | None = None
     """How long the model had served in the environment when the window ended; None when that is not known."""
+    profiles: bool = False
+    """Whether only profiles of whole days are known, and no single prediction."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from modelyard.errors import Refused
 from modelyard.registry.history import Tag
-from modelyard.registry.tags import Action, parse_tag, read_stage_record, read_version_record
+from modelyard.registry.tags import Action, has_record, parse_tag, read_stage_record, read_version_record
 
 Level = Literal["error", "warning"]
 
@@ -47,7 +47,7 @@ def find_faults(
         elif objects[name] != copies[name]:
             found.append(Fault("error", name, "was moved: it differs from its filed copy", _RESTORE))
     times: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    foreign = []
+    foreign, adopted = [], []
     for tag in tags:
         parsed = parse_tag(tag.name)
         if parsed is None:
@@ -65,7 +65,9 @@ def find_faults(
                 record = read_stage_record(tag.message)
         except Refused as error:
             found.append(Fault("error", tag.name, "was written for a newer modelyard", error.remedy))
-        if record is None:
+        if tag.name in copies and not has_record(tag.message):
+            adopted.append(tag.name)
+        elif record is None:
             found.append(Fault("warning", tag.name, "was made by hand and has no record", _MAKE))
         if tag.name not in copies and record is not None and record is not True:
             found.append(
@@ -75,13 +77,17 @@ def find_faults(
             )
         elif copies and tag.name not in copies:
             found.append(Fault("warning", tag.name, "has no filed copy, so it counts for nothing", _DELETE))
+    imported = frozenset(adopted)
     for at in times.values():
         at.sort()
         found += [
             Fault("warning", later, f"has the same time as {earlier}, so GTO orders them by name", _MAKE)
             for (when, earlier), (then, later) in pairwise(at)
-            if when == then
+            if when == then and later not in imported
         ]
+    if adopted:
+        said = f"{len(adopted)} filed tags have no record: imported, and nobody here measured what they say"
+        found.append(Fault("warning", f"{adopted[0]}{' …' if adopted[1:] else ''}", said, _NOTHING))
     if foreign:
         shown = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "")
         found.append(Fault("warning", shown, f"{len(foreign)} tags are outside the grammar and ignored", _NOTHING))

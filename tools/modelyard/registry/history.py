@@ -6,6 +6,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -24,6 +25,7 @@ from modelyard.registry.tags import (
 )
 
 _order = operator.attrgetter("version.order")
+NONE_ADOPTED: Mapping[str, VersionRecord] = MappingProxyType({})
 
 
 class Tag(Protocol):
@@ -66,15 +68,19 @@ class RegisteredVersion(Struct, frozen=True, dict=True):
     at: int
     by: str
     message: str
+    adopted: VersionRecord | None = None
+    """What the evidence of an import says of a tag of GTO, which has no record; None for any other tag."""
 
     @cached_property
     def record(self) -> VersionRecord | None:
-        """The record in its tag; None for a handmade tag."""
-        return read_version_record(self.message)
+        """The record of its tag, or of its import; None for a handmade tag."""
+        return self.adopted or read_version_record(self.message)
 
     @property
     def imported(self) -> bool:
         """Whether it was imported from another registry, so that nobody here measured it."""
+        if self.adopted is not None:
+            return True
         return '"imported"' in self.message and self.record is not None and bool(self.record.imported)
 
 
@@ -131,6 +137,8 @@ class ModelHistory(Struct, frozen=True):
     """Tags without a filed copy, such as handmade ones. They count for nothing."""
     moved: tuple[str, ...] = ()
     """Tags that differ from their filed copies. They count for nothing."""
+    told: tuple[Assignment, ...] = ()
+    """Stage tags of GTO that were imported, sorted by time. They are no receipts: nothing follows from them."""
 
     @property
     def archived(self) -> bool:
@@ -182,11 +190,15 @@ class Registry(Struct, frozen=True):
         return self.models.get(model) or ModelHistory(model)
 
 
-def read_registry(tags: Iterable[Tag], filed: Mapping[str, str] | None = None) -> Registry:
+def read_registry(
+    tags: Iterable[Tag],
+    filed: Mapping[str, str] | None = None,
+    adopted: Mapping[str, VersionRecord] = NONE_ADOPTED,
+) -> Registry:
     """The registry that tags describe, in any order. Events are sorted by tagger time, then by counter.
 
     ``filed`` maps tag names to the object ids of their filed copies. With it, a tag counts only if it equals its copy;
-    without it, every tag counts.
+    without it, every tag counts. ``adopted`` are the records of imported tags of GTO.
     """
     events: dict[str, list[tuple[int, int, str, ParsedTag, Tag]]] = defaultdict(list)
     foreign = []
@@ -199,15 +211,21 @@ def read_registry(tags: Iterable[Tag], filed: Mapping[str, str] | None = None) -
     models = {}
     for model, of_model in events.items():
         of_model.sort(key=lambda event: event[:3])
-        models[model] = _history(model, [(parsed, tag) for _, _, _, parsed, tag in of_model], filed)
+        models[model] = _history(model, [(parsed, tag) for _, _, _, parsed, tag in of_model], filed, adopted)
     return Registry(models, tuple(sorted(foreign)))
 
 
-def _history(model: str, found: list[tuple[ParsedTag, Tag]], filed: Mapping[str, str] | None) -> ModelHistory:
+def _history(
+    model: str,
+    found: list[tuple[ParsedTag, Tag]],
+    filed: Mapping[str, str] | None,
+    adopted: Mapping[str, VersionRecord],
+) -> ModelHistory:
     events = [event for event in found if filed is None or filed.get(event[1].name) == event[1].object]
     versions: dict[Version, RegisteredVersion] = {}
     withdrawn: dict[Version, RegisteredVersion] = {}
     at_commit: dict[str, Version] = {}
+    told_at: dict[str, Version] = {}
     stages: list[tuple[ParsedTag, Tag]] = []
     withdrawals: list[Withdrawal] = []
     for event in events:
@@ -216,15 +234,21 @@ def _history(model: str, found: list[tuple[ParsedTag, Tag]], filed: Mapping[str,
         if action is Action.ASSIGN or action is Action.UNASSIGN:
             stages.append(event)
         elif action is Action.REGISTER and version:
-            versions[version] = RegisteredVersion(version, tag.commit, tag.tagged_at, tag.tagger, tag.message)
+            versions[version] = RegisteredVersion(
+                version, tag.commit, tag.tagged_at, tag.tagger, tag.message, adopted.get(tag.name)
+            )
             withdrawn.pop(version, None)
-            at_commit[tag.commit] = version
+            if tag.name not in adopted:
+                at_commit[tag.commit] = version
+            else:  # whatever its date says, it takes no commit from a version that was registered here
+                told_at[tag.commit] = version
         elif action is Action.DEREGISTER or action is Action.DEPRECATE:
             withdrawals.append(Withdrawal(version or NO_VERSION, tag.tagged_at, tag.tagger, tag.message, tag.name))
             if version and version in versions:
                 withdrawn[version] = versions.pop(version)
     # A stage tag means the version registered at its commit, even if the version tag is newer.
-    assignments = [
+    at_commit = told_at | at_commit
+    assigned = [
         Assignment(
             parsed.environment or "",
             (at_commit.get(tag.commit) or Version(tag.commit[:7])) if parsed.action is Action.ASSIGN else NO_VERSION,
@@ -239,11 +263,12 @@ def _history(model: str, found: list[tuple[ParsedTag, Tag]], filed: Mapping[str,
     return ModelHistory(
         model,
         tuple(sorted(versions.values(), key=_order)),
-        tuple(assignments),
+        tuple(known for known in assigned if known.tag not in adopted),
         tuple(withdrawals),
         tuple(sorted(withdrawn.values(), key=_order)),
         max((tag.tagged_at for _, tag in found), default=0),
         max((parsed.counter or 0 for parsed, _ in found), default=0),
         tuple(tag.name for _, tag in found if filed is not None and tag.name not in filed),
         tuple(tag.name for _, tag in found if filed is not None and filed.get(tag.name, tag.object) != tag.object),
+        tuple(known for known in assigned if known.tag in adopted),
     )

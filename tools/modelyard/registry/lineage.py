@@ -50,6 +50,8 @@ class Lineage(Struct, frozen=True):
     served: tuple[Period, ...]
     elsewhere: bool = False
     """Whether it was trained elsewhere, so that nobody here can reproduce it."""
+    imported: str = ""
+    """The registry that it was imported from, so that nobody here measured it."""
 
 
 class Descendant(Struct, frozen=True):
@@ -85,6 +87,7 @@ def lineage_up(
         registered_by=version.by, pull=record.pull if record else 0, report=record.report if record else "",
         evidence=record.evidence if record else {},
         served=tuple(p for p in periods(history) if p.version == version.version), elsewhere=elsewhere,
+        imported=record.imported if record else "",
     )  # fmt: skip
 
 

@@ -161,6 +161,11 @@ def write_record(headline: str, record: VersionRecord | StageRecord | Withdrawal
     return f"{headline}\n\n{encode(said, order='sorted').decode()}\n"
 
 
+def has_record(message: str) -> bool:
+    """Whether a tag message has a line that may be a record: a tag of GTO or one made by hand has none."""
+    return "\n{" in message
+
+
 def read_version_record(message: str) -> VersionRecord | None:
     """The record in the message of a version tag; None for handmade and foreign tags."""
     return _read(message, VersionRecord)

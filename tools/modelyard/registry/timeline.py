@@ -83,13 +83,14 @@ def events(history: ModelHistory) -> tuple[Event, ...]:
                 version_tag(history.model, version.version),
             )
         )  # fmt: skip
-    for assignment in history.assignments:
+    told = [(known, f"imported: {known.message.partition(chr(10))[0]}") for known in history.told]
+    for assignment, why in (*((known, "tagged by hand") for known in history.assignments), *told):
         receipt = assignment.record
         what: What = "assigned" if assignment.version else "unassigned"
         found.append(
             Event(
                 assignment.at, what, assignment.version, assignment.environment,
-                (receipt.by if receipt else "") or assignment.by, receipt.why if receipt else "tagged by hand",
+                (receipt.by if receipt else "") or assignment.by, receipt.why if receipt else why,
                 receipt.approved_by if receipt else (), assignment.tag,
             )
         )  # fmt: skip

@@ -108,7 +108,7 @@ class Poster:
 
     def judge_queued(self, subject: Subject, evidence: Mapping[str, Mapping[str, bytes]], refused: list[str]) -> Posted:
         """Sets the status of a merged tree in a merge queue, by the champion of this moment. It posts no comment."""
-        judged = self._judged(subject, evidence, refused, "")
+        judged = self._judged(subject, evidence, refused, None)
         # Until the entry before this one in the queue is registered, the champion that this one meets is open.
         ahead = not self._git.is_ancestor(self._base, self._git.commit_of("HEAD"))
         awaited = {entry.model for entry in unregistered_models(self._git, self._base)} if ahead else set()
@@ -135,10 +135,12 @@ class Poster:
         subject: Subject,
         evidence: Mapping[str, Mapping[str, bytes]],
         refused: list[str],
-        earlier: str,
+        earlier: str | None,
         tracking: Tracking | None = None,
     ) -> list[tuple[ModelReport, Rendered]]:
-        """The reports on the models that the diff affects. ``earlier`` is the comment with the reports before.
+        """The reports on the models that the diff affects.
+
+        ``earlier`` is the comment with the reports before, None where none is posted.
 
         Each is given to ``tracking``.
         """
@@ -146,7 +148,7 @@ class Poster:
         judged = []
         for entry in affected_models(self._git, self._base, subject.head):
             model = entry.model
-            before = report_in(earlier, model)
+            before = None if earlier is None else report_in(earlier, model)
             judged.append(self._report(subject, model, evidence.get(model, {}), before, notes, tracking))
             one, rendered = judged[-1]
             self._say(f"{model}: {one.outcome}, report sha256 {rendered.digest[:12]}")
@@ -159,7 +161,7 @@ class Poster:
         subject: Subject,
         model: str,
         documents: Mapping[str, bytes],
-        earlier: str,
+        earlier: str | None,
         notes: list[str],
         tracking: Tracking | None,
     ) -> tuple[ModelReport, Rendered]:
@@ -177,13 +179,15 @@ class Poster:
         report = report_on(view, bundle, rules, subject.head, self._base, owners, self._today)
         report = replace(report, rules_url=self._rules_url(report.verdict.policy_file))
         commands = self._git.file_at(self._base, ".github/workflows/commands.yml") is not None
-        pictures = self._checkout.repository.config.pictures == "evidence-branch"
-        addresses = file_pictures(self._checkout.evidence, self._forge, report) if pictures else {}
+        addresses: dict[str, str] = {}
+        wanted = self._checkout.repository.config.pictures == "evidence-branch"
+        if wanted and earlier is not None and not subject.pull.from_fork:  # what a stranger has filed would stay
+            addresses = file_pictures(self._checkout.evidence, self._forge, report)
         picture = addresses.pop(METRICS, "")
 
         def render(pages: Mapping[str, str] = NOTHING) -> Rendered:
             return render_comment(
-                report, earlier, self._limit, subject.run, notes, commands, picture, pages, addresses=addresses
+                report, earlier or "", self._limit, subject.run, notes, commands, picture, pages, addresses=addresses
             )
 
         rendered = render()

@@ -23,7 +23,7 @@ def open_secrets(git: Git, environ: Mapping[str, str] | None = None, *, live: bo
         if not live:
             return NOT_LIVE
         host = _host(url)
-        allowed = _reviewed(git).secrets.allow
+        allowed = reviewed(git).secrets.allow
         if any(rule.ref == reference and rule.host.lower() == host for rule in allowed):
             return ""
         return f"{CONFIG} on the default branch does not allow {reference} for the host {host or url!r}"
@@ -31,7 +31,7 @@ def open_secrets(git: Git, environ: Mapping[str, str] | None = None, *, live: bo
     return Secrets(os.environ if environ is None else environ, why_not)
 
 
-def _reviewed(git: Git) -> Repository:
+def reviewed(git: Git) -> Repository:
     """modelyard.yaml as the default branch of the remote has it; without a remote, the local default branch."""
     remote = git.remote()
     if remote is None:

@@ -69,6 +69,7 @@ def add_artifact(
     owners: Sequence[str],
     policy: str,
     trusted: tuple[str, ...] = (),
+    origin: str = "elsewhere",
 ) -> Addition:
     """Writes a model that was trained elsewhere. Nothing is written after an error.
 
@@ -97,7 +98,7 @@ def add_artifact(
         guess = guess_contract(facts, str(holdout), wishes, needs, features)
         model = NewModel(
             name=name, owners=chosen_owners(repository, owners), policy=policy,
-            description=f"Predicts {guess.label} from {len(guess.inputs)} columns; trained elsewhere.",
+            description=f"Predicts {guess.label} from {len(guess.inputs)} columns; trained {origin}.",
             table=holdout.name, elsewhere=True, trusted=trusted,
         )  # fmt: skip
         manifest = model_yaml(model, guess, given.name).encode()

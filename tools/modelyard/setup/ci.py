@@ -44,6 +44,7 @@ def examine_ci(repository: ModelRepository) -> list[Finding]:
     findings = [Finding("CI", "ok", ", ".join(systems)), *_forge(repository, systems), *_branch(repository, systems)]
     if settings:
         findings += _settings(repository, systems, settings)
+    findings += _trackers(repository, systems)
     return [*findings, *unknown, *_credentials(root, settings), *_requirements(repository)]
 
 
@@ -74,6 +75,20 @@ def _settings(repository: ModelRepository, systems: list[str], settings: ForgeSe
     if forge in systems:
         wanted = of_github(texts, needed) if forge == "github" else of_gitlab(needed)
     return examine_settings(settings, forge, repository.config.default_branch, wanted)
+
+
+def _trackers(repository: ModelRepository, systems: list[str]) -> list[Finding]:
+    """GitHub hands a job only the secrets that its file names; GitLab and Jenkins are set up there."""
+    if "github" not in systems:
+        return []
+    texts = _workflows(repository.root)
+    tokens = (tracker.token or "" for tracker in repository.config.trackers)
+    names = sorted({token.removeprefix("env:") for token in tokens if token.startswith("env:")})
+    absent = [name for name in names if not re.search(rf"\b{name}: \$\{{\{{ *secrets\.", texts)]
+    if not absent:
+        return []
+    remedy = "Add them to env of the steps comment, register and deploy, where MLFLOW_TOKEN stands."
+    return [Finding("trackers", "missing", f"no workflow hands over {', '.join(absent)}", remedy)]
 
 
 def _workflows(root: Path) -> str:

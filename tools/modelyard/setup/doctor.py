@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from modelyard.audit.mirror.writing import mirror_faults
+from modelyard.checkout.checkout import Checkout
 from modelyard.deployment.observation import protection
 from modelyard.dvc import driver_extra
 from modelyard.errors import ModelyardError, Refused
@@ -129,6 +131,7 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
     if unprotected := protection(git):
         remedy = "Add policies/approvals.yaml, and have every change of it reviewed."
         findings.append(Finding("approvals", "warning", unprotected, remedy))
+    findings += _mirror(repository)
     branch = git.branch()
     if branch is None:
         findings.append(Finding("branch", "warning", "detached head", "Run git switch BRANCH before you commit."))
@@ -138,3 +141,16 @@ def _checkout(repository: ModelRepository) -> list[Finding]:
     else:
         findings.append(Finding("DVC settings", "missing", "no .dvc/config", "dvc init"))
     return findings
+
+
+def _mirror(repository: ModelRepository) -> list[Finding]:
+    """Of a repository that has one: what its mirror lacks of this clone."""
+    try:
+        wanted = repository.config.mirror
+    except ModelyardError:
+        return []  # validate's to report
+    if wanted is None:
+        return []
+    faults = mirror_faults(Checkout(repository.root))
+    findings = [Finding("mirror", "warning", fault.sentence, fault.remedy) for fault in faults]
+    return findings or [Finding("mirror", "ok", wanted.url)]

@@ -1,8 +1,8 @@
 """The registry of an MLflow server as versions, stages and evidence of this repository.
 
 Nothing is loaded and no artifact is fetched: its files are named with their sizes, and what cannot be known is listed.
-An imported version is history. It is no champion and is never deployed; ``modelyard add --artifact`` makes a model of
-its file that is measured here.
+An imported version is history. It is no champion and is never deployed; ``mlflow_model`` makes a model of its file that
+is measured here.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.checkout.checkout import Checkout, ModelView
+from modelyard.checkout.evidence_store import import_of
 from modelyard.checkout.tags import NewTag, settle_tags, write_tags
-from modelyard.documents import encode, visible
+from modelyard.documents import encode, one_line
 from modelyard.manifests.names import Version, is_name
 from modelyard.registry.tags import StageRecord, VersionRecord, stage_tag, version_tag, write_record
 from modelyard.targets.mlflow_server import MLflowServer
 
-_PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin")
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin")
 """Endings of files that may run code when they are loaded."""
-_MOST, _LONGEST = 300, 500
-"""Of names in one version, and of characters in one text."""
+_MOST = 300
+"""Names in one version."""
 _UNKNOWN = (
     "the sha256 of the artifact", "the training code and its commit", "the held-out rows of the metrics",
     "the intervals of the metrics", "who approved the version", "whether the version can be reproduced",
@@ -85,17 +86,17 @@ def import_mlflow(
         if only and name not in only:
             continue
         if not is_name(name):
-            left_out.append(f"the model {_text(name)!r}: its name is not valid here")
+            left_out.append(f"the model {one_line(name)!r}: its name is not valid here")
             continue
         view = checkout.model(name)
         checkout.reread(name, fetch=True)
-        aliases = _aliases(model)
+        aliases = aliases_of(model)
         there, foreign = _there(view, server.url)
         waiting: list[tuple[ImportedVersion, Version]] = []
         for entry in sorted(
-            server.pages("model-versions/search", "model_versions", {"filter": f"name='{name}'"}), key=_number
+            server.pages("model-versions/search", "model_versions", {"filter": f"name='{name}'"}), key=number_of
         ):
-            number = _number(entry)
+            number = number_of(entry)
             version = Version.parse(f"v{number}.0.0")
             if version is None or not 0 < number < 10**9:
                 left_out.append(f"{name}: a version without a number")
@@ -117,43 +118,59 @@ def import_mlflow(
     return Imported(new, known, tuple(stages), tuple(left_out), unsafe)
 
 
+def place_of(server: MLflowServer, name: str, number: int) -> str:
+    """The artifact URI of a version; '' for none."""
+    asked = {"name": name, "version": str(number)}
+    return str((server.get("model-versions/get-download-uri", asked, missing=True) or {}).get("artifact_uri", ""))
+
+
+def files_of(server: MLflowServer, place: str) -> tuple[tuple[str, int], ...]:
+    """Path and bytes of the files at an artifact URI; empty where the server does not store them itself."""
+    return server.listed(place, _MOST) if server.serves(place) else ()
+
+
+def aliases_of(model: Mapping[str, Any]) -> dict[str, int]:
+    """Alias → number of the version of a registered model."""
+    found = {str(entry.get("alias", "")): number_of(entry) for entry in model.get("aliases", [])}
+    return {alias: number for alias, number in found.items() if number}
+
+
+def number_of(entry: Mapping[str, Any]) -> int:
+    """The number of a version; 0 for none that is valid."""
+    text = str(entry.get("version", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def _read(server: MLflowServer, name: str, entry: Mapping[str, Any], aliases: Mapping[str, int]) -> ImportedVersion:
-    run_id, number = str(entry.get("run_id") or ""), _number(entry)
+    run_id, number = str(entry.get("run_id") or ""), number_of(entry)
     run = (server.get("runs/get", {"run_id": run_id}, missing=True) or {}).get("run", {}) if run_id else {}
     data = run.get("data", {})
     tags = {str(tag.get("key")): str(tag.get("value")) for tag in data.get("tags", [])}
-    files = _files(server, name, number)
+    files = files_of(server, place_of(server, name, number))
     return ImportedVersion(
         source=server.url,
         name=name,
         number=number,
-        run=_text(run_id),
+        run=one_line(run_id),
         created=_seconds(entry.get("creation_timestamp")),
-        by=_text(str(entry.get("user_id") or tags.get("mlflow.user") or "")),
-        description=_text(str(entry.get("description") or "")),
-        stage=_text(str(entry.get("current_stage") or "")).replace("None", ""),
+        by=one_line(str(entry.get("user_id") or tags.get("mlflow.user") or "")),
+        description=one_line(str(entry.get("description") or "")),
+        stage=one_line(str(entry.get("current_stage") or "")).replace("None", ""),
         aliases=tuple(sorted(alias for alias, of in aliases.items() if of == number)),
-        params={_text(str(p.get("key"))): _text(str(p.get("value"))) for p in data.get("params", [])[:_MOST]},
+        params={one_line(str(p.get("key"))): one_line(str(p.get("value"))) for p in data.get("params", [])[:_MOST]},
         metrics={
-            _text(str(m.get("key"))): float(m["value"])
+            one_line(str(m.get("key"))): float(m["value"])
             for m in data.get("metrics", [])[:_MOST]
             if _finite(m.get("value"))
         },
         data={
-            _text(str(one.get("dataset", {}).get("name"))): _text(str(one.get("dataset", {}).get("digest")))
+            one_line(str(one.get("dataset", {}).get("name"))): one_line(str(one.get("dataset", {}).get("digest")))
             for one in run.get("inputs", {}).get("dataset_inputs", [])[:_MOST]
         },
         files=files,
-        unsafe=tuple(path for path, _ in files if path.lower().endswith(_PICKLES)),
+        unsafe=tuple(path for path, _ in files if path.lower().endswith(PICKLES)),
         unknown=_UNKNOWN if run else (*_UNKNOWN, "the run that made it"),
     )
-
-
-def _files(server: MLflowServer, name: str, number: int) -> tuple[tuple[str, int], ...]:
-    """Path and bytes of a version's files; empty where the server does not store them itself."""
-    asked = {"name": name, "version": str(number)}
-    place = str((server.get("model-versions/get-download-uri", asked, missing=True) or {}).get("artifact_uri", ""))
-    return server.listed(place, _MOST) if server.serves(place) else ()
 
 
 def _write(view: ModelView, versions: list[tuple[ImportedVersion, Version]]) -> int:
@@ -174,7 +191,7 @@ def _write(view: ModelView, versions: list[tuple[ImportedVersion, Version]]) -> 
                 tag, parent, write_record(f"Registering artifact {model} version {version}", record), int(found.created)
             )
         )
-        files[f"{model}/imports/{tag}.json"] = content
+        files[import_of(model, tag)] = content
     if tags:
         write_tags(view, tags, files)
     return len(tags)
@@ -192,7 +209,7 @@ def _write_aliases(
         if alias in environments:
             left_out.append(f"{view.name}: the alias {alias} is an environment here; only deploy says what it serves")
         elif not is_name(alias) or version not in there:
-            left_out.append(f"{view.name}: the alias {_text(alias)!r}: its name or its version is not known here")
+            left_out.append(f"{view.name}: the alias {one_line(alias)!r}: its name or its version is not known here")
         elif (assigned := view.history.assigned(alias)) is None or assigned.version != version:
             counter += 1
             record = StageRecord(version=version, why=f"imported from {source}")
@@ -211,23 +228,9 @@ def _there(view: ModelView, source: str) -> tuple[dict[str, str], set[str]]:
     return ours, taken | strays
 
 
-def _aliases(model: Mapping[str, Any]) -> dict[str, int]:
-    found = {str(entry.get("alias", "")): _number(entry) for entry in model.get("aliases", [])}
-    return {alias: number for alias, number in found.items() if number}
-
-
-def _number(entry: Mapping[str, Any]) -> int:
-    text = str(entry.get("version", ""))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
 def _seconds(milliseconds: Any) -> float:
     return float(milliseconds) / 1000 if isinstance(milliseconds, (int, float)) and 0 < milliseconds < 1e14 else 0.0
 
 
 def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _text(value: str) -> str:
-    return visible(" ".join(value.split()))[:_LONGEST]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelyard.checkout.checkout import Checkout
 from modelyard.dvc import Dvc
 from modelyard.errors import ModelyardError, UsageError, near_match
 from modelyard.files import sha256_of
@@ -97,11 +98,18 @@ def require_new_name(repository: ModelRepository, name: str) -> None:
             f"The folder models/{taken[name.lower()]} exists already.",
             f"Choose another name, or take the model out first: modelyard remove {taken[name.lower()]}",
         )
-    if Git(root).tags(f"{name}@*"):
+    if Git(root).tags(f"{name}@*") and not _only_imported(root, name):
         raise UsageError(
             f"The tags {name}@… record versions of an earlier model of this name.",
             "Choose another name: versions of two models must not be in one history.",
         )
+
+
+def _only_imported(root: Path, name: str) -> bool:
+    """Whether all versions of a name were imported: then the new model goes on with their numbers."""
+    history = Checkout(root).history(name)
+    strays = [tag for tag in (*history.strays, *history.moved) if "@" in tag]
+    return not strays and not history.archived and all(known.imported for known in history.all_versions)
 
 
 def chosen_policy(repository: ModelRepository, wished: str) -> str:

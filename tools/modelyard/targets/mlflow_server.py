@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -67,6 +68,10 @@ class MLflowServer:
     def upload(self, folder: str, path: str, content: bytes) -> None:
         """Stores a file below the artifact URI of a run. The server stores it, so no other credentials are needed."""
         self._http.call("PUT", f"{_FILES}{_below(folder)}/{quote(path)}", content=content)
+
+    def download(self, folder: str, path: str, into: Path, most: int) -> None:
+        """Writes a file below an artifact URI, of at most so many bytes."""
+        self._http.download(f"{_FILES}{quote(_below(folder))}/{quote(path)}", into, most)
 
     def listed(self, folder: str, most: int) -> tuple[tuple[str, int], ...]:
         """Path and bytes of at most so many files below an artifact URI."""

@@ -29,8 +29,12 @@ class TrackedRun(Struct, frozen=True, kw_only=True):
     model: str
     name: str
     """For people, such as ``churn pull request 12`` or ``churn v1.2.0``."""
+    at: int = 0
+    """When the version was registered, in seconds since 1970; 0 for a proposal."""
     failed: bool = False
     """Whether the model could not be judged."""
+    repository: str = ""
+    """The URL of the git remote without a password; '' where there is none."""
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()

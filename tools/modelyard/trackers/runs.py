@@ -19,6 +19,7 @@ from modelyard.registry.history import ModelHistory, RegisteredVersion
 from modelyard.trackers.interface import Metric, TrackedRun
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\- ]+")
+_IN_PATHS = re.compile(r"[^A-Za-z0-9_.\-/ ]+")
 _LONGEST_NAME, _LONGEST_VALUE = 200, 500
 _MOST = {"params": 300, "metrics": 900, "inputs": 100}
 """More of a kind is left out, and a tag says so."""
@@ -87,6 +88,7 @@ def proposal_run(bundle: Bundle, proposed: ProposedRun) -> TrackedRun:
         state=hashlib.sha256(f"{key} {proposed.commit} {proposed.report_sha256}".encode()).hexdigest(),
         model=bundle.model,
         name=f"{bundle.model} pull request {proposed.pull}",
+        at=0,
         failed=proposed.outcome == "error",
         tags=tags,
         params=training.params if training else {},
@@ -143,6 +145,7 @@ def version_run(model: str, stands: VersionState, bundle: Bundle, reports: Mappi
         state=stands.state(model),
         model=model,
         name=f"{model} {version.version}",
+        at=version.at,
         failed=False,
         tags=tags,
         params=record.params,
@@ -166,6 +169,7 @@ def _run(
     state: str,
     model: str,
     name: str,
+    at: int,
     failed: bool,
     tags: Mapping[str, str],
     params: Mapping[str, Any],
@@ -186,11 +190,12 @@ def _run(
         state=state,
         model=model,
         name=name,
+        at=at,
         failed=failed,
         tags=shown | ({"left_out": ", ".join(left_out)} if left_out else {}),
         params=dict(list(flattened.items())[: _MOST["params"]]),
         metrics=tuple(metrics[: _MOST["metrics"]]),
-        inputs={_safe(path): _short(md5)[:36] for path, md5 in list(inputs.items())[: _MOST["inputs"]]},
+        inputs={_safe(path, _IN_PATHS): _short(md5)[:36] for path, md5 in list(inputs.items())[: _MOST["inputs"]]},
         files=files,
     )
 
@@ -229,9 +234,9 @@ def _finite(found: Sequence[tuple[str, float | None, int]]) -> tuple[Metric, ...
     return tuple(Metric(name, value, step) for (name, step), value in kept.items())
 
 
-def _safe(name: str) -> str:
-    """A name that every tracker takes: letters, digits, ``_``, ``-``, ``.`` and spaces."""
-    return _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(" .") or "_"
+def _safe(name: str, unsafe: re.Pattern[str] = _UNSAFE) -> str:
+    """A name that every tracker takes: letters, digits, ``_``, ``-``, ``.`` and spaces, in a path also ``/``."""
+    return unsafe.sub("_", name)[:_LONGEST_NAME].strip(" .") or "_"
 
 
 def _short(value: str) -> str:

@@ -56,9 +56,14 @@ class Auditor:
 
     def _production(self) -> list[Tag]:
         stage = re.compile(rf"(.+)#{re.escape(self.git.manifest['environment'])}#\d+")
-        return sorted(
-            (tag for name, tag in self.tags.items() if stage.fullmatch(name)), key=lambda tag: (tag.at, tag.name)
-        )
+        receipts = (tag for tag in self.tags.values() if stage.fullmatch(tag.name) and not self._imported(tag))
+        return sorted(receipts, key=lambda tag: (tag.at, tag.name))
+
+    def _imported(self, tag: Tag) -> bool:
+        """Whether a tag without a record was filed as an import of GTO's: it says what GTO says, and is no receipt."""
+        model = re.split("[@#]", tag.name)[0]
+        filed = f"{model}/imports/{tag.name}.json" in self.evidence and f"{model}/tags/{tag.name}" in self.evidence
+        return filed and not tag.record
 
     def _version_of(self, assignment: Tag) -> Tag | None:
         model, version = assignment.name.split("#")[0], assignment.record.get("version")
@@ -208,7 +213,9 @@ class Auditor:
         if not receipts:
             raise ClaimFailed("there is no receipt of this environment, so nothing is judged")
         versions = dict.fromkeys(f"{tag.name.split('#')[0]} {tag.record.get('version', '?')}" for tag in receipts)
-        return f"{len(receipts)} receipts of {', '.join(versions)}"
+        imported = sum(self._imported(tag) for tag in self.tags.values())
+        more = f"; {imported} tags of GTO were imported and are no receipts" if imported else ""
+        return f"{len(receipts)} receipts of {', '.join(versions)}{more}"
 
     def _hashes(self) -> str:
         return f"{self.git.check_all()} objects"
@@ -256,13 +263,14 @@ class Auditor:
 
     def _order(self) -> None:
         last: dict[str, tuple[int, str]] = {}
-        for tag in sorted(self.tags.values(), key=lambda tag: tag.at):
+        own = [tag for tag in self.tags.values() if not self._imported(tag)]
+        for tag in sorted(own, key=lambda tag: tag.at):
             model = re.split("[@#]", tag.name)[0]
             if model in last and last[model][0] == tag.at:
                 raise ClaimFailed(f"{tag.name} and {last[model][1]} have the same time")
             last[model] = (tag.at, tag.name)
         counters: dict[str, list[tuple[int, int]]] = {}
-        for tag in self.tags.values():
+        for tag in own:
             if found := re.fullmatch(r"(.+)#.+?!?#(\d+)", tag.name):
                 counters.setdefault(found[1], []).append((tag.at, int(found[2])))
         for model, events in counters.items():

@@ -23,8 +23,9 @@ from modelyard.metrics.scores import Floats, Integers
 from modelyard.metrics.tally import level_codes, number_codes, profile_codes
 from modelyard.metrics.window import Objective, by_minute
 from modelyard.predictions.columns import LOG, has_scores, mask, scores_of, seconds
-from modelyard.predictions.interface import Window
+from modelyard.predictions.interface import Reader, Window
 from modelyard.production.monitoring.labelled_rows import LabelledRows
+from modelyard.progress import Progress
 from modelyard.scoring.scorer import prediction_columns
 from modelyard.scoring.signature import signature_of
 from modelyard.tables.table import Table
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 
 _FURTHER_ROW = r"/[1-9][0-9]*$"
+_SLACK = 0.01
+"""How far, as a share of the window, a table may begin before the end of the one ahead of it."""
 
 
 @dataclass
@@ -51,6 +54,8 @@ class VersionCounts:
     """Objective → its bad requests by minute."""
     days: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Days since 1970 → rows, errors, sum of scores."""
+    sums: bool = True
+    """Whether the sums of scores are known."""
     profiles: dict[str, list[ColumnProfile]] = field(default_factory=dict)
     sliced: dict[str, Integers] = field(default_factory=dict)
     """Slice column → rows by its bins and the score's (bins, score bins)."""
@@ -111,6 +116,18 @@ class WindowCounts:
             for variant in pc.unique(of_version["variant"]).to_pylist():
                 key = (version or "", variant or "champion")
                 self._take(self.found.setdefault(key, VersionCounts()), key, _where(of_version, "variant", variant))
+
+    def read(self, reader: Reader, progress: Progress) -> dict[tuple[str, str], VersionCounts]:
+        """Counts the whole window of a reader once, and ends the threads; returns ``found``."""
+        rows, share = 0, _Share(self._window)
+        try:
+            for table in reader.read(self._model, self._window.begin, self._window.end):
+                self.take(table)
+                rows += table.num_rows
+                progress(rows, share.after(table))
+        finally:
+            self.close()
+        return self.found
 
     def close(self) -> None:
         """Ends the threads."""
@@ -225,6 +242,26 @@ class WindowCounts:
         if found.labelled is None:
             found.labelled = LabelledRows(self._slices, self._window)
         found.labelled.take(rows, known, at, scores, self._ground_truth.labels[place[known]])
+
+
+class _Share:
+    """The share of a window that was read, as long as a log comes in the order of time."""
+
+    def __init__(self, window: Window) -> None:
+        self._begin, self._seconds = window.begin, window.end - window.begin
+        self._latest: float | None = window.begin
+
+    def after(self, table: pa.Table) -> float | None:
+        """The share (0 to 1) once a table was read; None since a table that began before the one ahead of it."""
+        at = seconds(table["time"])
+        if self._latest is None or not at.size:
+            return None
+        # Replies of concurrent requests are logged a little out of order.
+        if float(at.min()) < self._latest - _SLACK * self._seconds:
+            self._latest = None
+            return None
+        self._latest = max(self._latest, float(at.max()))
+        return (self._latest - self._begin) / self._seconds
 
 
 def score_column(model: Model, profile: Profile | None) -> ColumnProfile | None:

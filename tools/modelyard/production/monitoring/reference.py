@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -12,7 +12,9 @@ from modelyard.manifests.watches import AnyWatch, DriftReference, InputsWatch
 from modelyard.metrics.drift import MINIMUM_ROWS
 from modelyard.metrics.profile import ColumnProfile, Profile, merge_columns
 from modelyard.predictions.interface import Reader, Window
+from modelyard.predictions.profiles import ProfilesReader
 from modelyard.production.monitoring.counts import WindowCounts
+from modelyard.progress import Progress
 
 YEARS = 5
 """Earlier years that are looked for the same months."""
@@ -34,9 +36,9 @@ def earlier_inputs(
     model: Model,
     profile: Profile | None,
     watches: Sequence[AnyWatch],
-    reader: Reader,
+    reader: Reader | ProfilesReader,
     window: Window,
-    say: Callable[[str], None],
+    progress: Progress,
 ) -> Earlier | None:
     """The inputs of the spans that a window is compared with, whichever version answered; None where no watch of a
     policy names a reference.
@@ -46,18 +48,13 @@ def earlier_inputs(
     reference = next((w.reference for w in watches if isinstance(w, InputsWatch) and w.reference), None)
     if reference is None or profile is None:
         return None
+    if isinstance(reader, ProfilesReader):
+        missing = "Profiles of days are not compared with earlier ones, so drift cannot be told from the season."
+        return Earlier(None, _named(reference, window), missing)
     found: dict[str, list[ColumnProfile]] = {}
-    rows = 0
     for span in spans_of(reference, window):
         counts = WindowCounts(model, lambda _: profile, span, (), None, span.end)
-        try:
-            for table in reader.read(model, span.begin, span.end):
-                counts.take(table)
-                say(f"{rows + table.num_rows:,} earlier predictions read …")
-                rows += table.num_rows
-        finally:
-            counts.close()
-        for (_, variant), part in counts.found.items():
+        for (_, variant), part in counts.read(reader, progress).items():
             if variant != "shadow":  # a copy of a request that is counted already
                 for name, counted in part.profiles.items():
                     found.setdefault(name, []).extend(counted)

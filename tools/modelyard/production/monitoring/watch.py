@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,7 +21,10 @@ from modelyard.manifests.configuration import Environment
 from modelyard.metrics.window import Monitoring
 from modelyard.predictions.discovery import open_reader
 from modelyard.predictions.interface import Window
+from modelyard.predictions.profiles import ProfilesReader
+from modelyard.production.monitoring.profiled import whole_days
 from modelyard.production.monitoring.window import artifact_of, monitor_window
+from modelyard.progress import Progress
 
 _PATH = re.compile(r"(?P<model>[^/]+)/([0-9a-f]{64}|unregistered)/monitoring/(?P<env>[^/]+)/\w+-(?P<until>\w+)\.json")
 _REMEMBERED = 30
@@ -43,14 +46,16 @@ def watch(
     environment: Environment,
     window: Window,
     ground_truth: GroundTruth | None,
-    say: Callable[[str], None],
+    progress: Progress,
 ) -> Watched:
     """Measures and judges a window by the rules of this checkout."""
     today = datetime.now(UTC).date()
     rules = view.rules(today)
     reader = open_reader(environment, view.checkout.root)
+    if isinstance(reader, ProfilesReader):
+        window = whole_days(window)
     judged = _judged_until(view.checkout.evidence, view.name, environment.name, window)
-    monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, say, judged)
+    monitoring = monitor_window(view, rules.policy, environment, reader, window, ground_truth, progress, judged)
     artifact = artifact_of(view.history, monitoring.version)
     verdict = judge_window(rules.policy, rules.lines, view.manifest, artifact, monitoring, rules.waivers, today)
     return Watched(view.name, artifact, monitoring, verdict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -40,8 +40,11 @@ from modelyard.metrics.window import (
     selection,
 )
 from modelyard.predictions.interface import Reader, Window
+from modelyard.predictions.profiles import ProfilesReader
 from modelyard.production.monitoring.counts import VersionCounts, WindowCounts, score_column
+from modelyard.production.monitoring.profiled import NOTE, profiled_counts
 from modelyard.production.monitoring.reference import Earlier, earlier_inputs
+from modelyard.progress import Progress
 from modelyard.registry.history import ModelHistory
 
 _DAY = 86400.0
@@ -59,10 +62,10 @@ def monitor_window(
     view: ModelView,
     policy: Policy,
     environment: Environment,
-    reader: Reader,
+    reader: Reader | ProfilesReader,
     window: Window,
     ground_truth: GroundTruth | None,
-    say: Callable[[str], None],
+    progress: Progress,
     judged: float = 0.0,
 ) -> Monitoring:
     """Reads the window once and measures the champion that answered last; NeverServed when there never was one.
@@ -73,26 +76,25 @@ def monitor_window(
     watches = watches_for(policy, model)
     due = min((seconds_of(w.due) for w in watches if isinstance(w, GroundTruthWatch)), default=0.0)
     objectives = _objectives(watches)
-    counts = WindowCounts(
-        model, lambda version: profile_of(view, version), window, objectives, ground_truth, window.end - due
-    )
-    rows = 0
-    try:
-        for table in reader.read(model, window.begin, window.end):
-            counts.take(table)
-            rows += table.num_rows
-            say(f"{rows:,} predictions read …")
-    finally:
-        counts.close()
-    found = counts.found
+
+    def profile(version: str) -> Profile | None:
+        return profile_of(view, version)
+
+    if profiled := isinstance(reader, ProfilesReader):
+        ground_truth = None
+        found = profiled_counts(view, environment.name, reader, window, profile)
+    else:
+        found = WindowCounts(model, profile, window, objectives, ground_truth, window.end - due).read(reader, progress)
     version = _watched(found, history, environment.name)
     own = _own(found, version)
-    reference = profile_of(view, version)
-    earlier = earlier_inputs(model, reference, watches, reader, window, say)
+    reference = profile(version)
+    earlier = earlier_inputs(model, reference, watches, reader, window, progress)
     drift = _drift(reference, earlier, own, version, (window.end - window.begin) / _DAY)
-    notes = _notes(found, reference, version, ground_truth)
+    notes = _notes(found, reference, version, ground_truth) + ((NOTE,) if profiled else ())
     said = {"binary": SCORE, "multiclass": CONFIDENCE}.get(model.task, "")
     before, after = reference.column(said) if reference else None, own.profiles.get(said, [None])[0]
+    if profiled:  # a sketch is too coarse for a mean
+        before = after = None
     now, then = (
         estimate_quality(_binned_scores(column), model.contract.threshold) if model.task == "binary" else None
         for column in (after, before)
@@ -123,6 +125,7 @@ def monitor_window(
         accepted=dict(accepted),
         notes=notes,
         incomparable=earlier.missing if earlier else "",
+        profiles=profiled,
         serving_seconds=max(window.end - since, 0.0) if since else None,
         estimated_slices=_estimated_slices(own, reference, model.contract.threshold) if model.task == "binary" else (),
     )
@@ -202,7 +205,7 @@ def _days(
         rows, errors, total = own.days.get(day, _NO_DAY)
         elsewhere = sum(sum(other.days.get(day, _NO_DAY)[:2]) for other in others)
         name = date.fromordinal(_EPOCH + day).isoformat()
-        mean = round(total / rows, 9) if rows else None
+        mean = round(total / rows, 9) if rows and own.sums else None
         days.append(Day(day=name, rows=rows, errors=errors, mean_score=mean, others=elsewhere))
     return tuple(days)
 

@@ -1,1 +1,1 @@
-"""A version as documents of other systems: SLSA provenance, OpenLineage, the model card of CycloneDX."""
+"""A version as documents of other systems (SLSA, OpenLineage, CycloneDX …), and a document of theirs as a page."""

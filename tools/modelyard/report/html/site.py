@@ -242,7 +242,13 @@ def _versions(model: ModelPage) -> Table | None:
     for version in reversed(model.history.all_versions):
         name, record = version.version, version.record
         value = record.metrics.get(model.primary) if record else None
-        state = "withdrawn" if version in model.history.withdrawn else record.verdict if record else "by hand"
+        state = (
+            "withdrawn"
+            if version in model.history.withdrawn
+            else ("imported" if version.imported else record.verdict)
+            if record
+            else "by hand"
+        )
         rows.append([
             name, when(version.at), state, number(value), *_against(record, model.primary),
             "; ".join(record.reasons) if record else "", record.by if record else version.by,

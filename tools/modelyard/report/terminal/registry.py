@@ -82,6 +82,8 @@ def render_lineage(found: Lineage) -> Layout:
     """Data, code, packages and people behind a version, and the environments it served in."""
     parts: list[Part] = [bold(f"{found.model} {found.version or 'candidate'}")]
     parts.append(f"  sha256     {found.artifact or 'unknown'}")
+    if found.imported:
+        parts.append(Paragraph(f"  imported   from {found.imported}: nobody here measured it", _UNDER))
     if found.elsewhere:
         parts.append(Paragraph(f"  training   {NOT_APPLICABLE}", _UNDER))
     for source in found.data:
