@@ -65,6 +65,18 @@ def report_measured(
         raise failed
 
 
+def untrusted_of(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
+    """What a job left. What is too large or broken is missing evidence, which the report says."""
+    try:
+        content = forge.archive(one.job, TOTAL_LIMIT)
+        with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
+            if content is not None:
+                Path(scratch, "archive.zip").write_bytes(content)
+            return read_untrusted(Path(scratch), under=EVIDENCE)
+    except ModelyardError as error:
+        return UntrustedBundle(refused=[error.problem])
+
+
 def _source(git: Git, one: Measured) -> str:
     """The commit of the merge request that was measured. A pipeline of merged results has a merge into the target."""
     remote = git.remote()
@@ -83,7 +95,7 @@ def _report(
         say(f"Pull request {one.pull.number} has moved; its newer push has its own pipeline.")
         return None
     subject = replace(subject, succeeded=one.succeeded)
-    untrusted = _untrusted(forge, one)
+    untrusted = untrusted_of(forge, one)
     pull = subject.pull
     if not pull.from_fork and pull.base == default != pull.branch and subject.head == subject.measured:
         try:
@@ -96,15 +108,3 @@ def _report(
     approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))
     return posted, approval
-
-
-def _untrusted(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
-    """What a job left. What is too large or broken is missing evidence, which the report says."""
-    try:
-        content = forge.archive(one.job, TOTAL_LIMIT)
-        with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-            if content is not None:
-                Path(scratch, "archive.zip").write_bytes(content)
-            return read_untrusted(Path(scratch), under=EVIDENCE)
-    except ModelyardError as error:
-        return UntrustedBundle(refused=[error.problem])
