@@ -61,7 +61,7 @@ def test_to_be_reported_on_by_a_job_that_ran_in_a_fork() -> None:
 def test_to_exhaust_the_job_that_reports_with_a_large_archive() -> None:
     sent = []
 
-    def artifacts(*, action: Any, **_: Any) -> None:
+    def artifacts(*, action: Any, **_more: Any) -> None:
         for _ in range(1_000_000):
             sent.append(1)
             action(b"\0" * 65_536)
