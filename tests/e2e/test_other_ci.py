@@ -109,7 +109,7 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
     before = gitlab.store.head(pull)
     merge_request(gitlab, pull)
     report = gitlab.report(pull)
-    assert report.startswith("## ✅ churn may be merged") and "/modelyard" not in report
+    assert report.startswith("## ✅ churn may be merged") and "`/modelyard" not in report
     assert gitlab.store.head(pull) != before and gitlab.status(pull) == "success"
     assert gitlab.status(pull, "modelyard/approval") == "pending"
     gitlab.store.review(pull.number, "grace", "APPROVE")
