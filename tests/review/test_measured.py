@@ -8,12 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import APPROVAL, VERDICT, Measured, MeasuringForge, State, Status
 from modelyard.git import Git
-from modelyard.review.measured import _source, _untrusted, due
+from modelyard.review.measured import _source, due, untrusted_of
 from support.pulls import MemoryGit, a_pull, as_git
 
 HEAD = "a" * 40
@@ -90,16 +91,16 @@ def test_only_evidence_is_taken_from_the_archive_of_a_job(tmp_path: Path) -> Non
         archive.writestr("churn/scan.json", "elsewhere")
         archive.writestr(".modelyard/evidence/churn/evaluation.json", b"\0" * 20_000_000)
         archive.writestr(link, "/etc/passwd")
-    found = _untrusted(forge((tmp_path / "b.zip").read_bytes()), JOB)
+    found = untrusted_of(forge((tmp_path / "b.zip").read_bytes()), JOB)
     assert found.evidence == {"churn": {"training": b"t"}} and found.generated == {"churn": {"dvc.lock": b"l"}}
     assert len(found.refused) == 2, "the bomb and the link"
 
 
 def test_an_archive_that_cannot_be_read_is_missing_evidence_which_the_report_says(tmp_path: Path) -> None:
-    assert _untrusted(forge(None), JOB).evidence == {}
-    assert "not a valid zip" in _untrusted(forge(b"PK\3\4 broken"), JOB).refused[0]
-    assert _untrusted(forge(ModelyardError("The archive is too large.", "Look.")), JOB).refused == [
-        "The archive is too large."
-    ]
+    assert untrusted_of(forge(None), JOB).evidence == {}
+    assert "not a valid zip" in untrusted_of(forge(b"PK\3\4 broken"), JOB).refused[0]
+    assert "more than 50,000,000 bytes" in untrusted_of(forge(b"x" * 50_000_001), JOB).refused[0]
+    with pytest.raises(ModelyardError, match="does not answer"):  # the next run asks again
+        untrusted_of(forge(ModelyardError("GitLab does not answer.", "Wait.")), JOB)
     many = {f".modelyard/evidence/m{i}/training.json": b"" for i in range(5_001)}
-    assert "more than 5,000 members" in _untrusted(forge(zipped(tmp_path, many)), JOB).refused[0]
+    assert "more than 5,000 members" in untrusted_of(forge(zipped(tmp_path, many)), JOB).refused[0]

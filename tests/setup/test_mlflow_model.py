@@ -184,7 +184,6 @@ client.set_registered_model_alias("ham", "champion", 1)
 """
 
 
-@pytest.mark.proof
 def test_models_that_mlflow_itself_logged(yard: Path, tmp_path: Path, theirs: Trained) -> None:
     file = theirs.folder / "model.txt"
     with mlflow_server(tmp_path) as url:

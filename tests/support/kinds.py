@@ -32,6 +32,7 @@ PROOFS = (
     "secrets/test_vault.py::test_a_role_that_may_not_sign_is_refused",
     "setup/test_mlflow_import.py::test_the_registry_of_a_real_server_is_imported",
     "setup/test_mlflow_import.py::test_a_thousand_versions_are_imported",
+    "setup/test_mlflow_model.py::test_models_that_mlflow_itself_logged",
     "setup/test_gto_import.py::test_a_thousand_tags_are_imported",
     "trackers/test_real_trackers.py",
     # Long walks through the workflow files, whose parts have tests of their own.

@@ -90,8 +90,11 @@ def command(
     if of_jobs:
         environments = {environment.name for environment in repository.config.environments}
         reported = []
-        for posted, approval in report_measured(checkout, cast(MeasuringForge, forge), ci, today, say):
-            say(preview(checkout, forge, posted.pull, environments, datetime.now(UTC)))
+
+        def plan(pull: int) -> str:
+            return preview(checkout, forge, pull, environments, datetime.now(UTC))
+
+        for posted, approval in report_measured(checkout, cast(MeasuringForge, forge), ci, today, plan, say):
             reported.append(posted)
             if not as_json:
                 result(_line(posted, approval.sentence))

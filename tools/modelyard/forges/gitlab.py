@@ -298,7 +298,7 @@ class GitLabForge:
             return measured_of(self._gitlab, f"/projects/{self._quoted}", pulls)
 
     def archive(self, job: int, limit: int) -> bytes | None:
-        """The zip archive that a job left; None where it left none. ModelyardError above ``limit`` bytes."""
+        """The zip archive that a job left; None where it left none. A longer one is cut at ``limit`` + 1 bytes."""
         with self._translate_errors(f"the archive of job {job}"):
             return archive_of(self._project, self._errors, job, limit)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Measured, Pull
 
 MEASURE = "measure"
@@ -42,21 +41,24 @@ def measured_of(gitlab: Any, place: str, pulls: Iterable[Pull]) -> list[Measured
 
 
 def archive_of(project: Any, errors: Any, job: int, limit: int) -> bytes | None:
-    """The archive of a job, of which no more than ``limit`` bytes are kept; None for one that is gone or never was."""
+    """The archive of a job, cut after ``limit`` bytes and one more; None for one that is gone or never was."""
     received = bytearray()
 
     def keep(chunk: bytes) -> None:
         received.extend(chunk)
         if len(received) > limit:
-            raise ModelyardError(
-                f"The archive of job {job} has more than {limit:,} bytes, so it is not read.",
-                "Look at the job that wrote it.",
-            )
+            raise _Enough
 
     try:
         project.jobs.get(job, lazy=True).artifacts(streamed=True, action=keep, chunk_size=1 << 16)
+    except _Enough:
+        return bytes(received[: limit + 1])
     except errors.GitlabError as error:
         if error.response_code == 404:
             return None
         raise
     return bytes(received)
+
+
+class _Enough(Exception):
+    """Ends a download."""

@@ -239,7 +239,7 @@ class MeasuringForge(PullForge, Protocol):
         """The finished measuring job of each open merge request, of pipelines in this project alone."""
 
     def archive(self, job: int, limit: int) -> bytes | None:
-        """The zip archive that a job left; None where it left none. ModelyardError above ``limit`` bytes."""
+        """The zip archive that a job left; None where it left none. A longer one is cut at ``limit`` + 1 bytes."""
 
 
 def is_marked(body: str, marker: str) -> bool:

@@ -38,10 +38,16 @@ def due(measured: Iterable[Measured], statuses: Mapping[str, Iterable[Status]]) 
 
 
 def report_measured(
-    checkout: Checkout, forge: MeasuringForge, ci: CI, today: date, say: Callable[[str], None]
+    checkout: Checkout,
+    forge: MeasuringForge,
+    ci: CI,
+    today: date,
+    plan: Callable[[int], str],
+    say: Callable[[str], None],
 ) -> Iterator[tuple[Posted, Approval]]:
     """Reports on each merge request that is due. One that cannot be reported on does not stop the others.
 
+    ``plan`` posts on a merge request what merging it deploys, and gives a sentence about that.
     Raises the last ModelyardError when all were tried.
     """
     failed: ModelyardError | None = None
@@ -55,6 +61,8 @@ def report_measured(
     for one in due(measured, {one.commit: forge.statuses(one.commit) for one in measured}):
         try:
             posted = _report(checkout, forge, ci, one, today, say)
+            if posted is not None:
+                say(plan(one.pull.number))
         except ModelyardError as error:
             say(f"Pull request {one.pull.number} could not be reported on: {error.problem}")
             failed = error
@@ -63,6 +71,21 @@ def report_measured(
             yield posted
     if failed is not None:
         raise failed
+
+
+def untrusted_of(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
+    """What a job left. What is too large or broken is missing evidence, which the report says.
+
+    ModelyardError where the forge does not answer: the next run asks again.
+    """
+    content = forge.archive(one.job, TOTAL_LIMIT)
+    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
+        if content is not None:
+            Path(scratch, "archive.zip").write_bytes(content)
+        try:
+            return read_untrusted(Path(scratch), under=EVIDENCE)
+        except ModelyardError as error:
+            return UntrustedBundle(refused=[error.problem])
 
 
 def _source(git: Git, one: Measured) -> str:
@@ -83,7 +106,7 @@ def _report(
         say(f"Pull request {one.pull.number} has moved; its newer push has its own pipeline.")
         return None
     subject = replace(subject, succeeded=one.succeeded)
-    untrusted = _untrusted(forge, one)
+    untrusted = untrusted_of(forge, one)
     pull = subject.pull
     if not pull.from_fork and pull.base == default != pull.branch and subject.head == subject.measured:
         try:
@@ -96,15 +119,3 @@ def _report(
     approval = approval_of_pull(git, forge, subject, base)
     forge.set_status(subject.head, approval_status(approval, subject.run))
     return posted, approval
-
-
-def _untrusted(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
-    """What a job left. What is too large or broken is missing evidence, which the report says."""
-    try:
-        content = forge.archive(one.job, TOTAL_LIMIT)
-        with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-            if content is not None:
-                Path(scratch, "archive.zip").write_bytes(content)
-            return read_untrusted(Path(scratch), under=EVIDENCE)
-    except ModelyardError as error:
-        return UntrustedBundle(refused=[error.problem])
