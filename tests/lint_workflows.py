@@ -80,7 +80,8 @@ def main() -> int:
             good &= run("check-jsonschema", *schema, "vendor.github-workflows", *workflows)
             if actions:
                 good &= run("check-jsonschema", *schema, "vendor.github-actions", *actions)
-        transform = ["--data-transform", "gitlab-ci", str(gitlab / ".gitlab-ci.yml")]
+        jobs = [str(gitlab / name) for name in (".gitlab-ci.yml", ".gitlab-ci.runners.yml")]
+        transform = ["--data-transform", "gitlab-ci", *jobs]
         good &= run("check-jsonschema", *schema, "vendor.gitlab-ci", *transform)
     print("workflows: zizmor, actionlint and the schemas are content" if good else "workflows: see above")
     return 0 if good else 1

@@ -59,17 +59,22 @@ class Pipelines:
 
     def _left(self, number: int, sha: str, clone: Path, variables: dict[str, str]) -> None:
         """Makes the forge know the pipeline of a merge request, and the archive of its job."""
-        job, kind = self.store.number(), variables.get("CI_MERGE_REQUEST_EVENT_TYPE", "detached")
+        kind = variables.get("CI_MERGE_REQUEST_EVENT_TYPE", "detached")
         ref = f"refs/merge-requests/{number}/{'train' if kind == 'merge_train' else 'head'}"
         pipeline = {"id": self.store.number(), "project_id": 1, "sha": sha, "ref": ref}
-        url = f"{self.server.url}/{self.store.name}/-/jobs/{job}"
-        self.store.measured[number] = (pipeline, [{"id": job, "name": "measure", "status": "success", "web_url": url}])
-        left = clone / ".gitlab-ci-local/artifacts/measure"
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for path in sorted(left.rglob("*")):
-                archive.write(path, path.relative_to(left))
-        self.store.archives[job] = content.getvalue()
+        jobs = []
+        for left in sorted((clone / ".gitlab-ci-local/artifacts").iterdir()):
+            # Of a job of a matrix, the folder has brackets and colon in another form.
+            name = "measure-on: [gpu]" if left.name.startswith("measure-on") else left.name
+            job = self.store.number()
+            url = f"{self.server.url}/{self.store.name}/-/jobs/{job}"
+            jobs.append({"id": job, "name": name, "status": "success", "web_url": url})
+            content = io.BytesIO()
+            with zipfile.ZipFile(content, "w") as archive:
+                for path in sorted(left.rglob("*")):
+                    archive.write(path, path.relative_to(left))
+            self.store.archives[job] = content.getvalue()
+        self.store.measured[number] = (pipeline, jobs)
 
     def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
         """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails.

@@ -18,7 +18,7 @@ from support.pulls import a_pull
 
 TEMPLATE = Path(__file__).parents[2] / "model-repo-template"
 HEAD = "a" * 40
-JOB = Measured(a_pull(7, head=HEAD), HEAD, 3, True, "https://gitlab.example/acme/models/-/jobs/3")
+JOB = Measured(a_pull(7, head=HEAD), HEAD, (3,), True, "https://gitlab.example/acme/models/-/jobs/3")
 
 
 def told(exposed: frozenset[str], variables_by: str) -> list[str]:

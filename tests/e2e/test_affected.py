@@ -152,6 +152,7 @@ def test_a_model_names_its_runner_among_those_that_main_allows(yard: Path) -> No
         {"model": "churn", "runner": ["self-hosted", "gpu"], "minutes": 360}, {"model": "fraud"},
     ]}  # fmt: skip
     assert tool(yard, "affected", "--base", "main", "--runner", "gpu").stdout == "churn\n"
+    assert tool(yard, "affected", "--base", "main", "--runner", "").stdout == "fraud\n"
     assert tool(yard, "affected", "--base", "main", "--runner", "tpu", "--github").stdout.splitlines()[0] == "any=false"
     assert (
         json.loads(tool(yard, "affected", "--all", "--github").stdout.splitlines()[1][7:])["include"][0]["minutes"]

@@ -163,18 +163,26 @@ def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
 def test_the_finished_job_of_the_heads_pipeline_in_this_project_is_what_measured(place: Place) -> None:
     number, head = place.pull.number, place.forge.pull(place.pull.number).head
 
-    def jobs(*statuses: str, project: int = 1, ref: str = "head") -> list[tuple[str, int, bool]]:
+    def jobs(
+        *statuses: str, project: int = 1, ref: str = "head", name: str = "measure"
+    ) -> list[tuple[str, tuple[int, ...], bool]]:
         pipeline = {"id": 9, "project_id": project, "sha": head, "ref": f"refs/merge-requests/{number}/{ref}"}
         entries = [
-            {"id": 90 + i, "name": "measure", "status": s, "web_url": f"job/{i}"} for i, s in enumerate(statuses)
+            {"id": 90 + i, "name": name if i else "measure", "status": s, "web_url": f"job/{i}"}
+            for i, s in enumerate(statuses)
         ]
         place.store.measured[number] = (pipeline, [{"id": 99, "name": "other", "status": "success"}, *entries])
-        return [(one.commit, one.job, one.succeeded) for one in place.forge.measured()]
+        return [(one.commit, one.jobs, one.succeeded) for one in place.forge.measured()]
 
     assert place.forge.measured() == [], "no pipeline yet"
-    assert jobs("success") == [(head, 90, True)]
-    assert jobs("success", "failed") == [(head, 91, False)], "the newest, when it was run again"
+    assert jobs("success") == [(head, (90,), True)]
+    assert jobs("success", "failed") == [(head, (91,), False)], "the newest, when it was run again"
     assert jobs("success", "running") == jobs("canceled") == jobs() == []
+    on = "measure-on: [gpu]"
+    assert jobs("success", "failed", name=on) == [(head, (90, 91), False)], "all of them, with one for each runner"
+    assert place.forge.measured()[0].url == "job/1"
+    assert jobs("success", "success", "success", name=on) == [(head, (90, 92), True)]
+    assert jobs("success", "running", name=on) == [], "until the last one has ended"
     assert jobs("success", project=2) == [], "it ran in a fork"
     assert jobs("success", ref="train") == [], "a merge train judges by itself"
 

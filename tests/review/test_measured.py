@@ -18,7 +18,7 @@ from modelyard.review.measured import _source, due, untrusted_of
 from support.pulls import MemoryGit, a_pull, as_git
 
 HEAD = "a" * 40
-JOB = Measured(a_pull(7, head=HEAD), HEAD, 3, True, "https://gitlab.example/acme/models/-/jobs/3")
+JOB = Measured(a_pull(7, head=HEAD), HEAD, (3,), True, "https://gitlab.example/acme/models/-/jobs/3")
 STATES: list[State] = ["success", "failure", "error", "pending"]
 
 
@@ -38,7 +38,7 @@ def test_a_job_is_due_until_a_verdict_of_ours_names_it() -> None:
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.sampled_from(STATES)), max_size=12))
 def test_what_is_reported_is_due_no_more_and_nothing_else_is_lost(reports: list[tuple[int, bool, State]]) -> None:
     jobs = [
-        replace(JOB, pull=a_pull(n, head=f"{n}" * 40), commit=f"{n}" * 40, job=n, url=f"job/{n}")
+        replace(JOB, pull=a_pull(n, head=f"{n}" * 40), commit=f"{n}" * 40, jobs=(n,), url=f"job/{n}")
         for n in range(5, 0, -1)
     ]
     statuses: dict[str, list[Status]] = {}
@@ -65,7 +65,7 @@ def test_a_pipeline_of_merged_results_measured_the_head_that_it_merges() -> None
 
 def forge(content: bytes | ModelyardError | None) -> MeasuringForge:
     def archive(job: int, limit: int) -> bytes | None:
-        assert job == JOB.job
+        assert (job,) == JOB.jobs
         if isinstance(content, ModelyardError):
             raise content
         return content
@@ -94,6 +94,16 @@ def test_only_evidence_is_taken_from_the_archive_of_a_job(tmp_path: Path) -> Non
     found = untrusted_of(forge((tmp_path / "b.zip").read_bytes()), JOB)
     assert found.evidence == {"churn": {"training": b"t"}} and found.generated == {"churn": {"dvc.lock": b"l"}}
     assert len(found.refused) == 2, "the bomb and the link"
+
+
+def test_the_archives_of_all_jobs_are_read_together(tmp_path: Path) -> None:
+    contents = {
+        job: zipped(tmp_path, {f".modelyard/evidence/{model}/training.json": model})
+        for job, model in ((3, "churn"), (4, "fraud"))
+    }
+    asked = cast(MeasuringForge, SimpleNamespace(archive=lambda job, limit: contents.get(job)))
+    found = untrusted_of(asked, replace(JOB, jobs=(3, 4, 5)))
+    assert found.evidence == {"churn": {"training": b"churn"}, "fraud": {"training": b"fraud"}} and not found.refused
 
 
 def test_an_archive_that_cannot_be_read_is_missing_evidence_which_the_report_says(tmp_path: Path) -> None:

@@ -281,3 +281,18 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     assert (
         jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
     )
+
+
+def test_the_jobs_of_gitlab_for_runners_are_off_and_complete() -> None:
+    main, more = (
+        yaml.safe_load((ROOT / f"model-repo-template/.gitlab-ci{name}.yml").read_text(encoding="utf-8"))
+        for name in ("", ".runners")
+    )
+    assert main["include"] == {"local": ".gitlab-ci.runners.yml"}
+    assert all(name.startswith(".") for name in more), "hidden, so GitLab runs none of them"
+    extended = {one for name, job in more.items() if name != ".on-runner" for one in job["extends"]}
+    assert extended - {".on-runner"} == {"measure", "measure-main", "retrain"} < set(main)
+    jobs = [job for job in (main | more).values() if isinstance(job, dict)]
+    training = [line for job in jobs for part in job.get("script", []) for line in part.splitlines()
+                if "modelyard propose" in line or "modelyard run " in line]  # fmt: skip
+    assert len(training) == 6 and all('--runner "$RUNNER"' in line for line in training)

@@ -70,9 +70,13 @@ def matrix(git: Git, models: Sequence[str], head: str, base: str) -> list[Job]:
 
 
 def on_runner(git: Git, models: Sequence[Affected], head: str, label: str) -> list[Affected]:
-    """Those of the models whose manifest at the commit ``head`` names a runner's label."""
+    """Those of the models whose manifest at the commit ``head`` names a runner's label; '': those that name none.
+
+    A manifest that cannot be read names none, so that some job reports its fault.
+    """
     manifests = _manifests(git, head, [entry.model for entry in models])
-    return [entry for entry in models if (found := manifests[entry.model]) and label in found.runner]
+    labels = {name: found.runner if found else [] for name, found in manifests.items()}
+    return [entry for entry in models if (label in labels[entry.model] if label else not labels[entry.model])]
 
 
 def shards(models: Sequence[str], most: int) -> list[tuple[str, ...]]:

@@ -25,7 +25,11 @@ from modelyard.terminal import result, result_json, say
     is_flag=True,
     help="Print lines for $GITHUB_OUTPUT: any=true, matrix={…} of at most 256 jobs, of one model or of several.",
 )
-@click.option("--runner", default="", metavar="LABEL", help="Only models whose model.yaml names this runner's label.")
+@click.option(
+    "--runner",
+    metavar="LABEL",
+    help="Only models whose model.yaml names this label of a CI runner; '' for those that name none.",
+)
 @click.option(
     "--wait",
     "minutes",
@@ -43,7 +47,7 @@ def command(
     everything: bool,
     as_json: bool,
     github: bool,
-    runner: str,
+    runner: str | None,
     minutes: float,
 ) -> None:
     """List the models that a change touches."""
@@ -57,7 +61,7 @@ def command(
         found = all_models(git)
     else:
         found = affected_models(git, base, head)
-    if runner:
+    if runner is not None:
         found = on_runner(git, found, head, runner)
     if minutes and found and not (unregistered or everything):
         from modelyard.checkout.settling import wait_until_settled

@@ -10,6 +10,7 @@ from modelyard.candidate.judgement import write_reports, write_verdict
 from modelyard.candidate.stages import run_stages
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.affected import affected_models, unregistered_models
+from modelyard.checkout.jobs import on_runner
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.options import open_checkout, verbosity
 from modelyard.report.terminal.proposal import render_terminal
@@ -22,6 +23,11 @@ from modelyard.terminal import finish, result, say, show_error
     "--base", metavar="REVISION", help="Run the models that differ from this revision, and judge by its rules."
 )
 @click.option("--unregistered", is_flag=True, help="Run the models whose lock at HEAD is not a registered version.")
+@click.option(
+    "--runner",
+    metavar="LABEL",
+    help="Of these, run those whose model.yaml names this label of a CI runner; '' for those that name none.",
+)
 @click.option("--push/--no-push", default=True, show_default=True, help="Push data and artifact to the DVC remote.")
 @click.option(
     "--stage",
@@ -37,6 +43,7 @@ def command(
     models: tuple[str, ...],
     base: str | None,
     unregistered: bool,
+    runner: str | None,
     push: bool,
     stages: tuple[str, ...],
 ) -> None:
@@ -47,6 +54,8 @@ def command(
     """
     checkout = open_checkout(context)
     git = checkout.git
+    if runner is not None and (models or stages):
+        raise UsageError("--runner chooses among models.", "Give it with --base REVISION or --unregistered.")
     if stages:
         if len(models) != 1 or base or unregistered:
             raise UsageError("--stage needs exactly one model.", "Write: modelyard run MODEL --stage NAME")
@@ -57,9 +66,12 @@ def command(
         if not (base or unregistered):
             raise UsageError("No model is given.", "Give a model, --base REVISION or --unregistered.")
         found = unregistered_models(git) if unregistered else affected_models(git, base or "", "HEAD")
+        if runner is not None:
+            found = on_runner(git, found, "HEAD", runner)
         models = tuple(entry.model for entry in found)
         if not models:
-            say("Every model's lock is registered." if unregistered else "No model is affected.")
+            none = "Every model's lock is registered" if unregistered else "No model is affected"
+            say(f"{none}." if runner is None else f"{none} of those {_on(runner)}.")
     failed = False
     for model in models:
         try:
@@ -79,3 +91,7 @@ def command(
             show_error(error)
             failed = True
     finish("error" if failed else "pass")
+
+
+def _on(label: str) -> str:
+    return f"with the runner {label}" if label else "that name no runner"

@@ -7,13 +7,14 @@ from typing import Any
 
 from modelyard.forges.interface import Measured, Pull
 
-MEASURE = "measure"
-"""The name of the job in .gitlab-ci.yml. A merge request may give it to another job: its files are untrusted anyway."""
+MEASURE, ON_RUNNER = "measure", "measure-on: ["
+"""The job of .gitlab-ci.yml, and how the names of those of .gitlab-ci.runners.yml begin. A merge request may give these
+names to other jobs: their files are untrusted anyway."""
 _READ: dict[str, Any] = {"retry_transient_errors": True, "max_retries": 3}
 
 
 def measured_of(gitlab: Any, place: str, pulls: Iterable[Pull]) -> list[Measured]:
-    """The finished job of each merge request; ``place`` is the project's path in the API.
+    """The finished jobs of each merge request whose measuring has ended; ``place`` is the project's path in the API.
 
     A pipeline of a fork is in the fork's project, so it has none here. A merge train judges by itself.
     """
@@ -25,16 +26,19 @@ def measured_of(gitlab: Any, place: str, pulls: Iterable[Pull]) -> list[Measured
         if not here or str(pipeline.get("ref", "")).endswith("/train"):
             continue
         url = f"{place}/pipelines/{pipeline['id']}/jobs"
-        jobs = [job for job in gitlab.http_list(url, iterator=True, per_page=100, **_READ) if job["name"] == MEASURE]
-        newest = max(jobs, key=lambda job: int(job["id"]), default=None)
-        if newest and newest["status"] in ("success", "failed"):
+        newest: dict[str, Any] = {}
+        for job in gitlab.http_list(url, iterator=True, per_page=100, **_READ):
+            if job["name"] == MEASURE or job["name"].startswith(ON_RUNNER):
+                newest[job["name"]] = max(job, newest.get(job["name"], job), key=lambda one: int(one["id"]))
+        jobs = sorted(newest.values(), key=lambda job: int(job["id"]))
+        if jobs and all(job["status"] in ("success", "failed") for job in jobs):
             found.append(
                 Measured(
                     pull=pull,
                     commit=pipeline["sha"],
-                    job=newest["id"],
-                    succeeded=newest["status"] == "success",
-                    url=newest["web_url"],
+                    jobs=tuple(job["id"] for job in jobs),
+                    succeeded=all(job["status"] == "success" for job in jobs),
+                    url=jobs[-1]["web_url"],
                 )
             )
     return found

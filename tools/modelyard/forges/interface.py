@@ -121,15 +121,17 @@ class Status:
 
 @dataclass(frozen=True)
 class Measured:
-    """The finished job that measured a merge request, in the newest pipeline of its head. GitLab alone has it."""
+    """The finished jobs that measured a merge request, in the newest pipeline of its head. GitLab alone has them."""
 
     pull: Pull
     commit: str
     """The commit of the pipeline: the head, or a merge of it into the target."""
-    job: int
+    jobs: tuple[int, ...]
+    """Several where models name runners."""
     succeeded: bool
+    """Whether all of them did."""
     url: str
-    """The page of the job, as the forge gives it."""
+    """The page of the newest job, as the forge gives it."""
 
 
 @dataclass(frozen=True)

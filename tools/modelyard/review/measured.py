@@ -74,14 +74,15 @@ def report_measured(
 
 
 def untrusted_of(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
-    """What a job left. What is too large or broken is missing evidence, which the report says.
+    """What the jobs left. What is too large or broken is missing evidence, which the report says.
 
     ModelyardError where the forge does not answer: the next run asks again.
     """
-    content = forge.archive(one.job, TOTAL_LIMIT)
     with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-        if content is not None:
-            Path(scratch, "archive.zip").write_bytes(content)
+        for job in one.jobs:
+            content = forge.archive(job, TOTAL_LIMIT)
+            if content is not None:
+                Path(scratch, f"{job:020d}.zip").write_bytes(content)
         try:
             return read_untrusted(Path(scratch), under=EVIDENCE)
         except ModelyardError as error:

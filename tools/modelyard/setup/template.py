@@ -33,7 +33,15 @@ _BRANCH = {
 """Where the template's files name the default branch."""
 _DECISIONS = ("cml", "cloud_runner")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
-_OF_CI = (".github/workflows", ".github/actions", ".github/zizmor.yml", ".gitlab-ci.yml", ".gitlab", "Jenkinsfile")
+_OF_CI = (
+    ".github/workflows",
+    ".github/actions",
+    ".github/zizmor.yml",
+    ".gitlab-ci.yml",
+    ".gitlab-ci.runners.yml",
+    ".gitlab",
+    "Jenkinsfile",
+)
 
 
 def write_repository(folder: Path, answers: Sequence[str], ask: bool) -> str:
