@@ -294,11 +294,12 @@ def group(store: Store, request: Request, name: str) -> Answer:
     return 200, [user(login) | {"access_level": 30} for login in store.teams[path]]
 
 
-@route("POST", "PROJECT/pipeline")
-def pipeline(store: Store, request: Request) -> Answer:
-    variables = {entry["key"]: entry["value"] for entry in request.body.get("variables", [])}
-    store.dispatched.append((".gitlab-ci.yml", request.body["ref"], variables))
-    return 201, {"id": 1, "ref": request.body["ref"], "status": "created"}
+@route("POST", r"PROJECT/merge_requests/(\d+)/pipelines")
+def pipeline(store: Store, request: Request, number: str) -> Answer:
+    if int(number) not in store.pulls:
+        raise Refusal(404, "404 Not Found")
+    store.dispatched.append((".gitlab-ci.yml", f"merge request {number}", {}))
+    return 201, {"id": 1, "ref": f"refs/merge-requests/{number}/head", "status": "created"}
 
 
 @route("GET", "PROJECT")

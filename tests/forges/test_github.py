@@ -119,7 +119,7 @@ def test_permissions_teams_reactions_workflows(place: Place) -> None:
     place.forge.react(place.pull.number, comment.id, "eyes")
     assert comment.reactions == [(BOT, "eyes")]
     with pytest.raises(ModelyardError, match=r"propose.yml"):
-        place.forge.run_workflow("propose.yml", "feature", {})
+        place.forge.measure_again(place.forge.pull(place.pull.number))
 
 
 def test_a_bots_review_is_a_bots(place: Place) -> None:

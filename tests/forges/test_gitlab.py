@@ -102,8 +102,8 @@ def test_statuses_permissions_groups_reactions_pipelines(place: Place) -> None:
     for _ in range(2):
         place.forge.react(place.pull.number, comment.id, "+1")
     assert comment.reactions == [(BOT, "thumbsup")]
-    place.forge.run_workflow("", "feature", {"commit": head})
-    assert place.store.dispatched == [(".gitlab-ci.yml", "feature", {"COMMIT": head})]
+    place.forge.measure_again(place.forge.pull(place.pull.number))
+    assert place.store.dispatched == [(".gitlab-ci.yml", f"merge request {place.pull.number}", {})]
 
 
 @pytest.mark.parametrize(

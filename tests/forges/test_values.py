@@ -22,7 +22,7 @@ from modelyard.forges.interface import (
     UnknownResult,
     verdict_status,
 )
-from support.pulls import MemoryGit, as_git
+from support.pulls import MemoryGit, a_pull, as_git
 
 A = "a" * 64
 ME = "github-actions[bot]"
@@ -253,9 +253,9 @@ def test_github_files_of_a_rename_have_both_names(hub: Any) -> None:
 
 def test_github_workflows_that_do_not_start_are_errors(hub: Any) -> None:
     hub._retrying.get_workflow = lambda name: Object(create_dispatch=lambda branch, inputs: branch == "main")
-    hub.run_workflow("propose.yml", "main", {})
+    hub.measure_again(a_pull(7, branch="main"))
     with pytest.raises(ModelyardError, match=r"did not start the workflow propose\.yml on x"):
-        hub.run_workflow("propose.yml", "x", {})
+        hub.measure_again(a_pull(7, branch="x"))
 
 
 @pytest.mark.parametrize(
@@ -466,9 +466,9 @@ def test_gitlab_files_and_pipelines(lab: Any) -> None:
     assert lab.changed_files(7) == ["a", "b", "c"]
     assert asked.calls[0][0] == ("/projects/acme%2Fmodels/merge_requests/7/diffs",)
     started = Answers(None)
-    lab._project.pipelines = Object(create=started)
-    lab.run_workflow("propose.yml", "feature", {"commit": "c"})
-    assert started.calls[0][0][0] == {"ref": "feature", "variables": [{"key": "COMMIT", "value": "c"}]}
+    lab._project.mergerequests.get = lambda number, lazy: Object(number=number, pipelines=Object(create=started))
+    lab.measure_again(a_pull(7))
+    assert started.calls == [(({},), {})], "no variable is handed over"
 
 
 @pytest.mark.parametrize(

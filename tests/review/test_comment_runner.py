@@ -16,7 +16,7 @@ from modelyard.git import TagRef
 from modelyard.registry.tags import VersionRecord, write_record
 from modelyard.report.markdown.comment import marker
 from modelyard.report.markdown.summary import REPORT
-from modelyard.review.commands import PROPOSE_WORKFLOW, CommentEvent, CommentRunner, read_comment
+from modelyard.review.commands import CommentEvent, CommentRunner, read_comment
 from support.pulls import MemoryForge, MemoryGit, a_pull, as_forge, memory_checkout
 from support.yard import CONFIG, DVC_YAML, MODEL_YAML
 
@@ -181,7 +181,7 @@ def test_only_our_own_report_names_an_artifact(scene: Scene, comments: list[Comm
 
 def test_retrain_starts_the_workflow_on_the_head_that_was_seen(scene: Scene) -> None:
     scene.write("/modelyard retrain")
-    assert scene.forge.dispatched == [(PROPOSE_WORKFLOW, "feature", {"commit": scene.head})]
+    assert scene.forge.dispatched == [(7, scene.head)]
 
 
 @pytest.mark.parametrize(

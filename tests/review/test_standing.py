@@ -72,7 +72,7 @@ def test_it_is_measured_again_where_that_can_be_started_once_for_each_champion(l
     later.registered("v1.1.0")
     assert later.taken_back(measure=True) == [Outdated(7, NEWER, True)]
     head = later.forge.pulls[7].head
-    assert later.forge.dispatched == [("propose.yml", later.forge.pulls[7].branch, {"commit": head})]
+    assert later.forge.dispatched == [(7, head)]
     assert later.verdict().description.endswith("; it is measured again")
     assert later.taken_back(measure=True) == [] and len(later.forge.dispatched) == 1
     later.registered("v1.2.0")

@@ -206,6 +206,7 @@ class MemoryForge:
     """A forge that keeps everything in lists. A person without an entry in ``permissions`` may read."""
 
     comment_limit: int = 65_536
+    measured_by: str = ".github/workflows/propose.yml"
     permissions: dict[str, Permission] = field(default_factory=dict)
     teams: dict[str, list[str]] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)
@@ -216,7 +217,7 @@ class MemoryForge:
     set_statuses: list[tuple[str, Status]] = field(default_factory=list)
     """Oldest first."""
     reactions: list[Reaction] = field(default_factory=list)
-    dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    dispatched: list[tuple[int, str]] = field(default_factory=list)
     known: ForgeSettings = field(default_factory=lambda: ForgeSettings("main", None, frozenset(), False))
     asked: list[str] = field(default_factory=list)
     """People and teams that were looked up."""
@@ -289,8 +290,8 @@ class MemoryForge:
     def file_url(self, commit: str, path: str) -> str:
         return f"https://forge.example/blob/{commit}/{path}"
 
-    def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
-        self.dispatched.append((name, branch, inputs))
+    def measure_again(self, pull: Pull) -> None:
+        self.dispatched.append((pull.number, pull.head))
 
     def settings(self) -> ForgeSettings:
         return self.known

@@ -47,6 +47,7 @@ class GitHubForge:
     """One repository on GitHub."""
 
     comment_limit = COMMENT_LIMIT
+    measured_by = ".github/workflows/propose.yml"
 
     def __init__(self, git: Git, ci: CI) -> None:
         try:
@@ -298,13 +299,14 @@ class GitHubForge:
         """The URL of the page of a file at a commit."""
         return f"{self._page}/blob/{commit}/{path}"
 
-    def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
-        """Starts a workflow on a branch. The workflow must have ``workflow_dispatch``."""
+    def measure_again(self, pull: Pull) -> None:
+        """Starts the workflow on the pull request's branch. It must have ``workflow_dispatch``."""
+        name = self.measured_by.rpartition("/")[2]
         with self._translate_errors(f"the workflow {name}"):
-            started = self._retrying.get_workflow(name).create_dispatch(branch, inputs)
+            started = self._retrying.get_workflow(name).create_dispatch(pull.branch, {"commit": pull.head})
         if not started:
             raise ModelyardError(
-                f"GitHub did not start the workflow {name} on {branch}.",
+                f"GitHub did not start the workflow {name} on {pull.branch}.",
                 "Its file must be on that branch, with workflow_dispatch; the job needs the permission actions: write.",
             )
 

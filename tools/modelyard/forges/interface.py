@@ -172,6 +172,8 @@ class PullForge(Forge, Protocol):
 
     comment_limit: int
     """Largest number of characters in a comment."""
+    measured_by: str
+    """The file of the repository by which this forge's own CI measures pull requests."""
 
     def pull(self, number: int) -> Pull:
         """One pull request."""
@@ -227,8 +229,8 @@ class PullForge(Forge, Protocol):
     def file_url(self, commit: str, path: str) -> str:
         """The URL of the page of a file at a commit; ``#L12`` after it is a line."""
 
-    def run_workflow(self, name: str, branch: str, inputs: dict[str, str]) -> None:
-        """Starts a workflow or pipeline on a branch."""
+    def measure_again(self, pull: Pull) -> None:
+        """Starts the measurement of a pull request's head by ``measured_by``; nothing may be started for a fork."""
 
     def settings(self) -> ForgeSettings:
         """The default branch, the required statuses and the names of secrets; ModelyardError without an answer."""

@@ -39,8 +39,6 @@ _QUOTED = r'"([^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff
 _PART = re.compile(rf"([a-z]+)=(?:{_QUOTED}|([A-Za-z0-9][A-Za-z0-9._-]{{0,127}}))(?: +|$)")
 _LENGTH_LIMIT = 2000
 
-PROPOSE_WORKFLOW = "propose.yml"
-
 
 @dataclass(frozen=True)
 class CommentCommand:
@@ -184,7 +182,7 @@ class CommentRunner:
                 "The code of a fork does not run with this repository's secrets.",
                 "Review the code, then push the branch to this repository.",
             )
-        self._forge.run_workflow(PROPOSE_WORKFLOW, pull.branch, {"commit": pull.head})
+        self._forge.measure_again(pull)
 
     def _promote(self, command: CommentCommand, pull: Pull, event: CommentEvent) -> None:
         model = self._model(command, pull)

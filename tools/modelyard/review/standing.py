@@ -13,7 +13,6 @@ from modelyard.errors import ModelyardError
 from modelyard.forges.interface import VERDICT, Pull, PullForge, is_marked, verdict_status
 from modelyard.gate.standing import GivenVerdict, outdated, outdated_sentence
 from modelyard.report.markdown.summary import REPORT, out_of_date
-from modelyard.review.commands import PROPOSE_WORKFLOW
 
 _AGAIN = "it is measured again"
 _BY_HAND = "after the deployment, run its pipeline again"
@@ -79,7 +78,7 @@ def _take_back(
     newest = next((status for status in forge.statuses(pull.head) if status.context == VERDICT), None)
     if newest is None or not newest.ours or newest.state not in ("success", "pending"):
         return None
-    again = measure and not pull.from_fork and checkout.git.file_at("HEAD", f".github/workflows/{PROPOSE_WORKFLOW}")
+    again = measure and not pull.from_fork and checkout.git.file_at("HEAD", forge.measured_by)
     sentence, step = outdated_sentence(why), _AGAIN if again else _BY_HAND
     status = verdict_status("pending", f"{sentence}; {step}", "", "")
     if (newest.state, newest.description) == (status.state, status.description):
@@ -91,7 +90,7 @@ def _take_back(
     started = False
     if again:
         try:
-            forge.run_workflow(PROPOSE_WORKFLOW, pull.branch, {"commit": pull.head})
+            forge.measure_again(pull)
             started = True
         except ModelyardError as error:
             say(f"Pull request {pull.number} could not be measured again: {error.problem} {error.remedy}")
