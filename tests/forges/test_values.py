@@ -466,7 +466,8 @@ def test_gitlab_files_and_pipelines(lab: Any) -> None:
     assert lab.changed_files(7) == ["a", "b", "c"]
     assert asked.calls[0][0] == ("/projects/acme%2Fmodels/merge_requests/7/diffs",)
     started = Answers(None)
-    lab._project.mergerequests.get = lambda number, lazy: Object(number=number, pipelines=Object(create=started))
+    request = Object(pipelines=Object(create=started))
+    lab._project.mergerequests = Object(get=lambda number, lazy: request)
     lab.measure_again(a_pull(7))
     assert started.calls == [(({},), {})], "no variable is handed over"
 
