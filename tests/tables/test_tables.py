@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +73,27 @@ def test_no_table_is_an_error_in_one_sentence(tmp_path: Path) -> None:
         TableFile(tmp_path / "t.parquet")
     with pytest.raises(ModelyardError, match="cannot be read"):
         TableFile(tmp_path / "none.parquet")
+
+
+THREADS = """
+import os, sys
+from pathlib import Path
+import pyarrow.compute, pyarrow.csv, pyarrow.json
+from modelyard.tables.text import read_csv, read_json
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+before = threads()
+assert read_csv(Path(sys.argv[1])).num_rows == read_json(Path(sys.argv[2])).num_rows == 300_000
+print(threads() - before)
+"""
+
+
+def test_texts_are_read_without_threads_which_abort_a_process_that_ends(tmp_path: Path) -> None:
+    table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    table.write_text("a,b\n" + "1,2\n" * 300_000)
+    lines.write_text('{"a": 1}\n' * 300_000)
+    read = [sys.executable, "-c", THREADS, str(table), str(lines)]
+    done = subprocess.run(read, check=True, capture_output=True, text=True)
+    assert int(done.stdout) <= 1, "Arrow's own reader of files, and no pool"

@@ -34,6 +34,8 @@ def read_csv(source: Path | bytes, texts: Collection[str] = (), last_row: str | 
                 delimiter=separator,
                 invalid_row_handler=(lambda row: "skip" if row.text == last_row else "error") if last_row else None,
             ),
+            # A thread of Arrow's that still has the Python file when the interpreter ends aborts the process.
+            read_options=csv.ReadOptions(use_threads=False),
             convert_options=csv.ConvertOptions(column_types={name: pa.string() for name in texts}),
         )
     for place, column in enumerate(table.columns):
@@ -66,7 +68,8 @@ def read_json(source: Path | bytes) -> Any:
         content = _lines(content.removeprefix(_MARK))
     end = content.rfind(b"\n") + 1
     whole = content if _is_json(content[end:]) else content[:end]
-    return arrow.read_json(io.BytesIO(whole)) if whole.strip() else pa.table({})
+    options = arrow.ReadOptions(use_threads=False)  # as for CSV
+    return arrow.read_json(pa.BufferReader(whole), read_options=options) if whole.strip() else pa.table({})
 
 
 def is_json(first: bytes) -> bool:
