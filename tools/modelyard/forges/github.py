@@ -305,7 +305,7 @@ class GitHubForge:
         with self._translate_errors(f"the workflow {name}"):
             started = self._retrying.get_workflow(name).create_dispatch(pull.branch, {"commit": pull.head})
         if not started:
-            remedy = "Its file must be on that branch, with workflow_dispatch; the job needs the permission actions: write."
+            remedy = "Its file must be on that branch, with workflow_dispatch; the job needs actions: write."
             raise ModelyardError(f"GitHub did not start the workflow {name} on {pull.branch}.", remedy)
 
     def settings(self) -> ForgeSettings:
