@@ -33,10 +33,16 @@ PROOFS = (
     "setup/test_mlflow_import.py::test_the_registry_of_a_real_server_is_imported",
     "setup/test_mlflow_import.py::test_a_thousand_versions_are_imported",
     "setup/test_mlflow_model.py::test_models_that_mlflow_itself_logged",
+    "setup/test_mlflow_model.py::test_files_of_other_libraries_are_taken",
     "setup/test_gto_import.py::test_a_thousand_tags_are_imported",
     "trackers/test_real_trackers.py",
     # Long walks through the workflow files, whose parts have tests of their own.
     "e2e/test_commands_and_clock.py::test_through_cml_and_through_the_api_there_is_one_comment",
+    "e2e/test_commands_and_clock.py::test_an_expired_waiver_is_removed_by_one_pull_request",
+    "e2e/test_pull_request.py::test_two_models_in_one_pull_request_then_one",
+    "e2e/test_pull_request.py::test_pictures_on_the_own_evidence_branch",
+    "e2e/test_pull_request.py::test_a_change_of_data_alone",
+    "e2e/test_pull_request.py::test_two_merges_at_once",
     "e2e/test_watching.py::test_labelled_rows_come_back_and_the_model_learns_from_them",
     # A model of every flavor and task, trained, registered and served.
     "serving/test_matrix.py",
