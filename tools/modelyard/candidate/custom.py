@@ -77,11 +77,7 @@ def custom_report(view: ModelView, candidate: Candidate, champion: str | None) -
 
 def _pages(folder: Path, left_out: list[str]) -> list[Page]:
     pages = []
-    for path in sorted(folder.glob("*.md")) if folder.is_dir() and not folder.is_symlink() else ():
-        name = f"{FOLDER}/{path.name}"
-        if not _is_own(path) or not _NAME.match(path.name):
-            left_out.append(f"{name} is not a regular file with a name of letters, digits and . _ -")
-            continue
+    for name, path in _own_files(folder, ".md", left_out):
         if path.stat().st_size > 4 * PAGE_CHARACTERS:
             left_out.append(f"{name} has {path.stat().st_size:,} bytes (limit {PAGE_CHARACTERS:,} characters).")
             continue
@@ -98,11 +94,8 @@ def _pages(folder: Path, left_out: list[str]) -> list[Page]:
 def _evidently(folder: Path, most: int, left_out: list[str]) -> list[Page]:
     """The reports of Evidently as pages; at most so many."""
     pages: list[Page] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() and not folder.is_symlink() else ():
-        name = f"{FOLDER}/{path.name}"
-        if not _is_own(path) or not _NAME.match(path.name):
-            left_out.append(f"{name} is not a regular file with a name of letters, digits and . _ -")
-        elif path.stat().st_size > MOST_BYTES:
+    for name, path in _own_files(folder, SUFFIX, left_out):
+        if path.stat().st_size > MOST_BYTES:
             left_out.append(f"{name} has {path.stat().st_size:,} bytes (limit {MOST_BYTES:,}).")
         elif len(pages) == most:
             left_out.append(f"{name} is not shown: at most {PAGES} pages are.")
@@ -112,6 +105,16 @@ def _evidently(folder: Path, most: int, left_out: list[str]) -> list[Page]:
             except ModelyardError as error:
                 left_out.append(error.problem)
     return pages
+
+
+def _own_files(folder: Path, ending: str, left_out: list[str]) -> Iterator[tuple[str, Path]]:
+    """Name and path of the folder's own files with an ending, sorted; what is no regular file is left out."""
+    for path in sorted(folder.glob(f"*{ending}")) if folder.is_dir() and not folder.is_symlink() else ():
+        name = f"{FOLDER}/{path.name}"
+        if _is_own(path) and _NAME.match(path.name):
+            yield name, path
+        else:
+            left_out.append(f"{name} is not a regular file with a name of letters, digits and . _ -")
 
 
 def _pictures(folder: Path, pages: list[Page], left_out: list[str]) -> Iterator[Picture]:

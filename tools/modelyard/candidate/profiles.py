@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -204,10 +204,14 @@ def profile_partitions(
     ``scheduler`` is the address of a Dask scheduler whose workers see the same paths; '' starts a cluster of processes
     on this machine, and None reads one file after the other.
     """
+    rows = 0
     if scheduler is None:
-        return merged(
-            list(_told((profile_part(str(p), columns, reference) for p in paths), paths, progress)), reference
-        )
+        parts: list[Profiled] = []
+        for path in paths:
+            parts.append(profile_part(str(path), columns, reference))
+            rows += parts[-1].profile.rows
+            progress(rows, len(parts) / len(paths))
+        return merged(parts, reference)
     try:
         from distributed import Client, as_completed
     except ImportError as error:
@@ -225,18 +229,12 @@ def profile_partitions(
         futures = client.map(
             profile_part, [str(path.resolve()) for path in paths], columns=columns, reference=reference
         )
-        for _ in _told((future.result() for future in as_completed(futures)), paths, progress):
-            pass
-        return merged(client.gather(futures), reference)
-
-
-def _told(parts: Iterable[Profiled], paths: Sequence[Path], progress: Progress) -> Iterator[Profiled]:
-    """The parts, one for each file; each is told as it comes."""
-    rows = 0
-    for i, part in enumerate(parts, start=1):
-        rows += part.profile.rows
-        progress(rows, i / len(paths))
-        yield part
+        done: dict[str, Profiled] = {}
+        for future, part in as_completed(futures, with_results=True):
+            done[future.key] = part
+            rows += part.profile.rows
+            progress(rows, len(done) / len(paths))
+        return merged([done[future.key] for future in futures], reference)
 
 
 def profile_part(path: str, columns: Columns, reference: Profile) -> Profiled:
