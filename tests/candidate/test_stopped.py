@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from modelyard.files import restored_unless_done
 from support.waiting import wait_for
-from support.yard import IDENTITY, commit_all, git, small_repository, write
+from support.yard import IDENTITY, begin_dvc, commit_all, git, small_repository, write
 
 PIPELINE = """\
 stages:
@@ -36,8 +36,7 @@ def stages(tmp_path: Path) -> Callable[[str], Path]:
 
 def _with_stages(folder: Path, train: str) -> Path:
     small_repository(folder)
-    (folder / "data/flights.dvc").unlink()
-    subprocess.run([Path(sys.executable).parent / "dvc", "init", "--quiet"], cwd=folder, check=True)
+    begin_dvc(folder)
     files = {
         "dvc.yaml": PIPELINE,
         "train.py": TRAIN + train,

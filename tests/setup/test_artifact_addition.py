@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +19,7 @@ from modelyard.setup.artifact_addition import add_artifact, replace_files
 from modelyard.setup.contract_guess import Wishes
 from modelyard.setup.model_addition import Addition
 from support.models import CELLS, train
-from support.yard import commit_all, git, small_repository, tool
+from support.yard import commit_all, git, repository_of_dvc, tool
 
 GIVEN = [(flavor, task) for flavor, task in CELLS if flavor != "python" and task != "ranking"]
 HOLDOUT = "data/holdout.parquet"
@@ -29,12 +27,7 @@ HOLDOUT = "data/holdout.parquet"
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Path:
-    """A repository without models, in which DVC keeps data."""
-    folder = small_repository(tmp_path / "yard", models=())
-    (folder / "data/flights.dvc").unlink()
-    subprocess.run([Path(sys.executable).parent / "dvc", "init", "--quiet"], cwd=folder, check=True)
-    commit_all(folder, "DVC")
-    return folder
+    return repository_of_dvc(tmp_path / "yard")
 
 
 def add(yard: Path, artifact: Path, holdout: Path, name: str = "given", **wishes: str) -> Addition:

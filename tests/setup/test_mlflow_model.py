@@ -7,7 +7,6 @@ import os
 import pickle
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from modelyard.targets.mlflow_server import MLflowServer
 from support.mlflow import MLflowStub, mlflow_stub
 from support.models import Trained, train
 from support.versions import add_version, opened
-from support.yard import commit_all, git, small_repository, tool
+from support.yard import commit_all, git, repository_of_dvc, small_repository, tool
 from targets.conftest import TARGETS, mlflow_server
 
 BINARY = Wishes(task="binary")
@@ -41,12 +40,7 @@ def stub() -> Iterator[MLflowStub]:
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Path:
-    """A repository without models, in which DVC keeps data."""
-    folder = small_repository(tmp_path / "yard", models=())
-    (folder / "data/flights.dvc").unlink()
-    subprocess.run([Path(sys.executable).parent / "dvc", "init", "--quiet"], cwd=folder, check=True)
-    commit_all(folder, "DVC")
-    return folder
+    return repository_of_dvc(tmp_path / "yard")
 
 
 @pytest.fixture(scope="module")

@@ -125,3 +125,17 @@ def small_repository(folder: Path, models: tuple[str, ...] = ("churn",)) -> Path
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit_all(folder, "begin")
     return folder
+
+
+def begin_dvc(folder: Path) -> None:
+    """Starts DVC in a small repository, without its pointer to data that nobody has."""
+    (folder / "data/flights.dvc").unlink()
+    subprocess.run([Path(sys.executable).parent / "dvc", "init", "--quiet"], cwd=folder, check=True)
+
+
+def repository_of_dvc(folder: Path) -> Path:
+    """A committed repository without models, in which DVC keeps data."""
+    small_repository(folder, models=())
+    begin_dvc(folder)
+    commit_all(folder, "DVC")
+    return folder
