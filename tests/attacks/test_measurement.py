@@ -108,6 +108,63 @@ def test_to_register_forged_outputs_of_a_lock(champion: Path) -> None:
     assert "was not run a second time" in said and "pins other outputs of" in said
 
 
+CI = {"GITHUB_RUN_ID": "7", "GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "acme/models"}
+
+
+def forge_changed_code(yard: Path) -> str:
+    """The same where the parameters changed too, so that no earlier run can be compared; the forged md5."""
+    forged = forge(yard)
+    change(yard, "params.yaml", "trees: 40", "trees: 45")
+    change(yard, "dvc.lock", "trees: 40", "trees: 45")
+    commit_all(yard, "More trees, it says")
+    return forged
+
+
+def test_to_have_bytes_measured_that_the_changed_code_never_made(champion: Path) -> None:
+    forged = forge_changed_code(champion)
+    said = tool(champion, "run", MODEL, "--base", "main", expect=None).stderr
+    assert "every stage runs again" not in said, "a person's own run believes the person's own lock"
+    assert hashlib.md5((champion / FOLDER / "model.txt").read_bytes(), usedforsecurity=False).hexdigest() == forged
+    said = tool(champion, "run", MODEL, "--base", "main", expect=None, **CI).stderr
+    assert "No run of CI left this dvc.lock. So every stage runs again." in said
+    assert hashlib.md5((champion / FOLDER / "model.txt").read_bytes(), usedforsecurity=False).hexdigest() != forged
+    assert forged not in (champion / FOLDER / "dvc.lock").read_text(), "what was measured is what ran"
+
+
+def test_a_lock_that_a_run_of_ci_left_is_not_run_again(champion: Path) -> None:
+    """The sibling of the attack: the job's own lock, filed by the job that reports, and then an honest push."""
+    git(champion, "switch", "--quiet", "-c", "trees")
+    change(champion, "params.yaml", "trees: 40", "trees: 45")
+    commit_all(champion, "More trees")
+    git(champion, "init", "--quiet", "--bare", "../origin.git")
+    git(champion, "remote", "add", "origin", "../origin.git")
+    git(champion, "push", "--quiet", "origin", "main", "trees", "modelyard/evidence")
+    said = tool(champion, "run", MODEL, "--base", "main", expect=None, **CI).stderr
+    assert "every stage runs again" not in said, "the lock is main's"
+    git(champion, "restore", ".")
+    tool(champion, "push-lock", "--from", ".modelyard/evidence", "--branch", "trees")
+    git(champion, "fetch", "--quiet", "origin")
+    git(champion, "reset", "--quiet", "--hard", "origin/trees")
+    assert git(champion, "log", "-1", "--format=%s") == f"Retrained: {MODEL}"
+    write(champion, {"README.md": "An honest push.\n"})
+    commit_all(champion, "Text")
+    said = tool(champion, "run", MODEL, "--base", "main", expect=None, **CI).stderr
+    assert "every stage runs again" not in said
+
+
+def test_to_register_bytes_that_the_changed_code_never_made(champion: Path) -> None:
+    """By the policy: refused where it requires a second run, told where it does not."""
+    forged = forge_changed_code(champion)
+    git(champion, "switch", "--quiet", "main")
+    git(champion, "merge", "--quiet", "--no-ff", "forged", "-m", "Merge\n\nApproved-by: Grace <grace@example.org>")
+    tool(champion, "run", MODEL, expect=None, **CI)
+    assert hashlib.md5((champion / FOLDER / "model.txt").read_bytes(), usedforsecurity=False).hexdigest() == forged
+    second = json.loads((champion / ".modelyard/evidence" / MODEL / "reproduction.json").read_text())
+    assert second["predicate"]["outcome"] != "pass", "main ran it a second time"
+    said = tool(champion, "register", MODEL, expect=None, **CI).stderr
+    assert f"No run of CI left this dvc.lock of {MODEL}. The pipeline of {MODEL} makes the artifact" in said
+
+
 def test_to_hand_over_a_second_run(tmp_path: Path) -> None:
     for kind in ("training", "reproduction", "verdict"):
         write(tmp_path, {f"churn/{kind}.json": "{}"})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from modelyard.errors import ModelyardError
 from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.lock_push import push_locks
-from support.pulls import MemoryGit, as_git
+from support.pulls import MemoryEvidence, MemoryGit, as_git, as_store
 from support.yard import MODEL_YAML
 
 LOCK = b"schema: '2.0'\nstages:\n  train:\n    outs: [{path: model.txt, md5: a, size: 1}]\n"
@@ -15,12 +18,13 @@ BRANCH = "refs/heads/feature"
 
 class Scene:
     def __init__(self, model: str = MODEL_YAML.format(name="churn")) -> None:
-        self.git = MemoryGit()
+        self.git, self.evidence = MemoryGit(), MemoryEvidence()
         self.head = self.git.add({"models/churn/model.yaml": model, "models/churn/metrics.json": "{}"})
         self.git.remote_branches[BRANCH] = self.head
 
     def push(self, **generated: dict[str, bytes]) -> str | None:
-        return push_locks(as_git(self.git), UntrustedBundle(generated=generated), self.head, "feature")
+        untrusted = UntrustedBundle(generated=generated)
+        return push_locks(as_git(self.git), as_store(self.evidence), untrusted, self.head, "feature")
 
 
 def test_what_differs_is_one_commit_on_the_branch() -> None:
@@ -37,6 +41,18 @@ def test_nothing_new_is_no_commit() -> None:
     assert scene.push(churn={"metrics.json": b"{}"}) is None and scene.push() is None
     assert scene.push(unknown={"dvc.lock": LOCK}) is None, "the head has no such model"
     assert scene.git.remote_branches[BRANCH] == scene.head
+
+
+def test_a_lock_is_filed_as_one_that_a_run_left_whether_it_differs_or_not() -> None:
+    scene = Scene()
+    place = f"churn/locks/{hashlib.sha256(LOCK).hexdigest()}.json"
+    scene.push(churn={"dvc.lock": LOCK})
+    assert scene.evidence.filed_files == {place: json.dumps({"commit": scene.head}).encode()}
+    scene.head = scene.git.remote_branches[BRANCH]
+    assert scene.push(churn={"dvc.lock": LOCK}) is None
+    assert len(scene.evidence.messages) == 1, "it is filed once"
+    scene.push(unknown={"dvc.lock": LOCK}, churn={"metrics.json": b"{}"})
+    assert list(scene.evidence.filed_files) == [place]
 
 
 def test_the_profile_has_a_fixed_name() -> None:
@@ -63,4 +79,4 @@ def test_a_branch_that_moved_gets_nothing() -> None:
     newer = scene.git.remote_branches[BRANCH] = scene.git.add({"x": "1"}, scene.head)
     with pytest.raises(ModelyardError, match="has moved from"):
         scene.push(churn={"dvc.lock": LOCK})
-    assert scene.git.remote_branches[BRANCH] == newer
+    assert scene.git.remote_branches[BRANCH] == newer and not scene.evidence.filed_files

@@ -23,6 +23,7 @@ from modelyard.candidate.reproduction import repinned_stages, reproduce_candidat
 from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.ci_locks import is_foreign_lock
 from modelyard.checkout.trust import sniff_file
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
@@ -69,8 +70,18 @@ class CandidateRun:
         tracked = self._git.tracked("*.dvc")
         return [path for path in tracked if is_import((self._root / path).read_bytes(), path)]
 
-    def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
+    def retrain(
+        self,
+        *,
+        push: bool = True,
+        force: bool = False,
+        commit: bool = False,
+        news: bool = False,
+        trusted: str | None = None,
+    ) -> Retrained:
         """Pulls cached data, runs changed stages, profiles and pushes. ``news`` checks imports for new content.
+
+        ``trusted``: a revision. Where HEAD has another dvc.lock, and no run of CI left that one, all stages run.
 
         When it fails or is stopped, the files that git tracks are as they were.
         """
@@ -78,13 +89,14 @@ class CandidateRun:
         # DVC deletes the outputs of a stage before it runs, also those that git tracks.
         tracked = [*self._git.tracked(f"models/{self._name}"), *self.generated, *(self.sources() if news else ())]
         with restored_unless_done(self._root / path for path in tracked):
-            return self._retrained(pipeline, push=push, force=force, commit=commit, news=news)
+            why = "" if force else self._suspicion(trusted)
+            return self._retrained(pipeline, push=push, force=force, commit=commit, news=news, why=why)
 
-    def _retrained(self, pipeline: str, *, push: bool, force: bool, commit: bool, news: bool) -> Retrained:
+    def _retrained(self, pipeline: str, *, push: bool, force: bool, commit: bool, news: bool, why: str) -> Retrained:
         self._workspace.clear()
         begun, ran = time.monotonic(), False
         if self.candidate.trained_here:
-            ran = self._reproduced(pipeline, force=force, news=news)
+            ran = self._reproduced(pipeline, force=force, news=news, why=why)
         else:
             self._say(f"{self._name} was trained elsewhere, so there is nothing to train. Its files come from DVC …")
             check_out_given(self.candidate, self._dvc)
@@ -107,21 +119,28 @@ class CandidateRun:
         self._keep("training", training)
         return Retrained(artifact, ran, training.commit, seconds)
 
-    def _reproduced(self, pipeline: str, *, force: bool, news: bool) -> bool:
-        """Pulls the cached data and runs the stages that changed; whether any ran."""
+    def _suspicion(self, trusted: str | None) -> str:
+        """Why the outputs that dvc.lock pins are not taken for those of its stages; '' where they are."""
+        if not self._merged() and (stages := repinned_stages(self.view)):
+            return (
+                f"dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
+                " command, inputs and parameters."
+            )
+        if trusted is not None and is_foreign_lock(self.view, trusted):
+            return "No run of CI left this dvc.lock."
+        return ""
+
+    def _reproduced(self, pipeline: str, *, force: bool, news: bool, why: str) -> bool:
+        """Pulls the cached data and runs the stages that changed, or all with ``force`` or ``why``; whether any ran."""
         self._say(f"Pulling the cached data of {self._name} …")
         self._dvc.pull(pipeline)
         if news and (sources := self.sources()):
             self._say(f"Checking {len(sources)} data {'import' if len(sources) == 1 else 'imports'} for new content …")
             self._dvc.update(sources)
-        stages = () if force or self._merged() else repinned_stages(self.view)
-        if stages:
-            self._say(
-                f"dvc.lock pins other outputs of {', '.join(stages)} than a registered version has, for the same"
-                " command, inputs and parameters. So every stage runs again."
-            )
+        if why:
+            self._say(f"{why} So every stage runs again.")
         self._say(f"Running {pipeline} …")
-        return self._dvc.reproduce(pipeline, force=force or bool(stages), say=self._say)
+        return self._dvc.reproduce(pipeline, force=force or bool(why), say=self._say)
 
     def evaluate(self, champion: str | None = None) -> Evaluation:
         """The evaluation against a champion: that version, or by default the one that the last environment serves."""
@@ -160,10 +179,14 @@ class CandidateRun:
         self._keep("artifact", found)
         return found
 
-    def reproduce(self) -> None:
-        """Runs every stage once more, beside this checkout, where ``register`` will ask for it."""
+    def reproduce(self, *, ci: bool = False) -> None:
+        """Runs every stage once more, beside this checkout, where ``register`` will ask for it.
+
+        ``ci``: whether this is a run of CI, which does so too for a lock that none left; ``register`` tells the result.
+        """
         policy = self.view.rules(datetime.now(UTC).date()).policy
-        if not self.candidate.trained_here or (policy.reproduced != "required" and not repinned_stages(self.view)):
+        wanted = policy.reproduced == "required" or repinned_stages(self.view) or (ci and is_foreign_lock(self.view))
+        if not self.candidate.trained_here or not wanted:
             return
         if self._git.uncommitted(f"models/{self._name}", "data"):
             self._say(f"{self._name} differs from HEAD, so it is not run a second time; register will ask for that.")

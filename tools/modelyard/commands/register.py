@@ -70,5 +70,7 @@ def command(
         for version in done:
             result(version.tag)
             say(f"  {'registered' if version.new else 'registered before'}: {'; '.join(version.reasons)}")
+            if version.doubt:
+                say(f"  {version.doubt}")
     if errors:
         finish("fail" if all(int(error.exit_code) == 1 for error in errors) else "error")

@@ -249,7 +249,8 @@ class Policy(SchemaManifest, frozen=True, kw_only=True):
         Meta(
             description="required: register wants a second run of every stage on the commit that it registers. It must"
             " give the same bytes; metrics within the margins of the rules of kind champion are enough where two runs"
-            " differ. advisory: only where dvc.lock pins other outputs than a registered version for the same inputs."
+            " differ. advisory: only where dvc.lock pins other outputs than a registered version for the same inputs;"
+            " in CI, register tells what a second run says of a lock that no run of CI left."
         ),
     ] = "advisory"
     maximum_waivers: Annotated[

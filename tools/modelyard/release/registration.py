@@ -11,6 +11,7 @@ from modelyard.candidate.files import Candidate
 from modelyard.candidate.reproduction import repinned_stages
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.ci_locks import is_foreign_lock
 from modelyard.checkout.evidence_store import approvals_file, evidence_files
 from modelyard.checkout.tags import number_at, settle_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
@@ -20,6 +21,7 @@ from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import environment_digest
 from modelyard.evidence.verdict import Verdict
 from modelyard.files import small_files
+from modelyard.forges.ci import read_ci
 from modelyard.forges.interface import Forge
 from modelyard.gate.judge import judge
 from modelyard.gate.reproduction import irreproducible, unreproduced
@@ -45,6 +47,8 @@ class Registered:
     reasons: tuple[str, ...]
     new: bool
     """False when the same artifact was registered before."""
+    doubt: str = ""
+    """What speaks against a dvc.lock that no run of CI left, where the policy does not refuse it."""
 
 
 def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = False) -> Registered:
@@ -74,7 +78,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
             return done
         documents = evidence.documents(name, artifact) | Workspace(view).documents()
         bundle = read_bundle(name, artifact, documents)
-        verdict = _judged(view, bundle, commit, today)
+        verdict, doubt = _judged(view, bundle, commit, today), _doubt(view, bundle, commit, today)
         numbering = number_at(view, candidate.model, commit, artifact)
         [approval] = mainline.record(commit)
         documents["verdict"] = write_statement("verdict", name, artifact, verdict)
@@ -88,7 +92,7 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
             write_tag(view, tag, commit, write_record(headline, record), files)
         except RefRejected:
             continue
-        return Registered(tag, numbering.version, numbering.reasons, new=True)
+        return Registered(tag, numbering.version, numbering.reasons, new=True, doubt=doubt)
     raise ModelyardError(f"{_ATTEMPTS} concurrent runs registered versions of {name}.", "Run modelyard register again.")
 
 
@@ -185,6 +189,14 @@ def _judged(view: ModelView, bundle: Bundle, commit: str, today: date) -> Verdic
             f" modelyard retrain {bundle.model} --force --commit, in a pull request.",
         )
     return verdict
+
+
+def _doubt(view: ModelView, bundle: Bundle, commit: str, today: date) -> str:
+    """Why nothing supports a lock that no run of CI left; '' where a second run does, and outside CI without one."""
+    if not (bundle.reproduction or read_ci(os.environ).run) or not is_foreign_lock(view):
+        return ""
+    why = unreproduced(view.rules(today).policy, bundle, commit)
+    return f"No run of CI left this dvc.lock of {bundle.model}. {why}" if why else ""
 
 
 def _record(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from modelyard.checkout.ci_locks import file_locks
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
 from modelyard.manifests.document import ManifestErrors
@@ -10,12 +12,15 @@ from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.pull_requests import push_commit, remote_head
 
 
-def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
+def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
     """Pushes one commit of locks, metrics and profiles on top of ``head``. The commit; None when nothing differs.
+
+    The locks are filed on the evidence branch as those that a run of CI left.
 
     ModelyardError when a lock is not valid, and when the branch has moved: the newer push has its own run.
     """
     files: dict[str, bytes] = {}
+    locks: dict[str, bytes] = {}
     for model, generated in untrusted.generated.items():
         if git.file_at(head, f"models/{model}/model.yaml") is None:
             continue
@@ -23,9 +28,11 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
             place = f"models/{model}/{name}"
             if name == "dvc.lock":
                 _require_lock(content, place)
+                locks[model] = content
             if git.file_at(head, place) != content:
                 files[place] = content
     if not files:
+        file_locks(evidence, locks, head)
         return None
     names = sorted({path.split("/")[1] for path in files})
     commit = git.commit_on(head, files, f"Retrained: {', '.join(names)}")
@@ -35,6 +42,7 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
             "Wait for the run of the newer push.",
         )
     push_commit(git, commit, branch, head)
+    file_locks(evidence, locks, head)
     return commit
 
 
