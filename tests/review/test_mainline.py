@@ -20,9 +20,9 @@ class CountingForge(MemoryForge):
 
     asked: list[str]
 
-    def change_of(self, commit: str) -> Any:
+    def change_of(self, commit: str, parent: str = "") -> Any:
         self.asked.append(commit)
-        return super().change_of(commit)
+        return super().change_of(commit, parent)
 
 
 @pytest.fixture

@@ -150,6 +150,9 @@ class MemoryGit:
             sha = parent
         return found
 
+    def reachable(self, commit: str) -> list[str]:
+        return self.line(commit)
+
     def line(self, revision: str) -> list[str]:
         return [entry.info.sha for entry in reversed(self.first_parents(revision))]
 
@@ -351,7 +354,7 @@ class MemoryForge:
         history = self.git.history(path)
         return self.change_of(history[0].sha) if history else None
 
-    def change_of(self, commit: str) -> Change:
+    def change_of(self, commit: str, parent: str = "") -> Change:
         info = self.git.commit_info(commit)
         base = info.parents[0] if info.parents else ""
         files = tuple(self.git.differing_files(base, commit)) if base else ()

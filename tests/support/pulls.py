@@ -307,7 +307,7 @@ class MemoryForge:
     def last_change(self, path: str) -> Change | None:
         raise NotImplementedError
 
-    def change_of(self, commit: str) -> Change:
+    def change_of(self, commit: str, parent: str = "") -> Change:
         raise NotImplementedError
 
 

@@ -81,6 +81,7 @@ class Door:
 
     def _require_approved(self, view: ModelView, environment: str, until: str) -> None:
         mainline = self.mainline
+        mainline.require_kept()
         if not mainline.start and not self._warned:
             self._warned = True
             self._say(UNPROTECTED)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import Change, Contribution, Permission
+from modelyard.forges.interface import Change, Contribution, Permission, changed_from
 from modelyard.gate.approvals import Review
 from modelyard.git import CommitInfo, Git
 
@@ -31,9 +31,9 @@ class GitForge:
         history = self._git.history(path, first_parent=True)
         return self._change(history[0]) if history else None
 
-    def change_of(self, commit: str) -> Change:
-        """The change of one commit."""
-        return self._change(self._git.commit_info(commit))
+    def change_of(self, commit: str, parent: str = "") -> Change:
+        """The change of one commit. Who merged it is one of its authors where the merge is more than a merge."""
+        return self._change(self._git.commit_info(commit), parent)
 
     def is_member(self, handle: str, team: str) -> bool:
         """False: plain git has no teams."""
@@ -43,10 +43,14 @@ class GitForge:
         """Write: a commit on main is there because somebody with that permission pushed it."""
         return "write"
 
-    def _change(self, commit: CommitInfo) -> Change:
-        # The second parent of a merge is the proposal. Its author is the author, not the person who merged.
+    def _change(self, commit: CommitInfo, parent: str = "") -> Change:
+        # The other parent of a merge is the proposal. Its author is the author, not the person who merged.
+        parent = parent or next(iter(commit.parents), "")
         merge = len(commit.parents) > 1
-        commits = self._git.commits_between(commit.parents[0], commit.parents[1]) if merge else [commit]
+        commits = self._git.commits_between(parent, commit.sha) if merge else [commit]
+        others = [sha for sha in commit.parents if sha != parent]
+        if len(others) == 1 and self._git.is_merge_of(commit.sha, parent, others[0]):
+            commits = [one for one in commits if one.sha != commit.sha]  # nothing in it is of the person who merged
         proposal = commits[0] if commits else commit
         people = _people(commits or [commit])
         reviews = []
@@ -60,7 +64,7 @@ class GitForge:
         if subject.startswith("Merge ") and len(commit.parents) > 1:
             subject = proposal.subject
         return Change(
-            commit=commit.sha, subject=subject, author=proposal.author, files=tuple(self._git.files_of(commit)),
+            commit=commit.sha, subject=subject, author=proposal.author, files=changed_from(self._git, commit, parent),
             reviews=tuple(reviews),
             contribution=Contribution(
                 people=tuple(dict.fromkeys(people.values())),

@@ -85,9 +85,9 @@ class GitLabForge:
         """The newest change of ``path`` on main, with its merge request."""
         return newest_change(self._git, self, path)
 
-    def change_of(self, commit: str) -> Change:
+    def change_of(self, commit: str, parent: str = "") -> Change:
         """The change of one commit of main."""
-        return merged_change(self._git, self, self._git.commit_info(commit))
+        return merged_change(self._git, self, self._git.commit_info(commit), parent)
 
     def pulls_of(self, commit: str) -> list[Pull]:
         """The merge requests that contain a commit, or were merged as that commit."""

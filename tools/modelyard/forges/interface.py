@@ -157,8 +157,8 @@ class Forge(Protocol):
     def last_change(self, path: str) -> Change | None:
         """The newest merged change of a path; None for a path without a commit."""
 
-    def change_of(self, commit: str) -> Change:
-        """The change of one commit on the first-parent line of the default branch."""
+    def change_of(self, commit: str, parent: str = "") -> Change:
+        """The change of one commit of the default branch; ``parent`` was its head before, '' for the first parent."""
 
     def is_member(self, handle: str, team: str) -> bool:
         """Whether a person is a member of ``@organisation/team``."""
@@ -281,9 +281,9 @@ def newest_change(git: Git, forge: PullForge, path: str) -> Change | None:
     return merged_change(git, forge, history[0]) if history else None
 
 
-def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
+def merged_change(git: Git, forge: PullForge, commit: CommitInfo, parent: str = "") -> Change:
     """The change of one commit of main. A commit without a pull request has no reviews."""
-    files = tuple(git.files_of(commit))
+    files = changed_from(git, commit, parent)
     pulls = forge.pulls_of(commit.sha)
     pull = next((p for p in pulls if p.state == "merged" and p.merge_commit == commit.sha), None)
     if pull is None:
@@ -294,3 +294,9 @@ def merged_change(git: Git, forge: PullForge, commit: CommitInfo) -> Change:
         commit=commit.sha, subject=pull.title, author=f"@{pull.author}", files=files, reviews=reviews,
         pull=pull.number, head=pull.head, report=report, contribution=forge.contribution(pull.number),
     )  # fmt: skip
+
+
+def changed_from(git: Git, commit: CommitInfo, parent: str) -> tuple[str, ...]:
+    """The files of a commit that differ from those of a parent; '' for its first one."""
+    turned = parent not in ("", *commit.parents[:1])
+    return tuple(git.differing_files(parent, commit.sha) if turned else git.files_of(commit))

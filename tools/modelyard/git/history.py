@@ -45,6 +45,25 @@ class GitHistory(GitStream):
         """The commits of the first-parent history of a revision, newest first."""
         return lines_of(self._text("rev-list", "--first-parent", revision, "--"))
 
+    def brought_by(self, commit: str, tip: str) -> str:
+        """The oldest commit of the first-parent history of ``tip`` that has ``commit`` as an ancestor; '' for none."""
+        found = lines_of(self._text("rev-list", "--first-parent", "--ancestry-path", f"{commit}..{tip}", "--"))
+        return found[-1] if found else ""
+
+    def merged_tree(self, one: str, other: str) -> str | None:
+        """The tree of a merge of two commits as a forge makes it, without merge drivers; None where it conflicts."""
+        done = self._process(
+            "-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict",
+            # A clone may have a driver for dvc.lock. The answer must be the same in every clone.
+            "-c", "merge.modelyard-lock.driver=git merge-file --quiet %A %O %B",
+            "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", one, other,
+        )  # fmt: skip
+        return done.stdout.decode().strip() if done.returncode == 0 else None
+
+    def is_merge_of(self, commit: str, one: str, other: str) -> bool:
+        """Whether a commit has exactly the files that a merge of two commits gives."""
+        return self.merged_tree(one, other) == self._text("rev-parse", f"{commit}^{{tree}}")
+
     def commits_between(self, base: str, head: str) -> list[CommitInfo]:
         """The commits that ``head`` has and ``base`` has not, newest first."""
         return commits_of(self._text("log", *LOG_FORMAT, head, f"^{base}", "--"))

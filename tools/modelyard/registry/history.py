@@ -189,6 +189,13 @@ class Registry(Struct, frozen=True):
         """The history of a model; empty without tags."""
         return self.models.get(model) or ModelHistory(model)
 
+    @property
+    def commits(self) -> frozenset[str]:
+        """The commits at which versions were registered, and which receipts are about; not those of imported ones."""
+        histories = self.models.values()
+        versions = {one.commit for history in histories for one in history.all_versions if not one.imported}
+        return frozenset(versions | {one.commit for history in histories for one in history.assignments})
+
 
 def read_registry(
     tags: Iterable[Tag],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
@@ -20,6 +21,8 @@ from modelyard.gate.mainline import Judged, Merged, unapproved
 from modelyard.git import GitError, LineCommit
 from modelyard.manifests.approvals import APPROVALS, Approvals
 from modelyard.review.approvals import approval_of_change, record_of
+from modelyard.review.line import Line
+from modelyard.review.subject import fetch_commit
 
 FOLDER = "changes/"
 _FAR = 100
@@ -72,24 +75,37 @@ class Mainline:
         return ref
 
     @cached_property
-    def positions(self) -> dict[str, int]:
-        """Commit → position in the first-parent history of the default branch, oldest first."""
+    def line(self) -> Line:
+        """The line of the default branch."""
         self._git.require_whole("the history of the default branch")
-        return {sha: at for at, sha in enumerate(reversed(self._git.line(self.branch)))}
+        return Line(self._git, self.branch, self._were_on_it)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Commit → position in the history of the default branch, oldest first."""
+        return self.line.positions
 
     @cached_property
     def start(self) -> str:
         """The commit that brought policies/approvals.yaml; '' where none ever stood."""
         if self._checked.start in self.positions:
             return self._checked.start
-        brought = [commit for commit, _, path in self._git.added("policies", self.branch) if path == APPROVALS]
+        brought = [commit for commit, path in self.line.added("policies") if path == APPROVALS]
         return brought[-1] if brought else ""
 
     @cached_property
     def _line(self) -> list[LineCommit]:
         """The history after the last checkpoint, or after the start, oldest first."""
         since = self._checked.commit if self._checked.commit in self.positions else self.start
-        return self._git.first_parents(self.branch, since) if since else []
+        return self.line.since(since) if since else []
+
+    @cached_property
+    def _were_on_it(self) -> frozenset[str]:
+        """Commits that were on the line when something was filed about them: judged changes, versions and receipts."""
+        changes = self._checkout.evidence.listed(FOLDER)
+        filed = {path.removeprefix(FOLDER).removesuffix(".json") for path in changes if path != CHECKPOINT}
+        checked = {sha for sha in (self._checked.start, self._checked.commit) if sha}
+        return frozenset(sha for sha in filed if _COMMIT.fullmatch(sha)) | checked | self._checkout.registry.commits
 
     def require_merged(self, commit: str, what: str) -> None:
         """Refused unless a commit is in the first-parent history of the default branch."""
@@ -98,6 +114,17 @@ class Mainline:
             raise Refused(
                 f"{what} is at the commit {commit[:12]}, which is not in the history of {name}.",
                 f"Merge it into {name} in a reviewed pull request, and push {name}.",
+            )
+
+    def require_kept(self) -> None:
+        """Refused where the default branch lost commits that were on it: what is left was never judged as a whole."""
+        for commit in self.line.lost[:1]:
+            name = self._checkout.repository.config.default_branch
+            raise Refused(
+                f"The branch {name} does not contain the commit {commit[:12]} any more, which was on it: it was"
+                " rewritten.",
+                f"Find out who did it. To go on, merge that commit into {name} in an approved pull request:"
+                f" git merge -s ours --allow-unrelated-histories {commit}",
             )
 
     def unapproved(self, until: str) -> dict[str, Judged]:
@@ -113,7 +140,7 @@ class Mainline:
         """The record of one change of the history. Empty for a change that needed no approval and has none."""
         known = self._known.get(commit) or self._new.get(commit) or self._filed([commit]).get(commit)
         if known is None and self._forge is not None:
-            known = self._ask(self._forge, commit, self._parent(commit), ())[0]
+            known = self._ask(self._forge, commit, self.line.parent(commit), ())[0]
         return (known.record,) if known else ()
 
     def file(self) -> None:
@@ -145,10 +172,24 @@ class Mainline:
         return Judged(given, found.sentence, found.names)
 
     def _ask(self, forge: Forge, commit: str, base: str, more: tuple[str, ...]) -> tuple[FiledChange, bool]:
-        change = forge.change_of(commit)
-        approval = approval_of_change(self._git, forge, change, base, more)
+        parent = self.line.parent(commit)
+        change = forge.change_of(commit, parent)
+        fault = self._fault(change, parent)
+        approval = approval_of_change(self._git, forge, replace(change, reviews=()) if fault else change, base, more)
         record = record_of(self._git, change, approval, base)
-        return FiledChange(record, approval.sentence, _named_in(change)), approval.given
+        return FiledChange(record, fault or approval.sentence, _named_in(change)), approval.given and not fault
+
+    def _fault(self, change: Change, parent: str) -> str:
+        """Why the reviews of a pull request say nothing about the commit that merged it; '' where they do."""
+        if change.pull is None:
+            return ""
+        try:
+            fetch_commit(self._git, change.head, change.pull)
+        except ModelyardError as error:
+            return f"{error.problem.rstrip('.')}, so nothing shows what its reviewers saw"
+        if self._git.is_merge_of(change.commit, parent, change.head):
+            return ""
+        return f"its files are not those that a merge of pull request {change.pull} gives"
 
     def _rules_at(self, base: str) -> Approvals | None:
         """The rules as they stood at a commit: those of the last change of their file."""
@@ -167,9 +208,6 @@ class Mainline:
     @cached_property
     def _first_base(self) -> str:
         return self._line[0].info.parents[0]
-
-    def _parent(self, commit: str) -> str:
-        return next(iter(self._git.commit_info(commit).parents), "")
 
     @cached_property
     def _known(self) -> dict[str, FiledChange]:

@@ -89,12 +89,17 @@ def subject_of_pull(
 
 def fetch_head(git: Git, pull: Pull) -> None:
     """Fetches the head of a pull request, as data to read; nothing is checked out."""
-    if git.has_commit(pull.head):
+    fetch_commit(git, pull.head, pull.number)
+
+
+def fetch_commit(git: Git, commit: str, pull: int) -> None:
+    """Fetches a commit of a pull request, as data to read. ModelyardError where the remote does not give it."""
+    if git.has_commit(commit):
         return
     remote = git.remote()
-    if not _SHA.fullmatch(pull.head) or remote is None:
-        raise ModelyardError(f"The head of pull request {pull.number} cannot be fetched.", "Add the remote origin.")
-    git.fetch(remote, pull.head)
+    if not _SHA.fullmatch(commit) or remote is None:
+        raise ModelyardError(f"The head of pull request {pull} cannot be fetched.", "Add the remote origin.")
+    git.fetch(remote, commit)
 
 
 def carries_only_generated(git: Git, measured: str, head: str) -> bool:

@@ -1,0 +1,123 @@
+"""The line of the default branch: its first-parent history, also where a merge has its parents the wrong way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from msgspec.structs import replace
+
+from modelyard.git import Git, LineCommit
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of one first-parent history, newest first, and the parent by which the line goes on below it."""
+
+    commits: tuple[str, ...]
+    below: str = ""
+    """'' for the last part, which ends at a root."""
+
+
+class Line:
+    """The commits that were the head of the default branch.
+
+    ``git pull`` on a clone that is behind makes a merge whose first parent is one's own work and whose second parent is
+    the branch as it was. So does whoever wants the old history out of sight, and no force is needed to push it. So the
+    line goes on by the parent that has the commits which are known to have been on it (``known``): those of registered
+    versions, of receipts, and of changes that were judged.
+    """
+
+    def __init__(self, git: Git, tip: str, known: Iterable[str]) -> None:
+        self._git, self._tip = git, git.commit_of(tip)
+        self._known = frozenset(known)
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Commit → position, oldest first."""
+        shas = [sha for part in self._parts for sha in part.commits]
+        return {sha: at for at, sha in enumerate(reversed(shas))}
+
+    @cached_property
+    def lost(self) -> tuple[str, ...]:
+        """Known commits of this clone that the branch does not contain any more: it was rewritten."""
+        off = sorted(self._known - self.positions.keys())
+        return tuple(sha for sha in off if self._git.has_commit(sha) and sha not in self._reachable) if off else ()
+
+    def parent(self, commit: str) -> str:
+        """The commit before one on the line; the first parent of any other commit; '' for a root."""
+        turned = self._turned.get(commit)
+        return turned or next(iter(self._git.commit_info(commit).parents), "")
+
+    def since(self, commit: str) -> list[LineCommit]:
+        """The commits after one that is on the line, oldest first, each with the files that it changed there."""
+        found: list[LineCommit] = []
+        for part in self._parts:
+            last = commit in part.commits
+            stop = commit if last else self._first_parent(part.commits[-1])
+            entries = self._git.first_parents(part.commits[0], stop)
+            found = [*map(self._as_on_line, entries), *found]
+            if last:
+                break
+        return found
+
+    def added(self, folder: str) -> list[tuple[str, str]]:
+        """(commit, path) of the files that came to a folder, newest first."""
+        found: list[tuple[int, str, str]] = []
+        for part in self._parts:
+            own = frozenset(part.commits) - self._turned.keys()
+            found += [(self.positions[sha], sha, path)
+                      for sha, _, path in self._git.added(folder, part.commits[0]) if sha in own]  # fmt: skip
+            if part.below:
+                sha = part.commits[-1]
+                new = self._git.files_at(sha, folder).keys() - self._git.files_at(part.below, folder).keys()
+                found += [(self.positions[sha], sha, path) for path in new]
+        return [(sha, path) for _, sha, path in sorted(found, reverse=True)]
+
+    def _as_on_line(self, entry: LineCommit) -> LineCommit:
+        below = self._turned.get(entry.info.sha)
+        if below is None:
+            return entry
+        others = (parent for parent in entry.info.parents if parent != below)
+        files = self._git.differing_files(below, entry.info.sha)
+        return LineCommit(replace(entry.info, parents=(below, *others)), tuple(files))
+
+    @cached_property
+    def _turned(self) -> dict[str, str]:
+        """Merge → the parent by which the line goes on, where that is not the first one."""
+        return {part.commits[-1]: part.below for part in self._parts if part.below}
+
+    @cached_property
+    def _parts(self) -> tuple[_Part, ...]:
+        parts: list[_Part] = []
+        tip, known = self._tip, self._known
+        while True:
+            shas = tuple(self._git.line(tip))
+            at, below = self._turn(shas, known)
+            parts.append(_Part(shas[: at + 1] if below else shas, below))
+            if not below:
+                return tuple(parts)
+            tip, known = below, known.difference(shas[: at + 1])
+
+    def _turn(self, shas: tuple[str, ...], known: frozenset[str]) -> tuple[int, str]:
+        """The newest merge of a first-parent history where the line goes on by another parent; (0, '') for none."""
+        on = {sha: at for at, sha in enumerate(shas)}
+        off = known - on.keys()
+        found: list[tuple[int, str]] = []
+        for commit in sorted(off & self._reachable if off else off):
+            merge = self._git.brought_by(commit, shas[0])
+            if merge not in on:
+                continue
+            own = [sha for sha in known if on.get(sha, -1) > on[merge]]
+            for other in self._git.commit_info(merge).parents[1:]:
+                if self._git.is_ancestor(commit, other) and all(self._git.is_ancestor(sha, other) for sha in own):
+                    found.append((on[merge], other))
+        return min(found, default=(0, ""))
+
+    @cached_property
+    def _reachable(self) -> frozenset[str]:
+        return frozenset(self._git.reachable(self._tip))
+
+    def _first_parent(self, commit: str) -> str:
+        return next(iter(self._git.commit_info(commit).parents), "")
