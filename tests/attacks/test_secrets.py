@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from modelyard.deployment.observation import observe
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import ModelyardError, Refused, UsageError
+from modelyard.forges.ci import CI
+from modelyard.forges.github import GitHubForge
+from modelyard.forges.gitlab import GitLabForge
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.tags import EVERY_MODEL
 from modelyard.secrets.interface import Secrets
 from modelyard.secrets.permission import open_secrets
+from support.pulls import MemoryGit, as_git
 from support.yard import commit_all, git, small_repository
 
 TOKEN = {"GITHUB_TOKEN": "canary-4711", "MLFLOW_TOKEN": "canary-4712"}
@@ -79,3 +84,20 @@ def test_to_have_a_secret_sent_where_no_reviewed_file_exists(tmp_path: Path) -> 
     git(tmp_path / "empty", "init", "--quiet")
     with pytest.raises(ModelyardError, match="no default branch with"):
         open_secrets(Git(tmp_path / "empty"), TOKEN).read_for("env:MLFLOW_TOKEN", "https://mlflow.example.org")
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        (GitHubForge, "https://evil.example/acme/models"),
+        (GitHubForge, "git@evil.example:acme/models.git"),
+        (GitHubForge, "https://github.com@evil.example/acme/models"),
+        (GitLabForge, "https://evil.example/acme/models.git"),
+    ],
+)
+def test_to_have_the_token_of_the_forge_sent_to_the_host_of_a_remote(kind: Any, url: str) -> None:
+    """Whoever gives away the address of a repository must not get the tokens of those who clone it."""
+    git = as_git(MemoryGit(url=url))
+    with pytest.raises(UsageError, match=r"The remote is on https://evil\.example, and the token is sent only to"):
+        kind.connect(git, CI(token="t"))
+    kind.connect(git, CI(token="t", server="https://evil.example"))  # where the person's own environment names it

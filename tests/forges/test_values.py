@@ -284,7 +284,12 @@ def test_github_errors_are_sentences(hub: Any, error: Any, match: str) -> None:
     [
         (CI(repository="a/b", token="t"), "", "https://api.github.com", "https://github.com/a/b"),
         (CI(token="t"), "git@github.com:a/b.git", "https://api.github.com", "https://github.com/a/b"),
-        (CI(token="t"), "https://ghe.example/a/b", "https://ghe.example/api/v3", "https://ghe.example/a/b"),
+        (
+            CI(server="https://ghe.example", token="t"),
+            "https://ghe.example/a/b",
+            "https://ghe.example/api/v3",
+            "https://ghe.example/a/b",
+        ),
         (
             CI(server="https://s", api="https://s/api", repository="a/b", token="t"),
             "",
@@ -496,7 +501,11 @@ def test_gitlab_errors_are_sentences(lab: Any, code: int, match: str) -> None:
     ("ci", "url", "page"),
     [
         (CI(repository="a/b", token="t"), "", "https://gitlab.com/a/b"),
-        (CI(token="t"), "git@gitlab.example:deep/er/b.git", "https://gitlab.example/deep/er/b"),
+        (
+            CI(server="https://gitlab.example", token="t"),
+            "git@gitlab.example:deep/er/b.git",
+            "https://gitlab.example/deep/er/b",
+        ),
     ],
 )
 def test_gitlab_addresses(ci: CI, url: str, page: str) -> None:

@@ -116,6 +116,9 @@ class MemoryGit:
     def is_ancestor(self, older: str, newer: str) -> bool:
         return older in self._ancestors(newer)
 
+    def is_merge_of(self, commit: str, one: str, other: str) -> bool:
+        return self._trees[commit] == {**self._trees[one], **self._trees[other]}
+
     def commits_between(self, base: str, head: str) -> list[CommitInfo]:
         older = set(self._ancestors(base))
         return [self._infos[sha] for sha in self._ancestors(head) if sha not in older]

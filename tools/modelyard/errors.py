@@ -43,6 +43,10 @@ class Refused(ModelyardError):
         super().__init__(problem, remedy, exit_code=ExitCode.FAIL)
 
 
+class Blocked(Refused):
+    """A fact that is not what was filed, measured or signed keeps something from running: an incident."""
+
+
 def missing_extra(extra: str, module: str) -> ModelyardError:
     """The error for a command that needs an optional dependency which is not installed."""
     return ModelyardError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.dvc import Dvc
-from modelyard.errors import Refused, UsageError
+from modelyard.errors import Blocked, Refused, UsageError
 from modelyard.git import Git, TagRef
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
@@ -205,7 +205,7 @@ def version_of(history: ModelHistory, number: str) -> RegisteredVersion:
                 "Find out who moved it, then run: modelyard audit check --restore",
             )
         if tag in history.strays:
-            raise Refused(
+            raise Blocked(
                 f"The tag {tag} was made by hand: it has no filed copy, so nothing proves its version.",
                 f"Register a version with modelyard register, and delete that tag: git push origin :refs/tags/{tag}",
             )

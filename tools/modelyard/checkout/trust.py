@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError
 from modelyard.evidence.artifact import HEAD_BYTES
 from modelyard.flavors.formats import PICKLE, format_of
 from modelyard.git import Git
@@ -47,7 +47,7 @@ def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
         _require_signed_tag(git, signing, tag)
         signature = checkout.evidence.files(found.model.name, found.sha256).get(SIGNATURE)
         if signature is None:
-            raise Refused(
+            raise Blocked(
                 f"modelyard.yaml requires signatures, and {tag} has no signature.",
                 "Register it again where the signing key is available, or deploy a signed version.",
             )
@@ -61,7 +61,7 @@ def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
     if not signing.allowed_signers:
         return
     if not git.tag_is_signed(tag, git.root / signing.allowed_signers):
-        raise Refused(
+        raise Blocked(
             f"The tag {tag} has no valid signature of a signer in {signing.allowed_signers}.",
             "Set gpg.format ssh and user.signingkey, then register again; or find out who created the tag.",
         )
@@ -74,7 +74,7 @@ def _require_safe_format(found: FetchedVersion, tag: str, signed: bool) -> None:
             try:
                 try_artifact(found.model, found.artifact, found.folder)
             except ModelyardError as error:
-                raise Refused(f"The artifact of {tag} cannot be trusted: {error.problem}", error.remedy) from error
+                raise Blocked(f"The artifact of {tag} cannot be trusted: {error.problem}", error.remedy) from error
         return
     if form is None and flavor_of(found.model).own_code:
         return  # a program of the repository reads it, which was reviewed; the policy allowed the format
@@ -82,7 +82,7 @@ def _require_safe_format(found: FetchedVersion, tag: str, signed: bool) -> None:
     if waived and signed:
         return
     what = "a pickle, which can run code when it is loaded" if form == PICKLE else "of an unknown format"
-    raise Refused(
+    raise Blocked(
         f"The artifact of {tag} is {what}.",
         "Keep it as one of the flavors of docs/flavors.md; or add a waiver and sign it.",
     )

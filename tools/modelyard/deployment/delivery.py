@@ -17,11 +17,12 @@ from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView, version_of
 from modelyard.checkout.trust import require_trusted
 from modelyard.deployment.door import Door, report_facts
+from modelyard.deployment.incidents import report_blocked
 from modelyard.deployment.planning import Planned, Planner, has_work
 from modelyard.deployment.probe import move_traffic
 from modelyard.deployment.record import write_receipt, write_rollout, write_unassignment
 from modelyard.deployment.rollback import propose_rollback
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.forges.interface import Change, Forge
 from modelyard.git import RefRejected
@@ -62,6 +63,9 @@ class Deployer:
                 done.append(replace(plan.delivery, skipped=f"failed: {error.problem}"))
         for model in dict.fromkeys(delivery.model for delivery in done):
             report_facts(self._checkout.model(model), self._forge)
+        for fault in faults:
+            if isinstance(fault, Blocked):
+                report_blocked(self._checkout, self._forge, fault)
         return done, faults
 
     def deliver(self, planned: Planned) -> Delivery:

@@ -9,7 +9,7 @@ from modelyard.checkout.checkout import Checkout, ModelView
 from modelyard.deployment.desired_state import require_waivers
 from modelyard.deployment.incidents import report_incident, report_refusal
 from modelyard.deployment.observation import UNPROTECTED
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.evidence.approval import ApprovalRecord
 from modelyard.evidence.statement import read_statement
 from modelyard.evidence.verdict import Verdict
@@ -76,8 +76,11 @@ class Door:
         tag = version_tag(view.name, version.version)
         if view.version(version.version) != version:  # raises for a moved or a handmade tag
             raise Refused(f"The tag {tag} changed during this run.", "Run the command again.")
-        self.mainline.require_merged(version.commit, f"The tag {tag}")
-        require_verdict(view, version)
+        try:
+            self.mainline.require_merged(version.commit, f"The tag {tag}")
+            require_verdict(view, version)
+        except Refused as refusal:
+            raise Blocked(refusal.problem, refusal.remedy) from refusal
 
     def _require_approved(self, view: ModelView, environment: str, until: str) -> None:
         mainline = self.mainline

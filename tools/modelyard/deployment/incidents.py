@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import cast
 
 from modelyard.checkout.checkout import Checkout, ModelView
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.forges.interface import DEPLOY, Forge, PullForge, Status, shortened
 from modelyard.report.markdown.safe import text
 
@@ -33,6 +34,12 @@ def report_incident(checkout: Checkout, forge: Forge, name: str, problem: str, r
     if path not in checkout.evidence.listed(path):
         checkout.evidence.append({path: _json({"problem": problem, "remedy": remedy})}, f"Incident: {problem}")
     _open_issue(checkout, forge, name, problem, remedy)
+
+
+def report_blocked(checkout: Checkout, forge: Forge, fault: Blocked) -> None:
+    """Files a blocked fact as an incident, once, and opens one issue on the forge."""
+    name = f"blocked-{hashlib.sha256(fault.problem.encode()).hexdigest()[:16]}"
+    report_incident(checkout, forge, name, fault.problem, fault.remedy)
 
 
 def _open_issue(checkout: Checkout, forge: Forge, name: str, problem: str, remedy: str) -> None:

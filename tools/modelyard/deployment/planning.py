@@ -15,7 +15,7 @@ from modelyard.checkout.checkout import Checkout, version_of
 from modelyard.deployment.desired_state import desired_version
 from modelyard.deployment.record import JOURNALS, Recorded, fetch_rollouts, read_rollouts
 from modelyard.deployment.step_analysis import StepAnalysis
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import Version, seconds_of
@@ -249,7 +249,7 @@ def _require_agreement(
     )
     if fault:
         ref = f"{JOURNALS}{environment.name}/{deployment.model}"
-        raise Refused(
+        raise Blocked(
             f"The rollout journal of {deployment.model} in {environment.name} does not agree with what runs: {fault}.",
             f"Nothing was moved. Find out who wrote its last entry (git log {ref}). To go on without it, delete the"
             f" ref: git push origin :{ref}",

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.git import Git
 
 TIMEOUT = "MODELYARD_FORGE_TIMEOUT"
 _DEFAULT_SECONDS = 30.0
@@ -60,7 +61,7 @@ def read_ci(environ: Mapping[str, str]) -> CI:
             repository=environ.get("CI_PROJECT_PATH", ""),
             token=own or environ.get("GITLAB_TOKEN", ""),
             user="oauth2",
-            run=environ.get("CI_PIPELINE_URL", ""),
+            run=environ.get("CI_PIPELINE_URL", "") or environ.get("BUILD_URL", ""),
             timeout=timeout,
         )
     server = environ.get("GITHUB_SERVER_URL", "").rstrip("/")
@@ -97,6 +98,23 @@ def repository_of(url: str) -> tuple[str, str]:
     if not colon or "/" in host:
         return "", ""
     return f"https://{host.rpartition('@')[2]}", path.strip("/").removesuffix(".git")
+
+
+def place_of(ci: CI, git: Git, public: str, variable: str) -> tuple[str, str]:
+    """Server and owner/name of the forge: those of this run of CI, else those of the remote; owner/name may be ''.
+
+    UsageError for a server that neither is ``public`` nor was named by the environment: whoever writes a repository's
+    address would get the token.
+    """
+    remote = git.remote()
+    found = (ci.server, ci.repository) if ci.repository else repository_of(git.remote_url(remote) if remote else "")
+    server, repository = found
+    if server not in ("", public, ci.server):
+        raise UsageError(
+            f"The remote is on {server}, and the token is sent only to {public}.",
+            f"If that server is yours, say so: export {variable}={server}",
+        )
+    return server or public, repository
 
 
 def read_event(path: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError, UsageError, missing_extra
-from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.ci import CI, place_of
 from modelyard.forges.github_activity import contribution_of
 from modelyard.forges.github_errors import translated_error, unreachable_error
 from modelyard.forges.github_settings import settings_of
@@ -71,9 +71,7 @@ class GitHubForge:
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitHubForge:
         """The adapter by the workflow's variables, or by GITHUB_TOKEN and the remote; UsageError where one lacks."""
-        server, repository = ci.server, ci.repository
-        if not repository and (remote := git.remote()):
-            server, repository = repository_of(git.remote_url(remote))
+        server, repository = place_of(ci, git, "https://github.com", "GITHUB_SERVER_URL")
         if not repository:
             raise UsageError(
                 "The GitHub repository of this clone is not known.",
@@ -84,7 +82,6 @@ class GitHubForge:
                 "The token for GitHub is missing.",
                 "Set GITHUB_TOKEN (in a workflow: ${{ github.token }}) and run the command again.",
             )
-        server = server or "https://github.com"
         api = ci.api or ("https://api.github.com" if server == "https://github.com" else f"{server}/api/v3")
         return cls(git, CI(server=server, api=api, repository=repository, token=ci.token, timeout=ci.timeout))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from modelyard.errors import UsageError, missing_extra
-from modelyard.forges.ci import CI, repository_of
+from modelyard.forges.ci import CI, place_of
 from modelyard.forges.gitlab_activity import contribution_of, reviews_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
 from modelyard.forges.gitlab_measured import archive_of, measured_of
@@ -66,9 +66,7 @@ class GitLabForge:
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitLabForge:
         """The adapter by the pipeline's variables, or by MODELYARD_TOKEN and the remote; UsageError where one lacks."""
-        server, repository = ci.server, ci.repository
-        if not repository and (remote := git.remote()):
-            server, repository = repository_of(git.remote_url(remote))
+        server, repository = place_of(ci, git, "https://gitlab.com", "CI_SERVER_URL")
         if not repository:
             raise UsageError("The GitLab project of this clone is not known.", "Add it as the remote origin.")
         if not ci.token:
@@ -76,7 +74,6 @@ class GitLabForge:
                 "The token for GitLab is missing.",
                 "Set MODELYARD_TOKEN to a project access token with the scopes api and write_repository.",
             )
-        server = server or "https://gitlab.com"
         return cls(git, CI(server=server, api=ci.api, repository=repository, token=ci.token, timeout=ci.timeout))
 
     # --- merged changes ---------------------------------------------------------------------------------------------
