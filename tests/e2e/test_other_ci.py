@@ -145,7 +145,8 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
 
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
-    token = {"MODELYARD_TOKEN": "actions", "GITHUB_API_URL": f"{jenkins.server.url}/api/v3"}
+    server = jenkins.server.url
+    token = {"MODELYARD_TOKEN": "actions", "GITHUB_API_URL": f"{server}/api/v3", "GITHUB_SERVER_URL": server}
     jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert jenkins.served() == {"churn": "v1.0.0", "fraud": "v1.0.0"}
     jenkins.push("better", {PARAMS: ("noise: 0.8", "noise: 0.2")}, "Less noise")

@@ -70,11 +70,13 @@ def roll_back(
     recorded = read_rollouts(git).get((environment.name, model), Recorded())
     unfinished = _interrupted(recorded, live, history, environment.name)
     bad = unfinished or _failed_version(live)
-    if request.to:
-        good: str = view.version(request.to).version
-        _require_unblocked(history, good, environment)
-    elif not unfinished and (done := _done_already(history, environment.name, live)):
+    wanted = view.version(request.to).version if request.to else None
+    done = None if unfinished else _done_already(history, environment.name, live)
+    if done is not None and wanted in (None, done.version):
         return _repeated(view, environment, forge, recorded, done, say)
+    if wanted is not None:
+        good: str = wanted
+        _require_unblocked(history, good, environment)
     else:
         good = (live.serving or "") if unfinished else _previous_version(history, environment.name, recorded, live, bad)
     if bad is None or bad == good:
@@ -104,7 +106,7 @@ def roll_back(
     pull = None
     deployment = view.checkout.repository.deployment(environment.name, model)
     if deployment is not None and deployment.version not in ("latest", good):
-        pull = propose_rollback(view, forge(), environment.name, state, say)
+        pull = _require_proposed(view, forge(), environment.name, state, say)
     return Delivery(
         environment=environment.name, model=model, desired=deployment.version if deployment else "nothing", live=good,
         actions=described(actions), tag=tag, rollout=f"{bad} was rolled back: {request.why}", rolled_back=True,
@@ -119,6 +121,17 @@ def propose_rollback(
 
     Traffic has moved already. So an error is reported through ``say``, None is returned, and the next run tries again.
     """
+    try:
+        return _require_proposed(view, forge, environment, state, say)
+    except ModelyardError as error:
+        say(f"{error.problem} The next run tries again.")
+        return None
+
+
+def _require_proposed(
+    view: ModelView, forge: Forge, environment: str, state: RolloutState, say: Callable[[str], None]
+) -> int | None:
+    """The same, for a person: ModelyardError where it could not be opened."""
     base = view.checkout.git.commit_of("HEAD")
     try:
         proposed = _proposed(view, base, environment, state)
@@ -127,9 +140,11 @@ def propose_rollback(
     try:
         return propose_change(view.checkout, forge, base, proposed, say)
     except ModelyardError as error:
-        say(f"The rollback pull request of {view.name} in {environment} could not be opened: {error.problem}")
-        say("  Traffic is rolled back already. The next run tries again.")
-        return None
+        raise ModelyardError(
+            f"Traffic of {view.name} in {environment} is back on {state.stable} and that is recorded, but its pull"
+            f" request could not be opened: {error.problem}",
+            f"{error.remedy} Then repeat the command: it moves nothing a second time.",
+        ) from error
 
 
 def propose_change(
@@ -195,7 +210,7 @@ def _repeated(
     deployment = view.checkout.repository.deployment(environment.name, view.name)
     pull = None
     if deployment is not None and deployment.version not in ("latest", receipt.version) and recorded.state:
-        pull = propose_rollback(view, forge(), environment.name, recorded.state, say)
+        pull = _require_proposed(view, forge(), environment.name, recorded.state, say)
     say(f"Already done: {lost} was rolled back to {receipt.version} ({receipt.tag}). To go further back, use --to.")
     return Delivery(
         environment=environment.name, model=view.name, desired=deployment.version if deployment else "nothing",
