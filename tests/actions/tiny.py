@@ -15,7 +15,10 @@ from support.yard import commit_all, git, tool, write
 MODELS = ("churn", "fraud")
 TRAIN = """\
 import json
+import os
 from pathlib import Path
+
+assert not {"MODELYARD_TOKEN", "GITHUB_TOKEN"} & os.environ.keys(), "a model's code gets no token"
 
 import lightgbm as lgb
 import numpy as np
