@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from forge.place import forge_with_people
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import RetrainingRecord
@@ -15,9 +17,9 @@ from modelyard.retraining.handed_over import read_trained
 from modelyard.retraining.situation import file_retraining
 from modelyard.retraining.trained import Trained
 from setup.test_template import job_of_gitlab, jobs_of_gitlab
-from support.evidence import ARTIFACT
-from support.retrained import AFTER, LOCK, POINTER, RUN, HandedOver
-from support.yard import write
+from support.evidence import ARTIFACT, TRAINING
+from support.retrained import AFTER, FILES, LOCK, PIPELINE, POINTER, RUN, HandedOver
+from support.yard import CONFIG, commit_all, git, tool, write
 
 TEMPLATE = Path(__file__).parents[2] / "model-repo-template"
 TRAINS = re.compile(r"modelyard (run|retrain|evaluate|reproduce) |modelyard propose (?!.*--from)")
@@ -57,6 +59,52 @@ def test_to_print_the_token_from_a_models_training_on_main() -> None:
 def _script(job: dict[str, object]) -> list[str]:
     script = job.get("script", [])
     return [str(line) for line in script] if isinstance(script, list) else []
+
+
+WATCHER = """\
+import os, sys
+def note(event, values):
+    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn"):
+        said.write(f"{event} {os.path.basename(str(values[0]))}\\n")
+    elif event == "import" and values[0].partition(".")[0] in ("dvc", "lightgbm", "pyarrow", "pandas", "sklearn"):
+        said.write(f"import {values[0]}\\n")
+    elif event == "compile" and "models/churn" in str(values[1]):
+        said.write(f"compile {values[1]}\\n")
+said = open(os.environ["NOTES"], "a", buffering=1)
+sys.addaudithook(note)
+"""
+"""Notes every process and every library of models that the command starts or loads."""
+
+
+def test_to_have_code_run_by_the_job_that_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, notes = tmp_path / "ran", tmp_path / "notes"
+    code = f"open({str(ran)!r}, 'a').write('ran')\n"
+    with forge_with_people(tmp_path, "bot", monkeypatch) as server:
+        store = server.store
+        git(tmp_path, "clone", "--quiet", str(store.path(store.name)), "clone")
+        clone = tmp_path / "clone"
+        write(clone, {**FILES, "modelyard.yaml": f"{CONFIG}forge: github\n"})
+        write(clone, {f"models/churn/src/{name}.py": code for name in ("train", "predict", "settings", "__init__")})
+        write(clone, {"models/churn/dvc.yaml": PIPELINE.replace("cmd: x", f"cmd: touch {ran}")})
+        write(clone, {"conftest.py": code, "sitecustomize.py": code, "models/churn/sitecustomize.py": code})
+        base = commit_all(clone, "A repository")
+        git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+        git(clone, "fetch", "--quiet", "origin")
+        folder = HandedOver(tmp_path / "memory").folder
+        training = write_statement("training", "churn", ARTIFACT, replace(TRAINING, commit=base)).decode()
+        write(folder / "churn", {"training.json": training})
+        write(folder / "churn", {"src/train.py": code, "sitecustomize.py": code, "generated/train.py": code})
+        write(tmp_path, {"watched/sitecustomize.py": WATCHER})
+        said = tool(
+            clone, "propose", "churn", "--cause", "schedule", "--from", str(folder),
+            PYTHONPATH=str(tmp_path / "watched"), NOTES=str(notes), CI="true", GITHUB_TOKEN="bot",
+            GITHUB_API_URL=f"{server.url}/api/v3", GITHUB_REPOSITORY=store.name, GIT_SSL_CAINFO=str(server.ca),
+        ).stdout  # fmt: skip
+        [pull] = [pull for pull in store.pulls.values() if pull.branch == "modelyard/retrain/churn"]
+        assert said.startswith(f"churn: opened pull request {pull.number}.")
+        changed = {path for path, _ in store.files(pull)}
+        assert changed == {POINTER, "models/churn/dvc.lock"} and store.comments_of(pull.number)
+    assert not ran.exists() and {*notes.read_text().splitlines()} == {"subprocess.Popen git"}
 
 
 def test_to_point_a_data_import_at_another_source(handed: HandedOver) -> None:
