@@ -294,7 +294,11 @@ class _Loader(yaml.SafeLoader):
     """Reads GitLab's references as what they name."""
 
 
-_Loader.add_constructor("!reference", lambda loader, node: ".".join(loader.construct_sequence(node)))
+def _reference(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> str:
+    return ".".join(loader.construct_sequence(node))
+
+
+_Loader.add_constructor("!reference", _reference)
 
 
 def jobs_of_gitlab() -> dict[str, Any]:

@@ -147,10 +147,10 @@ class ForgeSettings:
     """Whether those are all of them; False where the token may not list them, or not those of the organisation."""
     exposed: frozenset[str] = frozenset()
     """GitLab: those of them that pipelines of branches get which are not protected, so of merge requests."""
-    everywhere: frozenset[str] = frozenset()
-    """GitLab: those of them that every job gets, because their environment scope is ``*``."""
     variables_by: str = ""
     """GitLab: the least role whose pipelines may be given variables; '' where that is not known."""
+    everywhere: frozenset[str] = frozenset()
+    """GitLab: those of them that every job gets, because their environment scope is ``*``."""
 
 
 class Forge(Protocol):
