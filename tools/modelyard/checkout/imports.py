@@ -16,15 +16,16 @@ def imports_of(git: Git, revision: str, model: str) -> tuple[str, ...]:
     entries = git.entries_at(revision)
     pointers = {path: sha for path, (_, sha) in entries.items() if path.endswith(".dvc")}
     blobs = git.blobs(pointers.values())
-    found = []
-    for path in sorted(pointers):
-        sha = pointers[path]
-        if not _is_import(blobs[sha], path):
-            continue
-        # Whom would it reach if this file alone were another one?
-        if model in touched_models(Change(entries, {path: (sha, sha)}, git.blobs, str(git.root)), [model]):
-            found.append(path)
-    return tuple(found)
+
+    def reaching(paths: list[str]) -> list[str]:
+        """Those that would touch the model if they were other ones: all halves are asked that touch it."""
+        change = Change(entries, {path: (pointers[path], pointers[path]) for path in paths}, git.blobs, str(git.root))
+        if not paths or model not in touched_models(change, [model]):
+            return []
+        half = len(paths) // 2
+        return paths if len(paths) == 1 else [*reaching(paths[:half]), *reaching(paths[half:])]
+
+    return tuple(reaching([path for path in sorted(pointers) if _is_import(blobs[pointers[path]], path)]))
 
 
 def _is_import(content: bytes, path: str) -> bool:
