@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from forge.place import forge_with_people
+from forge.server import ForgeServer
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import RetrainingRecord
@@ -76,34 +78,39 @@ sys.addaudithook(note)
 """Notes every process and every library of models that the command starts or loads."""
 
 
-def test_to_have_code_run_by_the_job_that_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgeServer]:
+    with forge_with_people(tmp_path, "bot", monkeypatch) as server:
+        yield server
+
+
+def test_to_have_code_run_by_the_job_that_proposes(place: ForgeServer, tmp_path: Path) -> None:
     ran, notes = tmp_path / "ran", tmp_path / "notes"
     code = f"open({str(ran)!r}, 'a').write('ran')\n"
-    with forge_with_people(tmp_path, "bot", monkeypatch) as server:
-        store = server.store
-        git(tmp_path, "clone", "--quiet", str(store.path(store.name)), "clone")
-        clone = tmp_path / "clone"
-        write(clone, {**FILES, "modelyard.yaml": f"{CONFIG}forge: github\n"})
-        write(clone, {f"models/churn/src/{name}.py": code for name in ("train", "predict", "settings", "__init__")})
-        write(clone, {"models/churn/dvc.yaml": PIPELINE.replace("cmd: x", f"cmd: touch {ran}")})
-        write(clone, {"conftest.py": code, "sitecustomize.py": code, "models/churn/sitecustomize.py": code})
-        base = commit_all(clone, "A repository")
-        git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
-        git(clone, "fetch", "--quiet", "origin")
-        folder = HandedOver(tmp_path / "memory").folder
-        training = write_statement("training", "churn", ARTIFACT, replace(TRAINING, commit=base)).decode()
-        write(folder / "churn", {"training.json": training})
-        write(folder / "churn", {"src/train.py": code, "sitecustomize.py": code, "generated/train.py": code})
-        write(tmp_path, {"watched/sitecustomize.py": WATCHER})
-        said = tool(
-            clone, "propose", "churn", "--cause", "schedule", "--from", str(folder),
-            PYTHONPATH=str(tmp_path / "watched"), NOTES=str(notes), CI="true", GITHUB_TOKEN="bot",
-            GITHUB_API_URL=f"{server.url}/api/v3", GITHUB_REPOSITORY=store.name, GIT_SSL_CAINFO=str(server.ca),
-        ).stdout  # fmt: skip
-        [pull] = [pull for pull in store.pulls.values() if pull.branch == "modelyard/retrain/churn"]
-        assert said.startswith(f"churn: opened pull request {pull.number}.")
-        changed = {path for path, _ in store.files(pull)}
-        assert changed == {POINTER, "models/churn/dvc.lock"} and store.comments_of(pull.number)
+    store = place.store
+    git(tmp_path, "clone", "--quiet", str(store.path(store.name)), "clone")
+    clone = tmp_path / "clone"
+    write(clone, {**FILES, "modelyard.yaml": f"{CONFIG}forge: github\n"})
+    write(clone, {f"models/churn/src/{name}.py": code for name in ("train", "predict", "settings", "__init__")})
+    write(clone, {"models/churn/dvc.yaml": PIPELINE.replace("cmd: x", f"cmd: touch {ran}")})
+    write(clone, {"conftest.py": code, "sitecustomize.py": code, "models/churn/sitecustomize.py": code})
+    base = commit_all(clone, "A repository")
+    git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    git(clone, "fetch", "--quiet", "origin")
+    folder = HandedOver(tmp_path / "memory").folder
+    training = write_statement("training", "churn", ARTIFACT, replace(TRAINING, commit=base)).decode()
+    write(folder / "churn", {"training.json": training})
+    write(folder / "churn", {"src/train.py": code, "sitecustomize.py": code, "generated/train.py": code})
+    write(tmp_path, {"watched/sitecustomize.py": WATCHER})
+    said = tool(
+        clone, "propose", "churn", "--cause", "schedule", "--from", str(folder),
+        PYTHONPATH=str(tmp_path / "watched"), NOTES=str(notes), CI="true", GITHUB_TOKEN="bot",
+        GITHUB_API_URL=f"{place.url}/api/v3", GITHUB_REPOSITORY=store.name, GIT_SSL_CAINFO=str(place.ca),
+    ).stdout  # fmt: skip
+    [pull] = [pull for pull in store.pulls.values() if pull.branch == "modelyard/retrain/churn"]
+    assert said.startswith(f"churn: opened pull request {pull.number}.")
+    changed = {path for path, _ in store.files(pull)}
+    assert changed == {POINTER, "models/churn/dvc.lock"} and store.comments_of(pull.number)
     assert not ran.exists() and {*notes.read_text().splitlines()} == {"subprocess.Popen git"}
 
 
