@@ -162,6 +162,7 @@ def test_a_manual_rollback_moves_traffic_blocks_the_artifact_and_proposes_main(y
     yard.reopen()
     again = by_hand(yard)
     assert (again.live, again.actions, again.tag) == ("v1.0.0", (), None) and "Already done" in yard.said[-1]
+    assert by_hand(yard, "v1.0.0").actions == () and "Already done" in yard.said[-1], "the same with the name"
     assert yard.git.tags("churn#production#4") == [], "a repeat goes no further back"
 
 
@@ -216,9 +217,19 @@ def test_an_error_of_the_forge_does_not_undo_a_rollback(yard: MemoryYard, monkey
         raise ModelyardError("The forge does not answer.", "Try again.")
 
     monkeypatch.setattr(rollback, "propose_change", unreachable)
-    assert by_hand(yard).pull is None
-    assert yard.said[-1] == "  Traffic is rolled back already. The next run tries again."
-    state = RolloutState("rolled back", "v1.1.0", "v1.2.0")
-    forge, before = yard.forge, len(yard.said)
+    with pytest.raises(
+        ModelyardError, match=r"is back on v1\.0\.0 and that is recorded, but its pull request could"
+    ) as found:
+        by_hand(yard)
+    assert found.value.exit_code == 4 and "it moves nothing a second time" in found.value.remedy
+    assert yard.targets["production"].models["churn"].traffic == Traffic("v1.0.0")
+    yard.reopen()
+    with pytest.raises(ModelyardError, match="could not be opened: The forge does not answer"):
+        by_hand(yard)
+    state = RolloutState("rolled back", "v1.0.0", "v1.1.0")
+    forge = yard.forge
+    assert propose_rollback(yard.view(), forge, "production", state, yard.said.append) is None  # type: ignore[arg-type]
+    assert yard.said[-1].endswith("The next run tries again."), "deploy goes on with the other models"
+    state, before = RolloutState("rolled back", "v1.1.0", "v1.2.0"), len(yard.said)
     assert propose_rollback(yard.view(), forge, "production", state, yard.said.append) is None  # type: ignore[arg-type]
     assert len(yard.said) == before, "main names that version already, so nothing is proposed"

@@ -149,6 +149,8 @@ class ForgeSettings:
     """GitLab: those of them that pipelines of branches get which are not protected, so of merge requests."""
     variables_by: str = ""
     """GitLab: the least role whose pipelines may be given variables; '' where that is not known."""
+    everywhere: frozenset[str] = frozenset()
+    """GitLab: those of them that every job gets, because their environment scope is ``*``."""
 
 
 class Forge(Protocol):

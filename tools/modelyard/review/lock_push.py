@@ -27,7 +27,7 @@ def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, he
         for name, content in generated.items():
             place = f"models/{model}/{name}"
             if name == "dvc.lock":
-                _require_lock(content, place)
+                require_lock(content, place)
                 locks[model] = content
             if git.file_at(head, place) != content:
                 files[place] = content
@@ -46,7 +46,8 @@ def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, he
     return commit
 
 
-def _require_lock(content: bytes, place: str) -> None:
+def require_lock(content: bytes, place: str) -> None:
+    """ModelyardError for the lock of an untrusted bundle that is none."""
     try:
         read_lock(content, place)
     except ManifestErrors as error:
