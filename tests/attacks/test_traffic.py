@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from modelyard.checkout.artifacts import FetchedVersion
+from modelyard.checkout.trust import require_stored
 from modelyard.deployment.record import read_rollouts
-from modelyard.errors import ModelyardError, Refused
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.gate.approvals import Review
 from modelyard.registry.tags import StageRecord, VersionRecord, write_record
 from modelyard.rollout.plan import Traffic
@@ -105,6 +108,17 @@ def test_to_serve_with_the_verdict_of_other_bytes(yard: MemoryYard) -> None:
     yard.checkout.evidence.append({f"churn/{digest_of('v1.2.0')}/verdict.json": other}, "forged")
     yard.deploy_manifest("v1.2.0")
     refused(yard, "The filed verdict of churn@v1.2.0 is not the one that its tag names")
+
+
+def test_to_serve_bytes_that_only_this_machine_has(tmp_path: Path) -> None:
+    stored: set[str] = set()
+    dvc = SimpleNamespace(has_remote=lambda: True, on_remote=lambda md5: md5 in stored)
+    version = SimpleNamespace(version="v1.0.0")
+    found = FetchedVersion(SimpleNamespace(name="churn"), version, tmp_path, "s" * 64, b"", md5="a" * 32)  # type: ignore[arg-type]
+    with pytest.raises(Blocked, match=r"of churn@v1\.0\.0 \(md5 aaaaaaaaaaaa\) is not on the DVC remote"):
+        require_stored(SimpleNamespace(dvc=dvc), found)  # type: ignore[arg-type]
+    stored.add("a" * 32)
+    require_stored(SimpleNamespace(dvc=dvc), found)  # type: ignore[arg-type]
 
 
 def test_to_turn_a_failed_verdict_into_a_passed_one_in_the_tag(yard: MemoryYard) -> None:

@@ -46,6 +46,8 @@ class FetchedVersion:
     """None where none was filed with the version."""
     packages: dict[str, str] = field(default_factory=dict)
     """Package → version, as they were when the version was measured."""
+    md5: str = ""
+    """Its name in DVC's storage; '' where nobody asks for it."""
 
     @property
     def name(self) -> Version:
@@ -147,6 +149,7 @@ def fetch_version(view: ModelView, version: RegisteredVersion, *, holdout: bool 
             holdout=_fetch_holdout(view, parsed, pinned, read, Path(scratch) / "holdout") if holdout else None,
             probe=read_statement(probe, "probe", Probe).predicate if probe else None,
             packages=read_statement(training, "training", Training).predicate.packages if training else {},
+            md5=locked.md5,
         )
 
 

@@ -57,6 +57,16 @@ def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
     _require_safe_format(found, tag, signed)
 
 
+def require_stored(checkout: Checkout, found: FetchedVersion) -> None:
+    """Refused unless the DVC remote has the artifact: what only this machine has, no other one could bring back."""
+    if found.md5 and checkout.dvc.has_remote() and not checkout.dvc.on_remote(found.md5):
+        raise Blocked(
+            f"The artifact of {version_tag(found.model.name, found.version.version)} (md5 {found.md5[:12]}) is not on"
+            " the DVC remote.",
+            f"Push it from a clone that has it: dvc push models/{found.model.name}/dvc.yaml",
+        )
+
+
 def _require_signed_tag(git: Git, signing: Signing, tag: str) -> None:
     if not signing.allowed_signers:
         return

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView, version_of
-from modelyard.checkout.trust import require_trusted
+from modelyard.checkout.trust import require_stored, require_trusted
 from modelyard.deployment.door import Door, report_facts
 from modelyard.deployment.incidents import report_blocked
 from modelyard.deployment.planning import Planned, Planner, has_work
@@ -93,8 +93,8 @@ class Deployer:
         approvals: tuple[ApprovalRecord, ...] = ()
         if planned.actions or needs_entry(before, after) or due:
             approvals = _pass(self._door, self._model(planned), planned, after, planned.version)
-        if back:
-            probes = self._apply(planned)
+        if back:  # traffic waits for no remote
+            probes = self._apply(planned, stored=False)
             self._record(planned, after)
         else:
             self._record(planned, after)
@@ -132,8 +132,11 @@ class Deployer:
             return self._forge.change_of(version.commit)
         return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
 
-    def _apply(self, planned: Planned) -> tuple[str, ...]:
-        """The results of the probe rows of versions that gained traffic, after carrying out the actions."""
+    def _apply(self, planned: Planned, *, stored: bool = True) -> tuple[str, ...]:
+        """The results of the probe rows of versions that gained traffic, after carrying out the actions.
+
+        ``stored``: whether an artifact must be on the DVC remote to be installed.
+        """
         delivery, target, view = planned.delivery, planned.target, self._model(planned)
         probes: tuple[str, ...] = ()
         with ExitStack() as stack:
@@ -142,6 +145,8 @@ class Deployer:
                 if action.do == "install":
                     version = version_of(planned.history, action.version)
                     found = stack.enter_context(fetch_version(view, version))
+                    if stored:
+                        require_stored(self._checkout, found)
                     require_trusted(self._checkout, found)
                     package = found.package
                 self._say(f"{delivery.environment}: {delivery.model}: {action}")
