@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from modelyard.errors import ModelyardError, UsageError
 
 TIMEOUT = "MODELYARD_FORGE_TIMEOUT"
+JOB_ENVIRONMENTS = ("modelyard", "measure", "cloud-runner")
+"""Environments of GitHub whose jobs deploy nothing: they register and watch, run models' code, start machines."""
 _DEFAULT_SECONDS = 30.0
 _EVENT_LIMIT = 5_000_000
 
