@@ -10,7 +10,7 @@ from modelyard.forges.interface import VERDICT, ForgeSettings
 from modelyard.setup.finding import Finding
 
 _VARIABLE = "MODELYARD_TOKEN"
-_MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{ *secrets\.([A-Z][A-Z0-9_]*)")
+_MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{[^}\n]*\bsecrets\.([A-Z][A-Z0-9_]*)")
 _NAMED = re.compile(r"\bsecrets\.([A-Z][A-Z0-9_]*)")
 
 
