@@ -3,8 +3,8 @@
 The variables of the repository, or of the job's environment, say which role:
 
 AWS_ROLE_ARN, and AWS_REGION where it is needed
-GCP_WORKLOAD_IDENTITY_PROVIDER (projects/NUMBER/locations/global/workloadIdentityPools/…/providers/…) and, if the role is
-    that of a service account, GCP_SERVICE_ACCOUNT
+GCP_WORKLOAD_IDENTITY_PROVIDER (projects/NUMBER/locations/global/workloadIdentityPools/…/providers/…), and
+    GCP_SERVICE_ACCOUNT where the role is that of a service account
 AZURE_CLIENT_ID and AZURE_TENANT_ID
 
 Without them nothing is written, and the job uses its static keys. With them the token is in a file that only this user
@@ -26,7 +26,11 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-ROLES = {"aws": ("AWS_ROLE_ARN",), "gcp": ("GCP_WORKLOAD_IDENTITY_PROVIDER",), "azure": ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")}
+ROLES = {
+    "aws": ("AWS_ROLE_ARN",),
+    "gcp": ("GCP_WORKLOAD_IDENTITY_PROVIDER",),
+    "azure": ("AZURE_CLIENT_ID", "AZURE_TENANT_ID"),
+}
 EVERY = 180
 """Seconds after which a token is renewed; GitHub's are valid for at least five minutes."""
 
@@ -34,9 +38,13 @@ EVERY = 180
 def main() -> int:
     """Writes token files and the variables that name them; 1 when a role is set and GitHub gives no token."""
     known = json.loads(os.environ["VARIABLES"])
-    roles = {cloud: {name: known[name] for name in names} for cloud, names in ROLES.items() if all(map(known.get, names))}
+    roles = {
+        cloud: {name: known[name] for name in names} for cloud, names in ROLES.items() if all(map(known.get, names))
+    }
     if not roles:
-        print("No role is set in the variables of this repository or environment: static keys are used, if there are any.")
+        print(
+            "No role is set in the variables of this repository or environment: static keys are used, if there are any."
+        )
         return 0
     if "ACTIONS_ID_TOKEN_REQUEST_URL" not in os.environ:
         if of_fork():
@@ -52,12 +60,15 @@ def main() -> int:
         settings |= settings_of(cloud, role, known, folder)
     try:
         for file, audience in files.items():
-            print(f"The cloud must trust the subject {subject_of(renewed(Path(file), audience))} for {audience}.", flush=True)
+            print(
+                f"The cloud must trust the subject {subject_of(renewed(Path(file), audience))} for {audience}.",
+                flush=True,
+            )
     except (OSError, ValueError, KeyError) as error:
         print(f"::error::GitHub gave no OpenID token ({error}). Run the job again; look at githubstatus.com.")
         return 1
-    with open(os.environ["GITHUB_ENV"], "a", encoding="utf-8") as file:
-        file.writelines(f"{name}={value}\n" for name, value in settings.items())
+    with Path(os.environ["GITHUB_ENV"]).open("a", encoding="utf-8") as exported:
+        exported.writelines(f"{name}={value}\n" for name, value in settings.items())
     command = [sys.executable, __file__, "--renew", json.dumps(files)]
     quiet = subprocess.DEVNULL
     subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -79,7 +90,9 @@ def settings_of(cloud: str, role: dict[str, str], known: dict[str, str], folder:
     token = str(folder / cloud)
     if cloud == "aws":
         run = f"{os.environ.get('GITHUB_REPOSITORY', '')}-{os.environ.get('GITHUB_RUN_ID', '')}"
-        regions = {name: known["AWS_REGION"] for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if known.get("AWS_REGION")}
+        regions = {
+            name: known["AWS_REGION"] for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if known.get("AWS_REGION")
+        }
         session = {"AWS_ROLE_SESSION_NAME": re.sub(r"[^\w+=,.@-]", "-", run)[-64:]}
         return {**role, "AWS_WEB_IDENTITY_TOKEN_FILE": token, **session, **regions}
     if cloud == "azure":
@@ -104,8 +117,8 @@ def renewed(file: Path, audience: str) -> str:
     """A new token of this job for an audience, masked in the log and written to a file."""
     url = f"{os.environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={urllib.parse.quote(audience, safe='')}"
     headers = {"Authorization": f"bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
-    request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the runner gives the URL
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         token = str(json.load(answer)["value"])
     print(f"::add-mask::{token}", flush=True)
     write_for_me(file, token)

@@ -1,0 +1,159 @@
+"""The step that takes a cloud's role by an OpenID token: its real script, against the forge's endpoint on loopback."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "model-repo-template/.github/actions/credentials/login.py"
+SUBJECT = "repo:acme/models:environment:production"
+ROLE = "arn:aws:iam::123456789012:role/production"
+
+
+class Endpoint(http.server.BaseHTTPRequestHandler):
+    """GitHub's token endpoint of one job: a token for whatever audience is asked for, each time another one."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        if self.headers["Authorization"] != "bearer request-token" or query["api-version"] != ["2.0"]:
+            self.send_error(401)
+            return
+        self.asked.append(query["audience"][0])
+        claims = json.dumps({"sub": SUBJECT, "aud": query["audience"][0], "jti": len(self.asked)}).encode()
+        token = f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
+        content = json.dumps({"count": 1, "value": token}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing is printed."""
+
+
+class Job:
+    """One job's environment, and the step in it."""
+
+    def __init__(self, folder: Path, url: str, asked: list[str]) -> None:
+        self.folder, self.asked = folder, asked
+        self.temporary, self.exported = folder / "temp", folder / "env"
+        self.temporary.mkdir()
+        (folder / "event.json").write_text("{}")
+        self.environment = {
+            "PATH": os.environ["PATH"], "RUNNER_TEMP": str(self.temporary), "GITHUB_ENV": str(self.exported),
+            "GITHUB_EVENT_PATH": str(folder / "event.json"), "GITHUB_REPOSITORY": "acme/models", "GITHUB_RUN_ID": "7",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?api-version=2.0", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        }  # fmt: skip
+
+    def step(self, script: Path = SCRIPT, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The step with the variables of the job's environment."""
+        environment = self.environment | {"VARIABLES": json.dumps(variables)}
+        return subprocess.run(
+            [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def settings(self) -> dict[str, str]:
+        """What the next steps have in their environment."""
+        lines = self.exported.read_text().splitlines() if self.exported.exists() else []
+        return dict(line.split("=", 1) for line in lines)
+
+    def written(self) -> list[str]:
+        """Names of the files in the runner's temporary folder."""
+        return sorted(path.name for path in self.temporary.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    asked: list[str] = []
+    handler = type("Answering", (Endpoint,), {"asked": asked})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Job(tmp_path, f"http://127.0.0.1:{server.server_port}", asked)
+        shutil.rmtree(tmp_path / "temp")  # the process that renews ends with it
+        server.shutdown()
+
+
+def test_a_role_of_aws_is_found_by_its_libraries_and_the_token_is_kept(job: Job) -> None:
+    done = job.step(AWS_ROLE_ARN=ROLE, AWS_REGION="eu-west-1")
+    assert done.returncode == 0 and job.asked == ["sts.amazonaws.com"], done.stderr
+    found = job.settings()
+    file = Path(found.pop("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    assert found == {
+        "AWS_ROLE_ARN": ROLE, "AWS_ROLE_SESSION_NAME": "acme-models-7", "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }  # fmt: skip
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    token = file.read_text()
+    masked, said = done.stdout.splitlines()
+    assert masked == f"::add-mask::{token}" and token not in said
+    assert SUBJECT in said and "sts.amazonaws.com" in said, "what the role's trust has to name"
+    assert "request-token" not in done.stdout + str(job.settings())
+
+
+def test_a_token_is_not_written_where_no_role_is_set(job: Job) -> None:
+    for variables in ({}, {"AWS_ROLE_ARN": ""}, {"AWS_REGION": "eu-west-1"}, {"AZURE_CLIENT_ID": "only half"}):
+        done = job.step(**variables)
+        assert done.returncode == 0 and "static keys are used" in done.stdout
+    assert job.written() == [] and job.settings() == {} and job.asked == []
+
+
+def test_roles_of_google_and_azure_are_found_by_their_libraries(job: Job) -> None:
+    provider = "projects/1/locations/global/workloadIdentityPools/github/providers/models"
+    done = job.step(
+        GCP_WORKLOAD_IDENTITY_PROVIDER=provider, GCP_SERVICE_ACCOUNT="a@b.iam.gserviceaccount.com",
+        AZURE_CLIENT_ID="client", AZURE_TENANT_ID="tenant",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert job.asked == [f"https://iam.googleapis.com/{provider}", "api://AzureADTokenExchange"]
+    found = job.settings()
+    assert (found["AZURE_CLIENT_ID"], found["AZURE_TENANT_ID"]) == ("client", "tenant")
+    assert Path(found["AZURE_FEDERATED_TOKEN_FILE"]).read_text().startswith("e30.")
+    google = Path(found["GOOGLE_APPLICATION_CREDENTIALS"])
+    account = json.loads(google.read_text())
+    assert account["type"] == "external_account" and account["audience"] == f"//iam.googleapis.com/{provider}"
+    assert Path(account["credential_source"]["file"]).read_text().startswith("e30.")
+    assert account["service_account_impersonation_url"].endswith("/a@b.iam.gserviceaccount.com:generateAccessToken")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in google.parent.iterdir()} == {0o600}
+
+
+def test_a_job_without_the_permission_fails_and_a_forks_run_goes_on(job: Job) -> None:
+    del job.environment["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    done = job.step(AWS_ROLE_ARN=ROLE)
+    assert done.returncode == 1 and "Give it the permission id-token: write." in done.stdout
+    event = {"pull_request": {"head": {"repo": {"fork": True}}}}
+    (job.folder / "event.json").write_text(json.dumps(event))
+    assert job.step(AWS_ROLE_ARN=ROLE).returncode == 0 and job.written() == [] and job.settings() == {}
+
+
+def test_a_forge_that_gives_no_token_is_an_error_in_one_line(job: Job) -> None:
+    job.environment["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = "expired"
+    done = job.step(AWS_ROLE_ARN=ROLE)
+    assert done.returncode == 1 and "gave no OpenID token" in done.stdout and "Traceback" not in done.stderr
+    assert job.settings() == {}, "the next steps do not look for a token that is not there"
+
+
+def test_a_token_is_renewed_while_the_job_runs(job: Job) -> None:
+    script = job.folder / "login.py"
+    text = SCRIPT.read_text()
+    assert "EVERY = 180\n" in text
+    script.write_text(text.replace("EVERY = 180\n", "EVERY = 1\n"))
+    job.step(script, AWS_ROLE_ARN=ROLE)
+    file = Path(job.settings()["AWS_WEB_IDENTITY_TOKEN_FILE"])
+    first, end = file.read_text(), time.monotonic() + 30
+    while file.read_text() == first and time.monotonic() < end:
+        time.sleep(0.1)
+    assert file.read_text() != first and stat.S_IMODE(file.stat().st_mode) == 0o600
