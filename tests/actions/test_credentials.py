@@ -16,8 +16,11 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
+import yaml
 
+GITLAB = Path(__file__).parents[2] / "model-repo-template/.gitlab/credentials.yml"
 SCRIPT = Path(__file__).parents[2] / "model-repo-template/.github/actions/credentials/login.py"
 SUBJECT = "repo:acme/models:environment:production"
 ROLE = "arn:aws:iam::123456789012:role/production"
@@ -105,8 +108,11 @@ def test_a_role_of_aws_is_found_by_its_libraries_and_the_token_is_kept(job: Job)
 
 
 def test_a_token_is_not_written_where_no_role_is_set(job: Job) -> None:
-    for variables in ({}, {"AWS_ROLE_ARN": ""}, {"AWS_REGION": "eu-west-1"}, {"AZURE_CLIENT_ID": "only half"}):
-        done = job.step(**variables)
+    incomplete: list[dict[str, str]] = [
+        {}, {"AWS_ROLE_ARN": ""}, {"AWS_REGION": "eu-west-1"}, {"AZURE_CLIENT_ID": "only half"},
+    ]  # fmt: skip
+    for variables in incomplete:
+        done = job.step(SCRIPT, **variables)
         assert done.returncode == 0 and "static keys are used" in done.stdout
     assert job.written() == [] and job.settings() == {} and job.asked == []
 
@@ -157,3 +163,94 @@ def test_a_token_is_renewed_while_the_job_runs(job: Job) -> None:
     while file.read_text() == first and time.monotonic() < end:
         time.sleep(0.1)
     assert file.read_text() != first and stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+class Exchange(http.server.BaseHTTPRequestHandler):
+    """AWS's token service: a role's keys for a token that its trust names."""
+
+    asked: list[dict[str, str]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.asked.append({name: values[0] for name, values in urllib.parse.parse_qs(body).items()})
+        content = f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA-{len(self.asked)}</AccessKeyId>
+<SecretAccessKey>secret</SecretAccessKey><SessionToken>session</SessionToken>
+<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>""".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def exchange() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """The URL of such a service, and what it was asked."""
+    asked: list[dict[str, str]] = []
+    handler = type("Exchanging", (Exchange,), {"asked": asked})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_awss_own_library_exchanges_the_token_for_the_role(
+    job: Job, exchange: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = exchange
+    job.step(AWS_ROLE_ARN=ROLE, AWS_REGION="eu-west-1")
+    for name, value in {**job.settings(), "AWS_ENDPOINT_URL_STS": url, "AWS_CONFIG_FILE": "/nonexistent"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "")  # what the workflows hand over where a role is set
+    found = botocore.session.get_session().get_credentials()
+    assert found is not None and found.get_frozen_credentials().access_key == "ASIA-1"
+    token = Path(job.settings()["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text()
+    assert (asked[0]["RoleArn"], asked[0]["WebIdentityToken"]) == (ROLE, token)
+
+
+def on_gitlab(folder: Path, **variables: str) -> dict[str, str]:
+    """The environment of a job of GitLab after the lines of ``.cloud``, each of which its shell runs."""
+    [lines] = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))[".cloud"]["script"]
+    seen = f"{lines}\n{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(folder), **variables}
+    done = subprocess.run(["sh", "-e", "-c", seen], env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_a_job_of_gitlab_takes_a_role_and_no_key(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "static", "AWS_SECRET_ACCESS_KEY": "static"}
+    found = on_gitlab(tmp_path, CLOUD_ID_TOKEN="t0ken", AWS_ROLE_ARN=ROLE, CI_PROJECT_ID="1", CI_JOB_ID="2", **keys)
+    file = Path(found["AWS_WEB_IDENTITY_TOKEN_FILE"])
+    assert file.read_text() == "t0ken" and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert found["AWS_ROLE_SESSION_NAME"] == "gitlab-1-2" and not keys.keys() & found.keys()
+    other = on_gitlab(
+        tmp_path, CLOUD_ID_TOKEN="t0ken", AZURE_CLIENT_ID="client", GCP_WORKLOAD_IDENTITY_PROVIDER="projects/1/p",
+        GCP_SERVICE_ACCOUNT="a@b", **keys,
+    )  # fmt: skip
+    assert Path(other["AZURE_FEDERATED_TOKEN_FILE"]).read_text() == "t0ken" and keys.keys() <= other.keys()
+    google = Path(other["GOOGLE_APPLICATION_CREDENTIALS"])
+    account = json.loads(google.read_text())
+    assert (
+        stat.S_IMODE(google.stat().st_mode) == 0o600
+        and Path(account["credential_source"]["file"]).read_text() == "t0ken"
+    )
+    assert account["service_account_impersonation_url"].endswith("/a@b:generateAccessToken")
+
+
+def test_a_job_of_gitlab_without_a_token_uses_its_keys(tmp_path: Path) -> None:
+    found = on_gitlab(tmp_path, AWS_ROLE_ARN=ROLE, AWS_ACCESS_KEY_ID="static")
+    assert found["AWS_ACCESS_KEY_ID"] == "static" and list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_a_models_code_has_another_audience_on_gitlab() -> None:
+    jobs = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
+    audiences = [
+        jobs[name]["id_tokens"]["CLOUD_ID_TOKEN"]["aud"] for name in (".role-of-deploying", ".role-of-measuring")
+    ]
+    assert audiences == ["modelyard", "modelyard-measure"]
