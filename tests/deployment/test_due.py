@@ -42,7 +42,10 @@ def opened(yard: MemoryYard) -> None:
 def due(yard: MemoryYard) -> dict[str, str]:
     yard.reopen()
     planner = yard.planner()
-    return {found.environment: found.reason for found in due_environments(planner, yard.checkout.repository.config.environments)}
+    return {
+        found.environment: found.reason
+        for found in due_environments(planner, yard.checkout.repository.config.environments)
+    }
 
 
 ASKED = pytest.mark.parametrize("access", [opened, closed])
