@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import http.server
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
-import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.session
 import pytest
 import yaml
+from support.identity import SUBJECT, token_endpoint, token_service
 
 GITLAB = Path(__file__).parents[2] / "model-repo-template/.gitlab/credentials.yml"
 SCRIPT = Path(__file__).parents[2] / "model-repo-template/.github/actions/credentials/login.py"
-SUBJECT = "repo:acme/models:environment:production"
 ROLE = "arn:aws:iam::123456789012:role/production"
-
-
-class Endpoint(http.server.BaseHTTPRequestHandler):
-    """GitHub's token endpoint of one job: a token for whatever audience is asked for, each time another one."""
-
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-        if self.headers["Authorization"] != "bearer request-token" or query["api-version"] != ["2.0"]:
-            self.send_error(401)
-            return
-        self.asked.append(query["audience"][0])
-        claims = json.dumps({"sub": SUBJECT, "aud": query["audience"][0], "jti": len(self.asked)}).encode()
-        token = f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
-        content = json.dumps({"count": 1, "value": token}).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Nothing is printed."""
 
 
 class Job:
@@ -81,13 +55,9 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[Job]:
-    asked: list[str] = []
-    handler = type("Answering", (Endpoint,), {"asked": asked})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Job(tmp_path, f"http://127.0.0.1:{server.server_port}", asked)
+    with token_endpoint() as (url, asked):
+        yield Job(tmp_path, url, asked)
         shutil.rmtree(tmp_path / "temp")  # the process that renews ends with it
-        server.shutdown()
 
 
 def test_a_role_of_aws_is_found_by_its_libraries_and_the_token_is_kept(job: Job) -> None:
@@ -165,50 +135,16 @@ def test_a_token_is_renewed_while_the_job_runs(job: Job) -> None:
     assert file.read_text() != first and stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-class Exchange(http.server.BaseHTTPRequestHandler):
-    """AWS's token service: a role's keys for a token that its trust names."""
-
-    asked: list[dict[str, str]]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.asked.append({name: values[0] for name, values in urllib.parse.parse_qs(body).items()})
-        content = f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA-{len(self.asked)}</AccessKeyId>
-<SecretAccessKey>secret</SecretAccessKey><SessionToken>session</SessionToken>
-<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
-</AssumeRoleWithWebIdentityResponse>""".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Nothing is printed."""
-
-
-@pytest.fixture
-def exchange() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """The URL of such a service, and what it was asked."""
-    asked: list[dict[str, str]] = []
-    handler = type("Exchanging", (Exchange,), {"asked": asked})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-
-
-def test_awss_own_library_exchanges_the_token_for_the_role(
-    job: Job, exchange: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, asked = exchange
+def test_awss_own_library_exchanges_the_token_for_the_role(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     job.step(AWS_ROLE_ARN=ROLE, AWS_REGION="eu-west-1")
-    for name, value in {**job.settings(), "AWS_ENDPOINT_URL_STS": url, "AWS_CONFIG_FILE": "/nonexistent"}.items():
+    for name, value in {**job.settings(), "AWS_CONFIG_FILE": "/nonexistent"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "")  # what the workflows hand over where a role is set
-    found = botocore.session.get_session().get_credentials()
-    assert found is not None and found.get_frozen_credentials().access_key == "ASIA-1"
+    with token_service() as (url, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        found = botocore.session.get_session().get_credentials()
+        assert found is not None and found.get_frozen_credentials().access_key == "ASIA1"
     token = Path(job.settings()["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text()
     assert (asked[0]["RoleArn"], asked[0]["WebIdentityToken"]) == (ROLE, token)
 

@@ -22,6 +22,7 @@ PROOFS = (
     "audit/test_mirror.py::test_the_server_deletes_nothing_that_the_mirror_holds",
     "audit/test_mirror.py::test_a_bucket_that_cannot_keep_is_refused",
     "e2e/test_s3.py::test_a_version_travels_through_s3_to_a_second_clone",
+    "e2e/test_s3.py::test_dvc_takes_the_role_that_a_jobs_token_gives_and_no_key",
     "pipelines/test_notebook.py::test_a_stage_that_runs_a_notebook_makes_what_its_script_made",
     "pipelines/test_runs.py::test_kfp_compiles_what_is_submitted_and_its_own_client_sends_the_same",
     "secrets/test_vault.py::test_a_job_of_the_main_branch_reads_what_its_policy_allows",
