@@ -178,6 +178,23 @@ def test_a_key_among_gitlabs_variables_is_seen(tmp_path: Path, monkeypatch: pyte
     assert found["secrets"].state == "ok" and "AWS_SECRET_ACCESS_KEY" in found["credentials"].found
 
 
+def test_a_role_among_gitlabs_variables_takes_the_place_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ci, "_install_fault", lambda folder, names: "")
+    tool(tmp_path, "init", "yard", "--answer", "remote_url=s3://bucket/models", "--answer", "ci=gitlab")
+    yard = tmp_path / "yard"
+    assert (yard / ".gitlab/credentials.yml").is_file()
+    with (yard / ".gitlab-ci.yml").open("a") as file:
+        file.write("own:\n  extends: [.role-of-deploying]\n")
+    forge = MemoryForge(known=replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN", "AWS_ROLE_ARN"])))
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    found = findings(yard)
+    assert found["credentials"].state == found["secrets"].state == "ok"
+    forge.known = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN", "AWS_SECRET_ACCESS_KEY"]))
+    assert "AWS_ROLE_ARN" in findings(yard)["credentials"].remedy
+
+
 def test_a_remote_of_another_forge_is_seen(yard: Path) -> None:
     git(yard, "remote", "add", "origin", "git@gitlab.com:us/models.git")
     assert findings(yard)["forge"].remedy == "forge: gitlab"

@@ -30,6 +30,8 @@ _STATIC_KEYS = {
 }  # fmt: skip
 """Driver of a DVC remote → the variable with a key that has no end."""
 _ACTION = "uses: ./.github/actions/credentials"
+_GITLABS_ROLES = r"extends: [^\n]*\.role-of-"
+"""How a job of GitLab names the token of .gitlab/credentials.yml."""
 _SIGNING = "MODELYARD_SIGNING_KEY"
 _SECONDS = 300
 _UPDATE = "modelyard update"
@@ -69,8 +71,7 @@ def _settings(repository: ModelRepository, systems: list[str], settings: ForgeSe
     models = (root / f"models/{name}/model.yaml" for name in repository.model_names())
     manifests = "\n".join(file.read_text(encoding="utf-8") for file in (root / CONFIG, *models))
     needed = set(re.findall(r"\benv:([A-Z_][A-Z0-9_]*)", manifests))
-    by_role = without_role(settings, "s3", _deployed(repository)) == [] if _ACTION in texts else _takes_roles(texts)
-    if _is_s3(root) and (_is_own_store(root) or not by_role):
+    if _is_s3(root) and (_is_own_store(root) or not _by_role(repository, settings, "s3")):
         needed |= set(_S3)
     if repository.config.signing and repository.config.signing.keys:
         needed.add(_SIGNING)
@@ -105,6 +106,16 @@ def _workflows(root: Path) -> str:
 def _takes_roles(workflows: str) -> bool:
     """Whether jobs get credentials by their OpenID token."""
     return "id-token: write" in workflows or "id_tokens:" in workflows
+
+
+def _by_role(repository: ModelRepository, settings: ForgeSettings, extra: str) -> bool:
+    """Whether every job has a role for a driver's storage, so that it needs no key."""
+    texts = _workflows(repository.root)
+    if _ACTION in texts:
+        return without_role(settings, extra, _deployed(repository)) == []
+    if re.search(_GITLABS_ROLES, texts):
+        return ROLES[extra] in settings.secrets
+    return _takes_roles(texts)
 
 
 def _is_s3(root: Path) -> bool:
@@ -176,12 +187,14 @@ def _credentials(repository: ModelRepository, settings: ForgeSettings | None) ->
         return [Finding("credentials", "ok", f"each job takes a role ({ROLES[extra]})")]
     if _takes_roles(texts):
         return []
+    if settings and key not in settings.secrets and _by_role(repository, settings, extra):
+        return [Finding("credentials", "ok", f"each job takes a role ({ROLES[extra]})")]
     by_gitlab = (root / _FILES["gitlab"]).is_file()  # its jobs get the project's variables, and name none
     known = settings.secrets if settings and by_gitlab else frozenset[str]()
     if key in known or re.search(rf"\b{key}: \$\{{\{{|\$\{{?{key}\b|credentials\('{key}'", texts):
         remedy = (
-            "Let the CI take a role by its OpenID token (GitHub: modelyard update brings the action credentials;"
-            " GitLab: id_tokens), and remove the key."
+            "Let the CI take a role by its OpenID token (modelyard update brings the action credentials of GitHub, and"
+            f" .gitlab/credentials.yml, which reads {ROLES[extra]}), and remove the key."
         )
         return [Finding("credentials", "warning", f"a static key of {extra} ({key}) in the workflows", remedy)]
     if extra == "s3" or (by_gitlab and (settings is None or not settings.every_secret)):
