@@ -11,8 +11,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import yaml
 from forge.server import ForgeServer
-from support.yard import git
+from support.yard import git, write
 
 BIN = Path(sys.executable).parent
 SHIMS = Path(__file__).parent / "bin"
@@ -33,14 +34,18 @@ class Pipelines:
     def gitlab(self, source: str, sha: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """A pipeline of GitLab: ``source`` is push, merge_request_event, pipeline or schedule.
 
-        The token is a protected variable, so only a pipeline of the default branch has it.
+        The token is a protected variable of the scope modelyard*, so only a pipeline of the default branch has it, and
+        there only the jobs of such an environment.
         """
         clone = self._clone(sha)
+        protected = variables.get("CI_COMMIT_BRANCH") == "main"
+        token = {"MODELYARD_TOKEN": {"type": "variable", "values": {"modelyard*": "bot"}}} if protected else {}
+        write(self.home, {".gitlab-ci-local/variables.yml": yaml.safe_dump({"global": token})})
         given = {
             "CI_PIPELINE_SOURCE": source, "CI_COMMIT_SHA": sha, "CI_DEFAULT_BRANCH": "main",
             "CI_SERVER_URL": self.server.url, "CI_API_V4_URL": f"{self.server.url}/api/v4",
             "CI_PROJECT_PATH": self.store.name, "CI_PIPELINE_URL": f"{self.server.url}/pipelines/{self._runs}",
-            **({"MODELYARD_TOKEN": "bot"} if variables.get("CI_COMMIT_BRANCH") == "main" else {}), **variables,
+            **variables,
         }  # fmt: skip
         options = [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]
         command = [
@@ -92,7 +97,10 @@ class Pipelines:
             given = {name: value for name, value in variables.items() if name != token}
             for part in re.finditer(r"^\s*(?:sh (?:'''(.*?)'''|'([^\n]*)')|(unstash) [^\n]*)$", body[1], re.M | re.S):
                 if part[3]:
-                    shutil.copytree(first / ".modelyard/evidence", clone / ".modelyard/evidence", dirs_exist_ok=True)
+                    if (first / ".modelyard/evidence").is_dir():
+                        shutil.copytree(
+                            first / ".modelyard/evidence", clone / ".modelyard/evidence", dirs_exist_ok=True
+                        )
                     continue
                 command = (part[1] or part[2]).replace("python3 -m venv .venv", "true")
                 done = self._run(["sh", "-xe", "-c", command], clone, {"GIT_COMMIT": sha, **given})

@@ -15,7 +15,10 @@ from support.yard import commit_all, git, tool, write
 MODELS = ("churn", "fraud")
 TRAIN = """\
 import json
+import os
 from pathlib import Path
+
+assert "MODELYARD_TOKEN" not in os.environ, "a model's code gets no token"  # act gives GITHUB_TOKEN to every step
 
 import lightgbm as lgb
 import numpy as np

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from actions.pipelines import BOT, Pipelines
-from actions.tiny import build
+from actions.tiny import build, data
 from e2e.conftest import Hosted
 from forge.server import running
 from forge.store import Pull, Store
@@ -136,12 +136,30 @@ def test_gitlab_from_proposal_to_deployment(gitlab: Place) -> None:
     assert "churn@v1.1.0" in gitlab.tags() and gitlab.served()["churn"] == "v1.1.0"
     quiet = gitlab.pipelines.gitlab("schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="retrain")
     assert quiet.returncode == 0 and "nothing to propose" in quiet.stdout, quiet.stdout[-3000:]
+    source = news(gitlab)
+    retrained = gitlab.pipelines.gitlab("schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="retrain")
+    assert retrained.returncode == 0, retrained.stdout[-4000:]
+    assert_proposed(gitlab, source)
     (gitlab.pipelines.home / "served/staging/log").mkdir()
     watched = gitlab.pipelines.gitlab(
         "schedule", gitlab.main, CI_COMMIT_BRANCH="main", SCHEDULE="monitor", MODELYARD_MONITOR="staging"
     )
     assert watched.returncode == 0 and "has-traffic" in watched.stdout, watched.stdout[-3000:]
     assert "names no ground_truth" in watched.stdout + watched.stderr
+
+
+def news(place: Place) -> str:
+    """Gives the source of churn's data more rows; the pointer to it."""
+    data(place.folder / "sources/churn.parquet", rows=9000, seed=7)
+    return "data/churn.parquet.dvc"
+
+
+def assert_proposed(place: Place, pointer: str) -> None:
+    """One pull request retrains churn on what its source has now, and has its report."""
+    pull = next(pull for pull in place.store.pulls.values() if pull.branch == "modelyard/retrain/churn")
+    assert {pointer, "models/churn/dvc.lock"} <= {path for path, _ in place.store.files(pull)}
+    assert pull.title == "Retrain churn" and "why now" in pull.body
+    assert place.status(pull) != "none" and "churn" in place.report(pull)
 
 
 def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
@@ -158,5 +176,9 @@ def test_jenkins_from_proposal_to_deployment(jenkins: Place) -> None:
     jenkins.pipelines.jenkins(jenkins.main, ["measure", "deploy"], **token)
     assert "churn@v1.1.0" in jenkins.tags() and jenkins.served()["churn"] == "v1.1.0"
     jenkins.traffic(1000, 1, version="v1.1.0", shift=3.0)
-    jenkins.pipelines.jenkins(jenkins.main, ["propose"], **token, MODELYARD_MONITOR="staging")
+    by_the_clock = ["monitor", "retrain", "propose"]
+    jenkins.pipelines.jenkins(jenkins.main, by_the_clock, **token, MODELYARD_MONITOR="staging")
     assert len(jenkins.store.pulls) == 1 and any("input-drift" in i.title for i in jenkins.store.issues.values())
+    source = news(jenkins)
+    jenkins.pipelines.jenkins(jenkins.main, by_the_clock, **token)
+    assert_proposed(jenkins, source)

@@ -318,7 +318,7 @@ def get_project(store: Store, request: Request) -> Answer:
 def project_variables(store: Store, request: Request) -> Answer:
     store.require(request.user, "admin")
     return 200, [
-        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED"}
+        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED", "environment_scope": _scope(name)}
         for name in sorted(store.secrets.get("", ()))
     ]
 
@@ -327,6 +327,10 @@ def project_variables(store: Store, request: Request) -> Answer:
 def group_variables(store: Store, request: Request, group: str) -> Answer:
     store.require(request.user, "admin")
     return 200, [
-        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED"}
+        {"key": name, "value": "x", "masked": True, "protected": name == "PROTECTED", "environment_scope": _scope(name)}
         for name in sorted(store.secrets.get("/", ()))
     ]
+
+
+def _scope(variable: str) -> str:
+    return "modelyard*" if variable == "PROTECTED" else "*"

@@ -158,6 +158,7 @@ def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
     place.store.secrets = {"": {"PROTECTED", "MODELYARD_TOKEN"}}
     asked = place.connect("root").settings()
     assert (set(asked.exposed), asked.variables_by) == ({"MODELYARD_TOKEN"}, "developer")
+    assert asked.everywhere == {"MODELYARD_TOKEN"}, "the other one has a scope"
 
 
 def test_the_finished_job_of_the_heads_pipeline_in_this_project_is_what_measured(place: Place) -> None:

@@ -10,13 +10,14 @@ from typing import Any, cast
 import msgspec
 import pytest
 from modelyard.candidate.steps import CandidateRun
+from modelyard.evidence.statement import write_statement
 from modelyard.evidence.training import RetrainingRecord
 from modelyard.forges.interface import PullForge
 from modelyard.gate.triggers import Cause, Failed, PastRun, Situation
 from modelyard.manifests.calendar import Freeze
 from modelyard.manifests.model import Budget, Retrain
 from modelyard.metrics.evaluation import Evaluation
-from modelyard.retraining import proposal
+from modelyard.retraining import proposal, trained
 from modelyard.retraining.proposal import Refreshed, refresh
 from modelyard.review.pull_requests import Proposed
 from predictions.test_payload import MODEL
@@ -44,14 +45,18 @@ class Bench:
         (root / "models/m").mkdir(parents=True)
         (root / "models/m/dvc.lock").write_bytes(b"new lock")
         (root / "models/m/params.yaml").write_bytes(b"as on main")
+        (root / "models/m/model.txt").write_bytes(b"tree")
         self.situation, self.evaluation = QUIET, BETTER
+        self.asked: list[Situation] = []
+        """Situations that are answered first, before the situation that lasts."""
         self.retrain = Retrain(budget=Budget(runs=1, every="30d"))
         self.reproduced = True
         self.steps: list[str] = []
         self.records: list[RetrainingRecord] = []
         self.proposed: list[Proposed] = []
         self.branch, self.open, self.plain = "", True, False
-        monkeypatch.setattr(proposal, "situation_of", lambda view: self.situation)
+        for half in (trained, proposal):
+            monkeypatch.setattr(half, "situation_of", lambda view: self.asked.pop(0) if self.asked else self.situation)
         monkeypatch.setattr(proposal, "file_retraining", lambda view, artifact, record: self.records.append(record))
         monkeypatch.setattr(proposal, "remote_head", lambda git, branch: self.branch)
         monkeypatch.setattr(proposal, "unchanged", lambda git, head, base, proposed: bool(head))
@@ -70,23 +75,26 @@ class Bench:
         git = SimpleNamespace(commit_of=lambda _: "b" * 40, file_at=lambda _, path: on_main.get(path))
         repository = SimpleNamespace(config=SimpleNamespace(default_branch="main"))
         model = msgspec.structs.replace(MODEL, retrain=self.retrain)
+        checkout = SimpleNamespace(git=git, root=self.root, repository=repository)
         candidate = SimpleNamespace(
             model=model,
             trained_here=True,
-            artifact=self.root / "models/m/dvc.lock",
+            artifact=self.root / "models/m/model.txt",
             training=lambda _: SimpleNamespace(rows=100),
         )
         run: Any = SimpleNamespace(
-            view=SimpleNamespace(checkout=SimpleNamespace(git=git, root=self.root, repository=repository)),
+            view=SimpleNamespace(checkout=checkout, name="m", manifest=model),
             candidate=candidate,
             generated=("models/m/dvc.lock", "models/m/params.yaml", "models/m/missing.json"),
             sources=lambda: [],
-            retrain=lambda news: self._step(
+            retrain=lambda news, push: self._step(
                 "retrain", SimpleNamespace(artifact="a" * 64, seconds=60.0, reproduced=self.reproduced)
             ),
-            evaluate=lambda: self._step("evaluate", self.evaluation),
-            drift=lambda: self._step("drift", drift(column("x", alarm=True))),
-            scan=lambda: self._step("scan", None),
+            measure=lambda: self._step("measure", None),
+            documents=lambda: {
+                "evaluation": write_statement("evaluation", "m", "a" * 64, self.evaluation),
+                "drift": write_statement("drift", "m", "a" * 64, drift(column("x", alarm=True))),
+            },
         )
         forge: Any = SimpleNamespace(open_pulls=lambda _: [SimpleNamespace(number=7)] if self.open else [])
         return refresh(cast(CandidateRun, run), None if self.plain else cast(PullForge, forge), cause)
@@ -121,8 +129,11 @@ def test_a_freeze_holds_a_run(bench: Bench) -> None:
 
 def test_what_is_due_and_better_is_proposed_with_the_files_that_changed(bench: Bench) -> None:
     bench.situation = MOVED
-    assert bench.refresh("due") == Refreshed("opened", "x drifted; auc is better by 0.0500.", 7, "h" * 40)
-    assert bench.steps == ["retrain", "evaluate", "drift", "scan"]
+    changed = ("models/m/dvc.lock",)
+    assert bench.refresh("due") == Refreshed(
+        "opened", "x drifted; auc is better by 0.0500.", 7, "h" * 40, changed=changed
+    )
+    assert bench.steps == ["retrain", "measure"]
     [proposed] = bench.proposed
     assert (proposed.branch, proposed.title, proposed.body) == ("modelyard/retrain/m", "Retrain m", "body")
     assert proposed.files == {"models/m/dvc.lock": b"new lock"}, (
@@ -167,6 +178,22 @@ def test_the_record_has_reasons_and_gain(bench: Bench) -> None:
     assert record.proposed and record.gain == pytest.approx(0.05)
 
 
+def test_what_a_run_cost_is_filed_though_it_may_no_more_be_proposed(bench: Bench) -> None:
+    bench.asked, bench.situation = [MOVED], SPENT
+    assert bench.refresh("due").done == "held", "another run used the budget up in the meantime"
+    [record] = bench.records
+    assert not record.proposed and record.sentence.startswith("The budget is used up") and bench.proposed == []
+
+
+def test_a_run_that_is_held_leaves_no_evidence_of_an_earlier_one(bench: Bench) -> None:
+    folder = bench.root / ".modelyard/evidence/m"
+    bench.refresh("manual")
+    assert (folder / "run.json").is_file()
+    (folder / "evaluation.json").write_bytes(b"{}")
+    bench.refresh("due")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_run_that_trained_nothing_costs_nothing(bench: Bench) -> None:
     bench.reproduced = False
     bench.refresh("manual")
@@ -175,9 +202,9 @@ def test_a_run_that_trained_nothing_costs_nothing(bench: Bench) -> None:
 
 def test_the_same_result_again_is_the_same_pull_request(bench: Bench) -> None:
     bench.branch = "o" * 40
-    assert bench.refresh("manual") == Refreshed(
-        "unchanged", "Requested by a person; auc is better by 0.0500.", 7, "o" * 40
-    )
+    found = bench.refresh("manual")
+    assert (found.done, found.why) == ("unchanged", "Requested by a person; auc is better by 0.0500.")
+    assert (found.pull, found.head) == (7, "o" * 40)
     assert bench.proposed == []
 
 

@@ -95,7 +95,7 @@ def test_no_archive_at_all(tmp_path: Path) -> None:
 def test_any_member_name_is_a_known_place_or_none(name: str) -> None:
     place = bundle._place(name)
     if place is not None:
-        assert name in {f"{place[0]}/{place[2]}", f"{place[0]}/generated/{place[2]}"}
+        assert name in {f"{place[0]}/{place[2]}.json", f"{place[0]}/generated/{place[2]}"}
 
 
 def test_a_broken_member_is_refused_and_the_others_are_read(tmp_path: Path) -> None:

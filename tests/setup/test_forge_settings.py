@@ -61,6 +61,8 @@ def test_on_gitlab_a_merge_request_reaches_no_token() -> None:
 
     assert found() == found(exposed=frozenset(["OTHER"])) == []
     assert found(exposed=frozenset(["MODELYARD_TOKEN"])) == [("token", "missing")]
+    assert found(everywhere=frozenset(["MODELYARD_TOKEN"])) == [("scope of the token", "missing")]
+    assert found(everywhere=frozenset(["OTHER"])) == []
     weak = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN"]))
     for role in ("", "developer", "maintainer"):
         asked = examine_settings(replace(weak, variables_by=role), "gitlab", "main", of_gitlab([]))

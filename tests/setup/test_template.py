@@ -205,10 +205,10 @@ def test_no_job_of_github_runs_a_models_code_and_holds_a_key_or_a_token_that_wri
         assert "github.repository" in workflow["concurrency"]["group"] or "repo" in workflow["concurrency"]["group"]
         for name, job in workflow["jobs"].items():
             text = yaml.safe_dump([workflow.get("env"), job])
-            if "modelyard run " in text:
+            if re.search(r"modelyard (run|retrain|evaluate|reproduce) ", text):
                 assert set(job["permissions"].values()) == {"read"}, f"{file.name} {name}"
                 assert "SIGNING" not in text and "GITHUB_TOKEN" not in text, f"{file.name} {name}"
-            if "modelyard register" in text:
+            if re.search("modelyard (register|propose) ", text):
                 assert "--from" in text and "measuring" not in text, f"{file.name} {name}"
 
 
@@ -220,11 +220,12 @@ def test_what_runs_a_models_code_has_no_identity_and_none_of_the_environments_se
             text = yaml.safe_dump(job)
             if job.get("environment") == "modelyard":
                 inside.add(f"{file.stem}/{name}")
-            if re.search(r"modelyard (run|propose|retrain|evaluate|reproduce)\b", text):
+            if re.search(r"modelyard (run|retrain|evaluate|reproduce) ", text):
                 running.add(f"{file.stem}/{name}")
                 assert "id-token" not in job["permissions"] and "SIGNING" not in text, f"{file.name} {name}"
     assert inside == {"deploy/register", "deploy/deploy", "rollout/rollout", "monitor/windows"}
-    assert {"deploy/measure", "propose/measure"} <= running and not inside & running
+    assert {"deploy/measure", "propose/measure", "retrain/retrain", "monitor/retrain"} <= running
+    assert not inside & running
 
 
 def test_each_finding_that_zizmor_is_told_to_ignore_has_its_reason() -> None:
@@ -249,7 +250,7 @@ def test_only_steps_that_tell_trackers_get_their_tokens_and_their_runs_are_kept(
                 assert {"MLFLOW_TOKEN", "OPENLINEAGE_API_KEY"} <= set(step["env"])
                 assert any(step.get("with", {}).get("path") == ".modelyard/trackers" for step in job["steps"])
     assert telling == {("report", "report"), ("deploy", "register"), ("deploy", "deploy"), ("rollout", "rollout")}
-    gitlab = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.yml").read_text(encoding="utf-8"))
+    gitlab = jobs_of_gitlab()
     assert gitlab["default"]["artifacts"]["paths"] == [".modelyard/trackers/"]
     assert not any("artifacts" in gitlab[job] for job in ("report", "deploy", "rollout")), "they take the default"
 
@@ -257,16 +258,22 @@ def test_only_steps_that_tell_trackers_get_their_tokens_and_their_runs_are_kept(
 def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_registers() -> None:
     text = (ROOT / "model-repo-template/Jenkinsfile").read_text(encoding="utf-8")
     stages = dict(re.findall(r"\n    stage\('(\w+)'\) \{(.*?)\n    \}", text, re.S))
-    assert set(stages) == {"measure", "report", "deploy", "propose"}
+    assert set(stages) == {"measure", "report", "deploy", "monitor", "retrain", "propose"}
     for name, body in stages.items():
         assert ("modelyard run " in body) != ("credentials(" in body), name
         assert ("credentials(" in body) == ("ws(" in body), f"{name} has a workspace of its own"
+    assert "propose --all" in stages["propose"] and "--from .modelyard/retrained" in stages["propose"]
+    assert "measuring" not in stages["propose"]
     assert "register --unregistered --from .modelyard/measured" in stages["deploy"]
-    jobs = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.yml").read_text(encoding="utf-8"))
+    jobs = jobs_of_gitlab()
     running = {name for name, job in jobs.items() if "modelyard run " in yaml.safe_dump(job)}
     registering = {name for name, job in jobs.items() if "modelyard register" in yaml.safe_dump(job)}
-    assert running == {"measure", "measure-main"} and registering == {"deploy"}
-    assert not any("environment" in jobs[name] for name in running)
+    assert running == {"measure", "measure-main", "retrain"} and registering == {"deploy"}
+    assert not any("environment" in job_of_gitlab(jobs, name) for name in running), "so they have no token"
+    posting = {name for name in jobs if job_of_gitlab(jobs, name).get("environment", {}).get("name") == "modelyard-bot"}
+    assert posting == {".posting", "report", "monitor", "propose"}
+    assert "--from .modelyard/retrained" in jobs["propose"]["script"][-1]
+    assert "measuring" not in jobs["propose"]["variables"]["JOBS"]
     asked = "$CI_PIPELINE_SOURCE"
     of_merge_requests = {
         name for name, job in jobs.items() if not name.startswith(".")
@@ -278,21 +285,52 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     assert jobs["report"]["script"] == ["modelyard comment --measured"]
     of_others = [rule["if"] for rule in jobs["report"]["rules"]]
     assert all(rule.startswith(asked) for rule in of_others) and "measuring" not in jobs["report"]["variables"]["JOBS"]
-    assert (
-        jobs["deploy"]["environment"]["name"] == "modelyard" and "measuring" not in jobs["deploy"]["variables"]["JOBS"]
-    )
+    deploying = {name for name in jobs if job_of_gitlab(jobs, name).get("environment", {}).get("name") == "modelyard"}
+    assert deploying == {".deploying", "deploy", "rollout"}
+    assert not any("measuring" in jobs[name]["variables"]["JOBS"] for name in ("deploy", "rollout"))
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads GitLab's references as what they name."""
+
+
+def _reference(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> str:
+    return ".".join(loader.construct_sequence(node))
+
+
+_Loader.add_constructor("!reference", _reference)
+
+
+def jobs_of_gitlab() -> dict[str, Any]:
+    """The jobs of .gitlab-ci.yml and of the file by the clock that it includes."""
+    folder = ROOT / "model-repo-template"
+    texts = [(folder / name).read_text(encoding="utf-8") for name in (".gitlab-ci.yml", ".gitlab/scheduled.yml")]
+    main, scheduled = (yaml.load(text, Loader=_Loader) for text in texts)  # noqa: S506  a safe one
+    assert {"local": ".gitlab/scheduled.yml"} in main["include"]
+    jobs: dict[str, Any] = main | scheduled
+    return jobs
+
+
+def job_of_gitlab(jobs: dict[str, Any], name: str) -> dict[str, Any]:
+    """A job with what it extends; an empty one for what is no job."""
+    job = jobs[name]
+    if not isinstance(job, dict):
+        return {}
+    extended = job.get("extends", [])
+    merged: dict[str, Any] = {}
+    for other in [extended] if isinstance(extended, str) else extended:
+        merged |= job_of_gitlab(jobs, other)
+    return merged | job
 
 
 def test_the_jobs_of_gitlab_for_runners_are_off_and_complete() -> None:
-    main, more = (
-        yaml.safe_load((ROOT / f"model-repo-template/.gitlab-ci{name}.yml").read_text(encoding="utf-8"))
-        for name in ("", ".runners")
-    )
-    assert main["include"] == {"local": ".gitlab-ci.runners.yml"}
+    main = jobs_of_gitlab()
+    more = yaml.safe_load((ROOT / "model-repo-template/.gitlab-ci.runners.yml").read_text(encoding="utf-8"))
+    assert {"local": ".gitlab-ci.runners.yml"} in main["include"]
     assert all(name.startswith(".") for name in more), "hidden, so GitLab runs none of them"
     extended = {one for name, job in more.items() if name != ".on-runner" for one in job["extends"]}
     assert extended - {".on-runner"} == {"measure", "measure-main", "retrain"} < set(main)
     jobs = [job for job in (main | more).values() if isinstance(job, dict)]
     training = [line for job in jobs for part in job.get("script", []) for line in part.splitlines()
-                if "modelyard propose" in line or "modelyard run " in line]  # fmt: skip
-    assert len(training) == 6 and all('--runner "$RUNNER"' in line for line in training)
+                if "modelyard run " in line]  # fmt: skip
+    assert len(training) == 4 and all('--runner "$RUNNER"' in line for line in training)

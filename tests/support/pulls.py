@@ -331,6 +331,18 @@ class MemoryEvidence:
     def newest(self) -> str:
         return "e" * 40
 
+    @property
+    def git(self) -> MemoryEvidence:
+        """What reads its blobs."""
+        return self
+
+    def blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
+        known = {_sha1(content): content for content in self.filed_files.values()}
+        return {sha: known[sha] for sha in shas}
+
+    def listed(self, *paths: str) -> dict[str, str]:
+        return {path: _sha1(content) for path, content in self.filed(*paths).items()}
+
     def filed(self, *paths: str) -> dict[str, bytes]:
         below = tuple(path for path in paths if path.endswith("/"))
         return {path: one for path, one in self.filed_files.items() if path in paths or path.startswith(below)}

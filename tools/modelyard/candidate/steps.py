@@ -23,12 +23,12 @@ from modelyard.candidate.reproduction import repinned_stages, reproduce_candidat
 from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
+from modelyard.checkout.imports import imports_of
 from modelyard.checkout.trust import sniff_file
 from modelyard.evidence.artifact import Artifact, rounded_up
 from modelyard.evidence.statement import Kind, write_statement
 from modelyard.files import restored_unless_done
 from modelyard.flavors.formats import PICKLE
-from modelyard.manifests.pipeline import is_import
 from modelyard.metrics.drift import Drift
 from modelyard.metrics.evaluation import Evaluation
 from modelyard.progress import Progress, no_progress
@@ -65,9 +65,8 @@ class CandidateRun:
         return [f"models/{self._name}/{name}" for name in (*TRACKED, self.candidate.model.files.profile)]
 
     def sources(self) -> list[str]:
-        """Pointers to imported data, made by ``dvc import-url`` and ``dvc import``."""
-        tracked = self._git.tracked("*.dvc")
-        return [path for path in tracked if is_import((self._root / path).read_bytes(), path)]
+        """Pointers to the model's imported data, made by ``dvc import-url`` and ``dvc import``."""
+        return [path for path in imports_of(self._git, "HEAD", self._name) if (self._root / path).is_file()]
 
     def retrain(self, *, push: bool = True, force: bool = False, commit: bool = False, news: bool = False) -> Retrained:
         """Pulls cached data, runs changed stages, profiles and pushes. ``news`` checks imports for new content.
@@ -122,6 +121,13 @@ class CandidateRun:
             )
         self._say(f"Running {pipeline} …")
         return self._dvc.reproduce(pipeline, force=force or bool(stages), say=self._say)
+
+    def measure(self) -> None:
+        """Evaluates, compares the data and scans what ``retrain`` made."""
+        self._say(f"Evaluate {self._name} …")
+        self.evaluate()
+        self.drift()
+        self.scan()
 
     def evaluate(self, champion: str | None = None) -> Evaluation:
         """The evaluation against a champion: that version, or by default the one that the last environment serves."""

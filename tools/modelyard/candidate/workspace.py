@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from modelyard.checkout.checkout import ModelView
@@ -17,6 +18,10 @@ PROFILE = "profile.json"
 """The name of the profile's copy, whatever model.yaml names the profile."""
 COPIES = (*TRACKED, PROFILE)
 """The names in the folder ``generated`` of an untrusted bundle."""
+RUN = "run.json"
+"""What a retraining says of itself: cause, duration, size."""
+IMPORTS = "imports"
+"""The folder with the pointers of data imports that a retraining renewed, by their paths from the root."""
 REPORTS = ("report.md", "report.html")
 
 
@@ -60,7 +65,9 @@ class Workspace:
 
     def clear(self) -> None:
         """Removes the files of an earlier candidate, so that they are not taken for new ones."""
-        for name in [*(f"{kind}.json" for kind in KINDS), *REPORTS, *(f"generated/{name}" for name in COPIES)]:
+        names = [*(f"{kind}.json" for kind in KINDS), RUN, *REPORTS, *(f"generated/{name}" for name in COPIES)]
+        for name in names:
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / IMPORTS, ignore_errors=True)
         if (self.folder / "generated").is_dir():
             (self.folder / "generated").rmdir()

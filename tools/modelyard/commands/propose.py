@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 import click
@@ -16,7 +17,9 @@ from modelyard.forges.discovery import open_pull_forge
 from modelyard.gate.triggers import Cause
 from modelyard.options import chosen_models, for_each, open_checkout, the_model, verbosity
 from modelyard.retraining.experiment import propose_experiment
-from modelyard.retraining.proposal import refresh
+from modelyard.retraining.handed_over import read_trained
+from modelyard.retraining.proposal import propose, refresh
+from modelyard.retraining.trained import Trained
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.comment import Poster
 from modelyard.review.subject import subject_of_pull
@@ -33,17 +36,32 @@ from modelyard.terminal import finish, result, say
     show_default=True,
     help="due runs only when a trigger of model.yaml holds. All but manual need a gain of minimum_gain.",
 )
+@click.option(
+    "--from",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Propose what another job left here (modelyard run MODELS --cause CAUSE). No code of a model runs.",
+)
 @click.option("--from-exp", "experiment", metavar="NAME", help="Propose this experiment of DVC; nothing is trained.")
 @verbosity
 @click.pass_context
 def command(
-    context: click.Context, models: tuple[str, ...], everything: bool, cause: Cause, experiment: str | None
+    context: click.Context,
+    models: tuple[str, ...],
+    everything: bool,
+    cause: Cause,
+    folder: Path | None,
+    experiment: str | None,
 ) -> None:
     """Retrain on the newest data and keep one open pull request.
 
     Run it on a checkout of the default branch. A model never has a second pull request: an open one is refreshed. The
     report and the verdict are posted at once, because a push with the job's token starts no workflow. In plain git, the
     proposal is a branch, and its report a file.
+
+    With --from, nothing is trained: the folder is read as untrusted, and whether a retraining is due and worth a review
+    is decided here. So the job with the token runs no code of a model.
 
     With --from-exp, the proposal is what an experiment of DVC changed; CI measures its pull request.
     """
@@ -52,6 +70,11 @@ def command(
     plain = repository.config.forge == "git"
     forge, ci = (None, None) if plain else open_pull_forge(repository, git)
     base = git.commit_of("HEAD")
+    if folder and (plain or experiment):
+        raise UsageError(
+            "--from is for the job of a forge's CI that proposes what another job trained.",
+            "Write: modelyard propose MODEL, or: modelyard propose MODEL --from-exp NAME",
+        )
     if experiment:
         if everything or len(models) > 1:
             raise UsageError(
@@ -63,8 +86,15 @@ def command(
         return
 
     def one(view: ModelView) -> Outcome:
-        model, run = view.name, CandidateRun(view, say)
-        done = refresh(run, forge, cause)
+        model = view.name
+        if folder:
+            trained = read_trained(view, folder, cause)
+            done = propose(view, forge, cause, trained)
+            documents = trained.documents if isinstance(trained, Trained) else {}
+        else:
+            run = CandidateRun(view, say)
+            done = refresh(run, forge, cause)
+            documents = run.documents()
         if done.pull is not None and forge is not None and ci is not None:
             subject = subject_of_pull(forge, git, done.pull, done.head, ci.run)
             if subject is None:
@@ -72,7 +102,7 @@ def command(
                     f"Another push changed pull request {done.pull} during this run.", "Run propose again."
                 )
             poster = Poster(checkout, forge, ci, base, datetime.now(UTC).date(), say)
-            poster.post(subject, {model: run.documents()}, [])
+            poster.post(subject, {model: documents}, [])
             forge.set_status(subject.head, approval_status(approval_of_pull(git, forge, subject, base), ci.run))
         if done.branch:
             write_reports(view, write_verdict(view, datetime.now(UTC).date(), base))

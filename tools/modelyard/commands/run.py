@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import click
 
@@ -12,8 +13,10 @@ from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.affected import affected_models, unregistered_models
 from modelyard.checkout.jobs import on_runner
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.gate.triggers import Cause, Hindrance
 from modelyard.options import open_checkout, verbosity
 from modelyard.report.terminal.proposal import render_terminal
+from modelyard.retraining.trained import train
 from modelyard.terminal import finish, result, say, show_error
 
 
@@ -36,6 +39,12 @@ from modelyard.terminal import finish, result, say, show_error
     metavar="NAME",
     help="Only run this stage of the one model and what it needs. Results that another machine pushed are restored.",
 )
+@click.option(
+    "--cause",
+    type=click.Choice(get_args(Cause)),
+    help="Retrain for this cause, with the newest data of the models' imports, for modelyard propose --from. Nothing is"
+    " trained while no trigger holds (due), or a budget or a freeze holds.",
+)
 @verbosity
 @click.pass_context
 def command(
@@ -46,16 +55,22 @@ def command(
     runner: str | None,
     push: bool,
     stages: tuple[str, ...],
+    cause: Cause | None,
 ) -> None:
     """Retrain, evaluate, drift, scan, gate and report in one process.
 
     For CI systems without a matrix, and for people. The report has the verdict, and every verdict ends with 0. Ends
     with 4 when a model could not be run; the other models are still run.
+
+    With --cause, .modelyard/evidence has all that modelyard propose --from needs, and nothing of a model that was not
+    trained. No token of a forge is needed.
     """
     checkout = open_checkout(context)
     git = checkout.git
     if runner is not None and (models or stages):
         raise UsageError("--runner chooses among models.", "Give it with --base REVISION or --unregistered.")
+    if cause and (not models or base or stages):
+        raise UsageError("--cause needs names of models.", f"Write: modelyard run MODEL --cause {cause}")
     if stages:
         if len(models) != 1 or base or unregistered:
             raise UsageError("--stage needs exactly one model.", "Write: modelyard run MODEL --stage NAME")
@@ -77,14 +92,17 @@ def command(
         try:
             view = checkout.model(model)
             run = CandidateRun(view, say)
-            run.retrain(push=push)
-            say(f"Evaluate {model} …")
-            run.evaluate()
-            run.drift()
-            run.scan()
-            if base is None:
-                run.reproduce()
-            report = write_verdict(view, datetime.now(UTC).date(), base)
+            if cause:
+                trained = train(run, cause, push=push)
+                if isinstance(trained, Hindrance):
+                    result(f"{model}: not retrained. {trained.why}")
+                    continue
+            else:
+                run.retrain(push=push)
+                run.measure()
+                if base is None:
+                    run.reproduce()
+            report = write_verdict(view, datetime.now(UTC).date(), "HEAD" if cause else base)
             write_reports(view, report)
             result(render_terminal(report))
         except ModelyardError as error:

@@ -15,7 +15,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MAXIMUM_BYTES = 10_000_000
 Kind = Literal[
     "training", "evaluation", "probe", "drift", "artifact", "verdict", "approval", "reproduction", "monitoring",
-    "retraining", "erasure", "custom", "exchange",
+    "retraining", "run", "erasure", "custom", "exchange",
 ]  # fmt: skip
 
 P = TypeVar("P")

@@ -1,8 +1,9 @@
-"""Training evidence: lineage, the changes against the champion, and the comparison with a second run."""
+"""Training evidence: lineage, the changes against the champion, the comparison with a second run, and retrainings."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -111,6 +112,36 @@ class Reproduction:
     """sha256 of the artifact of one more run, which tells whether the pipeline is deterministic; '' where none ran."""
     probe: str = ""
     """How many probe rows got their registered scores from the reproduced artifact, such as 100/100; '' without any."""
+
+
+LONGEST = 31 * 86400.0
+"""Seconds: no CI lets a job run longer."""
+_MOST = 10**15
+"""Rows or bytes: more than any training has."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The predicate of a ``run`` document: what a job says of the retraining that it ran, for the job that proposes."""
+
+    cause: str
+    seconds: float
+    """Duration of the training."""
+    reproduced: bool
+    """Whether any stage ran."""
+    rows: int | None
+    """Training rows; None for a model that was trained elsewhere."""
+    size: int
+    """The artifact's size in bytes."""
+
+    def possible(self) -> bool:
+        """Whether its numbers can be those of a training: finite, not negative, and not larger than any."""
+        return (
+            math.isfinite(self.seconds)
+            and 0 <= self.seconds <= LONGEST
+            and (self.rows is None or 0 <= self.rows <= _MOST)
+            and 0 <= self.size <= _MOST
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from modelyard.forges.interface import VERDICT, ForgeSettings
@@ -20,27 +20,35 @@ def settings_of(gitlab: Gitlab, errors: Any, path: str) -> ForgeSettings:
     """
     place = f"/projects/{quote(path, safe='')}"
     project: Any = gitlab.http_get(place)
-    lists = [_names(gitlab, errors, place)]
+    lists = [_variables(gitlab, errors, place)]
     if project.get("namespace", {}).get("kind") == "group":
         parts = path.split("/")[:-1]
         groups = ("/".join(parts[: end + 1]) for end in range(len(parts)))
-        lists += [_names(gitlab, errors, f"/groups/{quote(group, safe='')}") for group in groups]
+        lists += [_variables(gitlab, errors, f"/groups/{quote(group, safe='')}") for group in groups]
     needs_pipeline = project.get("only_allow_merge_if_pipeline_succeeds")
     return ForgeSettings(
         default_branch=project["default_branch"],
         required=None if needs_pipeline is None else frozenset([VERDICT] if needs_pipeline else []),
-        secrets=frozenset(name for found in lists if found for name in found),
+        secrets=frozenset(one.name for found in lists if found for one in found),
         every_secret=all(found is not None for found in lists),
-        exposed=frozenset(name for found in lists if found for name, protected in found.items() if not protected),
+        exposed=frozenset(one.name for found in lists if found for one in found if not one.protected),
+        everywhere=frozenset(one.name for found in lists if found for one in found if one.scope == "*"),
         variables_by=project.get("ci_pipeline_variables_minimum_override_role") or "",
     )
 
 
-def _names(gitlab: Gitlab, errors: Any, place: str) -> dict[str, bool] | None:
-    """All variables of a project or group, and whether they are protected; None where the token may not see them."""
+class _Variable(NamedTuple):
+    name: str
+    protected: bool
+    scope: str
+    """Pattern of the environments whose jobs get it."""
+
+
+def _variables(gitlab: Gitlab, errors: Any, place: str) -> list[_Variable] | None:
+    """All variables of a project or group; None where the token may not see them."""
     try:
         found = gitlab.http_list(f"{place}/variables", iterator=True, per_page=100)
-        return {variable["key"]: bool(variable.get("protected")) for variable in found}
+        return [_Variable(v["key"], bool(v.get("protected")), v.get("environment_scope") or "*") for v in found]
     except errors.GitlabError as error:
         if error.response_code in _REFUSED:
             return None

@@ -169,6 +169,8 @@ class ForgeSettings:
     """GitHub: names of the variables of the repository and its organisation; None where the token may not list them."""
     environments: tuple[ForgeEnvironment, ...] | None = None
     """GitHub: None where the token may not list them."""
+    everywhere: frozenset[str] = frozenset()
+    """GitLab: those of them that every job gets, because their environment scope is ``*``."""
 
 
 class Forge(Protocol):

@@ -91,6 +91,25 @@ def due(rules: Retrain, situation: Situation) -> Due:
 
 
 @dataclass(frozen=True)
+class Hindrance:
+    """Why a retraining is not run or not proposed."""
+
+    done: Literal["not proposed", "held"]
+    why: str
+
+
+def hindrance(cause: Cause, now: Due, *, trained_here: bool) -> Hindrance | None:
+    """Why a model is not retrained now for that cause; None where it is. A ``manual`` run is never hindered."""
+    if cause == "due" and not now.reasons:
+        return Hindrance("not proposed", "Nothing is due: no trigger of model.yaml holds.")
+    if cause != "manual" and now.held:
+        return Hindrance("held", now.held)
+    if cause != "manual" and not trained_here:
+        return Hindrance("not proposed", "It was trained elsewhere, so there is nothing to train.")
+    return None
+
+
+@dataclass(frozen=True)
 class Worth:
     """Whether to propose the result, and why or why not, in one sentence."""
 

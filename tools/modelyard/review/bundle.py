@@ -1,4 +1,4 @@
-"""The untrusted bundle: files of a job that ran a pull request's code, in a folder or in zip archives there."""
+"""The untrusted bundle: files of a job that ran a model's code, in a folder or in zip archives there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from modelyard.candidate.workspace import COPIES, KINDS
+from modelyard.candidate.workspace import COPIES, IMPORTS, KINDS, RUN
 from modelyard.errors import ModelyardError
 from modelyard.manifests.names import is_name
 
@@ -22,8 +23,10 @@ GENERATED_FOLDER = "generated"
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError, IndexError)
 """Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
 _EVIDENCE = {f"{kind}.json": kind for kind in KINDS if kind != "verdict"}
-_OF_MAIN = "reproduction.json"
+_OF_MAIN = "reproduction"
 """What only main's own runs may say."""
+_Place = tuple[str, Literal["evidence", "generated", "runs", "pointers"], str]
+"""Model, field of the bundle, key in it."""
 
 
 @dataclass
@@ -34,21 +37,29 @@ class UntrustedBundle:
     """Model → kind → document. Verdicts are not read: the trusted job judges again."""
     generated: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Model → file name → content."""
+    runs: dict[str, bytes] = field(default_factory=dict)
+    """Model → what a retraining says of itself."""
+    pointers: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Model → path of a data import's pointer, from the repository's root → content."""
     refused: list[str] = field(default_factory=list)
 
 
-def read_untrusted(folder: Path, *, of_main: bool = False, under: str = "") -> UntrustedBundle:
+def read_untrusted(
+    folder: Path, *, of_main: bool = False, under: str = "", retrained: Mapping[str, Collection[str]] | None = None
+) -> UntrustedBundle:
     """The bundle in a folder. Only known names with a limited size are read; a missing folder is an empty bundle.
 
     ``of_main``: a job of the default branch wrote it, so what only such a job may say is read too.
     ``under``: only names that begin with it are read, without it.
+    ``retrained``: a retraining of these models wrote it, and the pointers are those of their data imports: of them the
+    retraining's record and those pointers are read too, and of other models nothing.
 
     No link is followed, no path is taken from an archive, nothing is written to disk. ModelyardError when the files
     have more than TOTAL_LIMIT bytes together, or when there are too many.
     """
     untrusted, total = UntrustedBundle(), 0
-    for name, size, read in _entries(folder, untrusted.refused):
-        place = _place(name.removeprefix(under)) if name.startswith(under) else None
+    for name, size, read in _entries(folder, untrusted.refused, retrained):
+        place = _place(name.removeprefix(under), retrained) if name.startswith(under) else None
         if place is None or (place[2] == _OF_MAIN and not of_main):
             continue
         if size > FILE_LIMIT:
@@ -67,11 +78,12 @@ def read_untrusted(folder: Path, *, of_main: bool = False, under: str = "") -> U
         if len(content) > FILE_LIMIT:  # the directory of an archive can give wrong sizes
             untrusted.refused.append(f"{_shown(name)} is larger than its archive says")
             continue
-        model, kind, file = place
-        if kind:
-            untrusted.evidence.setdefault(model, {})[kind] = content
+        model, part, key = place
+        if part == "runs":
+            untrusted.runs[model] = content
         else:
-            untrusted.generated.setdefault(model, {})[file] = content
+            found: dict[str, dict[str, bytes]] = getattr(untrusted, part)
+            found.setdefault(model, {})[key] = content
     return untrusted
 
 
@@ -93,9 +105,13 @@ class _Reader:
             return None
 
 
-def _entries(folder: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reader]]:
+def _entries(
+    folder: Path, refused: list[str], only: Collection[str] | None = None
+) -> Iterator[tuple[str, int, _Reader]]:
     count = 0
     for base, folders, files in os.walk(folder, followlinks=False):
+        if only is not None and base == str(folder):  # what others left does not count against the limits
+            folders[:] = [name for name in folders if name in only]
         folders.sort()
         for file in sorted(files):
             path = Path(base, file)
@@ -136,15 +152,24 @@ def _archived(path: Path, refused: list[str]) -> Iterator[tuple[str, int, _Reade
         refused.append(f"{_shown(path.name)} is not a valid zip archive")
 
 
-def _place(name: str) -> tuple[str, str, str] | None:
-    """Model, kind and file of a known name; None for every other name, such as '..' and absolute paths."""
+def _place(name: str, retrained: Mapping[str, Collection[str]] | None = None) -> _Place | None:
+    """Where the content of a known name belongs; None for every other name, such as '..' and absolute paths."""
     parts = PurePosixPath(name).parts
     if "\\" in name or len(parts) < 2 or not is_name(parts[0]):
         return None
+    model = parts[0]
+    if retrained is not None:
+        if model not in retrained:
+            return None
+        if name == f"{model}/{RUN}":
+            return model, "runs", RUN
+        before, _, pointer = name.partition(f"/{IMPORTS}/")
+        if before == model and pointer in retrained[model]:
+            return model, "pointers", pointer
     if len(parts) == 2 and parts[1] in _EVIDENCE:
-        return parts[0], _EVIDENCE[parts[1]], parts[1]
+        return model, "evidence", _EVIDENCE[parts[1]]
     if len(parts) == 3 and parts[1] == GENERATED_FOLDER and parts[2] in COPIES:
-        return parts[0], "", parts[2]
+        return model, "generated", parts[2]
     return None
 
 

@@ -22,7 +22,7 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
         for name, content in generated.items():
             place = f"models/{model}/{name}"
             if name == "dvc.lock":
-                _require_lock(content, place)
+                require_lock(content, place)
             if git.file_at(head, place) != content:
                 files[place] = content
     if not files:
@@ -38,7 +38,8 @@ def push_locks(git: Git, untrusted: UntrustedBundle, head: str, branch: str) -> 
     return commit
 
 
-def _require_lock(content: bytes, place: str) -> None:
+def require_lock(content: bytes, place: str) -> None:
+    """ModelyardError for the lock of an untrusted bundle that is none."""
     try:
         read_lock(content, place)
     except ManifestErrors as error:

@@ -10,6 +10,8 @@ from modelyard.forges.interface import VERDICT, ForgeSettings
 from modelyard.setup.finding import Finding
 
 _VARIABLE = "MODELYARD_TOKEN"
+_SCOPE = "modelyard*"
+"""The environments of the jobs of .gitlab-ci.yml that get it."""
 _MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{[^}\n]*\bsecrets\.([A-Z][A-Z0-9_]*)")
 _NAMED = re.compile(r"\bsecrets\.([A-Z][A-Z0-9_]*)")
 
@@ -83,11 +85,15 @@ def _secrets(settings: ForgeSettings, forge: str, wanted: WantedSecrets) -> list
 
 
 def _unprotected(settings: ForgeSettings) -> list[Finding]:
-    """What lets a merge request reach the token: its own pipeline, or variables for one of the default branch."""
+    """What lets code that a merge request brings reach the token, in its own pipeline or after its merge."""
     findings = []
     if _VARIABLE in settings.exposed:
         found = f"{_VARIABLE} is not protected, so a merge request can read it"
         findings.append(Finding("token", "missing", found, "Protect it: Settings, CI/CD, Variables."))
+    if _VARIABLE in settings.everywhere:
+        found = f"every job gets {_VARIABLE}, also those that run a model's code"
+        remedy = f"Settings, CI/CD, Variables: give it the environment scope {_SCOPE}."
+        findings.append(Finding("scope of the token", "missing", found, remedy))
     if settings.variables_by not in ("owner", "no_one_allowed"):
         found = f"pipelines may be given variables from the role {settings.variables_by or 'that is not known'} on"
         remedy = "Settings, CI/CD, Variables: set the minimum role to use pipeline variables to Owner."
