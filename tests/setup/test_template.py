@@ -302,12 +302,13 @@ _Loader.add_constructor("!reference", _reference)
 
 
 def jobs_of_gitlab() -> dict[str, Any]:
-    """The jobs of .gitlab-ci.yml and of the file by the clock that it includes."""
+    """The jobs of .gitlab-ci.yml, and of the files for roles and by the clock that it includes."""
     folder = ROOT / "model-repo-template"
-    texts = [(folder / name).read_text(encoding="utf-8") for name in (".gitlab-ci.yml", ".gitlab/scheduled.yml")]
-    main, scheduled = (yaml.load(text, Loader=_Loader) for text in texts)  # noqa: S506  a safe one
-    assert {"local": ".gitlab/scheduled.yml"} in main["include"]
-    jobs: dict[str, Any] = main | scheduled
+    names = (".gitlab-ci.yml", ".gitlab/credentials.yml", ".gitlab/scheduled.yml")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    main, roles, scheduled = (yaml.load(text, Loader=_Loader) for text in texts)  # noqa: S506  a safe one
+    assert all({"local": name} in main["include"] for name in names[1:])
+    jobs: dict[str, Any] = main | roles | scheduled
     return jobs
 
 
