@@ -17,7 +17,7 @@ import pytest
 import yaml
 from support.identity import SUBJECT, token_endpoint, token_service
 
-GITLAB = Path(__file__).parents[2] / "model-repo-template/.gitlab/credentials.yml"
+GITLAB = Path(__file__).parents[2] / "model-repo-template/.gitlab"
 SCRIPT = Path(__file__).parents[2] / "model-repo-template/.github/actions/credentials/login.py"
 ROLE = "arn:aws:iam::123456789012:role/production"
 
@@ -150,9 +150,8 @@ def test_awss_own_library_exchanges_the_token_for_the_role(job: Job, monkeypatch
 
 
 def on_gitlab(folder: Path, **variables: str) -> dict[str, str]:
-    """The environment of a job of GitLab after the lines of ``.cloud``, each of which its shell runs."""
-    [lines] = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))[".cloud"]["script"]
-    seen = f"{lines}\n{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    """The environment of a job of GitLab whose shell has read ``cloud.sh``."""
+    seen = f". {GITLAB / 'cloud.sh'}\n{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(folder), **variables}
     done = subprocess.run(["sh", "-e", "-c", seen], env=environment, capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(done.stdout)
@@ -185,7 +184,7 @@ def test_a_job_of_gitlab_without_a_token_uses_its_keys(tmp_path: Path) -> None:
 
 
 def test_what_runs_a_models_code_has_another_audience_on_gitlab() -> None:
-    jobs = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
+    jobs = yaml.safe_load((GITLAB / "credentials.yml").read_text(encoding="utf-8"))
     audiences = [
         jobs[name]["id_tokens"]["CLOUD_ID_TOKEN"]["aud"] for name in (".role-of-deploying", ".role-of-measuring")
     ]
