@@ -39,6 +39,7 @@ PROOFS = (
     "trackers/test_real_trackers.py",
     # Long walks through the workflow files, whose parts have tests of their own.
     "e2e/test_commands_and_clock.py::test_through_cml_and_through_the_api_there_is_one_comment",
+    "e2e/test_commands_and_clock.py::test_a_rollouts_clock_enters_no_environment_without_need",
     "e2e/test_commands_and_clock.py::test_an_expired_waiver_is_removed_by_one_pull_request",
     "e2e/test_pull_request.py::test_where_a_role_is_set_a_job_gets_a_token_and_no_key",
     "e2e/test_pull_request.py::test_two_models_in_one_pull_request_then_one",
