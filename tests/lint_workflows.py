@@ -80,7 +80,7 @@ def main() -> int:
             good &= run("check-jsonschema", *schema, "vendor.github-workflows", *workflows)
             if actions:
                 good &= run("check-jsonschema", *schema, "vendor.github-actions", *actions)
-        jobs = [str(file) for file in (*sorted(gitlab.glob(".gitlab-ci*.yml")), gitlab / ".gitlab/scheduled.yml")]
+        jobs = [str(file) for pattern in (".gitlab-ci*.yml", ".gitlab/*.yml") for file in sorted(gitlab.glob(pattern))]
         transform = ["--data-transform", "gitlab-ci", *jobs]
         good &= run("check-jsonschema", *schema, "vendor.gitlab-ci", *transform)
     print("workflows: zizmor, actionlint and the schemas are content" if good else "workflows: see above")

@@ -60,6 +60,8 @@ class Actions:
         self.variables: dict[str, str] = {}
         self.installing: dict[str, str] = {}
         """Variables of a real installation into an empty environment for each job; without them nothing is installed."""
+        self.given: dict[str, str] = {}
+        """Variables that the runner gives each job, as the address where it asks for its OpenID token."""
         self.forge_seconds = 600
         """How long a workflow waits for an answer of the forge."""
         self._cml = cml
@@ -209,7 +211,7 @@ class Actions:
             "HARNESS_REMOTE": self.server.remote(), "HARNESS_SHA": sha, "HARNESS_ARTIFACTS": str(self.artifacts), "HARNESS_RUN": str(run.id),
             "HARNESS_CML": str(self._cml or "/nonexistent"), "PIP_NO_INDEX": "1", "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "MODELYARD_FORGE_TIMEOUT": str(self.forge_seconds),
-            "GIT_CONFIG_NOSYSTEM": "1", **self.installing,
+            "GIT_CONFIG_NOSYSTEM": "1", **self.installing, **self.given,
         }  # fmt: skip
         command = [
             str(BIN / "act"), event, "-W", str(file.relative_to(checkout)), "-e", str(events), "-P", "ubuntu-latest=-self-hosted",

@@ -86,12 +86,3 @@ def test_to_unpack_a_bomb_in_the_job_that_reports() -> None:
 def test_to_write_outside_with_the_names_in_an_archive() -> None:
     names = ("../x/training.json", "/etc/training.json", "churn/training.json", ".modelyard/evidence/../training.json")
     assert taken(dict.fromkeys(names, b"x")) == UntrustedBundle()
-
-
-def test_to_sign_as_the_workflow_that_registers_from_a_job_that_measures() -> None:
-    for file in sorted((TEMPLATE / ".github/workflows").glob("*.yml")):
-        workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
-        assert not workflow["permissions"], "no job is given what it does not name"
-        for name, job in workflow["jobs"].items():
-            if "measuring" in yaml.safe_dump(job):
-                assert "id-token" not in job["permissions"], f"{file.name} {name}"

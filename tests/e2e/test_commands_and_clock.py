@@ -187,3 +187,16 @@ def test_through_cml_and_through_the_api_there_is_one_comment(hosted: Hosted) ->
 def _branch(hosted: Hosted) -> str:
     hosted.push("many-words", {PARAMS: ("trees: 20", "trees: 30")}, "Talked about a lot")
     return "many-words"
+
+
+def test_a_rollouts_clock_enters_no_environment_without_need(hosted: Hosted) -> None:
+    idle = hosted.actions.schedule("rollout.yml")[0].must()
+    assert "any=false" in idle.log and "modelyard deploy --env" not in idle.log, "nobody is asked in vain"
+    hosted.push("promote", {PRODUCTION: ("", "model: churn\nversion: v1.0.0\n")}, "Promote v1.0.0")
+    git(hosted.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    due = hosted.actions.schedule("rollout.yml")[0]
+    assert "production: churn: nothing serves, and main wants v1.0.0" in due.log
+    entered = {name: state for name, state in due.jobs.items() if "deploy to" in name}
+    assert entered == {"reconcile/deploy to production": "failure"}, (
+        "it is asked, and the door refuses what nobody approved"
+    )

@@ -13,6 +13,7 @@ from actions.runner import BOT, SECRETS
 from actions.tiny import data, dvc
 from e2e.conftest import OUTSIDER, Hosted
 from forge.store import Pull
+from support.identity import token_endpoint
 from support.yard import commit_all, git
 
 PARAMS = "models/churn/params.yaml"
@@ -146,6 +147,30 @@ def test_a_fork_gets_its_report_and_no_secret(hosted: Hosted) -> None:
     report = hosted.report(pull)
     assert "may be merged" in report and "from a fork's run" in report
     assert hosted.status(pull) == "success" and git_head(hosted, pull) == head, "nothing was pushed to the fork"
+
+
+def test_where_a_role_is_set_a_job_gets_a_token_and_no_key(hosted: Hosted) -> None:
+    seen = hosted.folder / "environment-of-the-training.json"
+    spy = f"import json, os, pathlib\npathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))\n"
+    pull = hosted.propose("spying", {"models/churn/src/train.py": ("import json\n", f"{spy}import json\n")}, "Look")
+    key, no_role = "AWS_ACCESS_KEY_ID", json.loads(seen.read_text())
+    assert no_role[key] == SECRETS["DVC_ACCESS_KEY_ID"] and "AWS_WEB_IDENTITY_TOKEN_FILE" not in no_role
+    with token_endpoint() as (url, asked):
+        hosted.actions.variables = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/measure"}
+        hosted.actions.given = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        }
+        hosted.push_again(pull, BETTER, "Less noise")
+        assert hosted.status(pull) == "success" and asked == ["sts.amazonaws.com"], "the one job that runs a model"
+        role = json.loads(seen.read_text())
+        assert role["AWS_WEB_IDENTITY_TOKEN_FILE"].endswith("modelyard-credentials/aws")
+        assert role[key] == role["AWS_SECRET_ACCESS_KEY"] == ""
+        hosted.approve(pull)
+        for run in hosted.merge(pull):
+            run.must()
+    assert hosted.served()["churn"] == "v1.1.0"
+    assert len(asked) == 4, "main's jobs that measure, register and deploy to staging; nothing is due in production"
 
 
 def test_two_models_in_one_pull_request_then_one(hosted: Hosted) -> None:

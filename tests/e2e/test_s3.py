@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from actions.tiny import MODEL, PIPELINE, TRAIN, data
+from modelyard.installation.jobs import pins_of
+from modelyard.installation.lock import shipped_lock
+from support.identity import token_service
 from support.objects import KEYS, object_store
 from support.yard import IDENTITY, commit_all, git, tool, write
 
@@ -92,3 +95,28 @@ def test_a_version_travels_through_s3_to_a_second_clone(endpoint: str, tmp_path:
     assert "v1.0.0" in said(modelyard, "deploy", cwd=tmp_path / "second")
     assert (tmp_path / "second/.modelyard/local/staging").is_dir()
     assert "v1.0.0" in said(modelyard, "status", cwd=tmp_path / "second")
+
+
+def test_dvc_takes_the_role_that_a_jobs_token_gives_and_no_key(endpoint: str, tmp_path: Path) -> None:
+    environment, pins = tmp_path / "environment", tmp_path / "pins.txt"
+    pins.write_text("".join(f"{pin.text}\n" for pin in pins_of(shipped_lock(), ["s3", "dvc"])))
+    install(environment, "--require-hashes", "--no-deps", "--no-build-isolation", "--requirement", str(pins))
+    said(environment / "bin/python", "-c", BUCKET, endpoint, cwd=tmp_path)
+    work, token = tmp_path / "work", tmp_path / "token"
+    write(work, {"data.txt": "measured"})
+    token.write_text("t0ken")
+    git(work, "init", "--quiet")
+    dvc = environment / "bin/dvc"
+    for arguments in (["init"], ["remote", "add", "--default", "models", "s3://models/store"],
+                      ["remote", "modify", "models", "endpointurl", endpoint], ["add", "data.txt"]):  # fmt: skip
+        said(dvc, *arguments, cwd=work)
+    with token_service() as (url, asked):
+        role = {
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/measure", "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+            "AWS_ENDPOINT_URL_STS": url, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", **dict.fromkeys(KEYS, ""),
+        }  # fmt: skip
+        done = subprocess.run(
+            [str(dvc), "push"], cwd=work, env=os.environ | IDENTITY | SETTINGS | role, capture_output=True, text=True, check=False
+        )  # fmt: skip
+    assert done.returncode == 0 and "1 file pushed" in done.stdout, done.stdout + done.stderr
+    assert {(one["RoleArn"], one["WebIdentityToken"]) for one in asked} == {(role["AWS_ROLE_ARN"], "t0ken")}

@@ -406,10 +406,66 @@ def list_organisation_secrets(store: Store, request: Request) -> Answer:
     return secrets_json(store, request, "/")
 
 
+def variables_json(store: Store, request: Request, place: str) -> Answer:
+    """Names and values of variables, for whoever may write."""
+    if request.user.endswith("[bot]"):
+        raise Refusal(403, "Resource not accessible by integration")
+    store.require(request.user, "write")
+    names = sorted(store.variables.get(place, ()))
+    listed = [{"name": name, "value": "x", "created_at": when(1), "updated_at": when(1)} for name in names]
+    return 200, {"total_count": len(names), "variables": listed}
+
+
+@route("GET", "REPO/actions/variables")
+def list_variables(store: Store, request: Request) -> Answer:
+    return variables_json(store, request, "")
+
+
+@route("GET", "REPO/actions/organization-variables")
+def list_organisation_variables(store: Store, request: Request) -> Answer:
+    return variables_json(store, request, "/")
+
+
 @route("GET", "REPO/environments")
 def list_environments(store: Store, request: Request) -> Answer:
-    names = [place for place in store.secrets if place not in ("", "/")]
-    return 200, {"total_count": len(names), "environments": [{"name": name} for name in names]}
+    names = sorted({*store.secrets, *store.variables, *store.entering} - {"", "/"})
+    return 200, {"total_count": len(names), "environments": [environment_json(store, name) for name in names]}
+
+
+def environment_json(store: Store, name: str) -> dict[str, Any]:
+    branches, reviewed = store.entering.get(name, (None, False))
+    rules: list[dict[str, Any]] = []
+    if reviewed:
+        person = {"type": "User", "reviewer": {"login": "grace", "id": 1}}
+        rules.append(
+            {
+                "id": 1,
+                "node_id": "R1",
+                "type": "required_reviewers",
+                "reviewers": [person],
+                "prevent_self_review": False,
+            }
+        )
+    policy = None
+    if branches is not None:
+        rules.append({"id": 2, "node_id": "R2", "type": "branch_policy"})
+        policy = {"protected_branches": not branches, "custom_branch_policies": bool(branches)}
+    return {
+        "id": 1, "node_id": "E1", "name": name, "created_at": when(1), "updated_at": when(1),
+        "protection_rules": rules, "deployment_branch_policy": policy, "can_admins_bypass": True,
+    }  # fmt: skip
+
+
+@route("GET", "REPO/environments/([^/]+)/deployment-branch-policies")
+def list_branch_policies(store: Store, request: Request, name: str) -> Answer:
+    branches = store.entering[name][0] or ()
+    listed = [{"id": n, "node_id": f"B{n}", "name": one, "type": "branch"} for n, one in enumerate(branches)]
+    return 200, {"total_count": len(listed), "branch_policies": listed}
+
+
+@route("GET", "REPO/environments/([^/]+)/variables")
+def list_environment_variables(store: Store, request: Request, name: str) -> Answer:
+    return variables_json(store, request, name)
 
 
 @route("GET", "REPO/environments/([^/]+)/secrets")

@@ -134,6 +134,10 @@ class Store:
         """Branch → contexts that a ruleset requires."""
         self.secrets: dict[str, set[str]] = {}
         """'' for the repository, an environment, or '/' for its organisation → names of secrets."""
+        self.variables: dict[str, set[str]] = {}
+        """The same of variables."""
+        self.entering: dict[str, tuple[tuple[str, ...] | None, bool]] = {}
+        """GitHub: environment → patterns of its branches (None: any branch; (): the protected ones), whether reviewed."""
         self.measured: dict[int, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         """GitLab: merge request → its newest pipeline and that pipeline's jobs, as the API gives them."""
         self.archives: dict[int, bytes] = {}

@@ -13,7 +13,16 @@ from forge.server import Fault, ForgeServer
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import CI, read_ci, repository_of
 from modelyard.forges.github import GitHubForge
-from modelyard.forges.interface import VERDICT, Draft, Pull, Status, report_at, verdict_status
+from modelyard.forges.interface import (
+    PROTECTED_BRANCHES,
+    VERDICT,
+    Draft,
+    ForgeEnvironment,
+    Pull,
+    Status,
+    report_at,
+    verdict_status,
+)
 from modelyard.git import Git
 from support.yard import git
 
@@ -216,3 +225,19 @@ def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
     place.store.secrets["production"] = {"OF_PRODUCTION"}
     known = place.connect("root").settings()
     assert known.required == frozenset(["modelyard/approval"]) and "OF_PRODUCTION" in known.secrets
+    assert known.environments == (ForgeEnvironment("production", None, False, frozenset(["OF_PRODUCTION"])),)
+
+
+def test_environments_are_told_with_who_may_enter(place: Place) -> None:
+    place.store.user("root", "admin", "root")
+    place.store.variables = {"": {"AWS_REGION"}, "/": {"OF_ALL"}, "staging": {"AWS_ROLE_ARN"}}
+    place.store.entering = {"production": (("main", "release/*"), True), "staging": ((), False)}
+    known = place.connect("root").settings()
+    assert known.variables == frozenset(["AWS_REGION", "OF_ALL"])
+    assert known.environments == (
+        ForgeEnvironment("production", frozenset(["main", "release/*"]), True),
+        ForgeEnvironment("staging", frozenset([PROTECTED_BRANCHES]), False, variables=frozenset(["AWS_ROLE_ARN"])),
+    )
+    place.store.user("reader", "read", "reader")
+    asked = place.connect("reader").settings()
+    assert asked.variables is None and asked.environments is not None, "whoever reads may list environments"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from modelyard.forges.ci import CI
-from modelyard.forges.interface import VERDICT, ForgeSettings
+from modelyard.forges.interface import VERDICT, ForgeEnvironment, ForgeSettings
 from modelyard.git import Git
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup import ci
@@ -45,13 +45,73 @@ def edit(path: Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after))
 
 
-def test_static_keys_are_a_warning_where_a_role_is_possible(yard: Path) -> None:
-    assert "OpenID" in findings(yard)["credentials"].remedy
+ROLE = frozenset(["AWS_ROLE_ARN"])
+MAIN = frozenset(["main"])
+
+
+def test_static_keys_are_a_warning_where_a_role_is_possible(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = findings(yard)["credentials"]
+    assert unknown.state == "warning" and "is not known" in unknown.found and "AWS_ROLE_ARN" in unknown.remedy
+    forge = MemoryForge(known=replace(ASKED, variables=frozenset(), environments=()))
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    lacking = findings(yard)["credentials"]
+    assert lacking.found == "static keys of S3, no role in measure, modelyard, staging, production"
+    assert "repo:ORG/REPO:environment:NAME" in lacking.remedy
+    entered = tuple(ForgeEnvironment(name, MAIN, variables=ROLE) for name in ("measure", "modelyard", "staging"))
+    forge.known = replace(forge.known or ASKED, environments=entered)
+    assert findings(yard)["credentials"].found == "static keys of S3, no role in production"
+    entered += (ForgeEnvironment("production", MAIN, variables=ROLE),)
+    forge.known = replace(forge.known, environments=entered)
+    assert (
+        findings(yard)["credentials"].found
+        == "each job takes a role, and DVC_ACCESS_KEY_ID, DVC_SECRET_ACCESS_KEY is kept"
+    )
+    forge.known = replace(forge.known, secrets=frozenset())
+    found = findings(yard)
+    assert found["credentials"].state == found["secrets"].state == "ok", "no key is needed"
+
+
+def test_a_store_of_ones_own_knows_no_roles(yard: Path) -> None:
     with (yard / ".dvc/config").open("a") as file:
         file.write("    endpointurl = https://s3.example.org\n")
-    assert "credentials" not in findings(yard), "a store of one's own has no OpenID"
-    edit(yard / ".dvc/config", "s3://", "azure://")
-    assert findings(yard)["credentials"].state == "missing", "the workflows pass keys of AWS only"
+    assert "credentials" not in findings(yard)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variable"), [("azure", "AZURE_CLIENT_ID"), ("gs", "GCP_WORKLOAD_IDENTITY_PROVIDER")]
+)
+def test_other_clouds_have_roles_and_no_keys(
+    yard: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    edit(yard / ".dvc/config", "s3://", f"{scheme}://")
+    forge = MemoryForge(known=replace(ASKED, variables=frozenset(), environments=()))
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    assert (found := findings(yard)["credentials"]).state == "missing" and "no role and no key in" in found.found
+    forge.known = replace(ASKED, variables=frozenset([variable]), environments=(), secrets=frozenset())
+    assert "has the same role" in findings(yard)["credentials"].found, "a variable of the repository reaches all jobs"
+    own = ForgeEnvironment("measure", None, variables=frozenset([variable]))
+    forge.known = replace(forge.known, environments=(own,))
+    assert findings(yard)["credentials"].state == "ok"
+
+
+def test_workflows_from_before_take_static_keys(yard: Path) -> None:
+    for file in (yard / ".github/workflows").glob("*.yml"):
+        text = (
+            file.read_text()
+            .replace("uses: ./.github/actions/credentials", "uses: ./own")
+            .replace("id-token: write", "x: read")
+        )
+        file.write_text(text)
+    assert "modelyard update" in findings(yard)["credentials"].remedy
+
+
+def test_each_environment_of_the_forge_is_looked_at(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = MemoryForge(known=replace(ASKED, variables=ROLE, environments=()))
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    names = ("environment modelyard", "environment staging", "environment production")
+    assert all("GitHub has none yet" in findings(yard)[name].found for name in names)
+    forge.known = replace(forge.known or ASKED, environments=None)
+    assert "may not list them" in findings(yard)["environments"].found
 
 
 @pytest.mark.parametrize(
@@ -116,6 +176,23 @@ def test_a_key_among_gitlabs_variables_is_seen(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (MemoryForge(known=known), CI()))
     found = findings(tmp_path / "yard")
     assert found["secrets"].state == "ok" and "AWS_SECRET_ACCESS_KEY" in found["credentials"].found
+
+
+def test_a_role_among_gitlabs_variables_takes_the_place_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ci, "_install_fault", lambda folder, names: "")
+    tool(tmp_path, "init", "yard", "--answer", "remote_url=s3://bucket/models", "--answer", "ci=gitlab")
+    yard = tmp_path / "yard"
+    assert (yard / ".gitlab/credentials.yml").is_file()
+    with (yard / ".gitlab-ci.yml").open("a") as file:
+        file.write("own:\n  extends: [.role-of-deploying]\n")
+    forge = MemoryForge(known=replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN", "AWS_ROLE_ARN"])))
+    monkeypatch.setattr(ci, "open_pull_forge", lambda repository, git: (forge, CI()))
+    found = findings(yard)
+    assert found["credentials"].state == found["secrets"].state == "ok"
+    forge.known = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN", "AWS_SECRET_ACCESS_KEY"]))
+    assert "AWS_ROLE_ARN" in findings(yard)["credentials"].remedy
 
 
 def test_a_remote_of_another_forge_is_seen(yard: Path) -> None:

@@ -22,6 +22,7 @@ PROOFS = (
     "audit/test_mirror.py::test_the_server_deletes_nothing_that_the_mirror_holds",
     "audit/test_mirror.py::test_a_bucket_that_cannot_keep_is_refused",
     "e2e/test_s3.py::test_a_version_travels_through_s3_to_a_second_clone",
+    "e2e/test_s3.py::test_dvc_takes_the_role_that_a_jobs_token_gives_and_no_key",
     "pipelines/test_notebook.py::test_a_stage_that_runs_a_notebook_makes_what_its_script_made",
     "pipelines/test_runs.py::test_kfp_compiles_what_is_submitted_and_its_own_client_sends_the_same",
     "secrets/test_vault.py::test_a_job_of_the_main_branch_reads_what_its_policy_allows",
@@ -38,7 +39,9 @@ PROOFS = (
     "trackers/test_real_trackers.py",
     # Long walks through the workflow files, whose parts have tests of their own.
     "e2e/test_commands_and_clock.py::test_through_cml_and_through_the_api_there_is_one_comment",
+    "e2e/test_commands_and_clock.py::test_a_rollouts_clock_enters_no_environment_without_need",
     "e2e/test_commands_and_clock.py::test_an_expired_waiver_is_removed_by_one_pull_request",
+    "e2e/test_pull_request.py::test_where_a_role_is_set_a_job_gets_a_token_and_no_key",
     "e2e/test_pull_request.py::test_two_models_in_one_pull_request_then_one",
     "e2e/test_pull_request.py::test_pictures_on_the_own_evidence_branch",
     "e2e/test_pull_request.py::test_a_change_of_data_alone",

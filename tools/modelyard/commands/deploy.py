@@ -10,8 +10,10 @@ import click
 
 from modelyard.checkout.tags import settle_tags
 from modelyard.deployment.delivery import Deployer, admitted
+from modelyard.deployment.due import due_environments
 from modelyard.deployment.planning import Planner
 from modelyard.deployment.promotion import preview
+from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.ci import read_event
 from modelyard.forges.discovery import forge_if_reachable, open_forge, open_pull_forge
@@ -28,6 +30,11 @@ from modelyard.terminal import result, result_json, say, show_error
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Only this environment; may be repeated.")
 @click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show the plan without carrying it out.")
+@click.option(
+    "--github",
+    is_flag=True,
+    help="With --plan: print lines for $GITHUB_OUTPUT: any=true, matrix={…} of the environments with work to do.",
+)
 @click.option("--post", is_flag=True, help="With --plan: post on a pull request what merging it deploys.")
 @click.option(
     "--pull",
@@ -56,6 +63,7 @@ def command(
     environments: tuple[str, ...],
     models: tuple[str, ...],
     plan_only: bool,
+    github: bool,
     post: bool,
     number: int | None,
     ground_truth: Path | None,
@@ -70,6 +78,8 @@ def command(
     """
     if (post or number is not None) and not (post and plan_only):
         raise UsageError("--post needs --plan, and --pull needs --post.", "Run: modelyard deploy --plan --post")
+    if github and not (plan_only and not post):
+        raise UsageError("--github needs --plan, without --post.", "Run: modelyard deploy --plan --github")
     checkout = open_checkout(context)
     repository, git = checkout.repository, checkout.git
     chosen = {repository.environment(name).name for name in environments}
@@ -85,6 +95,13 @@ def command(
             say("No open pull request has that head commit.")
         else:
             result(preview(checkout, forge, number, chosen, datetime.now(UTC)))
+        return
+    if github:
+        found = due_environments(Planner(checkout), [e for e in repository.config.environments if e.name in chosen])
+        for due in found:
+            say(f"{due.environment}: {due.reason}")
+        result(f"any={'true' if found else 'false'}")
+        result(f"matrix={encode({'include': [{'environment': due.environment} for due in found]}).decode()}")
         return
     faults: list[ModelyardError] = []
     if not plan_only:

@@ -89,7 +89,7 @@ class Deployer:
         delivery, after, before = planned.delivery, planned.after, planned.recorded.state
         if after is None or planned.version is None:
             return delivery
-        due, back = _receipt_is_due(planned, after), reduces_traffic(planned.live, after)
+        due, back = receipt_is_due(planned, after), reduces_traffic(planned.live, after)
         approvals: tuple[ApprovalRecord, ...] = ()
         if planned.actions or needs_entry(before, after) or due:
             approvals = _pass(self._door, self._model(planned), planned, after, planned.version)
@@ -225,12 +225,13 @@ def _goes_forward(planned: Planned, after: RolloutState) -> bool:
     """Whether a version gets traffic that no receipt shows it to have had; else traffic goes back or is repaired."""
     if reduces_traffic(planned.live, after):
         return False
-    if _receipt_is_due(planned, after) or (planned.actions and after.phase == "progressing"):
+    if receipt_is_due(planned, after) or (planned.actions and after.phase == "progressing"):
         return True
     return increases_traffic(planned.recorded.state, planned.live, after)
 
 
-def _receipt_is_due(planned: Planned, after: RolloutState) -> bool:
+def receipt_is_due(planned: Planned, after: RolloutState) -> bool:
+    """Whether what serves in a state has no receipt yet, or a rollback has none."""
     assigned = planned.history.assigned(planned.delivery.environment)
     return assigned is None or assigned.version != after.serving or _lacks_rollback_receipt(planned, after)
 

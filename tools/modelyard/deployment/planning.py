@@ -140,6 +140,10 @@ class Planner:
             self._targets[environment.name] = open_target(environment, self.checkout.root, self._secrets)
         return self._targets[environment.name]
 
+    def recorded(self, environment: str, model: str) -> Recorded:
+        """The newest entry of a rollout's journal."""
+        return self._records.get((environment, model), Recorded())
+
     def _read_records(self) -> None:
         fetch_rollouts(self.checkout.git)
         self._records = read_rollouts(self.checkout.git)
@@ -156,14 +160,14 @@ class Planner:
                 f"Use one of: {', '.join(target.strategies)}.",
             )
         self._require_host(environment, model, version, live)
-        recorded = self._records.get((name, model), Recorded())
+        recorded = self.recorded(name, model)
         wanted = Desired(version.version, version.record.artifact if version.record else "")
         _require_agreement(environment, deployment, recorded, live, history)
         findings, judgement = self._step.judged(environment, deployment, target, recorded.state)
         blocked = _blocked(history, wanted, deployment, recorded.state)
         after = advance(wanted, deployment.rollout, recorded.state, live, judgement, now, blocked)
         forward = increases_traffic(recorded.state, live, after) and wanted.version != live.serving
-        held = self._hold_reason(environment, history, wanted.version, live, now) if forward else ""
+        held = self.hold_reason(environment, history, wanted.version, live) if forward else ""
         if held and (recorded.state is None or recorded.state.phase != "progressing"):
             skipped = replace(_skipped(environment, deployment, live, held), desired=wanted.version)
             return Planned(skipped, target, history, deployment, version, live, recorded)
@@ -183,7 +187,7 @@ class Planner:
             recorded=recorded, after=after, actions=actions, findings=findings,
         )  # fmt: skip
 
-    def _hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live, now: int) -> str:
+    def hold_reason(self, environment: Environment, history: ModelHistory, version: str, live: Live) -> str:
         """Why nothing new may be deployed now, '' if it may; an older version that served there always may."""
         served = {
             assignment.version for assignment in history.assignments if assignment.environment == environment.name
@@ -191,6 +195,7 @@ class Planner:
         new, old = Version.parse(version), Version.parse(live.serving or "")
         if version in served and new and old and new < old:
             return ""
+        now = int(self._clock())
         today: date = datetime.fromtimestamp(now, UTC).date()
         if reason := freeze_reason(environment, today):
             return reason
@@ -229,7 +234,7 @@ class Planner:
         delivery = Delivery(
             environment=environment.name, model=model, desired="nothing", live=live.serving, actions=described(actions)
         )
-        recorded = self._records.get((environment.name, model), Recorded())
+        recorded = self.recorded(environment.name, model)
         return [Planned(delivery, self.target(environment), history, live=live, recorded=recorded, actions=actions)]
 
     def _live(self, environment: Environment) -> dict[str, Live]:

@@ -14,6 +14,8 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 
 TIMEOUT = "MODELYARD_FORGE_TIMEOUT"
+JOB_ENVIRONMENTS = ("modelyard", "measure", "cloud-runner")
+"""Environments of GitHub whose jobs deploy nothing: they register and watch, run models' code, start machines."""
 _DEFAULT_SECONDS = 30.0
 _EVENT_LIMIT = 5_000_000
 

@@ -1,11 +1,11 @@
-"""What a GitHub repository is set to: its default branch, required statuses, names of secrets."""
+"""What a GitHub repository is set to: its default branch, required statuses, environments, names of secrets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from modelyard.forges.interface import ForgeSettings
+from modelyard.forges.interface import PROTECTED_BRANCHES, ForgeEnvironment, ForgeSettings
 
 if TYPE_CHECKING:
     from github import Github
@@ -30,15 +30,35 @@ def settings_of(github: Github, errors: Any, name: str) -> ForgeSettings:
                 return None
             raise
 
-    def names(path: str) -> set[str] | None:
+    def names(path: str, kind: str = "secrets") -> frozenset[str] | None:
         found: set[str] = set()
         page = 1
         while (answer := if_allowed(f"{path}?per_page={_PAGE}&page={page}")) is not None:
-            found |= {secret["name"] for secret in answer["secrets"]}
-            if len(answer["secrets"]) < _PAGE:
-                return found
+            found |= {listed["name"] for listed in answer[kind]}
+            if len(answer[kind]) < _PAGE:
+                return frozenset(found)
             page += 1
         return None
+
+    lists = [names("/actions/secrets"), names("/actions/organization-secrets")]
+
+    def environment(listed: Any) -> ForgeEnvironment:
+        """One of the list, with its branches, secrets and variables; what may not be asked is taken for absent."""
+        place = f"/environments/{quote(listed['name'], safe='')}"
+        policy = listed.get("deployment_branch_policy")
+        branches = frozenset([PROTECTED_BRANCHES]) if policy else None
+        if policy and policy["custom_branch_policies"]:
+            answer = if_allowed(f"{place}/deployment-branch-policies?per_page={_PAGE}")
+            branches = frozenset(one["name"] for one in (answer or {}).get("branch_policies", ()))
+        secrets = names(f"{place}/secrets")
+        lists.append(secrets)
+        return ForgeEnvironment(
+            name=listed["name"],
+            branches=branches,
+            reviewed=any(rule["type"] == "required_reviewers" for rule in listed.get("protection_rules", ())),
+            secrets=secrets or frozenset(),
+            variables=names(f"{place}/variables", "variables") or frozenset(),
+        )
 
     branch = ask("")["default_branch"]
     place = quote(branch, safe="")
@@ -48,12 +68,14 @@ def settings_of(github: Github, errors: Any, name: str) -> ForgeSettings:
     for rule in rules or ():
         if rule["type"] == "required_status_checks":
             required |= {check["context"] for check in rule["parameters"]["required_status_checks"]}
-    lists = [names("/actions/secrets"), names("/actions/organization-secrets")]
-    for environment in (if_allowed(f"/environments?per_page={_PAGE}") or {}).get("environments", ()):
-        lists.append(names(f"/environments/{quote(environment['name'], safe='')}/secrets"))
+    listed = if_allowed(f"/environments?per_page={_PAGE}")
+    environments = tuple(environment(one) for one in listed["environments"]) if listed else None
+    variables = [names(f"/actions/{kind}", "variables") for kind in ("variables", "organization-variables")]
     return ForgeSettings(
         default_branch=branch,
         required=frozenset(required) if required or rules is not None else None,
-        secrets=frozenset(secret for found in lists if found for secret in found),
+        secrets=frozenset[str]().union(*(found for found in lists if found)),
         every_secret=all(found is not None for found in lists),
+        variables=None if variables[0] is None else frozenset[str]().union(*(found for found in variables if found)),
+        environments=environments,
     )

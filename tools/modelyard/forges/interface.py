@@ -18,6 +18,8 @@ Reaction = Literal["eyes", "+1", "-1", "confused"]
 VERDICT = "modelyard/verdict"
 APPROVAL = "modelyard/approval"
 DEPLOY = "modelyard/deploy"
+PROTECTED_BRANCHES = "the protected branches"
+"""Stands in an environment's branches for all that the forge protects."""
 LABEL = "modelyard"
 """The label of our issues."""
 
@@ -135,6 +137,20 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class ForgeEnvironment:
+    """An environment of a forge, which has secrets and variables of its own and decides which jobs enter."""
+
+    name: str
+    branches: frozenset[str] | None
+    """Patterns of the branches whose jobs may enter; None: any job of the repository, also of a pull request."""
+    reviewed: bool = False
+    """Whether a person must let each job in."""
+    secrets: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    """Names of both, as far as the token may list them."""
+
+
+@dataclass(frozen=True)
 class ForgeSettings:
     """What a forge is set to, as far as its token may ask."""
 
@@ -149,6 +165,10 @@ class ForgeSettings:
     """GitLab: those of them that pipelines of branches get which are not protected, so of merge requests."""
     variables_by: str = ""
     """GitLab: the least role whose pipelines may be given variables; '' where that is not known."""
+    variables: frozenset[str] | None = None
+    """GitHub: names of the variables of the repository and its organisation; None where the token may not list them."""
+    environments: tuple[ForgeEnvironment, ...] | None = None
+    """GitHub: None where the token may not list them."""
     everywhere: frozenset[str] = frozenset()
     """GitLab: those of them that every job gets, because their environment scope is ``*``."""
 

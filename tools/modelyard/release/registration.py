@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from modelyard.candidate.files import Candidate
@@ -98,9 +98,12 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
 
 def _signature(view: ModelView, candidate: Candidate) -> dict[str, bytes]:
     """File name → signature of the candidate's artifact; empty unless modelyard.yaml requires signatures."""
-    if view.checkout.repository.config.signing is None:
+    signing = view.checkout.repository.config.signing
+    if signing is None:
         return {}
     signer = Signer.of(os.environ)
+    if not signing.identities:  # a job may have an OpenID token for its cloud; nobody would believe what it signs
+        signer = replace(signer, keyless=False)
     if is_transit(signer.key):
         signer = Signer(kept=transit_key(signer.key, os.environ))
     return {SIGNATURE: sign(candidate.artifact, signer)}

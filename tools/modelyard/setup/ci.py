@@ -20,6 +20,7 @@ from modelyard.installation.toolkit import source_of
 from modelyard.manifests.location import CONFIG
 from modelyard.manifests.repository import ModelRepository
 from modelyard.setup.finding import Finding
+from modelyard.setup.forge_environments import ROLES, examine_environments, is_shared, without_role
 from modelyard.setup.forge_settings import examine_settings, of_github, of_gitlab
 
 _FILES = {"github": ".github/workflows/propose.yml", "gitlab": ".gitlab-ci.yml", "jenkins": "Jenkinsfile"}
@@ -28,6 +29,9 @@ _STATIC_KEYS = {
     "s3": "AWS_SECRET_ACCESS_KEY", "azure": "AZURE_STORAGE_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS_DATA",
 }  # fmt: skip
 """Driver of a DVC remote → the variable with a key that has no end."""
+_ACTION = "uses: ./.github/actions/credentials"
+_GITLABS_ROLES = r"extends: [^\n]*\.role-of-"
+"""How a job of GitLab names the token of .gitlab/credentials.yml."""
 _SIGNING = "MODELYARD_SIGNING_KEY"
 _SECONDS = 300
 _UPDATE = "modelyard update"
@@ -45,7 +49,7 @@ def examine_ci(repository: ModelRepository) -> list[Finding]:
     if settings:
         findings += _settings(repository, systems, settings)
     findings += _trackers(repository, systems)
-    return [*findings, *unknown, *_credentials(root, settings), *_requirements(repository)]
+    return [*findings, *unknown, *_credentials(repository, settings), *_requirements(repository)]
 
 
 def _asked(repository: ModelRepository) -> tuple[ForgeSettings | None, list[Finding]]:
@@ -67,14 +71,17 @@ def _settings(repository: ModelRepository, systems: list[str], settings: ForgeSe
     models = (root / f"models/{name}/model.yaml" for name in repository.model_names())
     manifests = "\n".join(file.read_text(encoding="utf-8") for file in (root / CONFIG, *models))
     needed = set(re.findall(r"\benv:([A-Z_][A-Z0-9_]*)", manifests))
-    if _is_s3(root) and not _takes_roles(texts):
+    if _is_s3(root) and (_is_own_store(root) or not _by_role(repository, settings, "s3")):
         needed |= set(_S3)
     if repository.config.signing and repository.config.signing.keys:
         needed.add(_SIGNING)
     wanted = None  # Jenkins has the secrets itself
     if forge in systems:
         wanted = of_github(texts, needed) if forge == "github" else of_gitlab(needed)
-    return examine_settings(settings, forge, repository.config.default_branch, wanted)
+    findings = examine_settings(settings, forge, repository.config.default_branch, wanted)
+    if forge == "github" and "github" in systems:
+        findings += examine_environments(settings, _deployed(repository))
+    return findings
 
 
 def _trackers(repository: ModelRepository, systems: list[str]) -> list[Finding]:
@@ -101,8 +108,28 @@ def _takes_roles(workflows: str) -> bool:
     return "id-token: write" in workflows or "id_tokens:" in workflows
 
 
+def _by_role(repository: ModelRepository, settings: ForgeSettings, extra: str) -> bool:
+    """Whether every job has a role for a driver's storage, so that it needs no key."""
+    texts = _workflows(repository.root)
+    if _ACTION in texts:
+        return without_role(settings, extra, _deployed(repository)) == []
+    if re.search(_GITLABS_ROLES, texts):
+        return ROLES[extra] in settings.secrets
+    return _takes_roles(texts)
+
+
 def _is_s3(root: Path) -> bool:
     return any(driver_extra(url) == "s3" for url in list(remote_urls(root).values())[:1])
+
+
+def _is_own_store(root: Path) -> bool:
+    """Whether the DVC remote is a server of one's own that speaks S3, which knows no roles."""
+    config = root / ".dvc" / "config"
+    return config.is_file() and "endpointurl" in config.read_text(encoding="utf-8")
+
+
+def _deployed(repository: ModelRepository) -> list[str]:
+    return [environment.name for environment in repository.config.environments]
 
 
 def _forge(repository: ModelRepository, systems: list[str]) -> list[Finding]:
@@ -137,27 +164,58 @@ def _branch(repository: ModelRepository, systems: list[str]) -> list[Finding]:
     return [Finding("default branch", "ok", default)]
 
 
-def _credentials(root: Path, settings: ForgeSettings | None) -> list[Finding]:
+def _credentials(repository: ModelRepository, settings: ForgeSettings | None) -> list[Finding]:
+    """What the jobs get for the DVC remote: roles where they may take them, static keys as the fallback."""
+    root = repository.root
     name, url = next(iter(remote_urls(root).items()), ("", ""))
     extra = driver_extra(url) or ""
     texts = _workflows(root)
     key = _STATIC_KEYS.get(extra)
-    if key is None or _takes_roles(texts):
+    if key is None or (extra == "s3" and _is_own_store(root)):
         return []
+    if _ACTION in texts:
+        lacking = without_role(settings, extra, _deployed(repository)) if settings else None
+        if lacking or lacking is None:
+            return [_keys_of_github(extra, lacking)]
+        if settings and is_shared(settings, extra):
+            said = f"{ROLES[extra]} is a variable of the repository, so what runs a model's code has the same role"
+            remedy = f"Set it in each environment, with a role of its own: gh variable set {ROLES[extra]} --env NAME"
+            return [Finding("credentials", "warning", said, remedy)]
+        if kept := sorted(of_github(texts, _S3).needed & settings.secrets) if settings else []:
+            said = f"each job takes a role, and {', '.join(kept)} is kept"
+            return [Finding("credentials", "warning", said, "Remove it: gh secret delete NAME, also with --env NAME.")]
+        return [Finding("credentials", "ok", f"each job takes a role ({ROLES[extra]})")]
+    if _takes_roles(texts):
+        return []
+    if settings and key not in settings.secrets and _by_role(repository, settings, extra):
+        return [Finding("credentials", "ok", f"each job takes a role ({ROLES[extra]})")]
     by_gitlab = (root / _FILES["gitlab"]).is_file()  # its jobs get the project's variables, and name none
     known = settings.secrets if settings and by_gitlab else frozenset[str]()
     if key in known or re.search(rf"\b{key}: \$\{{\{{|\$\{{?{key}\b|credentials\('{key}'", texts):
-        if "endpointurl" in (root / ".dvc" / "config").read_text(encoding="utf-8"):
-            return []  # a store of one's own
         remedy = (
-            "Let the CI take a role by its OpenID token (GitHub: permission id-token: write and the cloud's login"
-            " action; GitLab: id_tokens), and remove the key."
+            "Let the CI take a role by its OpenID token (modelyard update brings the action credentials of GitHub, and"
+            f" .gitlab/credentials.yml, which reads {ROLES[extra]}), and remove the key."
         )
         return [Finding("credentials", "warning", f"a static key of {extra} ({key}) in the workflows", remedy)]
     if extra == "s3" or (by_gitlab and (settings is None or not settings.every_secret)):
         return []  # S3's drivers find roles of the runner; what GitLab's jobs get is not known
     remedy = f"Give the jobs credentials of {url.partition('://')[0]}, best by the CI's OpenID token."
     return [Finding("credentials", "missing", f"the workflows have none for the remote {name}", remedy)]
+
+
+def _keys_of_github(extra: str, lacking: list[str] | None) -> Finding:
+    """What is said where not every environment of GitHub has a role; None: the variables are not known."""
+    variable = ROLES[extra]
+    remedy = (
+        f"Set {variable} (gh variable set {variable} --env NAME) to a role that trusts repo:ORG/REPO:environment:NAME,"
+        " and remove the key: docs/systems/github-actions.md."
+    )
+    if lacking is None:
+        found = f"whether {variable} is set is not known; without it the jobs use static keys"
+        return Finding("credentials", "warning", found, remedy)
+    if extra != "s3":  # the workflows hand over keys of S3 only
+        return Finding("credentials", "missing", f"no role and no key in {', '.join(lacking)}", remedy)
+    return Finding("credentials", "warning", f"static keys of S3, no role in {', '.join(lacking)}", remedy)
 
 
 def _requirements(repository: ModelRepository) -> list[Finding]:

@@ -12,7 +12,7 @@ from modelyard.setup.finding import Finding
 _VARIABLE = "MODELYARD_TOKEN"
 _SCOPE = "modelyard*"
 """The environments of the jobs of .gitlab-ci.yml that get it."""
-_MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{ *secrets\.([A-Z][A-Z0-9_]*)")
+_MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{[^}\n]*\bsecrets\.([A-Z][A-Z0-9_]*)")
 _NAMED = re.compile(r"\bsecrets\.([A-Z][A-Z0-9_]*)")
 
 
