@@ -49,7 +49,7 @@ def test_to_print_the_token_from_a_models_training_on_main() -> None:
                 levels = {level for what, level in job["permissions"].items() if what != "id-token"}
                 assert levels == {"read"}, f"{file.name} {name}"  # test_roles.py looks at the OpenID token
                 assert "TOKEN" not in yaml.safe_dump([workflow.get("env"), job]), f"{file.name} {name}"
-    assert {"retrain/retrain", "monitor/retrain", "measure/measure"} == training
+    assert {"measure/measure"} == training
     jobs = jobs_of_gitlab()
     trains = {name for name, job in jobs.items() if isinstance(job, dict) and TRAINS.search("\n".join(_script(job)))}
     assert trains == {"measure", "measure-main", "retrain"}
