@@ -146,7 +146,9 @@ def _check_archive(artifact: Path, content: bytes) -> None:
             if _MEMBER not in archive.namelist():
                 raise corrupt(artifact, _WHAT, f"it has no {_MEMBER}")
             size = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise corrupt(artifact, _WHAT, "it is not a complete zip archive") from error
+    except (NotImplementedError, RuntimeError, ValueError) as error:  # a name that is no text, or a newer version
+        raise corrupt(artifact, _WHAT, f"its zip archive cannot be read: {error}") from error
     if size > MAXIMUM_ARTIFACT_BYTES:
         raise corrupt(artifact, _WHAT, f"it unpacks to {size:,} bytes, which is too much")
