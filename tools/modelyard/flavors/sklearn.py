@@ -26,6 +26,8 @@ from .interface import (
 )
 from .matrix import Matrix, match_features, require_numbers
 from .signature import Signature
+from .sklearn_trees import check_trees
+from .unsound import Unsound
 from .values import Columns, Floats, spelled_text
 
 _WHAT = "skops file"
@@ -95,9 +97,13 @@ class SKLearn(Flavor):
                     "Read their code; if they are harmless, list them under flavor: trusted: in model.yaml"
                     " (modelyard add: --trusted TYPE).",
                 )
-            return io.loads(content, trusted=trusted)
+            loaded = io.loads(content, trusted=trusted)
+            check_trees(loaded)
+            return loaded
         except Fault:
             raise
+        except Unsound as error:
+            raise corrupt(artifact, _WHAT, str(error)) from error
         except Exception as error:  # an estimator's __setstate__ may raise anything
             raise corrupt(artifact, _WHAT, f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
