@@ -73,6 +73,13 @@ def test_sound_files_pass(boosters: dict[str, Any], name: str, form: str) -> Non
     check_model(bytes(boosters[name].save_raw(form)))
 
 
+def test_an_attribute_may_hold_an_escape_of_its_own(boosters: dict[str, Any]) -> None:
+    booster = boosters["leaf"].copy()
+    booster.set_attr(note=json.dumps({"größe": "\n\\"}), best_iteration="3")
+    for form in ("json", "ubj"):
+        check_model(bytes(booster.save_raw(form)))
+
+
 def test_what_an_older_version_wrote_passes(document: dict[str, Any]) -> None:
     """XGBoost 1.7 and 2 wrote one base score, and neither lists of categories nor steps."""
     found = copy.deepcopy(document)
@@ -86,19 +93,22 @@ def test_what_an_older_version_wrote_passes(document: dict[str, Any]) -> None:
     check_model(json.dumps(found).encode())
 
 
-def tree(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
-    return lambda found: change(found["learner"]["gradient_booster"]["model"]["trees"][0]) and None
+Change = Callable[[dict[str, Any]], object]
 
 
-def model(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
-    return lambda found: change(found["learner"]["gradient_booster"]["model"]) and None
+def tree(change: Change) -> Change:
+    return lambda found: change(found["learner"]["gradient_booster"]["model"]["trees"][0])
 
 
-def learner(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
-    return lambda found: change(found["learner"]) and None
+def model(change: Change) -> Change:
+    return lambda found: change(found["learner"]["gradient_booster"]["model"])
 
 
-def put(key: str, value: Any, at: int | None = None) -> Callable[[dict[str, Any]], None]:
+def learner(change: Change) -> Change:
+    return lambda found: change(found["learner"])
+
+
+def put(key: str, value: Any, at: int | None = None) -> Change:
     """Another value for a key, or at one place of its list."""
 
     def change(found: dict[str, Any]) -> None:
@@ -110,7 +120,7 @@ def put(key: str, value: Any, at: int | None = None) -> Callable[[dict[str, Any]
     return change
 
 
-CRAFTED: dict[str, Callable[[dict[str, Any]], None]] = {
+CRAFTED: dict[str, Change] = {
     "feature_high": tree(put("split_indices", 99_999_999, 1)),
     "feature_low": tree(put("split_indices", -1, 1)),
     "feature_huge": tree(put("split_indices", 2**63, 1)),
@@ -198,7 +208,7 @@ LEARNER = b"{L" + struct.pack(">q", 7) + b"learner"
     [
         (b'{"learner":' + b"[" * 100_000, "nested"),
         (b'{"learner":{},"learner":{}}', "twice"),
-        (b'{"learner":{},"l\\u0065arner":{}}', "escape"),
+        (b'{"version":[3,2,0],"l\\u0065arner":{}}', "does not know"),
         (b'{"learner":{"a":"\xff"}}', "UTF-8"),
         (b'{"learner":' + b"9" * 5000 + b"}", "no object|digits"),
         (b'{"learner":', "no JSON"),

@@ -45,6 +45,8 @@ _MOST_TREES, _LAST_CATEGORY, _MOST_CATEGORY_WORDS = 1_000_000, 2**24 - 1, 50_000
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,3})?"
 _SCORES = re.compile(rf"\[?({_NUMBER}(?:,{_NUMBER})*)\]?")
 _VALUE = re.compile(r"[-+A-Za-z0-9_.,\[\] ]{0,10000}")
+_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u")
+"""A character by its number. The library writes and reads it as the six characters that it is spelled with."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}(?::[a-z0-9_]{1,60})?")
 
 
@@ -76,8 +78,7 @@ def check_model(content: bytes) -> None:
 
 
 def _read_json(content: bytes) -> dict[str, Any]:
-    if b"\\u" in content:
-        raise Unsound("it has an escape that XGBoost does not write")
+    content = _ESCAPE.sub(rb"\1\\\\u", content)
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_once)  # type: ignore[no-any-return]
     except RecursionError:
