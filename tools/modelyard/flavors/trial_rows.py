@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from .interface import Scorer
+from .interface import Explained, Scorer
 from .signature import Input, Signature
 from .values import Columns, canonical, value_range
 
 RANDOM_ROWS, _SINGLE_ROWS = 200, 8
+_EXPLAINED = 10
+"""Rows of each table; an explanation takes much longer than a score."""
 _TEXTS = ("", "0", "a", "None", "é中", "x" * 300, "-1", "true")
 _SCALES = (1e-3, 1.0, 10.0, 1e4)
 
 
 def ask_all(scorer: Scorer, signature: Signature) -> None:
-    """Scores all trial rows. A model may refuse rows; what matters is that the process lives and the call returns."""
+    """Scores all trial rows, and explains them where the library can.
+
+    A model may refuse rows; what matters is that the process lives and the calls return.
+    """
     for columns in trial_rows(signature):
-        try:
+        with suppress(Exception):  # such as missing values that an estimator does not take
             scorer.score(columns)
-        except Exception:  # noqa: S112 - such as missing values that an estimator does not take
-            continue
+        if isinstance(scorer, Explained):
+            with suppress(Exception):
+                scorer.contributions({name: values[:_EXPLAINED] for name, values in columns.items()})
+    if isinstance(scorer, Explained):
+        with suppress(Exception):
+            scorer.importance()
 
 
 def trial_rows(signature: Signature) -> Iterator[Columns]:
