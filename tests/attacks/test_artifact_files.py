@@ -14,6 +14,7 @@ from modelyard.checkout.trust import sniff_file
 from modelyard.errors import ModelyardError
 from modelyard.files import sha256_of
 from modelyard.flavors import discovery, trial
+from modelyard.flavors.catboost import CatBoost
 from modelyard.flavors.interface import Fault, Options
 from modelyard.flavors.signature import Input, Signature
 from modelyard.predictions.layout import Layout, State, artifact_in
@@ -128,6 +129,7 @@ def test_to_have_the_server_load_a_model_that_ends_its_process(tmp_path: Path, m
     (folder / "model.yaml").write_text(yaml.safe_dump(manifest))
     installed = {"v1.0.0": sha256_of(artifact)}
     layout.write_state(State({"m": Live(Traffic("v1.0.0"), installed)}))
+    monkeypatch.setattr(CatBoost, "check", lambda *given: None)
     monkeypatch.setattr(LoadedArtifact, "load", lambda *given, **named: pytest.fail("it was loaded in the server"))
     deadly(tmp_path, monkeypatch)
     table = ModelTable(layout, "127.0.0.1", 1)
