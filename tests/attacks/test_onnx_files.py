@@ -48,9 +48,12 @@ def loop() -> list[Any]:
     """Nodes that repeat 2⁶² times where x is above 5."""
     body = graph(
         [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Identity", ["v"], ["v2"])],
-        inputs=[helper.make_tensor_value_info(*one) for one in (("i", INT64, []), ("c", BOOL, []), ("v", FLOAT, None))],
+        inputs=[
+            helper.make_tensor_value_info("i", INT64, []), helper.make_tensor_value_info("c", BOOL, []),
+            helper.make_tensor_value_info("v", FLOAT, None),
+        ],
         outputs=[helper.make_tensor_value_info("c2", BOOL, []), helper.make_tensor_value_info("v2", FLOAT, None)],
-    )
+    )  # fmt: skip
     return [
         helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
         helper.make_node("Greater", ["most", "five"], ["big"]),
