@@ -148,7 +148,7 @@ def untrusted_types(sound: list[bytes]) -> list[str]:
 
 
 FEW = {"xgboost-json": 60, "xgboost-ubj": 100, "catboost": 60, "skops": 15, "onnx": 60}
-MANY = {"xgboost-json": 2_000, "xgboost-ubj": 2_000, "catboost": 1_000, "skops": 500, "onnx": 1_000}
+MANY = {"xgboost-json": 2_000, "xgboost-ubj": 2_000, "catboost": 2_000, "skops": 500, "onnx": 1_000}
 
 
 @pytest.mark.parametrize("kind", KINDS)
