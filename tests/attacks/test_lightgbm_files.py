@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from modelyard.flavors.interface import Fault, Options
 from modelyard.flavors.lightgbm import LightGBM
-from modelyard.flavors.lightgbm_file import Unsound, check_text
+from modelyard.flavors.lightgbm_file import check_text
 from modelyard.flavors.signature import Input, Signature
+from modelyard.flavors.unsound import Unsound
 
 SIGNATURE = Signature(
     model="m", version="v1.0.0", task="binary", inputs=(Input("a", "float"), Input("c", "string", categories=tuple("abcdefgh")), Input("b", "float")),

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from modelyard.predictions.segments import compact
 from modelyard.predictions.writer import Entry, PredictionLog
 from modelyard.serving.app import Access, Application
 from modelyard.serving.connections import BoundedProtocol
+from modelyard.serving.inference import Answered
 from modelyard.serving.protocol import BadRequest
 from modelyard.serving.tensors import ContractCheck, decode_request
 from support.waiting import SECONDS, wait_for
@@ -36,7 +38,12 @@ class _Face:
         self.app = Application(table, inference, metrics, access, Limits(body_bytes=1000), None)  # type: ignore[arg-type]
         self.read = 0
 
-    def ask(self, method: str, path: str, token: str = "", client: str = "10.0.0.1", **headers: str) -> tuple[int, Any]:
+    def ask(self, *given: Any, **named: Any) -> tuple[int, Any]:
+        return asyncio.run(self.asked(*given, **named))
+
+    async def asked(
+        self, method: str, path: str, token: str = "", client: str = "10.0.0.1", content: bytes = b"{}", **headers: str
+    ) -> tuple[int, Any]:
         shown = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         if token:
             shown.append((b"authorization", f"Bearer {token}".encode()))
@@ -44,13 +51,13 @@ class _Face:
 
         async def receive() -> dict[str, Any]:
             self.read += 1
-            return {"type": "http.request", "body": b"{}", "more_body": False}
+            return {"type": "http.request", "body": content, "more_body": False}
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         scope = {"type": "http", "method": method, "path": path, "headers": shown, "client": (client, 1)}
-        asyncio.run(self.app(scope, receive, send))
+        await self.app(scope, receive, send)
         return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -79,6 +86,85 @@ def test_to_guess_a_token_by_trying_many() -> None:
     assert face.ask("GET", "/nothing", "c")[0] == 429, "the right one is no longer told from the wrong ones"
     assert face.ask("GET", "/nothing", "o")[0] == 404, "who showed a right token before goes on"
     assert face.ask("GET", "/nothing", "c", client="10.0.0.2")[0] == 404
+
+
+def test_to_guess_a_token_at_the_readiness_address() -> None:
+    face = _Face(Access(TOKENS))  # type: ignore[arg-type]
+    ready = "/v2/health/ready"
+    assert "secret-model" in str(face.app._table.faults) and "cannot be read" in str(face.ask("GET", ready, "o"))
+    guesses = {str(face.ask("GET", ready, f"guess-{i}")) for i in range(30)}
+    assert guesses == {str(face.ask("GET", ready))}, "a wrong token is told what no token is told"
+    assert str(face.ask("GET", ready, "v")) in guesses, "the right one is no longer told from the wrong ones"
+    assert face.ask("GET", "/nothing", "v")[0] == 429, "guesses count at every address"
+    assert "cannot be read" in str(face.ask("GET", ready, "o")), "who showed a right token before goes on"
+    assert "cannot be read" in str(face.ask("GET", ready, "v", client="10.0.0.2"))
+    for _ in range(50):
+        assert face.ask("GET", ready, client="10.0.0.3") == face.ask("GET", ready), "a probe needs no token"
+
+
+class _Slow:
+    """A server of two models whose files cannot be checked; the one does not answer before it is told to."""
+
+    def __init__(self, seconds: float) -> None:
+        self.told, self.begun = threading.Event(), threading.Semaphore(0)
+        face = _Face(Access(()))
+        flavor = SimpleNamespace(blocks=False, checks_files=False)
+        version = SimpleNamespace(loaded=SimpleNamespace(flavor=flavor))
+        models = {
+            name: SimpleNamespace(name=name, versions={"v1.0.0": version}, serving="v1.0.0")
+            for name in ("slow", "fast")
+        }
+        table = SimpleNamespace(models=models, faults={})
+        inference = SimpleNamespace(log_fault="", answer=self._answer)
+        metrics = SimpleNamespace(refuse=lambda status: None)
+        limits = Limits(answer_seconds=seconds)
+        face.app = Application(table, inference, metrics, Access(()), limits, None)  # type: ignore[arg-type]
+        self.face = face
+
+    def _answer(self, model: Any, asked: Any, request: Any) -> Answered:
+        self.begun.release()
+        if model.name == "slow":
+            assert self.told.wait(SECONDS)
+        return Answered(model.name, "v1.0.0", "r", [])
+
+    def infer(self, model: str) -> tuple[int, Any]:
+        return self.face.ask("POST", f"/v2/models/{model}/infer", content=b'{"inputs":[]}')
+
+
+def test_to_hold_up_every_request_with_a_model_that_does_not_end() -> None:
+    server = _Slow(0.2)
+    try:
+        with ThreadPoolExecutor(10) as callers:
+            waiting = [callers.submit(server.infer, "slow") for _ in range(9)]
+            assert server.begun.acquire(timeout=SECONDS)
+            assert server.face.ask("GET", "/v2/health/live") == (200, {"live": True})
+            assert server.face.ask("GET", "/v2/health/ready")[0] == 200
+            assert server.infer("fast")[0] == 200, "each model has threads of its own"
+            said = sorted(call.result(SECONDS)[0] for call in waiting)
+        assert said == [503] * 5 + [504] * 4, "four hang, and the others wait in vain"
+        assert "did not score this request within 0.2 s" in str(server.infer("slow")) or server.infer("slow")[0] == 503
+    finally:
+        server.told.set()
+    wait_for(lambda: server.infer("slow")[0] == 200, "the threads are free again")
+
+
+def test_while_one_loop_awaits_a_score_it_answers_others() -> None:
+    """The same in one event loop, as the server runs."""
+    server = _Slow(SECONDS)
+
+    async def run() -> None:
+        scored = asyncio.create_task(server.face.asked("POST", "/v2/models/slow/infer", content=b'{"inputs":[]}'))
+        assert await asyncio.to_thread(server.begun.acquire, timeout=SECONDS)
+        assert (await server.face.asked("GET", "/v2/health/live"))[0] == 200 and not scored.done()
+        server.told.set()
+        assert (await scored)[0] == 200
+
+    asyncio.run(run())
+
+
+def test_an_error_of_scoring_is_the_answer() -> None:
+    server = _Slow(SECONDS)
+    assert server.face.ask("POST", "/v2/models/fast/infer", content=b"{")[0] == 400
 
 
 def test_to_fill_the_memory_with_a_body_that_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:

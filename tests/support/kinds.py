@@ -60,6 +60,7 @@ PROOFS = (
     "e2e/test_replay.py::test_a_month_is_served_watched_learnt_from_and_judged",
     # Fuzzing.
     "attacks/test_lightgbm_files.py::test_ten_thousand_mutations_end_no_process",
+    "attacks/test_mutated_models.py::test_many_mutations_end_no_process_that_serves",
     "rollout/test_progress.py::test_no_history_breaks_the_rules",
     # Simulations.
     "metrics/test_alarms.py::test_false_alarms_stay_below_the_nominal_rate", "metrics/test_alarms.py::test_power",

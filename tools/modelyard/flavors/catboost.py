@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .catboost_file import check_model
 from .interface import (
     Fault,
     Flavor,
@@ -22,6 +23,7 @@ from .interface import (
 )
 from .matrix import Feature, Matrix, match_features
 from .signature import Signature
+from .unsound import Unsound
 from .values import Column, Columns, Floats, spelled_text
 
 _WHAT = "CatBoost model"
@@ -48,6 +50,10 @@ class CatBoost(Flavor):
         """``catboost-cbm``."""
         return "catboost-cbm" if head.startswith(_MAGIC) else None
 
+    def check(self, artifact: Path) -> None:
+        """Fault unless every split, size and leaf of the trees is inside of its list."""
+        _checked_bytes(artifact)
+
     def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
         """The names in the file; CatBoost itself names the numbers of a matrix 0, 1, …"""
         names = self._model(artifact)[2]
@@ -68,9 +74,7 @@ class CatBoost(Flavor):
 
     def _model(self, artifact: Path) -> tuple[Any, Any, list[str], frozenset[int]]:
         """The library, the model, the names of its features, and which of them are categories."""
-        content = read_artifact(artifact, _WHAT)
-        if not content.startswith(_MAGIC):
-            raise corrupt(artifact, _WHAT, "it does not begin like one")
+        content = _checked_bytes(artifact)
         try:
             import catboost
         except ImportError as error:
@@ -89,6 +93,17 @@ class CatBoost(Flavor):
                 "Train with the text as a category, or with one column for each number of the embedding.",
             )
         return catboost, model, names, categories
+
+
+def _checked_bytes(artifact: Path) -> bytes:
+    content = read_artifact(artifact, _WHAT)
+    if not content.startswith(_MAGIC):
+        raise corrupt(artifact, _WHAT, "it does not begin like one")
+    try:
+        check_model(content)
+    except Unsound as error:
+        raise corrupt(artifact, _WHAT, str(error)) from error
+    return content
 
 
 def _are_numbers(names: list[str]) -> bool:

@@ -94,7 +94,8 @@ class Flavor(ABC):
     blocks: ClassVar[bool] = False
     """Whether scoring may take long, because another process does it."""
     checks_files: ClassVar[bool] = False
-    """Whether ``check`` tells an unsafe file, and ``load`` asks it. Otherwise a file is tried in another process."""
+    """Whether ``check`` tells every unsafe file. Otherwise a file is tried in another process before it is loaded, and
+    the server waits for its scores only for a time."""
     hosts: ClassVar[Mapping[str, str]] = {}
     """Target → the flavor's name there. A target that is not listed cannot serve it."""
 
@@ -107,7 +108,7 @@ class Flavor(ABC):
         """The loaded artifact; Fault if it is damaged or does not fit the signature."""
 
     def check(self, artifact: Path) -> None:  # noqa: B027 - most formats cannot be checked from outside
-        """Fault where the file is not one that the library can safely read; where ``checks_files`` is set."""
+        """Fault where the file is not one that the library can safely read; ``load`` asks it too."""
 
     def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
         """The names of what the model reads, in its order; '' for each number without a name.

@@ -15,9 +15,10 @@ import numpy as np
 
 from .booster import NativeBooster
 from .interface import Fault, Flavor, Options, as_scores, corrupt, empty, missing_library, read_artifact
-from .lightgbm_file import Unsound, check_text
+from .lightgbm_file import check_text
 from .matrix import Levels, Matrix, match_features, require_numbers
 from .signature import Input, Signature
+from .unsound import Unsound
 from .values import Columns, Floats, Unreadable, scalar
 
 _WHAT = "LightGBM text model"

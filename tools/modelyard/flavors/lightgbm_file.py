@@ -12,6 +12,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from .unsound import Unsound
 from .values import Floats
 
 Integers = NDArray[np.int64]
@@ -37,10 +38,6 @@ _VALUES = re.compile(rb"[-+.0-9eEinfa ]*")
 _NUMBERS = re.compile(rb"[-+.0-9eEinfa]+")
 _CATEGORICAL, _DECISIONS = 1, 12
 _MOST_CLASSES, _MOST_FEATURES, _MOST_LEAVES, _DEEPEST = 10_000, 1_000_000, 131_072, 2_000
-
-
-class Unsound(ValueError):
-    """The sentence that says what is wrong with a file."""
 
 
 def check_text(content: bytes) -> None:

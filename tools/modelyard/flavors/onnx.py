@@ -22,7 +22,9 @@ from .interface import (
     read_artifact,
 )
 from .matrix import Feature, Matrix, match_features, require_numbers
+from .onnx_file import check_model
 from .signature import Input, Signature
+from .unsound import Unsound
 from .values import Columns, Floats, spelled_text
 
 _WHAT = "ONNX model"
@@ -52,6 +54,10 @@ class ONNX(Flavor):
         fields = (0x12, 0x1A, 0x22, 0x2A, 0x32, 0x3A, 0x42)
         return "onnx" if len(head) > 3 and head[0] == 0x08 and 1 <= head[1] <= 30 and head[2] in fields else None
 
+    def check(self, artifact: Path) -> None:
+        """Fault where the graph may run without end, reads other files or has operators that ONNX does not know."""
+        _checked_bytes(artifact)
+
     def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
         """The names of the graph's inputs; of one matrix, a number without a name for each of its columns."""
         inputs = self._session(artifact, options).get_inputs()
@@ -67,7 +73,7 @@ class ONNX(Flavor):
         return ONNXScorer(session, _feeds(session, artifact, signature), output, signature, artifact)
 
     def _session(self, artifact: Path, options: Options) -> Any:
-        content = read_artifact(artifact, _WHAT)
+        content = _checked_bytes(artifact)
         try:
             import onnxruntime
         except ImportError as error:
@@ -82,6 +88,15 @@ class ONNX(Flavor):
                 return onnxruntime.InferenceSession(content, setup, providers=["CPUExecutionProvider"])
             except Exception as error:  # the library's errors have no narrower common class
                 raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
+
+
+def _checked_bytes(artifact: Path) -> bytes:
+    content = read_artifact(artifact, _WHAT)
+    try:
+        check_model(content)
+    except Unsound as error:
+        raise corrupt(artifact, _WHAT, str(error)) from error
+    return content
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from .interface import (
 )
 from .matrix import Matrix, match_features, require_numbers
 from .signature import Signature
+from .sklearn_trees import check_trees
+from .unsound import Unsound
 from .values import Columns, Floats, spelled_text
 
 _WHAT = "skops file"
@@ -95,9 +97,13 @@ class SKLearn(Flavor):
                     "Read their code; if they are harmless, list them under flavor: trusted: in model.yaml"
                     " (modelyard add: --trusted TYPE).",
                 )
-            return io.loads(content, trusted=trusted)
+            loaded = io.loads(content, trusted=trusted)
+            check_trees(loaded)
+            return loaded
         except Fault:
             raise
+        except Unsound as error:
+            raise corrupt(artifact, _WHAT, str(error)) from error
         except Exception as error:  # an estimator's __setstate__ may raise anything
             raise corrupt(artifact, _WHAT, f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
@@ -146,7 +152,9 @@ def _check_archive(artifact: Path, content: bytes) -> None:
             if _MEMBER not in archive.namelist():
                 raise corrupt(artifact, _WHAT, f"it has no {_MEMBER}")
             size = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise corrupt(artifact, _WHAT, "it is not a complete zip archive") from error
+    except (NotImplementedError, RuntimeError, ValueError) as error:  # a name that is no text, or a newer version
+        raise corrupt(artifact, _WHAT, f"its zip archive cannot be read: {error}") from error
     if size > MAXIMUM_ARTIFACT_BYTES:
         raise corrupt(artifact, _WHAT, f"it unpacks to {size:,} bytes, which is too much")

@@ -1,7 +1,7 @@
 """One artifact read in a process of its own, which may die: ``python -m modelyard.flavors.trial FLAVOR ARTIFACT``.
 
 The readers of some formats are native code that trusts a file, and their formats cannot be checked from outside. So a
-file is loaded and asked for one row here first. What ends or hangs this process ends no other.
+file is loaded and asked for some 200 rows here first. What ends or hangs this process ends no other.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .discovery import flavor_named
 from .interface import Fault, Flavor, Options
 from .process import VARIABLES
 from .signature import Signature
-from .values import canonical
+from .trial_rows import ask_all
 
 _SECONDS = 300.0
 _REFUSED = 3
+_REMEDY = "Find out who made the file. Train the model again, or pull it again from the DVC remote."
 
 
 def try_out(flavor: Flavor, artifact: Path, signature: Signature, options: Options) -> None:
-    """Fault when loading an artifact fails, or when loading or scoring one row ends its process or hangs."""
+    """Fault when loading an artifact fails, or when loading or scoring ends its process or hangs."""
     _asked(flavor, artifact, options, {"signature": signature.to_json()})
 
 
@@ -58,7 +58,7 @@ def _asked(flavor: Flavor, artifact: Path, options: Options, question: dict[str,
 
 
 def main() -> None:
-    """Loads the artifact and scores one row, or names its features; the answer is the last line of standard output."""
+    """Loads and scores the artifact, or names its features; the answer is the last line of standard output."""
     name, artifact = sys.argv[1:3]
     asked = json.load(sys.stdin)
     lists = {key: tuple(asked["options"][key]) for key in ("trusted", "files", "command")}
@@ -70,11 +70,18 @@ def main() -> None:
         signature = Signature.from_json(asked["signature"])
         loaded = flavor_named(name).load(Path(artifact), signature, options)
     except Fault as fault:
-        _say({"problem": fault.problem, "remedy": fault.remedy})
-        os._exit(_REFUSED)
-    with suppress(Exception):  # a model may refuse missing values; what matters is that the process lives
-        loaded.score({column.name: canonical(column, [None]) for column in signature.inputs})
+        _refuse(fault)
+    except Exception as error:  # what a flavor did not foresee: only a death of the process has no sentence
+        first = (str(error).splitlines() or [""])[0][:200].rstrip(".")
+        what = f"{Path(artifact).name} cannot be read as {name}: {type(error).__name__}: {first}."
+        _refuse(Fault(what, _REMEDY))
+    ask_all(loaded, signature)
     _say(None)
+
+
+def _refuse(fault: Fault) -> NoReturn:
+    _say({"problem": fault.problem, "remedy": fault.remedy})
+    os._exit(_REFUSED)
 
 
 def _say(value: object) -> None:
@@ -85,7 +92,7 @@ def _say(value: object) -> None:
 def _fault(artifact: Path, flavor: Flavor, how: str) -> Fault:
     return Fault(
         f"Reading {artifact.name} as {flavor.name} {how}, so nothing loads it.",
-        "Find out who made the file. Train the model again, or pull it again from the DVC remote.",
+        _REMEDY,
     )
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .signature import Input
+from .signature import Input, Kind
 
 Floats = NDArray[np.float64]
 Column = Floats | Sequence[str | None]
@@ -119,6 +119,13 @@ def spelled(column: Input, values: Column) -> list[Any]:
     if numbers.ndim == 2:
         return [None if np.isnan(row).all() else [None if v != v else v for v in row.tolist()] for row in numbers]
     return [None if value != value else _SPELL[column.kind](value) for value in numbers.tolist()]
+
+
+def value_range(kind: Kind) -> tuple[float, float]:
+    """The smallest and the largest canonical number of a kind."""
+    if kind == "boolean":
+        return 0.0, 1.0
+    return _RANGES.get(kind) or ((-EXACT, EXACT) if kind == "integer" else (-LARGEST, LARGEST))
 
 
 def breaches(column: Input, values: Column) -> Iterator[tuple[str, NDArray[np.bool_]]]:

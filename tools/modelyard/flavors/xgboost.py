@@ -14,7 +14,9 @@ import numpy as np
 from .interface import Fault, Flavor, Options, as_scores, corrupt, empty, missing_library, read_artifact
 from .matrix import Feature, Levels, Matrix, match_features, require_numbers
 from .signature import Signature
+from .unsound import Unsound
 from .values import Columns, Floats
+from .xgboost_file import check_model
 
 _WHAT = "XGBoost model"
 
@@ -29,6 +31,7 @@ class XGBoost(Flavor):
     endings = (".ubj", ".json", ".xgb")
     tolerance = 1e-5  # its scores are float32
     explains = True
+    checks_files = True
     hosts: ClassVar[Mapping[str, str]] = {
         "local": "xgboost", "container": "xgboost", "mlserver": "xgboost", "mlflow": "xgboost",
         "bentoml": "xgboost", "kserve": "xgboost", "seldon": "xgboost", "sagemaker": "container",
@@ -39,6 +42,10 @@ class XGBoost(Flavor):
         if head.startswith(b"{L") and b"learner" in head[:64]:
             return "xgboost-ubj"
         return "xgboost-json" if head.lstrip().startswith(b"{") and b'"learner"' in head[:200] else None
+
+    def check(self, artifact: Path) -> None:
+        """Fault unless every index, size and count in the file is sound."""
+        self._checked_bytes(artifact)
 
     def features(self, artifact: Path, options: Options) -> tuple[str, ...]:
         """The names in the file, which a booster of a matrix does not have."""
@@ -62,9 +69,7 @@ class XGBoost(Flavor):
 
     def _booster(self, artifact: Path, options: Options) -> tuple[Any, Any, str]:
         """The library, the booster, and the name of its objective."""
-        content = read_artifact(artifact, _WHAT)
-        if self.recognise(content[:4096], ()) is None:
-            raise corrupt(artifact, _WHAT, "it does not begin like one")
+        content = self._checked_bytes(artifact)
         try:
             import xgboost
         except ImportError as error:
@@ -76,6 +81,16 @@ class XGBoost(Flavor):
         except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
             raise corrupt(artifact, _WHAT, str(error).splitlines()[0]) from error
         return xgboost, booster, objective
+
+    def _checked_bytes(self, artifact: Path) -> bytes:
+        content = read_artifact(artifact, _WHAT)
+        if self.recognise(content[:4096], ()) is None:
+            raise corrupt(artifact, _WHAT, "it does not begin like one")
+        try:
+            check_model(content)
+        except Unsound as error:
+            raise corrupt(artifact, _WHAT, str(error)) from error
+        return content
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class Limits(Manifest, frozen=True, kw_only=True):
     seconds: Annotated[
         float, Meta(gt=0, description="Seconds; a body that takes longer to arrive is refused with 408.")
     ] = 30.0
+    answer_seconds: Annotated[
+        float,
+        Meta(gt=0, description="Seconds; a model whose file cannot be checked and that takes longer is answered 504."),
+    ] = 30.0
     drain_seconds: Annotated[
         float, Meta(ge=0, description="Seconds that open requests may still take after SIGTERM.")
     ] = 10.0

@@ -96,9 +96,8 @@ def try_artifact(model: Model, artifact: Path, folder: Path) -> None:
     if flavor.own_code:
         return  # its own process reads it
     with faults_as_errors(flavor, f"read {artifact.name}"):
-        if flavor.checks_files:
-            flavor.check(artifact)
-        else:
+        flavor.check(artifact)
+        if not flavor.checks_files:
             try_out(flavor, artifact, signature, options_of(model, folder, 1))
 
 

@@ -21,6 +21,7 @@ from modelyard.serving.body import Answer, Receive, read_body
 from modelyard.serving.inference import Inference, Unanswered, WithBlobs, with_blobs
 from modelyard.serving.metrics import Metrics
 from modelyard.serving.models import LoadedModel, LoadedVersion, ModelTable
+from modelyard.serving.patience import Patience
 from modelyard.serving.protocol import HEADER, BadRequest, asks_for_binary, json_length
 from modelyard.serving.tensors import decode_request, metadata_of
 
@@ -152,6 +153,7 @@ class Application:
     ) -> None:
         self._table, self._inference, self._metrics = table, inference, metrics
         self._access, self._limits, self._control = access, limits, control
+        self._patience = Patience(limits.answer_seconds)
         self._encoder = msgspec.json.Encoder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,7 +191,11 @@ class Application:
             if verb == "infer":
                 asked = version if number else None
                 content = await read_body(receive, scope["headers"], self._limits)
-                if any(one.loaded.flavor.blocks for one in model.versions.values()):
+                flavors = [one.loaded.flavor for one in model.versions.values()]
+                if not all(flavor.blocks or flavor.checks_files for flavor in flavors):
+                    # Nothing says how long such a file computes.
+                    return await self._patience.run(name, lambda: self._infer(model, asked, scope, content))
+                if any(flavor.blocks for flavor in flavors):
                     # Another process scores it, so requests for other models are answered meanwhile.
                     return await asyncio.to_thread(self._infer, model, asked, scope, content)
                 return self._infer(model, asked, scope, content)
@@ -222,8 +228,7 @@ class Application:
 
     def _require(self, scope: Scope, action: str) -> None:
         """Answers 401, 403 or 429 unless the token allows the action."""
-        caller, now = (scope.get("client") or ("",))[0], time.monotonic()
-        status = self._access.status(scope["headers"], action, caller, now)
+        status = self._status(scope, action)
         if status == 429:
             raise Answer(429, "Too many wrong tokens came from this address. Wait a minute.")
         if status == 401:
@@ -233,10 +238,18 @@ class Application:
                 raise Answer(403, "Control needs a token, but modelyard.yaml declares none for this environment.")
             raise Answer(403, f"This token does not allow {action}.")
 
+    def _status(self, scope: Scope, action: str) -> int:
+        caller, now = (scope.get("client") or ("",))[0], time.monotonic()
+        return self._access.status(scope["headers"], action, caller, now)
+
     def _ready(self, scope: Scope) -> object:
-        """Which models answer, for those who may see them. One that cannot be loaded does not stop the others."""
+        """Which models answer, for those who may see them. One that cannot be loaded does not stop the others.
+
+        Whoever shows no token that is known is told no more than whether the server is ready: a probe needs none. After
+        too many wrong tokens a right one is told no more either.
+        """
         faults = self._table.faults
-        sees = bool(self._access.allows(scope["headers"], "describe"))
+        sees = self._status(scope, "describe") == 200
         if not self._table.models:
             raise Answer(503, ("; ".join(faults.values()) if sees else "") or "No model is deployed here yet.")
         if self._inference.log_fault:

@@ -102,6 +102,7 @@ class Inference:
     def __init__(self, logs: Path, keeping: PredictionLogging, metrics: Metrics, say: Callable[[str], None]) -> None:
         self._folder, self._keeping, self._metrics, self._say = logs, keeping, metrics, say
         self._logs: dict[str, PredictionLog] = {}
+        self._opening = threading.Lock()
         self._shadow = Shadow()
         self.log_fault = ""
         """Why the log cannot be written; '' while it can."""
@@ -195,9 +196,10 @@ class Inference:
 
     def _append(self, model: str, entry: Entry, rows: int) -> None:
         try:
-            log = self._logs.get(model)
-            if log is None:
-                log = self._logs[model] = PredictionLog(self._folder / model, self._keeping)
+            with self._opening:  # several threads may score one model
+                log = self._logs.get(model)
+                if log is None:
+                    log = self._logs[model] = PredictionLog(self._folder / model, self._keeping)
             log.append(entry)
         except OSError as error:
             self._metrics.lost.inc(rows)

@@ -19,8 +19,8 @@ from modelyard.predictions.layout import PROBE, Layout, ServerReport, artifact_i
 from modelyard.predictions.writer import Privacy
 from modelyard.rollout.plan import Live, Traffic
 from modelyard.scoring.probe import ask, require_same
-from modelyard.scoring.scorer import LoadedArtifact
-from modelyard.scoring.signature import require_host
+from modelyard.scoring.scorer import LoadedArtifact, try_artifact
+from modelyard.scoring.signature import flavor_of, require_host
 from modelyard.serving.tensors import ContractCheck
 
 
@@ -131,6 +131,8 @@ class ModelTable:
                 f"{name} {version} has personal columns to hash, but the environment has no log.hash_key",
                 "Add log.hash_key to the environment in modelyard.yaml.",
             )
+        if not flavor_of(manifest).checks_files:  # otherwise ``load`` tells an unsafe file
+            try_artifact(manifest, artifact, folder)
         loaded = LoadedArtifact.load(manifest, artifact, folder, version, threads=1)
         try:
             probe = _probed(loaded, folder, f"{name} {version}")
