@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from modelyard.checkout.checkout import Checkout, tag_id
+from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
-from modelyard.git import Git, Push
+from modelyard.git import Git, Push, object_id
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
 from modelyard.registry.tags import VersionRecord
@@ -63,7 +63,7 @@ def restore_tags(checkout: Checkout) -> list[str]:
     done = []
     kind = git.object_format()
     for name, content in evidence.all_tags().items():
-        sha = tag_id(content, kind)
+        sha = object_id("tag", content, kind)
         if objects.get(name) == sha and (remote is None or there.get(name) == sha):
             continue
         git.write_tag_object(name, content)
