@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.checkout.proof import doubts, proven_registry
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git, PendingTags
@@ -22,6 +23,10 @@ from modelyard.targets.interface import Health, Target
 
 UNPROTECTED = (
     "Nothing is protected: policies/approvals.yaml never stood on the default branch, so whoever pushes there deploys."
+)
+UNPUSHED = (
+    "This clone has evidence or receipts that the remote lacked at the last fetch. The next command that writes pushes"
+    " them, such as modelyard audit check."
 )
 
 
@@ -73,6 +78,11 @@ def protection(git: Git) -> str:
     """Why nothing is protected, as a sentence; '' where approval rules stand or stood."""
     stood = git.file_at("HEAD", APPROVALS) is not None or git.history(APPROVALS, first_parent=True)
     return "" if stood else UNPROTECTED
+
+
+def unpushed(git: Git) -> str:
+    """That this clone has evidence which the remote lacks, as a sentence; '' otherwise. Nothing is fetched."""
+    return UNPUSHED if EvidenceStore(git).unpushed() else ""
 
 
 def _taken_back(git: Git, lines: list[StatusLine]) -> list[StatusLine]:
