@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 from clock import ENVIRONMENT
+from modelyard.checkout.evidence_branch import BRANCH
+from modelyard.checkout.evidence_store import copy_of
+from modelyard.git import Git
 from support.yard import MODEL_YAML, git
 
 _CONFIG = """\
@@ -19,7 +22,7 @@ _BEGUN = 1_700_000_000
 
 
 def tagged_repository(folder: Path, models: int, versions: int, stages: tuple[str, ...]) -> Path:
-    """Of every version one commit, one tag, and one tag for each stage; packed as a clone is."""
+    """Of every version one commit, one tag, one tag for each stage, and their filed copies; packed as a clone is."""
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     names = [f"model-{i:03}" for i in range(models)]
@@ -49,10 +52,25 @@ def tagged_repository(folder: Path, models: int, versions: int, stages: tuple[st
                 counter = version * len(stages) + n + 1
                 stream.append(_tag(f"{name}#{stage}#{counter}", mark, when + n + 1, headline, record))
     subprocess.run(["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, input=b"".join(stream), check=True)
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, input=_evidence(folder, when), check=True
+    )
     git(folder, "reset", "--quiet", "--hard", "main")
     git(folder, "pack-refs", "--all")
     git(folder, "gc", "--quiet")
     return folder
+
+
+def _evidence(folder: Path, when: int) -> bytes:
+    """The evidence branch with a copy of every tag, as one commit."""
+    tags = Git(folder).refs("refs/tags")
+    head = f"commit refs/heads/{BRANCH}\ncommitter Ada <ada@example.org> {when} +0000\n{_data('copies')}".encode()
+    lines = []
+    for ref, content in Git(folder).objects(tags).items():
+        name, raw = ref.removeprefix("refs/tags/"), content.partition(b"\0")[2]
+        path = copy_of(name.partition("#")[0].partition("@")[0], name)
+        lines.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(raw), raw))
+    return head + b"".join(lines)
 
 
 def _commit(mark: int, when: int, files: dict[str, str], parent: int | None) -> bytes:

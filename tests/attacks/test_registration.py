@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from modelyard.candidate.files import Candidate
-from modelyard.catalog.queries import doubted
+from modelyard.catalog.queries import running_at, told
 from modelyard.checkout.tags import settle_tags, write_tag
 from modelyard.cli import cli
+from modelyard.deployment import observation
 from modelyard.deployment.rollback import RollbackRequest, roll_back
 from modelyard.errors import Refused
-from modelyard.git import RefRejected
-from modelyard.registry.history import read_registry
-from modelyard.registry.timeline import events
+from modelyard.git import Git, RefRejected
 from modelyard.release import registration
 from modelyard.release.registration import register
-from modelyard.rollout.plan import Traffic
+from modelyard.rollout.plan import StatusLine, Traffic
+from msgspec.structs import replace
 from support.memory import MemoryYard, digest_of, memory_yard
 from support.yard import small_repository
 
@@ -150,7 +150,37 @@ def test_to_have_a_pushed_tag_shown_like_a_real_one(yard: MemoryYard) -> None:
     moved = yard.git.tags("churn#production#1")[0]
     yard.git.delete_tag("churn#production#1")
     yard.add_tag("churn#production#1", moved.message.replace('"why":"', '"why":"another '))
-    history = read_registry(yard.git.tags()).history("churn")
-    shown = {event.tag: event.doubt for event in doubted(yard.git, "churn", yard.git.tags(), events(history))}  # type: ignore[arg-type]
+    shown = {event.tag: event.doubt for event in told(yard.git, "churn", yard.git.tags())}  # type: ignore[arg-type]
     assert shown["churn@v9.9.9"].startswith("not filed: ") and shown["churn#production#1"].startswith("moved: ")
     assert {tag for tag, doubt in shown.items() if doubt} == {"churn@v9.9.9", "churn#production#1"}
+
+
+def test_to_give_a_receipt_of_another_version_the_name_of_a_pushed_tag(yard: MemoryYard) -> None:
+    served = yard.view().history.assigned("production")
+    assert served is not None
+    yard.add_tag("churn@v9.9.9", 'x\n\n{"artifact":"' + "e" * 64 + '"}', served.commit)
+    yard.add_tag("churn#production#77", 'x\n\n{"version":"v9.9.9","approved_by":["grace"]}', served.commit)
+    git: Git = yard.git  # type: ignore[assignment]
+    shown = {event.tag: (event.version, event.doubt) for event in told(git, "churn", yard.git.tags())}
+    assert shown[served.tag] == (served.version, "")
+    assert shown["churn#production#77"][1].startswith("not filed: ")
+    assert [(one.version, one.tag) for one in running_at(git, "churn", "production", None)] == [
+        (served.version, served.tag)
+    ]
+
+
+def test_to_have_a_pushed_tag_desired_or_believed_by_status(yard: MemoryYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observation, "open_target", lambda declared, *_: yard.targets[declared.name])
+    yard.deploy_manifest("latest")
+    git: Git = yard.git  # type: ignore[assignment]
+
+    def seen() -> StatusLine:
+        [line] = observation.observe(yard.checkout.repository, git, git.begin_tags(), None, "production")
+        return line
+
+    before = seen()
+    yard.add_tag("churn@v9.9.9", 'x\n\n{"artifact":"' + "e" * 64 + '"}')
+    yard.add_tag("churn#production#77", 'x\n\n{"version":"v9.9.9","why":"forged","approved_by":["grace"]}')
+    after = seen()
+    said = ("churn@v9.9.9, churn#production#77: not filed: the tag was made by hand, and what it says proves nothing",)
+    assert after == replace(before, doubts=said) and not before.doubts

@@ -10,15 +10,19 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelyard.audit.verifier.ecdsa import verify_ecdsa
+from modelyard.audit.verifier.objects import ClaimFailed
+from modelyard.audit.verifier.rules import read_rules
 from modelyard.candidate.reproduction import file_reproduction
 from modelyard.checkout.evidence_branch import BRANCH
 from modelyard.evidence.training import Difference, Reproduction
@@ -170,6 +174,41 @@ def test_an_edited_object_fails(yard: Path) -> None:
     assert any("does not match its id" in line for line in found["FAIL"])
 
 
+def forged(members: dict[str, bytes], **fields: object) -> None:
+    members["manifest.json"] = json.dumps(json.loads(members["manifest.json"]) | fields).encode()
+
+
+def test_another_history_beside_the_objects_fails(yard: Path) -> None:
+    genuine = exported(yard).read_bytes()
+
+    def said(change: Callable[[dict[str, bytes]], None]) -> str:
+        (yard.parent / "audit.zip").write_bytes(genuine)
+        return " ".join(verify(tampered(yard.parent / "audit.zip", change), expect=1)["FAIL"])
+
+    def replaced(members: dict[str, bytes]) -> None:
+        members["repository.bundle"] = b"junk"
+
+    def hashed_too(members: dict[str, bytes]) -> None:
+        replaced(members)
+        forged(members, **{"repository.bundle": hashlib.sha256(b"junk").hexdigest()})
+
+    assert "repository.bundle is not the file that was exported" in said(replaced)
+    assert "repository.bundle lacks refs/tags/" in said(hashed_too)
+    assert "report.html is no part of a bundle" in said(lambda members: members.update({"report.html": b"forged"}))
+    unhashed = {f"objects/{'a' * 40}": b"blob 3\0abc"}
+    assert "does not match its id" in said(lambda members: members.update(unhashed))
+
+
+def test_an_audit_of_no_receipt_fails(yard: Path) -> None:
+    genuine = exported(yard).read_bytes()
+    for environment in ("nothing", "product.*"):
+        (yard.parent / "audit.zip").write_bytes(genuine)
+        bundle = tampered(yard.parent / "audit.zip", partial(forged, environment=environment))
+        assert any("there is no receipt of this environment" in line for line in verify(bundle, expect=1)["FAIL"])
+    done = tool(yard, "audit", "export", "--env", "nothing", expect=2)
+    assert "declares no environment 'nothing'" in done.stderr
+
+
 def test_another_key_does_not_verify_the_signature(yard: Path) -> None:
     other = yard.parent / "other.pub"
     other.write_bytes(public_pem(ec.generate_private_key(ec.SECP384R1())))
@@ -253,3 +292,73 @@ def test_ecdsa_agrees_with_cryptography(message: bytes, kind: tuple[ec.EllipticC
     assert not verify_ecdsa(public_pem(ec.generate_private_key(curve)), message, signature)
     assert not verify_ecdsa(public_pem(key), message, signature[:-1])
     assert not verify_ecdsa(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", message, signature)
+
+
+def rewritten(yard: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Every change in the filed approvals is another, and the branch is cut to one commit."""
+    files = opened(yard).evidence.filed()
+    for path, content in files.items():
+        if "/approvals/" in path:
+            document = json.loads(content)
+            for one in document["predicate"]["changes"]:
+                change(one)
+            files[path] = json.dumps(document).encode()
+    git(yard, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    opened(yard).git.add_to_branch(BRANCH, files, "evidence")
+
+
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        ({"rules": [{"id": "any", "role": "anybody", "needed": 0, "by": []}]}, "which is not recorded"),
+        ({"rules": [], "base": "", "policy_sha256": ""}, "of the base is not the one that was applied"),
+    ],
+)
+def test_rules_that_are_not_those_of_the_repository_fail(yard: Path, forged: dict[str, Any], said: str) -> None:
+    rewritten(yard, lambda change: change.update(forged) if change["policy_sha256"] else None)
+    found = verify(exported(yard), expect=1)
+    assert any("was approved by" in line and said in line and "(v1.1.0)" in line for line in found["FAIL"]), found
+
+
+RULES = """\
+---
+# who must look
+roles:
+  risk: ["@grace", '@acme/risk'] # a team
+  more:
+  - a
+rules:
+  - id: production-reviewed # plain git
+    paths: ["deployments/production/*"]
+    role: writers
+    count: 2
+    why: A second person's approval
+      goes on.
+  - {id: b, paths: ['*', a/b], why: 'it''s: x', count: 3}
+  - paths: [
+      "x",
+      y]
+    id: 'two'
+    role: risk
+    why: |
+      block: x
+      - y
+"""
+
+
+def test_the_rules_are_read_as_yaml_reads_them() -> None:
+    wanted = [
+        (one["id"], one.get("role", "writers"), one.get("count", 1), one["paths"])
+        for one in yaml.safe_load(RULES)["rules"]
+    ]
+    assert [(rule.id, rule.role, rule.count, rule.paths) for rule in read_rules(RULES.encode())] == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "rules:\n", "rules: x\n", "rules: &a\n- id: x\n", "rules:\n- id: x\n  paths: [*a]\n", "rules:\n- id: x\n  id: y\n",
+     "rules:\n- {id: x\n", "a: b\n c: d\n", "\tx", "rules:\n- id: !x y\n  paths: ['*']\n"],
+)  # fmt: skip
+def test_other_yaml_fails_the_claim(text: str) -> None:
+    with pytest.raises(ClaimFailed):
+        read_rules(text.encode())

@@ -134,11 +134,11 @@ def test_a_paragraph_breaks_neither_an_interval_nor_a_percentage() -> None:
 
 
 def test_colours_take_no_room_and_line_breaks_cannot_leave_a_cell() -> None:
-    styled = click.style("fail", fg="red")
+    styled = terminal.styled("fail", "red")
     assert columns(styled) == 4 and columns("ÄÖ") == 2 and columns("日本") == 4 and columns("e\u0301") == 1
     assert lines(Paragraph(f"{styled} a b"), 8) == ["fail a b"]
     assert lines(Table(["a", "b"], [["x\ny\u2028z", styled]]), 80) == ["a      b", "x y z  fail"]
-    assert click.style("pass", fg="green") in Table(["outcome"], [["pass"]]).fit(80)
+    assert terminal.styled("pass", "green") in Table(["outcome"], [["pass"]]).fit(80)
 
 
 class _Screen:
@@ -179,7 +179,7 @@ def test_a_pipe_has_no_width_whatever_columns_says(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     assert terminal.width() is None
-    terminal.result(Layout.of(Table([click.style("n", bold=True)], [["word " * 50 + "."]])))
+    terminal.result(Layout.of(Table([terminal.styled("n", "bold")], [["word " * 50 + "."]])))
     assert capsys.readouterr().out == "n\n" + "word " * 50 + ".\n"
 
 

@@ -109,8 +109,10 @@ def test_history_and_the_versions_in_service() -> None:
     shown = plain(render_history("churn", events(history)))
     assert shown.splitlines()[0].endswith("v1.2.0 withdrawn") and "by word, approved by word, word: word" in shown
     assert plain(render_history("churn", ())) == "churn has no tags."
-    bare = msgspec.structs.replace(samples.filled(Event, "", what="registered"), approved_by=(), at=0)
+    bare = msgspec.structs.replace(samples.filled(Event, "", what="registered"), approved_by=(), at=0, unapproved=False)
     assert "by unknown: no reason is recorded" in plain(render_history("churn", [bare]))
+    alone = msgspec.structs.replace(bare, unapproved=True)
+    assert "by unknown, unapproved: no reason is recorded" in plain(render_history("churn", [alone]))
     found = [msgspec.structs.replace(period, environment="production") for period in running(history)]
     table = plain(render_running(found, "this moment"))
     assert "v1.1.0" in table and "now" in table and "approved by word" in table

@@ -52,6 +52,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: _escaped(found[0]), text)
 
 
+def visible_json(text: str) -> str:
+    """JSON with the same characters as JSON's own escapes, so that it means the same."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def one_line(text: str, longest: int = 500) -> str:
     """Text of a stranger in one line of at most ``longest`` characters, each of which is seen."""
     whole = text.encode("utf-8", "replace").decode()  # half of a surrogate pair can be in no document

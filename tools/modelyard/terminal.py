@@ -9,19 +9,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import click
 
 from modelyard.errors import ExitCode, ModelyardError
 from modelyard.progress import Progress, progress_text
 
-# Names from logs and pull requests may hold sequences that move the cursor or set the title; colours are ours.
-_OURS = re.compile(r"(\x1b\[(?:[01]|3[0-7]|9[0-7])m)")
+# Names from logs, tags and pull requests may hold sequences that move the cursor, set the title or hide text. Styles
+# are ours alone: until they are printed, they carry a number of this process, which no text from outside can know.
+_OWN = int.from_bytes(os.urandom(6), "big")
+STYLES = re.compile(rf"\x1b\[{_OWN};([0-9]+)m")
+"""Our styles in a text that is not printed yet; the group is the code of SGR."""
+_CODES = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
 _VERBOSITY = "modelyard.verbosity"
 _CLEAR_LINE = "\r\x1b[2K"
 _EVERY = 2.0
 """Seconds between two lines of progress, and before the first: short work shows none."""
+
+
+def styled(text: str, style: Literal["bold", "red", "green", "yellow"]) -> str:
+    """A text in a style, which ``result`` and ``say`` show on a terminal that has styles."""
+    return f"\x1b[{_OWN};{_CODES[style]}m{text}\x1b[{_OWN};0m"
 
 
 class Fitting(Protocol):
@@ -105,10 +114,10 @@ def result(shown: str | Fitting) -> None:
 
 
 def result_json(value: Any) -> None:
-    """Prints a result as strict JSON."""
-    from modelyard.documents import encode
+    """Prints a result as strict JSON. Characters that nobody sees are JSON's escapes."""
+    from modelyard.documents import encode, visible_json
 
-    click.echo(encode(value, indent=2).decode())
+    click.echo(visible_json(encode(value, indent=2).decode()))
 
 
 def finish(outcome: str) -> None:
@@ -124,7 +133,7 @@ def finish(outcome: str) -> None:
 
 def show_error(error: ModelyardError) -> None:
     """Prints an error: what is wrong, then what to do."""
-    _message(f"{click.style('Error:', fg='red', bold=True)} {error.problem}")
+    _message(f"{styled(styled('Error:', 'bold'), 'red')} {error.problem}")
     _message(f"  {error.remedy}")
 
 
@@ -141,7 +150,7 @@ def _verbosity() -> int:
 def _shown(text: str) -> str:
     from modelyard.documents import visible
 
-    return "".join(part if i % 2 else visible(part) for i, part in enumerate(_OURS.split(text)))
+    return "".join(f"\x1b[{part}m" if i % 2 else visible(part) for i, part in enumerate(STYLES.split(text)))
 
 
 def _colour(stream: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -48,14 +49,15 @@ def export(checkout: Checkout, out: Path, environment: str, anchor: Path | None)
         "anchor": json.loads(anchor.read_bytes()) if anchor else None,
         **now,
     }
-    objects = _objects(checkout, manifest)
+    objects, history = _objects(checkout, manifest), _bundle(git)
+    manifest["repository.bundle"] = hashlib.sha256(history).hexdigest()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
         _add(archive, "README.txt", _README.encode())
         for sha, content in sorted(objects.items()):
             _add(archive, f"objects/{sha}", content)
-        _add(archive, "repository.bundle", _bundle(git, now))
+        _add(archive, "repository.bundle", history)
     write_whole(out, buffer.getvalue())
     write_whole(out.with_name("verify.pyz"), verifier())
     return len(objects)
@@ -84,26 +86,30 @@ def _objects(checkout: Checkout, manifest: dict[str, Any]) -> dict[str, bytes]:
         model = parsed.model if parsed else ""
         shas |= git.trees_and_blobs(commit, *folders, model_file(model), f"models/{model}/dvc.lock")
         shas |= set(git.reachable(commit))
-    for commit in _bases(checkout):
-        shas |= git.trees_and_blobs(commit, APPROVALS)
+    for commit, base in _changes(checkout):
+        parent = next(iter(git.commit_info(commit).parents), "")
+        for before in {base, parent} - {""}:
+            shas |= git.trees_and_blobs(before, APPROVALS)
+        shas |= git.differing_trees(parent, commit) if parent else set()
     shas |= git.trees_and_blobs(main, *manifest["keys"])
     return git.objects(sorted(shas))
 
 
-def _bases(checkout: Checkout) -> set[str]:
-    """The base commits whose approval rules were applied, from the filed approvals."""
+def _changes(checkout: Checkout) -> set[tuple[str, str]]:
+    """The commits that were approved, each with the base whose rules were applied, from the filed approvals."""
     found = set()
     for path, content in checkout.evidence.filed().items():
         if "/approvals/" in path:
             try:
                 changes = json.loads(content)["predicate"]["changes"]
-                found |= {str(change["base"]) for change in changes if change["base"]}
+                found |= {(str(change["commit"]), str(change["base"])) for change in changes}
             except (ValueError, KeyError, TypeError):
                 continue  # the verifier reports such faults
-    return {commit for commit in found if checkout.git.has_commit(commit)}
+    known = {sha: checkout.git.has_commit(sha) for sha in {sha for pair in found for sha in pair if sha}}
+    return {(commit, base) for commit, base in found if known.get(commit) and known.get(base, True)}
 
 
-def _bundle(git: Git, now: dict[str, Any]) -> bytes:
+def _bundle(git: Git) -> bytes:
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         path = Path(scratch) / "repository.bundle"
         git.write_bundle(path, git.refs("refs/heads", "refs/tags"))

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
-from modelyard.checkout.adoption import registry_of_tags
+from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.checkout.proof import doubts, proven_registry
 from modelyard.errors import UsageError, near_match
 from modelyard.git import Git, TagRef
+from modelyard.manifests.names import NO_VERSION
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry
+from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
 from modelyard.registry.search import Entry, Term, search
 from modelyard.registry.tags import EVERY_MODEL, model_patterns
-from modelyard.registry.timeline import Event, Period, periods, running
+from modelyard.registry.timeline import Event, Period, events, in_order, periods, running
 
 if TYPE_CHECKING:
     from modelyard.checkout.checkout import Checkout
     from modelyard.manifests.model import Model
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    subject: str = ""
+    author: str = ""
+    missing: str = ""
+
+
 def registry_of(git: Git, model: str | None, tags: Iterable[TagRef] | None = None) -> Registry:
-    """The registry of one model or of all models, of ``tags`` where they were read before.
+    """What the tags of one model or of all models prove, of ``tags`` where they were read before.
 
     UsageError in a shallow clone without tags.
     """
     if tags is None:
         tags = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
-    registry = registry_of_tags(git, tags)
+    registry = proven_registry(git, tags)
     if not registry.models:
         git.require_work_tree()
         if git.is_shallow() and git.remote():
@@ -40,24 +49,40 @@ def registry_of(git: Git, model: str | None, tags: Iterable[TagRef] | None = Non
     return registry
 
 
-def doubted(git: Git, model: str, tags: Iterable[TagRef], events: Iterable[Event]) -> tuple[Event, ...]:
-    """The events, of the model's ``tags``, each with a doubt where its tag has no filed copy or differs from it."""
-    from modelyard.checkout.checkout import tag_id
-    from modelyard.checkout.evidence_store import EvidenceStore
+def told(git: Git, model: str, tags: Sequence[TagRef]) -> tuple[Event, ...]:
+    """All events of a model, of its ``tags``, sorted by time; each with a doubt where its tag proves nothing.
 
-    evidence, tags = EvidenceStore(git), tuple(tags)
-    copies, adopted = evidence.tags(model), evidence.adopted(tags)
-    objects = {tag.name: tag.object for tag in tags}
+    What a tag without proof says changes nothing about the others. Deliveries that were refused are events too.
+    """
+    history, evidence = registry_of(git, model, tags).history(model), EvidenceStore(git)
+    unproven, adopted = doubts(history), evidence.adopted(tags)
+    imported = "imported from GTO: nobody here measured or observed it"
+    found = [replace(event, doubt=imported if event.tag in adopted else "") for event in events(history)]
+    if unproven:
+        every = events(read_registry(tags).history(model))
+        found += [replace(event, doubt=unproven[event.tag]) for event in every if event.tag in unproven]
+    return in_order((*found, *_refusals(git, evidence, model)))
 
-    def doubt(tag: str) -> str:
-        if tag not in copies:
-            return "not filed: the tag was made by hand, and what it says proves nothing"
-        kind = "sha1" if len(objects[tag]) == 40 else "sha256"
-        if tag_id(copies[tag], kind) != objects[tag]:
-            return "moved: the tag differs from its filed copy"
-        return "imported from GTO: nobody here measured or observed it" if tag in adopted else ""
 
-    return tuple(replace(event, doubt=doubt(event.tag)) for event in events)
+def _refusals(git: Git, evidence: EvidenceStore, model: str) -> list[Event]:
+    """The deliveries of a model that were refused, at the time of the commit that nobody approved."""
+    found = {tuple(path.split("/")): content for path, content in evidence.filed("refused/").items()}
+    said = {path: content for path, content in found.items() if len(path) == 4 and path[2] == model}
+    at = {commit.sha: commit.at for commit in git.commits(path[3].removesuffix(".json") for path in said)}
+    refusals = []
+    for (_, environment, _, name), content in said.items():
+        sha = name.removesuffix(".json")
+        try:
+            why = msgspec.json.decode(content, type=_Refusal)
+        except (msgspec.MsgspecError, RecursionError):
+            why = _Refusal(missing="the record cannot be read")
+        refusals.append(
+            Event(
+                at.get(sha, 0), "refused", NO_VERSION, environment, why.author,
+                f"the commit {sha[:12]} ({why.subject}) is not approved: {why.missing}", (), "",
+            )
+        )  # fmt: skip
+    return refusals
 
 
 def running_at(git: Git, model: str | None, environment: str | None, at: int | None) -> list[Period]:

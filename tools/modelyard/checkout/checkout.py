@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -12,13 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.checkout.proof import require_evidence
 from modelyard.dvc import Dvc
 from modelyard.errors import Blocked, Refused, UsageError
-from modelyard.git import Git, TagRef
+from modelyard.git import Git, TagRef, object_id
 from modelyard.manifests.model import Model
 from modelyard.manifests.repository import ModelRepository
 from modelyard.registry.history import ModelHistory, RegisteredVersion, Registry, read_registry
-from modelyard.registry.tags import has_record, model_patterns
+from modelyard.registry.tags import model_patterns
 
 if TYPE_CHECKING:
     from modelyard.checkout.rules import Rules
@@ -61,7 +61,8 @@ class Checkout:
         if self._registry is None:
             tags = self.git.tags()
             self._require_any(tags)
-            filed = self._proven(tags, self.filed_tags())
+            filed = self.filed_tags()
+            require_evidence(self.evidence, tags)
             self._registry = read_registry(tags, filed, self.evidence.adopted(tags))
             self._histories = {}
         return self._registry
@@ -81,7 +82,8 @@ class Checkout:
             return self._registry.history(name)
         if name not in self._histories:
             tags = self.git.tags(*model_patterns(name))
-            filed = self._proven(tags, self.filed_tags(name))
+            filed = self.filed_tags(name)
+            require_evidence(self.evidence, tags)
             history = read_registry(tags, filed, self.evidence.adopted(tags)).history(name)
             if not history.versions:
                 self._require_tags(name)
@@ -97,17 +99,7 @@ class Checkout:
             self.evidence.refresh()
         copies = self.evidence.tags(model) if model else self.evidence.all_tags()
         kind = self.git.object_format() if copies else ""
-        return {name: tag_id(content, kind) for name, content in copies.items()}
-
-    def _proven(self, tags: Sequence[TagRef], copies: dict[str, str]) -> dict[str, str]:
-        """The copies. UsageError where the whole evidence branch is missing, and tags say that there was one."""
-        if self.evidence.newest() is None and any(has_record(tag.message) for tag in tags if tag.annotated):
-            raise UsageError(
-                "This clone has tags of modelyard and no branch modelyard/evidence, so nothing proves them.",
-                "Fetch it: git fetch origin modelyard/evidence. If the remote lost it, run modelyard audit check in a"
-                " clone that has it.",
-            )
-        return copies
+        return {name: object_id("tag", content, kind) for name, content in copies.items()}
 
     def reread(self, name: str, *, fetch: bool = False) -> ModelHistory:
         """The history of a model, read again after tags were written; ``fetch`` gets the remote's tags first."""
@@ -184,11 +176,6 @@ class ModelView:
         from modelyard.checkout.rules import rules_here
 
         return rules_here(self.checkout.repository, self.checkout.git, self.manifest, today, policy)
-
-
-def tag_id(content: bytes, kind: str) -> str:
-    """The id of a tag object, in the hash function of the repository (sha1 or sha256)."""
-    return hashlib.new(kind, b"tag %d\0" % len(content) + content).hexdigest()
 
 
 def version_of(history: ModelHistory, number: str) -> RegisteredVersion:

@@ -20,6 +20,7 @@ Evidence is stored by digest, so ``register`` finds the evidence of a pull reque
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -131,6 +132,16 @@ def evidence_files(
 def approvals_file(model: str, artifact: str, tag: str, records: Sequence[ApprovalRecord]) -> dict[str, bytes]:
     """The path and the content of the approvals behind a tag."""
     return {f"{model}/approvals/{tag}.json": write_statement("approval", model, artifact, {"changes": tuple(records)})}
+
+
+def digests(model: str, files: Mapping[str, bytes], known: Iterable[str] = ()) -> dict[str, str]:
+    """Path below the model's folder → sha256 of files of the branch, without evidence of the ``known`` kinds."""
+    left_out = {f"{kind}.json" for kind in known}
+    return {
+        path.removeprefix(f"{model}/"): hashlib.sha256(content).hexdigest()
+        for path, content in files.items()
+        if path.rpartition("/")[2] not in left_out
+    }
 
 
 def copy_of(model: str, tag: str) -> str:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from modelyard.checkout.checkout import Checkout, tag_id
+from msgspec import Struct
+
+from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
-from modelyard.git import Git, Push
+from modelyard.git import Git, Push, object_id
 from modelyard.registry.faults import Fault, find_faults
 from modelyard.registry.history import read_registry
-from modelyard.registry.tags import VersionRecord
+from modelyard.registry.tags import StageRecord, VersionRecord
 
 _RESTORE_FILE = "Restore the file from the history of modelyard/evidence."
+
+
+class _Change(Struct, frozen=True):
+    by: tuple[str, ...] = ()
+
+
+class _Approvals(Struct, frozen=True):
+    changes: tuple[_Change, ...] = ()
 
 
 def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     """Every fault of tags and evidence that this clone can detect, errors first."""
     git, evidence = checkout.git, checkout.evidence
+    git.require_whole("the history that tags and evidence are compared with")
     evidence.refresh()
     tags = git.tags()
     objects = {tag.name: tag.object for tag in tags}
@@ -41,15 +54,21 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
                 incident.get("remedy") or "Protect the branch modelyard/evidence against forced pushes.",
             )
         )
+    histories = read_registry(tags).models.values()
     registered = [
         (history.model, version.version, version.record)
-        for history in read_registry(tags).models.values()
+        for history in histories
         for version in history.all_versions
         if version.record is not None
     ]
     documents = evidence.all_documents([(model, record.artifact) for model, _, record in registered])
     for model, number, record in registered:
         found += _evidence_faults(model, number, record, documents[model, record.artifact])
+    recorded: list[tuple[str, str, VersionRecord | StageRecord]] = [
+        (model, f"{model}@{number}", record) for model, number, record in registered
+    ]
+    recorded += [(one.model, given.tag, given.record) for one in histories for given in one.assignments if given.record]
+    found += _filed_faults(evidence, recorded)
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
@@ -63,7 +82,7 @@ def restore_tags(checkout: Checkout) -> list[str]:
     done = []
     kind = git.object_format()
     for name, content in evidence.all_tags().items():
-        sha = tag_id(content, kind)
+        sha = object_id("tag", content, kind)
         if objects.get(name) == sha and (remote is None or there.get(name) == sha):
             continue
         git.write_tag_object(name, content)
@@ -72,6 +91,41 @@ def restore_tags(checkout: Checkout) -> list[str]:
             git.push(remote, Push(ref, sha, there.get(name, ""), lease=True))
         done.append(name)
     return done
+
+
+def _filed_faults(
+    evidence: EvidenceStore, recorded: Sequence[tuple[str, str, VersionRecord | StageRecord]]
+) -> list[Fault]:
+    """Files that are not those that were filed with a tag, and approvals of other people than the tag names."""
+    listed = evidence.listed()
+    paths = {f"{model}/{path}" for model, _, record in recorded for path in record.filed}
+    paths |= {f"{model}/approvals/{tag}.json" for model, tag, _ in recorded}
+    contents = evidence.git.blobs(listed[path] for path in paths if path in listed)
+    found = []
+    for model, tag, record in recorded:
+        for path, digest in record.filed.items():
+            blob = listed.get(f"{model}/{path}")
+            if blob is None:
+                found.append(Fault("error", tag, f"{path}, which was filed with it, is missing", _RESTORE_FILE))
+            elif hashlib.sha256(contents[blob]).hexdigest() != digest:
+                found.append(Fault("error", tag, f"{path} is not the file that was filed with it", _RESTORE_FILE))
+        blob = listed.get(f"{model}/approvals/{tag}.json")
+        if blob is not None and not _names(contents[blob], record.approved_by):
+            found.append(Fault("error", tag, "its filed approvals are not of those whom the tag names", _RESTORE_FILE))
+    return found
+
+
+def _names(approvals: bytes, people: Sequence[str]) -> bool:
+    """Whether filed approvals are those of these people."""
+    try:
+        changes = read_statement(approvals, "approval", _Approvals).predicate.changes
+    except ModelyardError:
+        return False
+    return {name for change in changes for name in map(_person, change.by)} == set(map(_person, people))
+
+
+def _person(name: str) -> str:
+    return name.removeprefix("@").strip().lower()
 
 
 def _remote_tags(git: Git, remote: str) -> dict[str, str]:

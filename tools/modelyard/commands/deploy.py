@@ -11,7 +11,8 @@ import click
 from modelyard.checkout.tags import settle_tags
 from modelyard.deployment.delivery import Deployer, admitted
 from modelyard.deployment.due import due_environments
-from modelyard.deployment.planning import Planner
+from modelyard.deployment.observation import protection
+from modelyard.deployment.planning import Planner, stray_receipts
 from modelyard.deployment.promotion import preview
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError, UsageError
@@ -126,6 +127,10 @@ def command(
         result_json(deliveries)
     else:
         result(render_deliveries(deliveries, plan_only))
+    for sentence in stray_receipts(planned):
+        say(sentence)
+    if plan_only and (unprotected := protection(git)):
+        say(unprotected)
     for fault in faults[:-1]:
         show_error(fault)
     if faults and not plan_only:

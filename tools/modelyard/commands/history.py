@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from modelyard.catalog.queries import doubted, registry_of
+from modelyard.catalog.queries import told
 from modelyard.git import Git
 from modelyard.manifests.location import find_root
 from modelyard.registry.tags import model_patterns
-from modelyard.registry.timeline import events
 from modelyard.report.terminal.history import render_history
 from modelyard.terminal import result, result_json
 
@@ -24,9 +23,8 @@ def command(context: click.Context, model: str, environment: str | None, as_json
     Registrations, assignments and withdrawals: when, by whom, why, and with which approvals.
     """
     git = Git(find_root(context.obj))
-    tags = git.tags(*model_patterns(model))
-    found = doubted(git, model, tags, events(registry_of(git, model, tags).history(model)))
-    found = tuple(event for event in found if environment in (None, event.environment))
+    every = told(git, model, git.tags(*model_patterns(model)))
+    found = tuple(event for event in every if environment in (None, event.environment))
     if as_json:
         result_json(found)
     else:

@@ -26,7 +26,7 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     pending = git.begin_tags(*(model_patterns(model) if model else EVERY_MODEL))
     # Imports take half of the command's time. Git reads its refs meanwhile.
     from modelyard.audit.mirror.notice import read_notice
-    from modelyard.deployment.observation import observe, protection
+    from modelyard.deployment.observation import observe, protection, unpushed
     from modelyard.manifests.repository import ModelRepository
     from modelyard.report.terminal.deployments import render_status
 
@@ -38,6 +38,8 @@ def command(context: click.Context, model: str | None, environment: str | None, 
     lines = observe(repository, git, pending, model, environment, live=live)
     if unprotected := protection(git):
         say(unprotected)
+    if waiting := unpushed(git):
+        say(waiting)
     if repository.config.mirror and (behind := read_notice(git)):
         say(behind)
     if as_json:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 from msgspec.structs import replace
 
-from modelyard.checkout.adoption import registry_of_tags
+from modelyard.checkout.evidence_store import EvidenceStore
+from modelyard.checkout.proof import doubts, proven_registry
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git, PendingTags
 from modelyard.manifests.approvals import APPROVALS
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.repository import ModelRepository
-from modelyard.registry.history import Assignment, ModelHistory
-from modelyard.registry.tags import StageRecord
+from modelyard.registry.history import ModelHistory
+from modelyard.registry.tags import StageRecord, parse_tag, version_tag
 from modelyard.rollout.plan import Live, StatusLine
 from modelyard.rollout.promotion import blocking_rollback, latest_allowed
 from modelyard.secrets.interface import Secrets
@@ -24,6 +23,10 @@ from modelyard.targets.interface import Health, Target
 
 UNPROTECTED = (
     "Nothing is protected: policies/approvals.yaml never stood on the default branch, so whoever pushes there deploys."
+)
+UNPUSHED = (
+    "This clone has evidence or receipts that the remote lacked at the last fetch. The next command that writes pushes"
+    " them, such as modelyard audit check."
 )
 
 
@@ -53,7 +56,7 @@ def observe(
     for where, _ in deployments:
         if where not in targets:
             targets[where] = _observe_target(repository, where, secrets)
-    registry = registry_of_tags(git, pending)
+    registry = proven_registry(git, pending)
     if not registry.models:
         git.require_work_tree()
     if not registry.models and git.is_shallow() and git.remote():
@@ -61,18 +64,11 @@ def observe(
             "This clone is shallow and has no tags, so deployments are unknown.",
             "Run: git fetch --tags origin",
         )
-    assigned = {
-        (where, deployment.model): registry.history(deployment.model).assigned(where)
-        for where, deployment in deployments
-    }
-    unproven = _unproven(git, [receipt for receipt in assigned.values() if receipt])
     lines = []
     for where, deployment in deployments:
-        line = _line(where, deployment, registry.history(deployment.model), targets[where])
-        receipt = assigned[where, deployment.model]
-        if receipt and receipt.tag in unproven:
-            line = replace(line, by="", approved_by=(), why="", rollout=unproven[receipt.tag])
-        lines.append(line)
+        history = registry.history(deployment.model)
+        line = _line(where, deployment, history, targets[where])
+        lines.append(replace(line, doubts=_doubts(history, where, line)))
     lines = _taken_back(git, lines)
     order = {declared.name: i for i, declared in enumerate(repository.config.environments)}
     return sorted(lines, key=lambda line: (line.model, order[line.environment]))
@@ -82,6 +78,11 @@ def protection(git: Git) -> str:
     """Why nothing is protected, as a sentence; '' where approval rules stand or stood."""
     stood = git.file_at("HEAD", APPROVALS) is not None or git.history(APPROVALS, first_parent=True)
     return "" if stood else UNPROTECTED
+
+
+def unpushed(git: Git) -> str:
+    """That this clone has evidence which the remote lacks, as a sentence; '' otherwise. Nothing is fetched."""
+    return UNPUSHED if EvidenceStore(git).unpushed() else ""
 
 
 def _taken_back(git: Git, lines: list[StatusLine]) -> list[StatusLine]:
@@ -107,20 +108,28 @@ def _taken_back(git: Git, lines: list[StatusLine]) -> list[StatusLine]:
     return found
 
 
-def _unproven(git: Git, receipts: Sequence[Assignment]) -> dict[str, str]:
-    """Tag → why a receipt proves nothing, of those that differ from their filed copies or have none."""
-    from modelyard.checkout.evidence_store import EvidenceStore, copy_of
+def _doubts(history: ModelHistory, environment: str, line: StatusLine) -> tuple[str, ...]:
+    """The tags that a line does not believe: receipts of its environment, and versions that may be taken for its own.
 
-    evidence = EvidenceStore(git)
-    paths = {copy_of(receipt.tag.partition("#")[0], receipt.tag): receipt.tag for receipt in receipts}
-    copies = evidence.filed(*paths) if paths else {}
-    found = {}
-    for path, tag in paths.items():
-        if path not in copies:
-            found[tag] = f"the receipt {tag} has no filed copy in this clone, so it proves nothing"
-        elif git.objects([f"refs/tags/{tag}"])[f"refs/tags/{tag}"].partition(b"\0")[2] != copies[path]:
-            found[tag] = f"the receipt {tag} was moved after it was filed"
-    return found
+    These are the version that is desired, and every one above the newest that counts.
+    """
+    found: dict[str, list[str]] = {}
+    newest = history.latest.version.order if history.latest else None
+    for tag, why in doubts(history).items():
+        parsed = parse_tag(tag)
+        if parsed is None:
+            continue
+        of_line = parsed.environment == environment
+        if not of_line and parsed.version:
+            named = tag == version_tag(history.model, parsed.version) and parsed.version in (line.desired, line.live)
+            of_line = named or newest is None or parsed.version.order > newest
+        if of_line:
+            found.setdefault(why, []).append(tag)
+    return tuple(f"{_named(tags)}: {why}" for why, tags in found.items())
+
+
+def _named(tags: list[str]) -> str:
+    return ", ".join(tags[:3]) + (f" and {len(tags) - 3} more" if len(tags) > 3 else "")
 
 
 class _ObservedTarget(Struct, frozen=True):

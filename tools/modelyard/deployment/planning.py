@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,9 @@ from modelyard.manifests.configuration import Environment
 from modelyard.manifests.deployment import Deployment
 from modelyard.manifests.names import Version, seconds_of
 from modelyard.manifests.repository import deployment_file
+from modelyard.registry.faults import RESTORE, deletion
 from modelyard.registry.history import ModelHistory, RegisteredVersion
+from modelyard.registry.tags import parse_tag
 from modelyard.rollout.agreement import disagreement
 from modelyard.rollout.analysis import Finding
 from modelyard.rollout.plan import Action, Delivery, Desired, Live, described, plan, removal
@@ -40,6 +42,18 @@ from modelyard.targets.interface import Target
 if TYPE_CHECKING:
     from modelyard.ground_truth.labels import GroundTruth
     from modelyard.manifests.model import Model
+
+
+def stray_receipts(planned: Iterable[Planned]) -> tuple[str, ...]:
+    """A sentence on each stage tag of planned places that nothing proves, with the command that settles it."""
+    found = {}
+    for one in planned:
+        for tag in (*one.history.strays, *one.history.moved):
+            parsed = parse_tag(tag)
+            if parsed and parsed.environment == one.delivery.environment:
+                settled = RESTORE if tag in one.history.moved else deletion(tag)
+                found[tag] = f"{tag} does not equal a filed copy, so it is no receipt. {settled}"
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.evidence_store import approvals_file
+from modelyard.checkout.evidence_store import approvals_file, digests
 from modelyard.checkout.tags import next_counter, settle_tags, write_tag
 from modelyard.documents import encode
 from modelyard.errors import ModelyardError
@@ -90,7 +90,8 @@ def write_receipt(
         headline = f"Assigning stage {environment} to artifact {model} version {stage.version}"
         try:
             commit, files = view.version(stage.version).commit, approvals_file(model, stage.artifact, tag, approvals)
-            write_tag(view, tag, commit, write_record(headline, stage), files)
+            said = msgspec.structs.replace(stage, filed=digests(model, files))
+            write_tag(view, tag, commit, write_record(headline, said), files)
             return tag
         except RefRejected:
             settle_tags(view.checkout, model)  # what a concurrent run is about to write

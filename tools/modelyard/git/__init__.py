@@ -2,7 +2,17 @@
 
 from modelyard.git.remote import Git, Push
 from modelyard.git.stream import PendingTags
-from modelyard.git.values import EMPTY_TREE, CommitInfo, GitError, LineCommit, PushRefused, RefRejected, TagRef
+from modelyard.git.values import (
+    EMPTY_TREE,
+    CommitInfo,
+    GitError,
+    LineCommit,
+    PushRefused,
+    RefRejected,
+    TagRef,
+    hash_of,
+    object_id,
+)
 
 __all__ = [
     "EMPTY_TREE",
@@ -15,4 +25,6 @@ __all__ = [
     "PushRefused",
     "RefRejected",
     "TagRef",
+    "hash_of",
+    "object_id",
 ]

@@ -51,6 +51,14 @@ class GitBundles(GitRepository):
         answers = self._run("cat-file", "--batch-check", stdin=wanted.encode()).decode().split("\n")
         return list(dict.fromkeys(answer.split()[0] for answer in answers if " commit " in answer))
 
+    def differing_trees(self, one: str, other: str) -> set[str]:
+        """The trees of two commits that are not the same in both."""
+        roots = {self._text("rev-parse", f"{commit}^{{tree}}") for commit in (one, other)}
+        listed = self._text("diff-tree", "-r", "-t", "--raw", "--no-abbrev", "--no-renames", "-z", one, other)
+        fields = [part[1:].split() for part in listed.split("\0") if part.startswith(":")]
+        sides = [side for mode, also, before, now, *_ in fields for side in ((mode, before), (also, now))]
+        return roots | {sha for mode, sha in sides if mode == "040000"}
+
     def tags_beside(self, commit: str) -> dict[str, str]:
         """Ref → object id of the tags whose commit is not in the history of a commit."""
         output = self._text("for-each-ref", f"--no-merged={commit}", "--format=%(objectname) %(refname)", "refs/tags")

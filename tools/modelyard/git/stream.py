@@ -25,9 +25,9 @@ HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRE
 _CHUNK = 1 << 18
 _TAG_FORMAT = (
     "%(refname:strip=2)%00%(objecttype)%00%(objectname)%00%(*objectname)%00"
-    "%(taggerdate:unix)%00%(taggername)%00%(contents)%00"
+    "%(taggerdate:raw)%00%(taggername)%00%(contents)%00%(taggeremail)%00"
 )
-_FIELDS = 7
+_FIELDS = 8
 LOG_FIELDS = 9
 LOG_FORMAT = ("-z", "--format=%H%x00%an%x00%ae%x00%ct%x00%s%x00%b%x00%P%x00%cn%x00%ce")
 
@@ -67,8 +67,10 @@ class PendingTags:
             waiting += fields
             whole = len(waiting) // _FIELDS * _FIELDS
             columns = (waiting[i:whole:_FIELDS] for i in range(_FIELDS))
-            for name, kind, sha, peeled, at, tagger, message in zip(*columns, strict=True):
-                yield TagRef(name.lstrip("\n"), kind == "tag", peeled or sha, int(at or 0), tagger, message, sha)
+            for name, kind, sha, peeled, at, tagger, message, email in zip(*columns, strict=True):
+                seconds, _, zone = at.partition(" ")
+                made = int(seconds or 0)
+                yield TagRef(name.lstrip("\n"), kind == "tag", peeled or sha, made, tagger, message, sha, email, zone)
             del waiting[:whole]
 
 

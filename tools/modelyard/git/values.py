@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,27 @@ class TagRef(Struct, frozen=True, gc=False):
     message: str
     object: str = ""
     """The id of the tag object, or of the commit for a lightweight tag."""
+    email: str = ""
+    """The tagger's address in angle brackets."""
+    zone: str = ""
+    """The tagger's offset from UTC, such as +0000."""
+
+    def is_blob(self, blob: str) -> bool:
+        """Whether a blob has the content of this tag. False too where git's fields do not give the content back."""
+        said = f"{self.tagger} {self.email} {self.tagged_at} {self.zone}"
+        content = f"object {self.commit}\ntype commit\ntag {self.name}\ntagger {said}\n\n{self.message}".encode()
+        kind = hash_of(self.object)
+        return object_id("blob", content, kind) == blob and object_id("tag", content, kind) == self.object
+
+
+def hash_of(sha: str) -> str:
+    """The hash function that an object id is of: sha1 or sha256."""
+    return "sha1" if len(sha) == 40 else "sha256"
+
+
+def object_id(what: str, content: bytes, kind: str) -> str:
+    """The id that git gives a blob or a tag, in a hash function (sha1 or sha256)."""
+    return hashlib.new(kind, b"%s %d\0" % (what.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
 
 
 class CommitInfo(Struct, frozen=True):

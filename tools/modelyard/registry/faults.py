@@ -39,13 +39,17 @@ def find_faults(
     for name in sorted(copies):
         if remote is not None and remote.get(name) != copies[name]:
             moved = "was moved on the remote" if name in remote else "was deleted on the remote; its filed copy exists"
-            found.append(Fault("error", name, moved, _RESTORE))
+            found.append(Fault("error", name, moved, RESTORE))
         elif name not in objects and remote is not None:
             found.append(Fault("warning", name, "is not fetched into this clone", "Run: git fetch --tags"))
         elif name not in objects:
-            found.append(Fault("error", name, "was deleted; its filed copy exists", _RESTORE))
+            found.append(Fault("error", name, "was deleted; its filed copy exists", RESTORE))
         elif objects[name] != copies[name]:
-            found.append(Fault("error", name, "was moved: it differs from its filed copy", _RESTORE))
+            found.append(Fault("error", name, "was moved: it differs from its filed copy", RESTORE))
+    for name in sorted(remote or {}):
+        if name not in objects and name not in copies and parse_tag(name):
+            said = "is on the remote only, and has no filed copy: it proves nothing"
+            found.append(Fault("error", name, said, deletion(name)))
     times: dict[str, list[tuple[int, str]]] = defaultdict(list)
     foreign, adopted = [], []
     for tag in tags:
@@ -72,11 +76,14 @@ def find_faults(
         if tag.name not in copies and record is not None and record is not True:
             found.append(
                 Fault(
-                    "error", tag.name, "says that modelyard wrote it, and has no filed copy: it proves nothing", _DELETE
+                    "error",
+                    tag.name,
+                    "says that modelyard wrote it, and has no filed copy: it proves nothing",
+                    deletion(tag.name),
                 )
             )
         elif copies and tag.name not in copies:
-            found.append(Fault("warning", tag.name, "has no filed copy, so it counts for nothing", _DELETE))
+            found.append(Fault("warning", tag.name, "has no filed copy, so it counts for nothing", deletion(tag.name)))
     imported = frozenset(adopted)
     for at in times.values():
         at.sort()
@@ -94,7 +101,11 @@ def find_faults(
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
-_RESTORE = "Find out who changed it, then run: modelyard audit check --restore"
-_DELETE = "Find out who pushed it, then delete it: git push origin :refs/tags/NAME"
+def deletion(tag: str) -> str:
+    """What to do about a tag that was made by hand, with the command that deletes it."""
+    return f"Find out who pushed it, then delete it: git push origin ':refs/tags/{tag}'; git tag --delete '{tag}'"
+
+
+RESTORE = "Find out who changed it, then run: modelyard audit check --restore"
 _NOTHING = "Nothing to do."
 _MAKE = "Create such tags with modelyard register or deploy."

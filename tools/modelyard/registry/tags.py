@@ -114,6 +114,8 @@ class VersionRecord(Struct, frozen=True, omit_defaults=True):
     verdict: str = ""
     evidence: dict[str, str] = field(default_factory=dict)
     """Kind → sha256 of the evidence document."""
+    filed: dict[str, str] = field(default_factory=dict)
+    """Path below the model's folder on the evidence branch → sha256 of what else was filed with the tag."""
     reasons: tuple[str, ...] = ()
     """The reasons for its number."""
     champion: str = ""
@@ -146,6 +148,8 @@ class StageRecord(Struct, frozen=True, omit_defaults=True):
     """For a rollback: sha256 of the artifact that it blocks in every environment."""
     rollout: str = ""
     """For a rollback: the salt of the rollout that it ended."""
+    filed: dict[str, str] = field(default_factory=dict)
+    """Path below the model's folder on the evidence branch → sha256 of what was filed with the tag."""
 
 
 class WithdrawalRecord(Struct, frozen=True, omit_defaults=True):

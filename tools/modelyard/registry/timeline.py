@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from modelyard.manifests.names import Version
 from modelyard.registry.history import Assignment, ModelHistory
 from modelyard.registry.tags import version_tag
 
-What = Literal["registered", "assigned", "unassigned", "withdrawn", "archived"]
+What = Literal["registered", "assigned", "unassigned", "withdrawn", "archived", "refused"]
 
 
 class Period(Struct, frozen=True):
@@ -43,6 +44,8 @@ class Event(Struct, frozen=True):
     tag: str
     doubt: str = ""
     """Why its tag proves nothing; '' where it equals its filed copy."""
+    unapproved: bool = False
+    """Whether it gave traffic to a version, and its receipt names nobody who approved that. A rollback needs nobody."""
 
 
 def periods(history: ModelHistory, environment: str | None = None, at: int | None = None) -> tuple[Period, ...]:
@@ -92,6 +95,7 @@ def events(history: ModelHistory) -> tuple[Event, ...]:
                 assignment.at, what, assignment.version, assignment.environment,
                 (receipt.by if receipt else "") or assignment.by, receipt.why if receipt else why,
                 receipt.approved_by if receipt else (), assignment.tag,
+                unapproved=what == "assigned" and not (receipt and (receipt.approved_by or receipt.blocked)),
             )
         )  # fmt: skip
     for withdrawal in history.withdrawals:
@@ -103,6 +107,11 @@ def events(history: ModelHistory) -> tuple[Event, ...]:
                 withdrawal.tag,
             )
         )  # fmt: skip
+    return in_order(found)
+
+
+def in_order(found: Iterable[Event]) -> tuple[Event, ...]:
+    """Events by time; of one second, the registration first."""
     return tuple(sorted(found, key=lambda event: (event.at, event.what != "registered", event.tag)))
 
 

@@ -7,12 +7,14 @@ import os
 from dataclasses import dataclass, replace
 from datetime import date
 
+from msgspec import structs
+
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reproduction import repinned_stages
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
 from modelyard.checkout.ci_locks import is_foreign_lock
-from modelyard.checkout.evidence_store import approvals_file, evidence_files
+from modelyard.checkout.evidence_store import approvals_file, digests, evidence_files
 from modelyard.checkout.tags import number_at, settle_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError
 from modelyard.evidence.approval import ApprovalRecord
@@ -88,6 +90,8 @@ def register(view: ModelView, forge: Forge, today: date, skip_unchanged: bool = 
         signature = signature or _signature(view, candidate)
         files = evidence_files(name, artifact, documents, Workspace(view).reports() | signature)
         files |= approvals_file(name, artifact, tag, (approval,))
+        # A reproduction, unlike the rest, may be made again later.
+        record = structs.replace(record, filed=digests(name, files, documents.keys() - {"probe"}))
         try:
             write_tag(view, tag, commit, write_record(headline, record), files)
         except RefRejected:

@@ -141,6 +141,8 @@ class StatusLine(Struct, frozen=True):
     approved_by: tuple[str, ...]
     rollout: str = ""
     """How traffic is divided during a rollout, or why it was rolled back."""
+    doubts: tuple[str, ...] = ()
+    """Tags that the line does not believe, each with the reason."""
 
 
 def described(actions: tuple[Action, ...]) -> tuple[str, ...]:

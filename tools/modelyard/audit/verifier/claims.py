@@ -10,6 +10,7 @@ from typing import Any
 
 from .ecdsa import verify_ecdsa
 from .objects import ClaimFailed, Repository, Tag
+from .rules import require_rules
 
 EVIDENCE = "urn:modelyard:evidence:"
 
@@ -31,6 +32,8 @@ class Auditor:
             ("nothing was deleted, reordered or rewritten", self._history),
             ("every filed tag is unchanged", self._copies),
             ("every object is what its name says", self._hashes),
+            ("a clone of repository.bundle has the same tags", lambda: f"{self.git.check_history()} tags"),
+            ("every file is the one that was filed with its tag", self._filed),
             (f"the versions of {self.git.manifest['environment']} are covered", self._covered),
         ):
             self._claim("registry", what, claim)
@@ -150,11 +153,7 @@ class Auditor:
         for rule in change["rules"]:
             if len({_normalised(name) for name in rule["by"]} - {author}) < rule["needed"]:
                 raise ClaimFailed(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
-        if change["base"]:
-            rules = self.git.blob_at(change["base"], "policies/approvals.yaml")
-            digest = _sha256(rules) if rules is not None else ""
-            if digest != change["policy_sha256"]:
-                raise ClaimFailed("policies/approvals.yaml of the base is not the one that was applied")
+        require_rules(self.git, change)
         if change["report"]:
             folder = f"pulls/{change['pull']}/"
             seen = [sha for path, sha in self.evidence.items() if path.startswith(folder)]
@@ -219,6 +218,19 @@ class Auditor:
 
     def _hashes(self) -> str:
         return f"{self.git.check_all()} objects"
+
+    def _filed(self) -> str:
+        """Reports, probe, signature and approvals; tags of before they named them have none."""
+        named = [
+            (tag, path, digest) for tag in self.tags.values() for path, digest in tag.record.get("filed", {}).items()
+        ]
+        for tag, path, digest in named:
+            whole = f"{re.split('[@#]', tag.name)[0]}/{path}"
+            if whole not in self.evidence:
+                raise ClaimFailed(f"{whole}, which was filed with {tag.name}, is missing")
+            if _sha256(self.git.read(self.evidence[whole], "blob")) != digest:
+                raise ClaimFailed(f"{whole} is not the file that was filed with {tag.name}")
+        return f"{len(named)} files"
 
     def _copies(self) -> str:
         count = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,26 @@ class Repository:
                 raise ClaimFailed(f"{path} is not in the bundle")
         return len(names)
 
+    def check_history(self) -> int:
+        """Compares the bytes of ``repository.bundle``, and the tags that a clone gets, with the manifest; their number.
+
+        Git itself checks that what is cloned has the ids that the head of the file names.
+        """
+        content = self._archive.read("repository.bundle")
+        if hashlib.sha256(content).hexdigest() != self.manifest.get("repository.bundle"):
+            raise ClaimFailed("repository.bundle is not the file that was exported")
+        head = content.partition(b"\n\n")[0].decode("utf-8", "surrogateescape").split("\n")
+        refs = {ref: sha for sha, _, ref in (line.partition(" ") for line in head if re.match("[0-9a-f]{40}", line))}
+        wanted = {f"refs/tags/{name}": sha for name, sha in self.manifest["tags"].items()}
+        other = [ref for ref, sha in wanted.items() if refs.get(ref) != sha]
+        if other:
+            raise ClaimFailed(f"repository.bundle lacks {other[0]}, or has another")
+        others = self._names - {"manifest.json", "README.txt", "repository.bundle"}
+        unknown = sorted(name for name in others if not re.fullmatch("objects/[0-9a-f]{40}([0-9a-f]{24})?", name))
+        if unknown:
+            raise ClaimFailed(f"{unknown[0]} is no part of a bundle")
+        return len(wanted)
+
     def commit(self, sha: str) -> Commit:
         tree, *lines = self.read(sha, "commit").partition(b"\n\n")[0].decode("utf-8", "replace").split("\n")
         # As git reads it: parents follow the tree. Names of people, which come after, may hold any text.
@@ -120,6 +141,11 @@ class Repository:
                 yield from self.lost(sha, other[1], f"{prefix}{name}/")
             else:
                 yield from self.files(sha, f"{prefix}{name}/").items()
+
+    def differing(self, one: str, other: str) -> list[str]:
+        """The paths that differ between two commits."""
+        before, after = self.commit(one).tree, self.commit(other).tree
+        return sorted({path for path, _ in (*self.lost(before, after), *self.lost(after, before))})
 
     def tag(self, name: str, sha: str) -> Tag:
         raw = self.read(sha, "tag")

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from modelyard.documents import visible
 from modelyard.errors import missing_extra
 from modelyard.report.html.figure import Figure
 
@@ -40,8 +41,11 @@ class Table(Struct, frozen=True):
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template of this package. Every value is escaped, unless ``trusted`` marked it."""
-    return _environment().get_template(template).render(values)
+    """A page from a template of this package. Every value is escaped, unless ``trusted`` marked it.
+
+    In all of them, characters that nobody sees or that turn the direction of text are shown as escapes.
+    """
+    return visible(_environment().get_template(template).render(values))
 
 
 def trusted(html: str) -> Markup:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.documents import visible
 from modelyard.evidence.custom import Plot
 from modelyard.metrics.evaluation import MetricResult
 from modelyard.report.content import Report, signed
@@ -234,7 +235,7 @@ def plot_picture(plot: Plot) -> bytes:
 def standalone(figure: Figure) -> str:
     """The SVG of a figure as a file with colours of its own."""
     head, rest = figure.svg.split(">", 1)
-    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n'
+    return visible(f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_COLOURS}</style>{rest}\n')
 
 
 def render_picture(report: Report) -> bytes:

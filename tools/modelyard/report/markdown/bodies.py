@@ -128,8 +128,8 @@ def rollback_story(state: RolloutState, moments: Sequence[JournalEntry]) -> str:
         f"{text(state.candidate)} was rolled back: {text(state.reason)}.",
         "",
         f"All traffic is on {text(state.stable)} already. Until this is merged, main still names"
-        f" {text(state.candidate)}. The rolled-back artifact (sha256 {state.artifact[:16]}) is not deployed again,"
-        " unless a deployment file lists this rollback under readmit.",
+        f" {text(state.candidate)}. The rolled-back artifact (sha256 {text(state.artifact[:16])}) is not deployed"
+        " again, unless a deployment file lists this rollback under readmit.",
     ]
     return "\n".join([*lines, "", *table(["time (UTC)", "event"], rows)] if rows else lines)
 
@@ -196,7 +196,7 @@ def forgetting_body(model: str, erasure: Erasure, paths: Sequence[str]) -> str:
     trained = ", ".join(erasure.trained) or "none"
     lines = [
         f"## Erase an id from the feedback of {text(model)}", "",
-        f"The tombstone `{erasure.digest[:16]}` on the evidence branch records the erasure, without the id.", "",
+        f"The tombstone {code(erasure.digest[:16])} on the evidence branch records the erasure, without the id.", "",
         *table(["increment", ""], [[code(path), "rewritten without it"] for path in paths]), "",
         f"Versions that were trained on it: {text(trained)}. They stay in service: retrain or deprecate them.", "",
         "**If it is merged:** the next retraining does not see it. `modelyard feedback forget --purge` then deletes the"

@@ -36,6 +36,7 @@ def render_status(lines: Sequence[StatusLine], detailed: bool) -> Layout:
     for line in lines:
         if line.rollout:
             parts.append(Paragraph(f"  {line.model} in {line.environment}: {line.rollout}", "  "))
+        parts += [Paragraph(f"  {line.model} in {line.environment}: {doubt}", "  ") for doubt in line.doubts]
     for line in lines if detailed else ():
         if not line.live and not line.reason:
             continue

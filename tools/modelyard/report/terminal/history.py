@@ -17,7 +17,8 @@ def render_history(model: str, events: Sequence[Event]) -> Layout:
     for event in reversed(events):
         where = f" in {event.environment}" if event.environment else ""
         parts.append(bold(f"{when(event.at)}  {event.version or model} {event.what}{where}"))
-        approved = f", approved by {', '.join(event.approved_by)}" if event.approved_by else ""
+        nobody = ", unapproved" if event.unapproved else ""
+        approved = f", approved by {', '.join(event.approved_by)}" if event.approved_by else nobody
         said = f"    by {event.by or 'unknown'}{approved}: {event.why or 'no reason is recorded'}"
         if event.doubt:
             parts.append(Paragraph(f"    {event.doubt} (it says: {said.strip()})", "      "))

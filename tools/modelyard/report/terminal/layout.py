@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-import click
 from msgspec import Struct
 
 from modelyard.report.terminal.text import bold, coloured
+from modelyard.terminal import STYLES
 
 _INDENT = "    "
 _NOTHING = ("", "–")
@@ -18,7 +18,6 @@ _MEASURE = 80
 
 _SHORTEST = 12
 """Columns that may shrink keep at least this width."""
-_STYLES = re.compile(r"\x1b\[[0-9;]*m")
 _WORDS = re.compile(r"( *)((?:\[[^\[\] ]+, [^\[\] ]+\]|[\d.,]+ %)[^ ]*|[^ ]+)")
 """Words with the blanks before them; an interval and a percentage are one word each."""
 _BREAKS = str.maketrans(dict.fromkeys("\t\n\r\v\f\x85\u2028\u2029", " "))
@@ -50,7 +49,7 @@ class Table(Struct, frozen=True):
 
     def fit(self, width: int | None) -> str:
         """Aligned lines of at most ``width`` columns, unless one unbreakable cell is wider; None means no limit."""
-        rows = [[click.unstyle(cell).translate(_BREAKS) for cell in row] for row in self.rows]
+        rows = [[STYLES.sub("", cell).translate(_BREAKS) for cell in row] for row in self.rows]
         natural = [max(map(columns, column)) for column in zip(self.headings, *rows, strict=True)]
         soft = [heading in self.shrink for heading in self.headings]
         floors = list(natural)
@@ -87,7 +86,7 @@ class Layout(Struct, frozen=True):
 
 def columns(text: str) -> int:
     """The columns that a text takes on a terminal: two for a wide character, none for styles and combining marks."""
-    plain = _STYLES.sub("", text) if "\x1b" in text else text
+    plain = STYLES.sub("", text) if "\x1b" in text else text
     return len(plain) if plain.isascii() else sum(map(_columns_of, plain))
 
 

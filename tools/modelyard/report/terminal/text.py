@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
-import click
+from modelyard.terminal import styled
 
-_COLOURS = {
+_COLOURS: dict[str, Literal["red", "green", "yellow"]] = {
     "pass": "green", "waived": "yellow", "inconclusive": "yellow", "fail": "red", "error": "red",
     "in sync": "green", "rolling out": "yellow", "rolled back": "red", "expired": "yellow", "out of sync": "red",
     "not deployed": "yellow",
@@ -18,12 +19,12 @@ _COLOURS = {
 
 def coloured(word: str) -> str:
     """A state in its colour; any other word as it is."""
-    return click.style(word, fg=_COLOURS[word]) if word in _COLOURS else word
+    return styled(word, _COLOURS[word]) if word in _COLOURS else word
 
 
 def bold(text: str) -> str:
     """Text in bold."""
-    return click.style(text, bold=True)
+    return styled(text, "bold")
 
 
 def when(seconds: int) -> str:
