@@ -43,8 +43,13 @@ class LocalTarget:
         self._layout = Layout.of(root, environment.name, environment.folder)
 
     def observe(self) -> dict[str, Live]:
-        """The live state in the folder, whether or not a server runs."""
-        return self._layout.read_state().models
+        """The live state in the folder, without the versions that a running server was given and cannot load."""
+        models, report = self._layout.read_state().models, self._layout.read_report()
+        if not self._layout.server_is_up() or report.state_read != self._layout.state_stamp():
+            return models
+        return models | {
+            name: _without_refused(models[name], report.traffic.get(name)) for name in report.faults if name in models
+        }
 
     def health(self, model: str, version: str) -> Health:
         """The health that the server reports."""
@@ -137,6 +142,13 @@ def write_version(folder: Path, package: Package) -> Path:
     for path, content in package.files.items():
         write_whole(folder / path, content)
     return artifact
+
+
+def _without_refused(live: Live, served: Traffic | None) -> Live:
+    """What is installed and can be loaded, so that the next deploy installs the others again."""
+    routed = {live.traffic.stable, live.traffic.candidate} if live.traffic else set()
+    refused = routed - ({served.stable, served.candidate} if served else set())
+    return Live(live.traffic, {version: sha for version, sha in live.installed.items() if version not in refused})
 
 
 def _after(before: Live, action: Action, package: Package | None) -> Live:
