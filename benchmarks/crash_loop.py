@@ -1,7 +1,9 @@
-"""The crash loop: commands are killed at random moments, and the same command is run again.
+"""The crash loop: commands are killed at random moments and at each of their touches, and are run again.
 
-A round copies a repository with its remote, kills a command once to three times, runs it to its end and once more, and
-looks at what must hold. ``run.py crash_loop`` takes ROUNDS from the environment.
+A round copies a repository with its remote, kills a command, runs it to its end and once more, and looks at what must
+hold. Each touch of each command has a round in which the command is killed there: a rename, a removal, a new folder,
+or a git command that writes. In the other rounds a command is killed one to three times at random moments.
+``run.py crash_loop`` takes ROUNDS from the environment.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from clock import ENVIRONMENT, Figure
 from support.logged import Flights, write_ground_truth, write_log
@@ -28,6 +31,8 @@ ROUNDS = 300
 APPROVED = "Approved-by: Grace Reviewer <grace@example.org>"
 _PROPOSALS, _EVIDENCE = "refs/heads/modelyard/", "refs/heads/modelyard/evidence"
 """Branches of pull requests need no copy in a clone; everything else does."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_HOOK = {"PYTHONPATH": str(Path(__file__).parent / "touches")}
 _DVC = (sys.executable, "-m", "dvc", "-q")
 _COLLECT = ("feedback", "collect", MODEL, "--env", "production", "--window", "7d", "--until", "2026-05-08T00:00:07")
 
@@ -41,37 +46,51 @@ class Scene:
     seconds: float
     tags: int
     """How many registry tags there are after it."""
+    touches: int = 0
+    """How often it touches the world undisturbed, as ``touches/sitecustomize.py`` counts."""
     ends: int = 0
 
 
 def crash_loop(scratch: Path) -> list[Figure]:
     """Rounds of which an invariant did not hold, of all rounds."""
     rounds = int(os.environ.get("ROUNDS", ROUNDS))
-    failed = loop(scratch, scenes(scratch), rounds, random.Random(20130101))  # noqa: S311
+    stages = scenes(scratch)
+    failed = loop(scratch, stages, rounds, random.Random(20130101))  # noqa: S311
     for sentence in failed:
         print(f"  {sentence}")
+    touches = sum(scene.touches for scene in stages)
+    print(
+        f"  killed at {min(rounds, touches)} of {touches} touches, and in {max(0, rounds - touches)} rounds at random"
+    )
     return [Figure(f"crash loop, {rounds} rounds: rounds in which an invariant broke", float(len(failed)), 0.0)]
 
 
 def loop(scratch: Path, stages: Sequence[Scene], rounds: int, chance: random.Random) -> list[str]:
     """What broke, a sentence for each round in which something did."""
     failed = []
-    for number in range(rounds):
-        scene = stages[number % len(stages)]
+    for number, (scene, touch) in enumerate(_rounds(stages, rounds, chance)):
         place = scratch / "round"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(scene.folder, place, symlinks=True)
         yard = place / "repository"
-        for _ in range(chance.randint(1, 3)):
-            _kill(yard, scene, chance.uniform(0.0, scene.seconds))
+        for _ in range(1 if touch else chance.randint(1, 3)):
+            _kill(yard, scene, None if touch else chance.uniform(0.0, scene.seconds), touch)
             _answer(place / "remote.git")
         try:
             broken = after(yard, scene)
         except RuntimeError as error:
             broken = [str(error)]
         if broken:
-            failed.append(f"round {number}, {' '.join(scene.command)}: {'; '.join(broken)}")
+            where = f"touch {touch}" if touch else "random moments"
+            failed.append(f"round {number}, {' '.join(scene.command)}, {where}: {'; '.join(broken)}")
     return failed
+
+
+def _rounds(stages: Sequence[Scene], rounds: int, chance: random.Random) -> list[tuple[Scene, int]]:
+    """(scene, touch) of each round, in random order; touch 0 is a round with random moments."""
+    found = [(scene, touch + 1) for scene in stages for touch in range(scene.touches)]
+    found += [(stages[number % len(stages)], 0) for number in range(rounds - len(found))]
+    return chance.sample(found, rounds)
 
 
 def _answer(remote: Path) -> None:
@@ -119,10 +138,11 @@ def scenes(scratch: Path) -> list[Scene]:
         """Keeps the state before the command, runs it, and notes how long it took and how many tags there are."""
         kept = scratch / name
         shutil.copytree(folder, kept, symlinks=True)
-        start = time.monotonic()
-        _run(yard, command, 0)
+        start, counted = time.monotonic(), scratch / "touches"
+        _run(yard, command, 0, {**_HOOK, "CRASH_COUNT": str(counted)})
         seconds = time.monotonic() - start
-        found.append(Scene(command, kept, seconds, sum(ref.startswith("refs/tags/") for ref in _refs(remote))))
+        tags = sum(ref.startswith("refs/tags/") for ref in _refs(remote))
+        found.append(Scene(command, kept, seconds, tags, int(counted.read_text())))
 
     scene("register", "register", MODEL, "--skip-unchanged")
     _run(yard, ("deploy", "--env", "staging"), 0)
@@ -193,20 +213,21 @@ def _environment(yard: Path) -> dict[str, str]:
     return {**ENVIRONMENT, "TMPDIR": str(temporary)}
 
 
-def _run(yard: Path, command: Sequence[str], ends: int | None) -> None:
-    done = subprocess.run([sys.executable, "-m", "modelyard", *command], cwd=yard, env=_environment(yard),
+def _run(yard: Path, command: Sequence[str], ends: int | None, more: Mapping[str, str] = NOTHING) -> None:
+    done = subprocess.run([sys.executable, "-m", "modelyard", *command], cwd=yard, env={**_environment(yard), **more},
                           capture_output=True, text=True, check=False)  # fmt: skip
     if ends is not None and done.returncode != ends:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
 
 
-def _kill(yard: Path, scene: Scene, seconds: float) -> None:
-    """The command, killed with its children after so long; nothing happens if it has ended by then."""
+def _kill(yard: Path, scene: Scene, seconds: float | None, touch: int = 0) -> None:
+    """The command, killed with its children after so long, or at a touch; nothing happens if it has ended by then."""
     command = [sys.executable, "-m", "modelyard", *scene.command]
     quiet = subprocess.DEVNULL
     running = subprocess.Popen(
-        command, cwd=yard, env=_environment(yard), stdout=quiet, stderr=quiet, start_new_session=True
-    )
+        command, cwd=yard, env=_environment(yard) | ({**_HOOK, "CRASH_AT": str(touch)} if touch else {}), stdout=quiet,
+        stderr=quiet, start_new_session=True,
+    )  # fmt: skip
     try:
         running.wait(seconds)
     except subprocess.TimeoutExpired:
