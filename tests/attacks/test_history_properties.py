@@ -37,11 +37,8 @@ class Graph(MemoryGit):
         infos = [info for info in self._first_parents(revision) if info.sha not in older]
         return [LineCommit(info, tuple(self.files_of(info))) for info in reversed(infos)]
 
-    def reachable(self, commit: str) -> list[str]:
-        return self._ancestors(commit)
-
-    def brought_by(self, commit: str, tip: str) -> str:
-        return ([""] + [sha for sha in self.line(tip) if self.is_ancestor(commit, sha)])[-1]
+    def graph(self, revision: str) -> dict[str, tuple[str, ...]]:
+        return {sha: self._infos[sha].parents for sha in self._ancestors(self.commit_of(revision))}
 
     def differing_files(self, one: str, other: str) -> list[str]:
         return self._differing(one, other)
@@ -172,6 +169,12 @@ class World:
         own = self.git.add({"own": "good", **files}, start)
         self.move(self.git.merge(own, self.git.head, files))
 
+    def bury(self, path: str, good: bool, back: int) -> None:
+        """The same with a commit of its own on top of main."""
+        child = self.git.add({"child": "good"}, self.git.head)
+        files = {} if good else {path: self.text(path, False)}
+        self.move(self.git.merge(self.git.add({"own": "good", **files}, ""), child, files))
+
     def rewind(self, path: str, good: bool, back: int) -> None:
         """A forced push of other work on an earlier head."""
         self.git.head = self.heads[-1 - back % len(self.heads)]
@@ -198,7 +201,7 @@ class World:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(("push", "merge", "turn", "rewind", "file", "register", "settle")),
+        st.sampled_from(("push", "merge", "turn", "bury", "rewind", "file", "register", "settle")),
         st.sampled_from(FILES), st.booleans(), st.integers(0, 5),
     ),
     max_size=12,

@@ -86,9 +86,9 @@ def _register_head(yard: Path, version: str) -> None:
     git(yard, "checkout", "--quiet", "--", ".")
 
 
-def put_aside(yard: Path, tree: str) -> str:
+def put_aside(yard: Path, tree: str, second: str = "main") -> str:
     """A push to main of a merge whose first parent is the attacker's root, and whose second parent is main as it was."""
-    main = git(yard, "rev-parse", "main")
+    main = git(yard, "rev-parse", second)
     git(yard, "switch", "--quiet", "--orphan", "mine")
     as_mallory(yard, "commit", "--quiet", "--allow-empty", "--message", "root")
     merge = as_mallory(yard, "commit-tree", f"{tree}^{{tree}}", "-p", "mine", "-p", main, "-m", "Merge branch main")
@@ -111,6 +111,54 @@ def test_to_put_the_rules_out_of_sight_by_a_merge(yard: Path) -> None:
     commit_all(yard, f"Reviewed: {merge}{GRACE}")
     git(yard, "push", "--quiet", "origin", "main")
     assert blocking(yard) == {}, "the way out is the same as after any other such merge"
+
+
+def test_to_put_the_rules_out_of_sight_behind_a_commit_on_top_of_main(yard: Path) -> None:
+    git(yard, "switch", "--quiet", "--create", "evil")
+    evil = commit_as_mallory(yard, {CODE: "evil = 1\n"}, f"evil{MALLORY}")
+    merge = put_aside(yard, evil, "evil")
+    _register_head(yard, "v1.1.0")
+    assert list(blocking(yard)) == [evil], f"and {merge} changes nothing"
+    with pytest.raises(Refused, match="was merged without the required approvals"):
+        admit(yard)
+
+
+def test_to_have_a_push_forgotten_by_a_fast_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reviewers of a branch into which main was merged saw nothing of what main had."""
+    with forge_with_people(tmp_path, "project_1_bot_x", monkeypatch) as server:
+        place = Place(server, tmp_path)
+        store, yard = place.store, place.clone
+        forge = GitLabForge.connect(
+            Git(yard), CI(server=server.url, api=server.url, repository=store.name, token="bot", timeout=20)
+        )
+        git(yard, "switch", "--quiet", "--force-create", "main", "origin/main")
+        write(
+            yard,
+            {
+                "policies/approvals.yaml": RULES.replace("'*'", "models/**"),
+                "modelyard.yaml": f"{CONFIG}forge: gitlab\n",
+            },
+        )
+        commit_all(yard, "rules")
+        git(yard, "push", "--quiet", "origin", "main")
+        git(yard, "switch", "--quiet", "--force-create", "feature")
+        write(yard, {"README.md": "harmless"})
+        commit_all(yard, "text")
+        git(yard, "switch", "--quiet", "main")
+        evil = commit_as_mallory(yard, {CODE: "evil = 1\n"}, "evil")
+        git(yard, "push", "--quiet", "origin", "main")
+        assert list(blocking(yard, forge)) == [evil]
+        git(yard, "switch", "--quiet", "feature")
+        git(yard, "merge", "--quiet", "--no-edit", "main")
+        git(yard, "push", "--quiet", "--force", "origin", "feature")
+        head = store.head(place.pull)
+        store.review(place.pull.number, "grace", "APPROVE", commit=head).at += 5
+        git(yard, "push", "--quiet", "origin", "feature:main")
+        place.pull.state, place.pull.merged_at, place.pull.merge_commit = "closed", 1.0, head
+        place.pull.merged_into = evil
+        git(yard, "switch", "--quiet", "--force-create", "main", "feature")
+        [said] = blocking(yard, forge).values()
+        assert said.startswith("it merges main into pull request") and "saw another difference" in said
 
 
 def test_to_approve_by_a_merge_that_puts_main_aside(yard: Path) -> None:
@@ -195,7 +243,7 @@ def test_to_add_code_to_an_approved_merge(kind: str, tmp_path: Path, monkeypatch
         for number, method in enumerate(("merge", "squash"), 1):
             place.branch("feature")
             pull = place.pull if number == 1 else store.open("ada", "feature", "main", "Another", "")
-            store.review(pull.number, "grace", "APPROVE", commit=store.head(pull))
+            store.review(pull.number, "grace", "APPROVE", commit=store.head(pull)).at += 5  # whole seconds
             store.merge(pull.number, "grace", method=method)
             git(yard, "switch", "--quiet", "main")
             git(yard, "pull", "--quiet", "origin", "main")
@@ -203,7 +251,7 @@ def test_to_add_code_to_an_approved_merge(kind: str, tmp_path: Path, monkeypatch
             assert blocking(yard, forge) == {}, method
         place.branch("feature")
         pull = store.open("ada", "feature", "main", "A third", "")
-        store.review(pull.number, "grace", "APPROVE", commit=store.head(pull))
+        store.review(pull.number, "grace", "APPROVE", commit=store.head(pull)).at += 5  # whole seconds
         git(yard, "switch", "--quiet", "main")
         as_mallory(yard, "merge", "--quiet", "--no-ff", "--no-commit", "feature")
         evil = commit_as_mallory(yard, {CODE: "evil = 1\n"}, "Merge pull request #3")

@@ -136,7 +136,8 @@ def versions(store: Store, request: Request, number: str) -> Answer:
     pull = store.pull(int(number))
     store.head(pull)
     return 200, [
-        {"id": i, "head_commit_sha": sha, "created_at": when(at)} for i, (at, sha) in enumerate(reversed(pull.heads))
+        {"id": number, "head_commit_sha": sha, "created_at": when(at)}
+        for number, (at, sha) in reversed(list(enumerate(pull.heads, 1)))
     ]
 
 

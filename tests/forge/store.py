@@ -91,6 +91,8 @@ class Pull:
     last_head: str = ""
     created: float = 0.0
     heads: list[tuple[float, str]] = field(default_factory=list)
+    merged_into: str = ""
+    """The head of the base branch before a fast-forward; '' for the first parent of the merge."""
     """Every head it had, and when it was first seen."""
 
 
@@ -229,16 +231,22 @@ class Store:
                 found += [(at, sha, self.pushed.get(sha, pull.user)) for at, sha in pull.heads]
         return sorted(found)
 
+    @staticmethod
+    def _base(pull: Pull) -> str:
+        if pull.merge_commit:
+            return pull.merged_into or f"{pull.merge_commit}^1"
+        return f"refs/heads/{pull.base}"
+
     def commits(self, pull: Pull) -> list[tuple[str, str]]:
         """(id, message) of the commits of a pull request, oldest first."""
-        base = pull.merge_commit + "^1" if pull.merge_commit else f"refs/heads/{pull.base}"
+        base = self._base(pull)
         out = self.git(self.name, "log", "--reverse", "--format=%H%x00%B%x01", f"{base}..{self.head(pull)}")
         parts = [part.strip("\n").split("\0") for part in out.split("\x01") if part.strip("\n")]
         return [(sha, message) for sha, message in parts]
 
     def files(self, pull: Pull) -> list[tuple[str, str]]:
         head = self.head(pull)
-        base = pull.merge_commit + "^1" if pull.merge_commit else f"refs/heads/{pull.base}"
+        base = self._base(pull)
         out = self.git(self.name, "diff", "--name-status", "--no-renames", f"{base}...{head}")
         letters = {"A": "added", "M": "modified", "D": "removed"}
         return [(line.split("\t")[1], letters.get(line[0], "modified")) for line in out.splitlines()]
@@ -308,7 +316,7 @@ class Store:
         found = []
         for pull in self.pulls.values():
             head = self.head(pull)
-            base = f"{pull.merge_commit}^1" if pull.merge_commit else f"refs/heads/{pull.base}"
+            base = self._base(pull)
             own = self.git(self.name, "rev-list", head, f"^{base}").splitlines()
             if sha in own or sha == pull.merge_commit:
                 found.append(pull)

@@ -376,8 +376,8 @@ def test_gitlab_approvals_are_bound_to_the_version_and_the_report_of_their_time(
         lab_note(7, "changed the title", "ada", 30, system=True),
     )
     versions = [
-        {"created_at": "2026-05-03T10:00:25Z", "head_commit_sha": "new"},
-        {"created_at": "2026-05-03T10:00:10Z", "head_commit_sha": "old"},
+        {"id": 2, "created_at": "2026-05-03T10:00:25Z", "head_commit_sha": "new"},
+        {"id": 1, "created_at": "2026-05-03T10:00:10Z", "head_commit_sha": "old"},
     ]
     lab._gitlab = Object(http_list=lambda url, **_: versions)
     status = Object(attributes={

@@ -91,6 +91,26 @@ def test_a_pull_of_somebody_who_was_behind_is_read_the_right_way_round(yard: Yar
     assert yard.line(one, two).parent(merge) == two
 
 
+def test_a_commit_on_top_of_the_branch_that_was_does_not_hide_it(yard: Yard) -> None:
+    one, two = yard.commit("a"), yard.commit("b")
+    child = yard.aside("c", at=two)
+    merge = yard.merge(yard.aside("x", "y"), child)
+    assert shas(yard.line(one, two)) == [one, two, child, merge]
+    feature = yard.merge(yard.aside("z", at=one), two)
+    head = yard.commit("more")
+    assert shas(yard.line(two)) == [one, two, feature, head], "a branch that main was merged into, fast-forwarded"
+
+
+def test_the_line_goes_by_the_parent_that_has_every_known_commit(yard: Yard) -> None:
+    """Whatever the sha of another parent is, which has some of them."""
+    one, two, three = yard.commit("a"), yard.commit("b"), yard.commit("c")
+    for number in range(8):
+        other = yard.aside(f"x{number}", at=one)
+        merge = yard.merge(yard.aside(f"y{number}"), other, three)
+        line = yard.line(one, two, three)
+        assert shas(line) == [one, two, three, merge] and line.lost == ()
+
+
 def test_two_turns_are_read_one_after_the_other(yard: Yard) -> None:
     one = yard.commit("a")
     first = yard.merge(yard.aside("x", at=one), yard.aside("b", at=one))
@@ -106,7 +126,7 @@ def test_the_first_parent_stays_where_both_sides_were_main(yard: Yard) -> None:
     ours, theirs = yard.aside("b", at=one), yard.aside("c", at=one)
     merge = yard.merge(ours, theirs)
     line = yard.line(ours, theirs)
-    assert shas(line) == [one, ours, merge] and line.lost == ()
+    assert shas(line) == [one, ours, merge] and line.lost == (theirs,)
 
 
 def test_a_third_parent_can_be_the_branch_that_was(yard: Yard) -> None:

@@ -150,8 +150,8 @@ class MemoryGit:
             sha = parent
         return found
 
-    def reachable(self, commit: str) -> list[str]:
-        return self.line(commit)
+    def graph(self, revision: str) -> dict[str, tuple[str, ...]]:
+        return {sha: self._commits[sha].info.parents for sha in self.line(revision)}
 
     def line(self, revision: str) -> list[str]:
         return [entry.info.sha for entry in reversed(self.first_parents(revision))]

@@ -33,6 +33,7 @@ def contribution_of(github: Github, errors: Any, pull: PullRequest) -> Contribut
         people=tuple(dict.fromkeys(f"@{who}" for who in [*people, *(who for who, _ in counted)] if who != _WEB)),
         pushers_known=head.sha in {after for _, after in counted},
         messages=tuple(c.commit.message for c in commits),
+        commits=frozenset(own),
     )
 
 

@@ -143,9 +143,8 @@ class GitLabForge:
             request = self._project.mergerequests.get(number, lazy=True)
             notes = [n.attributes for n in request.notes.list(sort="asc", order_by="created_at", **_ALL)]
             url = f"/projects/{self._quoted}/merge_requests/{number}/versions"
-            versions = sorted(
-                (_seconds(v["created_at"]), v["head_commit_sha"]) for v in self._gitlab.http_list(url, **_ALL)
-            )
+            found = sorted(self._gitlab.http_list(url, **_ALL), key=lambda v: (_seconds(v["created_at"]), v["id"]))
+            versions = [(_seconds(v["created_at"]), v["head_commit_sha"]) for v in found]
         return reviews_of(notes, versions, self.statuses)
 
     # --- comments --------------------------------------------------------------------------------------------------

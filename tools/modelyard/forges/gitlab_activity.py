@@ -39,6 +39,7 @@ def contribution_of(gitlab: Any, errors: Any, request: Any) -> Contribution:
         people=tuple(dict.fromkeys([*(f"@{who}" for who, _ in counted), *names])),
         pushers_known=request.sha in {after for _, after in counted},
         messages=tuple(c["message"] for c in commits),
+        commits=frozenset(own),
     )
 
 

@@ -59,6 +59,8 @@ class Contribution:
     """Authors and committers of the commits, and those who pushed them."""
     pushers_known: bool = True
     """False when the forge does not say who pushed the head."""
+    commits: frozenset[str] = frozenset()
+    """Of a pull request; empty in plain git."""
     messages: tuple[str, ...] = ()
 
 

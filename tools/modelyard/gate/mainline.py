@@ -44,7 +44,11 @@ def unapproved(history: Sequence[Merged], judge: Judge) -> dict[str, Judged]:
         if not judged.given:
             open_changes[change.commit] = (change, judged)
             continue
-        named = [open_changes[name][0] for name in dict.fromkeys(judged.names) if name in open_changes]
+        names = judged.names
+        if open_changes and not names:  # it needs no approval for its own files, and may have one for others
+            every = tuple(path for earlier, _ in open_changes.values() for path in earlier.files)
+            names = judge(change, base, every).names
+        named = [open_changes[name][0] for name in dict.fromkeys(names) if name in open_changes]
         if named and judge(change, base, tuple(path for earlier in named for path in earlier.files)).given:
             for earlier in named:
                 del open_changes[earlier.commit]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelyard.git.stream import LOG_FIELDS, LOG_FORMAT, GitStream, commit_of_fields, commits_of, lines_of
-from modelyard.git.values import CommitInfo, LineCommit
+from modelyard.git.values import CommitInfo, GitError, LineCommit
 
 
 class GitHistory(GitStream):
@@ -45,19 +45,21 @@ class GitHistory(GitStream):
         """The commits of the first-parent history of a revision, newest first."""
         return lines_of(self._text("rev-list", "--first-parent", revision, "--"))
 
-    def brought_by(self, commit: str, tip: str) -> str:
-        """The oldest commit of the first-parent history of ``tip`` that has ``commit`` as an ancestor; '' for none."""
-        found = lines_of(self._text("rev-list", "--first-parent", "--ancestry-path", f"{commit}..{tip}", "--"))
-        return found[-1] if found else ""
+    def graph(self, revision: str) -> dict[str, tuple[str, ...]]:
+        """Commit → its parents, of a revision and all its ancestors."""
+        found = (line.split() for line in lines_of(self._text("rev-list", "--parents", revision, "--")))
+        return {sha: tuple(parents) for sha, *parents in found}
 
     def merged_tree(self, one: str, other: str) -> str | None:
         """The tree of a merge of two commits as a forge makes it, without merge drivers; None where it conflicts."""
         done = self._process(
-            "-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict",
+            "-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.renormalize=false",
             # A clone may have a driver for dvc.lock. The answer must be the same in every clone.
             "-c", "merge.modelyard-lock.driver=git merge-file --quiet %A %O %B",
             "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", one, other,
         )  # fmt: skip
+        if done.returncode not in (0, 1):  # such as a git before 2.38
+            raise GitError(("merge-tree",), done.stderr.decode("utf-8", "replace"), "Install git 2.38 or newer.")
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
     def is_merge_of(self, commit: str, one: str, other: str) -> bool:

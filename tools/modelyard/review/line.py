@@ -41,9 +41,8 @@ class Line:
 
     @cached_property
     def lost(self) -> tuple[str, ...]:
-        """Known commits of this clone that the branch does not contain any more: it was rewritten."""
-        off = sorted(self._known - self.positions.keys())
-        return tuple(sha for sha in off if self._git.has_commit(sha) and sha not in self._reachable) if off else ()
+        """Known commits of this clone that are not on the line: the branch was rewritten, or goes on without them."""
+        return tuple(sha for sha in sorted(self._known - self.positions.keys()) if self._git.has_commit(sha))
 
     def parent(self, commit: str) -> str:
         """The commit before one on the line; the first parent of any other commit; '' for a root."""
@@ -101,23 +100,40 @@ class Line:
             tip, known = below, known.difference(shas[: at + 1])
 
     def _turn(self, shas: tuple[str, ...], known: frozenset[str]) -> tuple[int, str]:
-        """The newest merge of a first-parent history where the line goes on by another parent; (0, '') for none."""
+        """The newest merge of a first-parent history where the line goes on by another parent; (0, '') for none.
+
+        That is a parent with all known commits that the merge brought, and with all known ones below it.
+        """
         on = {sha: at for at, sha in enumerate(shas)}
         off = known - on.keys()
-        found: list[tuple[int, str]] = []
-        for commit in sorted(off & self._reachable if off else off):
-            merge = self._git.brought_by(commit, shas[0])
-            if merge not in on:
-                continue
-            own = [sha for sha in known if on.get(sha, -1) > on[merge]]
-            for other in self._git.commit_info(merge).parents[1:]:
-                if self._git.is_ancestor(commit, other) and all(self._git.is_ancestor(sha, other) for sha in own):
-                    found.append((on[merge], other))
-        return min(found, default=(0, ""))
+        if not off:
+            return 0, ""
+        brought: dict[int, set[str]] = {}
+        seen: set[str] = set()
+        for at in range(len(shas) - 1, -1, -1):  # the oldest first, so that each finds what it brought itself
+            if took := self._ancestors(shas[at], seen) & off:
+                brought[at] = took
+        for at in sorted(brought):
+            needed = brought[at] | {sha for sha in known if on.get(sha, -1) > at}
+            for other in self._graph[shas[at]][1:]:
+                if needed <= self._ancestors(other, set()):
+                    return at, other
+        return 0, ""
+
+    def _ancestors(self, commit: str, seen: set[str]) -> set[str]:
+        """A commit and its ancestors, without those seen before, which are noted."""
+        found, waiting = set(), [commit]
+        while waiting:
+            sha = waiting.pop()
+            if sha not in seen:
+                seen.add(sha)
+                found.add(sha)
+                waiting += self._graph[sha]
+        return found
 
     @cached_property
-    def _reachable(self) -> frozenset[str]:
-        return frozenset(self._git.reachable(self._tip))
+    def _graph(self) -> dict[str, tuple[str, ...]]:
+        return self._git.graph(self._tip)
 
     def _first_parent(self, commit: str) -> str:
         return next(iter(self._git.commit_info(commit).parents), "")

@@ -117,14 +117,14 @@ class Mainline:
             )
 
     def require_kept(self) -> None:
-        """Refused where the default branch lost commits that were on it: what is left was never judged as a whole."""
+        """Refused where a commit that was main's head is not on the line: what is there was never judged as a whole."""
         for commit in self.line.lost[:1]:
             name = self._checkout.repository.config.default_branch
             raise Refused(
-                f"The branch {name} does not contain the commit {commit[:12]} any more, which was on it: it was"
-                " rewritten.",
-                f"Find out who did it. To go on, merge that commit into {name} in an approved pull request:"
-                f" git merge -s ours --allow-unrelated-histories {commit}",
+                f"The commit {commit[:12]} was the head of {name}, and the history of {name} does not go through it any"
+                " more: it was rewritten.",
+                f"Find out who did it, and put {name} back. To keep what is there now, merge that commit into it in an"
+                f" approved pull request: git merge -s ours --allow-unrelated-histories {commit}",
             )
 
     def unapproved(self, until: str) -> dict[str, Judged]:
@@ -183,9 +183,14 @@ class Mainline:
         """Why the reviews of a pull request say nothing about the commit that merged it; '' where they do."""
         if change.pull is None:
             return ""
+        merge = len(self._git.commit_info(change.commit).parents) > 1
+        if merge and parent in change.contribution.commits:
+            return f"it merges main into pull request {change.pull}, whose reviewers saw another difference"
         try:
             fetch_commit(self._git, change.head, change.pull)
         except ModelyardError as error:
+            if remote := self._git.remote():
+                self._git.remote_refs(remote, self.branch)  # raises where the remote does not answer at all
             return f"{error.problem.rstrip('.')}, so nothing shows what its reviewers saw"
         if self._git.is_merge_of(change.commit, parent, change.head):
             return ""
