@@ -40,9 +40,6 @@ class Graph(MemoryGit):
     def graph(self, revision: str) -> dict[str, tuple[str, ...]]:
         return {sha: self._infos[sha].parents for sha in self._ancestors(self.commit_of(revision))}
 
-    def differing_files(self, one: str, other: str) -> list[str]:
-        return self._differing(one, other)
-
     def commit_of(self, revision: str) -> str:
         return self.head if revision == "refs/heads/main" else super().commit_of(revision)
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from modelyard.candidate.ci_locks import is_foreign_lock
 from modelyard.review.bundle import read_untrusted
+from support.versions import opened
 from support.yard import commit_all, git, tool, write
 
 MODEL = "flight-delay"
@@ -150,6 +152,27 @@ def test_a_lock_that_a_run_of_ci_left_is_not_run_again(champion: Path) -> None:
     commit_all(champion, "Text")
     said = tool(champion, "run", MODEL, "--base", "main", expect=None, **CI).stderr
     assert "every stage runs again" not in said
+
+
+def test_to_have_a_lock_believed_that_other_code_left(champion: Path, tmp_path: Path) -> None:
+    """Another proposal's code prints the forged lock, and its report files it. So does an earlier push of the same one."""
+    git(champion, "init", "--quiet", "--bare", "../origin.git")
+    git(champion, "remote", "add", "origin", "../origin.git")
+    git(champion, "push", "--quiet", "origin", "main", "modelyard/evidence")
+    git(champion, "switch", "--quiet", "-c", "printer")
+    change(champion, "src/train.py", "import", "import os  # prints any lock\nimport")
+    commit_all(champion, "A printer of locks")
+    git(champion, "push", "--quiet", "origin", "printer")
+    printer = git(champion, "rev-parse", "HEAD")
+    git(champion, "switch", "--quiet", "main")
+    forge_changed_code(champion)
+    lock = (champion / FOLDER / "dvc.lock").read_text()
+    write(tmp_path / "bundle", {f"{MODEL}/generated/dvc.lock": lock})
+    arguments = ["push-lock", "--from", str(tmp_path / "bundle"), "--branch", "printer", "--commit", printer]
+    tool(champion, *arguments)
+    checkout = opened(champion)
+    assert checkout.evidence.filed(f"{MODEL}/locks/")
+    assert is_foreign_lock(checkout.model(MODEL), "main") and is_foreign_lock(checkout.model(MODEL))
 
 
 def test_to_register_bytes_that_the_changed_code_never_made(champion: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.candidate.workspace import is_generated
 from modelyard.documents import visible
 from modelyard.errors import ModelyardError
 from modelyard.evidence.custom import CustomReport, Page
@@ -51,7 +52,6 @@ from modelyard.report.markdown.comment import artifact_in, marker, render_commen
 from modelyard.report.markdown.safe import code, code_line, text
 from modelyard.report.terminal.layout import Layout, Table
 from modelyard.report.terminal.text import bold, coloured
-from modelyard.review.subject import is_generated
 from modelyard.rollout.plan import Delivery, JournalEntry
 from modelyard.rollout.progress import RolloutState
 from modelyard.terminal import result, result_json

@@ -19,12 +19,13 @@ BRANCH = "refs/heads/feature"
 class Scene:
     def __init__(self, model: str = MODEL_YAML.format(name="churn")) -> None:
         self.git, self.evidence = MemoryGit(), MemoryEvidence()
-        self.head = self.git.add({"models/churn/model.yaml": model, "models/churn/metrics.json": "{}"})
+        self.main = self.git.add({"models/churn/model.yaml": model, "models/churn/metrics.json": "{}"})
+        self.head = self.git.add({"models/churn/src/features.py": "new", "README.md": "new"}, self.main)
         self.git.remote_branches[BRANCH] = self.head
 
     def push(self, **generated: dict[str, bytes]) -> str | None:
         untrusted = UntrustedBundle(generated=generated)
-        return push_locks(as_git(self.git), as_store(self.evidence), untrusted, self.head, "feature")
+        return push_locks(as_git(self.git), as_store(self.evidence), untrusted, self.head, "feature", self.main)
 
 
 def test_what_differs_is_one_commit_on_the_branch() -> None:
@@ -43,16 +44,20 @@ def test_nothing_new_is_no_commit() -> None:
     assert scene.git.remote_branches[BRANCH] == scene.head
 
 
-def test_a_lock_is_filed_as_one_that_a_run_left_whether_it_differs_or_not() -> None:
+def test_a_lock_is_filed_with_the_code_that_left_it_whether_it_differs_or_not() -> None:
     scene = Scene()
-    place = f"churn/locks/{hashlib.sha256(LOCK).hexdigest()}.json"
+    folder = f"churn/locks/{hashlib.sha256(LOCK).hexdigest()}"
+    first = scene.head
     scene.push(churn={"dvc.lock": LOCK})
-    assert scene.evidence.filed_files == {place: json.dumps({"commit": scene.head}).encode()}
+    code = {"models/churn/src/features.py": scene.git.files_at(first)["models/churn/src/features.py"]}
+    assert {path: json.loads(content) for path, content in scene.evidence.filed_files.items()} == {
+        f"{folder}/{first}.json": {"commit": first, "changed": code}
+    }
     scene.head = scene.git.remote_branches[BRANCH]
     assert scene.push(churn={"dvc.lock": LOCK}) is None
-    assert len(scene.evidence.messages) == 1, "it is filed once"
-    scene.push(unknown={"dvc.lock": LOCK}, churn={"metrics.json": b"{}"})
-    assert list(scene.evidence.filed_files) == [place]
+    assert len(scene.evidence.filed_files) == 2, "each commit that was measured"
+    scene.push(unknown={"dvc.lock": LOCK}, churn={"metrics.json": b"{}", "dvc.lock": LOCK})
+    assert len(scene.evidence.filed_files) == 2 == len(scene.evidence.messages), "each once"
 
 
 def test_the_profile_has_a_fixed_name() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modelyard.candidate.workspace import is_generated
 from modelyard.errors import ModelyardError
 from modelyard.review.subject import (
     RunEvent,
     fetch_head,
-    is_generated,
     read_run,
     subject_of_pull,
     subject_of_run,

@@ -116,6 +116,13 @@ class MemoryGit:
     def is_ancestor(self, older: str, newer: str) -> bool:
         return older in self._ancestors(newer)
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        older = set(self._ancestors(one))
+        return next((sha for sha in self._ancestors(other) if sha in older), None)
+
+    def differing_files(self, one: str, other: str) -> list[str]:
+        return self._differing(one, other)
+
     def is_merge_of(self, commit: str, one: str, other: str) -> bool:
         return self._trees[commit] == {**self._trees[one], **self._trees[other]}
 

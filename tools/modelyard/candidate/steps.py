@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelyard.candidate.baselines import baselines_of
+from modelyard.candidate.ci_locks import is_foreign_lock
 from modelyard.candidate.custom import custom_report
 from modelyard.candidate.drift import DriftOptions, drift_of
 from modelyard.candidate.evaluation import evaluate
@@ -23,7 +24,6 @@ from modelyard.candidate.reproduction import repinned_stages, reproduce_candidat
 from modelyard.candidate.workspace import PROFILE, TRACKED, Workspace
 from modelyard.checkout.artifacts import fetch_version
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.ci_locks import is_foreign_lock
 from modelyard.checkout.imports import imports_of
 from modelyard.checkout.trust import sniff_file
 from modelyard.evidence.artifact import Artifact, rounded_up
@@ -201,8 +201,7 @@ class CandidateRun:
 
     def _merged(self) -> bool:
         """Whether HEAD is on the default branch, whose lock is compared with a second run instead of replaced."""
-        name, remote = self.view.checkout.repository.config.default_branch, self._git.remote()
-        branch = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
+        branch = self.view.checkout.default_ref
         return self._git.ref(branch) is not None and self._git.is_ancestor(self._git.commit_of("HEAD"), branch)
 
     def documents(self) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from modelyard.checkout.checkout import ModelView
 from modelyard.evidence.statement import Kind
 from modelyard.files import write_whole
+from modelyard.manifests.names import is_name
 
 KINDS: tuple[Kind, ...] = (
     "training", "evaluation", "probe", "drift", "artifact", "reproduction", "custom", "verdict"
@@ -23,6 +24,14 @@ RUN = "run.json"
 IMPORTS = "imports"
 """The folder with the pointers of data imports that a retraining renewed, by their paths from the root."""
 REPORTS = ("report.md", "report.html")
+
+
+def is_generated(path: str) -> bool:
+    """Whether retraining writes a path."""
+    parts = path.split("/", 2)
+    if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
+        return False
+    return parts[2] in COPIES
 
 
 class Workspace:

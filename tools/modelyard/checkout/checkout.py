@@ -56,6 +56,12 @@ class Checkout:
                 yield Checkout(folder, stage_output=self.dvc.stage_output)
 
     @property
+    def default_ref(self) -> str:
+        """The ref of the default branch: as the remote has it, where there is a remote."""
+        name, remote = self.repository.config.default_branch, self.git.remote()
+        return f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
+
+    @property
     def registry(self) -> Registry:
         """The histories of all models, read once. Only tags that equal their filed copies count."""
         if self._registry is None:

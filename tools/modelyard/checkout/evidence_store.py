@@ -9,7 +9,7 @@
 ``pulls/<number>/``                    reports that the reviewers of a pull request saw
 ``pulls/<number>/verdict.json``        which champions the verdict on a pull request is about
 ``pulls/pending/<tracker>/``           runs of proposals that a tracker did not take yet
-``<model>/locks/<sha256>.json``         a dvc.lock that a run of CI left, by the digest of its bytes
+``<model>/locks/<sha256>/``             a dvc.lock that runs of CI left, by its digest, and what was measured
 ``<model>/runs/<version>.<tracker>``   that a version has a run in a tracker, and its address
 ``<model>/imports/<tag>.json``         evidence of an imported version: what is known, and what is not
 ``refused/``, ``incidents/``           deployments refused for lack of approval; detected rewrites of this branch

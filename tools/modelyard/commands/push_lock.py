@@ -68,7 +68,7 @@ def command(context: click.Context, folder: Path, branch: str | None, head: str,
     untrusted = read_untrusted(folder)
     for sentence in untrusted.refused:
         say(f"Not read: {sentence}.")
-    commit = push_locks(git, checkout.evidence, untrusted, git.commit_of(head), branch)
+    commit = push_locks(git, checkout.evidence, untrusted, git.commit_of(head), branch, checkout.default_ref)
     if as_json:
         result_json({"commit": commit})
     elif commit:

@@ -9,11 +9,11 @@ from datetime import date
 
 from msgspec import structs
 
+from modelyard.candidate.ci_locks import is_foreign_lock
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.reproduction import repinned_stages
 from modelyard.candidate.workspace import Workspace
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.ci_locks import is_foreign_lock
 from modelyard.checkout.evidence_store import approvals_file, digests, evidence_files
 from modelyard.checkout.tags import number_at, settle_tags, write_tag
 from modelyard.errors import ModelyardError, Refused, UsageError

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from modelyard.candidate.ci_locks import file_locks
 from modelyard.candidate.steps import CandidateRun
 from modelyard.checkout.checkout import ModelView
-from modelyard.checkout.ci_locks import file_locks
 from modelyard.errors import ModelyardError
 from modelyard.evidence.bundle import read_bundle
 from modelyard.evidence.training import RetrainingRecord
@@ -110,7 +110,7 @@ def _pushed(view: ModelView, forge: PullForge | None, base: str, proposed: Propo
         return Refreshed("unchanged", why, open_now[0].number, before, changed=files)
     lock = proposed.files.get(f"models/{view.name}/dvc.lock")
     if lock is not None and read_ci(os.environ).run:  # a person's own run is none of CI
-        file_locks(view.checkout.evidence, {view.name: lock}, base)
+        file_locks(git, view.checkout.evidence, {view.name: lock}, base, base)
     pull, new, head = open_proposed(git, forge, view.checkout.repository.config.default_branch, base, proposed)
     return Refreshed("opened" if new else "refreshed", why, pull.number, head, changed=files)
 

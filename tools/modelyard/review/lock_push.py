@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.checkout.ci_locks import file_locks
+from modelyard.candidate.ci_locks import file_locks
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.git import Git
@@ -12,10 +12,12 @@ from modelyard.review.bundle import UntrustedBundle
 from modelyard.review.pull_requests import push_commit, remote_head
 
 
-def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, head: str, branch: str) -> str | None:
+def push_locks(
+    git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, head: str, branch: str, main: str
+) -> str | None:
     """Pushes one commit of locks, metrics and profiles on top of ``head``. The commit; None when nothing differs.
 
-    The locks are filed on the evidence branch as those that a run of CI left.
+    The locks are filed on the evidence branch as those that a run of CI left; ``main`` is the default branch.
 
     ModelyardError when a lock is not valid, and when the branch has moved: the newer push has its own run.
     """
@@ -32,7 +34,7 @@ def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, he
             if git.file_at(head, place) != content:
                 files[place] = content
     if not files:
-        file_locks(evidence, locks, head)
+        file_locks(git, evidence, locks, head, main)
         return None
     names = sorted({path.split("/")[1] for path in files})
     commit = git.commit_on(head, files, f"Retrained: {', '.join(names)}")
@@ -41,8 +43,8 @@ def push_locks(git: Git, evidence: EvidenceStore, untrusted: UntrustedBundle, he
             f"The branch {branch} has moved from {head[:12]}, so nothing was pushed.",
             "Wait for the run of the newer push.",
         )
+    file_locks(git, evidence, locks, head, main)  # first: the push may start a run, which asks for it
     push_commit(git, commit, branch, head)
-    file_locks(evidence, locks, head)
     return commit
 
 

@@ -111,7 +111,7 @@ def _report(
     pull = subject.pull
     if not pull.from_fork and pull.base == default != pull.branch and subject.head == subject.measured:
         try:
-            pushed = push_locks(git, checkout.evidence, untrusted, subject.measured, pull.branch)
+            pushed = push_locks(git, checkout.evidence, untrusted, subject.measured, pull.branch, checkout.default_ref)
             subject = replace(subject, head=pushed or subject.head)
         except ModelyardError as error:
             say(error.problem)

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.candidate.workspace import COPIES
+from modelyard.candidate.workspace import is_generated
 from modelyard.errors import ModelyardError
 from modelyard.forges.interface import Pull, PullForge
 from modelyard.git import Git
-from modelyard.manifests.names import is_name
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -108,11 +107,3 @@ def carries_only_generated(git: Git, measured: str, head: str) -> bool:
         return False
     commit = git.commit_info(head)
     return commit.parents == (measured,) and all(is_generated(path) for path in git.files_of(commit))
-
-
-def is_generated(path: str) -> bool:
-    """Whether retraining writes a path."""
-    parts = path.split("/", 2)
-    if len(parts) != 3 or parts[0] != "models" or not is_name(parts[1]):
-        return False
-    return parts[2] in COPIES
