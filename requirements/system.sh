@@ -79,4 +79,8 @@ if [ -n "$unpack" ]; then
   # shellcheck disable=SC2086
   (cd "$folder" && apt-get download -qq $unpack) || stop "apt could not download it."
   for archive in "$folder"/*.deb; do dpkg-deb --extract "$archive" "$folder" && rm "$archive"; done
+  # Debian's Alertmanager reads its template from there, wherever the program is.
+  if [ -d "$folder/usr/share/prometheus" ] && [ ! -e /usr/share/prometheus ]; then
+    $as cp -r "$folder/usr/share/prometheus" /usr/share/
+  fi
 fi

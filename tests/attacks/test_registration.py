@@ -71,7 +71,7 @@ def test_to_register_from_a_branch(yard: MemoryYard, monkeypatch: pytest.MonkeyP
     main = yard.git.commit_of("HEAD")
     branch = yard.commit({"models/churn/note": "mine"}, "a branch")
     yard.git.set_ref("refs/heads/main", main)
-    monkeypatch.setattr(yard.git, "commit_of", lambda revision: branch)
+    monkeypatch.setattr(yard.git, "commit_of", lambda revision: branch if revision == "HEAD" else main)
     monkeypatch.setattr(Candidate, "of", lambda view: SimpleNamespace(sha256=lambda: "e" * 64))
     with pytest.raises(Refused, match=r"HEAD is at the commit \w+, which is not in the history of main"):
         register(yard.view(), yard.forge, None)  # type: ignore[arg-type]

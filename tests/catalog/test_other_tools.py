@@ -45,10 +45,9 @@ def test_gto_show_and_who_runs_agree(yard: Path) -> None:
     for period in json.loads(tool(yard, "who-runs", "--json").stdout):
         ours.setdefault(period["model"].replace("=", ":"), {})[period["environment"]] = period["version"]
     theirs = {name: {s: v for s, v in (of["stage"] or {}).items() if v} for name, of in gto(yard, "show").items()}
+    assert theirs.pop("cv:seg") == {"dev": "v0.1.0-rc.1+b7"}, "made by hand: GTO believes it, and who-runs does not"
     assert {name: stages for name, stages in theirs.items() if stages} == ours
-    assert ours["churn"] == {"staging": "v1.2.0", "production": "v1.1.0"} and ours["cv:seg"] == {
-        "dev": "v0.1.0-rc.1+b7"
-    }
+    assert ours["churn"] == {"staging": "v1.2.0", "production": "v1.1.0"}
 
 
 def test_the_latest_version_agrees(yard: Path) -> None:

@@ -74,11 +74,11 @@ class CatBoost(Flavor):
 
     def _model(self, artifact: Path) -> tuple[Any, Any, list[str], frozenset[int]]:
         """The library, the model, the names of its features, and which of them are categories."""
-        content = _checked_bytes(artifact)
         try:
             import catboost
         except ImportError as error:
             raise missing_library(self.extra, "catboost") from error
+        content = _checked_bytes(artifact)
         model = catboost.CatBoost()
         try:
             model.load_model(blob=content)

@@ -73,11 +73,11 @@ class ONNX(Flavor):
         return ONNXScorer(session, _feeds(session, artifact, signature), output, signature, artifact)
 
     def _session(self, artifact: Path, options: Options) -> Any:
-        content = _checked_bytes(artifact)
         try:
             import onnxruntime
         except ImportError as error:
             raise missing_library(self.extra, "onnxruntime") from error
+        content = _checked_bytes(artifact)
         setup = onnxruntime.SessionOptions()
         setup.log_severity_level = 4
         if options.threads:

@@ -69,11 +69,11 @@ class XGBoost(Flavor):
 
     def _booster(self, artifact: Path, options: Options) -> tuple[Any, Any, str]:
         """The library, the booster, and the name of its objective."""
-        content = self._checked_bytes(artifact)
         try:
             import xgboost
         except ImportError as error:
             raise missing_library(self.extra, "xgboost") from error
+        content = self._checked_bytes(artifact)
         booster = xgboost.Booster({"nthread": options.threads} if options.threads else None)
         try:
             booster.load_model(bytearray(content))
