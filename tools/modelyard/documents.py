@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Literal
 
@@ -12,7 +13,11 @@ from modelyard.errors import Refused
 
 SCHEMA = "0.1.0"
 """The schema version of what this toolkit writes: the first toolkit that reads it. Documents without one are older."""
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Not the joiners U+200C and U+200D and not the variation selectors, which scripts and emoji need."""
 
 
 def newer(schema: object) -> str:
@@ -54,7 +59,7 @@ def visible(text: str) -> str:
 
 def visible_json(text: str) -> str:
     """JSON with the same characters as JSON's own escapes, so that it means the same."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def one_line(text: str, longest: int = 500) -> str:

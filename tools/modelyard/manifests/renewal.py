@@ -59,6 +59,8 @@ def _require_same(old: Any, new: Any, file: str, field: str) -> None:
         for key in {**old, **new}:
             place = f"{field}.{key}" if field else str(key)
             if key in _OF_CONTENT and old.get(key) != new.get(key):
+                if key not in new and key in _DIGESTS:
+                    raise _refused(file, f"lacks {place[:80]}")
                 if key in new and not _possible(key, new[key]):
                     raise _refused(file, f"has a {place[:80]} that cannot be")
             elif key in old and key in new:

@@ -159,7 +159,8 @@ def renew(files: dict[str, str]) -> None:
 def of_fork() -> bool:
     """Whether the run is of a fork's pull request, which GitHub gives no token."""
     event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-    return bool(((event.get("pull_request") or {}).get("head") or {}).get("repo", {}).get("fork"))
+    head = (event.get("pull_request") or {}).get("head")
+    return head is not None and bool((head.get("repo") or {"fork": True}).get("fork"))  # a deleted fork has none
 
 
 if __name__ == "__main__":
