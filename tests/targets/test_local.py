@@ -39,7 +39,7 @@ def report(layout: Layout, served: dict[str, Traffic], *, stamp: str | None = No
 def test_a_version_that_the_server_refuses_is_installed_again(layout: Layout) -> None:
     report(layout, {})
     live = observed(layout)
-    assert live == Live(Traffic("v1.1.0"), {"v1.0.0": "a"})
+    assert live == Live(Traffic("v1.1.0"), {"v1.0.0": "a", "v1.1.0": ""})
     actions = plan(Traffic("v1.1.0"), {"v1.1.0": "b"}, live, frozenset({"v1.0.0"}))
     assert described(actions) == ("install v1.1.0", "route all to v1.1.0"), "so nothing says in sync"
 

@@ -209,7 +209,7 @@ def _sync(
         share = "a copy of all requests" if traffic.mirror and not traffic.weight else f"{traffic.weight:g} %"
         return "rolling out", f"{traffic.candidate} gets {share}, {traffic.stable} answers the rest"
     if found.serving == desired:
-        return ("in sync" if desired in found.installed else "out of sync"), ""
+        return ("out of sync" if found.installed.get(desired) == "" else "in sync"), ""
     rolled_back = record is not None and record.replaced == desired and record.blocked
     if record and rolled_back and blocking_rollback(history, record.blocked, deployment.readmit):
         return "rolled back", f"desired {desired}, live {found.serving}: {record.why}"

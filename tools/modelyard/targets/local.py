@@ -43,12 +43,12 @@ class LocalTarget:
         self._layout = Layout.of(root, environment.name, environment.folder)
 
     def observe(self) -> dict[str, Live]:
-        """The live state in the folder, without the versions that a running server was given and cannot load."""
+        """The live state in the folder; a version that a running server was given and cannot load has no digest."""
         models, report = self._layout.read_state().models, self._layout.read_report()
         if not self._layout.server_is_up() or report.state_read != self._layout.state_stamp():
             return models
         return models | {
-            name: _without_refused(models[name], report.traffic.get(name)) for name in report.faults if name in models
+            name: _refused(models[name], report.traffic.get(name)) for name in report.faults if name in models
         }
 
     def health(self, model: str, version: str) -> Health:
@@ -144,11 +144,11 @@ def write_version(folder: Path, package: Package) -> Path:
     return artifact
 
 
-def _without_refused(live: Live, served: Traffic | None) -> Live:
-    """What is installed and can be loaded, so that the next deploy installs the others again."""
+def _refused(live: Live, served: Traffic | None) -> Live:
+    """The same, where a version that cannot be loaded has no digest, so that the next deploy installs it again."""
     routed = {live.traffic.stable, live.traffic.candidate} if live.traffic else set()
     refused = routed - ({served.stable, served.candidate} if served else set())
-    return Live(live.traffic, {version: sha for version, sha in live.installed.items() if version not in refused})
+    return Live(live.traffic, live.installed | dict.fromkeys(refused & live.installed.keys(), ""))
 
 
 def _after(before: Live, action: Action, package: Package | None) -> Live:
