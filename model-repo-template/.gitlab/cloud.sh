@@ -1,8 +1,7 @@
 # Read by each job of GitLab (. .gitlab/cloud.sh): it takes the cloud's role that the variables name, by the job's OpenID
 # token, and then no key. Without a token or a role it does nothing, and the static keys are used, if there are any.
 if [ -n "${CLOUD_ID_TOKEN:-}" ]; then
-  CLOUD_TOKEN_FILE="$(umask 077 && mktemp)" && trap 'rm -f "$CLOUD_TOKEN_FILE" "$CLOUD_TOKEN_FILE.json"' EXIT
-  printf %s "$CLOUD_ID_TOKEN" > "$CLOUD_TOKEN_FILE"
+  CLOUD_TOKEN_FILE="$(umask 077 && mktemp)" && printf %s "$CLOUD_ID_TOKEN" > "$CLOUD_TOKEN_FILE"
   if [ -n "${AWS_ROLE_ARN:-}" ]; then
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
     export AWS_WEB_IDENTITY_TOKEN_FILE="$CLOUD_TOKEN_FILE" AWS_ROLE_SESSION_NAME="gitlab-$CI_PROJECT_ID-$CI_JOB_ID"

@@ -205,7 +205,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(STEPS)
 def test_to_find_any_history_that_hides_a_change_from_the_rules(steps: list[tuple[str, str, bool, int]]) -> None:
     world = World()

@@ -43,6 +43,8 @@ PROOFS = (
     "e2e/test_commands_and_clock.py::test_an_expired_waiver_is_removed_by_one_pull_request",
     "e2e/test_pull_request.py::test_where_a_role_is_set_a_job_gets_a_token_and_no_key",
     "e2e/test_pull_request.py::test_two_models_in_one_pull_request_then_one",
+    "attacks/test_measurement.py::test_a_lock_that_a_run_of_ci_left_is_not_run_again",
+    "attacks/test_measurement.py::test_to_register_bytes_that_the_changed_code_never_made",
     "e2e/test_pull_request.py::test_pictures_on_the_own_evidence_branch",
     "e2e/test_pull_request.py::test_a_change_of_data_alone",
     "e2e/test_pull_request.py::test_two_merges_at_once",
