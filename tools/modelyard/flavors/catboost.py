@@ -15,6 +15,7 @@ from .interface import (
     Flavor,
     Options,
     as_scores,
+    checked,
     corrupt,
     empty,
     missing_library,
@@ -23,7 +24,6 @@ from .interface import (
 )
 from .matrix import Feature, Matrix, match_features
 from .signature import Signature
-from .unsound import Unsound
 from .values import Column, Columns, Floats, spelled_text
 
 _WHAT = "CatBoost model"
@@ -99,11 +99,7 @@ def _checked_bytes(artifact: Path) -> bytes:
     content = read_artifact(artifact, _WHAT)
     if not content.startswith(_MAGIC):
         raise corrupt(artifact, _WHAT, "it does not begin like one")
-    try:
-        check_model(content)
-    except Unsound as error:
-        raise corrupt(artifact, _WHAT, str(error)) from error
-    return content
+    return checked(content, artifact, _WHAT, check_model)
 
 
 def _are_numbers(names: list[str]) -> bool:

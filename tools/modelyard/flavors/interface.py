@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from .signature import Signature
+from .unsound import Unsound
 from .values import Columns, Floats
 
 MAXIMUM_ARTIFACT_BYTES = 2_000_000_000
@@ -191,6 +192,15 @@ def read_artifact(artifact: Path, what: str) -> bytes:
         raise Fault(
             f"The artifact {artifact} cannot be read: {error.strerror}.", "Run: modelyard retrain MODEL"
         ) from error
+
+
+def checked(content: bytes, artifact: Path, what: str, check: Callable[[bytes], None]) -> bytes:
+    """The bytes of an artifact; Fault with the sentence of Unsound where ``check`` raises it."""
+    try:
+        check(content)
+    except Unsound as error:
+        raise corrupt(artifact, what, str(error)) from error
+    return content
 
 
 def corrupt(artifact: Path, what: str, why: str) -> Fault:

@@ -14,11 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .booster import NativeBooster
-from .interface import Fault, Flavor, Options, as_scores, corrupt, empty, missing_library, read_artifact
+from .interface import Fault, Flavor, Options, as_scores, checked, corrupt, empty, missing_library, read_artifact
 from .lightgbm_file import check_text
 from .matrix import Levels, Matrix, match_features, require_numbers
 from .signature import Input, Signature
-from .unsound import Unsound
 from .values import Columns, Floats, Unreadable, scalar
 
 _WHAT = "LightGBM text model"
@@ -222,11 +221,7 @@ def _checked_bytes(artifact: Path) -> bytes:
         raise corrupt(artifact, _WHAT, "it does not begin like one")
     if b"\nend of parameters\n" not in content:
         raise corrupt(artifact, _WHAT, "it is truncated")
-    try:
-        check_text(content)
-    except Unsound as error:
-        raise corrupt(artifact, _WHAT, str(error)) from error
-    return content
+    return checked(content, artifact, _WHAT, check_text)
 
 
 def _library(lightgbm: Any) -> Path:

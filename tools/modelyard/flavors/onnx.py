@@ -15,6 +15,7 @@ from .interface import (
     Flavor,
     Options,
     as_scores,
+    checked,
     corrupt,
     empty,
     missing_library,
@@ -24,7 +25,6 @@ from .interface import (
 from .matrix import Feature, Matrix, match_features, require_numbers
 from .onnx_file import check_model
 from .signature import Input, Signature
-from .unsound import Unsound
 from .values import Columns, Floats, spelled_text
 
 _WHAT = "ONNX model"
@@ -91,12 +91,7 @@ class ONNX(Flavor):
 
 
 def _checked_bytes(artifact: Path) -> bytes:
-    content = read_artifact(artifact, _WHAT)
-    try:
-        check_model(content)
-    except Unsound as error:
-        raise corrupt(artifact, _WHAT, str(error)) from error
-    return content
+    return checked(read_artifact(artifact, _WHAT), artifact, _WHAT, check_model)
 
 
 @dataclass(frozen=True)

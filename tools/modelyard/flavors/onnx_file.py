@@ -112,12 +112,11 @@ def _check_node(node: Message, known: frozenset[Name], size: _Size, depth: int, 
 def _check_attribute(attribute: Message, known: frozenset[Name], size: _Size, depth: int, stepped: bool) -> None:
     if any(attribute.fields.get(number) for number in _SPARSE_OF):
         raise Unsound("it has sparse weights")
+    for number in (_TENSOR_OF, _GRAPH_OF):
+        attribute.text(number)  # readers merge several
     for number in (_TENSOR_OF, _TENSORS_OF):
-        if number == _TENSOR_OF:
-            attribute.text(number)  # readers merge several
         for tensor in attribute.messages(number):
             _check_tensor(tensor)
-    attribute.text(_GRAPH_OF)
     for number in (_GRAPH_OF, _GRAPHS_OF):
         for graph in attribute.messages(number):
             _check_graph(graph, known, size, depth + 1, stepped)

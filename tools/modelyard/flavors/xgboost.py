@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .interface import Fault, Flavor, Options, as_scores, corrupt, empty, missing_library, read_artifact
+from .interface import Fault, Flavor, Options, as_scores, checked, corrupt, empty, missing_library, read_artifact
 from .matrix import Feature, Levels, Matrix, match_features, require_numbers
 from .signature import Signature
-from .unsound import Unsound
 from .values import Columns, Floats
 from .xgboost_file import check_model
 
@@ -86,11 +85,7 @@ class XGBoost(Flavor):
         content = read_artifact(artifact, _WHAT)
         if self.recognise(content[:4096], ()) is None:
             raise corrupt(artifact, _WHAT, "it does not begin like one")
-        try:
-            check_model(content)
-        except Unsound as error:
-            raise corrupt(artifact, _WHAT, str(error)) from error
-        return content
+        return checked(content, artifact, _WHAT, check_model)
 
 
 @dataclass(frozen=True)
