@@ -115,7 +115,7 @@ class World:
         config = SimpleNamespace(default_branch="main")
         checkout: Any = SimpleNamespace(
             git=self.git, evidence=self.evidence, repository=SimpleNamespace(config=config),
-            registry=SimpleNamespace(commits=frozenset(self.versions)),
+            default_ref="refs/heads/main", registry=SimpleNamespace(commits=frozenset(self.versions)),
         )  # fmt: skip
         return Mainline(cast(Checkout, checkout), cast(Forge, self.forge))
 

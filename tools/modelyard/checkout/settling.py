@@ -72,14 +72,12 @@ def _fetch(checkout: Checkout, models: Iterable[str]) -> None:
     git, branch = checkout.git, checkout.repository.config.default_branch
     if remote := git.remote():
         git.fetch_tags(remote, *(pattern for model in models for pattern in model_patterns(model)))
-        git.fetch(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+        git.fetch(remote, f"+refs/heads/{branch}:{checkout.default_ref}")
 
 
 def _is_merged(checkout: Checkout, base: str) -> bool:
-    git, branch = checkout.git, checkout.repository.config.default_branch
-    remote = git.remote()
-    tip = git.ref(f"refs/remotes/{remote}/{branch}" if remote else f"refs/heads/{branch}")
-    return tip is not None and git.is_ancestor(base, tip)
+    tip = checkout.git.ref(checkout.default_ref)
+    return tip is not None and checkout.git.is_ancestor(base, tip)
 
 
 def _last_deployment(checkout: Checkout, model: str, base: str) -> tuple[str, Deployment] | None:

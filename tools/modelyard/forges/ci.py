@@ -14,7 +14,8 @@ from modelyard.errors import ModelyardError, UsageError
 from modelyard.git import Git
 
 TIMEOUT = "MODELYARD_FORGE_TIMEOUT"
-JOB_ENVIRONMENTS = ("modelyard", "measure", "cloud-runner")
+REGISTERING, MEASURING = "modelyard", "measure"
+JOB_ENVIRONMENTS = (REGISTERING, MEASURING, "cloud-runner")
 """Environments of GitHub whose jobs deploy nothing: they register and watch, run models' code, start machines."""
 _DEFAULT_SECONDS = 30.0
 _EVENT_LIMIT = 5_000_000
@@ -108,9 +109,10 @@ def place_of(ci: CI, git: Git, public: str, variable: str) -> tuple[str, str]:
     UsageError for a server that neither is ``public`` nor was named by the environment: whoever writes a repository's
     address would get the token.
     """
-    remote = git.remote()
-    found = (ci.server, ci.repository) if ci.repository else repository_of(git.remote_url(remote) if remote else "")
-    server, repository = found
+    server, repository = ci.server, ci.repository
+    if not repository:
+        remote = git.remote()
+        server, repository = repository_of(git.remote_url(remote) if remote else "")
     if server not in ("", public, ci.server):
         raise UsageError(
             f"The remote is on {server}, and the token is sent only to {public}.",

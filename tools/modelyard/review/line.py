@@ -46,8 +46,7 @@ class Line:
 
     def parent(self, commit: str) -> str:
         """The commit before one on the line; the first parent of any other commit; '' for a root."""
-        turned = self._turned.get(commit)
-        return turned or next(iter(self._git.commit_info(commit).parents), "")
+        return self._turned.get(commit) or self._first_parent(commit)
 
     def since(self, commit: str) -> list[LineCommit]:
         """The commits after one that is on the line, oldest first, each with the files that it changed there."""

@@ -59,10 +59,10 @@ class Mainline:
     @cached_property
     def branch(self) -> str:
         """The full name of the default branch's ref: as the remote has it, where there is a remote."""
-        name, remote = self._checkout.repository.config.default_branch, self._git.remote()
+        remote, ref = self._git.remote(), self._checkout.default_ref
         if remote is None:
-            return f"refs/heads/{name}"
-        ref = f"refs/remotes/{remote}/{name}"
+            return ref
+        name = self._checkout.repository.config.default_branch
         try:
             self._git.fetch(remote, f"+refs/heads/{name}:{ref}")
         except GitError as error:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from modelyard.forges.ci import MEASURING, REGISTERING
 from modelyard.forges.interface import PROTECTED_BRANCHES, ForgeEnvironment, ForgeSettings
 from modelyard.setup.finding import Finding
 
-REGISTERING = "modelyard"
-MEASURING = "measure"
 ROLES = {"s3": "AWS_ROLE_ARN", "gs": "GCP_WORKLOAD_IDENTITY_PROVIDER", "azure": "AZURE_CLIENT_ID"}
 """Driver of a DVC remote → the variable that names the role for it, as the action ``credentials`` reads it."""
 _WHERE = "Settings, Environments"

@@ -136,7 +136,7 @@ def _current_refs(checkout: Checkout) -> dict[str, str]:
     """Ref → object id of what is mirrored, after the remote's newest state was fetched."""
     git, branch = checkout.git, checkout.repository.config.default_branch
     if remote := git.remote():
-        git.fetch(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+        git.fetch(remote, f"+refs/heads/{branch}:{checkout.default_ref}")
         checkout.evidence.refresh()
         fetch_rollouts(git)
     return _refs_here(checkout)
@@ -144,8 +144,7 @@ def _current_refs(checkout: Checkout) -> dict[str, str]:
 
 def _refs_here(checkout: Checkout) -> dict[str, str]:
     git, branch = checkout.git, checkout.repository.config.default_branch
-    remote = git.remote()
-    main = git.ref(f"refs/remotes/{remote}/{branch}" if remote else f"refs/heads/{branch}")
+    main = git.ref(checkout.default_ref)
     if main is None:
         raise ModelyardError(f"This clone has no branch {branch}, so nothing was mirrored.", "Fetch it.")
     refs = {f"refs/heads/{branch}": main}
