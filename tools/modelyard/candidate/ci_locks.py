@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -34,8 +34,7 @@ def file_locks(git: Git, evidence: EvidenceStore, locks: Mapping[str, bytes], co
     changed = [path for path in git.differing_files(base, commit) if _counts(path)] if base else []
     if base is None or len(changed) > _MOST_FILES:
         return
-    blobs = git.files_at(commit, *changed) if changed else {}
-    content = encode(_Left(commit, {path: blobs.get(path, "") for path in changed}), order="sorted")
+    content = encode(_Left(commit, _blobs(git, commit, changed)), order="sorted")
     there = evidence.filed(*(_folder(model, lock) for model, lock in locks.items()))
     new = {f"{_folder(model, lock)}{commit}.json": model for model, lock in locks.items()}
     new = {place: model for place, model in new.items() if place not in there}
@@ -56,9 +55,8 @@ def is_foreign_lock(view: ModelView, base: str | None = None) -> bool:
     if lock is None or view.manifest.trained == "elsewhere":
         return False
     if base is not None:
-        head = git.commit_of("HEAD")
-        bases = {git.commit_of(base), git.merge_base(base, head)} - {None}
-        if any(git.file_at(commit, path) == lock for commit in bases if commit):
+        bases = (git.commit_of(base), git.merge_base(base, "HEAD"))
+        if any(commit and git.file_at(commit, path) == lock for commit in bases):
             return False
     digest = hashlib.sha256(lock).hexdigest()
     if any(known.record is not None and known.record.lock == digest for known in view.history.all_versions):
@@ -72,8 +70,13 @@ def _is_here(git: Git, content: bytes) -> bool:
         left = msgspec.json.decode(content, type=_Left)
     except (msgspec.MsgspecError, RecursionError):
         return False
-    here = git.files_at("HEAD", *left.changed) if left.changed else {}
-    return all(here.get(path, "") == blob for path, blob in left.changed.items())
+    return _blobs(git, "HEAD", left.changed) == left.changed
+
+
+def _blobs(git: Git, revision: str, paths: Collection[str]) -> dict[str, str]:
+    """Path → blob at a revision; '' for a file that is not there."""
+    there = git.files_at(revision, *paths) if paths else {}
+    return {path: there.get(path, "") for path in paths}
 
 
 def _counts(path: str) -> bool:
