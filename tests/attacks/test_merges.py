@@ -18,7 +18,6 @@ from modelyard.forges.gitlab import GitLabForge
 from modelyard.forges.interface import Forge
 from modelyard.git import Git
 from modelyard.review.mainline import Mainline
-from support import versions
 from support.versions import add_stage, add_version, opened
 from support.yard import CONFIG, IDENTITY, commit_all, git, small_repository, write
 
@@ -71,19 +70,11 @@ def yard(tmp_path: Path) -> Path:
     git(tmp_path, "clone", "--quiet", "--bare", str(yard), "remote.git")
     git(yard, "remote", "add", "origin", str(tmp_path / "remote.git"))
     git(yard, "fetch", "--quiet")
-    _register_head(yard, "v1.0.0")
+    add_version(yard, "churn", "v1.0.0", at_head=True)
     add_stage(yard, "churn", "v1.0.0", "production")
     assert blocking(yard) == {}
     admit(yard)
     return yard
-
-
-def _register_head(yard: Path, version: str) -> None:
-    """A version at HEAD itself, as ``register`` makes it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(versions, "commit_all", lambda folder, message: git(folder, "rev-parse", "HEAD"))
-        add_version(yard, "churn", version)
-    git(yard, "checkout", "--quiet", "--", ".")
 
 
 def put_aside(yard: Path, tree: str, second: str = "main") -> str:
@@ -103,7 +94,7 @@ def test_to_put_the_rules_out_of_sight_by_a_merge(yard: Path) -> None:
     evil = commit_as_mallory(yard, {CODE: "evil = 1\n"}, f"evil{MALLORY}")
     git(yard, "switch", "--quiet", "main")
     merge = put_aside(yard, evil)
-    _register_head(yard, "v1.1.0")
+    add_version(yard, "churn", "v1.1.0", at_head=True)
     assert list(blocking(yard)) == [merge]
     with pytest.raises(Refused, match="was merged without the required approvals"):
         admit(yard)
@@ -117,7 +108,7 @@ def test_to_put_the_rules_out_of_sight_behind_a_commit_on_top_of_main(yard: Path
     git(yard, "switch", "--quiet", "--create", "evil")
     evil = commit_as_mallory(yard, {CODE: "evil = 1\n"}, f"evil{MALLORY}")
     merge = put_aside(yard, evil, "evil")
-    _register_head(yard, "v1.1.0")
+    add_version(yard, "churn", "v1.1.0", at_head=True)
     assert list(blocking(yard)) == [evil], f"and {merge} changes nothing"
     with pytest.raises(Refused, match="was merged without the required approvals"):
         admit(yard)
@@ -188,7 +179,7 @@ def test_to_rewrite_main(yard: Path) -> None:
     )
     commit_all(yard, "rules of my own")
     git(yard, "push", "--quiet", "--force", "origin", "main")
-    _register_head(yard, "v1.1.0")
+    add_version(yard, "churn", "v1.1.0", at_head=True)
     with pytest.raises(Refused, match="it was rewritten"):
         admit(yard, "v1.1.0")
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from modelyard.deployment.due import due_environments
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.rollout.plan import Live
-from support.memory import MemoryYard, memory_yard
+from support.memory import MemoryYard
 from support.yard import CONFIG
 
 CANARY = "rollout: {strategy: canary, steps: [{weight: 20, hold: 1h}, {weight: 50, hold: 1h}], deadline: 12h}\n"
-
-
-@pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
-    """Version v1.0.0 serves in production; v1.1.0 is registered. Staging has nothing."""
-    found = memory_yard(tmp_path, monkeypatch)
-    found.add_version("v1.0.0")
-    found.deploy_manifest("v1.0.0")
-    found.deploy()
-    found.add_version("v1.1.0")
-    return found
 
 
 def closed(yard: MemoryYard) -> None:

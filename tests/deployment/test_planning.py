@@ -27,17 +27,6 @@ ALL_GOOD = {"v1.0.0": Samples(5000, 0), "v1.1.0": Samples(5000, 0)}
 FAILING = {"v1.0.0": Samples(5000, 0), "v1.1.0": Samples(5000, 4000)}
 
 
-@pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
-    """Version v1.0.0 serves in production; v1.1.0 is registered."""
-    found = memory_yard(tmp_path, monkeypatch)
-    found.add_version("v1.0.0")
-    found.deploy_manifest("v1.0.0")
-    found.deploy()
-    found.add_version("v1.1.0")
-    return found
-
-
 def live(yard: MemoryYard) -> Live:
     return yard.targets["production"].models["churn"]
 

@@ -26,10 +26,15 @@ def artifact_of(model: str, version: str) -> str:
     return hashlib.sha256(f"{model}@{version}".encode()).hexdigest()
 
 
-def add_version(folder: Path, model: str, version: str, *, file: bool = True, **record: object) -> str:
-    """A commit of the model, its tag, and evidence; the tag."""
-    (folder / f"models/{model}/note").write_text(version)
-    commit = commit_all(folder, f"{model} {version}")
+def add_version(
+    folder: Path, model: str, version: str, *, file: bool = True, at_head: bool = False, **record: object
+) -> str:
+    """A commit of the model, or HEAD itself with ``at_head``; its tag, and evidence; the tag."""
+    if at_head:
+        commit = git(folder, "rev-parse", "HEAD")
+    else:
+        (folder / f"models/{model}/note").write_text(version)
+        commit = commit_all(folder, f"{model} {version}")
     checkout = opened(folder)
     number = Version.parse(version)
     assert number is not None
