@@ -385,45 +385,38 @@ def dispatch(store: Store, request: Request, name: str) -> Answer:
     return 204, None
 
 
-def secrets_json(store: Store, request: Request, place: str) -> Answer:
-    """Names of secrets, which a workflow's own token never gets."""
+def names_json(store: Store, request: Request, kind: str, place: str) -> Answer:
+    """Names of secrets, for administrators, or of variables, for whoever may write; a workflow's own token gets none."""
     if request.user.endswith("[bot]"):
         raise Refusal(403, "Resource not accessible by integration")
-    store.require(request.user, "admin")
-    names, size = sorted(store.secrets.get(place, ())), int(request.query.get("per_page", "30"))
+    store.require(request.user, "admin" if kind == "secrets" else "write")
+    names, size = sorted(getattr(store, kind).get(place, ())), int(request.query.get("per_page", "30"))
     start = (int(request.query.get("page", "1")) - 1) * size
-    listed = [{"name": name, "created_at": when(1), "updated_at": when(1)} for name in names[start : start + size]]
-    return 200, {"total_count": len(names), "secrets": listed}
+    value = {} if kind == "secrets" else {"value": "x"}
+    listed = [
+        {"name": name, "created_at": when(1), "updated_at": when(1)} | value for name in names[start : start + size]
+    ]
+    return 200, {"total_count": len(names), kind: listed}
 
 
 @route("GET", "REPO/actions/secrets")
 def list_secrets(store: Store, request: Request) -> Answer:
-    return secrets_json(store, request, "")
+    return names_json(store, request, "secrets", "")
 
 
 @route("GET", "REPO/actions/organization-secrets")
 def list_organisation_secrets(store: Store, request: Request) -> Answer:
-    return secrets_json(store, request, "/")
-
-
-def variables_json(store: Store, request: Request, place: str) -> Answer:
-    """Names and values of variables, for whoever may write."""
-    if request.user.endswith("[bot]"):
-        raise Refusal(403, "Resource not accessible by integration")
-    store.require(request.user, "write")
-    names = sorted(store.variables.get(place, ()))
-    listed = [{"name": name, "value": "x", "created_at": when(1), "updated_at": when(1)} for name in names]
-    return 200, {"total_count": len(names), "variables": listed}
+    return names_json(store, request, "secrets", "/")
 
 
 @route("GET", "REPO/actions/variables")
 def list_variables(store: Store, request: Request) -> Answer:
-    return variables_json(store, request, "")
+    return names_json(store, request, "variables", "")
 
 
 @route("GET", "REPO/actions/organization-variables")
 def list_organisation_variables(store: Store, request: Request) -> Answer:
-    return variables_json(store, request, "/")
+    return names_json(store, request, "variables", "/")
 
 
 @route("GET", "REPO/environments")
@@ -465,12 +458,12 @@ def list_branch_policies(store: Store, request: Request, name: str) -> Answer:
 
 @route("GET", "REPO/environments/([^/]+)/variables")
 def list_environment_variables(store: Store, request: Request, name: str) -> Answer:
-    return variables_json(store, request, name)
+    return names_json(store, request, "variables", name)
 
 
 @route("GET", "REPO/environments/([^/]+)/secrets")
 def list_environment_secrets(store: Store, request: Request, name: str) -> Answer:
-    return secrets_json(store, request, name)
+    return names_json(store, request, "secrets", name)
 
 
 @route("GET", "REPO/branches/([^/]+)")
