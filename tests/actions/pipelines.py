@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from forge.server import ForgeServer
@@ -45,8 +46,9 @@ class Pipelines:
             "CI_PIPELINE_SOURCE": source, "CI_COMMIT_SHA": sha, "CI_DEFAULT_BRANCH": "main",
             "CI_SERVER_URL": self.server.url, "CI_API_V4_URL": f"{self.server.url}/api/v4",
             "CI_PROJECT_PATH": self.store.name, "CI_PIPELINE_URL": f"{self.server.url}/pipelines/{self._runs}",
-            **variables,
+            "CI_PIPELINE_ID": str(pipeline := self.store.number()), **variables,
         }  # fmt: skip
+        self.store.beside[pipeline] = lambda: self._jobs(clone)
         options = [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]
         command = [
             str(NODE),
@@ -58,19 +60,21 @@ class Pipelines:
             *options,
         ]
         done = self._run(command, clone, {})
+        del self.store.beside[pipeline]
         if source == "merge_request_event":
-            self._left(int(variables["CI_MERGE_REQUEST_IID"]), sha, clone, variables)
+            number = int(variables["CI_MERGE_REQUEST_IID"])
+            kind = variables.get("CI_MERGE_REQUEST_EVENT_TYPE", "detached")
+            ref = f"refs/merge-requests/{number}/{'train' if kind == 'merge_train' else 'head'}"
+            ended = {"id": pipeline, "project_id": 1, "sha": sha, "ref": ref}
+            self.store.measured[number] = (ended, self._jobs(clone))
         return done
 
-    def _left(self, number: int, sha: str, clone: Path, variables: dict[str, str]) -> None:
-        """Makes the forge know the pipeline of a merge request, and the archive of its job."""
-        kind = variables.get("CI_MERGE_REQUEST_EVENT_TYPE", "detached")
-        ref = f"refs/merge-requests/{number}/{'train' if kind == 'merge_train' else 'head'}"
-        pipeline = {"id": self.store.number(), "project_id": 1, "sha": sha, "ref": ref}
+    def _jobs(self, clone: Path) -> list[dict[str, Any]]:
+        """The jobs of a pipeline that have ended, as the forge shows them; their archives are put there."""
         jobs = []
         for left in sorted((clone / ".gitlab-ci-local/artifacts").iterdir()):
             # Of a job of a matrix, the folder has brackets and colon in another form.
-            name = "measure-on: [gpu]" if left.name.startswith("measure-on") else left.name
+            name = re.sub(r"-on.*", "-on: [gpu]", left.name)
             job = self.store.number()
             url = f"{self.server.url}/{self.store.name}/-/jobs/{job}"
             jobs.append({"id": job, "name": name, "status": "success", "web_url": url})
@@ -79,7 +83,7 @@ class Pipelines:
                 for path in sorted(left.rglob("*")):
                     archive.write(path, path.relative_to(left))
             self.store.archives[job] = content.getvalue()
-        self.store.measured[number] = (pipeline, jobs)
+        return jobs
 
     def jenkins(self, sha: str, stages: list[str], **variables: str) -> None:
         """The shell lines of a Jenkinsfile's stages, in its order, each as ``sh`` runs it; stops where one fails.

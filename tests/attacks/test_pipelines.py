@@ -84,5 +84,32 @@ def test_to_unpack_a_bomb_in_the_job_that_reports() -> None:
 
 
 def test_to_write_outside_with_the_names_in_an_archive() -> None:
-    names = ("../x/training.json", "/etc/training.json", "churn/training.json", ".modelyard/evidence/../training.json")
+    names = ("../x/training.json", "/etc/training.json", "./a/b/training.json", ".modelyard/evidence/../training.json")
     assert taken(dict.fromkeys(names, b"x")) == UntrustedBundle()
+
+
+def test_to_lay_files_over_the_checkout_of_a_job_with_a_token() -> None:
+    """A job can upload any archive as its own, and GitLab's runner unpacks it before the next job's first command."""
+    jobs: dict[str, Any] = {}
+    for name in (".gitlab-ci.yml", ".gitlab/scheduled.yml"):
+        jobs |= yaml.safe_load((TEMPLATE / name).read_text(encoding="utf-8").replace("!reference", ""))
+    of_environments = {name for name, job in jobs.items() if isinstance(job, dict) and "environment" in job}
+    assert of_environments == {".posting", ".deploying"}
+    assert all(jobs[name]["dependencies"] == [] for name in of_environments)
+    assert not any("needs" in job for job in jobs.values() if isinstance(job, dict))
+
+
+def test_to_poison_the_packages_of_a_job_with_a_token_through_the_cache() -> None:
+    """On GitHub a job of main can write any cache of main."""
+    users = [p for p in (TEMPLATE / ".github").rglob("*.yml") if "actions/cache" in p.read_text(encoding="utf-8")]
+    assert [path.parent.name for path in users] == ["modelyard"]
+    steps = yaml.safe_load(users[0].read_text(encoding="utf-8"))["runs"]["steps"]
+    assert [s["if"] for s in steps if s.get("uses", "").startswith("actions/cache")] == ["inputs.jobs == 'measuring'"]
+    tokens = [
+        job
+        for path in (TEMPLATE / ".github/workflows").glob("*.yml")
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        for step in job.get("steps", ())
+        if step.get("with", {}).get("jobs") == "measuring"
+    ]
+    assert [job.get("permissions", {}).get("contents") for job in tokens] == ["read"], "only measure.yml's job"

@@ -53,7 +53,7 @@ class Fate:
 
     def guard(self, action: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **named: Any) -> Any:
-            self.work += getattr(action, "__name__", "") != "propose_rollback"
+            self.work += getattr(action, "__name__", "") != "propose_change"
             self._strike()
             result = action(*args, **named)
             self._strike()
@@ -72,8 +72,8 @@ class Fate:
 def fate(monkeypatch: pytest.MonkeyPatch) -> Fate:
     found = Fate()
     for room, names in (
-        (delivery, ("write_rollout", "write_receipt", "propose_rollback")),
-        (rollback, ("write_rollout", "write_receipt", "propose_rollback")),
+        (delivery, ("write_rollout", "write_receipt")),
+        (rollback, ("write_rollout", "write_receipt", "propose_change")),
     ):
         for name in names:
             monkeypatch.setattr(room, name, found.guard(getattr(room, name)))

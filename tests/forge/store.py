@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -140,6 +141,8 @@ class Store:
         """The same of variables."""
         self.entering: dict[str, tuple[tuple[str, ...] | None, bool]] = {}
         """GitHub: environment → patterns of its branches (None: any branch; (): the protected ones), whether reviewed."""
+        self.beside: dict[int, Callable[[], list[dict[str, Any]]]] = {}
+        """Of a pipeline of GitLab that runs, its jobs that left an archive."""
         self.measured: dict[int, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         """GitLab: merge request → its newest pipeline and that pipeline's jobs, as the API gives them."""
         self.archives: dict[int, bytes] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
 import click
@@ -22,6 +22,7 @@ from modelyard.retraining.proposal import propose, refresh
 from modelyard.retraining.trained import Trained
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.comment import Poster
+from modelyard.review.handed_over import handed_over
 from modelyard.review.subject import subject_of_pull
 from modelyard.terminal import finish, result, say
 
@@ -38,10 +39,10 @@ from modelyard.terminal import finish, result, say
 )
 @click.option(
     "--from",
-    "folder",
+    "source",
     metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Propose what another job left here (modelyard run MODELS --cause CAUSE). No code of a model runs.",
+    help="Propose what another job left here (modelyard run MODELS --cause CAUSE), or jobs:NAME for the jobs of a"
+    " pipeline of GitLab. No code of a model runs.",
 )
 @click.option("--from-exp", "experiment", metavar="NAME", help="Propose this experiment of DVC; nothing is trained.")
 @verbosity
@@ -51,7 +52,7 @@ def command(
     models: tuple[str, ...],
     everything: bool,
     cause: Cause,
-    folder: Path | None,
+    source: str | None,
     experiment: str | None,
 ) -> None:
     """Retrain on the newest data and keep one open pull request.
@@ -70,7 +71,7 @@ def command(
     plain = repository.config.forge == "git"
     forge, ci = (None, None) if plain else open_pull_forge(repository, git)
     base = git.commit_of("HEAD")
-    if folder and (plain or experiment):
+    if source and (plain or experiment):
         raise UsageError(
             "--from is for the job of a forge's CI that proposes what another job trained.",
             "Write: modelyard propose MODEL, or: modelyard propose MODEL --from-exp NAME",
@@ -112,4 +113,6 @@ def command(
             say(f"  Read .modelyard/evidence/{model}/report.md, then: git merge --no-ff {done.branch}")
         return "pass"
 
-    finish(for_each(chosen_models(checkout, models, everything), one))
+    with ExitStack() as stack:
+        folder = stack.enter_context(handed_over(source, forge)) if source else None
+        finish(for_each(chosen_models(checkout, models, everything), one))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -13,6 +12,7 @@ from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, record_in_trackers, verbosity
 from modelyard.release.measured import read_measured, take_measured
 from modelyard.release.registration import register
+from modelyard.review.handed_over import handed_over
 from modelyard.terminal import finish, result, result_json, say, show_error
 
 
@@ -22,10 +22,10 @@ from modelyard.terminal import finish, result, result_json, say, show_error
 @click.option("--skip-unchanged", is_flag=True, help="Accept an artifact that is registered already.")
 @click.option(
     "--from",
-    "folder",
+    "source",
     metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Take the evidence from this folder, which another job measured. No code of a model runs.",
+    help="Take the evidence from this folder, which another job measured, or jobs:NAME for the jobs of a pipeline of"
+    " GitLab. No code of a model runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the version as JSON; for several models, a list.")
 @verbosity
@@ -35,7 +35,7 @@ def command(
     models: tuple[str, ...],
     unregistered: bool,
     skip_unchanged: bool,
-    folder: Path | None,
+    source: str | None,
     as_json: bool,
 ) -> None:
     """Register the merged candidate as a version.
@@ -50,7 +50,10 @@ def command(
     elif not models:
         raise UsageError("No model is named.", "Name a model, or use --unregistered.")
     forge, today = open_forge(repository, git), datetime.now(UTC).date()
-    measured = read_measured(folder) if folder else None
+    measured = None
+    if source:
+        with handed_over(source, forge) as folder:
+            measured = read_measured(folder)
     done, errors = [], []
     for model in models:
         try:

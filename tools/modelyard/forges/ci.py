@@ -36,6 +36,8 @@ class CI:
     """The user name for the token over HTTPS."""
     run: str = ""
     """URL of the page of this run."""
+    pipeline: str = ""
+    """The number of this pipeline; of GitLab only."""
     event: Path | None = None
     """The file with the event that started the run."""
     timeout: float = _DEFAULT_SECONDS
@@ -65,6 +67,7 @@ def read_ci(environ: Mapping[str, str]) -> CI:
             token=own or environ.get("GITLAB_TOKEN", ""),
             user="oauth2",
             run=environ.get("CI_PIPELINE_URL", "") or environ.get("BUILD_URL", ""),
+            pipeline=environ.get("CI_PIPELINE_ID", ""),
             timeout=timeout,
         )
     server = environ.get("GITHUB_SERVER_URL", "").rstrip("/")

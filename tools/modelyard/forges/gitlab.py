@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from modelyard.errors import UsageError, missing_extra
 from modelyard.forges.ci import CI, place_of
 from modelyard.forges.gitlab_activity import contribution_of, reviews_of
 from modelyard.forges.gitlab_errors import translated_error, unreachable_error
-from modelyard.forges.gitlab_measured import archive_of, measured_of
+from modelyard.forges.gitlab_measured import archive_of, jobs_named, measured_of
 from modelyard.forges.gitlab_settings import settings_of
 from modelyard.forges.interface import (
     LABEL,
@@ -61,7 +62,7 @@ class GitLabForge:
         self._path = ci.repository
         self._page = f"{ci.server}/{ci.repository}"
         self._project = self._gitlab.projects.get(ci.repository, lazy=True)
-        self._login = ""
+        self._pipeline, self._login = ci.pipeline, ""
 
     @classmethod
     def connect(cls, git: Git, ci: CI) -> GitLabForge:
@@ -74,7 +75,7 @@ class GitLabForge:
                 "The token for GitLab is missing.",
                 "Set MODELYARD_TOKEN to a project access token with the scopes api and write_repository.",
             )
-        return cls(git, CI(server=server, api=ci.api, repository=repository, token=ci.token, timeout=ci.timeout))
+        return cls(git, replace(ci, server=server, repository=repository))
 
     # --- merged changes ---------------------------------------------------------------------------------------------
 
@@ -292,6 +293,13 @@ class GitLabForge:
         pulls = self.open_pulls()
         with self._translate_errors("the jobs that measured"):
             return measured_of(self._gitlab, f"/projects/{self._quoted}", pulls)
+
+    def jobs_beside(self, name: str) -> list[int]:
+        """The jobs of this process's own pipeline with a name, and those for models on runners."""
+        if not self._pipeline:
+            raise UsageError("This is no pipeline of GitLab, so no jobs ran beside it.", "Name a folder.")
+        with self._translate_errors(f"the jobs {name} of pipeline {self._pipeline}"):
+            return [job["id"] for job in jobs_named(self._gitlab, f"/projects/{self._quoted}", self._pipeline, name)]
 
     def archive(self, job: int, limit: int) -> bytes | None:
         """The zip archive that a job left; None where it left none. A longer one is cut at ``limit`` + 1 bytes."""

@@ -7,9 +7,8 @@ from typing import Any
 
 from modelyard.forges.interface import Measured, Pull
 
-MEASURE, ON_RUNNER = "measure", "measure-on: ["
-"""The job of .gitlab-ci.yml, and how the names of those of .gitlab-ci.runners.yml begin. A merge request may give these
-names to other jobs: their files are untrusted anyway."""
+MEASURE = "measure"
+"""The job of .gitlab-ci.yml. A merge request may give its name to another job: its files are untrusted anyway."""
 _READ: dict[str, Any] = {"retry_transient_errors": True, "max_retries": 3}
 
 
@@ -25,12 +24,7 @@ def measured_of(gitlab: Any, place: str, pulls: Iterable[Pull]) -> list[Measured
         here = pipeline.get("project_id") == request["target_project_id"]
         if not here or str(pipeline.get("ref", "")).endswith("/train"):
             continue
-        url = f"{place}/pipelines/{pipeline['id']}/jobs"
-        newest: dict[str, Any] = {}
-        for job in gitlab.http_list(url, iterator=True, per_page=100, **_READ):
-            if job["name"] == MEASURE or job["name"].startswith(ON_RUNNER):
-                newest[job["name"]] = max(job, newest.get(job["name"], job), key=lambda one: int(one["id"]))
-        jobs = sorted(newest.values(), key=lambda job: int(job["id"]))
+        jobs = jobs_named(gitlab, place, pipeline["id"], MEASURE)
         if jobs and all(job["status"] in ("success", "failed") for job in jobs):
             found.append(
                 Measured(
@@ -42,6 +36,15 @@ def measured_of(gitlab: Any, place: str, pulls: Iterable[Pull]) -> list[Measured
                 )
             )
     return found
+
+
+def jobs_named(gitlab: Any, place: str, pipeline: object, name: str) -> list[dict[str, Any]]:
+    """The jobs of a pipeline with a name of .gitlab-ci.yml, and those of .gitlab-ci.runners.yml; the newest of each."""
+    newest: dict[str, Any] = {}
+    for job in gitlab.http_list(f"{place}/pipelines/{pipeline}/jobs", iterator=True, per_page=100, **_READ):
+        if job["name"] == name or job["name"].startswith(f"{name}-on: ["):
+            newest[job["name"]] = max(job, newest.get(job["name"], job), key=lambda one: int(one["id"]))
+    return sorted(newest.values(), key=lambda job: int(job["id"]))
 
 
 def archive_of(project: Any, errors: Any, job: int, limit: int) -> bytes | None:

@@ -266,6 +266,9 @@ class MeasuringForge(PullForge, Protocol):
     def measured(self) -> list[Measured]:
         """The finished measuring job of each open merge request, of pipelines in this project alone."""
 
+    def jobs_beside(self, name: str) -> list[int]:
+        """The jobs of this process's own pipeline with a name, and those for models on runners."""
+
     def archive(self, job: int, limit: int) -> bytes | None:
         """The zip archive that a job left; None where it left none. A longer one is cut at ``limit`` + 1 bytes."""
 

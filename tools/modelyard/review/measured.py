@@ -15,13 +15,11 @@ from modelyard.forges.interface import VERDICT, Measured, MeasuringForge, Status
 from modelyard.gate.approvals import Approval
 from modelyard.git import Git
 from modelyard.review.approvals import approval_of_pull, approval_status
-from modelyard.review.bundle import TOTAL_LIMIT, UntrustedBundle, read_untrusted
+from modelyard.review.bundle import UntrustedBundle, read_untrusted
 from modelyard.review.comment import Posted, Poster
+from modelyard.review.handed_over import write_archives
 from modelyard.review.lock_push import push_locks
 from modelyard.review.subject import subject_of_pull
-
-EVIDENCE = ".modelyard/evidence/"
-"""Where a measuring job writes, so where its archive has it."""
 
 
 def due(measured: Iterable[Measured], statuses: Mapping[str, Iterable[Status]]) -> list[Measured]:
@@ -79,12 +77,9 @@ def untrusted_of(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
     ModelyardError where the forge does not answer: the next run asks again.
     """
     with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-        for job in one.jobs:
-            content = forge.archive(job, TOTAL_LIMIT)
-            if content is not None:
-                Path(scratch, f"{job:020d}.zip").write_bytes(content)
+        write_archives(forge, one.jobs, Path(scratch))
         try:
-            return read_untrusted(Path(scratch), under=EVIDENCE)
+            return read_untrusted(Path(scratch))
         except ModelyardError as error:
             return UntrustedBundle(refused=[error.problem])
 
