@@ -159,6 +159,7 @@ def test_settings_are_told_as_far_as_the_token_may_ask(place: Place) -> None:
     asked = place.connect("root").settings()
     assert (set(asked.exposed), asked.variables_by) == ({"MODELYARD_TOKEN"}, "developer")
     assert asked.everywhere == {"MODELYARD_TOKEN"}, "the other one has a scope"
+    assert asked.forks_run_here, "as GitLab does where nobody changed it"
 
 
 def test_the_finished_job_of_the_heads_pipeline_in_this_project_is_what_measured(place: Place) -> None:

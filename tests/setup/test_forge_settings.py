@@ -63,8 +63,13 @@ def test_on_gitlab_a_merge_request_reaches_no_token() -> None:
     assert found(exposed=frozenset(["MODELYARD_TOKEN"])) == [("token", "missing")]
     assert found(everywhere=frozenset(["MODELYARD_TOKEN"])) == [("scope of the token", "missing")]
     assert found(everywhere=frozenset(["OTHER"])) == []
+    assert found(forks_run_here=True) == [], "no cloud trusts this project"
+    role = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN", "AWS_ROLE_ARN"]), variables_by="owner")
+    for open_to_forks, said in ((True, ["pipelines of forks"]), (False, [])):
+        asked = examine_settings(replace(role, forks_run_here=open_to_forks), "gitlab", "main", of_gitlab([]))
+        assert [f.what for f in asked if f.state != "ok"] == said
     weak = replace(ASKED, secrets=frozenset(["MODELYARD_TOKEN"]))
-    for role in ("", "developer", "maintainer"):
-        asked = examine_settings(replace(weak, variables_by=role), "gitlab", "main", of_gitlab([]))
+    for least in ("", "developer", "maintainer"):
+        asked = examine_settings(replace(weak, variables_by=least), "gitlab", "main", of_gitlab([]))
         assert [f.what for f in asked if f.state == "warning"] == ["pipeline variables"]
     assert not [f for f in examine_settings(weak, "github", "main", of_gitlab([])) if f.what == "pipeline variables"]

@@ -33,6 +33,7 @@ def settings_of(gitlab: Gitlab, errors: Any, path: str) -> ForgeSettings:
         every_secret=all(found is not None for found in lists),
         exposed=frozenset(one.name for found in lists if found for one in found if not one.protected),
         everywhere=frozenset(one.name for found in lists if found for one in found if one.scope == "*"),
+        forks_run_here=project.get("ci_allow_fork_pipelines_to_run_in_parent_project") is not False,
         variables_by=project.get("ci_pipeline_variables_minimum_override_role") or "",
     )
 

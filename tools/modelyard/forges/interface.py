@@ -173,6 +173,8 @@ class ForgeSettings:
     """GitHub: None where the token may not list them."""
     everywhere: frozenset[str] = frozenset()
     """GitLab: those of them that every job gets, because their environment scope is ``*``."""
+    forks_run_here: bool = False
+    """GitLab: whether a pipeline of a fork's merge request may run in this project."""
 
 
 class Forge(Protocol):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from modelyard.forges.interface import VERDICT, ForgeSettings
 from modelyard.setup.finding import Finding
+from modelyard.setup.forge_environments import ROLES
 
 _VARIABLE = "MODELYARD_TOKEN"
+_FORKS = "ci_allow_fork_pipelines_to_run_in_parent_project"
 _SCOPE = "modelyard*"
 """The environments of the jobs of .gitlab-ci.yml that get it."""
 _MAPPED = re.compile(r"([A-Z][A-Z0-9_]*): \$\{\{[^}\n]*\bsecrets\.([A-Z][A-Z0-9_]*)")
@@ -98,4 +100,8 @@ def _unprotected(settings: ForgeSettings) -> list[Finding]:
         found = f"pipelines may be given variables from the role {settings.variables_by or 'that is not known'} on"
         remedy = "Settings, CI/CD, Variables: set the minimum role to use pipeline variables to Owner."
         findings.append(Finding("pipeline variables", "warning", found, remedy))
+    if settings.forks_run_here and settings.secrets & set(ROLES.values()):
+        found = "the pipeline of a fork's main, started here, gets a token for which a cloud gives the role of our main"
+        remedy = f"Set {_FORKS} to false, with the API of projects. Then no pipeline of a fork runs here."
+        findings.append(Finding("pipelines of forks", "warning", found, remedy))
     return findings
