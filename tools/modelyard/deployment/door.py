@@ -88,9 +88,11 @@ class Door:
         if not mainline.start and not self._warned:
             self._warned = True
             self._say(UNPROTECTED)
-        missing = mainline.unapproved(until)
-        if self._reports:
-            mainline.file()
+        try:
+            missing = mainline.unapproved(until)
+        finally:  # a forge that stops answering, as at its rate limit, is not asked for the same again
+            if self._reports:
+                mainline.file()
         if not missing:
             return
         commit, judged = next(iter(missing.items()))
