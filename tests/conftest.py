@@ -14,7 +14,7 @@ from hypothesis import settings
 from support.kinds import kinds_of
 from support.mirrors import record
 from support.sharing import copied, shared_folder
-from support.yard import commit_all, measure, tool
+from support.yard import AS_INSTALLED, commit_all, measure, tool
 
 MODEL = "flight-delay"
 
@@ -75,7 +75,9 @@ def _build_rival(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
-    return shared_folder(tmp_path_factory, "champion", lambda folder: _build(folder / "repository")) / "repository"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", AS_INSTALLED)
+        return shared_folder(tmp_path_factory, "champion", lambda folder: _build(folder / "repository")) / "repository"
 
 
 @pytest.fixture(scope="session")
@@ -85,18 +87,22 @@ def rival_template(champion_template: Path, tmp_path_factory: pytest.TempPathFac
     def build(folder: Path) -> None:
         _build_rival(copied(champion_template.parent, folder) / "repository")
 
-    return shared_folder(tmp_path_factory, "rival", build) / "repository"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", AS_INSTALLED)
+        return shared_folder(tmp_path_factory, "rival", build) / "repository"
 
 
 @pytest.fixture
-def rival(rival_template: Path, tmp_path: Path) -> Path:
+def rival(rival_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that repository, to be changed."""
+    monkeypatch.setenv("PYTHONPATH", AS_INSTALLED)
     return copied(rival_template.parent, tmp_path / "rival") / "repository"
 
 
 @pytest.fixture
-def champion(champion_template: Path, tmp_path: Path) -> Path:
+def champion(champion_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that repository, with its storage beside it, to be changed."""
+    monkeypatch.setenv("PYTHONPATH", AS_INSTALLED)
     return copied(champion_template.parent, tmp_path / "champion") / "repository"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from forge.server import ForgeServer
-from support.yard import git, write
+from support.yard import AS_INSTALLED, git, write
 
 BIN = Path(sys.executable).parent
 SHIMS = Path(__file__).parent / "bin"
@@ -124,7 +124,7 @@ class Pipelines:
             "PATH": f"{SHIMS}:{BIN}:{os.environ['PATH']}", "HOME": str(self.home), "CI": "true", "HARNESS_BIN": str(BIN),
             "GIT_SSL_CAINFO": str(self.server.ca), "REQUESTS_CA_BUNDLE": str(self.server.ca), "PIP_NO_INDEX": "1",
             "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "modelyard", "GIT_AUTHOR_EMAIL": "modelyard@localhost",
+            "PYTHONPATH": AS_INSTALLED, "GIT_AUTHOR_NAME": "modelyard", "GIT_AUTHOR_EMAIL": "modelyard@localhost",
             "GIT_COMMITTER_NAME": "modelyard", "GIT_COMMITTER_EMAIL": "modelyard@localhost", **more,
         }  # fmt: skip
         return subprocess.run(

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 from forge.server import ForgeServer
 from forge.store import Pull, Token
-from support.yard import IDENTITY
+from support.yard import AS_INSTALLED, IDENTITY
 
 BIN = Path(sys.executable).parent
 STUBS = Path(__file__).parent / "stubs"
@@ -211,7 +211,7 @@ class Actions:
             "HARNESS_REMOTE": self.server.remote(), "HARNESS_SHA": sha, "HARNESS_ARTIFACTS": str(self.artifacts), "HARNESS_RUN": str(run.id),
             "HARNESS_CML": str(self._cml or "/nonexistent"), "PIP_NO_INDEX": "1", "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": str(self.folder / "dvc-site"), "MODELYARD_FORGE_TIMEOUT": str(self.forge_seconds),
-            "GIT_CONFIG_NOSYSTEM": "1", **self.installing, **self.given,
+            "GIT_CONFIG_NOSYSTEM": "1", **(self.installing or {"PYTHONPATH": AS_INSTALLED}), **self.given,
         }  # fmt: skip
         command = [
             str(BIN / "act"), event, "-W", str(file.relative_to(checkout)), "-e", str(events), "-P", "ubuntu-latest=-self-hosted",

@@ -46,6 +46,8 @@ environments:
   - {name: staging, target: local, port: 8081}
   - {name: production, target: local, port: 8080}
 """
+AS_INSTALLED = str(Path(__file__).parent / "as_installed")
+"""For PYTHONPATH where all models are of LightGBM."""
 POLICIES = Path(__file__).parents[2] / "policies"
 
 
