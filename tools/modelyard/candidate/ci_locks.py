@@ -28,19 +28,22 @@ def file_locks(git: Git, evidence: EvidenceStore, locks: Mapping[str, bytes], co
     """Files locks (model → content of its dvc.lock) that a run of CI left when it measured a commit.
 
     ``main`` is a revision of the default branch. What the commit changed since it left main is filed too: the run was
-    as honest as that. A change of more than 2,000 files is not filed, so such a lock is run again.
+    as honest as that. A change of more than 2,000 files is not filed, so such a lock is run again. What is filed
+    already is not filed again for the commit that brings the lock.
     """
     base = git.merge_base(main, commit)
     changed = [path for path in git.differing_files(base, commit) if _counts(path)] if base else []
     if base is None or len(changed) > _MOST_FILES:
         return
-    content = encode(_Left(commit, _blobs(git, commit, changed)), order="sorted")
-    there = evidence.filed(*(_folder(model, lock) for model, lock in locks.items()))
-    new = {f"{_folder(model, lock)}{commit}.json": model for model, lock in locks.items()}
-    new = {place: model for place, model in new.items() if place not in there}
-    if new:
-        models = ", ".join(sorted(set(new.values())))
-        evidence.append(dict.fromkeys(new, content), f"{models}: measured at {commit[:12]}")
+    left = _Left(commit, _blobs(git, commit, changed))
+    folders = {_folder(model, lock): model for model, lock in locks.items()}
+    for place, content in evidence.filed(*folders).items():
+        said = _read(content)
+        if said is not None and said.changed == left.changed:
+            folders.pop(f"{place.rpartition('/')[0]}/", None)
+    if folders:
+        new = dict.fromkeys((f"{folder}{commit}.json" for folder in folders), encode(left, order="sorted"))
+        evidence.append(new, f"{', '.join(sorted(folders.values()))}: measured at {commit[:12]}")
 
 
 def is_foreign_lock(view: ModelView, base: str | None = None) -> bool:
@@ -66,11 +69,15 @@ def is_foreign_lock(view: ModelView, base: str | None = None) -> bool:
 
 def _is_here(git: Git, content: bytes) -> bool:
     """Whether HEAD has every file as the measured commit had changed it."""
+    left = _read(content)
+    return left is not None and _blobs(git, "HEAD", left.changed) == left.changed
+
+
+def _read(content: bytes) -> _Left | None:
     try:
-        left = msgspec.json.decode(content, type=_Left)
+        return msgspec.json.decode(content, type=_Left)
     except (msgspec.MsgspecError, RecursionError):
-        return False
-    return _blobs(git, "HEAD", left.changed) == left.changed
+        return None
 
 
 def _blobs(git: Git, revision: str, paths: Collection[str]) -> dict[str, str]:
