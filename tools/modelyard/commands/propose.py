@@ -22,7 +22,7 @@ from modelyard.retraining.proposal import propose, refresh
 from modelyard.retraining.trained import Trained
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.comment import Poster
-from modelyard.review.handed_over import handed_over
+from modelyard.review.jobs import handed_over
 from modelyard.review.subject import subject_of_pull
 from modelyard.terminal import finish, result, say
 

@@ -12,7 +12,7 @@ from modelyard.forges.discovery import open_forge
 from modelyard.options import open_checkout, record_in_trackers, verbosity
 from modelyard.release.measured import read_measured, take_measured
 from modelyard.release.registration import register
-from modelyard.review.handed_over import handed_over
+from modelyard.review.jobs import handed_over
 from modelyard.terminal import finish, result, result_json, say, show_error
 
 

@@ -17,7 +17,7 @@ from modelyard.git import Git
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import UntrustedBundle, read_untrusted
 from modelyard.review.comment import Posted, Poster
-from modelyard.review.handed_over import write_archives
+from modelyard.review.jobs import write_archives
 from modelyard.review.lock_push import push_locks
 from modelyard.review.subject import subject_of_pull
 

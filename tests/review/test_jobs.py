@@ -11,7 +11,7 @@ import pytest
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.forges.interface import Forge
 from modelyard.review.bundle import read_untrusted
-from modelyard.review.handed_over import handed_over
+from modelyard.review.jobs import handed_over
 
 
 def gitlab(archives: dict[int, bytes]) -> Forge:
