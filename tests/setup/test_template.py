@@ -276,7 +276,9 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     assert not any("environment" in job_of_gitlab(jobs, name) for name in running), "so they have no token"
     posting = {name for name in jobs if job_of_gitlab(jobs, name).get("environment", {}).get("name") == "modelyard-bot"}
     assert posting == {".posting", "report", "monitor", "propose"}
-    assert "--from .modelyard/retrained" in jobs["propose"]["script"][-1]
+    assert "--from jobs:retrain" in jobs["propose"]["script"][-1]
+    assert "--from jobs:measure-main" in yaml.safe_dump(jobs["deploy"]["script"])
+    assert all(job_of_gitlab(jobs, name)["dependencies"] == [] for name in posting), "the runner unpacks nothing there"
     assert "measuring" not in jobs["propose"]["variables"]["JOBS"]
     asked = "$CI_PIPELINE_SOURCE"
     of_merge_requests = {
@@ -291,6 +293,7 @@ def test_no_stage_of_jenkins_and_no_job_of_gitlab_that_measures_gets_what_regist
     assert all(rule.startswith(asked) for rule in of_others) and "measuring" not in jobs["report"]["variables"]["JOBS"]
     deploying = {name for name in jobs if job_of_gitlab(jobs, name).get("environment", {}).get("name") == "modelyard"}
     assert deploying == {".deploying", "deploy", "rollout"}
+    assert all(job_of_gitlab(jobs, name)["dependencies"] == [] for name in deploying)
     assert not any("measuring" in jobs[name]["variables"]["JOBS"] for name in ("deploy", "rollout"))
 
 
