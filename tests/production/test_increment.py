@@ -155,10 +155,11 @@ def test_what_a_killed_run_left_is_removed_and_files_of_others_stay(yard: Yard) 
     folder = yard.root / "data/feedback/m"
     folder.mkdir(parents=True)
     ours = [f"20260507T000000Z{end}" for end in (".parquet", ".parquet.dvc", ".json", ".profile.json")]
-    for name in (*ours, "notes.md", "20260507.csv"):
+    of_dvc = ".0BSqZyxWJFOc2Td0-f61cw.tmp"
+    for name in (*ours, of_dvc, "notes.md", "20260507.csv", ".mine.tmp"):
         (folder / name).write_text("x")
     collected(yard, truth(a=1))
-    assert sorted(path.name for path in folder.iterdir()) == ["20260507.csv", "notes.md"]
+    assert sorted(path.name for path in folder.iterdir()) == [".mine.tmp", "20260507.csv", "notes.md"]
 
 
 def test_an_increment_that_is_nowhere_is_an_error(yard: Yard) -> None:

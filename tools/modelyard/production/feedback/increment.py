@@ -40,6 +40,8 @@ TOUCHES = "no version is changed: a model trained on these rows is evaluated whe
 _IGNORED = b"/*.parquet\n"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _OURS = re.compile(r"(?P<stem>\d{8}T\d{6}Z)(\.parquet(\.dvc)?|\.json|\.profile\.json)")
+_OF_DVC = re.compile(r"\.[\w-]{22}\.tmp")
+"""What DVC links a file as, before it gives the link its name."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _clear(view: ModelView) -> None:
     known = {name.rpartition("/")[2].removesuffix(".parquet") for name in increments(view.checkout.git, view.name)}
     for path in (view.checkout.root / folder_of(view.name)).glob("*"):
         match = _OURS.fullmatch(path.name)
-        if match and match["stem"] not in known:
+        if _OF_DVC.fullmatch(path.name) or (match and match["stem"] not in known):
             path.unlink()
 
 
