@@ -84,7 +84,7 @@ def test_to_unpack_a_bomb_in_the_job_that_reports() -> None:
 
 
 def test_to_write_outside_with_the_names_in_an_archive() -> None:
-    names = ("../x/training.json", "/etc/training.json", "./a/b/training.json", ".modelyard/evidence/../training.json")
+    names = ("../x/training.json", "/etc/training.json", "churn/training.json", ".modelyard/evidence/../training.json")
     assert taken(dict.fromkeys(names, b"x")) == UntrustedBundle()
 
 

@@ -18,6 +18,7 @@ from modelyard.evidence.training import RetrainingRecord
 from modelyard.retraining.handed_over import read_trained
 from modelyard.retraining.situation import file_retraining
 from modelyard.retraining.trained import Trained
+from modelyard.review.jobs import Left
 from setup.test_template import job_of_gitlab, jobs_of_gitlab
 from support.evidence import ARTIFACT, TRAINING
 from support.retrained import AFTER, FILES, LOCK, PIPELINE, POINTER, RUN, HandedOver
@@ -179,7 +180,7 @@ def test_to_have_a_verdict_of_ones_own_taken_with_a_retraining(handed: HandedOve
     passed = {"verdict.json": '{"outcome": "pass"}', "reproduction.json": "{}", "report.md": "# passed"}
     handed.leave(passed)
     view = handed.checkout.model("churn")
-    trained = read_trained(view, handed.folder, "schedule")
+    trained = read_trained(view, Left(handed.folder), "schedule")
     assert isinstance(trained, Trained) and set(trained.documents) == {"training", "evaluation", "drift", "artifact"}
 
 

@@ -30,8 +30,8 @@ def archive(folder: Path, files: dict[str, str]) -> bytes:
 
 
 def test_a_folder_is_read_where_it_is(tmp_path: Path) -> None:
-    with handed_over(str(tmp_path / "left"), None) as folder:
-        assert folder == tmp_path / "left"
+    with handed_over(str(tmp_path / "left"), None) as left:
+        assert left == (tmp_path / "left", "")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is a file"), handed_over(str(tmp_path / "file"), None):
         pass
@@ -39,15 +39,22 @@ def test_a_folder_is_read_where_it_is(tmp_path: Path) -> None:
 
 def test_the_archives_of_jobs_are_read_together_and_never_unpacked(tmp_path: Path) -> None:
     archives = {
-        1: archive(tmp_path, {".modelyard/evidence/churn/training.json": "c", ".git/hooks/post-checkout": "evil"}),
+        1: archive(
+            tmp_path,
+            {
+                ".modelyard/evidence/churn/training.json": "c",
+                "churn/scan.json": "elsewhere",
+                ".git/hooks/post-checkout": "evil",
+            },
+        ),
         2: archive(tmp_path, {".modelyard/evidence/fraud/training.json": "f", "requirements/install.sh": "evil"}),
     }
-    with handed_over("jobs:retrain", gitlab(archives)) as folder:
+    with handed_over("jobs:retrain", gitlab(archives)) as (folder, under):
         assert sorted(path.suffix for path in folder.iterdir()) == [".zip", ".zip"]
-        found = read_untrusted(folder)
+        found = read_untrusted(folder, under=under)
     assert found.evidence == {"churn": {"training": b"c"}, "fraud": {"training": b"f"}}
     assert not folder.exists(), "nothing is left behind"
-    with handed_over("jobs:other", gitlab(archives)) as folder:
+    with handed_over("jobs:other", gitlab(archives)) as (folder, _):
         assert list(folder.iterdir()) == []
 
 

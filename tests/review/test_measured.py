@@ -88,6 +88,7 @@ def test_only_evidence_is_taken_from_the_archive_of_a_job(tmp_path: Path) -> Non
         archive.writestr(".modelyard/evidence/churn/generated/dvc.lock", "l")
         archive.writestr(".modelyard/evidence/../evidence/churn/scan.json", "outside")
         archive.writestr(".modelyard/evidence//churn/scan.json", "outside")
+        archive.writestr("churn/scan.json", "elsewhere")
         archive.writestr(".modelyard/evidence/churn/evaluation.json", b"\0" * 20_000_000)
         archive.writestr(link, "/etc/passwd")
     found = untrusted_of(forge((tmp_path / "b.zip").read_bytes()), JOB)

@@ -11,6 +11,7 @@ from modelyard.evidence.training import RetrainingRecord, TrainingRun
 from modelyard.gate.triggers import Cause
 from modelyard.retraining.handed_over import read_trained
 from modelyard.retraining.proposal import Refreshed, propose
+from modelyard.review.jobs import Left
 
 from support.evidence import ARTIFACT, DRIFT, EVALUATION, SCAN, TRAINING
 from support.pulls import MemoryEvidence, MemoryForge, MemoryGit, as_forge, memory_checkout
@@ -84,7 +85,7 @@ class HandedOver:
     def propose(self, cause: Cause = "schedule", model: str = "churn") -> Refreshed:
         """What ``modelyard propose MODEL --from FOLDER`` decides and pushes."""
         view = self.checkout.model(model)
-        return propose(view, as_forge(self.forge), cause, read_trained(view, self.folder, cause))
+        return propose(view, as_forge(self.forge), cause, read_trained(view, Left(self.folder), cause))
 
     def pushed(self, model: str = "churn") -> dict[str, bytes | None]:
         """Path → content of what the proposal changes; nothing without one."""

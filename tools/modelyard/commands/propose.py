@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -88,8 +88,8 @@ def command(
 
     def one(view: ModelView) -> Outcome:
         model = view.name
-        if folder:
-            trained = read_trained(view, folder, cause)
+        if left:
+            trained = read_trained(view, left, cause)
             done = propose(view, forge, cause, trained)
             documents = trained.documents if isinstance(trained, Trained) else {}
         else:
@@ -113,6 +113,5 @@ def command(
             say(f"  Read .modelyard/evidence/{model}/report.md, then: git merge --no-ff {done.branch}")
         return "pass"
 
-    with ExitStack() as stack:
-        folder = stack.enter_context(handed_over(source, forge)) if source else None
+    with handed_over(source, forge) if source else nullcontext() as left:
         finish(for_each(chosen_models(checkout, models, everything), one))

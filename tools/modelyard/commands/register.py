@@ -52,8 +52,8 @@ def command(
     forge, today = open_forge(repository, git), datetime.now(UTC).date()
     measured = None
     if source:
-        with handed_over(source, forge) as folder:
-            measured = read_measured(folder)
+        with handed_over(source, forge) as left:
+            measured = read_measured(left)
     done, errors = [], []
     for model in models:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 from modelyard.candidate.files import Candidate
 from modelyard.candidate.judgement import write_reports, write_verdict
@@ -12,11 +11,12 @@ from modelyard.checkout.checkout import ModelView
 from modelyard.errors import ModelyardError
 from modelyard.release.registration import pinned_artifact
 from modelyard.review.bundle import UntrustedBundle, read_untrusted
+from modelyard.review.jobs import Left
 
 
-def read_measured(folder: Path) -> UntrustedBundle:
-    """The evidence in a folder that a measuring job of the default branch wrote."""
-    return read_untrusted(folder, of_main=True)
+def read_measured(left: Left) -> UntrustedBundle:
+    """The evidence that a measuring job of the default branch left."""
+    return read_untrusted(left.folder, under=left.under, of_main=True)
 
 
 def take_measured(view: ModelView, measured: UntrustedBundle, today: date) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from modelyard.candidate.workspace import RUN
 from modelyard.checkout.checkout import ModelView
@@ -16,23 +15,24 @@ from modelyard.gate.triggers import Cause, Hindrance
 from modelyard.manifests.renewal import renewed
 from modelyard.retraining.trained import Trained
 from modelyard.review.bundle import UntrustedBundle, read_untrusted
+from modelyard.review.jobs import Left
 from modelyard.review.lock_push import require_lock
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _AGAIN = "Look at the job that trains, and run it again."
 
 
-def read_trained(view: ModelView, folder: Path, cause: Cause) -> Trained | Hindrance:
-    """The retraining of a model in a folder that ``modelyard run MODELS --cause CAUSE`` left on the commit of HEAD.
+def read_trained(view: ModelView, left: Left, cause: Cause) -> Trained | Hindrance:
+    """The retraining of a model that ``modelyard run MODELS --cause CAUSE`` left on the commit of HEAD.
 
-    A Hindrance where the folder has none of this model. ModelyardError where it is not of this commit and cause, has
+    A Hindrance where it left none of this model. ModelyardError where it is not of this commit and cause, has
     numbers that cannot be, or changes more than the lock, the metrics, the profile and the content of the model's
-    data imports. No file of the folder is run, and a verdict in it is not read.
+    data imports. No file of it is run, and a verdict in it is not read.
     """
     name, git = view.name, view.checkout.git
     base = git.commit_of("HEAD")
     pointers = imports_of(git, base, name)
-    untrusted = read_untrusted(folder, retrained={name: pointers})
+    untrusted = read_untrusted(left.folder, under=left.under, retrained={name: pointers})
     if name not in untrusted.runs:
         refused = f" Not read: {'; '.join(untrusted.refused[:5])}." if untrusted.refused else ""
         return Hindrance("not proposed", f"The job that trains left nothing about {name}.{refused}")

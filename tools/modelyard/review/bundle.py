@@ -19,8 +19,6 @@ from modelyard.manifests.names import is_name
 FILE_LIMIT = 10_000_000
 TOTAL_LIMIT = 50_000_000
 _ENTRIES = 5_000
-EVIDENCE = ".modelyard/evidence/"
-"""Where a measuring job writes. An archive of GitLab has the whole path, an artifact of GitHub what is below it."""
 GENERATED_FOLDER = "generated"
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, ValueError, IndexError)
 """Errors of zipfile for archives that are broken or made to break a reader; NotImplementedError is a RuntimeError."""
@@ -47,11 +45,12 @@ class UntrustedBundle:
 
 
 def read_untrusted(
-    folder: Path, *, of_main: bool = False, retrained: Mapping[str, Collection[str]] | None = None
+    folder: Path, *, of_main: bool = False, under: str = "", retrained: Mapping[str, Collection[str]] | None = None
 ) -> UntrustedBundle:
     """The bundle in a folder. Only known names with a limited size are read; a missing folder is an empty bundle.
 
     ``of_main``: a job of the default branch wrote it, so what only such a job may say is read too.
+    ``under``: only names that begin with it are read, without it.
     ``retrained``: a retraining of these models wrote it, and the pointers are those of their data imports: of them the
     retraining's record and those pointers are read too, and of other models nothing.
 
@@ -60,7 +59,7 @@ def read_untrusted(
     """
     untrusted, total = UntrustedBundle(), 0
     for name, size, read in _entries(folder, untrusted.refused, retrained):
-        place = _place(name.removeprefix(EVIDENCE), retrained)
+        place = _place(name.removeprefix(under), retrained) if name.startswith(under) else None
         if place is None or (place[2] == _OF_MAIN and not of_main):
             continue
         if size > FILE_LIMIT:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 from modelyard.checkout.checkout import Checkout
 from modelyard.errors import ModelyardError
@@ -17,7 +15,7 @@ from modelyard.git import Git
 from modelyard.review.approvals import approval_of_pull, approval_status
 from modelyard.review.bundle import UntrustedBundle, read_untrusted
 from modelyard.review.comment import Posted, Poster
-from modelyard.review.jobs import write_archives
+from modelyard.review.jobs import archives
 from modelyard.review.lock_push import push_locks
 from modelyard.review.subject import subject_of_pull
 
@@ -76,10 +74,9 @@ def untrusted_of(forge: MeasuringForge, one: Measured) -> UntrustedBundle:
 
     ModelyardError where the forge does not answer: the next run asks again.
     """
-    with tempfile.TemporaryDirectory(prefix="modelyard-") as scratch:
-        write_archives(forge, one.jobs, Path(scratch))
+    with archives(forge, one.jobs) as left:
         try:
-            return read_untrusted(Path(scratch))
+            return read_untrusted(left.folder, under=left.under)
         except ModelyardError as error:
             return UntrustedBundle(refused=[error.problem])
 
