@@ -72,12 +72,16 @@ def _build_rival(folder: Path) -> None:
     tool(folder, "deploy", "--env", "staging")
 
 
+def _shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", AS_INSTALLED)
+        return shared_folder(factory, name, build) / "repository"
+
+
 @pytest.fixture(scope="session")
 def champion_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of real flights whose v1.0.0 is registered and deployed. Read only; shared by all workers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", AS_INSTALLED)
-        return shared_folder(tmp_path_factory, "champion", lambda folder: _build(folder / "repository")) / "repository"
+    return _shared(tmp_path_factory, "champion", lambda folder: _build(folder / "repository"))
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +91,7 @@ def rival_template(champion_template: Path, tmp_path_factory: pytest.TempPathFac
     def build(folder: Path) -> None:
         _build_rival(copied(champion_template.parent, folder) / "repository")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", AS_INSTALLED)
-        return shared_folder(tmp_path_factory, "rival", build) / "repository"
+    return _shared(tmp_path_factory, "rival", build)
 
 
 @pytest.fixture
