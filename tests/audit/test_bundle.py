@@ -265,6 +265,36 @@ def test_a_rewritten_history_fails_against_its_anchor(yard: Path) -> None:
     assert any("anchored head of main is not in its history" in line for line in found["FAIL"])
 
 
+def test_what_a_turned_merge_deployed_is_audited_by_what_it_brought_to_main(yard: Path) -> None:
+    """``git pull`` of somebody who was behind: the first parent is their own work, and main is the second one."""
+    production = yard / f"deployments/production/{MODEL}.yaml"
+    git(yard, "switch", "--quiet", "-c", "mine")
+    production.write_text(f"model: {MODEL}\nversion: v1.1.0\n# the newest\n")
+    commit_all(yard, "Keep v1.1.0")
+    git(yard, "switch", "--quiet", "main")
+    production.write_text(f"model: {MODEL}\nversion: v1.0.0\n")
+    main = commit_all(yard, f"Back to v1.0.0{APPROVED}")
+    tool(yard, "deploy", "--env", "production")
+    git(yard, "switch", "--quiet", "mine")
+    git(yard, "merge", "--quiet", "--no-ff", "-X", "ours", "-m", f"Merge main{APPROVED}", "main")
+    git(yard, "switch", "--quiet", "-C", "main")
+    tool(yard, "deploy", "--env", "production")
+    approvals = json.loads(opened(yard).evidence.filed()[f"{MODEL}/approvals/{MODEL}#production#5.json"])
+    merged = {change["commit"]: change["base"] for change in approvals["predicate"]["changes"]}
+    assert merged[git(yard, "rev-parse", "main")] == main
+    found = verify(exported(yard), expect=1)
+    assert any("#production#5 (v1.1.0) was approved by" in line for line in found["PASS"]), found["FAIL"]
+
+
+def test_a_refusal_that_was_filed_is_no_rewriting_of_the_evidence(yard: Path) -> None:
+    evidence = opened(yard).evidence
+    evidence.append({"incidents/blocked-1.json": b'{"problem": "a forged tag was refused", "remedy": "r"}'}, "refused")
+    claim = "nothing was deleted, reordered or rewritten"
+    assert any(claim in line for line in verify(exported(yard), expect=1)["PASS"])
+    evidence.append({f"incidents/{'a' * 40}.json": b'{"was": "a", "became": "b", "files_put_back": 1}'}, "rewritten")
+    assert any(claim in line and "was rewritten" in line for line in verify(exported(yard), expect=1)["FAIL"])
+
+
 def test_a_deleted_or_moved_tag_fails(yard: Path) -> None:
     git(yard, "tag", "--force", "--annotate", f"{MODEL}@v1.0.0", "-m", "mine", "HEAD")
     found = verify(exported(yard), expect=1)

@@ -87,10 +87,11 @@ def _objects(checkout: Checkout, manifest: dict[str, Any]) -> dict[str, bytes]:
         shas |= git.trees_and_blobs(commit, *folders, model_file(model), f"models/{model}/dvc.lock")
         shas |= set(git.reachable(commit))
     for commit, base in _changes(checkout):
-        parent = next(iter(git.commit_info(commit).parents), "")
-        for before in {base, parent} - {""}:
+        parents = git.commit_info(commit).parents  # of a turned merge, main's line goes on by another than the first
+        for before in {base, *parents} - {""}:
             shas |= git.trees_and_blobs(before, APPROVALS)
-        shas |= git.differing_trees(parent, commit) if parent else set()
+        for parent in parents:
+            shas |= git.differing_trees(parent, commit)
     shas |= git.trees_and_blobs(main, *manifest["keys"])
     return git.objects(sorted(shas))
 

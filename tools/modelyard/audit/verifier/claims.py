@@ -6,9 +6,11 @@ import base64
 import hashlib
 import json
 import re
+from functools import cached_property
 from typing import Any
 
 from .ecdsa import verify_ecdsa
+from .line import line_of
 from .objects import ClaimFailed, Repository, Tag
 from .rules import require_rules
 
@@ -65,8 +67,16 @@ class Auditor:
     def _imported(self, tag: Tag) -> bool:
         """Whether a tag without a record was filed as an import of GTO's: it says what GTO says, and is no receipt."""
         model = re.split("[@#]", tag.name)[0]
-        filed = f"{model}/imports/{tag.name}.json" in self.evidence and f"{model}/tags/{tag.name}" in self.evidence
-        return filed and not tag.record
+        return f"{model}/imports/{tag.name}.json" in self.evidence and self._is_filed(tag) and not tag.record
+
+    @cached_property
+    def _line(self) -> dict[str, str]:
+        judged = (re.fullmatch("changes/([0-9a-f]+)[.]json", path) for path in self.evidence)
+        filed = {tag.commit for tag in self.tags.values() if not self._imported(tag) and self._is_filed(tag)}
+        return line_of(self.git, self.heads["main"], filed | {found[1] for found in judged if found})
+
+    def _is_filed(self, tag: Tag) -> bool:
+        return f"{re.split('[@#]', tag.name)[0]}/tags/{tag.name}" in self.evidence
 
     def _version_of(self, assignment: Tag) -> Tag | None:
         model, version = assignment.name.split("#")[0], assignment.record.get("version")
@@ -153,7 +163,7 @@ class Auditor:
         for rule in change["rules"]:
             if len({_normalised(name) for name in rule["by"]} - {author}) < rule["needed"]:
                 raise ClaimFailed(f"{rule['id']}: {len(rule['by'])} of {rule['needed']} by {rule['role']}")
-        require_rules(self.git, change)
+        require_rules(self.git, self._line, change)
         if change["report"]:
             folder = f"pulls/{change['pull']}/"
             seen = [sha for path, sha in self.evidence.items() if path.startswith(folder)]
@@ -246,8 +256,9 @@ class Auditor:
         return f"{count} tags"
 
     def _history(self) -> str:
-        if "incidents" in {path.split("/")[0] for path in self.evidence}:
-            raise ClaimFailed("the evidence branch was rewritten (see its folder incidents/)")
+        for path in (path for path in self.evidence if path.startswith("incidents/")):
+            if "problem" not in json.loads(self.git.read(self.evidence[path], "blob")):
+                raise ClaimFailed(f"the evidence branch was rewritten (see {path})")  # others say what was refused
         chain = self.git.history(self.heads["evidence"])
         for sha in chain:
             self._only_grows(sha)

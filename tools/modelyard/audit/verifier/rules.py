@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -46,22 +46,34 @@ def _rule(said: dict[str, Any]) -> Rule:
     return Rule(str(said["id"]), str(said.get("role", "writers")), int(said.get("count", 1)), paths)
 
 
-def require_rules(git: Repository, change: dict[str, Any]) -> None:
-    """ClaimFailed unless every rule of the file at the base for the changed files is among those that were met."""
-    parent = next(iter(git.commit(change["commit"]).parents), "")
+def require_rules(git: Repository, line: Mapping[str, str], change: dict[str, Any]) -> None:
+    """ClaimFailed unless every rule of the file at the base for the changed files is among those that were met.
+
+    ``line`` maps each commit of the default branch to the one before it.
+    """
+    commit = change["commit"]
+    parent = line[commit] if commit in line else next(iter(git.commit(commit).parents), "")
     base = change["base"] or parent
+    if base != parent and base not in _below(line, parent):
+        raise ClaimFailed(f"{commit[:12]} was judged by the rules of {base[:12]}, which main did not have before it")
     rules = git.blob_at(base, APPROVALS) if base else None
     if (hashlib.sha256(rules).hexdigest() if rules is not None else "") != change["policy_sha256"]:
         raise ClaimFailed(f"{APPROVALS} of the base is not the one that was applied")
     if rules is None:
         if parent and git.blob_at(parent, APPROVALS) is not None:
-            raise ClaimFailed(f"there were rules before {change['commit'][:12]}, and none was applied")
+            raise ClaimFailed(f"there were rules before {commit[:12]}, and none was applied")
         return
-    files = git.differing(parent, change["commit"]) if parent else []
+    files = git.differing(parent, commit) if parent else []
     met = {(rule["id"], rule["role"]): rule["needed"] for rule in change["rules"]}
     for rule in read_rules(rules):
         if rule.applies(files) and met.get((rule.id, rule.role), 0) < rule.count:
             raise ClaimFailed(f"{APPROVALS} wants {rule.count} of {rule.role} for {rule.id}, which is not recorded")
+
+
+def _below(line: Mapping[str, str], commit: str) -> Iterator[str]:
+    """The commits of the line before one."""
+    while commit := line.get(commit, ""):
+        yield commit
 
 
 class _Block:
