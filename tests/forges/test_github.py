@@ -74,8 +74,9 @@ def test_pulls_files_and_merged_changes(place: Place) -> None:
     place.store.merge(pull.number, "grace")
     git(place.clone, "fetch", "--quiet", "origin")
     git(place.clone, "switch", "--quiet", "--detach", "origin/main")
-    change = place.forge.last_change("feature.txt")
-    assert change and (change.author, change.pull, change.head, change.report) == (
+    merge, first = git(place.clone, "rev-list", "--first-parent", "HEAD").split()
+    change = place.forge.change_of(merge)
+    assert (change.author, change.pull, change.head, change.report) == (
         "@ada",
         pull.number,
         pull.head,
@@ -84,9 +85,8 @@ def test_pulls_files_and_merged_changes(place: Place) -> None:
     assert change.files == ("feature.txt",)
     [review] = change.reviews
     assert (review.author, review.outcome, review.commit, review.report) == ("@grace", "approved", pull.head, "e" * 64)
-    direct = place.forge.last_change("a.txt")
-    assert direct and direct.pull is None and direct.reviews == (), "a direct push has no reviews"
-    assert place.forge.last_change("never.txt") is None
+    direct = place.forge.change_of(first)
+    assert direct.pull is None and direct.reviews == (), "a direct push has no reviews"
 
 
 def test_one_comment_beyond_the_first_page_and_nobody_elses(place: Place) -> None:

@@ -71,8 +71,8 @@ def test_an_approval_is_bound_to_the_version_and_the_report_that_stood_there(pla
     place.store.merge(pull.number, "grace")
     git(place.clone, "fetch", "--quiet", "origin")
     git(place.clone, "switch", "--quiet", "--detach", "origin/main")
-    change = place.forge.last_change("feature.txt")
-    assert change and (change.author, change.pull, change.head, change.report) == ("@ada", pull.number, newer, "")
+    change = place.forge.change_of(git(place.clone, "rev-parse", "HEAD"))
+    assert (change.author, change.pull, change.head, change.report) == ("@ada", pull.number, newer, "")
 
 
 def test_one_comment_beyond_the_first_page_and_nobody_elses(place: Place) -> None:

@@ -23,7 +23,6 @@ from modelyard.forges.interface import (
     VERDICT,
     Status,
     merged_change,
-    newest_change,
     report_at,
     shortened,
     verdict_status,
@@ -96,15 +95,13 @@ def test_a_merged_change_has_the_reviews_of_its_pull_request_and_a_direct_push_h
     forge.pulls[8] = a_pull(8, head=git.head, state="open")
     forge.given[7] = (review,)
     forge.set_status(head, verdict_status("success", "ok", A, ""))
-    change = newest_change(as_git(git), as_forge(forge), "b.txt")
-    assert change is not None
+    change = merged_change(as_git(git), as_forge(forge), git.commit_info(merge))
     assert (change.commit, change.subject, change.author, change.files) == (merge, "Better", "@ada", ("b.txt",))
     assert (change.reviews, change.pull, change.head, change.report) == ((review,), 7, head, A)
     direct = merged_change(as_git(git), as_forge(forge), git.commit_info("HEAD"))
     assert (direct.author, direct.reviews, direct.pull, direct.report) == ("Eve", (), None, ""), (
         "an open one is no merge"
     )
-    assert newest_change(as_git(git), as_forge(forge), "never.txt") is None
 
 
 # --- the CI system ----------------------------------------------------------------------------------------------------
@@ -203,7 +200,6 @@ def change_with(message: str, *, merged: bool = True) -> Any:
     git.head = git.add({"b.txt": "1"}, base, merged=head if merged else "", message=message, author="Ada",
                        email="ada@example.org")  # fmt: skip
     forge = GitForge.connect(as_git(git), CI())
-    assert forge.change_of(git.head) == forge.last_change("b.txt") and forge.last_change("never.txt") is None
     return forge.change_of(git.head)
 
 

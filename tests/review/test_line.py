@@ -144,3 +144,33 @@ def test_a_commit_that_the_branch_lost_is_told(yard: Yard) -> None:
     assert yard.line("c" * 40).lost == (), "a commit that nobody has says nothing"
     merge = yard.merge(own, two, tree=own)
     assert yard.line(two).lost == () and shas(yard.line(two)) == [one, two, merge]
+
+
+def test_the_newest_change_of_a_file_is_the_one_that_brought_it_to_main(yard: Yard) -> None:
+    one, two = yard.commit("a"), yard.commit("b")
+    own = yard.aside("x", at=one)
+    git(yard.root, "merge", "--quiet", "--no-ff", "-m", "take b", two)
+    merge = yard.merge(two, own, tree="HEAD")
+    last = yard.commit("c")
+    line = yard.line(one, two)
+    assert (line.last_change("a", last), line.last_change("b", last)) == (one, two)
+    assert (line.last_change("x", last), line.last_change("x", merge), line.last_change("x", two)) == (merge, merge, "")
+    assert (line.last_change("c", last), line.last_change("c", merge), line.last_change("never", last)) == (
+        last,
+        "",
+        "",
+    )
+    assert line.last_change("x", own) == own, "beside the line the first-parent history counts"
+
+
+def test_of_a_turned_merge_the_newest_change_is_the_merge_and_not_a_commit_beside_main(yard: Yard) -> None:
+    one = yard.commit("a")
+    main = yard.commit("b")
+    own = yard.aside("x", at=one)
+    git(yard.root, "merge", "--quiet", "--no-ff", "-m", "Merge main", main)  # as git pull does it
+    merge = git(yard.root, "rev-parse", "HEAD")
+    git(yard.root, "checkout", "--quiet", "-B", "main", merge)
+    last = yard.commit("c")
+    line = yard.line(one, main)
+    assert shas(line) == [one, main, merge, last] and own not in line.positions
+    assert (line.last_change("x", last), line.last_change("b", last), line.last_change("a", last)) == (merge, main, one)

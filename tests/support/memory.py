@@ -350,10 +350,6 @@ class MemoryForge:
     unapproved: set[str] = field(default_factory=set)
     """Commits that have no reviews."""
 
-    def last_change(self, path: str) -> Change | None:
-        history = self.git.history(path)
-        return self.change_of(history[0].sha) if history else None
-
     def change_of(self, commit: str, parent: str = "") -> Change:
         info = self.git.commit_info(commit)
         base = info.parents[0] if info.parents else ""

@@ -314,9 +314,6 @@ class MemoryForge:
         self.asked.append(team)
         return handle in self.teams.get(team, [])
 
-    def last_change(self, path: str) -> Change | None:
-        raise NotImplementedError
-
     def change_of(self, commit: str, parent: str = "") -> Change:
         raise NotImplementedError
 

@@ -101,7 +101,7 @@ class Deployer:
             probes = self._apply(planned)
         tag = None
         if due and after.serving:
-            tag = self._receipt(planned, after, self._change(planned, planned.version), approvals)
+            tag = self._receipt(planned, after, self._change(planned), approvals)
         delivery = replace(delivery, live=after.serving or delivery.live, tag=tag, probes=probes)
         if planned.target is not None and delivery.live:
             health = planned.target.health(delivery.model, delivery.live)
@@ -119,18 +119,19 @@ class Deployer:
         if not has_work(planned):
             return delivery
         self._door.admit_removal(self._model(planned), delivery.environment)
-        change = self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+        change = self._change(planned)
         self._apply(planned)
         why = change.subject if change else "no deployment on main names it"
         tag = write_unassignment(self._model(planned), delivery.environment, why, change.author if change else "")
         return replace(delivery, live=None, tag=tag)
 
-    def _change(self, planned: Planned, version: RegisteredVersion) -> Change | None:
-        """The change that requested a version; for ``latest``, the change that became the version."""
-        delivery = planned.delivery
-        if planned.deployment and planned.deployment.version == "latest":
-            return self._forge.change_of(version.commit)
-        return self._forge.last_change(deployment_file(delivery.environment, delivery.model))
+    def _change(self, planned: Planned) -> Change | None:
+        """The change that requested what runs; for ``latest``, the change that became the version."""
+        if planned.version and planned.deployment and planned.deployment.version == "latest":
+            commit = planned.version.commit
+        else:
+            commit = self._door.last_change(self._model(planned), planned.delivery.environment)
+        return self._forge.change_of(commit, self._door.mainline.line.parent(commit)) if commit else None
 
     def _apply(self, planned: Planned, *, stored: bool = True) -> tuple[str, ...]:
         """The results of the probe rows of versions that gained traffic, after carrying out the actions.

@@ -48,8 +48,7 @@ class Door:
         self._require_facts(view, version)
         head = self._desired_commit(view, environment)
         self._require_approved(view, environment, head)
-        change = self._last_change(view, environment)
-        return self._records(version.commit, *([change] if change else []))
+        return self._records(version.commit, self.last_change(view, environment))
 
     def admit_back(self, view: ModelView, environment: str, version: RegisteredVersion) -> tuple[ApprovalRecord, ...]:
         """The approvals behind a version that gets traffic back, or keeps it. Refused unless its facts hold.
@@ -67,8 +66,12 @@ class Door:
         """The approvals behind the removal of a model from an environment. Refused unless main's history has them."""
         head = self._desired_commit(view, environment)
         self._require_approved(view, environment, head)
-        change = self._last_change(view, environment)
-        return self._records(change) if change else ()
+        return self._records(self.last_change(view, environment))
+
+    def last_change(self, view: ModelView, environment: str) -> str:
+        """The newest commit of main, up to HEAD, that changed the desired state of a model; '' for none."""
+        head = self._checkout.git.commit_of("HEAD")
+        return self.mainline.line.last_change(deployment_file(environment, view.name), head)
 
     # --- conditions --------------------------------------------------------------------------------------------------
 
@@ -119,12 +122,10 @@ class Door:
                 raise Refused(f"{path} differs from HEAD.", "Have the change reviewed and merged, or restore the file.")
         return head
 
-    def _last_change(self, view: ModelView, environment: str) -> str | None:
-        found = self._checkout.git.history(deployment_file(environment, view.name), first_parent=True)
-        return found[0].sha if found else None
-
     def _records(self, *commits: str) -> tuple[ApprovalRecord, ...]:
-        return tuple(record for commit in dict.fromkeys(commits) for record in self.mainline.record(commit))
+        return tuple(
+            record for commit in dict.fromkeys(filter(None, commits)) for record in self.mainline.record(commit)
+        )
 
 
 def require_verdict(view: ModelView, version: RegisteredVersion) -> None:

@@ -26,11 +26,6 @@ class GitForge:
         """The adapter; it needs only the repository."""
         return cls(git)
 
-    def last_change(self, path: str) -> Change | None:
-        """The newest commit on the first-parent line that touched ``path``."""
-        history = self._git.history(path, first_parent=True)
-        return self._change(history[0]) if history else None
-
     def change_of(self, commit: str, parent: str = "") -> Change:
         """The change of one commit. Who merged it is one of its authors where the merge is more than a merge."""
         return self._change(self._git.commit_info(commit), parent)

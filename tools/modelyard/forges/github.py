@@ -27,7 +27,6 @@ from modelyard.forges.interface import (
     UnknownResult,
     is_marked,
     merged_change,
-    newest_change,
     report_at,
 )
 from modelyard.gate.approvals import Review
@@ -94,10 +93,6 @@ class GitHubForge:
         return client
 
     # --- merged changes ---------------------------------------------------------------------------------------------
-
-    def last_change(self, path: str) -> Change | None:
-        """The newest change of ``path`` on main, with its pull request."""
-        return newest_change(self._git, self, path)
 
     def change_of(self, commit: str, parent: str = "") -> Change:
         """The change of one commit of main."""

@@ -30,7 +30,6 @@ from modelyard.forges.interface import (
     UnknownResult,
     is_marked,
     merged_change,
-    newest_change,
 )
 from modelyard.gate.approvals import Review
 from modelyard.git import Git
@@ -78,10 +77,6 @@ class GitLabForge:
         return cls(git, replace(ci, server=server, repository=repository))
 
     # --- merged changes ---------------------------------------------------------------------------------------------
-
-    def last_change(self, path: str) -> Change | None:
-        """The newest change of ``path`` on main, with its merge request."""
-        return newest_change(self._git, self, path)
 
     def change_of(self, commit: str, parent: str = "") -> Change:
         """The change of one commit of main."""

@@ -180,9 +180,6 @@ class ForgeSettings:
 class Forge(Protocol):
     """Where changes are reviewed. Plain git has no more than this."""
 
-    def last_change(self, path: str) -> Change | None:
-        """The newest merged change of a path; None for a path without a commit."""
-
     def change_of(self, commit: str, parent: str = "") -> Change:
         """The change of one commit of the default branch; ``parent`` was its head before, '' for the first parent."""
 
@@ -302,12 +299,6 @@ def report_at(statuses: Iterable[Status], at: int | None = None) -> str:
             found = _DIGEST.search(status.description)
             return found[1] if found else ""
     return ""
-
-
-def newest_change(git: Git, forge: PullForge, path: str) -> Change | None:
-    """The newest change of ``path`` on main; None without a commit."""
-    history = git.history(path, first_parent=True)
-    return merged_change(git, forge, history[0]) if history else None
 
 
 def merged_change(git: Git, forge: PullForge, commit: CommitInfo, parent: str = "") -> Change:

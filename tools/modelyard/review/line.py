@@ -48,6 +48,24 @@ class Line:
         """The commit before one on the line; the first parent of any other commit; '' for a root."""
         return self._turned.get(commit) or self._first_parent(commit)
 
+    def last_change(self, path: str, at: str) -> str:
+        """The newest commit, up to a commit of the line, that changed a file there; '' for none.
+
+        Up to any other commit, the first-parent history counts.
+        """
+        parts = self._parts if at in self.positions else (_Part(tuple(self._git.line(at))),)
+        for part in parts:
+            if at not in part.commits:
+                continue
+            own = frozenset(part.commits[part.commits.index(at) :]) - self._turned.keys()
+            for newest in self._git.history(path, first_parent=True, at=at):
+                if newest.sha in own:
+                    return newest.sha
+            turn, at = part.commits[-1], part.below
+            if at and self._git.file_at(turn, path) != self._git.file_at(at, path):
+                return turn
+        return ""
+
     def since(self, commit: str) -> list[LineCommit]:
         """The commits after one that is on the line, oldest first, each with the files that it changed there."""
         found: list[LineCommit] = []
