@@ -254,14 +254,15 @@ def _record(yard: Path, tag: str) -> dict[str, object]:
 
 
 def _temporary(yard: Path) -> list[Path]:
-    return [*(yard / ".git").glob("modelyard-index-*"), *(yard / ".dvc/tmp").glob("modelyard-*")]
+    own = [path for path in (yard / ".git").glob("*.lock") if not path.name.startswith("modelyard-")]  # others: flock
+    locks = [*own, *(yard / ".git/refs").rglob("*.lock")]
+    return [*(yard / ".git").glob("modelyard-index-*"), *locks, *(yard / ".dvc/tmp").glob("modelyard-*")]
 
 
 def _left(yard: Path) -> list[str]:
     """Files that a killed run left and no later run removed."""
     status = git(yard, "status", "--porcelain")
-    held = [path for path in (yard / ".git").glob("*.lock") if not path.name.startswith("modelyard-")]  # of flock
-    inside = [*_temporary(yard), *held, *(yard / ".git/worktrees").glob("*")]
+    inside = [*_temporary(yard), *(yard / ".git/worktrees").glob("*")]
     return [f"{line} in the working tree" for line in status.splitlines()] + [
         f"{path.name} was left" for path in inside
     ]

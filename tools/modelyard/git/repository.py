@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
 from modelyard.git.history import GitHistory
+from modelyard.git.leftovers import remove_indexes, remove_locks, remove_worktrees
 from modelyard.git.stream import HOOK_VARIABLES
 from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 
 if TYPE_CHECKING:
     from git import Repo
 
-_OLD_SECONDS = 3600.0
-_OLD_WORKTREE_SECONDS = 24 * _OLD_SECONDS
-
 
 class GitRepository(GitHistory):
     """Reads and writes in one clone."""
+
+    _may_be_locked = True
+    """Whether nobody has looked for locks of a killed git."""
 
     def start(self, object_format: str = "sha1") -> None:
         """Initialises a repository with the branch main, and with object ids of a hash function."""
@@ -208,7 +208,7 @@ class GitRepository(GitHistory):
         """A commit with ``files`` and without ``drop`` on a parent ('' for none); the parent if nothing differs."""
         with self.opened() as repo:
             index = Path(repo.git_dir) / f"modelyard-index-{os.urandom(6).hex()}"
-            _remove_old(index.parent)
+            remove_indexes(index.parent)
             try:
                 with repo.git.custom_environment(GIT_INDEX_FILE=str(index)):
                     if parent:
@@ -249,7 +249,7 @@ class GitRepository(GitHistory):
     @contextmanager
     def worktree(self, folder: Path, commit: str) -> Iterator[None]:
         """A temporary worktree of a commit in a new folder. Those of killed runs are removed."""
-        self._remove_old_worktrees()
+        remove_worktrees(self.common_folder())
         with self.opened() as repo:
             repo.git.worktree("add", "--quiet", "--detach", str(folder), commit)
         try:
@@ -257,21 +257,6 @@ class GitRepository(GitHistory):
         finally:
             with self.opened() as repo:
                 repo.git.worktree("remove", "--force", str(folder))
-
-    def _remove_old_worktrees(self) -> None:
-        """Those that a day ago were made in a folder ``modelyard-…`` of the system's temporary folder."""
-        import shutil
-        import tempfile
-
-        ours = Path(tempfile.gettempdir())
-        for file in (self.common_folder() / "worktrees").glob("*/gitdir"):
-            with suppress(OSError):  # another process may remove it too
-                place = Path(file.read_text(encoding="utf-8").strip()).parent
-                made = place.parent
-                old = time.time() - file.stat().st_mtime > _OLD_WORKTREE_SECONDS
-                if old and made.parent == ours and made.name.startswith("modelyard-"):
-                    shutil.rmtree(made, ignore_errors=True)
-                    shutil.rmtree(file.parent, ignore_errors=True)
 
     @contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
@@ -303,13 +288,16 @@ class GitRepository(GitHistory):
 
     @contextmanager
     def opened(self) -> Iterator[Repo]:
-        """GitPython's repository; its command errors are raised as GitError."""
+        """GitPython's repository; its command errors are raised as GitError. Locks of a killed git are gone."""
         library = self.library()
         try:
             repo = library.Repo(self.root)
         except (library.InvalidGitRepositoryError, library.NoSuchPathError) as unknown:
             raise no_repository(self.root) from unknown
         repo.git.update_environment(**self.settings)
+        if self._may_be_locked:
+            self._may_be_locked = False
+            remove_locks(Path(repo.common_dir))
         try:
             yield repo
         except library.GitCommandError as failed:
@@ -326,14 +314,6 @@ def _feed(repo: Repo, content: bytes, *arguments: str) -> str:
         file.write(content)
         file.seek(0)
         return str(repo.git.execute(["git", *arguments], istream=file))
-
-
-def _remove_old(folder: Path) -> None:
-    """Removes the temporary indexes of killed runs; a running one is younger."""
-    for path in folder.glob("modelyard-index-*"):
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _OLD_SECONDS:
-                path.unlink()
 
 
 def _git_error(failed: Any) -> GitError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.git.leftovers import lock_remedy
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -79,6 +80,7 @@ class GitError(ModelyardError):
         self.arguments, self.output = tuple(arguments), output
         if "tell me who you are" in output or "empty ident name" in output:
             remedy = 'Set your name and address: git config --global user.name "…" and user.email "…"'
+        remedy = lock_remedy(output) or remedy
         super().__init__(problem or f"git {arguments[0]} failed: {lines[0] if lines else 'no message'}", remedy)
 
 
