@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_branch import BRANCH
 from modelyard.checkout.evidence_store import approvals_file, evidence_files
 from modelyard.checkout.guard import check_registry
 from modelyard.deployment.record import write_receipt
@@ -83,6 +84,24 @@ def test_a_tag_that_is_only_on_the_remote_is_a_fault_and_an_unfetched_one_is_not
     assert found[0].sentence == "is on the remote only, and has no filed copy: it proves nothing"
     assert "git push origin ':refs/tags/churn@v9.9.9'" in found[0].remedy
     assert found[1].sentence == "is not fetched into this clone"
+
+
+@pytest.mark.parametrize("path", [f"churn/{ARTIFACT}/reproduction.json", f"changes/{'c' * 40}.json", "churn/tags/x"])
+def test_what_a_hand_replaced_or_removed_is_a_fault_also_where_no_tag_names_it(yard: Path, path: str) -> None:
+    evidence = opened(yard).evidence
+    evidence.append({path: b"one", "pulls/1/report.md": b"r"}, "evidence")
+    evidence.append({path: b"two"}, "filed again, which keeps the older one")
+    evidence.append({}, "a report of a closed pull request", frozenset({"pulls/1/report.md"}))
+    assert check_registry(opened(yard)) == () or path.endswith("tags/x")
+    commit = evidence.git.add_to_branch(BRANCH, {path: b"forged"}, "a hand in it")
+    git(yard, "push", "--quiet", "origin", BRANCH)
+    lost = f"{path}: the commit {commit[:12]} of modelyard/evidence replaced or removed what was filed there"
+    assert lost in said(opened(yard))
+    evidence.git.add_to_branch(BRANCH, {}, "gone", frozenset({path}))
+    git(yard, "push", "--quiet", "origin", BRANCH)
+    assert any(sentence.startswith(f"{path}: the commit") for sentence in said(opened(yard)))
+    evidence.append({path: b"two"}, "restored")
+    assert lost not in said(opened(yard))
 
 
 def test_a_shallow_clone_is_refused(yard: Path, tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def test_an_invalid_signature_is_refused(signed: tuple[Path, str], attack: str, 
     done = tool(folder, "deploy", "--env", "staging", expect=1)
     assert "The signature of model.txt is not valid" in done.stderr and "Nothing was loaded" in done.stderr
     assert "v1.0.0" in tool(folder, "status", "--env", "staging").stdout
+    [incident] = opened(folder).evidence.filed("incidents/").values()
+    assert f"The artifact of {MODEL}@v1.1.0 cannot be trusted: The signature of model.txt" in incident.decode()
 
 
 def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str], tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from msgspec import Struct
 
 from modelyard.checkout.checkout import Checkout
+from modelyard.checkout.evidence_branch import SUPERSEDED
 from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
@@ -69,6 +70,7 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
     ]
     recorded += [(one.model, given.tag, given.record) for one in histories for given in one.assignments if given.record]
     found += _filed_faults(evidence, recorded)
+    found += _lost_faults(evidence, {f"{model}/{path}" for model, _, record in recorded for path in record.filed})
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
@@ -113,6 +115,25 @@ def _filed_faults(
         if blob is not None and not _names(contents[blob], record.approved_by):
             found.append(Fault("error", tag, "its filed approvals are not of those whom the tag names", _RESTORE_FILE))
     return found
+
+
+def _lost_faults(evidence: EvidenceStore, compared: Container[str]) -> list[Fault]:
+    """Files that a commit of the branch replaced or removed, where nothing kept what they were.
+
+    Not those that are compared with digests in tags.
+    """
+    newest, listed = evidence.newest(), evidence.listed()
+    kept: dict[str, set[str]] = {}
+    for path, blob in listed.items():
+        kept.setdefault(path.rpartition("/")[0], set()).add(blob)
+    found = {}
+    for commit, path, blob in evidence.git.overwritten(newest) if newest else ():
+        if path in compared or path.startswith("pulls/") or "/pending/" in path:
+            continue  # reports of closed pull requests, and tags that were about to be written
+        if blob != listed.get(path) and blob not in kept.get(f"{path.rpartition('/')[0]}/{SUPERSEDED}", ()):
+            what = f"the commit {commit[:12]} of modelyard/evidence replaced or removed what was filed there"
+            found[path] = Fault("error", path, what, _RESTORE_FILE)
+    return list(found.values())
 
 
 def _names(approvals: bytes, people: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelyard.checkout.artifacts import FetchedVersion
 from modelyard.checkout.checkout import Checkout
-from modelyard.errors import Blocked, ModelyardError
+from modelyard.errors import Blocked, ModelyardError, Refused
 from modelyard.evidence.artifact import HEAD_BYTES
 from modelyard.flavors.formats import PICKLE, format_of
 from modelyard.git import Git
@@ -52,7 +52,10 @@ def require_trusted(checkout: Checkout, found: FetchedVersion) -> None:
                 "Register it again where the signing key is available, or deploy a signed version.",
             )
         keys = [git.root / path for path in signing.keys]
-        verify(found.artifact, signature, keys, signing.identities)
+        try:
+            verify(found.artifact, signature, keys, signing.identities)
+        except Refused as refusal:
+            raise Blocked(f"The artifact of {tag} cannot be trusted: {refusal.problem}", refusal.remedy) from refusal
         signed = True
     _require_safe_format(found, tag, signed)
 

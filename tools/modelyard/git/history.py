@@ -50,6 +50,22 @@ class GitHistory(GitStream):
         found = (line.split() for line in lines_of(self._text("rev-list", "--parents", revision, "--")))
         return {sha: tuple(parents) for sha, *parents in found}
 
+    def overwritten(self, revision: str) -> list[tuple[str, str, str]]:
+        """(commit, path, blob) of every file that a commit replaced or removed, in the whole history, newest first."""
+        output = self._run(
+            "log", "-m", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=DMT", "-z", "--format=%H",
+            revision, "--",
+        )  # fmt: skip
+        found, commit = [], ""
+        tokens = iter(output.decode("utf-8", "surrogateescape").split("\0"))
+        for token in tokens:
+            said = token.removeprefix("\n")
+            if said.startswith(":"):  # a path follows
+                found.append((commit, next(tokens), said.split()[2]))
+            elif said:
+                commit = said
+        return found
+
     def merged_tree(self, one: str, other: str) -> str | None:
         """The tree of a merge of two commits as a forge makes it, without merge drivers; None where it conflicts."""
         done = self._process(
