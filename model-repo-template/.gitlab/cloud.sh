@@ -2,6 +2,7 @@
 # token, and then no key. Without a token or a role it does nothing, and the static keys are used, if there are any.
 if [ -n "${CLOUD_ID_TOKEN:-}" ]; then
   CLOUD_TOKEN_FILE="$(umask 077 && mktemp)" && printf %s "$CLOUD_ID_TOKEN" > "$CLOUD_TOKEN_FILE"
+  trap 'rm -f "$CLOUD_TOKEN_FILE" "$CLOUD_TOKEN_FILE.json"' EXIT # a runner of one's own keeps its temporary folder
   if [ -n "${AWS_ROLE_ARN:-}" ]; then
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
     export AWS_WEB_IDENTITY_TOKEN_FILE="$CLOUD_TOKEN_FILE" AWS_ROLE_SESSION_NAME="gitlab-$CI_PROJECT_ID-$CI_JOB_ID"

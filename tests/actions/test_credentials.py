@@ -149,38 +149,54 @@ def test_awss_own_library_exchanges_the_token_for_the_role(job: Job, monkeypatch
     assert (asked[0]["RoleArn"], asked[0]["WebIdentityToken"]) == (ROLE, token)
 
 
-def on_gitlab(folder: Path, **variables: str) -> dict[str, str]:
-    """The environment of a job of GitLab whose shell has read ``cloud.sh``."""
-    seen = f". {GITLAB / 'cloud.sh'}\n{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+SEEN = """
+import json, os, stat, sys
+files = {}
+for name in os.listdir(os.environ["TMPDIR"]):
+    path = os.path.join(os.environ["TMPDIR"], name)
+    files[path] = [open(path).read(), stat.S_IMODE(os.stat(path).st_mode)]
+print(json.dumps([dict(os.environ), files]))
+"""
+
+
+def on_gitlab(folder: Path, **variables: str) -> tuple[dict[str, str], dict[str, tuple[str, int]]]:
+    """The environment of a job of GitLab whose shell has read ``cloud.sh``, and its files with their modes."""
+    script = f". {GITLAB / 'cloud.sh'}\n{sys.executable} -c '{SEEN}'"
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(folder), **variables}
-    done = subprocess.run(["sh", "-e", "-c", seen], env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    done = subprocess.run(["sh", "-e", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert list(folder.iterdir()) == [], "no token is left when the job has ended"
+    found, files = json.loads(done.stdout)
+    return found, {path: (content, mode) for path, (content, mode) in files.items()}
 
 
 def test_a_job_of_gitlab_takes_a_role_and_no_key(tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "static", "AWS_SECRET_ACCESS_KEY": "static"}
-    found = on_gitlab(tmp_path, CLOUD_ID_TOKEN="t0ken", AWS_ROLE_ARN=ROLE, CI_PROJECT_ID="1", CI_JOB_ID="2", **keys)
-    file = Path(found["AWS_WEB_IDENTITY_TOKEN_FILE"])
-    assert file.read_text() == "t0ken" and stat.S_IMODE(file.stat().st_mode) == 0o600
+    found, files = on_gitlab(
+        tmp_path, CLOUD_ID_TOKEN="t0ken", AWS_ROLE_ARN=ROLE, CI_PROJECT_ID="1", CI_JOB_ID="2", **keys
+    )
+    assert files == {found["AWS_WEB_IDENTITY_TOKEN_FILE"]: ("t0ken", 0o600)}
     assert found["AWS_ROLE_SESSION_NAME"] == "gitlab-1-2" and not keys.keys() & found.keys()
-    other = on_gitlab(
+    other, files = on_gitlab(
         tmp_path, CLOUD_ID_TOKEN="t0ken", AZURE_CLIENT_ID="client", GCP_WORKLOAD_IDENTITY_PROVIDER="projects/1/p",
         GCP_SERVICE_ACCOUNT="a@b", **keys,
     )  # fmt: skip
-    assert Path(other["AZURE_FEDERATED_TOKEN_FILE"]).read_text() == "t0ken" and keys.keys() <= other.keys()
-    google = Path(other["GOOGLE_APPLICATION_CREDENTIALS"])
-    account = json.loads(google.read_text())
-    assert (
-        stat.S_IMODE(google.stat().st_mode) == 0o600
-        and Path(account["credential_source"]["file"]).read_text() == "t0ken"
-    )
+    assert files[other["AZURE_FEDERATED_TOKEN_FILE"]] == ("t0ken", 0o600) and keys.keys() <= other.keys()
+    google, mode = files[other["GOOGLE_APPLICATION_CREDENTIALS"]]
+    account = json.loads(google)
+    assert mode == 0o600 and files[account["credential_source"]["file"]] == ("t0ken", 0o600)
     assert account["service_account_impersonation_url"].endswith("/a@b:generateAccessToken")
 
 
+def test_a_job_of_gitlab_that_fails_leaves_no_token(tmp_path: Path) -> None:
+    script = f". {GITLAB / 'cloud.sh'}\nls $TMPDIR\nfalse"
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "CLOUD_ID_TOKEN": "t0ken"}
+    done = subprocess.run(["bash", "-e", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout.startswith("tmp.") and list(tmp_path.iterdir()) == []
+
+
 def test_a_job_of_gitlab_without_a_token_uses_its_keys(tmp_path: Path) -> None:
-    found = on_gitlab(tmp_path, AWS_ROLE_ARN=ROLE, AWS_ACCESS_KEY_ID="static")
-    assert found["AWS_ACCESS_KEY_ID"] == "static" and list(tmp_path.iterdir()) == []
+    found, files = on_gitlab(tmp_path, AWS_ROLE_ARN=ROLE, AWS_ACCESS_KEY_ID="static")
+    assert found["AWS_ACCESS_KEY_ID"] == "static" and files == {}
 
 
 def test_what_runs_a_models_code_has_another_audience_on_gitlab() -> None:
