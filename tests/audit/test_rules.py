@@ -77,6 +77,21 @@ def test_rules_that_main_never_had_judge_nothing() -> None:
             history.require(two, {one}, base, WEAK, PRODUCTION)
 
 
+def test_a_change_beside_the_line_is_judged_by_its_first_parents() -> None:
+    """Such as one of before main was rewritten and merged again."""
+    history = History()
+    one = history.commit(STRICT)
+    unapproved = history.commit(WEAK, one)
+    two = history.commit(WEAK, unapproved, deployed="v2")
+    git = history.bundle.opened()
+    change = {
+        "commit": two, "base": one, "policy_sha256": hashlib.sha256(STRICT.encode()).hexdigest(), "rules": [PRODUCTION],
+    }  # fmt: skip
+    require_rules(git, {}, change)
+    with pytest.raises(ClaimFailed, match="which main did not have before it"):
+        require_rules(git, {}, change | {"base": two})
+
+
 def test_after_a_change_that_nobody_approved_the_rules_before_it_stay_in_force() -> None:
     history = History()
     one = history.commit(STRICT)

@@ -54,6 +54,17 @@ def test_the_lock_of_a_running_git_stays_and_the_error_says_when_to_come_back(ya
     assert not lock.exists()
 
 
+def test_a_lock_that_may_not_be_removed_is_told_by_git(yard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(path)
+
+    lock = locked(yard, f"{REF}.lock", dead=True)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(GitError, match="cannot lock ref"):
+        Git(yard).set_ref(REF, Git(yard).empty_commit("", "other"))
+    assert lock.exists()
+
+
 def test_the_index_may_wait_for_somebody_who_writes_a_message(yard: Path) -> None:
     lock = locked(yard, "index.lock", dead=True)
     (yard / "a").write_text("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -23,12 +24,14 @@ def remove_locks(common: Path) -> None:
     """
     import fcntl
 
-    if not any(_dead(path) for path in _locks(common)):
+    found = [path for path in _locks(common) if _dead(path)]
+    if not found:
         return
-    with (common / "modelyard-locks.lock").open("w") as file:
+    # Without permission to write they stay, and whatever needs them fails with git's own message.
+    with suppress(OSError), (common / "modelyard-locks.lock").open("w") as file:
         # Another process may have removed one meanwhile, and its git may have made it again.
         fcntl.flock(file, fcntl.LOCK_EX)
-        for path in filter(_dead, _locks(common)):
+        for path in filter(_dead, found):
             path.unlink(missing_ok=True)
 
 
@@ -67,7 +70,8 @@ def remove_worktrees(common: Path) -> None:
 
 def _locks(common: Path) -> Iterator[Path]:
     yield from (common / name for name in _LOCKS)
-    yield from (common / "refs").rglob("*.lock")  # no ref has such a name
+    for folder, _, names in os.walk(common / "refs"):
+        yield from (Path(folder, name) for name in names if name.endswith(".lock"))  # no ref has such a name
 
 
 def _dead(lock: Path) -> bool:

@@ -52,9 +52,9 @@ def require_rules(git: Repository, line: Mapping[str, str], change: dict[str, An
     ``line`` maps each commit of the default branch to the one before it.
     """
     commit = change["commit"]
-    parent = line[commit] if commit in line else next(iter(git.commit(commit).parents), "")
+    parent = _before(git, line, commit)
     base = change["base"] or parent
-    if base != parent and base not in _below(line, parent):
+    if base and base not in _earlier(git, line, commit):
         raise ClaimFailed(f"{commit[:12]} was judged by the rules of {base[:12]}, which main did not have before it")
     rules = git.blob_at(base, APPROVALS) if base else None
     if (hashlib.sha256(rules).hexdigest() if rules is not None else "") != change["policy_sha256"]:
@@ -70,10 +70,15 @@ def require_rules(git: Repository, line: Mapping[str, str], change: dict[str, An
             raise ClaimFailed(f"{APPROVALS} wants {rule.count} of {rule.role} for {rule.id}, which is not recorded")
 
 
-def _below(line: Mapping[str, str], commit: str) -> Iterator[str]:
-    """The commits of the line before one."""
-    while commit := line.get(commit, ""):
+def _earlier(git: Repository, line: Mapping[str, str], commit: str) -> Iterator[str]:
+    """The commits that main had before one, newest first."""
+    while commit := _before(git, line, commit):
         yield commit
+
+
+def _before(git: Repository, line: Mapping[str, str], commit: str) -> str:
+    """The commit before one on the line, or in the first-parent history of any other one; '' for the first commit."""
+    return line[commit] if commit in line else next(iter(git.commit(commit).parents), "")
 
 
 class _Block:
