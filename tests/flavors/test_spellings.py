@@ -42,7 +42,7 @@ MOMENT = datetime(2026, 5, 1, tzinfo=UTC)
 NUMBERS = (-3.5, 0.0, -0.0, 0.1, 1e-9, 2.0**24 + 1, 5e-324, -1e-300, 1e300, -1e300, 2.0**53, 3.5e38)
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 texts = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=8)
-moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))
+moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)) | st.just(datetime(2107, 1, 1, 0, 0, 0, 7))
 
 
 def values_of(column: Input) -> st.SearchStrategy[Any]:

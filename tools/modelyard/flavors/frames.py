@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .signature import Input, Signature
-from .values import Column, Columns
+from .values import Column, Columns, microseconds
 
 
 def arrow_table(signature: Signature, columns: Columns) -> Any:
@@ -49,6 +49,6 @@ def arrow_array(column: Input, values: Column) -> Any:
     filled = np.where(missing, 0.0, numbers)
     if column.kind == "boolean":
         return pa.array(filled == 1, kind, mask=missing)
-    whole = np.rint(filled * 1e6 if column.kind == "timestamp" else filled).astype(np.int64)
+    whole = microseconds(filled) if column.kind == "timestamp" else np.rint(filled).astype(np.int64)
     found = pa.array(whole, pa.int64(), mask=missing)
     return found.cast(pa.int32()).cast(kind) if column.kind == "date" else found.cast(kind)

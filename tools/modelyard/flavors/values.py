@@ -149,6 +149,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
+def microseconds(seconds: Any) -> Any:
+    """Whole microseconds that give these seconds back; from 2106 on, rounding alone can miss by one."""
+    whole = np.rint(seconds * 1e6).astype(np.int64)
+    for near in (whole - 1, whole + 1):
+        whole = np.where((whole / 1e6 != seconds) & (near / 1e6 == seconds), near, whole)
+    return whole
+
+
 def _any(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return rows if rows.ndim == 1 else np.asarray(rows.any(axis=1))
 
@@ -303,7 +311,7 @@ _SPELL: dict[str, Callable[[float], Any]] = {
     "float": float,
     "boolean": bool,
     "date": lambda days: date.fromordinal(int(days) + _FIRST_DAY).isoformat(),
-    "timestamp": lambda seconds: (_EPOCH + timedelta(microseconds=round(seconds * 1e6))).isoformat(),
+    "timestamp": lambda seconds: (_EPOCH + timedelta(microseconds=int(microseconds(seconds)))).isoformat(),
 }
 _ARTICLES = {
     "integer": "a whole number",
