@@ -103,6 +103,20 @@ def test_a_forced_push_is_recorded_and_undone(pair: tuple[Checkout, Checkout]) -
     assert set(on_remote(two)) >= {"m/a/2.json", "m/b/3.json", "m/c/4.json", "m/d/5.json"}
 
 
+def test_a_forced_push_that_two_clones_saw_is_recorded_once(pair: tuple[Checkout, Checkout]) -> None:
+    one, two = pair
+    one.evidence.append({"m/a/1.json": b"1"}, "first")
+    one.evidence.append({"m/a/2.json": b"2"}, "second")
+    two.evidence.refresh()
+    known = git(one.root, "rev-parse", BRANCH)
+    remote = git(one.root, "remote", "get-url", "origin").removeprefix("file://")
+    git(Path(remote), "update-ref", f"refs/heads/{BRANCH}", f"{BRANCH}^")
+    one.evidence.append({"m/c/4.json": b"4"}, "fourth")
+    told = on_remote(one)[f"incidents/{known}.json"]
+    two.evidence.append({"m/d/5.json": b"5"}, "fifth")
+    assert on_remote(two)[f"incidents/{known}.json"] == told and json.loads(told)["files_put_back"] == 1
+
+
 def test_a_deleted_branch_is_restored_by_the_next_writer(pair: tuple[Checkout, Checkout]) -> None:
     one, two = pair
     one.evidence.append({"m/a/1.json": b"1"}, "first")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from modelyard.checkout.guard import check_registry
+from modelyard.review.mainline import Mainline
 from modelyard.setup.mlflow_import import Imported, import_mlflow
 from modelyard.targets.mlflow_server import MLflowServer
 from support.mlflow import MLflowStub, mlflow_stub
@@ -56,6 +57,7 @@ def test_versions_aliases_and_runs_become_tags_and_evidence(stub: MLflowStub, tm
     assert filed["unsafe"] == ["model.pkl"] and ["model.pkl", 3] in filed["files"] and filed["run"] == "0" * 32
     assert "the sha256 of the artifact" in filed["unknown"]
     assert not [call for call in stub.calls if call.endswith((".pkl", ".lgb"))], "no artifact is fetched"
+    Mainline(checkout, None).require_kept()  # an imported version and its alias are at a commit beside main
     assert git(yard, "rev-parse", "HEAD") == head and git(yard, "status", "--porcelain") == ""
     assert check_registry(checkout) == check_registry(opened(small_repository(tmp_path / "other")))
     found = tool(yard, "search", "auc>=0.75").stdout

@@ -148,7 +148,7 @@ def _merge_remote(git: Git, remote: str) -> None:
         lost |= {
             _superseded_path(path, blobs[sha]) if path in present else path: blobs[sha] for path, sha in missing.items()
         }
-    if rewritten:
+    if rewritten and f"incidents/{rewritten}.json" not in present:  # another clone may have told it
         incident = {"was": rewritten, "became": there, "files_put_back": len(lost)}
         lost[f"incidents/{rewritten}.json"] = json.dumps(incident, indent=1, sort_keys=True).encode() + b"\n"
     if lost:

@@ -191,10 +191,14 @@ class Registry(Struct, frozen=True):
 
     @property
     def commits(self) -> frozenset[str]:
-        """The commits at which versions were registered, and which receipts are about; not those of imported ones."""
-        histories = self.models.values()
-        versions = {one.commit for history in histories for one in history.all_versions if not one.imported}
-        return frozenset(versions | {one.commit for history in histories for one in history.assignments})
+        """The commits at which versions were registered, and which receipts are about; not those of imported ones.
+
+        An imported version may be at a commit that is on no branch, and so may its assignments.
+        """
+        versions = [one for history in self.models.values() for one in history.all_versions]
+        registered = {one.commit for one in versions if not one.imported}
+        assigned = {one.commit for history in self.models.values() for one in history.assignments}
+        return frozenset(registered | (assigned - {one.commit for one in versions}))
 
 
 def read_registry(
