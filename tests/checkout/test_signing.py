@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from model_signing import verifying
+from modelyard import signing
+from modelyard.errors import ModelyardError, Refused
+from modelyard.manifests.configuration import Identity
+from sigstore.errors import TUFError
 from support.sharing import copied, shared_folder
 from support.vault import ROOT_TOKEN, vault_server
 from support.versions import opened
@@ -92,6 +97,25 @@ def test_an_invalid_signature_is_refused(signed: tuple[Path, str], attack: str, 
     assert "v1.0.0" in tool(folder, "status", "--env", "staging").stdout
     [incident] = opened(folder).evidence.filed("incidents/").values()
     assert f"The artifact of {MODEL}@v1.1.0 cannot be trusted: The signature of model.txt" in incident.decode()
+
+
+def test_a_signature_that_could_not_be_judged_is_no_incident(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as without the key's file, or without the network: nothing shows that anybody changed anything."""
+    artifact, identity = tmp_path / "model.txt", Identity(identity="ci@example.org", issuer="https://issuer.example")
+    artifact.write_text("tree\n")
+    signature = signing.sign(artifact, signing.Signer(private_key(tmp_path / "release.pub")))
+    with pytest.raises(ModelyardError, match="could not be checked") as failed:
+        signing.verify(artifact, signature, [tmp_path / "gone.pub"], [])
+    assert not isinstance(failed.value, Refused)
+
+    def offline(*_: object, **__: object) -> None:
+        raise TUFError("Failed to refresh TUF metadata")
+
+    monkeypatch.setattr(verifying.Config, "use_sigstore_verifier", offline)
+    with pytest.raises(ModelyardError, match="could not be checked: Failed to refresh TUF") as failed:
+        signing.verify(artifact, signature, [], [identity])
+    assert not isinstance(failed.value, Refused)
+    assert signing.verify(artifact, signature, [tmp_path / "release.pub"], [identity]) == "release.pub"
 
 
 def test_tags_are_signed_and_unsigned_ones_are_refused(signed: tuple[Path, str], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from modelyard.checkout.evidence_branch import BRANCH, EvidenceBranch
 from modelyard.git import Git, GitError
+from modelyard.git.leftovers import lock_remedy
 from support.yard import git, small_repository
 
 
@@ -63,6 +64,24 @@ def test_a_lock_that_may_not_be_removed_is_told_by_git(yard: Path, monkeypatch: 
     with pytest.raises(GitError, match="cannot lock ref"):
         Git(yard).set_ref(REF, Git(yard).empty_commit("", "other"))
     assert lock.exists()
+
+
+def test_a_shallow_fetch_may_last(yard: Path) -> None:
+    lock = locked(yard, "shallow.lock", dead=True)
+    Git(yard).set_ref(REF, Git(yard).commit_of("HEAD"))
+    assert lock.exists() and f"remove {lock}" in lock_remedy(f"fatal: Unable to create '{lock}': File exists.")
+
+
+def test_a_lock_of_a_worktree_is_removed_too(yard: Path, tmp_path: Path) -> None:
+    git(yard, "worktree", "add", "--quiet", "--detach", str(tmp_path / "beside"))
+    lock = locked(yard, "worktrees/beside/HEAD.lock", dead=True)
+    Git(tmp_path / "beside").set_ref(REF, Git(yard).commit_of("HEAD"))
+    assert not lock.exists()
+
+
+def test_a_lock_of_the_remote_is_not_promised_to_go(yard: Path) -> None:
+    assert lock_remedy("remote: error: cannot lock ref 'r': Unable to create '/srv/r.lock': File exists.") == ""
+    assert "in a minute" in lock_remedy("error: could not lock config file .git/config: File exists")
 
 
 def test_the_index_may_wait_for_somebody_who_writes_a_message(yard: Path) -> None:

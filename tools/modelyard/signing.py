@@ -86,9 +86,14 @@ def sign(artifact: Path, signer: Signer) -> bytes:
 
 
 def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: Sequence[Identity]) -> str:
-    """The file name of the key, or the identity, that signed an artifact. Refused when no trusted signer did."""
+    """The file name of the key, or the identity, that signed an artifact. Refused when no trusted signer did.
+
+    ModelyardError where that could not be judged, as without a key's file or without the network.
+    """
     verifying = _library().verifying
-    reason = "modelyard.yaml trusts no key and no identity"
+    from sigstore.errors import TUFError
+
+    reason, judged = "modelyard.yaml trusts no key and no identity", True
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         written = Path(scratch) / SIGNATURE
         written.write_bytes(signature)
@@ -97,7 +102,7 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
                 verifying.Config().use_elliptic_key_verifier(public_key=key).verify(artifact, written)
                 return key.name
             except Exception as error:
-                reason = _first_line(error)
+                reason, judged = _first_line(error), judged and not isinstance(error, OSError)
         for identity in identities:
             try:
                 verifying.Config().use_sigstore_verifier(
@@ -105,7 +110,12 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
                 ).verify(artifact, written)
                 return identity.identity
             except Exception as error:
-                reason = _first_line(error)
+                reason, judged = _first_line(error), judged and not isinstance(error, OSError | TUFError)
+    if not judged:
+        raise ModelyardError(
+            f"The signature of {artifact.name} could not be checked: {reason}.",
+            "Nothing was loaded. Check the keys that modelyard.yaml names and the network, and run it again.",
+        )
     raise Refused(
         f"The signature of {artifact.name} is not valid: {reason}.",
         "Nothing was loaded. Register it again with a trusted key, or find out who changed the artifact.",

@@ -13,18 +13,22 @@ _OLD_SECONDS = 3600.0
 _OLD_WORKTREE_SECONDS = 24 * _OLD_SECONDS
 _DEAD_SECONDS = 60.0
 """A git that runs holds the lock of a ref for milliseconds, and for seconds while it packs or fetches very many."""
-_LOCKS = ("packed-refs.lock", "HEAD.lock", "config.lock", "shallow.lock", "reftable/tables.list.lock")
-_LOCKED = re.compile(r"Unable to create '([^'\n]+\.lock)': File exists")
+_LOCKS = ("packed-refs.lock", "HEAD.lock", "config.lock", "reftable/tables.list.lock")
+_LONG = ("/index.lock", "/shallow.lock")
+"""Locks that a running git has for as long as an editor is open, or a shallow fetch lasts."""
+_LOCKED = re.compile(
+    r"^(?!remote:).*(?:Unable to create '([^'\n]+\.lock)'|could not lock config file [^\n]+): File exists", re.MULTILINE
+)
 
 
-def remove_locks(common: Path) -> None:
-    """Removes the locks of refs and of git's settings that a killed git left, from the folder of git's own files.
+def remove_locks(common: Path, own: Path) -> None:
+    """Removes the locks of refs and of git's settings that a killed git left: of a clone and of one worktree of it.
 
-    The lock of the index is not removed: a git whose editor is open has it for as long as somebody writes.
+    The locks of the index and of a shallow fetch are not removed, because a running git has them for long.
     """
     import fcntl
 
-    found = [path for path in _locks(common) if _dead(path)]
+    found = [path for path in _locks(common, own) if _dead(path)]
     if not found:
         return
     # Without permission to write they stay, and whatever needs them fails with git's own message.
@@ -41,7 +45,7 @@ def lock_remedy(output: str) -> str:
     if found is None:
         return ""
     running = "Another git command is running here, or one was killed."
-    if found[1].endswith("/index.lock"):
+    if (found[1] or "").endswith(_LONG):
         return f"{running} If none is running, remove {found[1]} and run the command again."
     return f"{running} Run the command again in a minute: it removes what a killed one left."
 
@@ -68,7 +72,8 @@ def remove_worktrees(common: Path) -> None:
                 shutil.rmtree(file.parent, ignore_errors=True)
 
 
-def _locks(common: Path) -> Iterator[Path]:
+def _locks(common: Path, own: Path) -> Iterator[Path]:
+    yield own / "HEAD.lock"
     yield from (common / name for name in _LOCKS)
     for folder, _, names in os.walk(common / "refs"):
         yield from (Path(folder, name) for name in names if name.endswith(".lock"))  # no ref has such a name

@@ -297,7 +297,7 @@ class GitRepository(GitHistory):
         repo.git.update_environment(**self.settings)
         if self._may_be_locked:
             self._may_be_locked = False
-            remove_locks(Path(repo.common_dir))
+            remove_locks(Path(repo.common_dir), Path(repo.git_dir))
         try:
             yield repo
         except library.GitCommandError as failed:
