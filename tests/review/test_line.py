@@ -174,3 +174,5 @@ def test_of_a_turned_merge_the_newest_change_is_the_merge_and_not_a_commit_besid
     line = yard.line(one, main)
     assert shas(line) == [one, main, merge, last] and own not in line.positions
     assert (line.last_change("x", last), line.last_change("b", last), line.last_change("a", last)) == (merge, main, one)
+    feature = yard.aside("d", at=last)
+    assert line.last_change("b", feature) == merge, "beside the line the merge brought what its first parent lacked"

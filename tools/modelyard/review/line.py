@@ -53,14 +53,14 @@ class Line:
 
         Up to any other commit, the first-parent history counts.
         """
-        parts = self._parts if at in self.positions else (_Part(tuple(self._git.line(at))),)
-        for part in parts:
+        if at not in self.positions:
+            return self._newest_of(path, at)
+        for part in self._parts:
             if at not in part.commits:
                 continue
-            own = frozenset(part.commits[part.commits.index(at) :]) - self._turned.keys()
-            for newest in self._git.history(path, first_parent=True, at=at):
-                if newest.sha in own:
-                    return newest.sha
+            newest = self._newest_of(path, at)
+            if newest in part.commits and newest not in self._turned:
+                return newest
             turn, at = part.commits[-1], part.below
             if at and self._git.file_at(turn, path) != self._git.file_at(at, path):
                 return turn
@@ -151,6 +151,9 @@ class Line:
     @cached_property
     def _graph(self) -> dict[str, tuple[str, ...]]:
         return self._git.graph(self._tip)
+
+    def _newest_of(self, path: str, at: str) -> str:
+        return next((info.sha for info in self._git.history(path, first_parent=True, at=at)), "")
 
     def _first_parent(self, commit: str) -> str:
         return next(iter(self._git.commit_info(commit).parents), "")
