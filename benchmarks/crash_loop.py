@@ -254,8 +254,9 @@ def _record(yard: Path, tag: str) -> dict[str, object]:
 
 
 def _temporary(yard: Path) -> list[Path]:
-    own = [path for path in (yard / ".git").glob("*.lock") if not path.name.startswith("modelyard-")]  # others: flock
-    locks = [*own, *(yard / ".git/refs").rglob("*.lock")]
+    # Files with names of ours stay: a process has locked one only while it runs.
+    held = [path for path in (yard / ".git").glob("*.lock") if not path.name.startswith("modelyard-")]
+    locks = [*held, *(yard / ".git/refs").rglob("*.lock")]
     return [*(yard / ".git").glob("modelyard-index-*"), *locks, *(yard / ".dvc/tmp").glob("modelyard-*")]
 
 

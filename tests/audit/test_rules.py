@@ -37,11 +37,12 @@ class History:
         root = tree({"deployments": deployments, "policies": policies}, "deployments", "policies")
         return self.bundle.commit("".join(f"parent {parent}\n" for parent in parents), tree=root)
 
-    def require(self, head: str, known: set[str], base: str, rules: str, *met: dict[str, Any]) -> None:
+    def require(self, head: str, known: set[str], base: str, rules: str, *met: dict[str, Any], main: str = "") -> None:
+        """Of a change that was merged as ``head``; it is beside ``main``, where that is another commit."""
         git = self.bundle.opened()
         sha256 = hashlib.sha256(rules.encode()).hexdigest()
         change = {"commit": head, "base": base, "policy_sha256": sha256, "rules": met}
-        require_rules(git, line_of(git, head, known), change)
+        require_rules(git, line_of(git, main or head, known), change)
 
 
 def test_a_change_needs_the_rules_of_its_files() -> None:
@@ -83,13 +84,10 @@ def test_a_change_beside_the_line_is_judged_by_its_first_parents() -> None:
     one = history.commit(STRICT)
     unapproved = history.commit(WEAK, one)
     two = history.commit(WEAK, unapproved, deployed="v2")
-    git = history.bundle.opened()
-    change = {
-        "commit": two, "base": one, "policy_sha256": hashlib.sha256(STRICT.encode()).hexdigest(), "rules": [PRODUCTION],
-    }  # fmt: skip
-    require_rules(git, {}, change)
+    main = history.commit(STRICT)
+    history.require(two, set(), one, STRICT, PRODUCTION, main=main)
     with pytest.raises(ClaimFailed, match="which main did not have before it"):
-        require_rules(git, {}, change | {"base": two})
+        history.require(two, set(), two, STRICT, PRODUCTION, main=main)
 
 
 def test_after_a_change_that_nobody_approved_the_rules_before_it_stay_in_force() -> None:

@@ -86,13 +86,22 @@ def test_a_tag_that_is_only_on_the_remote_is_a_fault_and_an_unfetched_one_is_not
     assert found[1].sentence == "is not fetched into this clone"
 
 
-@pytest.mark.parametrize("path", [f"churn/{ARTIFACT}/reproduction.json", f"changes/{'c' * 40}.json", "churn/tags/x"])
-def test_what_a_hand_replaced_or_removed_is_a_fault_also_where_no_tag_names_it(yard: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "others"),
+    [
+        (f"churn/{ARTIFACT}/reproduction.json", []),
+        (f"changes/{'c' * 40}.json", []),
+        ("churn/tags/x", ["x: was deleted on the remote; its filed copy exists"]),
+    ],
+)
+def test_what_a_hand_replaced_or_removed_is_a_fault_also_where_no_tag_names_it(
+    yard: Path, path: str, others: list[str]
+) -> None:
     evidence = opened(yard).evidence
     evidence.append({path: b"one", "pulls/1/report.md": b"r"}, "evidence")
     evidence.append({path: b"two"}, "filed again, which keeps the older one")
     evidence.append({}, "a report of a closed pull request", frozenset({"pulls/1/report.md"}))
-    assert check_registry(opened(yard)) == () or path.endswith("tags/x")
+    assert [f"{fault.tag}: {fault.sentence}" for fault in check_registry(opened(yard))] == others
     commit = evidence.git.add_to_branch(BRANCH, {path: b"forged"}, "a hand in it")
     git(yard, "push", "--quiet", "origin", BRANCH)
     lost = f"{path}: the commit {commit[:12]} of modelyard/evidence replaced or removed what was filed there"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -97,20 +98,20 @@ def verify(artifact: Path, signature: bytes, keys: Sequence[Path], identities: S
     with TemporaryDirectory(prefix="modelyard-") as scratch:
         written = Path(scratch) / SIGNATURE
         written.write_bytes(signature)
-        for key in keys:
+        config = verifying.Config
+        signers = [(key.name, partial(config().use_elliptic_key_verifier, public_key=key)) for key in keys]
+        signers += [
+            (one.identity, partial(config().use_sigstore_verifier, identity=one.identity, oidc_issuer=one.issuer))
+            for one in identities
+        ]
+        for name, verifier in signers:
             try:
-                verifying.Config().use_elliptic_key_verifier(public_key=key).verify(artifact, written)
-                return key.name
+                verifier().verify(artifact, written)
+                return name
+            except (OSError, TUFError) as error:
+                reason, judged = _first_line(error), False
             except Exception as error:
-                reason, judged = _first_line(error), judged and not isinstance(error, OSError)
-        for identity in identities:
-            try:
-                verifying.Config().use_sigstore_verifier(
-                    identity=identity.identity, oidc_issuer=identity.issuer
-                ).verify(artifact, written)
-                return identity.identity
-            except Exception as error:
-                reason, judged = _first_line(error), judged and not isinstance(error, OSError | TUFError)
+                reason = _first_line(error)
     if not judged:
         raise ModelyardError(
             f"The signature of {artifact.name} could not be checked: {reason}.",

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from modelyard.checkout.checkout import Checkout
 from modelyard.checkout.evidence_branch import SUPERSEDED
-from modelyard.checkout.evidence_store import EvidenceStore
 from modelyard.errors import ModelyardError
 from modelyard.evidence.statement import Kind, read_statement
 from modelyard.git import Git, Push, object_id
@@ -69,8 +68,11 @@ def check_registry(checkout: Checkout) -> tuple[Fault, ...]:
         (model, f"{model}@{number}", record) for model, number, record in registered
     ]
     recorded += [(one.model, given.tag, given.record) for one in histories for given in one.assignments if given.record]
-    found += _filed_faults(evidence, recorded)
-    found += _lost_faults(evidence, {f"{model}/{path}" for model, _, record in recorded for path in record.filed})
+    listed = evidence.listed()
+    found += _filed_faults(git, listed, recorded)
+    if newest := evidence.newest():
+        compared = {f"{model}/{path}" for model, _, record in recorded for path in record.filed}
+        found += _lost_faults(git, newest, listed, compared)
     return tuple(sorted(found, key=lambda fault: (fault.level, fault.tag)))
 
 
@@ -96,13 +98,12 @@ def restore_tags(checkout: Checkout) -> list[str]:
 
 
 def _filed_faults(
-    evidence: EvidenceStore, recorded: Sequence[tuple[str, str, VersionRecord | StageRecord]]
+    git: Git, listed: Mapping[str, str], recorded: Sequence[tuple[str, str, VersionRecord | StageRecord]]
 ) -> list[Fault]:
     """Files that are not those that were filed with a tag, and approvals of other people than the tag names."""
-    listed = evidence.listed()
     paths = {f"{model}/{path}" for model, _, record in recorded for path in record.filed}
     paths |= {f"{model}/approvals/{tag}.json" for model, tag, _ in recorded}
-    contents = evidence.git.blobs(listed[path] for path in paths if path in listed)
+    contents = git.blobs(listed[path] for path in paths if path in listed)
     found = []
     for model, tag, record in recorded:
         for path, digest in record.filed.items():
@@ -117,17 +118,16 @@ def _filed_faults(
     return found
 
 
-def _lost_faults(evidence: EvidenceStore, compared: Container[str]) -> list[Fault]:
+def _lost_faults(git: Git, newest: str, listed: Mapping[str, str], compared: Container[str]) -> list[Fault]:
     """Files that a commit of the branch replaced or removed, where nothing kept what they were.
 
-    Not those that are compared with digests in tags.
+    Each is named with the first such commit. Files that are compared with digests in tags are left out.
     """
-    newest, listed = evidence.newest(), evidence.listed()
     kept: dict[str, set[str]] = {}
     for path, blob in listed.items():
         kept.setdefault(path.rpartition("/")[0], set()).add(blob)
     found = {}
-    for commit, path, blob in evidence.git.overwritten(newest) if newest else ():
+    for commit, path, blob in git.overwritten(newest):
         if path in compared or path.startswith("pulls/") or "/pending/" in path:
             continue  # reports of closed pull requests, and tags that were about to be written
         if blob != listed.get(path) and blob not in kept.get(f"{path.rpartition('/')[0]}/{SUPERSEDED}", ()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,20 +21,20 @@ _LOCKED = re.compile(
 )
 
 
-def remove_locks(common: Path, own: Path) -> None:
-    """Removes the locks of refs and of git's settings that a killed git left: of a clone and of one worktree of it.
+def dead_locks(common: Path, own: Path) -> list[Path]:
+    """The locks of refs and of git's settings that a killed git left: of a clone and of one worktree of it.
 
-    The locks of the index and of a shallow fetch are not removed, because a running git has them for long.
+    The locks of the index and of a shallow fetch are not among them, because a running git has them for long.
     """
-    import fcntl
+    return [path for path in _locks(common, own) if _dead(path)]
 
-    found = [path for path in _locks(common, own) if _dead(path)]
-    if not found:
-        return
-    # Without permission to write they stay, and whatever needs them fails with git's own message.
-    with suppress(OSError), (common / "modelyard-locks.lock").open("w") as file:
-        # Another process may have removed one meanwhile, and its git may have made it again.
-        fcntl.flock(file, fcntl.LOCK_EX)
+
+def remove_locks(found: Iterable[Path]) -> None:
+    """Removes those that are still dead. The caller keeps other processes from doing it at the same time.
+
+    Without permission to write they stay, and whatever needs them fails with git's own message.
+    """
+    with suppress(OSError):
         for path in filter(_dead, found):
             path.unlink(missing_ok=True)
 

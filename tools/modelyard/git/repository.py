@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import ModelyardError
 from modelyard.git.history import GitHistory
-from modelyard.git.leftovers import remove_indexes, remove_locks, remove_worktrees
+from modelyard.git.leftovers import dead_locks, remove_indexes, remove_locks, remove_worktrees
 from modelyard.git.stream import HOOK_VARIABLES
 from modelyard.git.values import GitError, RefRejected, no_git, no_repository
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class GitRepository(GitHistory):
     """Reads and writes in one clone."""
 
-    _may_be_locked = True
-    """Whether nobody has looked for locks of a killed git."""
+    _locks_checked = False
+    """Whether locks of a killed git were looked for, which happens once."""
 
     def start(self, object_format: str = "sha1") -> None:
         """Initialises a repository with the branch main, and with object ids of a hash function."""
@@ -258,6 +258,12 @@ class GitRepository(GitHistory):
             with self.opened() as repo:
                 repo.git.worktree("remove", "--force", str(folder))
 
+    def _remove_dead_locks(self, repo: Repo) -> None:
+        if found := dead_locks(Path(repo.common_dir), Path(repo.git_dir)):
+            # Another process may remove one meanwhile, and its git make it again. A folder of others is left as it is.
+            with suppress(ModelyardError), self.exclusively("locks"):
+                remove_locks(found)
+
     @contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
         """A lock among the processes of this clone; a killed process releases it."""
@@ -295,9 +301,9 @@ class GitRepository(GitHistory):
         except (library.InvalidGitRepositoryError, library.NoSuchPathError) as unknown:
             raise no_repository(self.root) from unknown
         repo.git.update_environment(**self.settings)
-        if self._may_be_locked:
-            self._may_be_locked = False
-            remove_locks(Path(repo.common_dir), Path(repo.git_dir))
+        if not self._locks_checked:
+            self._locks_checked = True
+            self._remove_dead_locks(repo)
         try:
             yield repo
         except library.GitCommandError as failed:

@@ -66,8 +66,7 @@ class Auditor:
 
     def _imported(self, tag: Tag) -> bool:
         """Whether a tag without a record was filed as an import of GTO's: it says what GTO says, and is no receipt."""
-        model = re.split("[@#]", tag.name)[0]
-        return f"{model}/imports/{tag.name}.json" in self.evidence and self._is_filed(tag) and not tag.record
+        return f"{tag.model}/imports/{tag.name}.json" in self.evidence and self._is_filed(tag) and not tag.record
 
     @cached_property
     def _line(self) -> dict[str, str]:
@@ -76,7 +75,7 @@ class Auditor:
         return line_of(self.git, self.heads["main"], filed | {found[1] for found in judged if found})
 
     def _is_filed(self, tag: Tag) -> bool:
-        return f"{re.split('[@#]', tag.name)[0]}/tags/{tag.name}" in self.evidence
+        return f"{tag.model}/tags/{tag.name}" in self.evidence
 
     def _version_of(self, assignment: Tag) -> Tag | None:
         model, version = assignment.name.split("#")[0], assignment.record.get("version")
@@ -235,7 +234,7 @@ class Auditor:
             (tag, path, digest) for tag in self.tags.values() for path, digest in tag.record.get("filed", {}).items()
         ]
         for tag, path, digest in named:
-            whole = f"{re.split('[@#]', tag.name)[0]}/{path}"
+            whole = f"{tag.model}/{path}"
             if whole not in self.evidence:
                 raise ClaimFailed(f"{whole}, which was filed with {tag.name}, is missing")
             if _sha256(self.git.read(self.evidence[whole], "blob")) != digest:
@@ -288,10 +287,9 @@ class Auditor:
         last: dict[str, tuple[int, str]] = {}
         own = [tag for tag in self.tags.values() if not self._imported(tag)]
         for tag in sorted(own, key=lambda tag: tag.at):
-            model = re.split("[@#]", tag.name)[0]
-            if model in last and last[model][0] == tag.at:
-                raise ClaimFailed(f"{tag.name} and {last[model][1]} have the same time")
-            last[model] = (tag.at, tag.name)
+            if tag.model in last and last[tag.model][0] == tag.at:
+                raise ClaimFailed(f"{tag.name} and {last[tag.model][1]} have the same time")
+            last[tag.model] = (tag.at, tag.name)
         counters: dict[str, list[tuple[int, int]]] = {}
         for tag in own:
             if found := re.fullmatch(r"(.+)#.+?!?#(\d+)", tag.name):

@@ -31,6 +31,10 @@ class Tag:
     raw: bytes
     record: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def model(self) -> str:
+        return re.split("[@#]", self.name)[0]
+
 
 class Repository:
     """The git objects of a bundle; ClaimFailed for an object that is missing or does not match its id."""
